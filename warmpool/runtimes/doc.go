@@ -1,0 +1,42 @@
+// Package runtimes knows the built-in language runtimes: which interpreter of
+// this machine serves "nodejs22.x" or "python3.13", the bootstrap that it runs
+// (embedded from the folders below) and the frames that gateway and bootstrap
+// exchange.
+//
+// # Frame channel
+//
+// A bootstrap is started with two pipes. It reads requests from descriptor 3
+// and writes replies to descriptor 4; both are blocking for it.
+//
+//	gateway                                   bootstrap
+//	   | -- init {handler, env, ...} ----------> |  load the handler
+//	   | <------------------- log* ------------- |
+//	   | <------------ ready | init-error ------ |
+//	   | -- invoke seq=1 {meta, event} --------> |
+//	   | <------------------- log* seq=1 ------- |
+//	   | <------------ result | error seq=1 ---- |
+//	   | -- invoke seq=2 ...
+//	   | (end of file)                           |  exit 0
+//
+// A streamed response is stream-start, any number of stream-chunk, and
+// stream-end or error in place of the one result frame.
+//
+// Rules that keep "at most once" true for an invocation:
+//
+//   - The request pipe is in packet mode (pipe2 with O_DIRECT): one read returns
+//     bytes of one frame at most, however many are waiting. A frame of up to
+//     PacketSize bytes comes whole in one read; the rest of a longer one is read
+//     until its length is reached (by reads that ask for no more than is missing).
+//   - Reading a frame is the claim on it. With one invocation at a time a
+//     bootstrap never reads the next frame before the reply to the last one is
+//     written. The gateway may have written some frames ahead; it takes back,
+//     from the same pipe, what nobody has read, when the call in front is slow or
+//     the process dies. So a frame either was read by the bootstrap and may have
+//     run, or it certainly has not.
+//   - Each reply is one write (of one contiguous buffer where it fits).
+//
+// With Concurrency above 1 a bootstrap keeps reading while fewer than that many
+// invocations run, and replies come in any order, told apart by Seq.
+//
+// End of file on descriptor 3 asks the bootstrap to exit with status 0.
+package runtimes

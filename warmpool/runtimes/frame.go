@@ -1,0 +1,185 @@
+package runtimes
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// HeadSize is the length in bytes of the head of every frame.
+const HeadSize = 16
+
+// Magic is the first byte of every frame. Anything else on the channel is
+// garbage: the environment that sent it cannot be trusted to be in step.
+const Magic = 0xFE
+
+// PacketSize is the largest frame, head included, that goes into the request
+// pipe as one packet: a page, the unit of a pipe in packet mode (O_DIRECT).
+const PacketSize = 4096
+
+// MaxPayload is the largest payload in bytes that is accepted from a runtime:
+// Lambda's 6 MB response (6,291,556 bytes, as recorded from AWS) plus room for
+// the error that a runtime puts in its place.
+const MaxPayload = MaxResponse + 64<<10
+
+// MaxResponse is Lambda's limit for a synchronous response in bytes.
+const MaxResponse = 6291556
+
+// A Kind tells what a frame carries.
+type Kind uint8
+
+// Frames from the gateway to the runtime.
+const (
+	KindInit   Kind = 1 // payload: InitPayload as JSON; the first frame, once
+	KindInvoke Kind = 2 // payload: meta as laid out by AppendInvoke, then the event
+)
+
+// Frames from the runtime to the gateway.
+const (
+	KindReady       Kind = 16 // handler loaded; payload empty
+	KindInitError   Kind = 17 // payload: error as JSON; the runtime then exits
+	KindResult      Kind = 18 // payload: the result as JSON; value: microseconds
+	KindError       Kind = 19 // payload: error as JSON; value: microseconds
+	KindLog         Kind = 20 // payload: text; value: 1 stdout, 2 stderr
+	KindStreamStart Kind = 21 // payload: the content type of a streamed response
+	KindStreamChunk Kind = 22 // payload: bytes of a streamed response
+	KindStreamEnd   Kind = 23 // payload empty; value: microseconds
+)
+
+func (k Kind) String() string {
+	switch k {
+	case KindInit:
+		return "init"
+	case KindInvoke:
+		return "invoke"
+	case KindReady:
+		return "ready"
+	case KindInitError:
+		return "init-error"
+	case KindResult:
+		return "result"
+	case KindError:
+		return "error"
+	case KindLog:
+		return "log"
+	case KindStreamStart:
+		return "stream-start"
+	case KindStreamChunk:
+		return "stream-chunk"
+	case KindStreamEnd:
+		return "stream-end"
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Head is the fixed start of a frame, little-endian on the wire:
+//
+//	0  u8  Magic
+//	1  u8  kind
+//	2  u16 length of the meta part of the payload (invoke only, else 0)
+//	4  u32 length of the payload, meta included
+//	8  u32 sequence number of the invocation; 0 outside an invocation
+//	12 u32 value, by kind
+type Head struct {
+	Kind    Kind
+	MetaLen uint16
+	Length  uint32
+	Seq     uint32
+	Value   uint32
+}
+
+// ErrProtocol says that bytes from a runtime are no frame. The environment is
+// not reused after it.
+var ErrProtocol = errors.New("frame channel out of step")
+
+// ParseHead reads a head that a runtime sent. b holds at least HeadSize bytes.
+// It fails with ErrProtocol for a wrong magic, a kind that only the gateway may
+// send, or a payload over MaxPayload.
+func ParseHead(b []byte) (Head, error) {
+	if b[0] != Magic {
+		return Head{}, fmt.Errorf("%w: first byte is 0x%02x", ErrProtocol, b[0])
+	}
+	h := Head{
+		Kind:    Kind(b[1]),
+		MetaLen: binary.LittleEndian.Uint16(b[2:]),
+		Length:  binary.LittleEndian.Uint32(b[4:]),
+		Seq:     binary.LittleEndian.Uint32(b[8:]),
+		Value:   binary.LittleEndian.Uint32(b[12:]),
+	}
+	if h.Kind < KindReady || h.Kind > KindStreamEnd {
+		return Head{}, fmt.Errorf("%w: %s is not for a runtime to send", ErrProtocol, h.Kind)
+	}
+	if h.Length > MaxPayload {
+		return Head{}, fmt.Errorf("%w: %s of %d bytes", ErrProtocol, h.Kind, h.Length)
+	}
+	return h, nil
+}
+
+// AppendHead appends h to dst.
+func AppendHead(dst []byte, h Head) []byte {
+	dst = append(dst, Magic, byte(h.Kind))
+	dst = binary.LittleEndian.AppendUint16(dst, h.MetaLen)
+	dst = binary.LittleEndian.AppendUint32(dst, h.Length)
+	dst = binary.LittleEndian.AppendUint32(dst, h.Seq)
+	return binary.LittleEndian.AppendUint32(dst, h.Value)
+}
+
+// Invoke is what a runtime needs to know of an invocation beside its event.
+// Each string is at most 65,535 bytes long; all together with their lengths
+// must fit into 65,535 bytes too. Empty ones stand for "as in the init frame"
+// (InvokedFunctionARN) or "none".
+type Invoke struct {
+	RequestID          string
+	DeadlineMillis     float64 // Unix time in milliseconds
+	TraceID            string  // value of _X_AMZN_TRACE_ID
+	InvokedFunctionARN string
+	ClientContext      string // JSON
+	Identity           string // JSON
+}
+
+// metaFixed is the deadline and the five string lengths.
+const metaFixed = 8 + 5*2
+
+// AppendInvoke appends a whole invoke frame for event to dst. The meta part is:
+//
+//	f64 deadline in Unix milliseconds
+//	u16 x 5 lengths of request id, trace id, function ARN, client context, identity
+//	the five strings, UTF-8
+//
+// It fails when the strings are over the limit given at Invoke.
+func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, error) {
+	meta := metaFixed + len(in.RequestID) + len(in.TraceID) + len(in.InvokedFunctionARN) +
+		len(in.ClientContext) + len(in.Identity)
+	if meta > math.MaxUint16 {
+		return dst, fmt.Errorf("client context, identity and trace header are %d bytes long together, %d at most", meta, math.MaxUint16)
+	}
+	dst = AppendHead(dst, Head{Kind: KindInvoke, MetaLen: uint16(meta), Length: uint32(meta + len(event)), Seq: seq})
+	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(in.DeadlineMillis))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.RequestID)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.TraceID)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.InvokedFunctionARN)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.ClientContext)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.Identity)))
+	dst = append(dst, in.RequestID...)
+	dst = append(dst, in.TraceID...)
+	dst = append(dst, in.InvokedFunctionARN...)
+	dst = append(dst, in.ClientContext...)
+	dst = append(dst, in.Identity...)
+	return append(dst, event...), nil
+}
+
+// InitPayload is the payload of the init frame, as JSON. With it a runtime that
+// has no function yet becomes the runtime of one function.
+type InitPayload struct {
+	Handler            string            `json:"handler"`   // e.g. "index.handler"
+	TaskRoot           string            `json:"task_root"` // where the code is, e.g. "/var/task"
+	Env                map[string]string `json:"env"`       // the whole environment of the function, AWS_LAMBDA_* included
+	FunctionName       string            `json:"function_name"`
+	FunctionVersion    string            `json:"function_version"`     // "$LATEST" or a number
+	InvokedFunctionARN string            `json:"invoked_function_arn"` // used when the invoke frame has none
+	MemoryMB           int               `json:"memory_mb"`
+	LogGroup           string            `json:"log_group"`
+	LogStream          string            `json:"log_stream"`
+	Concurrency        int               `json:"concurrency"` // invocations at once; 1 unless the function opted into more
+}
