@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Build, run, test and measure Hearth. ./xcaddy.sh help lists the commands.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly MODULE=github.com/hearthfn/hearth
+readonly CADDY=bin/caddy
+
+# The tags that xcaddy sets: without them Caddy's internal CA links three database
+# drivers that nobody here uses.
+readonly TAGS=nobadger,nomysql,nopgx
+
+# Pinned, so that a commit which passed yesterday passes today.
+readonly STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+usage() {
+	cat <<'USAGE'
+usage: ./xcaddy.sh COMMAND
+
+  build             Caddy with Hearth, into bin/caddy
+  run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
+  test [FLAGS]      build, then every check and test; FLAGS go to go test
+  bench [FLAGS]     build, then the benchmark; --help shows its flags
+  help              this text
+
+On Debian and Ubuntu what a command needs is installed when it is missing (as root,
+or by sudo without a password); elsewhere the missing packages are named.
+USAGE
+}
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+die() {
+	printf 'xcaddy.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# package_of COMMAND: the Debian package that brings it.
+package_of() {
+	case $1 in
+	bwrap) echo bubblewrap ;;
+	node) echo nodejs ;;
+	java) echo default-jre-headless ;;
+	redis-cli) echo redis-tools ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# need COMMAND...: install what is not on PATH. Commands are looked for, not packages,
+# so that an interpreter from nvm, pyenv or a tarball counts.
+need() {
+	local command packages=()
+	for command in "$@"; do
+		have "$command" || packages+=("$(package_of "$command")")
+	done
+	[[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
+}
+
+install_packages() {
+	local apt=(apt-get install --yes --no-install-recommends "$@")
+	have apt-get || die "missing here: $* (Debian's names); install them and try again"
+
+	local as_root=()
+	if [[ $EUID -ne 0 ]]; then
+		{ have sudo && sudo --non-interactive true 2>/dev/null; } ||
+			die "missing here: $*; run: sudo ${apt[*]}"
+		as_root=(sudo --non-interactive)
+	fi
+
+	say "installing $*"
+	# A fresh image has no package lists, and stale ones name files that are gone.
+	"${as_root[@]}" apt-get update --quiet=2 >&2
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${apt[@]}" --quiet=2 >&2 ||
+		die "apt-get could not install $*"
+}
+
+need_go() {
+	have go || die "go is missing; install Go $(sed -n 's/^go //p' go.mod) or later: https://go.dev/doc/install"
+}
+
+build() {
+	need_go
+	say "building $CADDY"
+	mkdir -p bin
+	if have xcaddy; then
+		build_by_xcaddy
+	else
+		build_by_go
+	fi
+}
+
+# --replace, not a second --with: the root of the module holds no package to import.
+build_by_xcaddy() {
+	local version
+	version=$(go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
+	xcaddy build "$version" --output "$CADDY" \
+		--with "$MODULE/caddymodule" --replace "$MODULE=$PWD"
+}
+
+# The main package that xcaddy would write, built inside our own module: go.mod says
+# every version, nothing is fetched that is cached, and go build itself sees when
+# there is nothing to do. The leading dot hides the folder from ./... patterns.
+build_by_go() {
+	mkdir -p bin/.build
+	cat >bin/.build/main.go.new <<MAIN
+package main
+
+import (
+	_ "time/tzdata"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "$MODULE/caddymodule"
+)
+
+func main() { caddycmd.Main() }
+MAIN
+	mv bin/.build/main.go.new bin/.build/main.go
+	# -buildvcs=false: stamping asks git, which refuses a checkout that another user
+	# owns, as build machines have them. No -trimpath: the compiled packages are then
+	# the ones that go test and go vet use.
+	go build -buildvcs=false -tags "$TAGS" -ldflags '-s -w' -o "$CADDY" bin/.build/main.go
+}
+
+# prepare_examples: the dependencies of every example that has some. npm leaves
+# node_modules/.package-lock.json behind when it has finished, so an older or absent
+# one means that the folder is stale or half made.
+prepare_examples() {
+	local lock folder
+	for lock in examples/*/package-lock.json; do
+		folder=${lock%/*}
+		[[ $folder/node_modules/.package-lock.json -nt $lock ]] && continue
+		need node npm
+		say "npm ci in $folder"
+		(cd "$folder" && npm ci --omit=dev --no-audit --no-fund --loglevel=error >&2)
+		# npm keeps the time of an unchanged file; without this it would be stale again.
+		touch "$folder/node_modules/.package-lock.json"
+	done
+}
+
+run() {
+	[[ $# -le 1 ]] || die "run takes one Caddyfile, got: $*"
+	local config=${1:-Caddyfile.example}
+	[[ -r $config ]] || die "cannot read $config"
+	need bwrap node python3
+	build
+	prepare_examples
+	exec "$CADDY" run --adapter caddyfile --config "$config"
+}
+
+lint() {
+	say "gofmt"
+	local unformatted
+	unformatted=$(git ls-files -z -- '*.go' | xargs -0 --no-run-if-empty gofmt -l)
+	[[ -z $unformatted ]] || die "gofmt -w these: ${unformatted//$'\n'/ }"
+	say "go vet"
+	go vet -tags "$TAGS" ./...
+	say "staticcheck"
+	# Built once and then cached. A machine without a way to the module proxy can still
+	# run the tests, which is what it was asked for.
+	if go run "$STATICCHECK" -version >/dev/null; then
+		go run "$STATICCHECK" -tags "$TAGS" ./...
+	else
+		say "staticcheck cannot be built here; skipped"
+	fi
+}
+
+run_tests() {
+	need bwrap node npm python3 java redis-server redis-cli wrk
+	build
+	prepare_examples
+	lint
+	say "go test -race"
+	# Packages one after the other where there are two cores: tests that measure
+	# deadlines must not compete with another package's compiler.
+	go test -race -tags "$TAGS" -timeout 10m "$@" ./...
+}
+
+bench() {
+	need bwrap node python3 wrk
+	build
+	go run -tags "$TAGS" ./tests/bench "$@"
+}
+
+main() {
+	local command=${1:-help}
+	[[ $# -eq 0 ]] || shift
+	case $command in
+	build) build ;;
+	run) run "$@" ;;
+	test) run_tests "$@" ;;
+	bench) bench "$@" ;;
+	help | -h | --help) usage ;;
+	*)
+		usage >&2
+		die "no such command: $command"
+		;;
+	esac
+}
+
+main "$@"
