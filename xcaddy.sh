@@ -183,7 +183,9 @@ run_tests() {
 bench() {
 	need bwrap node python3 wrk
 	build
-	go run -tags "$TAGS" ./tests/bench "$@"
+	# Not go run: it would not pass on a signal, and the servers would be left behind.
+	go build -buildvcs=false -o bin/bench ./tests/bench
+	exec bin/bench "$@"
 }
 
 main() {

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// scenario measures what throughput hides. Its functions are cold when it begins.
+type scenario struct {
+	name      string
+	functions []function
+	measure   func(context.Context, *stage) ([]figure, error)
+}
+
+// figure is one measured value, in the unit that its name ends with.
+type figure struct {
+	Scenario string  `json:"scenario"`
+	Name     string  `json:"name"`
+	Value    float64 `json:"value"`
+}
+
+const (
+	burstCalls        = 200
+	burstEnvironments = 10
+	coldFunctions     = 10
+	longCall          = 2 * time.Second
+)
+
+func allScenarios(m machine, s settings) []scenario {
+	return []scenario{
+		coldScenario("cold Node", "cold-node", m.nodeRuntime(), "index.handler", "node"),
+		coldScenario("cold Python", "cold-python", m.pythonRuntime(), "app.handler", "python"),
+		burstScenario(m, s.rounds),
+		mixScenario(m, time.Duration(s.seconds)*time.Second),
+	}
+}
+
+// coldScenario times the first call of functions that have no environment, one after
+// another and so far apart that a stem can be booted in between.
+func coldScenario(name, prefix, runtime, handler, code string) scenario {
+	const pause = 500 * time.Millisecond
+	c := scenario{name: name}
+	for i := range coldFunctions {
+		c.functions = append(c.functions, function{fmt.Sprintf("%s-%d", prefix, i+1), runtime, handler, code, 1})
+	}
+	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
+		// The connection is made before the first call: it is not part of a cold start.
+		client := newClient(1)
+		defer client.CloseIdleConnections()
+		if first := call(ctx, client, stage.address[hearthStack]+"/ready"); first.err != nil {
+			return nil, first.err
+		}
+		var took []time.Duration
+		for _, f := range c.functions {
+			if err := wait(ctx, pause); err != nil {
+				return nil, err
+			}
+			first := call(ctx, client, stage.address[hearthStack]+f.path())
+			if first.err != nil {
+				return nil, fmt.Errorf("%s: %w", f.name, first.err)
+			}
+			took = append(took, first.took)
+		}
+		return []figure{
+			{name, "first call, median, ms", milliseconds(median(took))},
+			{name, "first call, slowest, ms", milliseconds(percentile(took, 100))},
+		}, nil
+	}
+	return c
+}
+
+// burstScenario sends many calls at once to a cold function that may have few
+// environments. Nobody may be turned away: whoever comes too many waits.
+func burstScenario(m machine, rounds int) scenario {
+	const name = "cold burst"
+	c := scenario{name: name}
+	for i := range rounds {
+		c.functions = append(c.functions,
+			function{fmt.Sprintf("burst-%d", i+1), m.nodeRuntime(), "index.handler", "sleep", burstEnvironments})
+	}
+	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
+		var failures, environments int
+		var whole, p50, p99 []time.Duration
+		for _, f := range c.functions {
+			start := time.Now()
+			calls := burst(ctx, stage.address[hearthStack]+f.path()+"?ms=10", burstCalls)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			whole = append(whole, time.Since(start))
+			seen := map[string]bool{}
+			var took []time.Duration
+			for _, c := range calls {
+				if c.err != nil {
+					failures++
+					progress("%s: %v", f.name, c.err)
+					continue
+				}
+				seen[c.body] = true
+				took = append(took, c.took)
+			}
+			environments = max(environments, len(seen))
+			p50 = append(p50, percentile(took, 50))
+			p99 = append(p99, percentile(took, 99))
+		}
+		return []figure{
+			{name, fmt.Sprintf("failures of %d calls", rounds*burstCalls), float64(failures)},
+			{name, "environments, most", float64(environments)},
+			{name, "all answered, median, ms", milliseconds(median(whole))},
+			{name, "p50, median, ms", milliseconds(median(p50))},
+			{name, "p99, median, ms", milliseconds(median(p99))},
+		}, nil
+	}
+	return c
+}
+
+// mixScenario repeats a long call among short ones of the same function: a short call
+// that is put behind the long one shows in the slowest, if not in p99.
+func mixScenario(m machine, length time.Duration) scenario {
+	const (
+		name        = "mix"
+		connections = 8
+	)
+	f := function{"mix", m.nodeRuntime(), "index.handler", "sleep", 4}
+	length = max(length, 2*longCall)
+	return scenario{name: name, functions: []function{f}, measure: func(ctx context.Context, stage *stage) ([]figure, error) {
+		short := func(length time.Duration) (sample, error) {
+			return load(ctx, stage, hearthStack, f.path(), connections, length)
+		}
+		if _, err := short(warmUp); err != nil {
+			return nil, err
+		}
+		alone, err := short(length)
+		if err != nil {
+			return nil, err
+		}
+		stop := repeat(ctx, fmt.Sprintf("%s%s?ms=%d", stage.address[hearthStack], f.path(), longCall.Milliseconds()))
+		beside, err := short(length)
+		long := stop()
+		if err != nil {
+			return nil, err
+		}
+		var took []time.Duration
+		failures := alone.Failures + beside.Failures
+		for _, c := range long {
+			if c.err != nil {
+				failures++
+				progress("long call: %v", c.err)
+				continue
+			}
+			took = append(took, c.took)
+		}
+		return []figure{
+			{name, "failures", float64(failures)},
+			{name, "short calls alone, p99, ms", milliseconds(alone.P99)},
+			{name, "short calls beside a long one, p99, ms", milliseconds(beside.P99)},
+			{name, "short calls beside a long one, slowest, ms", milliseconds(beside.Max)},
+			{name, "long calls answered", float64(len(took))},
+			{name, "long calls, slowest, ms", milliseconds(percentile(took, 100))},
+		}, nil
+	}}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// newClient returns a client that keeps up to connections open.
+func newClient(connections int) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true},
+		Timeout:   time.Minute,
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+)
+
+// stack is one way to answer a request: a Caddy of its own and what stands behind it.
+type stack string
+
+const (
+	respondStack stack = "respond"
+	proxyStack   stack = "reverse_proxy"
+	hearthStack  stack = "hearth"
+)
+
+// greeting is what every target answers, 27 bytes.
+const greeting = `{"message":"Hello, world!"}`
+
+// The two that all others are compared with.
+const (
+	respondTarget = "respond"
+	proxyTarget   = "reverse_proxy -> Node"
+)
+
+// target is one row of the table: something that answers the greeting.
+type target struct {
+	name     string
+	stack    stack
+	function function // of a target in hearthStack
+}
+
+// function is one `function` block of the Hearth Caddyfile; its route is its name.
+type function struct {
+	name        string
+	runtime     string
+	handler     string
+	code        string // folder of assets
+	concurrency int    // reserved_concurrency: as many environments as load asks for
+}
+
+// path is what the target answers at.
+func (t target) path() string { return t.function.path() }
+
+func (f function) path() string { return "/" + f.name }
+
+func warmTargets(m machine) []target {
+	node := func(name string, processes int) function {
+		return function{name, m.nodeRuntime(), "index.handler", "node", processes}
+	}
+	python := func(name string, processes int) function {
+		return function{name, m.pythonRuntime(), "app.handler", "python", processes}
+	}
+	return []target{
+		{name: respondTarget, stack: respondStack},
+		{name: proxyTarget, stack: proxyStack},
+		{"hearth Node x1", hearthStack, node("node-1", 1)},
+		{"hearth Node x2", hearthStack, node("node-2", 2)},
+		{"hearth Node x4", hearthStack, node("node-4", 4)},
+		{"hearth Python x1", hearthStack, python("python-1", 1)},
+		{"hearth Python x2", hearthStack, python("python-2", 2)},
+	}
+}
+
+// selected keeps what --only names.
+func selected(only *regexp.Regexp, warm []target, scenarios []scenario) ([]target, []scenario) {
+	warm = slices.DeleteFunc(warm, func(t target) bool { return !only.MatchString(t.name) })
+	scenarios = slices.DeleteFunc(scenarios, func(s scenario) bool { return !only.MatchString(s.name) })
+	return warm, scenarios
+}
