@@ -49,6 +49,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted") // and not how wrk took it
+		}
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1) //nolint:gocritic // the process is over; there is nothing left to stop
 	}
