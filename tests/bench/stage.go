@@ -134,7 +134,7 @@ func (s *stage) hearthBlocks(functions []function) (global, site string) {
 	for _, f := range functions {
 		fmt.Fprintf(&declared, "\t\tfunction %s {\n", f.name)
 		fmt.Fprintf(&declared, "\t\t\truntime %s\n\t\t\thandler %s\n\t\t\tcode %s\n", f.runtime, f.handler, s.asset(f.code))
-		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30\n\t\t\treserved_concurrency %d\n\t\t}\n", f.concurrency)
+		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30s\n\t\t\treserved_concurrency %d\n\t\t}\n", f.concurrency)
 		fmt.Fprintf(&routes, "\troute %s {\n\t\tinvoke %s\n\t}\n", f.path(), f.name)
 	}
 	declared.WriteString("\t}\n")

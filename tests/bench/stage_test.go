@@ -12,7 +12,7 @@ func TestHearthBlocksDeclareAndRouteEachFunction(t *testing.T) {
 			handler index.handler
 			code /bench/assets/node
 			memory 256
-			timeout 30
+			timeout 30s
 			reserved_concurrency 2
 		}
 	}
