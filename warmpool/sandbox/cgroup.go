@@ -1,0 +1,203 @@
+package sandbox
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// limits are what the cgroup of one environment holds it to.
+type limits struct {
+	memory    int64 // bytes, of the command's own
+	tmp       int64 // bytes, in /tmp
+	processes int
+}
+
+// fullCore is the memory at which Lambda gives a function one whole vCPU
+// (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+const fullCore = 1769 << 20
+
+// wrappers is how many processes of our own are in an environment's cgroup: the
+// two bwraps, outside and inside of its pid namespace.
+const wrappers = 2
+
+// A setting is a value for a file of a cgroup.
+type setting struct {
+	file, value string
+	optional    bool // kernels built without swap accounting or CPU shares lack it
+}
+
+// memoryMax is the wall: the pages of /tmp are memory of the cgroup too, so that
+// a full /tmp has to fit in beside the memory of the function.
+func (l limits) memoryMax() string { return strconv.FormatInt(l.memory+l.tmp, 10) }
+
+func (l limits) settingsV2() (memory, pids, cpu []setting) {
+	memory = []setting{
+		{file: "memory.max", value: l.memoryMax()},
+		{file: "memory.swap.max", value: "0", optional: true},
+		// One process less is an environment in an unknown state: all or none.
+		{file: "memory.oom.group", value: "1", optional: true},
+	}
+	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.processes + wrappers)}}
+	weight := min(max(l.memory*100/fullCore, 1), 10_000)
+	cpu = []setting{{file: "cpu.weight", value: strconv.FormatInt(weight, 10), optional: true}}
+	return memory, pids, cpu
+}
+
+func (l limits) settingsV1() (memory, pids, cpu []setting) {
+	memory = []setting{
+		{file: "memory.limit_in_bytes", value: l.memoryMax()},
+		{file: "memory.memsw.limit_in_bytes", value: l.memoryMax(), optional: true},
+		{file: "memory.swappiness", value: "0", optional: true},
+	}
+	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.processes + wrappers)}}
+	shares := min(max(l.memory*1024/fullCore, 2), 262_144)
+	cpu = []setting{{file: "cpu.shares", value: strconv.FormatInt(shares, 10), optional: true}}
+	return memory, pids, cpu
+}
+
+// A cgroup is that of one environment. On v2 the three folders are one.
+type cgroup struct {
+	v2                bool
+	memory, pids, cpu string
+}
+
+func (g *cgroup) dirs() []string {
+	if g.v2 {
+		return []string{g.memory}
+	}
+	return []string{g.memory, g.pids, g.cpu}
+}
+
+func (g *cgroup) limit(l limits) error {
+	memory, pids, cpu := l.settingsV1()
+	if g.v2 {
+		memory, pids, cpu = l.settingsV2()
+	}
+	return errors.Join(write(g.memory, memory), write(g.pids, pids), write(g.cpu, cpu))
+}
+
+func write(dir string, settings []setting) error {
+	for _, s := range settings {
+		err := writeFile(filepath.Join(dir, s.file), s.value)
+		if err != nil && !s.optional {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile writes to a file that the kernel made, and makes none.
+func writeFile(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(value)
+	return err
+}
+
+// memoryUse is the memory in use and the most there has been, in bytes. Peak is
+// 0 where the kernel does not keep it (v2 before 5.19).
+func (g *cgroup) memoryUse() (current, peak int64) {
+	if g.v2 {
+		return readNumber(filepath.Join(g.memory, "memory.current")), readNumber(filepath.Join(g.memory, "memory.peak"))
+	}
+	return readNumber(filepath.Join(g.memory, "memory.usage_in_bytes")), readNumber(filepath.Join(g.memory, "memory.max_usage_in_bytes"))
+}
+
+// anonymous is the memory in use that is neither /tmp nor a cache of files.
+func (g *cgroup) anonymous() int64 {
+	key := "total_rss"
+	if g.v2 {
+		key = "anon"
+	}
+	return readKey(filepath.Join(g.memory, "memory.stat"), key)
+}
+
+// oomKills is how many processes the kernel killed for memory.
+func (g *cgroup) oomKills() int64 {
+	if g.v2 {
+		return readKey(filepath.Join(g.memory, "memory.events"), "oom_kill")
+	}
+	return readKey(filepath.Join(g.memory, "memory.oom_control"), "oom_kill")
+}
+
+func readNumber(path string) int64 {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// readKey reads a number from a file of lines that begin with a key and a number,
+// 0 if it is not there.
+func readKey(path, key string) int64 {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) >= 2 && fields[0] == key {
+			n, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// kill sends SIGKILL to everything that is left in the cgroup.
+func (g *cgroup) kill() {
+	if g.v2 && writeFile(filepath.Join(g.memory, "cgroup.kill"), "1") == nil {
+		return
+	}
+	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))
+	if err != nil {
+		return
+	}
+	for _, line := range strings.Fields(string(b)) {
+		// 0 is a process of another pid namespace, and to kill would mean all of ours.
+		if pid, err := strconv.Atoi(line); err == nil && pid > 0 {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// remove kills what is left and removes the folders. Processes that are dying
+// keep a cgroup busy for a moment that the kernel does not announce.
+func (g *cgroup) remove() error {
+	var err error
+	for wait := 100 * time.Microsecond; wait < time.Second; wait *= 2 {
+		err = nil
+		for _, dir := range g.dirs() {
+			if e := unix.Rmdir(dir); e != nil && e != unix.ENOENT {
+				err = fmt.Errorf("remove cgroup %s: %w", dir, e)
+			}
+		}
+		if !errors.Is(err, syscall.EBUSY) {
+			return err
+		}
+		g.kill()
+		time.Sleep(wait)
+	}
+	return err
+}

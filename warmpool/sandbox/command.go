@@ -1,0 +1,185 @@
+package sandbox
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// tools are the programs that stand between the gateway and the command.
+type tools struct {
+	bwrap   string
+	setpriv string // from root to the environment's user; "" when not root
+	prlimit string // bounds processes where no cgroup does; "" where one does
+	env     string
+}
+
+// hostname has no address and still resolves, as code likes to look it up.
+const hostname = "localhost"
+
+// options are the arguments for bwrap up to the command, which it reads from a
+// file: a command line can be seen by every process inside.
+func (s *Sandbox) options(spec Spec) ([]string, error) {
+	o := []string{
+		"--die-with-parent", "--new-session",
+		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+		"--hostname", hostname,
+		"--ro-bind", s.skeleton.root, "/",
+	}
+	if spec.Network == NetworkNone {
+		o = append(o, "--unshare-net")
+	}
+	for _, bind := range s.skeleton.binds {
+		o = append(o, "--ro-bind", bind, bind)
+	}
+	o = append(o, "--proc", "/proc")
+	for _, name := range devices() {
+		path := "/dev/" + name
+		o = append(o, "--dev-bind", path, path)
+	}
+	size := int64(spec.EphemeralStorageMB) << 20
+	o = append(o, "--perms", "1777", "--size", strconv.FormatInt(size, 10), "--tmpfs", "/tmp")
+	for _, bind := range s.skeleton.binds {
+		covers, err := s.cover(Mount{Source: bind, Target: bind})
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, covers...)
+	}
+	for _, m := range spec.Mounts {
+		mount, err := s.mount(m)
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, mount...)
+	}
+	return append(o, "--chdir", TaskRoot), nil
+}
+
+// mount is the options for m.
+func (s *Sandbox) mount(m Mount) ([]string, error) {
+	m.Target = filepath.Clean(m.Target)
+	source, err := filepath.EvalSymlinks(m.Source)
+	if err != nil {
+		return nil, fmt.Errorf("mount at %s: %w", m.Target, err)
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil, fmt.Errorf("mount at %s: %w", m.Target, err)
+	}
+	m.Source = source
+	if err := s.skeleton.ensure(m.Target, info.IsDir()); err != nil {
+		return nil, fmt.Errorf("mount of %s: %w", m.Source, err)
+	}
+	covers, err := s.cover(m)
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{"--ro-bind", m.Source, m.Target}, covers...), nil
+}
+
+// cover is the options that put something empty over the hidden paths within m.
+func (s *Sandbox) cover(m Mount) ([]string, error) {
+	var o []string
+	for _, hide := range s.hide {
+		if !within(hide, m.Source) {
+			continue
+		}
+		info, err := os.Lstat(hide)
+		if hide == m.Source || err != nil {
+			return nil, fmt.Errorf("mount of %s at %s would show %s, which is the gateway's own: move one of them", m.Source, m.Target, hide)
+		}
+		path := filepath.Join(m.Target, strings.TrimPrefix(hide, m.Source))
+		if info.IsDir() {
+			o = append(o, "--perms", "0555", "--size", "4096", "--tmpfs", path, "--remount-ro", path)
+		} else {
+			o = append(o, "--ro-bind", "/dev/null", path)
+		}
+	}
+	return o, nil
+}
+
+// command is what bwrap runs: the last steps out of privileges, and the command.
+// The second result is the environment that bwrap sets for all of it.
+func (s *Sandbox) command(spec Spec) (args, env []string) {
+	env = spec.Env
+	switch {
+	case s.tools.setpriv != "":
+		args = []string{
+			s.tools.setpriv, "--reuid", strconv.Itoa(insideUID), "--regid", strconv.Itoa(insideGID), "--clear-groups",
+			"--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--",
+		}
+		if !harmless(spec.Env) {
+			args = append(args, s.tools.env, "-i", "--")
+			args = append(args, spec.Env...)
+			env = nil
+		}
+	case s.tools.prlimit != "":
+		// Counted within the user namespace since Linux 5.14, over all that the
+		// gateway's user runs before.
+		processes := strconv.Itoa(spec.MaxProcesses + wrappers)
+		args = []string{s.tools.prlimit, "--nproc=" + processes + ":" + processes, "--"}
+	}
+	return append(args, spec.Args...), env
+}
+
+// harmless reports whether no variable of env can make a dynamically linked
+// program do something else, as LD_PRELOAD or GCONV_PATH do. setpriv starts
+// with privileges that code of the function must not get hold of; env, after it,
+// costs another exec, so that is for those who set more than the usual.
+func harmless(env []string) bool {
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		switch {
+		case name == "PATH", name == "HOME", name == "LANG", name == "TZ", name == "_HANDLER":
+		case strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "LAMBDA_"), strings.HasPrefix(name, "HEARTH_"),
+			strings.HasPrefix(name, "NODE_"), strings.HasPrefix(name, "PYTHON"), strings.HasPrefix(name, "JAVA_"):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// argsFile is a file with NUL-separated options for bwrap --args. The function's
+// environment goes this way too: given to bwrap itself, outside and perhaps as
+// root, its LD_PRELOAD would be the end of the sandbox.
+func argsFile(options, env []string) (*os.File, error) {
+	var b bytes.Buffer
+	for _, option := range options {
+		if strings.ContainsRune(option, 0) {
+			return nil, fmt.Errorf("%q: a path cannot contain NUL", option)
+		}
+		b.WriteString(option)
+		b.WriteByte(0)
+	}
+	for _, entry := range env {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" || strings.ContainsRune(entry, 0) {
+			return nil, fmt.Errorf("environment variable %q: not NAME=value without NUL", entry)
+		}
+		b.WriteString("--setenv\x00" + name + "\x00" + value + "\x00")
+	}
+	return memfile("bwrap-args", b.Bytes())
+}
+
+// Path is where something inside is found by the process: target itself, and
+// with the sandbox off, when the process sees the machine's paths, the place on
+// the machine that mounts say. Commands and environments are written with it.
+func (s *Sandbox) Path(mounts []Mount, target string) string {
+	if s.on {
+		return target
+	}
+	target = filepath.Clean(target)
+	path, longest := target, -1
+	for _, m := range mounts {
+		at := filepath.Clean(m.Target)
+		if within(target, at) && len(at) > longest {
+			path, longest = filepath.Join(m.Source, strings.TrimPrefix(target, at)), len(at)
+		}
+	}
+	return path
+}

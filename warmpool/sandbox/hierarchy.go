@@ -1,0 +1,308 @@
+package sandbox
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A hierarchy is the cgroup of this Sandbox, with one child per environment.
+type hierarchy struct {
+	parent cgroup
+	lock   *os.File
+	// home moves the thread that writes to it back out of an environment's
+	// cgroups. Only on v1, where a child begins where its parent thread is.
+	home []*os.File
+}
+
+// errNoDelegation says that the machine has cgroups, but none for this user.
+var errNoDelegation = errors.New("no cgroup is delegated to this user")
+
+// A cgroupMount is a mounted cgroup file system.
+type cgroupMount struct {
+	root, dir string // what of the file system is mounted, and where
+	v2        bool
+	names     []string // v1: the controllers
+}
+
+// parseMounts reads the cgroup file systems from /proc/self/mountinfo.
+func parseMounts(r io.Reader) []cgroupMount {
+	var mounts []cgroupMount
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		fields, super := strings.Fields(before), strings.Fields(after)
+		if !ok || len(fields) < 5 || len(super) < 3 {
+			continue
+		}
+		switch super[0] {
+		case "cgroup2":
+			mounts = append(mounts, cgroupMount{root: fields[3], dir: fields[4], v2: true})
+		case "cgroup":
+			mounts = append(mounts, cgroupMount{root: fields[3], dir: fields[4], names: strings.Split(super[2], ",")})
+		}
+	}
+	return mounts
+}
+
+// parseMembership reads the cgroups of a process, by controller ("" is v2), from
+// /proc/PID/cgroup.
+func parseMembership(r io.Reader) map[string]string {
+	paths := map[string]string{}
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		if fields := strings.SplitN(lines.Text(), ":", 3); len(fields) == 3 {
+			for _, name := range strings.Split(fields[1], ",") {
+				paths[name] = fields[2]
+			}
+		}
+	}
+	return paths
+}
+
+// own is the folder of this process's cgroup. In a container the path may be one
+// of the machine that is not to be seen; then it is the top of what is.
+func (m cgroupMount) own(membership map[string]string) string {
+	name := ""
+	if !m.v2 {
+		name = m.names[0]
+		for _, n := range m.names {
+			if _, ok := membership[n]; ok {
+				name = n
+			}
+		}
+	}
+	rel, err := filepath.Rel(m.root, membership[name])
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return m.dir
+	}
+	dir := filepath.Join(m.dir, rel)
+	if _, err := os.Stat(dir); err != nil {
+		return m.dir
+	}
+	return dir
+}
+
+// openHierarchy makes the cgroup of this Sandbox, once it has removed those that
+// a predecessor left. It fails with errNoDelegation when there is no place.
+func openHierarchy() (*hierarchy, error) {
+	mountinfo, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer mountinfo.Close()
+	self, err := os.Open("/proc/thread-self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	mounts, membership := parseMounts(mountinfo), parseMembership(self)
+
+	var own cgroup
+	var top string
+	for _, m := range mounts {
+		switch {
+		case slices.Contains(m.names, "memory"):
+			own.memory = m.own(membership)
+		case slices.Contains(m.names, "pids"):
+			own.pids = m.own(membership)
+		case slices.Contains(m.names, "cpu"):
+			own.cpu = m.own(membership)
+		case m.v2:
+			top = m.dir
+		}
+	}
+	if own.memory != "" && own.pids != "" && own.cpu != "" {
+		return openV1(own)
+	}
+	if own.memory != "" || top == "" {
+		return nil, fmt.Errorf("the controllers memory, pids and cpu are not all mounted: %w", errNoDelegation)
+	}
+	for _, m := range mounts {
+		if m.v2 {
+			return openV2(m.dir, m.own(membership), os.Geteuid() == 0)
+		}
+	}
+	return nil, errNoDelegation
+}
+
+func openV1(own cgroup) (*hierarchy, error) {
+	sweepCgroups(own)
+	dir, lock, err := makeLocked(own.memory)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+	}
+	name := filepath.Base(dir)
+	h := &hierarchy{parent: own.child(name), lock: lock}
+	for _, d := range []string{h.parent.pids, h.parent.cpu} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			h.close()
+			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		}
+	}
+	for _, d := range own.dirs() {
+		f, err := os.OpenFile(filepath.Join(d, "tasks"), os.O_WRONLY, 0)
+		if err != nil {
+			h.close()
+			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		}
+		h.home = append(h.home, f)
+	}
+	return h, nil
+}
+
+// openV2 finds a place below top where controllers may be given to children. A
+// cgroup that has children with controllers may have no processes itself
+// ("no internal processes", docs.kernel.org/admin-guide/cgroup-v2.html).
+func openV2(top, own string, root bool) (*hierarchy, error) {
+	// Not in another manager's cgroup, unless it was delegated: systemd would
+	// take the controllers away again. Only root may use the top instead.
+	if filepath.Base(own) == gatewayCgroup {
+		own = filepath.Dir(own) // moved there by an earlier Sandbox
+	}
+	place := own
+	if root && !delegated(own) {
+		place = top
+	}
+	if err := enableControllers(place); err != nil {
+		// The gateway itself is what is in the way, in a container or a unit.
+		if moved := moveSelf(place); moved != nil {
+			return nil, fmt.Errorf("%w: %w", errNoDelegation, errors.Join(err, moved))
+		}
+		if err := enableControllers(place); err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		}
+	}
+	sweepCgroups(v2At(place))
+	dir, lock, err := makeLocked(place)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+	}
+	h := &hierarchy{parent: v2At(dir), lock: lock}
+	if err := enableControllers(dir); err != nil {
+		h.close()
+		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+	}
+	return h, nil
+}
+
+// gatewayCgroup is where the gateway goes to make room above.
+const gatewayCgroup = "hearth-gateway"
+
+func v2At(dir string) cgroup { return cgroup{v2: true, memory: dir, pids: dir, cpu: dir} }
+
+// delegated reports whether systemd gave the cgroup away (Delegate=yes).
+func delegated(dir string) bool {
+	value := make([]byte, 4)
+	for _, name := range []string{"trusted.delegate", "user.delegate"} {
+		if n, err := unix.Getxattr(dir, name, value); err == nil && string(value[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+func enableControllers(dir string) error {
+	return writeFile(filepath.Join(dir, "cgroup.subtree_control"), "+memory +pids +cpu")
+}
+
+func moveSelf(place string) error {
+	dir := filepath.Join(place, gatewayCgroup)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "cgroup.procs"), "0")
+}
+
+// child is the cgroup of that name below g.
+func (g cgroup) child(name string) cgroup {
+	return cgroup{
+		v2:     g.v2,
+		memory: filepath.Join(g.memory, name),
+		pids:   filepath.Join(g.pids, name),
+		cpu:    filepath.Join(g.cpu, name),
+	}
+}
+
+// sweepCgroups removes what processes that died left below parent.
+func sweepCgroups(parent cgroup) {
+	claimAbandoned(parent.memory, func(dir string) {
+		g := parent.child(filepath.Base(dir))
+		g.removeAll()
+	})
+}
+
+// removeAll removes g with its children, whatever runs in them.
+func (g cgroup) removeAll() error {
+	var names []string
+	for _, dir := range g.dirs() {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.IsDir() && !slices.Contains(names, e.Name()) {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	var errs []error
+	for _, name := range names {
+		child := g.child(name)
+		child.kill()
+		errs = append(errs, child.remove())
+	}
+	return errors.Join(append(errs, g.remove())...)
+}
+
+// add makes the cgroup of an environment.
+func (h *hierarchy) add(id string, l limits) (*cgroup, error) {
+	g := h.parent.child(id)
+	for i, dir := range g.dirs() {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			for _, made := range g.dirs()[:i] {
+				unix.Rmdir(made)
+			}
+			return nil, fmt.Errorf("make the cgroup of environment %s: %w", id, err)
+		}
+	}
+	if err := g.limit(l); err != nil {
+		g.remove()
+		return nil, fmt.Errorf("limit environment %s: %w", id, err)
+	}
+	return &g, nil
+}
+
+// enter moves the calling thread, and so what it forks, to g (v1).
+func (h *hierarchy) enter(g *cgroup) error {
+	for _, dir := range g.dirs() {
+		if err := writeFile(filepath.Join(dir, "tasks"), "0"); err != nil {
+			return fmt.Errorf("enter cgroup %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// leave undoes enter.
+func (h *hierarchy) leave() error {
+	var errs []error
+	for _, f := range h.home {
+		_, err := f.WriteAt([]byte("0"), 0)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (h *hierarchy) close() error {
+	err := h.parent.removeAll()
+	for _, f := range h.home {
+		f.Close()
+	}
+	h.lock.Close()
+	return err
+}

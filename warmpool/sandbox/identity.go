@@ -1,0 +1,146 @@
+package sandbox
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// The user inside, as on Lambda: sbx_user1051.
+const (
+	insideUID = 993
+	insideGID = 990
+)
+
+// A gateway that runs as root gives each live environment a user of its own on
+// the machine, from a range that neither people nor services nor containers get
+// (systemd.io/UIDS-GIDS). Were it root's, other programs that trust a peer on an
+// abstract socket for being root would trust the function.
+const (
+	firstUID   = 2_000_000_000
+	identities = 65536
+)
+
+// An identity is one of these users, and a user namespace where it is the only
+// one and has Lambda's uid. No process is kept for it, the descriptor holds it.
+type identity struct {
+	uid    int
+	userns *os.File
+}
+
+// identityPool makes identities as they are needed and uses them again: one
+// costs a fork of the whole gateway.
+type identityPool struct {
+	starter *starter
+	program string // blocks on its stdin
+
+	mu   sync.Mutex
+	free []*identity // guarded by mu
+	made int         // guarded by mu
+}
+
+func newIdentityPool(s *starter) (*identityPool, error) {
+	program, err := exec.LookPath("cat")
+	if err != nil {
+		return nil, fmt.Errorf("coreutils have to be installed: %w", err)
+	}
+	return &identityPool{starter: s, program: program}, nil
+}
+
+func (p *identityPool) acquire() (*identity, error) {
+	p.mu.Lock()
+	if n := len(p.free); n > 0 {
+		id := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		return id, nil
+	}
+	if p.made == identities {
+		p.mu.Unlock()
+		return nil, fmt.Errorf("all %d users of environments are taken", identities)
+	}
+	uid := firstUID + p.made
+	p.made++
+	p.mu.Unlock()
+
+	userns, err := p.makeUserns(uid)
+	if err != nil {
+		return nil, fmt.Errorf("make a user namespace for user %d: %w", uid, err)
+	}
+	return &identity{uid: uid, userns: userns}, nil
+}
+
+func (p *identityPool) release(id *identity) {
+	p.mu.Lock()
+	p.free = append(p.free, id)
+	p.mu.Unlock()
+}
+
+// close gives up all identities; each has been released.
+func (p *identityPool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range p.free {
+		id.userns.Close()
+	}
+	p.free = nil
+}
+
+// makeUserns has a short-lived process make the namespace, because a process
+// with several threads cannot.
+func (p *identityPool) makeUserns(uid int) (*os.File, error) {
+	cmd := exec.Command(p.program)
+	cmd.Env = []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
+		UidMappings:                []syscall.SysProcIDMap{{ContainerID: insideUID, HostID: uid, Size: 1}},
+		GidMappings:                []syscall.SysProcIDMap{{ContainerID: insideGID, HostID: uid, Size: 1}},
+		GidMappingsEnableSetgroups: true, // to give up all supplementary groups inside
+		Pdeathsig:                  syscall.SIGKILL,
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.starter.do(func() { err = cmd.Start() })
+	if err != nil {
+		return nil, err
+	}
+	userns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", cmd.Process.Pid))
+	stdin.Close()
+	if waited := cmd.Wait(); err == nil && waited != nil {
+		userns.Close()
+		return nil, waited
+	}
+	return userns, err
+}
+
+// ownsIdentities reports whether this process may hand out identities: it is
+// root, and not only of a user namespace (a rootless container) that lacks them.
+func ownsIdentities() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	f, err := os.Open("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) != 3 {
+			continue
+		}
+		first, err1 := strconv.Atoi(fields[0])
+		count, err2 := strconv.Atoi(fields[2])
+		if err1 == nil && err2 == nil && first <= firstUID && first+count >= firstUID+identities {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,237 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+// An Exit is how a process ended.
+type Exit struct {
+	Code   int            // exit status, when Signal is 0
+	Signal syscall.Signal // that ended it, or 0
+	// OOMKilled says that a process of the tree was killed for memory.
+	OOMKilled bool
+}
+
+// String is "exit status 1" or "signal: killed", as Lambda words it in
+// Runtime.ExitError.
+func (e Exit) String() string {
+	if e.Signal != 0 {
+		return "signal: " + e.Signal.String()
+	}
+	return "exit status " + strconv.Itoa(e.Code)
+}
+
+// A Process is a command in its environment, with all that it starts.
+type Process struct {
+	sandbox *Sandbox
+	id      string
+	limits  limits
+
+	cmd      *exec.Cmd // bwrap outside, or with the sandbox off the command
+	main     *pidfd    // of cmd
+	init     *pidfd    // bwrap inside, the first of the pid namespace; nil when off
+	initPID  int
+	cgroup   *cgroup   // nil without
+	identity *identity // nil unless root
+	tmp      string    // folder for temporary files when off
+
+	outOfMemory atomic.Bool  // killed by the memory watch
+	peak        atomic.Int64 // bytes, as far as seen
+
+	mu     sync.Mutex // held to signal, so that no pid is used after its end
+	reaped bool       // guarded by mu
+
+	exit Exit // written before done is closed
+	done chan struct{}
+}
+
+// Done is closed when the command and all that it started are gone, and so is
+// all that was made for them.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit is how the command ended. It waits for Done.
+func (p *Process) Exit() Exit {
+	<-p.done
+	return p.exit
+}
+
+// Terminate sends SIGTERM to the command itself, not to what it started. A
+// process that has ended is no error.
+func (p *Process) Terminate() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return nil
+	}
+	pid := p.commandPID()
+	if pid == 0 {
+		return nil
+	}
+	if err := unix.Kill(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("terminate environment %s: %w", p.id, err)
+	}
+	return nil
+}
+
+// commandPID is the command as the gateway sees it, 0 when it is gone or has not
+// been started yet. It is called before reaped.
+func (p *Process) commandPID() int {
+	if !p.sandbox.on {
+		return p.cmd.Process.Pid
+	}
+	if p.initPID == 0 {
+		return 0
+	}
+	// The command is the first child of bwrap; orphans are adopted after it.
+	if pids := children(p.initPID); len(pids) > 0 {
+		return pids[0]
+	}
+	return 0
+}
+
+// Kill ends the whole tree at once, whatever it does about it. It may be called
+// at any time, repeatedly; Done follows.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return
+	}
+	switch {
+	case !p.sandbox.on:
+		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+	case p.init != nil:
+		// With the first process of a pid namespace the kernel kills all others;
+		// bwrap outside reports its end when they are gone.
+		p.init.kill()
+	default:
+		p.cmd.Process.Kill()
+	}
+}
+
+// Memory is the memory of the tree in bytes now, and the most it has been. Of
+// the cgroup, that is with /tmp and cached files; without one it is what the
+// processes have allocated, and the peak only what was seen.
+func (p *Process) Memory() (current, peak int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.memory()
+}
+
+// memory needs mu.
+func (p *Process) memory() (current, peak int64) {
+	switch {
+	case p.reaped:
+		return 0, p.peak.Load()
+	case p.cgroup != nil:
+		current, peak = p.cgroup.memoryUse()
+	case p.sandbox.on:
+		current = anonymous(p.initPID)
+	default:
+		current = anonymous(p.cmd.Process.Pid)
+	}
+	if most := max(current, peak); most > p.peak.Load() {
+		p.peak.Store(most)
+	}
+	return current, p.peak.Load()
+}
+
+// reap waits for the end and clears up. It owns the end of the process.
+func (p *Process) reap() {
+	p.main.wait()
+	if !p.sandbox.on {
+		// While the leader is not reaped, the group's number is not used again.
+		p.Kill()
+	}
+	waitErr := p.cmd.Wait()
+	if p.init != nil {
+		// Usually gone before bwrap outside is; not if that was killed.
+		p.init.kill()
+		p.init.wait()
+	}
+
+	p.mu.Lock()
+	p.memory()
+	p.reaped = true
+	p.mu.Unlock()
+	p.exit = exitOf(p.cmd.ProcessState, p.sandbox.on)
+	p.exit.OOMKilled = p.outOfMemory.Load() || p.cgroup != nil && p.cgroup.oomKills() > 0
+	var exitError *exec.ExitError
+	if errors.As(waitErr, &exitError) {
+		waitErr = nil
+	}
+	if err := errors.Join(waitErr, p.release()); err != nil {
+		p.sandbox.log.Error("environment left something behind", zap.String("environment", p.id), zap.Error(err))
+	}
+	p.sandbox.forget(p.id)
+	close(p.done)
+}
+
+// exitOf reads a status. bwrap reports a signal as a shell does, 128 and its
+// number, and so does a command that exits with that status itself.
+func exitOf(state *os.ProcessState, inside bool) Exit {
+	if state == nil {
+		return Exit{Code: -1}
+	}
+	status, ok := state.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && status.Signaled():
+		return Exit{Signal: status.Signal()}
+	case inside && state.ExitCode() > 128 && state.ExitCode() <= 128+64:
+		return Exit{Signal: syscall.Signal(state.ExitCode() - 128)}
+	}
+	return Exit{Code: state.ExitCode()}
+}
+
+// release gives back all that was made for the process, which has ended or was
+// never started.
+func (p *Process) release() error {
+	var errs []error
+	for _, fd := range []*pidfd{p.main, p.init} {
+		if fd != nil {
+			fd.close()
+		}
+	}
+	if p.cgroup != nil {
+		errs = append(errs, p.cgroup.remove())
+	}
+	if p.identity != nil {
+		p.sandbox.identities.release(p.identity)
+	}
+	if p.tmp != "" {
+		errs = append(errs, os.RemoveAll(p.tmp))
+	}
+	return errors.Join(errs...)
+}
+
+// children are the direct children of a process, the oldest first.
+func children(pid int) []int {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, thread := range threads {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
+		if err != nil {
+			continue
+		}
+		for _, field := range strings.Fields(string(b)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}

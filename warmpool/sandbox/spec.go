@@ -1,0 +1,121 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Where a function finds its things, the same paths as on Lambda
+// (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+const (
+	TaskRoot   = "/var/task"    // the function's code; the working directory
+	RuntimeDir = "/var/runtime" // the bootstrap of the runtime
+	LayerRoot  = "/opt"         // layers
+)
+
+// Defaults of a Spec.
+const (
+	DefaultMemoryMB           = 128  // Lambda's default
+	DefaultEphemeralStorageMB = 512  // Lambda's default and minimum
+	DefaultMaxProcesses       = 1024 // Lambda's quota of processes and threads
+)
+
+// A Network says what an execution environment can reach.
+type Network int
+
+const (
+	// NetworkHost is the machine's own network, loopback included.
+	NetworkHost Network = iota
+	// NetworkNone is a loopback interface of the environment's own, nothing else.
+	NetworkNone
+)
+
+// A Mount shows a folder or a file of the machine inside, read-only.
+type Mount struct {
+	Source string // absolute path on the machine
+	Target string // absolute path inside
+}
+
+// A Spec says what to run, and in what.
+type Spec struct {
+	// ID names the environment: its cgroup, its folder for temporary files. At
+	// most 64 letters, digits, '-', '_' and '.'; no two live ones are the same.
+	ID string
+
+	// Args is the command, paths as they are inside.
+	Args []string
+
+	// Env is the whole environment of the command, "KEY=value". Only PWD is
+	// added, and TMPDIR with the sandbox off.
+	Env []string
+
+	// Mounts are read-only. Those of code, bootstrap and layers go to TaskRoot,
+	// RuntimeDir and LayerRoot; an interpreter outside /usr keeps its path.
+	Mounts []Mount
+
+	// MemoryMB bounds the memory of the whole tree, EphemeralStorageMB what /tmp
+	// holds, MaxProcesses the processes and threads. 0: the default.
+	MemoryMB           int
+	EphemeralStorageMB int
+	MaxProcesses       int
+
+	Network Network
+
+	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3,
+	// 4, ... All stay the caller's, who may close them once Start has returned.
+	Stdout, Stderr *os.File
+	ExtraFiles     []*os.File
+}
+
+// withDefaults checks s and fills in what is 0.
+func (s Spec) withDefaults() (Spec, error) {
+	if !validID(s.ID) {
+		return s, fmt.Errorf("environment id %q: not 1 to 64 letters, digits, '-', '_' and '.'", s.ID)
+	}
+	if len(s.Args) == 0 {
+		return s, errors.New("no command to run")
+	}
+	for _, m := range s.Mounts {
+		if !filepath.IsAbs(m.Source) || !filepath.IsAbs(m.Target) {
+			return s, fmt.Errorf("mount of %q at %q: both have to be absolute paths", m.Source, m.Target)
+		}
+	}
+	for _, n := range []*int{&s.MemoryMB, &s.EphemeralStorageMB, &s.MaxProcesses} {
+		if *n < 0 {
+			return s, fmt.Errorf("limits of %d MB memory, %d MB /tmp, %d processes: none may be negative",
+				s.MemoryMB, s.EphemeralStorageMB, s.MaxProcesses)
+		}
+	}
+	setDefault(&s.MemoryMB, DefaultMemoryMB)
+	setDefault(&s.EphemeralStorageMB, DefaultEphemeralStorageMB)
+	setDefault(&s.MaxProcesses, DefaultMaxProcesses)
+	return s, nil
+}
+
+func setDefault(n *int, value int) {
+	if *n == 0 {
+		*n = value
+	}
+}
+
+func validID(id string) bool {
+	if id == "" || len(id) > 64 || strings.HasPrefix(id, ".") {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// within reports whether path is dir or below it. Both are clean.
+func within(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
+}

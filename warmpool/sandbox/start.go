@@ -1,0 +1,301 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start starts spec.Args in an environment of its own. When it returns, the
+// environment is there and held to its limits; the command itself may be some
+// milliseconds away. A mount that cannot be made or a command that cannot be run
+// ends the process with exit status 1, the reason on Stderr.
+func (s *Sandbox) Start(spec Spec) (*Process, error) {
+	spec, err := spec.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("start environment: %w", err)
+	}
+	if err := s.reserve(spec.ID); err != nil {
+		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
+	}
+	p := &Process{sandbox: s, id: spec.ID, limits: limits{
+		memory:    int64(spec.MemoryMB) << 20,
+		tmp:       int64(spec.EphemeralStorageMB) << 20,
+		processes: spec.MaxProcesses,
+	}, done: make(chan struct{})}
+	if s.on {
+		err = p.startInside(spec)
+	} else {
+		err = p.startPlain(spec)
+	}
+	if err != nil {
+		err = errors.Join(err, p.release())
+		s.forget(spec.ID)
+		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
+	}
+	go p.reap() // counted since reserve
+
+	s.mu.Lock()
+	s.live[spec.ID] = p
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		p.Kill()
+	}
+	return p, nil
+}
+
+// reserve takes the id, and has Close wait until it is forgotten.
+func (s *Sandbox) reserve(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if _, taken := s.live[id]; taken {
+		return errors.New("there is one of that id already")
+	}
+	s.live[id] = nil
+	s.work.Add(1)
+	return nil
+}
+
+func (s *Sandbox) forget(id string) {
+	s.mu.Lock()
+	delete(s.live, id)
+	s.mu.Unlock()
+	s.work.Done()
+}
+
+// startInside starts bwrap, and waits until it has made the namespaces.
+func (p *Process) startInside(spec Spec) error {
+	s := p.sandbox
+	s.skeleton.refresh()
+	options, err := s.options(spec)
+	if err != nil {
+		return err
+	}
+	if s.identities != nil {
+		if p.identity, err = s.identities.acquire(); err != nil {
+			return err
+		}
+	}
+	if s.cgroups != nil {
+		if p.cgroup, err = s.cgroups.add(p.id, p.limits); err != nil {
+			return err
+		}
+	}
+
+	var ours fdTable
+	defer ours.close()
+	ours.next = 3 + len(spec.ExtraFiles)
+	options = append(options, "--seccomp", ours.reopen(s.seccomp), "--info-fd", ours.pipe())
+	if p.identity != nil {
+		// bwrap leaves userns2 open for the command, but closes sync-fd there.
+		userns := ours.reopen(p.identity.userns)
+		options = append(options, "--userns2", userns, "--sync-fd", userns,
+			"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
+	} else {
+		options = append(options, "--unshare-user", "--uid", fmt.Sprint(insideUID), "--gid", fmt.Sprint(insideGID), "--cap-drop", "ALL")
+	}
+	command, env := s.command(spec)
+	args, err := argsFile(options, env)
+	if err != nil {
+		return err
+	}
+	argsFD := ours.add(args)
+	if ours.err != nil {
+		return ours.err
+	}
+
+	cmd := &exec.Cmd{
+		Path:   s.tools.bwrap,
+		Args:   append([]string{"bwrap", "--args", argsFD, "--"}, command...),
+		Env:    []string{},
+		Dir:    "/",
+		Stdout: asWriter(spec.Stdout), Stderr: asWriter(spec.Stderr),
+		ExtraFiles: append(spec.ExtraFiles[:len(spec.ExtraFiles):len(spec.ExtraFiles)], ours.files...),
+	}
+	if err := p.fork(cmd); err != nil {
+		return err
+	}
+	ours.closeFiles()
+	if err := p.readInfo(ours.read); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	return nil
+}
+
+// asWriter keeps a nil *os.File from becoming a Writer that is not nil.
+func asWriter(f *os.File) io.Writer {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+// fork starts cmd in the environment's cgroup.
+func (p *Process) fork(cmd *exec.Cmd) error {
+	monitor := -1
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &monitor}
+	cmd.SysProcAttr = attr
+	if p.identity != nil {
+		attr.Credential = &syscall.Credential{} // root, without root's groups
+	}
+	if !p.sandbox.on {
+		attr.Setpgid = true
+	}
+	h := p.sandbox.cgroups
+	var enter, leave func() error
+	switch {
+	case p.cgroup == nil:
+	case p.cgroup.v2:
+		dir, err := os.Open(p.cgroup.memory)
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
+	default:
+		enter, leave = func() error { return h.enter(p.cgroup) }, h.leave
+	}
+	var err error
+	p.sandbox.starter.do(func() {
+		// Go closes what it opened itself on exec, not what the gateway was started
+		// with or what C code opened. Kernels before 5.11 cannot, and do without.
+		_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+		if enter != nil {
+			if err = enter(); err == nil {
+				err = cmd.Start()
+			}
+			err = errors.Join(err, leave())
+			return
+		}
+		err = cmd.Start()
+	})
+	if err != nil && cmd.Process == nil {
+		return err
+	}
+	p.cmd = cmd
+	if monitor >= 0 {
+		p.main = newPidfd(monitor)
+	}
+	if err != nil { // forked, and then stuck in its cgroup
+		return errors.Join(err, p.abandon())
+	}
+	return nil
+}
+
+// readInfo reads which process is the first inside.
+func (p *Process) readInfo(r *os.File) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return fmt.Errorf("read what bwrap says: %w", err)
+	}
+	var info struct {
+		ChildPID int `json:"child-pid"`
+	}
+	if err := json.Unmarshal(text, &info); err != nil || info.ChildPID <= 0 {
+		return fmt.Errorf("bwrap ended before it made the namespaces; its reason is on stderr")
+	}
+	fd, err := unix.PidfdOpen(info.ChildPID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil // it has run, and is gone already
+	}
+	if err != nil {
+		return fmt.Errorf("open process %d: %w", info.ChildPID, err)
+	}
+	p.initPID, p.init = info.ChildPID, newPidfd(fd)
+	return nil
+}
+
+// abandon ends a process that was forked and cannot be used.
+func (p *Process) abandon() error {
+	killErr := p.cmd.Process.Kill()
+	if errors.Is(killErr, os.ErrProcessDone) {
+		killErr = nil
+	}
+	p.cmd.Wait() // how it ends is not the news
+	return killErr
+}
+
+// startPlain starts the command as a process group, the sandbox being off.
+func (p *Process) startPlain(spec Spec) error {
+	s := p.sandbox
+	p.tmp = filepath.Join(s.dir, "tmp-"+p.id)
+	if err := os.Mkdir(p.tmp, 0o700); err != nil {
+		return err
+	}
+	path, err := exec.LookPath(spec.Args[0])
+	if err != nil {
+		return err
+	}
+	dir := s.Path(spec.Mounts, TaskRoot)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		dir = p.tmp
+	}
+	return p.fork(&exec.Cmd{
+		Path: path, Args: spec.Args, Dir: dir,
+		Env:    append([]string{"TMPDIR=" + p.tmp, "PWD=" + dir}, spec.Env...),
+		Stdout: asWriter(spec.Stdout), Stderr: asWriter(spec.Stderr),
+		ExtraFiles: spec.ExtraFiles,
+	})
+}
+
+// An fdTable collects the descriptors that bwrap gets beside those of the
+// command, and keeps the first error.
+type fdTable struct {
+	next  int
+	files []*os.File
+	read  *os.File // our end of the pipe
+	err   error
+}
+
+// add takes f and is its number in bwrap.
+func (t *fdTable) add(f *os.File) string {
+	t.files = append(t.files, f)
+	t.next++
+	return fmt.Sprint(t.next - 1)
+}
+
+// reopen adds f as it is at its beginning: all that have f open share one offset.
+func (t *fdTable) reopen(f *os.File) string {
+	again, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return ""
+	}
+	return t.add(again)
+}
+
+func (t *fdTable) pipe() string {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return ""
+	}
+	t.read = r
+	return t.add(w)
+}
+
+func (t *fdTable) closeFiles() {
+	for _, f := range t.files {
+		f.Close()
+	}
+	t.files = nil
+}
+
+func (t *fdTable) close() {
+	t.closeFiles()
+	if t.read != nil {
+		t.read.Close()
+	}
+}

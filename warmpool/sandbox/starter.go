@@ -1,0 +1,44 @@
+package sandbox
+
+import "runtime"
+
+// A starter is one OS thread from which all processes are forked, because two
+// things of the kernel belong to the thread that forks: the signal of
+// die-with-parent is sent when that thread ends, not the process, and Go ends
+// threads as it likes; and on cgroup v1 a child begins in the cgroups of that
+// thread, so it has to go there and back.
+type starter struct {
+	jobs chan func()
+	done chan struct{}
+}
+
+func newStarter() *starter {
+	s := &starter{jobs: make(chan func()), done: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+func (s *starter) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(s.done)
+	for job := range s.jobs {
+		job()
+	}
+}
+
+// do runs job on the thread and returns when it has run.
+func (s *starter) do(job func()) {
+	finished := make(chan struct{})
+	s.jobs <- func() {
+		defer close(finished)
+		job()
+	}
+	<-finished
+}
+
+// close ends the thread, and so whatever process it started.
+func (s *starter) close() {
+	close(s.jobs)
+	<-s.done
+}
