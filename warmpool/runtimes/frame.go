@@ -141,20 +141,22 @@ type Invoke struct {
 // metaFixed is the deadline and the five string lengths.
 const metaFixed = 8 + 5*2
 
-// AppendInvoke appends a whole invoke frame for event to dst. The meta part is:
+// BeginInvoke appends the head and the meta part of an invoke frame to dst; the
+// event is appended after it, then FinishInvoke makes the frame whole. So the
+// event is encoded where it is sent from, without a copy. The meta part is:
 //
 //	f64 deadline in Unix milliseconds
 //	u16 x 5 lengths of request id, trace id, function ARN, client context, identity
 //	the five strings, UTF-8
 //
 // It fails when the strings are over the limit given at Invoke.
-func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, error) {
+func BeginInvoke(dst []byte, in *Invoke) ([]byte, error) {
 	meta := metaFixed + len(in.RequestID) + len(in.TraceID) + len(in.InvokedFunctionARN) +
 		len(in.ClientContext) + len(in.Identity)
 	if meta > math.MaxUint16 {
 		return dst, fmt.Errorf("client context, identity and trace header are %d bytes long together, %d at most", meta, math.MaxUint16)
 	}
-	dst = AppendHead(dst, Head{Kind: KindInvoke, MetaLen: uint16(meta), Length: uint32(meta + len(event)), Seq: seq})
+	dst = AppendHead(dst, Head{Kind: KindInvoke, MetaLen: uint16(meta)})
 	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(in.DeadlineMillis))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.RequestID)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.TraceID)))
@@ -165,8 +167,31 @@ func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, err
 	dst = append(dst, in.TraceID...)
 	dst = append(dst, in.InvokedFunctionARN...)
 	dst = append(dst, in.ClientContext...)
-	dst = append(dst, in.Identity...)
-	return append(dst, event...), nil
+	return append(dst, in.Identity...), nil
+}
+
+// FinishInvoke writes what is known last into a frame that BeginInvoke began:
+// its length, the sequence number and the deadline in Unix milliseconds. A frame
+// that was taken back is finished again for the environment that gets it next.
+func FinishInvoke(frame []byte, seq uint32, deadlineMillis float64) {
+	binary.LittleEndian.PutUint32(frame[4:], uint32(len(frame)-HeadSize))
+	binary.LittleEndian.PutUint32(frame[8:], seq)
+	binary.LittleEndian.PutUint64(frame[HeadSize:], math.Float64bits(deadlineMillis))
+}
+
+// InvokeSeq reads the sequence number of a frame that FinishInvoke made.
+func InvokeSeq(frame []byte) uint32 { return binary.LittleEndian.Uint32(frame[8:]) }
+
+// AppendInvoke appends a whole invoke frame for event to dst.
+func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, error) {
+	start := len(dst)
+	dst, err := BeginInvoke(dst, in)
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, event...)
+	FinishInvoke(dst[start:], seq, in.DeadlineMillis)
+	return dst, nil
 }
 
 // InitPayload is the payload of the init frame, as JSON. With it a runtime that

@@ -1,0 +1,99 @@
+package warmpool
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A budget counts what all environments of a node take.
+type budget struct {
+	memoryMB, environments         int // limits
+	usedMemoryMB, usedEnvironments int
+}
+
+func (b *budget) fits(memoryMB int) bool {
+	return b.usedMemoryMB+memoryMB <= b.memoryMB && b.usedEnvironments < b.environments
+}
+
+// reserve counts one more environment of memoryMB in, giving up idle
+// environments of any function when there is no room. It reports whether there
+// is room; give-ups take a moment to end, so the caller may find room later.
+func (p *Pool) reserve(memoryMB int) bool {
+	for {
+		p.mu.Lock()
+		if p.budget.fits(memoryMB) {
+			p.budget.usedMemoryMB += memoryMB
+			p.budget.usedEnvironments++
+			p.mu.Unlock()
+			return true
+		}
+		groups := p.snapshot()
+		p.mu.Unlock()
+
+		var cheapest *member
+		var best float64
+		now := time.Now()
+		for _, g := range groups {
+			if m, score := g.cheapest(now); m != nil && (cheapest == nil || score > best) {
+				cheapest, best = m, score
+			}
+		}
+		if cheapest == nil {
+			return false
+		}
+		// It counts until it is gone, so that the budget is never exceeded.
+		if gone := cheapest.group.retireIdle(cheapest); gone != nil {
+			<-gone
+		}
+	}
+}
+
+// unreserve undoes reserve and lets starts that found no room try again.
+func (p *Pool) unreserve(memoryMB int) {
+	p.mu.Lock()
+	p.budget.usedMemoryMB -= memoryMB
+	p.budget.usedEnvironments--
+	groups := p.snapshot()
+	p.mu.Unlock()
+	for _, g := range groups {
+		g.grow()
+	}
+}
+
+// relieve lets starts that found no room try again, because an environment has
+// become idle that may be given up for them.
+func (p *Pool) relieve() {
+	if !p.starved.Load() || p.ctx.Err() != nil {
+		return
+	}
+	p.starved.Store(false)
+	p.tasks.Go(func() {
+		p.mu.Lock()
+		groups := p.snapshot()
+		p.mu.Unlock()
+		for _, g := range groups {
+			g.grow()
+		}
+	})
+}
+
+// machineMemoryMB is the machine's memory as /proc/meminfo has it.
+func machineMemoryMB() (int, error) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if rest, found := strings.CutPrefix(lines.Text(), "MemTotal:"); found {
+			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			return kb / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/meminfo has no MemTotal line")
+}

@@ -1,0 +1,140 @@
+package code
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+)
+
+// A Follower tells when a code folder changes. It follows the folder and all
+// folders in it, except below those that only tools write (skipped): they hold
+// most of the files and hardly ever what is being edited, and the system's
+// number of watches is bounded.
+type Follower struct {
+	root    string
+	changed func()
+	log     *zap.Logger
+	watcher *fsnotify.Watcher
+	done    sync.WaitGroup
+}
+
+// skipped are folders whose inside is not followed. They themselves are, so that
+// adding or removing a package is noticed.
+var skipped = map[string]bool{"node_modules": true, ".git": true, "__pycache__": true, ".venv": true}
+
+// rescan is how often a folder that has vanished is looked for again: deployment
+// tools replace a folder by renaming another into its place.
+const rescan = 200 * time.Millisecond
+
+// Follow calls changed, on a goroutine of its own, soon after anything in the
+// folder root has changed. changed must not block. Close ends it.
+func Follow(root string, changed func(), log *zap.Logger) (*Follower, error) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("follow %s: %w", root, err)
+	}
+	f := &Follower{root: root, changed: changed, log: log, watcher: watcher}
+	if err := f.add(root); err != nil {
+		watcher.Close()
+		return nil, fmt.Errorf("follow %s: %w", root, err)
+	}
+	f.done.Go(f.run)
+	return f, nil
+}
+
+// Close ends the following and returns when changed is not called any more.
+func (f *Follower) Close() error {
+	err := f.watcher.Close()
+	f.done.Wait()
+	return err
+}
+
+// add watches dir and what is below it. The folder that a symbolic link at root
+// leads to is watched, and the folder of the link for its replacement.
+func (f *Follower) add(dir string) error {
+	if dir == f.root {
+		if err := f.watcher.Add(filepath.Dir(f.root)); err != nil {
+			return err
+		}
+		resolved, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return err
+		}
+		dir = resolved
+	}
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone while we look
+		}
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if err := f.watcher.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w (fs.inotify.max_user_watches may be too low)", err)
+		}
+		if path != dir && skipped[entry.Name()] {
+			return filepath.SkipDir
+		}
+		return nil
+	})
+}
+
+func (f *Follower) run() {
+	var again <-chan time.Time // set while root is missing
+	for {
+		select {
+		case event, open := <-f.watcher.Events:
+			if !open {
+				return
+			}
+			if event.Op == fsnotify.Chmod || !f.concerns(event) {
+				continue
+			}
+			if event.Has(fsnotify.Create) {
+				if f.refresh(event.Name) != nil {
+					again = time.After(rescan)
+				}
+			}
+			if event.Name == f.root && event.Has(fsnotify.Remove|fsnotify.Rename) {
+				again = time.After(rescan)
+			}
+			f.changed()
+		case <-again:
+			again = nil
+			if _, err := os.Stat(f.root); err != nil || f.add(f.root) != nil {
+				again = time.After(rescan)
+				continue
+			}
+			f.changed()
+		case err, open := <-f.watcher.Errors:
+			if !open {
+				return
+			}
+			// After an overflow events are missing: take it as a change.
+			f.log.Warn("following code", zap.String("code", f.root), zap.Error(err))
+			f.changed()
+		}
+	}
+}
+
+// concerns reports whether an event is about root or something in it; the
+// folder that holds root is watched too.
+func (f *Follower) concerns(event fsnotify.Event) bool {
+	return event.Name == f.root || filepath.Dir(event.Name) != filepath.Dir(f.root)
+}
+
+// refresh watches what has been created, if it is a folder.
+func (f *Follower) refresh(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return nil // a file, or gone again
+	}
+	return f.add(path)
+}

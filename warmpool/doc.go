@@ -1,0 +1,38 @@
+// Package warmpool is the synchronous half of Hearth: it admits an invocation,
+// finds or starts an environment for it, runs it there, and keeps the
+// environment warm for the next.
+//
+//	Pool                 one per node: memory budget, bounded cold starts, janitor
+//	 └─ Group            one per function: everything that may serve its calls
+//	     ├─ available    stack of environments with room; the warmest goes out first
+//	     ├─ waiters      FIFO of callers for whom there is none
+//	     └─ starting     cold starts under way
+//
+// # The way of a call (Group.Invoke)
+//
+//  1. An available environment is taken from the stack.
+//  2. Otherwise, when the function's calls are short and starting more
+//     environments would not help, the call is written ahead to the environment
+//     with the fewest calls (package environment says why that is safe).
+//  3. Otherwise the caller waits in the FIFO. A cold start is begun for it when
+//     the limits allow, but no more at once than there are cores: a burst of
+//     1,000 calls does not start 1,000 processes. Whichever comes first, a freed
+//     environment or a new one, serves the first waiter.
+//  4. A caller that has waited for the function's queue timeout while no cold
+//     start is under way is throttled.
+//
+// # Limits
+//
+// Reserved concurrency bounds the environments of one function. All functions
+// together are bounded by the node's concurrency and by its memory budget, in
+// which an environment counts with its function's memory setting. When a start
+// does not fit, idle environments are given up, the cheapest to lose first:
+// idle for long, large, quick to start again.
+//
+// # Configuration changes
+//
+// Groups are held by reference (Retain, Release), so a group that is in the old
+// and in the new configuration lives on with its environments. When the code of
+// a function changes, Renew retires its environments: the idle ones at once, the
+// others when their calls are over.
+package warmpool

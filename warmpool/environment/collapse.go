@@ -1,0 +1,105 @@
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+// exitGrace is how long a process that has closed its channel may take to exit.
+const exitGrace = 500 * time.Millisecond
+
+var errTimeout = errors.New("task timed out")
+
+// collapse ends the environment after the channel has: it waits for the process
+// to be gone and gives every call in flight its outcome. It needs mu and the
+// reader's seat, and lets mu go while it waits.
+func (e *Environment) collapse() {
+	if e.collapsed {
+		return
+	}
+	e.collapsed = true
+	killed := e.cause != nil
+	e.mu.Unlock()
+	// A process that exits closes its channel a moment before it is gone, and its
+	// exit status is wanted. One that has closed its channel itself is of no use.
+	grace := exitGrace
+	if killed {
+		grace = 0
+	}
+	timer := time.AfterFunc(grace, e.proc.Kill)
+	<-e.proc.Done()
+	timer.Stop()
+	// A call that is being written is in calls already: wait for its writer, who
+	// gives up because the reaper closes the pipe.
+	e.in.Close()
+	e.order.Lock()
+	e.order.Unlock() //nolint:staticcheck // only to wait
+	unread := e.drain()
+	status, oom := e.proc.Exit()
+	e.mu.Lock()
+
+	now := time.Now()
+	for _, seq := range unread {
+		if i := e.find(seq); i >= 0 {
+			e.returnCall(i)
+		}
+	}
+	for len(e.calls) > 0 {
+		c := e.calls[0]
+		if c.unsent {
+			e.returnCall(0)
+			continue
+		}
+		e.fail(c, now, status, oom)
+		e.calls = e.calls[1:]
+		c.done = true
+		c.signal()
+	}
+	close(e.settled)
+}
+
+// fail gives c the outcome of a process that ended under it, in Lambda's words.
+func (e *Environment) fail(c *Call, now time.Time, status string, oom bool) {
+	c.Duration = now.Sub(c.deadline.Add(-c.Timeout))
+	c.Outcome = OutcomeExit
+	kind, message := "Runtime.ExitError", "Runtime exited with error: "+status
+	switch {
+	case errors.Is(e.cause, errTimeout) && !now.Before(c.deadline):
+		c.Outcome = OutcomeTimeout
+		kind, message = "Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", c.Timeout.Seconds())
+		c.Duration = c.Timeout
+	case errors.Is(e.cause, runtimes.ErrProtocol):
+		message = "Runtime exited with error: " + e.cause.Error() + " (descriptors 3 and 4 belong to the runtime, code must not write there)"
+	case status == "exit status 0":
+		message = "Runtime exited without providing a reason"
+	case oom:
+		kind, message = "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"
+	}
+	c.Payload = errorPayload(kind, c.RequestID, message)
+	e.begin(c, now)
+	if c.Outcome == OutcomeTimeout {
+		e.spec.Log.Timeout(now, c.RequestID, c.Timeout)
+	} else {
+		e.spec.Log.Line(now, c.RequestID, []byte("RequestId: "+c.RequestID+" Error: "+message+"\n"+kind))
+	}
+	c.errorType = kind
+	e.report(c, now)
+}
+
+// readNow reads once without waiting.
+func readNow(raw syscall.RawConn, buf []byte) (n int, err error) {
+	outer := raw.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), buf)
+		return true
+	})
+	if outer != nil {
+		return 0, outer
+	}
+	return n, err
+}

@@ -1,0 +1,329 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+// ErrNotStarted says that the call has certainly not run: the environment ended
+// or was busy with a slow call before the runtime took the frame. The call may
+// be given to another environment.
+var ErrNotStarted = errors.New("invocation not started")
+
+// A Process is the runtime process in its sandbox.
+type Process interface {
+	// Done is closed when the process and all its descendants are gone.
+	Done() <-chan struct{}
+	// Exit describes how it ended, e.g. "exit status 1" or "signal: killed", and
+	// whether it was killed for memory. Valid after Done.
+	Exit() (status string, outOfMemory bool)
+	// Kill ends the whole tree at once. It may be called at any time, repeatedly.
+	Kill()
+	// Memory is the peak memory of the tree in bytes, 0 when unknown.
+	Memory() int64
+}
+
+// A Spec says how an environment is made.
+type Spec struct {
+	ID          string
+	Init        runtimes.InitPayload
+	InitTimeout time.Duration
+	Log         *logs.Stream
+	// Start starts the runtime process with output as its stdout and stderr, and
+	// pipes as descriptors 3 and 4. The files are closed by the caller.
+	Start func(output *os.File, pipes []*os.File) (Process, error)
+	// Ended is called once, on a goroutine of the environment's own, when an
+	// environment that Start returned is Gone. That may be before Start returns.
+	Ended func(*Environment)
+}
+
+// An Environment is one execution environment. It is made by Start and ends by
+// Shutdown, by a timeout, or when its process does.
+type Environment struct {
+	ID   string
+	spec Spec
+	proc Process
+
+	// InitDuration is how long the init phase took.
+	InitDuration time.Duration
+
+	// order keeps the frames in the request pipe in the order of calls. It is
+	// taken before mu.
+	order  sync.Mutex
+	in     *os.File // write end of the request pipe, non-blocking
+	packet bool     // in is in packet mode; guarded by order
+
+	unread *os.File // read end of the request pipe, to take frames back
+
+	mu        sync.Mutex
+	state     State
+	calls     []*Call // in flight, in the order of their frames
+	seq       uint32
+	reading   bool  // somebody has the reader's seat
+	turn      *Call // whose turn it is to take the seat; nil: anybody's
+	large     bool  // the call in flight went into the pipe as a stream
+	cause     error // why the process was killed by us
+	collapsed bool
+	started   bool // Start has returned e
+	watch     watchdog
+
+	stuck atomic.Bool // the call in front is slow; nothing is written ahead
+
+	// Only touched by who has the reader's seat.
+	out   *os.File
+	buf   []byte
+	start int // of the bytes in buf that are not handled yet
+	end   int
+
+	peak    atomic.Int64  // largest memory seen, bytes
+	gone    chan struct{} // closed when Gone
+	settled chan struct{} // closed when every call has its outcome
+	copied  chan struct{} // closed when the output is copied
+}
+
+// An InitError says why the init phase failed. Payload is the error as the
+// runtime reported it, {"errorType","errorMessage",...}, always valid JSON.
+type InitError struct {
+	Type    string
+	Message string
+	Payload []byte
+}
+
+func (e *InitError) Error() string { return e.Type + ": " + e.Message }
+
+func newInitError(kind, message string) *InitError {
+	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
+	if err != nil {
+		panic(err) // two strings always encode
+	}
+	return &InitError{Type: kind, Message: message, Payload: payload}
+}
+
+// Start starts a process, has it load the handler, and returns the environment
+// when it is Idle. An error of the function's own is an *InitError. Whatever
+// the error, nothing of the environment is left when Start returns.
+func Start(ctx context.Context, spec Spec) (*Environment, error) {
+	began := time.Now()
+	e := &Environment{
+		ID: spec.ID, spec: spec,
+		buf:     make([]byte, 16<<10),
+		gone:    make(chan struct{}),
+		settled: make(chan struct{}),
+		copied:  make(chan struct{}),
+		packet:  true,
+		reading: true, // until the init phase is over
+	}
+	if err := e.spawn(); err != nil {
+		return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
+	}
+	e.watch.init(e)
+	go e.reap()
+
+	err := e.initialise(ctx)
+	e.InitDuration = time.Since(began)
+	e.SampleMemory()
+	e.mu.Lock()
+	if err == nil && transition(&e.state, StateIdle) != nil {
+		err = newInitError("Runtime.ExitError", "Error: the runtime ended right after its init phase")
+	}
+	e.reading = false
+	if err == nil {
+		e.started = true
+		e.mu.Unlock()
+		return e, nil
+	}
+	e.toShutdown()
+	e.collapse()
+	e.mu.Unlock()
+	<-e.gone
+	return nil, err
+}
+
+// initialise sends the init frame and reads until the runtime is ready.
+func (e *Environment) initialise(ctx context.Context) error {
+	timer := time.AfterFunc(e.spec.InitTimeout, func() { e.kill(errInitTimeout) })
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, func() { e.kill(context.Cause(ctx)) })
+	defer stop()
+
+	payload, err := json.Marshal(e.spec.Init)
+	if err != nil {
+		return fmt.Errorf("environment %s: encode init: %w", e.ID, err)
+	}
+	frame := runtimes.AppendHead(nil, runtimes.Head{Kind: runtimes.KindInit, Length: uint32(len(payload))})
+	e.order.Lock()
+	err = e.write(append(frame, payload...))
+	e.order.Unlock()
+	for err == nil {
+		var head runtimes.Head
+		var body []byte
+		head, body, err = e.nextFrame()
+		if err == errIncomplete {
+			err = e.fill()
+			continue
+		}
+		if err != nil {
+			break
+		}
+		switch head.Kind {
+		case runtimes.KindReady:
+			return nil
+		case runtimes.KindLog:
+			e.spec.Log.Line(time.Now(), "", body)
+		case runtimes.KindInitError:
+			return initErrorFrom(body)
+		default:
+			err = fmt.Errorf("%w: %s during init", runtimes.ErrProtocol, head.Kind)
+		}
+	}
+	return e.initFailure(err)
+}
+
+var errInitTimeout = errors.New("init timed out")
+
+// initFailure turns the end of the channel during init into what the caller is
+// told.
+func (e *Environment) initFailure(err error) error {
+	e.mu.Lock()
+	cause := e.cause
+	if cause == nil && errors.Is(err, runtimes.ErrProtocol) {
+		e.cause = err
+	}
+	e.toShutdown()
+	e.collapse()
+	e.mu.Unlock()
+	status, oom := e.proc.Exit()
+	switch {
+	case errors.Is(cause, errInitTimeout):
+		return newInitError("Sandbox.Timedout", fmt.Sprintf("init timed out after %.2f seconds: what the code does outside the handler takes too long", e.spec.InitTimeout.Seconds()))
+	case cause != nil:
+		return fmt.Errorf("environment %s: init abandoned: %w", e.ID, cause)
+	case errors.Is(err, runtimes.ErrProtocol):
+		return newInitError("Runtime.Unknown", err.Error()+": descriptors 3 and 4 belong to the runtime, code must not write there")
+	case oom:
+		return newInitError("Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed: out of memory during init")
+	}
+	return newInitError("Runtime.ExitError", "Error: Runtime exited with error: "+status)
+}
+
+func initErrorFrom(body []byte) *InitError {
+	var reported struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if err := json.Unmarshal(body, &reported); err != nil {
+		return newInitError("Runtime.Unknown", "the runtime reported an init error that is not JSON")
+	}
+	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...)}
+}
+
+// State is the state at this moment.
+func (e *Environment) State() State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state
+}
+
+// Stuck reports whether the call in front has been found slow, so that nothing
+// should be written behind it.
+func (e *Environment) Stuck() bool { return e.stuck.Load() }
+
+// Gone is closed when the process and all that the environment held are gone.
+func (e *Environment) Gone() <-chan struct{} { return e.gone }
+
+// Shutdown asks the runtime to end, by the end of its requests, and kills it
+// when it has not within grace. Calls in flight must be over; those that are not
+// end as if the process had exited. It returns when the environment is Gone.
+func (e *Environment) Shutdown(grace time.Duration) {
+	e.mu.Lock()
+	e.toShutdown()
+	e.mu.Unlock()
+	e.in.Close()
+	timer := time.AfterFunc(grace, e.proc.Kill)
+	<-e.gone
+	timer.Stop()
+}
+
+// kill ends the process and remembers the first cause given.
+func (e *Environment) kill(cause error) {
+	e.mu.Lock()
+	if e.cause == nil {
+		e.cause = cause
+	}
+	e.toShutdown()
+	e.mu.Unlock()
+	e.proc.Kill()
+}
+
+// toShutdown needs mu.
+func (e *Environment) toShutdown() {
+	if e.state < StateShutdown {
+		if err := transition(&e.state, StateShutdown); err != nil {
+			panic(err) // every state before it may be followed by it
+		}
+	}
+}
+
+// SampleMemory reads how much memory the process has used at most. It reads a
+// file, so it is not called on the way of a warm invocation.
+func (e *Environment) SampleMemory() {
+	if m := e.proc.Memory(); m > e.peak.Load() {
+		e.peak.Store(m)
+	}
+}
+
+// reap waits for the process to end, settles what is in flight, and lets go of
+// all that the environment held.
+func (e *Environment) reap() {
+	<-e.proc.Done()
+	e.in.Close() // whoever still writes a frame gives up
+	e.mu.Lock()
+	e.toShutdown()
+	if len(e.calls) == 0 && !e.reading {
+		e.collapse()
+	}
+	// Otherwise the calls in flight find the end of the channel themselves.
+	e.mu.Unlock()
+	<-e.settled
+	<-e.copied
+	e.watch.stop()
+	e.out.Close()
+	e.unread.Close()
+	e.mu.Lock()
+	if err := transition(&e.state, StateGone); err != nil {
+		panic(err)
+	}
+	started := e.started
+	e.mu.Unlock()
+	close(e.gone)
+	if started && e.spec.Ended != nil {
+		e.spec.Ended(e)
+	}
+}
+
+// copyOutput logs what the process writes to stdout and stderr behind the
+// runtime's back, tied to the invocation of the moment.
+func (e *Environment) copyOutput(r *os.File) {
+	defer close(e.copied)
+	defer r.Close()
+	// The end of a pipe is the only error to expect, and any other ends it too.
+	_ = e.spec.Log.Capture(r, e.currentRequest)
+}
+
+func (e *Environment) currentRequest() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.calls) == 0 {
+		return ""
+	}
+	return e.calls[0].RequestID
+}

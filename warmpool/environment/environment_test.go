@@ -1,0 +1,436 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+// A world is one environment and what a test needs to look at it.
+type world struct {
+	*Environment
+	t     *testing.T
+	store *logs.Store
+	ended chan struct{}
+}
+
+func specFor(t *testing.T, handler string, concurrency int) (Spec, *world) {
+	t.Helper()
+	store, err := logs.Open(logs.Config{Dir: t.TempDir()}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := store.Group("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, store: store, ended: make(chan struct{})}
+	t.Cleanup(func() { store.Close() })
+	return Spec{
+		ID:          "e1",
+		Init:        runtimes.InitPayload{Handler: handler, MemoryMB: 128, Concurrency: concurrency},
+		InitTimeout: 10 * time.Second,
+		Log:         group.Stream("$LATEST", "e1", time.Now()),
+		Start:       startTestProcess,
+		Ended:       func(*Environment) { close(w.ended) },
+	}, w
+}
+
+func start(t *testing.T, concurrency int) *world {
+	t.Helper()
+	spec, w := specFor(t, "ok", concurrency)
+	e, err := Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Environment = e
+	t.Cleanup(func() {
+		e.Shutdown(time.Second)
+		<-w.ended
+		checkClosed(t, e)
+	})
+	return w
+}
+
+// checkClosed fails when an environment that is Gone holds a descriptor.
+func checkClosed(t *testing.T, e *Environment) {
+	t.Helper()
+	for name, f := range map[string]*os.File{"in": e.in, "out": e.out, "unread": e.unread} {
+		if _, err := f.Stat(); err == nil {
+			t.Errorf("%s is still open after the environment is gone", name)
+		}
+	}
+	if s := e.State(); s != StateGone {
+		t.Errorf("state is %s, want gone", s)
+	}
+}
+
+func newCall(t *testing.T, id string, timeout time.Duration, d deed) *Call {
+	t.Helper()
+	event, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCall()
+	c.RequestID, c.Version, c.Timeout = id, "$LATEST", timeout
+	c.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{RequestID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Frame = append(c.Frame, event...)
+	return c
+}
+
+// invoke runs one deed and returns the call.
+func (w *world) invoke(d deed) *Call {
+	w.t.Helper()
+	c := newCall(w.t, "r1", 5*time.Second, d)
+	if err := w.Invoke(c); err != nil {
+		w.t.Fatalf("invoke %s: %v", d.Do, err)
+	}
+	return c
+}
+
+func (w *world) log() string {
+	w.t.Helper()
+	return readLog(w.t, w.store)
+}
+
+func TestInvokeReturnsTheResult(t *testing.T) {
+	w := start(t, 1)
+	for i := range 100 {
+		want := fmt.Sprintf(`"call %d"`, i)
+		if c := w.invoke(deed{Do: "echo", Text: want}); string(c.Payload) != want || c.Outcome != OutcomeResult {
+			t.Fatalf("got %s %s, want %s", c.Outcome, c.Payload, want)
+		}
+	}
+	if w.State() != StateIdle {
+		t.Errorf("state is %s after the calls, want idle", w.State())
+	}
+}
+
+func TestLargeFramesPassBothWays(t *testing.T) {
+	w := start(t, 1)
+	for _, size := range []int{0, 1, 4000, 4096, 5000, 65536, 1 << 20, runtimes.MaxResponse - 100} {
+		if c := w.invoke(deed{Do: "length", Text: strings.Repeat("a", size)}); len(c.Payload) != size {
+			t.Errorf("%d bytes came back as %d", size, len(c.Payload))
+		}
+		if c := w.invoke(deed{Do: "echo", Text: "1"}); string(c.Payload) != "1" {
+			t.Errorf("after %d bytes the next call got %.40s", size, c.Payload)
+		}
+	}
+}
+
+func TestFunctionErrorIsAnOutcome(t *testing.T) {
+	w := start(t, 1)
+	c := w.invoke(deed{Do: "fail"})
+	if c.Outcome != OutcomeError || !strings.Contains(string(c.Payload), "asked to") {
+		t.Errorf("got %s %s", c.Outcome, c.Payload)
+	}
+	if c := w.invoke(deed{Do: "echo", Text: "2"}); string(c.Payload) != "2" {
+		t.Errorf("the next call got %s", c.Payload)
+	}
+}
+
+func TestDeadlineReachesTheRuntime(t *testing.T) {
+	w := start(t, 1)
+	var left float64
+	if err := json.Unmarshal(w.invoke(deed{Do: "remaining"}).Payload, &left); err != nil {
+		t.Fatal(err)
+	}
+	if left < 1000 || left > 5001 {
+		t.Errorf("%.0f ms remain of 5 s", left)
+	}
+}
+
+func TestTimeoutKillsTheProcessAndNamesItself(t *testing.T) {
+	w := start(t, 1)
+	c := newCall(t, "r7", 1100*time.Millisecond, deed{Do: "hang"})
+	began := time.Now()
+	if err := w.Invoke(c); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: r7 Error: Task timed out after 1.10 seconds"}`
+	if c.Outcome != OutcomeTimeout || string(c.Payload) != want {
+		t.Errorf("got %s %s", c.Outcome, c.Payload)
+	}
+	if took := time.Since(began); took < time.Second || took > 4*time.Second {
+		t.Errorf("took %s", took)
+	}
+	<-w.ended
+	if err := w.Invoke(newCall(t, "r8", time.Second, deed{Do: "echo"})); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("an environment that timed out took another call: %v", err)
+	}
+	if log := w.log(); !strings.Contains(log, "Task timed out after 1.10 seconds") || !strings.Contains(log, "Status: timeout") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func TestProcessThatEndsFailsItsCall(t *testing.T) {
+	for do, want := range map[string]string{
+		"exit":  "Runtime exited with error: exit status 9",
+		"crash": "Runtime exited with error: signal: killed",
+	} {
+		t.Run(do, func(t *testing.T) {
+			w := start(t, 1)
+			c := w.invoke(deed{Do: do})
+			if c.Outcome != OutcomeExit || !strings.Contains(string(c.Payload), want) || !strings.Contains(string(c.Payload), "Runtime.ExitError") {
+				t.Errorf("got %s %s", c.Outcome, c.Payload)
+			}
+			<-w.ended
+		})
+	}
+}
+
+func TestBrokenProtocolEndsTheEnvironment(t *testing.T) {
+	for _, d := range []deed{{Do: "garbage", Text: "hello, I am no frame"}, {Do: "garbage", Text: "\xfe"}, {Do: "wrong-seq"}, {Do: "close"},
+		{Do: "garbage", Text: "\xfe\x12\x00\x00\xff\xff\xff\xff0000000000000000"}} {
+		t.Run(d.Do+d.Text, func(t *testing.T) {
+			w := start(t, 1)
+			c := newCall(t, "r1", 2*time.Second, d)
+			if err := w.Invoke(c); err != nil {
+				t.Fatal(err)
+			}
+			if c.Outcome != OutcomeExit && c.Outcome != OutcomeTimeout {
+				t.Errorf("got %s %s", c.Outcome, c.Payload)
+			}
+			<-w.ended
+		})
+	}
+}
+
+func TestIdleProcessThatDiesIsNoticed(t *testing.T) {
+	w := start(t, 1)
+	w.proc.Kill()
+	<-w.ended
+	if err := w.Invoke(newCall(t, "r1", time.Second, deed{Do: "echo"})); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("got %v, want ErrNotStarted", err)
+	}
+}
+
+func TestInitFailuresLeaveNothing(t *testing.T) {
+	for handler, want := range map[string]string{
+		"fail":    "Runtime.ImportModuleError",
+		"exit":    "Runtime.ExitError",
+		"garbage": "Runtime.Unknown",
+		"hang":    "Sandbox.Timedout",
+	} {
+		t.Run(handler, func(t *testing.T) {
+			spec, _ := specFor(t, handler, 1)
+			spec.InitTimeout = 2 * time.Second
+			var initError *InitError
+			if _, err := Start(t.Context(), spec); !errors.As(err, &initError) || initError.Type != want {
+				t.Errorf("got %v, want %s", err, want)
+			} else if !json.Valid(initError.Payload) {
+				t.Errorf("payload %s is not JSON", initError.Payload)
+			}
+		})
+	}
+}
+
+func TestStartCancelledKillsTheProcess(t *testing.T) {
+	spec, _ := specFor(t, "hang", 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(300*time.Millisecond, cancel)
+	if _, err := Start(ctx, spec); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLinesAreTiedToTheirRequestInOrder(t *testing.T) {
+	w := start(t, 1)
+	w.invoke(deed{Do: "log", Text: "first\nof two lines"})
+	log := w.log()
+	last := -1
+	for _, want := range []string{"loading", "START RequestId: r1", "first", "END RequestId: r1", "REPORT RequestId: r1"} {
+		at := strings.Index(log, want)
+		if at <= last {
+			t.Fatalf("%q is missing or out of order in\n%s", want, log)
+		}
+		last = at
+	}
+}
+
+// Many callers at once on one environment: every call is answered with its own
+// result, whoever reads.
+func TestCallsWrittenAheadGetTheirOwnResults(t *testing.T) {
+	w := start(t, 1)
+	var wg sync.WaitGroup
+	for caller := range 32 {
+		wg.Go(func() {
+			for i := range 200 {
+				want := fmt.Sprintf("%d/%d", caller, i)
+				c := newCall(t, want, 5*time.Second, deed{Do: "echo", Text: want})
+				for {
+					err := w.Invoke(c)
+					if errors.Is(err, ErrNotStarted) {
+						c.Again()
+						continue
+					}
+					if err != nil || string(c.Payload) != want {
+						t.Errorf("got %s %v, want %s", c.Payload, err, want)
+					}
+					break
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Calls behind a slow one come back unharmed and soon, and none runs twice.
+func TestCallsBehindASlowOneAreTakenBack(t *testing.T) {
+	w := start(t, 1)
+	ran := filepath.Join(t.TempDir(), "ran")
+	var wg sync.WaitGroup
+	slow := newCall(t, "slow", 10*time.Second, deed{Do: "sleep", Millis: 1000, Text: `"slow"`, File: ran})
+	wg.Go(func() {
+		if err := w.Invoke(slow); err != nil || string(slow.Payload) != `"slow"` {
+			t.Errorf("slow call: %v %s", err, slow.Payload)
+		}
+	})
+	waitFor(t, func() bool { b, _ := os.ReadFile(ran); return len(b) > 0 })
+	began := time.Now()
+	for i := range 8 {
+		wg.Go(func() {
+			c := newCall(t, fmt.Sprint(i), 10*time.Second, deed{Do: "echo", Text: fmt.Sprint(i), File: ran})
+			if err := w.Invoke(c); !errors.Is(err, ErrNotStarted) {
+				t.Errorf("call %d: %v, want ErrNotStarted", i, err)
+			}
+			if took := time.Since(began); took > 500*time.Millisecond {
+				t.Errorf("call %d came back after %s", i, took)
+			}
+		})
+	}
+	wg.Wait()
+	if b, _ := os.ReadFile(ran); string(b) != "\"slow\"\n" {
+		t.Errorf("ran: %q, want the slow call only", b)
+	}
+	if c := w.invoke(deed{Do: "echo", Text: "3"}); string(c.Payload) != "3" {
+		t.Errorf("the environment is out of step after: %s", c.Payload)
+	}
+}
+
+// When the process dies, only the call that ran fails; those behind it come
+// back as not started, and indeed have not run.
+func TestOnlyTheRunningCallDiesWithTheProcess(t *testing.T) {
+	for round := range 20 {
+		w := start(t, 1)
+		ran := filepath.Join(t.TempDir(), "ran")
+		results := make([]error, 16)
+		calls := make([]*Call, 16)
+		var wg sync.WaitGroup
+		for i := range calls {
+			do := "echo"
+			if i == 5 {
+				do = "crash"
+			}
+			calls[i] = newCall(t, fmt.Sprint(i), 5*time.Second, deed{Do: do, Text: fmt.Sprint(i), File: ran})
+			wg.Go(func() { results[i] = w.Invoke(calls[i]) })
+		}
+		wg.Wait()
+		b, _ := os.ReadFile(ran)
+		started := strings.Fields(string(b))
+		for i, c := range calls {
+			didRun := false
+			for _, s := range started {
+				didRun = didRun || s == fmt.Sprint(i)
+			}
+			if notStarted := errors.Is(results[i], ErrNotStarted); notStarted == didRun {
+				t.Errorf("round %d call %d: ran %v, but error %v outcome %s", round, i, didRun, results[i], c.Outcome)
+			}
+			if didRun && (c.Outcome == OutcomeExit) != (i == 5) {
+				t.Errorf("round %d call %d: outcome %s", round, i, c.Outcome)
+			}
+		}
+		<-w.ended
+	}
+}
+
+type recorder struct {
+	contentType string
+	data        []byte
+	fail        error
+}
+
+func (r *recorder) Start(contentType string) error { r.contentType = contentType; return r.fail }
+func (r *recorder) Write(chunk []byte) error       { r.data = append(r.data, chunk...); return r.fail }
+
+func TestStreamedResponseReachesItsOwnCaller(t *testing.T) {
+	w := start(t, 1)
+	var wg sync.WaitGroup
+	for caller := range 8 {
+		wg.Go(func() {
+			for range 20 {
+				size := 5 + caller
+				c := newCall(t, "s", 5*time.Second, deed{Do: "stream", Size: size})
+				var got recorder
+				c.Stream = &got
+				for errors.Is(w.Invoke(c), ErrNotStarted) {
+					c.Again()
+				}
+				if string(got.data) != "abcdefghijklmnopqrstuvwxyz"[:size] || got.contentType != "text/plain" || !c.Streamed {
+					t.Errorf("got %q %q", got.contentType, got.data)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestStreamThatFailsMidwayIsAnErrorOutcome(t *testing.T) {
+	w := start(t, 1)
+	c := newCall(t, "s", 5*time.Second, deed{Do: "stream", Size: 3, Text: "fail"})
+	var got recorder
+	c.Stream = &got
+	if err := w.Invoke(c); err != nil || c.Outcome != OutcomeError || !c.Streamed || string(got.data) != "abc" {
+		t.Errorf("%v %s %q", err, c.Outcome, got.data)
+	}
+}
+
+func TestStreamGoesOnWhenItsClientIsGone(t *testing.T) {
+	w := start(t, 1)
+	c := newCall(t, "s", 5*time.Second, deed{Do: "stream", Size: 20})
+	got := recorder{fail: errors.New("client gone")}
+	c.Stream = &got
+	if err := w.Invoke(c); err != nil || c.Outcome != OutcomeResult || len(got.data) != 0 {
+		t.Errorf("%v %s %q", err, c.Outcome, got.data)
+	}
+	if c := w.invoke(deed{Do: "echo", Text: "4"}); string(c.Payload) != "4" {
+		t.Errorf("the next call got %s", c.Payload)
+	}
+}
+
+func TestShutdownEndsWithTheRuntimesConsent(t *testing.T) {
+	w := start(t, 1)
+	began := time.Now()
+	w.Shutdown(5 * time.Second)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("an idle runtime took %s to end", took)
+	}
+	if status, _ := w.proc.Exit(); status != "exit status 0" {
+		t.Errorf("it ended with %s", status)
+	}
+}
+
+func waitFor(t *testing.T, what func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); !what(); {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen within 5 s")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,41 @@
+package warmpool
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The Reason that AWS gives with a TooManyRequestsException.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+const (
+	ReasonReserved   = "ReservedFunctionConcurrentInvocationLimitExceeded"
+	ReasonConcurrent = "ConcurrentInvocationLimitExceeded"
+)
+
+// ErrClosed says that the function is being taken away: it left the
+// configuration, or the node stops.
+var ErrClosed = errors.New("function is being removed from this node")
+
+// A ThrottledError says that all that the limits allow are busy.
+type ThrottledError struct {
+	Function string
+	Reason   string // ReasonReserved or ReasonConcurrent
+	Detail   string // which limit, for the log
+}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("function %q: throttled: %s", e.Function, e.Detail)
+}
+
+// A StartError says that an environment could not be made for a reason that is
+// not the function's own: the sandbox, the interpreter, the machine.
+type StartError struct {
+	Function string
+	Err      error
+}
+
+func (e *StartError) Error() string {
+	return fmt.Sprintf("function %q: start an environment: %v", e.Function, e.Err)
+}
+
+func (e *StartError) Unwrap() error { return e.Err }

@@ -1,0 +1,279 @@
+package warmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// A member is an environment as its group sees it. Its fields are guarded by the
+// group's mu.
+type member struct {
+	group       *Group
+	env         *environment.Environment
+	generation  int  // of the code it was made from
+	memoryMB    int  // as reserved
+	load        int  // calls given to it and not returned
+	available   bool // in the available stack
+	dead        bool // it takes no call any more
+	provisioned bool
+	idleSince   time.Time
+	used        bool // since its memory was sampled last
+}
+
+// A Group holds the environments of one function and the callers who wait for
+// one.
+type Group struct {
+	pool    *Pool
+	name    string
+	counted *counters
+	holders int // guarded by the pool's mu
+
+	mu         sync.Mutex
+	fn         *function.Function // replaced, never changed
+	generation int                // of the code; environments of an older one are retired
+	members    []*member          // every environment that is not gone
+	available  []*member          // stack: those with room, the warmest last
+	waiters    waiters
+	inFlight   int // calls given to members
+	starting   int // cold starts under way
+	pace       pace
+	closed     bool
+	retry      *time.Timer // of provisioned starts that failed
+	failures   int         // of provisioned starts, in a row
+}
+
+func newGroup(p *Pool, f *function.Function) *Group {
+	return &Group{pool: p, name: f.Name, fn: f, counted: p.metrics.counters(f.Name), holders: 1}
+}
+
+// Function is the configuration that the group works by. It must not be changed.
+func (g *Group) Function() *function.Function {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fn
+}
+
+// Configure takes over f, which suits the environments that are there
+// (Function.SameEnvironment), and starts what f has provisioned.
+func (g *Group) Configure(f *function.Function) {
+	g.mu.Lock()
+	g.fn = f
+	g.mu.Unlock()
+	g.grow()
+}
+
+// Invoke runs c in an environment of the function's. ctx ends only the wait for
+// one: a call that has begun runs on. Nil means that c has an outcome. Otherwise
+// the error is a *ThrottledError, an *environment.InitError, a *StartError,
+// ErrClosed, or ctx's.
+func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
+	var began time.Time // when the wait began; zero: it has not had to wait
+	for {
+		m, err := g.acquire(ctx, c, &began)
+		if err != nil {
+			return err
+		}
+		err = m.env.Invoke(c)
+		g.release(m, c, err)
+		if !errors.Is(err, environment.ErrNotStarted) {
+			return err
+		}
+		// Taken back: it has been accepted, so it goes to the head of the queue.
+		c.Again()
+		if began.IsZero() {
+			began = time.Now()
+		}
+	}
+}
+
+// acquire returns a member to which c is now counted.
+func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time) (*member, error) {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil, ErrClosed
+	}
+	c.Timeout = g.fn.Timeout
+	again := !began.IsZero()
+	if again || g.waiters.len() == 0 {
+		if m := g.take(c.Short()); m != nil {
+			g.mu.Unlock()
+			return m, nil
+		}
+	}
+	if err := g.refuse(); err != nil {
+		g.mu.Unlock()
+		return nil, err
+	}
+	w := newWaiter(c.Short())
+	if again {
+		g.waiters.pushFront(w)
+	} else {
+		*began = time.Now()
+		g.waiters.push(w)
+	}
+	timeout := g.fn.QueueTimeout
+	g.growLocked()
+	g.mu.Unlock()
+	return g.wait(ctx, w, began.Add(timeout))
+}
+
+// take finds a member with room and counts a call to it. It needs mu.
+func (g *Group) take(short bool) *member {
+	if n := len(g.available); n > 0 {
+		if r := g.fn.ReservedConcurrency; r != nil && g.inFlight >= *r {
+			return nil // one environment has room for more than the function may run
+		}
+		m := g.available[n-1]
+		g.add(m)
+		return m
+	}
+	if !short || !g.mayWriteAhead() {
+		return nil
+	}
+	ahead := g.pace.ahead()
+	var least *member
+	for _, m := range g.members {
+		if m.load < ahead && !m.dead && m.generation == g.generation && (least == nil || m.load < least.load) && !m.env.Stuck() {
+			least = m
+		}
+	}
+	if least != nil {
+		g.add(least)
+	}
+	return least
+}
+
+// mayWriteAhead reports whether another environment would not help: there are
+// as many as the function may have, or as there are cores to run short calls.
+func (g *Group) mayWriteAhead() bool {
+	return g.fn.PerEnvironmentConcurrency == 1 && g.pace.short() &&
+		(len(g.members) >= g.most() || len(g.members) >= g.pool.config.Starts)
+}
+
+// most is how many environments the function may have. It needs mu.
+func (g *Group) most() int {
+	if g.fn.ReservedConcurrency == nil {
+		return int(^uint(0) >> 1)
+	}
+	per := g.fn.PerEnvironmentConcurrency
+	return (*g.fn.ReservedConcurrency + per - 1) / per
+}
+
+// add counts a call to m. It needs mu.
+func (g *Group) add(m *member) {
+	m.load++
+	m.used = true
+	g.inFlight++
+	if m.available && m.load >= g.fn.PerEnvironmentConcurrency {
+		g.drop(m)
+	}
+}
+
+// drop takes m from the available stack. It needs mu.
+func (g *Group) drop(m *member) {
+	if !m.available {
+		return
+	}
+	m.available = false
+	for i := len(g.available) - 1; i >= 0; i-- { // nearly always the last
+		if g.available[i] == m {
+			g.available = append(g.available[:i], g.available[i+1:]...)
+			return
+		}
+	}
+}
+
+// refuse says why a call may not even wait. It needs mu.
+func (g *Group) refuse() error {
+	switch r := g.fn.ReservedConcurrency; {
+	case r != nil && *r == 0:
+		g.counted.throttles.Inc()
+		return &ThrottledError{g.name, ReasonReserved, "reserved concurrency is 0"}
+	case g.waiters.len() >= g.pool.config.Queue:
+		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
+	case g.fn.QueueTimeout < 0 && g.starting == 0 && len(g.members) > 0 && len(g.members) >= g.most():
+		return g.throttled("all environments are busy and the function does not queue")
+	}
+	return nil
+}
+
+// throttled needs mu.
+func (g *Group) throttled(detail string) error {
+	g.counted.throttles.Inc()
+	reason := ReasonConcurrent
+	if g.fn.ReservedConcurrency != nil {
+		reason = ReasonReserved
+		detail = fmt.Sprintf("%s; reserved concurrency is %d", detail, *g.fn.ReservedConcurrency)
+	}
+	return &ThrottledError{g.name, reason, detail}
+}
+
+// release takes c off m, and gives m to the next.
+func (g *Group) release(m *member, c *environment.Call, err error) {
+	g.mu.Lock()
+	m.load--
+	g.inFlight--
+	if err == nil {
+		g.pace.observe(c.Duration)
+		if c.Outcome == environment.OutcomeTimeout || c.Outcome == environment.OutcomeExit {
+			m.dead = true
+		}
+	} else if m.env.State() >= environment.StateShutdown {
+		m.dead = true
+	}
+	g.settle(m)
+	g.mu.Unlock()
+	if err == nil {
+		g.counted.observe(c)
+	}
+}
+
+// giveBack undoes take for a call that was not made.
+func (g *Group) giveBack(m *member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.load--
+	g.inFlight--
+	g.settle(m)
+}
+
+// settle decides what becomes of a member that has one call less, and serves
+// who waits. It needs mu.
+func (g *Group) settle(m *member) {
+	switch {
+	case m.dead:
+		g.drop(m)
+	case m.generation != g.generation || g.closed:
+		if m.load == 0 {
+			g.retire(m)
+		}
+	case m.load < g.fn.PerEnvironmentConcurrency && !m.available:
+		m.available = true
+		g.available = append(g.available, m)
+	}
+	if g.waiters.len() > 0 {
+		g.serve()
+	}
+	if m.load == 0 {
+		m.idleSince = time.Now()
+		g.pool.relieve()
+	}
+}
+
+// serve gives members with room to the first waiters. It needs mu.
+func (g *Group) serve() {
+	for g.waiters.len() > 0 {
+		m := g.take(g.waiters.front().short)
+		if m == nil {
+			return
+		}
+		g.waiters.pop().give(m, nil)
+	}
+}

@@ -1,0 +1,114 @@
+package warmpool
+
+import "time"
+
+// janitor gives up environments that have been idle for too long, and samples
+// memory off the way of the calls.
+func (p *Pool) janitor() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case now := <-ticker.C:
+			p.mu.Lock()
+			groups := p.snapshot()
+			timeout := p.config.IdleTimeout
+			p.mu.Unlock()
+			for _, g := range groups {
+				g.sampleMemory()
+				g.expire(now.Add(-timeout))
+				p.forget(g)
+			}
+		}
+	}
+}
+
+// forget drops a group that has ended and has nothing left.
+func (p *Pool) forget(g *Group) {
+	g.mu.Lock()
+	over := g.closed && g.starting == 0 && len(g.members) == 0
+	g.mu.Unlock()
+	if over {
+		p.mu.Lock()
+		delete(p.ending, g)
+		p.mu.Unlock()
+	}
+}
+
+// expire retires environments that have been idle since before, all but as many
+// as are provisioned.
+func (g *Group) expire(before time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	spare := g.spare()
+	for _, m := range g.members {
+		if spare > 0 && !m.dead && m.load == 0 && m.idleSince.Before(before) {
+			g.retire(m)
+			spare--
+		}
+	}
+}
+
+// spare is how many environments there are beyond the provisioned ones. It needs
+// mu.
+func (g *Group) spare() int {
+	live := 0
+	for _, m := range g.members {
+		if !m.dead && m.generation == g.generation {
+			live++
+		}
+	}
+	return live - g.fn.ProvisionedConcurrency
+}
+
+func (g *Group) sampleMemory() {
+	g.mu.Lock()
+	var used []*member
+	for _, m := range g.members {
+		if m.used && !m.dead {
+			m.used = m.load > 0
+			used = append(used, m)
+		}
+	}
+	g.mu.Unlock()
+	for _, m := range used {
+		m.env.SampleMemory()
+	}
+}
+
+// cheapest returns the idle environment that is the least loss: idle for long,
+// large, and quick to start again. The score is comparable between groups.
+func (g *Group) cheapest(now time.Time) (*member, float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.spare() <= 0 {
+		return nil, 0
+	}
+	var cheapest *member
+	var best float64
+	for _, m := range g.members {
+		if m.dead || m.load > 0 {
+			continue
+		}
+		idle := now.Sub(m.idleSince).Seconds()
+		score := (idle + 0.001) * float64(m.memoryMB) / (m.env.InitDuration.Seconds() + 0.001)
+		if cheapest == nil || score > best {
+			cheapest, best = m, score
+		}
+	}
+	return cheapest, best
+}
+
+// retireIdle retires m if it is still idle, and returns what is closed when it
+// is gone.
+func (g *Group) retireIdle(m *member) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.dead || m.load > 0 {
+		return nil
+	}
+	g.retire(m)
+	return m.env.Gone()
+}

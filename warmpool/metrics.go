@@ -1,0 +1,151 @@
+package warmpool
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// Metrics are a pool's counters and gauges, named after CloudWatch's metrics for
+// Lambda. They live as long as the pool, so a configuration change does not
+// reset them.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+type Metrics struct {
+	pool *Pool
+
+	invocations  *prometheus.CounterVec
+	errors       *prometheus.CounterVec
+	throttles    *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	initDuration *prometheus.HistogramVec
+	executions   *prometheus.Desc
+	waiting      *prometheus.Desc
+	environments *prometheus.Desc
+}
+
+// counters are the ones of one function, looked up once.
+type counters struct {
+	invocations, throttles prometheus.Counter
+	errors                 [4]prometheus.Counter // by environment.Outcome
+	duration, initDuration prometheus.Observer
+}
+
+func newMetrics(p *Pool) *Metrics {
+	function := []string{"function"}
+	return &Metrics{
+		pool: p,
+		invocations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_invocations_total", Help: "Invocations that ran, those that failed included.",
+		}, function),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_errors_total", Help: "Invocations that ended in a function error, by how: error, timeout, exit.",
+		}, []string{"function", "outcome"}),
+		throttles: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_throttles_total", Help: "Invocations that were throttled.",
+		}, function),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_duration_seconds", Help: "Time that the handler took.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900},
+		}, function),
+		initDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_init_duration_seconds", Help: "Time that the init phase of an environment took.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, function),
+		executions: prometheus.NewDesc("hearth_concurrent_executions",
+			"Invocations that environments are working on.", function, nil),
+		waiting: prometheus.NewDesc("hearth_waiting_invocations",
+			"Invocations that wait for an environment.", function, nil),
+		environments: prometheus.NewDesc("hearth_environments",
+			"Environments by state.", []string{"function", "state"}, nil),
+	}
+}
+
+func (m *Metrics) counters(function string) *counters {
+	c := &counters{
+		invocations:  m.invocations.WithLabelValues(function),
+		throttles:    m.throttles.WithLabelValues(function),
+		duration:     m.duration.WithLabelValues(function),
+		initDuration: m.initDuration.WithLabelValues(function),
+	}
+	for _, o := range []environment.Outcome{environment.OutcomeError, environment.OutcomeTimeout, environment.OutcomeExit} {
+		c.errors[o] = m.errors.WithLabelValues(function, o.String())
+	}
+	return c
+}
+
+func (c *counters) observe(call *environment.Call) {
+	c.invocations.Inc()
+	c.duration.Observe(call.Duration.Seconds())
+	if failed := c.errors[call.Outcome]; failed != nil {
+		failed.Inc()
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, v := range m.vectors() {
+		v.Describe(ch)
+	}
+	ch <- m.executions
+	ch <- m.waiting
+	ch <- m.environments
+}
+
+func (m *Metrics) vectors() []prometheus.Collector {
+	return []prometheus.Collector{m.invocations, m.errors, m.throttles, m.duration, m.initDuration}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, v := range m.vectors() {
+		v.Collect(ch)
+	}
+	m.pool.mu.Lock()
+	groups := m.pool.snapshot()
+	m.pool.mu.Unlock()
+	stats := make(map[string]Stat) // an old group and a new one may have the same name
+	for _, g := range groups {
+		stats[g.name] = stats[g.name].plus(g.Stat())
+	}
+	for name, s := range stats {
+		ch <- prometheus.MustNewConstMetric(m.executions, prometheus.GaugeValue, float64(s.InFlight), name)
+		ch <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(s.Waiting), name)
+		for state, n := range map[environment.State]int{
+			environment.StateInit: s.Starting, environment.StateIdle: s.Idle,
+			environment.StateInvoke: s.Busy, environment.StateShutdown: s.Ending,
+		} {
+			ch <- prometheus.MustNewConstMetric(m.environments, prometheus.GaugeValue, float64(n), name, state.String())
+		}
+	}
+}
+
+// A Stat is a group at one moment.
+type Stat struct {
+	Starting, Idle, Busy, Ending int // environments
+	InFlight, Waiting            int // invocations
+}
+
+func (s Stat) plus(o Stat) Stat {
+	return Stat{
+		Starting: s.Starting + o.Starting, Idle: s.Idle + o.Idle, Busy: s.Busy + o.Busy, Ending: s.Ending + o.Ending,
+		InFlight: s.InFlight + o.InFlight, Waiting: s.Waiting + o.Waiting,
+	}
+}
+
+// Stat counts what the group has.
+func (g *Group) Stat() Stat {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := Stat{Starting: g.starting, InFlight: g.inFlight, Waiting: g.waiters.len()}
+	for _, m := range g.members {
+		switch {
+		case m.dead:
+			s.Ending++
+		case m.load > 0:
+			s.Busy++
+		default:
+			s.Idle++
+		}
+	}
+	return s
+}

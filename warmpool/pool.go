@@ -1,0 +1,206 @@
+package warmpool
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// A Config configures a Pool. The zero value of a field stands for its default.
+type Config struct {
+	// MemoryMB is the budget for all environments, each counted with its
+	// function's memory setting. Default: three quarters of the machine's memory.
+	MemoryMB int
+	// Concurrency is how many environments there are at most. Default 1000, as
+	// an AWS account's.
+	Concurrency int
+	// Starts is how many cold starts run at once. Default: the number of cores.
+	Starts int
+	// Queue is how many callers wait for one function at most. Default 1000.
+	Queue int
+	// IdleTimeout is how long an idle environment is kept. Default 10 minutes.
+	IdleTimeout time.Duration
+	// ShutdownGrace is how long a runtime may take to end when asked to. Default 2s.
+	ShutdownGrace time.Duration
+}
+
+func (c *Config) setDefaults() error {
+	if c.MemoryMB == 0 {
+		total, err := machineMemoryMB()
+		if err != nil {
+			return fmt.Errorf("find the machine's memory (set the memory budget to go without): %w", err)
+		}
+		c.MemoryMB = total / 4 * 3
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 1000
+	}
+	if c.Starts == 0 {
+		c.Starts = runtime.GOMAXPROCS(0)
+	}
+	if c.Queue == 0 {
+		c.Queue = 1000
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 10 * time.Minute
+	}
+	if c.ShutdownGrace == 0 {
+		c.ShutdownGrace = 2 * time.Second
+	}
+	return nil
+}
+
+// A Starter makes environments.
+type Starter interface {
+	// Start makes an Idle environment for f with the given initialization type
+	// ("on-demand" or "provisioned-concurrency"), and has ended called as
+	// environment.Spec.Ended. An error of the function's own is an
+	// *environment.InitError.
+	Start(ctx context.Context, f *function.Function, initialization string, ended func(*environment.Environment)) (*environment.Environment, error)
+}
+
+// A Pool holds the environments of one node.
+type Pool struct {
+	config  Config
+	starter Starter
+	log     *zap.Logger
+	metrics *Metrics
+
+	// slots bounds the cold starts that run at once.
+	slots chan struct{}
+
+	ctx    context.Context // ends when the pool closes: starts are abandoned
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // every goroutine of the pool's own
+
+	// starved says that a start has found no room since it was last cleared.
+	starved atomic.Bool
+
+	mu     sync.Mutex          // guards what follows
+	groups map[string]*Group   // in the configuration, by function name
+	ending map[*Group]struct{} // released, with environments left
+	budget budget
+}
+
+// New makes a pool and starts its janitor. Close ends it.
+func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
+	if err := config.setDefaults(); err != nil {
+		return nil, err
+	}
+	p := &Pool{
+		config: config, starter: starter, log: log,
+		slots:  make(chan struct{}, config.Starts),
+		groups: make(map[string]*Group),
+		ending: make(map[*Group]struct{}),
+		budget: budget{memoryMB: config.MemoryMB, environments: config.Concurrency},
+	}
+	p.metrics = newMetrics(p)
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.tasks.Go(p.janitor)
+	return p, nil
+}
+
+// Reconfigure takes over the limits of another configuration. What is over a
+// lowered limit is not killed; it goes when it is idle.
+func (p *Pool) Reconfigure(config Config) error {
+	if err := config.setDefaults(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.IdleTimeout = config.IdleTimeout
+	p.config.Queue = config.Queue
+	p.config.ShutdownGrace = config.ShutdownGrace
+	p.budget.memoryMB, p.budget.environments = config.MemoryMB, config.Concurrency
+	return nil
+}
+
+func (p *Pool) settings() Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config
+}
+
+// Metrics collects what the pool counts.
+func (p *Pool) Metrics() *Metrics { return p.metrics }
+
+// Retain returns the group that serves f, the one that is there already if its
+// environments suit f. f must be normalized and is not changed after. Each
+// Retain is undone by one Release.
+//
+// Retain starts nothing. The limits of f are taken over by Group.Configure.
+func (p *Pool) Retain(f *function.Function) *Group {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.groups[f.Name]; g != nil && g.Function().SameEnvironment(f) {
+		g.holders++
+		return g
+	}
+	g := newGroup(p, f)
+	if old := p.groups[f.Name]; old != nil {
+		p.ending[old] = struct{}{} // its holders let go of it soon
+	}
+	p.groups[f.Name] = g
+	return g
+}
+
+// Release lets go of a group. The last to do so ends it: calls in flight run to
+// their end, no new ones are taken.
+func (p *Pool) Release(g *Group) {
+	p.mu.Lock()
+	g.holders--
+	last := g.holders == 0
+	if last && p.groups[g.name] == g {
+		delete(p.groups, g.name)
+		p.ending[g] = struct{}{}
+	}
+	p.mu.Unlock()
+	if last {
+		g.close()
+	}
+}
+
+// Close ends all environments and returns when they are gone. Calls in flight
+// may run to their end until ctx is done; then their environments are killed.
+func (p *Pool) Close(ctx context.Context) {
+	p.mu.Lock()
+	groups := p.snapshot()
+	p.mu.Unlock()
+	p.cancel()
+	for _, g := range groups {
+		g.close()
+	}
+	idle := make(chan struct{})
+	go func() {
+		p.tasks.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		for _, g := range groups {
+			g.kill()
+		}
+		<-idle
+	}
+}
+
+// snapshot returns all groups that have, or may have, environments. It needs mu.
+func (p *Pool) snapshot() []*Group {
+	groups := make([]*Group, 0, len(p.groups)+len(p.ending))
+	for _, g := range p.groups {
+		groups = append(groups, g)
+	}
+	for g := range p.ending {
+		groups = append(groups, g)
+	}
+	return groups
+}

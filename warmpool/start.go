@@ -1,0 +1,251 @@
+package warmpool
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// Initialization types, as AWS_LAMBDA_INITIALIZATION_TYPE has them.
+const (
+	OnDemand    = "on-demand"
+	Provisioned = "provisioned-concurrency"
+)
+
+// grow begins the cold starts that are wanted now.
+func (g *Group) grow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.growLocked()
+}
+
+// growLocked needs mu.
+func (g *Group) growLocked() {
+	for !g.closed && g.pool.ctx.Err() == nil &&
+		g.starting < g.pool.config.Starts && len(g.members)+g.starting < g.most() {
+		initialization := OnDemand
+		switch {
+		case g.missingProvisioned() > 0 && g.retry == nil:
+			initialization = Provisioned
+		case g.waiters.len() <= g.starting*g.fn.PerEnvironmentConcurrency:
+			return
+		}
+		g.starting++
+		g.pool.tasks.Go(func() { g.start(initialization) })
+	}
+}
+
+// missingProvisioned is how many environments are to be initialised ahead,
+// those that are being started aside. It needs mu.
+func (g *Group) missingProvisioned() int {
+	missing := g.fn.ProvisionedConcurrency - g.starting
+	for _, m := range g.members {
+		if !m.dead && m.generation == g.generation {
+			missing--
+		}
+	}
+	return missing
+}
+
+// start makes one environment, on a goroutine of its own.
+func (g *Group) start(initialization string) {
+	p := g.pool
+	select {
+	case p.slots <- struct{}{}:
+	case <-p.ctx.Done():
+		g.abandonStart()
+		return
+	}
+	f, generation, wanted := g.plan(initialization)
+	if !wanted {
+		<-p.slots
+		g.abandonStart()
+		return
+	}
+	if !p.reserve(f.MemoryMB) {
+		<-p.slots
+		p.starved.Store(true)
+		p.log.Warn("no room for an environment", zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
+		g.abandonStart()
+		return
+	}
+	env, err := p.starter.Start(p.ctx, f, initialization, g.ended)
+	<-p.slots
+	if err != nil {
+		p.unreserve(f.MemoryMB)
+		g.startFailed(f, generation, initialization, err)
+		return
+	}
+	g.counted.initDuration.Observe(env.InitDuration.Seconds())
+	g.started(f, generation, initialization, env)
+}
+
+// plan reads what is to be started, or finds that it is not wanted any more.
+func (g *Group) plan(initialization string) (f *function.Function, generation int, wanted bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	wanted = !g.closed && (g.waiters.len() > 0 || initialization == Provisioned)
+	return g.fn, g.generation, wanted
+}
+
+func (g *Group) abandonStart() {
+	g.mu.Lock()
+	g.starting--
+	g.mu.Unlock()
+}
+
+// started adds a new environment and serves who waits.
+func (g *Group) started(f *function.Function, generation int, initialization string, env *environment.Environment) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.starting--
+	if env.State() >= environment.StateShutdown {
+		// It has ended already, and ended did not find it.
+		g.pool.tasks.Go(func() { g.pool.unreserve(f.MemoryMB) })
+		return
+	}
+	m := &member{group: g, env: env, memoryMB: f.MemoryMB, generation: generation,
+		provisioned: initialization == Provisioned, idleSince: time.Now()}
+	g.failures = 0
+	g.pool.tasks.Add(1) // until ended
+	g.members = append(g.members, m)
+	g.settle(m)
+	g.growLocked()
+}
+
+// startFailed tells who can only be helped by this start.
+func (g *Group) startFailed(f *function.Function, generation int, initialization string, err error) {
+	var initError *environment.InitError
+	if !errors.As(err, &initError) {
+		err = &StartError{Function: g.name, Err: err}
+	}
+	if g.pool.ctx.Err() == nil {
+		g.pool.log.Error("environment failed to start", zap.String("function", g.name), zap.Error(err))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.starting--
+	if g.closed {
+		return
+	}
+	if generation != g.generation {
+		g.growLocked() // of code that has been replaced meanwhile
+		return
+	}
+	if initialization == Provisioned {
+		g.retryLater()
+	}
+	// With no other environment to hope for, everyone who waits would start the
+	// same code to the same end. Otherwise one caller is told, as on Lambda.
+	for g.waiters.len() > 0 {
+		g.waiters.pop().give(nil, err)
+		if g.starting > 0 || len(g.members) > 0 {
+			break
+		}
+	}
+}
+
+// retryLater starts what is provisioned again after a back-off, 1 s doubled up
+// to about a minute. It needs mu.
+func (g *Group) retryLater() {
+	if g.retry != nil {
+		return
+	}
+	delay := time.Second << min(g.failures, 6)
+	g.failures++
+	g.retry = time.AfterFunc(delay, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.retry = nil
+		g.growLocked()
+	})
+}
+
+// ended is called when an environment is gone.
+func (g *Group) ended(env *environment.Environment) {
+	g.mu.Lock()
+	var m *member
+	for i := range g.members {
+		if g.members[i].env == env {
+			m = g.members[i]
+			g.members = append(g.members[:i], g.members[i+1:]...)
+			break
+		}
+	}
+	if m != nil {
+		m.dead = true
+		g.drop(m)
+	}
+	g.growLocked()
+	g.mu.Unlock()
+	if m != nil {
+		g.pool.unreserve(m.memoryMB)
+		g.pool.tasks.Done()
+	}
+}
+
+// retire asks m to end. It needs mu, and m has no calls.
+func (g *Group) retire(m *member) {
+	if m.dead {
+		return
+	}
+	m.dead = true
+	g.drop(m)
+	grace := g.pool.config.ShutdownGrace
+	g.pool.tasks.Go(func() { m.env.Shutdown(grace) })
+}
+
+// Renew retires the environments of the code that there was, because it has
+// changed: new calls run the new code, those in flight finish on the old.
+func (g *Group) Renew() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.generation++
+	g.pace = pace{}
+	if g.retry != nil && g.retry.Stop() {
+		g.retry = nil
+	}
+	for _, m := range g.members {
+		g.drop(m)
+		if m.load == 0 {
+			g.retire(m)
+		}
+	}
+	g.growLocked()
+}
+
+// close takes no more calls and ends all environments when they are idle.
+func (g *Group) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	g.closed = true
+	if g.retry != nil {
+		g.retry.Stop()
+	}
+	for g.waiters.len() > 0 {
+		g.waiters.pop().give(nil, ErrClosed)
+	}
+	for _, m := range g.members {
+		if m.load == 0 {
+			g.retire(m)
+		}
+	}
+}
+
+// kill ends all environments now.
+func (g *Group) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.members {
+		m.dead = true
+		g.drop(m)
+		g.pool.tasks.Go(func() { m.env.Shutdown(0) })
+	}
+}

@@ -1,0 +1,86 @@
+package warmpool
+
+import (
+	"container/list"
+	"context"
+	"time"
+)
+
+// A waiter is a caller for whom no environment has room.
+type waiter struct {
+	short bool // its frame may be written ahead
+	place *list.Element
+	ready chan struct{} // closed when member or err is set
+
+	member *member
+	err    error
+}
+
+func newWaiter(short bool) *waiter {
+	return &waiter{short: short, ready: make(chan struct{})}
+}
+
+// give ends the wait: with a member to which the call is counted, or with an
+// error. The waiter is no longer in the queue.
+func (w *waiter) give(m *member, err error) {
+	w.member, w.err = m, err
+	close(w.ready)
+}
+
+// waiters is a FIFO from which any can leave.
+type waiters struct{ list list.List }
+
+func (q *waiters) len() int            { return q.list.Len() }
+func (q *waiters) push(w *waiter)      { w.place = q.list.PushBack(w) }
+func (q *waiters) pushFront(w *waiter) { w.place = q.list.PushFront(w) }
+func (q *waiters) front() *waiter      { return q.list.Front().Value.(*waiter) }
+func (q *waiters) pop() *waiter        { return q.remove(q.front()) }
+
+func (q *waiters) remove(w *waiter) *waiter {
+	q.list.Remove(w.place)
+	w.place = nil
+	return w
+}
+
+// wait blocks until w is served, ctx is done, or the queue timeout has passed
+// with no cold start under way that may serve it.
+func (g *Group) wait(ctx context.Context, w *waiter, until time.Time) (*member, error) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	for {
+		var err error
+		select {
+		case <-w.ready:
+			return w.member, w.err
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-timer.C:
+		}
+		g.mu.Lock()
+		switch {
+		case w.place == nil: // served meanwhile
+			g.mu.Unlock()
+			<-w.ready
+			if err == nil || w.err != nil {
+				return w.member, w.err
+			}
+			// The caller is gone: the environment goes to the next.
+			g.giveBack(w.member)
+			return nil, err
+		case err == nil && g.starting > 0:
+			timer.Reset(startPoll)
+			g.mu.Unlock()
+			continue
+		}
+		g.waiters.remove(w)
+		if err == nil {
+			err = g.throttled("no environment became free within the queue timeout")
+		}
+		g.mu.Unlock()
+		return nil, err
+	}
+}
+
+// startPoll is how often a waiter that is out of time looks whether the cold
+// start that it still hopes for is over.
+const startPoll = 50 * time.Millisecond
