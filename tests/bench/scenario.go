@@ -94,8 +94,9 @@ func burstScenario(m machine, rounds int) scenario {
 			var took []time.Duration
 			for _, c := range calls {
 				if c.err != nil {
-					failures++
-					progress("%s: %v", f.name, c.err)
+					if failures++; failures == 1 {
+						progress("%s: %v", f.name, c.err) // the others say the same
+					}
 					continue
 				}
 				seen[c.body] = true
