@@ -1,0 +1,258 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxFileMB  = 16
+	DefaultMaxTotalMB = 1024
+	DefaultRetention  = 30 * 24 * time.Hour
+)
+
+const (
+	flushInterval  = 250 * time.Millisecond
+	sweepInterval  = time.Hour
+	batchSize      = 64 << 10 // a batch this large is written at once
+	maxGroupBuffer = 4 << 20  // what a group buffers at most when the disk is slow
+	maxBuffers     = 64 << 20 // what all groups do, beyond batchSize each
+)
+
+// ErrClosed says that the store is closed.
+var ErrClosed = errors.New("log store is closed")
+
+// A Config says where logs are kept and how many of them.
+type Config struct {
+	// Dir is the folder of the store; it is made, with mode 0700, when missing.
+	// It belongs to one store at a time.
+	Dir string
+	// MaxFileMB is the size in MB at which a group begins a new file. Default: 16.
+	MaxFileMB int
+	// MaxTotalMB is what the files of all groups together may take, in MB, at
+	// least twice MaxFileMB. The largest group loses its oldest file first.
+	// Default: 1024, or twice MaxFileMB when that is more.
+	MaxTotalMB int
+	// Retention is the age at which events are removed, give or take the day
+	// that one file may cover. Negative: never. Default: 30 days.
+	Retention time.Duration
+}
+
+func (c *Config) normalize() error {
+	if c.Dir == "" {
+		return errors.New("log store has no folder: set its dir")
+	}
+	if c.MaxFileMB < 0 || c.MaxTotalMB < 0 {
+		return fmt.Errorf("log store with files of %d MB and %d MB in total: sizes cannot be negative", c.MaxFileMB, c.MaxTotalMB)
+	}
+	if c.MaxFileMB == 0 {
+		c.MaxFileMB = DefaultMaxFileMB
+		if c.MaxTotalMB > 0 {
+			c.MaxFileMB = max(1, min(c.MaxFileMB, c.MaxTotalMB/2))
+		}
+	}
+	if c.MaxTotalMB == 0 {
+		c.MaxTotalMB = max(DefaultMaxTotalMB, 2*c.MaxFileMB)
+	}
+	if c.MaxTotalMB < 2*c.MaxFileMB {
+		return fmt.Errorf("log store of %d MB in total cannot rotate files of %d MB: allow at least %d MB in total",
+			c.MaxTotalMB, c.MaxFileMB, 2*c.MaxFileMB)
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	return nil
+}
+
+// A Store holds the log groups of a node. Its methods, and those of its groups
+// and streams, may be called from many goroutines.
+type Store struct {
+	config Config
+	log    *zap.Logger
+
+	batches  sync.Pool // of *batch
+	buffered atomic.Int64
+	dropped  atomic.Uint64
+	closed   atomic.Bool
+
+	wake    chan struct{}      // of capacity 1: a group is dirty
+	hurry   chan struct{}      // of capacity 1: a group is full
+	flushes chan chan struct{} // requests to write everything now
+	closing chan struct{}
+	done    chan struct{} // closed when the writer has ended
+
+	mu     sync.Mutex // guards what follows
+	groups map[string]*Group
+	dirty  []*Group // have something to write
+	full   []*Group // should not wait for the flush interval
+
+	writer writer // the writer's goroutine's own
+}
+
+// Open opens the store in cfg.Dir, or makes it. What is past its retention or
+// over the total is removed before it returns. Problems with the disk are logged
+// to log. Close ends the store.
+func Open(cfg Config, log *zap.Logger) (*Store, error) {
+	return open(cfg, log, appendFile)
+}
+
+func open(cfg Config, log *zap.Logger, appendTo appendFunc) (*Store, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of the logs: %w", err)
+	}
+	s := &Store{
+		config:  cfg,
+		log:     log,
+		batches: sync.Pool{New: func() any { return new(batch) }},
+		wake:    make(chan struct{}, 1),
+		hurry:   make(chan struct{}, 1),
+		flushes: make(chan chan struct{}),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		groups:  make(map[string]*Group),
+	}
+	s.writer = writer{store: s, append: appendTo}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("reading the folder of the logs: %w", err)
+	}
+	s.writer.sweep(time.Now())
+	go s.writer.run()
+	return s, nil
+}
+
+// load finds the groups and segments that an earlier store has left.
+func (s *Store) load() error {
+	entries, err := os.ReadDir(s.config.Dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() || !function.ValidName(entry.Name()) {
+			continue
+		}
+		g := newGroup(s, entry.Name())
+		if g.segments, err = findSegments(g.dir); err != nil {
+			return err
+		}
+		s.groups[g.function] = g
+		s.writer.total += g.Size()
+	}
+	return nil
+}
+
+// Group returns the log group of a function, which need not have logged before.
+// It fails for what Lambda takes for no function name, so a name is safe as the
+// name of a folder.
+func (s *Store) Group(name string) (*Group, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.groups[name]; g != nil {
+		return g, nil
+	}
+	if !function.ValidName(name) {
+		return nil, fmt.Errorf("log group of function %q: 1 to 64 letters, digits, hyphens and underscores are allowed in a name", name)
+	}
+	g := newGroup(s, name)
+	s.groups[name] = g
+	return g, nil
+}
+
+// Groups returns the log groups that hold events on disk, in the order of their
+// names.
+func (s *Store) Groups() []*Group {
+	s.mu.Lock()
+	groups := make([]*Group, 0, len(s.groups))
+	for _, g := range s.groups {
+		groups = append(groups, g)
+	}
+	s.mu.Unlock()
+	groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.Size() == 0 })
+	slices.SortFunc(groups, func(a, b *Group) int { return strings.Compare(a.function, b.function) })
+	return groups
+}
+
+// Dropped returns how many lines were lost since Open because the disk could not
+// follow, or failed.
+func (s *Store) Dropped() uint64 { return s.dropped.Load() }
+
+// Flush writes what is buffered and returns when it is on disk (not synced). It
+// fails with ErrClosed, or with the error of ctx.
+func (s *Store) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case s.flushes <- done:
+	case <-s.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close writes what is buffered and ends the store; it waits for the disk. Lines
+// logged later are dropped. What is on disk can still be read.
+func (s *Store) Close() error {
+	if !s.closed.Swap(true) {
+		close(s.closing)
+	}
+	<-s.done
+	return nil
+}
+
+// enqueue asks the writer to take g's batch within the flush interval.
+func (s *Store) enqueue(g *Group) {
+	s.mu.Lock()
+	if !g.dirty {
+		g.dirty = true
+		s.dirty = append(s.dirty, g)
+	}
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+// expedite asks the writer to take g's batch now.
+func (s *Store) expedite(g *Group) {
+	s.mu.Lock()
+	s.full = append(s.full, g)
+	s.mu.Unlock()
+	signal(s.hurry)
+}
+
+// reserve takes n bytes of the memory that all groups share.
+func (s *Store) reserve(n int) bool {
+	if s.buffered.Add(int64(n)) > maxBuffers {
+		s.buffered.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+func (s *Store) groupDir(name string) string { return filepath.Join(s.config.Dir, name) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // one is on its way already
+	}
+}

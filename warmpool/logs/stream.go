@@ -1,0 +1,108 @@
+package logs
+
+import (
+	"time"
+	"unicode/utf8"
+)
+
+// MaxLine is the largest text of one event in bytes, CloudWatch's limit for an
+// event; what is longer becomes several events.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+const MaxLine = 256 << 10
+
+// A Stream is the log stream of one execution environment. It holds nothing that
+// needs closing.
+type Stream struct {
+	group  *Group
+	name   string
+	number uint64
+
+	// Both are guarded by group.mu.
+	round uint64  // of the batch that knows number
+	tails []*Tail // of the invocations whose caller asked for one
+}
+
+// Stream returns the log stream of an environment that was begun at a time, named
+// as Lambda names it: "2026/11/23/[$LATEST]6c1f0a...". version is "$LATEST" or a
+// number. Neither version nor environmentID may hold a line feed.
+func (g *Group) Stream(version, environmentID string, at time.Time) *Stream {
+	st := &Stream{
+		group: g,
+		name:  at.UTC().Format("2006/01/02/[") + version + "]" + environmentID,
+	}
+	g.mu.Lock()
+	g.streams++
+	st.number = g.streams
+	g.mu.Unlock()
+	return st
+}
+
+// Name returns the name of the stream, the AWS_LAMBDA_LOG_STREAM_NAME.
+func (st *Stream) Name() string { return st.name }
+
+// Group returns the group of the stream.
+func (st *Stream) Group() *Group { return st.group }
+
+// Start logs that an invocation begins, as Lambda words it.
+func (st *Stream) Start(t time.Time, requestID, version string) {
+	var b [128]byte
+	st.group.add(st, t, requestID, inText, appendStart(b[:0], requestID, version))
+}
+
+// End logs that an invocation is over, as Lambda words it.
+func (st *Stream) End(t time.Time, requestID string) {
+	var b [128]byte
+	st.group.add(st, t, requestID, inText, appendEnd(b[:0], requestID))
+}
+
+// Report logs what an invocation took, as Lambda words it.
+func (st *Stream) Report(t time.Time, requestID string, r Report) {
+	var b [384]byte
+	st.group.add(st, t, requestID, inText, appendReport(b[:0], requestID, &r))
+}
+
+// Timeout logs that an invocation was ended after its timeout, as Lambda words
+// it.
+func (st *Stream) Timeout(t time.Time, requestID string, timeout time.Duration) {
+	var b [128]byte
+	st.group.add(st, t, requestID, inField, appendTimeout(b[:0], t, requestID, timeout))
+}
+
+// InitStart logs that the init phase begins, as Lambda words it. The version is
+// that of the runtime, e.g. "nodejs:22.v12".
+func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
+	st.group.add(st, t, "", inField, []byte("INIT_START Runtime Version: "+runtimeVersion))
+}
+
+// InitReport logs that the init phase failed, as Lambda words it. (Of one that
+// did not fail the first REPORT line tells.)
+func (st *Stream) InitReport(t time.Time, r InitReport) {
+	st.group.add(st, t, "", inField, appendInitReport(nil, &r))
+}
+
+// Line logs one event, whose text may have several lines (a stack trace), for an
+// invocation, or for none ("", in the init phase). One line feed at its end is no
+// part of the text. A text over MaxLine becomes several events.
+func (st *Stream) Line(t time.Time, requestID string, text []byte) {
+	if n := len(text); n > 0 && text[n-1] == '\n' {
+		text = text[:n-1]
+	}
+	for len(text) > MaxLine {
+		n := cut(text)
+		st.group.add(st, t, requestID, inField, text[:n])
+		text = text[n:]
+	}
+	st.group.add(st, t, requestID, inField, text)
+}
+
+// cut returns where a text over MaxLine is divided: not within a character.
+func cut(text []byte) int {
+	n := MaxLine
+	for i := 0; i < utf8.UTFMax && !utf8.RuneStart(text[n]); i++ {
+		n--
+	}
+	if !utf8.RuneStart(text[n]) {
+		return MaxLine // this is no UTF-8
+	}
+	return n
+}

@@ -1,0 +1,205 @@
+package logs
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// maxSegmentAge is when a segment is closed though it is not full, so that the
+// retention can remove it. A shorter retention closes it sooner.
+const maxSegmentAge = 24 * time.Hour
+
+// An appendFunc appends b to the file at path, making it when missing, and
+// returns how many bytes it wrote.
+type appendFunc func(path string, b []byte) (int, error)
+
+// A writer is the goroutine that brings batches to the disk and removes old
+// segments. Only it writes, so only its fields say what is open and how large
+// the store is.
+type writer struct {
+	store   *Store
+	append  appendFunc
+	total   int64 // bytes in all segments
+	failing bool  // the last write failed
+}
+
+func (w *writer) run() {
+	s := w.store
+	defer close(s.done)
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	var due <-chan time.Time
+	for {
+		select {
+		case <-s.wake:
+			if due == nil {
+				due = time.After(flushInterval)
+			}
+		case <-due:
+			due = nil
+			w.writeDirty()
+		case <-s.hurry:
+			w.writeFull()
+		case done := <-s.flushes:
+			w.writeDirty()
+			close(done)
+		case now := <-sweep.C:
+			w.sweep(now)
+		case <-s.closing:
+			w.writeDirty()
+			return
+		}
+	}
+}
+
+// writeFull writes the groups that have a full batch. The quiet ones wait for
+// the interval: a write for a few bytes costs as much as one for 64 KB.
+func (w *writer) writeFull() {
+	s := w.store
+	s.mu.Lock()
+	groups := s.full
+	s.full = nil
+	s.mu.Unlock()
+	for _, g := range groups {
+		w.write(g)
+	}
+}
+
+func (w *writer) writeDirty() {
+	s := w.store
+	s.mu.Lock()
+	groups := s.dirty
+	s.dirty = nil
+	for _, g := range groups {
+		g.dirty = false
+	}
+	s.mu.Unlock()
+	for _, g := range groups {
+		w.write(g)
+	}
+}
+
+// write brings the batch of g, if there is one, to the disk.
+func (w *writer) write(g *Group) {
+	b, dropped := g.take()
+	if b == nil {
+		return
+	}
+	if dropped > 0 {
+		w.store.log.Warn("log lines dropped, the disk does not keep up",
+			zap.String("function", g.function), zap.Int("lines", dropped))
+	}
+	err := w.writeSegment(g, b.data)
+	switch {
+	case err != nil:
+		g.lose(b.lines)
+		if !w.failing {
+			w.store.log.Error("log lines dropped, the disk fails",
+				zap.String("function", g.function), zap.Int("lines", b.lines), zap.Error(err))
+		}
+	case w.failing:
+		w.store.log.Info("log lines are written again", zap.Uint64("dropped", w.store.Dropped()))
+	}
+	w.failing = err != nil
+	w.store.recycle(b)
+	w.evict()
+}
+
+// writeSegment appends data to the open segment of g, or to a new one.
+func (w *writer) writeSegment(g *Group, data []byte) error {
+	now := time.Now()
+	maxFile, maxAge := int64(w.store.config.MaxFileMB)<<20, maxSegmentAge
+	if keep := w.store.config.Retention; keep > 0 {
+		maxAge = min(maxAge, keep)
+	}
+	seg, ok := g.openSegment()
+	if !ok || seg.size+int64(len(data)) > maxFile || now.Sub(seg.begun()) > maxAge {
+		// Also when an older process has left one of this millisecond, or of the
+		// future: names go up.
+		seg = segment{id: max(now.UnixMilli(), seg.id+1)}
+		if err := os.MkdirAll(g.dir, 0o700); err != nil {
+			return err
+		}
+	}
+	n, err := w.append(filepath.Join(g.dir, seg.name()), data)
+	seg.size += int64(n)
+	seg.modified = now
+	w.total += int64(n)
+	if n > 0 {
+		// What follows a line that was cut short would be read as a part of it.
+		g.putSegment(seg, err == nil)
+	}
+	return err
+}
+
+// sweep removes what is past the retention or over the total.
+func (w *writer) sweep(now time.Time) {
+	if keep := w.store.config.Retention; keep > 0 {
+		for _, g := range w.groups() {
+			for {
+				seg, ok := g.oldest()
+				if !ok || now.Sub(seg.modified) < keep {
+					break
+				}
+				w.remove(g, seg)
+			}
+		}
+	}
+	w.evict()
+}
+
+// evict removes the oldest segment of the largest group until the total is kept.
+func (w *writer) evict() {
+	for w.total > int64(w.store.config.MaxTotalMB)<<20 {
+		var largest *Group
+		var size int64
+		for _, g := range w.groups() {
+			if n := g.Size(); n > size {
+				largest, size = g, n
+			}
+		}
+		if largest == nil {
+			return
+		}
+		seg, _ := largest.oldest()
+		w.remove(largest, seg)
+	}
+}
+
+// remove forgets the oldest segment of g even where it cannot be removed: to try
+// again for ever would help nobody.
+func (w *writer) remove(g *Group, seg segment) {
+	if err := os.Remove(filepath.Join(g.dir, seg.name())); err != nil && !os.IsNotExist(err) {
+		w.store.log.Error("cannot remove old logs", zap.String("function", g.function), zap.Error(err))
+	}
+	g.dropOldest()
+	w.total -= seg.size
+}
+
+func (w *writer) groups() []*Group {
+	s := w.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	groups := make([]*Group, 0, len(s.groups))
+	for _, g := range s.groups {
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+// appendFile opens the file for each batch: that costs some 10 us for 64 KB, and
+// saves keeping a descriptor per function and knowing when to close it.
+func appendFile(path string, b []byte) (int, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.Write(b)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return n, err
+}
