@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ type tools struct {
 	bwrap   string
 	setpriv string // from root to the environment's user; "" when not root
 	prlimit string // bounds processes where no cgroup does; "" where one does
-	env     string
+	sh      string // gives the command its environment after setpriv
 }
 
 // hostname has no address and still resolves, as code likes to look it up.
@@ -78,7 +79,17 @@ func (s *Sandbox) mount(m Mount) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{"--ro-bind", m.Source, m.Target}, covers...), nil
+	return slices.Concat(parentsInTmp(m.Target), []string{"--ro-bind", m.Source, m.Target}, covers), nil
+}
+
+// parentsInTmp is the options that make the folders above a target within /tmp.
+// Left to bwrap, they would be for the user alone that bwrap runs as.
+func parentsInTmp(target string) []string {
+	var o []string
+	for dir := filepath.Dir(target); within(dir, "/tmp") && dir != "/tmp"; dir = filepath.Dir(dir) {
+		o = append([]string{"--dir", dir}, o...)
+	}
+	return o
 }
 
 // cover is the options that put something empty over the hidden paths within m.
@@ -103,8 +114,9 @@ func (s *Sandbox) cover(m Mount) ([]string, error) {
 }
 
 // command is what bwrap runs: the last steps out of privileges, and the command.
-// The second result is the environment that bwrap sets for all of it.
-func (s *Sandbox) command(spec Spec) (args, env []string) {
+// env is what bwrap sets for all of it. What must not be seen by the first steps
+// is in script instead, for the standard input of the last one, or nil.
+func (s *Sandbox) command(spec Spec) (args, env []string, script []byte) {
 	env = spec.Env
 	switch {
 	case s.tools.setpriv != "":
@@ -113,9 +125,8 @@ func (s *Sandbox) command(spec Spec) (args, env []string) {
 			"--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--",
 		}
 		if !harmless(spec.Env) {
-			args = append(args, s.tools.env, "-i", "--")
-			args = append(args, spec.Env...)
-			env = nil
+			args = append(args, s.tools.sh, "-c", `. /dev/stdin; exec "$@" </dev/null`, "sh")
+			env, script = nil, exports(spec.Env)
 		}
 	case s.tools.prlimit != "":
 		// Counted within the user namespace since Linux 5.14, over all that the
@@ -123,13 +134,24 @@ func (s *Sandbox) command(spec Spec) (args, env []string) {
 		processes := strconv.Itoa(spec.MaxProcesses + wrappers)
 		args = []string{s.tools.prlimit, "--nproc=" + processes + ":" + processes, "--"}
 	}
-	return append(args, spec.Args...), env
+	return append(args, spec.Args...), env, script
+}
+
+// exports is a shell script that sets env. As arguments of env(1) the variables,
+// secrets among them, could be read by every user of the machine.
+func exports(env []string) []byte {
+	var b bytes.Buffer
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		b.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
+	}
+	return b.Bytes()
 }
 
 // harmless reports whether no variable of env can make a dynamically linked
 // program do something else, as LD_PRELOAD or GCONV_PATH do. setpriv starts
-// with privileges that code of the function must not get hold of; env, after it,
-// costs another exec, so that is for those who set more than the usual.
+// with privileges that code of the function must not get hold of. A shell after
+// it costs another exec, so that is for those who set more than the usual.
 func harmless(env []string) bool {
 	for _, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")
@@ -157,10 +179,7 @@ func argsFile(options, env []string) (*os.File, error) {
 		b.WriteByte(0)
 	}
 	for _, entry := range env {
-		name, value, ok := strings.Cut(entry, "=")
-		if !ok || name == "" || strings.ContainsRune(entry, 0) {
-			return nil, fmt.Errorf("environment variable %q: not NAME=value without NUL", entry)
-		}
+		name, value, _ := strings.Cut(entry, "=")
 		b.WriteString("--setenv\x00" + name + "\x00" + value + "\x00")
 	}
 	return memfile("bwrap-args", b.Bytes())

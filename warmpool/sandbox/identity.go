@@ -33,6 +33,20 @@ type identity struct {
 	userns *os.File
 }
 
+// own gives a pipe to the identity: /dev/stdout is opened anew by programs that
+// are told to log to it, and opening asks who owns the pipe. Whoever has an end
+// of it open keeps it.
+func (id *identity) own(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return err
+	}
+	return f.Chown(id.uid, id.uid)
+}
+
 // identityPool makes identities as they are needed and uses them again: one
 // costs a fork of the whole gateway.
 type identityPool struct {

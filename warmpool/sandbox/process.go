@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -155,6 +156,9 @@ func (p *Process) reap() {
 		p.Kill()
 	}
 	waitErr := p.cmd.Wait()
+	if !p.sandbox.on {
+		awaitGroup(p.cmd.Process.Pid)
+	}
 	if p.init != nil {
 		// Usually gone before bwrap outside is; not if that was killed.
 		p.init.kill()
@@ -176,6 +180,18 @@ func (p *Process) reap() {
 	}
 	p.sandbox.forget(p.id)
 	close(p.done)
+}
+
+// awaitGroup waits until a process group that was killed has no members, which
+// the kernel does not announce. Where nobody reaps orphans (a container without
+// an init) it never has none, so the wait is short.
+func awaitGroup(pgid int) {
+	for wait := 100 * time.Microsecond; wait < 100*time.Millisecond; wait *= 2 {
+		if errors.Is(unix.Kill(-pgid, 0), unix.ESRCH) {
+			return
+		}
+		time.Sleep(wait)
+	}
 }
 
 // exitOf reads a status. bwrap reports a signal as a shell does, 128 and its

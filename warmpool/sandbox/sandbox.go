@@ -146,8 +146,8 @@ func (s *Sandbox) findTools(cfg Config) error {
 	if s.tools.setpriv, err = exec.LookPath("setpriv"); err != nil {
 		return fmt.Errorf("sandbox: install util-linux (or run this server as another user than root): %w", err)
 	}
-	if s.tools.env, err = exec.LookPath("env"); err != nil {
-		return fmt.Errorf("sandbox: install coreutils: %w", err)
+	if s.tools.sh, err = exec.LookPath("sh"); err != nil {
+		return fmt.Errorf("sandbox: a shell is needed: %w", err)
 	}
 	s.identities, err = newIdentityPool(s.starter)
 	if err != nil {

@@ -196,10 +196,11 @@ func (s *skeleton) refresh() {
 // ensure makes a mount point for source at target. It is there for all
 // environments then, as an empty folder or file.
 func (s *skeleton) ensure(target string, isDir bool) error {
-	for _, taken := range []string{"/proc", "/dev", "/tmp", "/etc"} {
-		if target == "/" || within(target, taken) {
-			return fmt.Errorf("nothing can be mounted at %s", target)
-		}
+	if target == "/" || target == "/tmp" || within(target, "/proc") || within(target, "/dev") || within(target, "/etc") {
+		return fmt.Errorf("nothing can be mounted at %s", target)
+	}
+	if within(target, "/tmp") {
+		return nil // bwrap makes it in the tmpfs
 	}
 	for _, bind := range s.binds {
 		if within(target, bind) {

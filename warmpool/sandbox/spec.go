@@ -48,8 +48,9 @@ type Spec struct {
 	// Args is the command, paths as they are inside.
 	Args []string
 
-	// Env is the whole environment of the command, "KEY=value". Only PWD is
-	// added, and TMPDIR with the sandbox off.
+	// Env is the whole environment of the command, "NAME=value", names of letters,
+	// digits and '_' as Lambda's are. Only PWD is added, and TMPDIR with the sandbox
+	// off.
 	Env []string
 
 	// Mounts are read-only. Those of code, bootstrap and layers go to TaskRoot,
@@ -77,6 +78,11 @@ func (s Spec) withDefaults() (Spec, error) {
 	}
 	if len(s.Args) == 0 {
 		return s, errors.New("no command to run")
+	}
+	for _, entry := range s.Env {
+		if name, _, ok := strings.Cut(entry, "="); !ok || !validName(name) || strings.ContainsRune(entry, 0) {
+			return s, fmt.Errorf("environment variable %q: its name has to be of letters, digits and '_', and NUL cannot be in it", name)
+		}
 	}
 	for _, m := range s.Mounts {
 		if !filepath.IsAbs(m.Source) || !filepath.IsAbs(m.Target) {
@@ -113,6 +119,17 @@ func validID(id string) bool {
 		}
 	}
 	return true
+}
+
+func validName(name string) bool {
+	for i, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c >= '0' && c <= '9' && i > 0:
+		default:
+			return false
+		}
+	}
+	return name != ""
 }
 
 // within reports whether path is dir or below it. Both are clean.

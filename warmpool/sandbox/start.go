@@ -87,6 +87,9 @@ func (p *Process) startInside(spec Spec) error {
 		if p.identity, err = s.identities.acquire(); err != nil {
 			return err
 		}
+		if err := errors.Join(p.identity.own(spec.Stdout), p.identity.own(spec.Stderr)); err != nil {
+			return err
+		}
 	}
 	if s.cgroups != nil {
 		if p.cgroup, err = s.cgroups.add(p.id, p.limits); err != nil {
@@ -106,10 +109,17 @@ func (p *Process) startInside(spec Spec) error {
 	} else {
 		options = append(options, "--unshare-user", "--uid", fmt.Sprint(insideUID), "--gid", fmt.Sprint(insideGID), "--cap-drop", "ALL")
 	}
-	command, env := s.command(spec)
+	command, env, script := s.command(spec)
 	args, err := argsFile(options, env)
 	if err != nil {
 		return err
+	}
+	var stdin *os.File
+	if script != nil {
+		if stdin, err = memfile("environment", script); err != nil {
+			return err
+		}
+		defer stdin.Close()
 	}
 	argsFD := ours.add(args)
 	if ours.err != nil {
@@ -121,6 +131,7 @@ func (p *Process) startInside(spec Spec) error {
 		Args:   append([]string{"bwrap", "--args", argsFD, "--"}, command...),
 		Env:    []string{},
 		Dir:    "/",
+		Stdin:  asReader(stdin),
 		Stdout: asWriter(spec.Stdout), Stderr: asWriter(spec.Stderr),
 		ExtraFiles: append(spec.ExtraFiles[:len(spec.ExtraFiles):len(spec.ExtraFiles)], ours.files...),
 	}
@@ -132,6 +143,13 @@ func (p *Process) startInside(spec Spec) error {
 		return errors.Join(err, p.abandon())
 	}
 	return nil
+}
+
+func asReader(f *os.File) io.Reader {
+	if f == nil {
+		return nil
+	}
+	return f
 }
 
 // asWriter keeps a nil *os.File from becoming a Writer that is not nil.

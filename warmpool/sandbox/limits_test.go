@@ -1,0 +1,127 @@
+package sandbox
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestForkBombIsHeldByItsProcessLimit(t *testing.T) {
+	s := shared(t)
+	got := python(t, s, `
+import os, signal
+pids = []
+try:
+    for _ in range(500):
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        pids.append(pid)
+except BlockingIOError:
+    pass
+print(len(pids))`, Spec{MaxProcesses: 40})
+	if n := atoi(t, got); n < 30 || n > 41 {
+		t.Errorf("%d processes started with a limit of 40", n)
+	}
+}
+
+func TestFullTmpIsAnErrorAndNotTheEnd(t *testing.T) {
+	s := shared(t)
+	got := python(t, s, `
+import errno
+block = b"x" * (1 << 20)
+n = 0
+try:
+    with open("/tmp/fill", "wb", buffering=0) as f:
+        while n < 200:
+            n += f.write(block) >> 20
+except OSError as e:
+    print(errno.errorcode[e.errno], n)
+more = bytearray(64 << 20)
+print("alive")`, Spec{MemoryMB: 128, EphemeralStorageMB: 96})
+	if want := "ENOSPC 96\nalive"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// outOfMemory allocates for as long as it is let, 10 MB in each 50 ms.
+const outOfMemory = `
+import time
+held = []
+print("up", flush=True)
+while True:
+    held.append(bytearray(10 << 20))
+    time.sleep(%s)`
+
+func TestAllocatingPastMemoryEndsOutOfMemory(t *testing.T) {
+	for name, pause := range map[string]string{
+		"slowly":  "0.05", // so that the comparison sees it
+		"at-once": "0",    // so that the kernel's wall does, where there is one
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shared(t)
+			p := start(t, s, Spec{ID: "oom-" + name, Args: []string{"/usr/bin/python3", "-c", strings.Replace(outOfMemory, "%s", pause, 1)},
+				MemoryMB: 128, EphemeralStorageMB: 512})
+			exit := p.wait()
+			if exit != (Exit{Signal: syscall.SIGKILL, OOMKilled: true}) || exit.String() != "signal: killed" {
+				t.Errorf("ended with %+v, %s", exit, exit)
+			}
+			if _, peak := p.Memory(); peak < 128<<20 {
+				t.Errorf("peak is %d MB", peak>>20)
+			}
+		})
+	}
+}
+
+func TestFullTmpIsNotMistakenForMemory(t *testing.T) {
+	s := shared(t)
+	p := start(t, s, Spec{MemoryMB: 128, EphemeralStorageMB: 300,
+		Args: []string{"sh", "-c", "head -c 250000000 /dev/zero >/tmp/fill; echo full; cat <&3; echo end"}})
+	p.line()
+	s.checkMemory()
+	p.stdin.Close()
+	if exit := p.wait(); exit != (Exit{}) {
+		t.Errorf("ended with %+v", exit)
+	}
+}
+
+func TestMemoryOfAProcessIsThatOfItsTree(t *testing.T) {
+	s := shared(t)
+	p := start(t, s, Spec{MemoryMB: 512, Args: []string{"sh", "-c",
+		`/usr/bin/python3 -c 'x = bytearray(100 << 20); print("up", flush=True); import os; os.read(3, 1)'; echo down`}})
+	p.line()
+	if current, peak := p.Memory(); current < 100<<20 || peak < current || current > 200<<20 {
+		t.Errorf("%d MB, peak %d MB", current>>20, peak>>20)
+	}
+}
+
+func TestLimitsBecomeSettings(t *testing.T) {
+	text := func(l limits, v2 bool) string {
+		memory, pids, cpu := l.settingsV1()
+		if v2 {
+			memory, pids, cpu = l.settingsV2()
+		}
+		var b strings.Builder
+		for _, s := range append(append(memory, pids...), cpu...) {
+			b.WriteString(s.file + "=" + s.value + " ")
+		}
+		return strings.TrimSpace(b.String())
+	}
+	l := limits{memory: 1769 << 20, tmp: 512 << 20, processes: 1024}
+	max := strconv.Itoa((1769 + 512) << 20)
+	if got, want := text(l, true), "memory.max="+max+" memory.swap.max=0 memory.oom.group=1 pids.max=1026 cpu.weight=100"; got != want {
+		t.Errorf("v2: got %s, want %s", got, want)
+	}
+	if got, want := text(l, false), "memory.limit_in_bytes="+max+" memory.memsw.limit_in_bytes="+max+" memory.swappiness=0 pids.max=1026 cpu.shares=1024"; got != want {
+		t.Errorf("v1: got %s, want %s", got, want)
+	}
+	for memory, want := range map[int64]string{1: "cpu.weight=1", 128: "cpu.weight=7", 10240: "cpu.weight=578", 1 << 20: "cpu.weight=10000"} {
+		if got := text(limits{memory: memory << 20}, true); !strings.HasSuffix(got, want) {
+			t.Errorf("%d MB: got %s, want %s", memory, got, want)
+		}
+	}
+	if got := text(limits{memory: 1 << 20}, false); !strings.HasSuffix(got, "cpu.shares=2") {
+		t.Errorf("1 MB: got %s", got)
+	}
+}
