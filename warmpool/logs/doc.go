@@ -6,16 +6,16 @@
 //	Stream.Start, Line, Report ...
 //	        |  format, then copy under      every 250 ms, or when a group
 //	        v  the group's lock             has 64 KB
-//	   Group's batch  ------ swapped ------------> append to the segment
+//	   Group's batches ------- taken ------------> append to the segment
 //	   (memory, bounded)                               | rotate by size and age
 //	                                                   v evict by age and total
 //	   Group.Events, Last, Streams  <-------- DIR/NAME/20261123T060000.000Z.log
 //
 // # Losing lines
 //
-// A call never waits for the disk. When the disk cannot follow, a group buffers
-// up to 4 MB and all groups together 64 MB beyond a first 64 KB each; what comes
-// after is dropped and counted (Store.Dropped), and the next line that fits is
+// A call never waits for the disk. When the disk cannot follow, batches of 64 KB
+// wait for it: 4 MB for a group, 64 MB for all groups together, beside the one
+// that each group fills. What comes after is dropped and counted (Store.Dropped), and the next line that fits is
 // preceded by one that says how many are missing. Nothing is synced to the disk:
 // a process that is killed loses the last quarter of a second, a power cut more.
 //

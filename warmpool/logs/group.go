@@ -15,14 +15,16 @@ type Group struct {
 	function string
 	dir      string
 	dirty    bool // is in store.dirty; guarded by store.mu
+	failing  bool // the last write failed; the writer's own
 
 	mu       sync.Mutex // guards what follows
-	batch    *batch     // records for the writer; nil when there are none
+	batch    *batch     // is being filled; nil when there is none
+	full     []*batch   // wait for the writer
+	buffered int        // bytes in full, and in what the writer has of it
 	round    uint64     // counts the batches; a stream gives its number once in each
 	streams  uint64     // the last number that was given to a stream
 	clock    clock
 	missing  int  // lines dropped that no line in the group tells of yet
-	untold   int  // lines dropped that the writer has not been told of
 	open     bool // the last segment is this process's and not full
 	segments []segment
 	written  chan struct{} // closed when a segment has grown; nil when nobody waits
@@ -35,10 +37,10 @@ type Group struct {
 
 // A batch is what the writer writes at once for a group.
 type batch struct {
-	data     []byte
-	lines    int
-	reserved int  // bytes taken from the memory that groups share
-	full     bool // the writer was asked to hurry
+	data    []byte
+	lines   int
+	told    int // lines that it says are missing
+	counted int // bytes that count as buffered, in the group and in the store
 }
 
 func newGroup(s *Store, name string) *Group {
@@ -86,13 +88,11 @@ func (g *Group) add(st *Stream, t time.Time, requestID string, from source, text
 	}
 	if g.room() {
 		g.put(st, t, requestID, from, text)
-		if b := g.batch; len(b.data) >= batchSize && !b.full {
-			b.full = true
-			g.store.expedite(g)
+		if len(g.batch.data) >= batchSize {
+			g.submit()
 		}
 	} else {
 		g.missing++
-		g.untold++
 		g.store.dropped.Add(1)
 	}
 	g.mu.Unlock()
@@ -112,6 +112,7 @@ func (g *Group) put(st *Stream, t time.Time, requestID string, from source, text
 		b.data = appendHead(b.data, st.number, "", inField)
 		b.data = appendMissing(b.data, g.missing)
 		b.data = append(b.data, '\n')
+		b.told += g.missing
 		g.missing = 0
 	}
 	b.data = g.clock.append(b.data)
@@ -120,64 +121,70 @@ func (g *Group) put(st *Stream, t time.Time, requestID string, from source, text
 	b.lines++
 }
 
-// room reports whether the batch takes another record, and sees to it that there
-// is a batch. A record may exceed the limits by its own length. It needs mu.
+// room reports whether there is a batch that takes another record, and begins one
+// where the limits allow. It needs mu.
 func (g *Group) room() bool {
+	if g.batch != nil {
+		return true
+	}
 	s := g.store
-	if g.batch == nil {
-		if s.closed.Load() {
-			return false
-		}
-		g.batch = s.batches.Get().(*batch)
-		g.round++
-		s.enqueue(g)
-		return true
-	}
-	b := g.batch
-	size := len(b.data)
-	if size < batchSize {
-		return true
-	}
-	if size >= min(maxGroupBuffer, s.config.MaxFileMB<<20) {
+	if s.closed.Load() || g.buffered >= min(maxGroupBuffer, s.config.MaxFileMB<<20) {
 		return false
 	}
-	if size >= b.reserved+batchSize {
-		more := size + batchSize - b.reserved
-		if !s.reserve(more) {
-			return false
-		}
-		b.reserved += more
+	// A group of which nothing waits may begin a batch whatever the others do.
+	if g.buffered > 0 && s.buffered.Load() >= maxBuffers {
+		return false
 	}
+	g.batch = s.batches.Get().(*batch)
+	g.round++
+	s.enqueue(g)
 	return true
 }
 
-// take gives the batch to the writer, and how many lines were dropped meanwhile
-// that it has not been told of.
-func (g *Group) take() (b *batch, dropped int) {
+// submit hands the batch, which is full, to the writer. It needs mu.
+func (g *Group) submit() {
+	b := g.batch
+	b.counted = len(b.data)
+	g.buffered += b.counted
+	g.store.buffered.Add(int64(b.counted))
+	g.full, g.batch = append(g.full, b), nil
+	g.store.expedite(g)
+}
+
+// take gives all batches to the writer, or the full ones only.
+func (g *Group) take(onlyFull bool) []*batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	b, g.batch = g.batch, nil
-	dropped, g.untold = g.untold, 0
-	return b, dropped
-}
-
-// lose counts lines that could not be written.
-func (g *Group) lose(lines int) {
-	g.mu.Lock()
-	g.missing += lines
-	g.mu.Unlock()
-	g.store.dropped.Add(uint64(lines))
-}
-
-// recycle makes b ready for another group. One that grew because the disk was
-// slow is left to the garbage collector.
-func (s *Store) recycle(b *batch) {
-	s.buffered.Add(-int64(b.reserved))
-	if cap(b.data) > 4*batchSize {
-		return
+	batches := g.full
+	g.full = nil
+	if g.batch != nil && !onlyFull {
+		batches, g.batch = append(batches, g.batch), nil
 	}
-	*b = batch{data: b.data[:0]}
-	s.batches.Put(b)
+	return batches
+}
+
+// recycle makes room where b was, which has been written. A batch that a long
+// line made large is left to the garbage collector.
+func (g *Group) recycle(b *batch) {
+	s := g.store
+	if b.counted > 0 {
+		s.buffered.Add(-int64(b.counted))
+		g.mu.Lock()
+		g.buffered -= b.counted
+		g.mu.Unlock()
+	}
+	if cap(b.data) <= 2*batchSize {
+		*b = batch{data: b.data[:0]}
+		s.batches.Put(b)
+	}
+}
+
+// lose counts the lines of b, which could not be written.
+func (g *Group) lose(b *batch) {
+	g.mu.Lock()
+	g.missing += b.lines + b.told
+	g.mu.Unlock()
+	g.store.dropped.Add(uint64(b.lines))
 }
 
 // openSegment returns the last segment, and whether it may be appended to.
@@ -188,6 +195,13 @@ func (g *Group) openSegment() (segment, bool) {
 		return segment{}, false
 	}
 	return g.segments[len(g.segments)-1], g.open
+}
+
+// seal sees to it that nothing is appended to the last segment any more.
+func (g *Group) seal() {
+	g.mu.Lock()
+	g.open = false
+	g.mu.Unlock()
 }
 
 // putSegment records that seg has grown, and wakes those who follow the group.

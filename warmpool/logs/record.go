@@ -87,7 +87,7 @@ func appendText(dst, text []byte) []byte {
 func appendMissing(dst []byte, lines int) []byte {
 	dst = append(dst, "hearth: "...)
 	dst = strconv.AppendInt(dst, int64(lines), 10)
-	return append(dst, " log lines of this function are missing here, the disk did not keep up"...)
+	return append(dst, " log lines of this function are missing here, the disk did not take them"...)
 }
 
 // A record is the first line of one, taken apart.

@@ -27,9 +27,10 @@ const (
 const (
 	flushInterval  = 250 * time.Millisecond
 	sweepInterval  = time.Hour
-	batchSize      = 64 << 10 // a batch this large is written at once
-	maxGroupBuffer = 4 << 20  // what a group buffers at most when the disk is slow
-	maxBuffers     = 64 << 20 // what all groups do, beyond batchSize each
+	warnInterval   = 10 * time.Second
+	batchSize      = 64 << 10 // a batch this large is full and does not wait for the flush
+	maxGroupBuffer = 4 << 20  // bytes in full batches of a group, when the disk is slow
+	maxBuffers     = 64 << 20 // bytes in full batches of all groups
 )
 
 // ErrClosed says that the store is closed.
@@ -83,8 +84,8 @@ type Store struct {
 	config Config
 	log    *zap.Logger
 
-	batches  sync.Pool // of *batch
-	buffered atomic.Int64
+	batches  sync.Pool    // of *batch
+	buffered atomic.Int64 // bytes in full batches
 	dropped  atomic.Uint64
 	closed   atomic.Bool
 
@@ -231,21 +232,12 @@ func (s *Store) enqueue(g *Group) {
 	signal(s.wake)
 }
 
-// expedite asks the writer to take g's batch now.
+// expedite asks the writer to take g's full batches now.
 func (s *Store) expedite(g *Group) {
 	s.mu.Lock()
 	s.full = append(s.full, g)
 	s.mu.Unlock()
 	signal(s.hurry)
-}
-
-// reserve takes n bytes of the memory that all groups share.
-func (s *Store) reserve(n int) bool {
-	if s.buffered.Add(int64(n)) > maxBuffers {
-		s.buffered.Add(-int64(n))
-		return false
-	}
-	return true
 }
 
 func (s *Store) groupDir(name string) string { return filepath.Join(s.config.Dir, name) }

@@ -20,10 +20,11 @@ type appendFunc func(path string, b []byte) (int, error)
 // segments. Only it writes, so only its fields say what is open and how large
 // the store is.
 type writer struct {
-	store   *Store
-	append  appendFunc
-	total   int64 // bytes in all segments
-	failing bool  // the last write failed
+	store  *Store
+	append appendFunc
+	total  int64 // bytes in all segments
+	told   uint64    // of the dropped lines, those that the node's log tells of
+	toldAt time.Time // when it was told
 }
 
 func (w *writer) run() {
@@ -55,8 +56,8 @@ func (w *writer) run() {
 	}
 }
 
-// writeFull writes the groups that have a full batch. The quiet ones wait for
-// the interval: a write for a few bytes costs as much as one for 64 KB.
+// writeFull writes full batches. Others wait for the interval: a write of a few
+// bytes costs as much as one of 64 KB.
 func (w *writer) writeFull() {
 	s := w.store
 	s.mu.Lock()
@@ -64,7 +65,7 @@ func (w *writer) writeFull() {
 	s.full = nil
 	s.mu.Unlock()
 	for _, g := range groups {
-		w.write(g)
+		w.write(g, true)
 	}
 }
 
@@ -78,34 +79,39 @@ func (w *writer) writeDirty() {
 	}
 	s.mu.Unlock()
 	for _, g := range groups {
-		w.write(g)
+		w.write(g, false)
 	}
+	w.warn()
 }
 
-// write brings the batch of g, if there is one, to the disk.
-func (w *writer) write(g *Group) {
-	b, dropped := g.take()
-	if b == nil {
+// warn tells the node's log that lines were dropped, not more often than it helps.
+func (w *writer) warn() {
+	dropped := w.store.Dropped()
+	if dropped == w.told || time.Since(w.toldAt) < warnInterval {
 		return
 	}
-	if dropped > 0 {
-		w.store.log.Warn("log lines dropped, the disk does not keep up",
-			zap.String("function", g.function), zap.Int("lines", dropped))
-	}
-	err := w.writeSegment(g, b.data)
-	switch {
-	case err != nil:
-		g.lose(b.lines)
-		if !w.failing {
-			w.store.log.Error("log lines dropped, the disk fails",
-				zap.String("function", g.function), zap.Int("lines", b.lines), zap.Error(err))
+	w.store.log.Warn("log lines dropped, the disk does not keep up", zap.Uint64("lines", dropped-w.told))
+	w.told, w.toldAt = dropped, time.Now()
+}
+
+// write brings what g has buffered to the disk.
+func (w *writer) write(g *Group, onlyFull bool) {
+	for _, b := range g.take(onlyFull) {
+		err := w.writeSegment(g, b.data)
+		switch {
+		case err != nil:
+			g.lose(b)
+			if !g.failing {
+				w.store.log.Error("log lines dropped, the disk fails",
+					zap.String("function", g.function), zap.Error(err))
+			}
+		case g.failing:
+			w.store.log.Info("log lines are written again", zap.String("function", g.function))
 		}
-	case w.failing:
-		w.store.log.Info("log lines are written again", zap.Uint64("dropped", w.store.Dropped()))
+		g.failing = err != nil
+		g.recycle(b)
+		w.evict()
 	}
-	w.failing = err != nil
-	w.store.recycle(b)
-	w.evict()
 }
 
 // writeSegment appends data to the open segment of g, or to a new one.
@@ -124,12 +130,24 @@ func (w *writer) writeSegment(g *Group, data []byte) error {
 			return err
 		}
 	}
-	n, err := w.append(filepath.Join(g.dir, seg.name()), data)
-	seg.size += int64(n)
-	seg.modified = now
-	w.total += int64(n)
+	path := filepath.Join(g.dir, seg.name())
+	n, err := w.append(path, data)
+	if err != nil {
+		// A batch is written whole or not at all, so that what is lost can be
+		// counted. The next one tries a new file: the folder may be gone.
+		undo := os.Remove
+		if seg.size > 0 {
+			undo = func(path string) error { return os.Truncate(path, seg.size) }
+		}
+		if undo(path) == nil {
+			n = 0
+		}
+		g.seal()
+	}
 	if n > 0 {
-		// What follows a line that was cut short would be read as a part of it.
+		seg.size += int64(n)
+		seg.modified = now
+		w.total += int64(n)
 		g.putSegment(seg, err == nil)
 	}
 	return err
