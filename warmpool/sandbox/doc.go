@@ -22,7 +22,12 @@
 // copies of the few files of /etc that programs need, five devices, and /proc.
 // The mounts of Spec are read-only. /tmp is a tmpfs, the only place to write.
 // Nothing of /home, /root, /var, /run or /sys is there, unless a mount names it:
-// then that folder, with empty ones above it.
+// then that folder, with empty ones above it. The folder to mount on stays in the
+// root, empty, for other environments: targets of mounts are no secrets. What a
+// source is called on the machine can be read in /proc/self/mountinfo.
+//
+// On the machine's network a function reaches what listens on loopback and on
+// abstract sockets; files of sockets it cannot see.
 //
 // # Who the function is
 //

@@ -30,7 +30,7 @@ const (
 // one and has Lambda's uid. No process is kept for it, the descriptor holds it.
 type identity struct {
 	uid    int
-	userns *os.File
+	userns *os.File // nil until made
 }
 
 // own gives a pipe to the identity: /dev/stdout is opened anew by programs that
@@ -67,26 +67,33 @@ func newIdentityPool(s *starter) (*identityPool, error) {
 }
 
 func (p *identityPool) acquire() (*identity, error) {
+	id, err := p.take()
+	if err != nil {
+		return nil, err
+	}
+	if id.userns == nil {
+		if id.userns, err = p.makeUserns(id.uid); err != nil {
+			p.release(id)
+			return nil, fmt.Errorf("make a user namespace for user %d: %w", id.uid, err)
+		}
+	}
+	return id, nil
+}
+
+// take is a free identity, its namespace made or not.
+func (p *identityPool) take() (*identity, error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if n := len(p.free); n > 0 {
 		id := p.free[n-1]
 		p.free = p.free[:n-1]
-		p.mu.Unlock()
 		return id, nil
 	}
 	if p.made == identities {
-		p.mu.Unlock()
 		return nil, fmt.Errorf("all %d users of environments are taken", identities)
 	}
-	uid := firstUID + p.made
 	p.made++
-	p.mu.Unlock()
-
-	userns, err := p.makeUserns(uid)
-	if err != nil {
-		return nil, fmt.Errorf("make a user namespace for user %d: %w", uid, err)
-	}
-	return &identity{uid: uid, userns: userns}, nil
+	return &identity{uid: firstUID + p.made - 1}, nil
 }
 
 func (p *identityPool) release(id *identity) {
@@ -100,7 +107,9 @@ func (p *identityPool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range p.free {
-		id.userns.Close()
+		if id.userns != nil {
+			id.userns.Close()
+		}
 	}
 	p.free = nil
 }
@@ -127,11 +136,15 @@ func (p *identityPool) makeUserns(uid int) (*os.File, error) {
 	}
 	userns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", cmd.Process.Pid))
 	stdin.Close()
-	if waited := cmd.Wait(); err == nil && waited != nil {
-		userns.Close()
-		return nil, waited
+	waitErr := cmd.Wait()
+	if err != nil {
+		return nil, err
 	}
-	return userns, err
+	if waitErr != nil {
+		userns.Close()
+		return nil, waitErr
+	}
+	return userns, nil
 }
 
 // ownsIdentities reports whether this process may hand out identities: it is

@@ -11,7 +11,7 @@ import (
 )
 
 func TestCodeIsReadOnlyAndTheOnlyFolderThere(t *testing.T) {
-	s := shared(t)
+	s := open(t, Config{})
 	mine := folder(t, map[string]string{"index.js": "mine"})
 	theirs := folder(t, map[string]string{"index.js": "theirs"})
 	script := fmt.Sprintf(`

@@ -74,6 +74,18 @@ func TestAllocatingPastMemoryEndsOutOfMemory(t *testing.T) {
 	}
 }
 
+func TestRootKernelHoldsTheWall(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	// Not the command is killed, but what it started; with little beside the wall
+	// the comparison has nothing to see.
+	p := start(t, s, Spec{MemoryMB: 64, EphemeralStorageMB: 1,
+		Args: []string{"sh", "-c", "/usr/bin/python3 -c 'x = b\"x\" * (200 << 20)'; exit 5"}})
+	if exit := p.wait(); !exit.OOMKilled || p.outOfMemory.Load() {
+		t.Errorf("ended with %+v, killed by the comparison: %v", exit, p.outOfMemory.Load())
+	}
+}
+
 func TestFullTmpIsNotMistakenForMemory(t *testing.T) {
 	s := shared(t)
 	p := start(t, s, Spec{MemoryMB: 128, EphemeralStorageMB: 300,

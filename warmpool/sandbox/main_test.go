@@ -236,17 +236,6 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// eventually waits for a state of the machine that nothing announces.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not reached: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func openFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

@@ -66,7 +66,9 @@ type Spec struct {
 	Network Network
 
 	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3,
-	// 4, ... All stay the caller's, who may close them once Start has returned.
+	// 4, ... All stay the caller's, who may close them once Start has returned. A
+	// pipe given as Stdout or Stderr should be of this environment alone: it may be
+	// opened again inside, through /dev/stdout.
 	Stdout, Stderr *os.File
 	ExtraFiles     []*os.File
 }
