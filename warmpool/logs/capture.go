@@ -15,7 +15,7 @@ import (
 // there is none at its end.
 func (st *Stream) Capture(r io.Reader, requestID func() string) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, MaxLine+2) // the text, its line feed, and one to see that it is longer
+	lines.Buffer(nil, MaxLine+2) // one more than is seen to be longer
 	lines.Split(splitLine)
 	for lines.Scan() {
 		st.Line(time.Now(), requestID(), lines.Bytes())
@@ -26,10 +26,10 @@ func (st *Stream) Capture(r io.Reader, requestID func() string) error {
 	return nil
 }
 
-// splitLine is a bufio.SplitFunc for lines, with their line feed, of at most
-// MaxLine bytes of text.
+// splitLine is a bufio.SplitFunc for lines with their line feed. It does not wait
+// for the end of one over MaxLine.
 func splitLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 && i <= MaxLine {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i+1], nil
 	}
 	if len(data) > MaxLine {

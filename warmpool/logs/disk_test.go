@@ -294,9 +294,24 @@ func TestLineThatACrashHasTornIsNotRead(t *testing.T) {
 	}
 }
 
+func TestBatchThatIsHalfWrittenIsNotRead(t *testing.T) {
+	st := openStream(t)
+	g := st.Group()
+	st.Line(noon, "", []byte("whole"))
+	flush(t, g.store)
+	// What a reader sees while the writer is at work: more than is known to be whole.
+	more := []byte("2023-11-23T12:00:00.000Z 1 - first\n\tsec")
+	if _, err := appendFile(segmentFiles(t, g.store, "thumb")[0], more); err != nil {
+		t.Fatal(err)
+	}
+	if got := messages(events(t, g, Query{})); got != "whole\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestOpenLeavesOtherFilesAlone(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"README", "no function!/x.log", "thumb/notes.txt", "thumb/20261123T060000Z.log", "thumb/20261123T060000.000Z.log/x"} {
+	for _, name := range []string{"README", "no function!/x.log", "thumb/notes.txt", "thumb/20261123T060000,000Z.log", "thumb/20261123T060000.000Z.log/x"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -308,6 +323,9 @@ func TestOpenLeavesOtherFilesAlone(t *testing.T) {
 	s := openStore(t, Config{Dir: dir, Retention: time.Nanosecond})
 	if got := events(t, group(t, s, "thumb"), Query{}); len(got) != 0 {
 		t.Errorf("got %v", got)
+	}
+	if n := s.writer.total; n != 0 {
+		t.Errorf("%d bytes of other files count", n)
 	}
 	var n int
 	filepath.WalkDir(dir, func(_ string, d os.DirEntry, _ error) error {

@@ -8,6 +8,20 @@ import (
 	"testing"
 )
 
+func TestRecordAtTheEndOfTheReadBufferIsReadWhole(t *testing.T) {
+	for _, further := range []string{"", "\n\tfurther"} {
+		data := appendStream(nil, 1, "stream")
+		head := "2023-11-23T12:00:00.000Z 1 8f5d "
+		text := strings.Repeat("a", batchSize-len(data)-len(head)-1)
+		data = append(data, head+text+further+"\n"...)
+		data = append(data, strings.Repeat("b", batchSize)...)
+		e, err := newDecoder(bytes.NewReader(data)).next()
+		if want := text + strings.ReplaceAll(further, "\t", ""); err != nil || string(e.text) != want || string(e.requestID) != "8f5d" {
+			t.Errorf("got %.20q of %q, %v", e.text, e.requestID, err)
+		}
+	}
+}
+
 // FuzzDecoder reads what may be on a disk after a crash.
 func FuzzDecoder(f *testing.F) {
 	whole := []byte("# 1 2023/11/23/[$LATEST]6c1f0a\n" +

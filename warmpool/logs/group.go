@@ -233,5 +233,4 @@ func (g *Group) dropOldest() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.segments = g.segments[1:]
-	g.open = g.open && len(g.segments) > 0
 }

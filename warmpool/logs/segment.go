@@ -31,7 +31,7 @@ func parseSegmentName(name string) (int64, bool) {
 		return 0, false
 	}
 	seg := segment{id: t.UnixMilli()}
-	return seg.id, seg.name() == name // time.Parse also takes other numbers of decimals
+	return seg.id, seg.name() == name // time.Parse also takes a comma
 }
 
 // findSegments returns the segments in a group's folder, oldest first. Other

@@ -22,7 +22,7 @@ type appendFunc func(path string, b []byte) (int, error)
 type writer struct {
 	store  *Store
 	append appendFunc
-	total  int64 // bytes in all segments
+	total  int64     // bytes in all segments
 	told   uint64    // of the dropped lines, those that the node's log tells of
 	toldAt time.Time // when it was told
 }
