@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,10 @@ import (
 func TestCodeIsReadOnlyAndTheOnlyFolderThere(t *testing.T) {
 	s := open(t, Config{})
 	mine := folder(t, map[string]string{"index.js": "mine"})
+	// The mount has to protect it, not who owns it.
+	if err := errors.Join(os.Chmod(mine, 0o777), os.Chmod(filepath.Join(mine, "index.js"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	theirs := folder(t, map[string]string{"index.js": "theirs"})
 	script := fmt.Sprintf(`
 		pwd; cat index.js; echo
