@@ -40,9 +40,9 @@ func TestCodeBelowAPrivateFolderIsAllOfItThatIsSeen(t *testing.T) {
 	}
 	s := shared(t)
 	fn := filepath.Join(private, "work/fn")
-	got := run(t, s, "cat /root/work/fn/index.js; echo; ls -A /root /root/work "+private+" "+private+"/work | xargs",
-		Spec{Mounts: []Mount{{fn, "/root/work/fn"}, {fn, fn}}})
-	if want := "code\n/root: work /root/work: fn " + private + ": work " + private + "/work: fn"; got != want {
+	got := run(t, s, "cat /root/deep/fn/index.js; echo; ls -A /root /root/deep "+private+" "+private+"/work | xargs",
+		Spec{Mounts: []Mount{{fn, "/root/deep/fn"}, {fn, fn}}})
+	if want := "code\n/root: deep /root/deep: fn " + private + ": work " + private + "/work: fn"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
