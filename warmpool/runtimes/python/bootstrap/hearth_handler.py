@@ -1,0 +1,68 @@
+"""Finds and loads the handler of a function."""
+
+import importlib
+import os
+import site
+import sys
+
+from hearth_errors import Fault
+
+
+def prepare_path(task_root):
+    """Sets sys.path in Lambda's order: code, layers, Python's own, and last what
+    is installed on the machine, where Lambda has boto3.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
+    """
+    first = [task_root]
+    python_path = os.environ.get("PYTHONPATH")
+    if python_path:
+        # As on Lambda, a function's PYTHONPATH takes the place of its layers.
+        first += [entry for entry in python_path.split(os.pathsep) if entry]
+    else:
+        version = "python%d.%d" % sys.version_info[:2]
+        first += ["/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+    sys.path[:] = first + [entry for entry in sys.path if entry not in first]
+    known = set(sys.path)
+    for directory in first:
+        if os.path.isdir(directory):
+            site.addsitedir(directory, known)  # follows .pth files
+    sys.path += [p for p in _machine_packages() if os.path.isdir(p) and p not in known]
+
+
+def _machine_packages():
+    """The site-packages of the interpreter, which was started without them. Their
+    .pth files are left alone: those are the machine's, and run code at each start."""
+    environment = os.path.dirname(os.path.dirname(sys.executable))
+    if os.path.exists(os.path.join(environment, "pyvenv.cfg")):
+        return site.getsitepackages([environment])
+    return site.getsitepackages()
+
+
+def load(name):
+    """The function that the handler name stands for, e.g. "pkg/sub.module.handler".
+
+    It raises Fault, or what the module raises.
+    """
+    try:
+        module_name, attribute = name.rsplit(".", 1)
+    except ValueError as e:
+        raise Fault("Runtime.MalformedHandlerName", "Bad handler '%s': %s" % (name, e)) from None
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault(
+            "Runtime.BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % module_name
+        )
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as e:
+        raise Fault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, e)) from e
+    except SyntaxError as e:
+        raise Fault(
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module '%s': %s" % (module_name, e),
+            ['  File "%s" Line %s\n    %s' % (e.filename, e.lineno, e.text)],
+        ) from e
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise Fault("Runtime.HandlerNotFound", "Handler '%s' missing on module '%s'" % (attribute, module_name)) from None
