@@ -1,0 +1,166 @@
+package apigateway
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// eventRoom is what an event takes without its body, most of the time.
+const eventRoom = 2 << 10
+
+// appendQuoted appends text, which is JSON already, and then s as a JSON string.
+func appendQuoted(dst []byte, text, s string) []byte {
+	return appendString(append(dst, text...), s)
+}
+
+// appendTime appends text and then a time as API Gateway writes it, quoted.
+func appendTime(dst []byte, text string, t time.Time) []byte {
+	dst = append(append(dst, text...), '"')
+	dst = t.UTC().AppendFormat(dst, "02/Jan/2006:15:04:05 -0700")
+	return append(dst, '"')
+}
+
+// rawPath is the path with its percent-encoding.
+func rawPath(r *http.Request) string {
+	if path := r.URL.EscapedPath(); path != "" {
+		return path
+	}
+	return "/"
+}
+
+// contextHead is how the request context of both formats begins.
+func (rt *Route) contextHead() []byte {
+	dst := appendQuoted(nil, `,"requestContext":{"accountId":`, rt.AccountID)
+	dst = appendQuoted(dst, `,"apiId":`, rt.APIID)
+	return append(dst, `,"domainName":`...)
+}
+
+// prepareV2 writes what the events of format 2.0 have in common.
+func (rt *Route) prepareV2() {
+	head := appendQuoted(nil, `{"version":"2.0","routeKey":`, rt.Key)
+	tail := appendQuoted(nil, `,"routeKey":`, rt.Key)
+	tail = appendQuoted(tail, `,"stage":`, rt.Stage)
+	rt.fixed = fixedParts{head: string(head), context: string(rt.contextHead()), tail: string(tail)}
+	if len(rt.StageVariables) > 0 {
+		rt.fixed.variables = `,"stageVariables":` + rt.variables()
+	}
+}
+
+// appendV2 appends an event of format 2.0. Keys without a value are absent.
+func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) []byte {
+	dst = slices.Grow(dst, eventRoom+len(body))
+	path := rawPath(r)
+	domain, port := splitHost(r.Host)
+	headers := requestHeaders{header: r.Header, host: r.Host, bodySize: len(body)}
+	headers.forward(r, c, port)
+
+	dst = append(dst, rt.fixed.head...)
+	dst = appendQuoted(dst, `,"rawPath":`, path)
+	dst = appendQuoted(dst, `,"rawQueryString":`, r.URL.RawQuery)
+	dst = headers.appendCookies(dst)
+	dst = headers.appendObject(append(dst, `,"headers":`...), joined)
+	var pairs [manyPairs]pair
+	if q := parseQuery(r.URL.RawQuery, pairs[:0]); len(q.pairs) > 0 {
+		dst = q.appendJoined(append(dst, `,"queryStringParameters":`...))
+	}
+
+	dst = append(dst, rt.fixed.context...)
+	dst = appendString(dst, domain)
+	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
+	dst = appendQuoted(dst, `,"http":{"method":`, r.Method)
+	dst = appendQuoted(dst, `,"path":`, path)
+	dst = appendQuoted(dst, `,"protocol":`, r.Proto)
+	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)
+	dst = appendQuoted(dst, `,"userAgent":`, r.UserAgent())
+	dst = appendQuoted(dst, `},"requestId":`, c.RequestID)
+	dst = append(dst, rt.fixed.tail...)
+	dst = appendTime(dst, `,"time":`, c.Time)
+	dst = strconv.AppendInt(append(dst, `,"timeEpoch":`...), c.Time.UnixMilli(), 10)
+	dst = append(dst, '}')
+
+	const key = `,"pathParameters":`
+	if with, any := rt.appendPathParameters(append(dst, key...), path, c); any {
+		dst = with
+	}
+	dst = append(dst, rt.fixed.variables...)
+	isBase64 := false
+	if len(body) > 0 {
+		dst, isBase64 = rt.appendBody(append(dst, `,"body":`...), r.Header, body)
+	}
+	dst = strconv.AppendBool(append(dst, `,"isBase64Encoded":`...), isBase64)
+	return append(dst, '}')
+}
+
+// prepareV1 writes what the events of format 1.0 have in common.
+func (rt *Route) prepareV1(resource string) {
+	tail := appendQuoted(nil, `,"resourceId":null,"resourcePath":`, resource)
+	tail = appendQuoted(tail, `,"stage":`, rt.Stage)
+	rt.fixed = fixedParts{
+		head:      string(appendQuoted(nil, `{"resource":`, resource)),
+		context:   string(rt.contextHead()),
+		tail:      string(tail),
+		variables: `,"stageVariables":null`,
+	}
+	if len(rt.StageVariables) > 0 {
+		rt.fixed.variables = `,"stageVariables":` + rt.variables()
+	}
+}
+
+// appendV1 appends an event of format 1.0. Keys without a value are null.
+func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) []byte {
+	dst = slices.Grow(dst, eventRoom+len(body))
+	path := rawPath(r)
+	domain, port := splitHost(r.Host)
+	headers := requestHeaders{header: r.Header, host: r.Host, v1: true}
+	headers.forward(r, c, port)
+
+	dst = append(dst, rt.fixed.head...)
+	dst = appendQuoted(dst, `,"path":`, path)
+	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)
+	dst = headers.appendObject(append(dst, `,"headers":`...), last)
+	dst = headers.appendObject(append(dst, `,"multiValueHeaders":`...), lists)
+	var pairs [manyPairs]pair
+	if q := parseQuery(r.URL.RawQuery, pairs[:0]); len(q.pairs) > 0 {
+		dst = q.appendLast(append(dst, `,"queryStringParameters":`...))
+		dst = q.appendLists(append(dst, `,"multiValueQueryStringParameters":`...))
+	} else {
+		dst = append(dst, `,"queryStringParameters":null,"multiValueQueryStringParameters":null`...)
+	}
+	dst, any := rt.appendPathParameters(append(dst, `,"pathParameters":`...), path, c)
+	if !any {
+		dst = append(dst, "null"...)
+	}
+	dst = append(dst, rt.fixed.variables...)
+
+	dst = append(dst, rt.fixed.context...)
+	dst = appendString(dst, domain)
+	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
+	dst = appendQuoted(dst, `,"extendedRequestId":`, c.RequestID)
+	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)
+	dst = append(dst, `,"identity":{"accessKey":null,"accountId":null,"caller":null,`+
+		`"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,`+
+		`"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null`...)
+	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)
+	if agent := r.UserAgent(); agent != "" {
+		dst = appendQuoted(dst, `,"user":null,"userAgent":`, agent)
+	} else {
+		dst = append(dst, `,"user":null,"userAgent":null`...)
+	}
+	dst = appendQuoted(dst, `,"userArn":null},"path":`, path)
+	dst = appendQuoted(dst, `,"protocol":`, r.Proto)
+	dst = appendQuoted(dst, `,"requestId":`, c.RequestID)
+	dst = appendTime(dst, `,"requestTime":`, c.Time)
+	dst = strconv.AppendInt(append(dst, `,"requestTimeEpoch":`...), c.Time.UnixMilli(), 10)
+	dst = append(dst, rt.fixed.tail...)
+
+	isBase64 := false
+	if len(body) > 0 {
+		dst, isBase64 = rt.appendBody(append(dst, `},"body":`...), r.Header, body)
+	} else {
+		dst = append(dst, `},"body":null`...)
+	}
+	dst = strconv.AppendBool(append(dst, `,"isBase64Encoded":`...), isBase64)
+	return append(dst, '}')
+}

@@ -1,0 +1,215 @@
+package apigateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Payload is a payload format version of API Gateway.
+type Payload string
+
+// Payload format versions.
+const (
+	V2 Payload = "2.0" // HTTP APIs and function URLs
+	V1 Payload = "1.0" // REST APIs
+)
+
+// A Route is what the events of one route have in common. Set the fields, call
+// Prepare, and change nothing after it; a prepared Route may be used by any
+// number of goroutines.
+type Route struct {
+	// Payload is the payload format version. Default: V2.
+	Payload Payload
+
+	// Key is the route as API Gateway writes it: "$default", or a method (or ANY)
+	// and a path, e.g. "GET /pets/{id}" or "ANY /{proxy+}". Path parameters are
+	// taken by it; it does not select requests. Format 1.0 has its path as the
+	// resource. Default: "$default", with format 1.0 "ANY /{proxy+}".
+	Key string
+
+	// Stage is the stage's name. Default: "$default", with format 1.0 "prod".
+	Stage string
+
+	// StageVariables are given with each event. Default: none.
+	StageVariables map[string]string
+
+	// AccountID is the twelve digits of the account. Default: "000000000000".
+	AccountID string
+
+	// APIID is the API's identifier. Default: "hearth".
+	APIID string
+
+	// BinaryTypes are content types whose bodies are always given in base64:
+	// "image/png", "image/*" or "*/*". Without them a body is text if it is valid
+	// UTF-8, has no Content-Encoding and its type is text/*, JSON, XML, JavaScript
+	// or a form; everything else is base64.
+	BinaryTypes []string
+
+	v1      bool
+	pattern pattern
+	binary  []string // BinaryTypes in lower case
+	fixed   fixedParts
+}
+
+// fixedParts is the JSON that is the same in each event of a route. Where it goes
+// is told by appendV1 and appendV2.
+type fixedParts struct {
+	head, context, tail, variables string
+}
+
+// A Parameter is one path parameter.
+type Parameter struct {
+	Name, Value string
+}
+
+// A Context is what an event tells beside the request itself.
+type Context struct {
+	RequestID string    // of the invocation
+	Time      time.Time // when the request came
+	SourceIP  string    // the client's address; also becomes X-Forwarded-For
+
+	// TrustedProxy tells that the request came through a proxy whose
+	// X-Forwarded-Proto and X-Forwarded-Port may be believed.
+	TrustedProxy bool
+
+	// PathParameters are given beside those that Route.Key takes from the path,
+	// and win over these. Those with an empty value are left out. No name may
+	// come twice.
+	PathParameters []Parameter
+}
+
+// Prepare checks the Route, sets defaults and makes it ready for use.
+func (rt *Route) Prepare() error {
+	setDefault(&rt.Payload, V2)
+	setDefault(&rt.AccountID, "000000000000")
+	setDefault(&rt.APIID, "hearth")
+	switch rt.v1 = rt.Payload == V1; {
+	case rt.v1:
+		setDefault(&rt.Key, "ANY /{proxy+}")
+		setDefault(&rt.Stage, "prod")
+	case rt.Payload == V2:
+		setDefault(&rt.Key, "$default")
+		setDefault(&rt.Stage, "$default")
+	default:
+		return fmt.Errorf("payload %q: there are 1.0 and 2.0", string(rt.Payload))
+	}
+	resource, err := rt.parseKey()
+	if err != nil {
+		return err
+	}
+	rt.binary = nil
+	for _, t := range rt.BinaryTypes {
+		if !strings.Contains(t, "/") {
+			return fmt.Errorf("binary type %q: write type/subtype, type/* or */*", t)
+		}
+		rt.binary = append(rt.binary, strings.ToLower(t))
+	}
+	if rt.v1 {
+		rt.prepareV1(resource)
+	} else {
+		rt.prepareV2()
+	}
+	return nil
+}
+
+func setDefault[T ~string](field *T, value T) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+// parseKey sets the pattern, and returns the resource of format 1.0.
+func (rt *Route) parseKey() (resource string, err error) {
+	rt.pattern = pattern{}
+	if rt.Key == "$default" {
+		return rt.Key, nil
+	}
+	method, path, found := strings.Cut(rt.Key, " ")
+	if !found || method == "" || strings.ToUpper(method) != method {
+		return "", fmt.Errorf("route %q: write $default, GET /path or ANY /path/{name}", rt.Key)
+	}
+	if rt.pattern, err = parsePattern(path); err != nil {
+		return "", fmt.Errorf("route %q: %w", rt.Key, err)
+	}
+	return path, nil
+}
+
+var errNotPrepared = errors.New("the route is not prepared: call Prepare first")
+
+// AppendEvent appends the event for r, whose whole body is body, to dst. The
+// only error is that the Route is not prepared.
+//
+// The shapes are those of
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+// and https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (2.0), and
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (1.0).
+func (rt *Route) AppendEvent(dst []byte, r *http.Request, body []byte, c *Context) ([]byte, error) {
+	if rt.fixed.head == "" {
+		return dst, errNotPrepared
+	}
+	if rt.v1 {
+		return rt.appendV1(dst, r, body, c), nil
+	}
+	return rt.appendV2(dst, r, body, c), nil
+}
+
+// variables returns the stage variables as a JSON object, in order of name.
+func (rt *Route) variables() string {
+	names := make([]string, 0, len(rt.StageVariables))
+	for name := range rt.StageVariables {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	dst := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
+		dst = append(dst, ':')
+		dst = appendString(dst, rt.StageVariables[name])
+	}
+	return string(append(dst, '}'))
+}
+
+// appendPathParameters appends them as a JSON object, and tells whether there
+// are any. If there are none, nothing is appended.
+func (rt *Route) appendPathParameters(dst []byte, path string, c *Context) (_ []byte, any bool) {
+	var taken [8]Parameter
+	for _, p := range rt.pattern.match(taken[:0], path) {
+		if has(c.PathParameters, p.Name) {
+			continue
+		}
+		// Recorded from AWS: HTTP APIs decode path parameters, REST APIs do not.
+		if !rt.v1 {
+			p.Value = unescape(p.Value, false)
+		}
+		dst, any = appendParameter(dst, p, any), true
+	}
+	for _, p := range c.PathParameters {
+		if p.Value != "" {
+			dst, any = appendParameter(dst, p, any), true
+		}
+	}
+	if any {
+		dst = append(dst, '}')
+	}
+	return dst, any
+}
+
+func appendParameter(dst []byte, p Parameter, comma bool) []byte {
+	separator := byte('{')
+	if comma {
+		separator = ','
+	}
+	dst = appendString(append(dst, separator), p.Name)
+	return appendString(append(dst, ':'), p.Value)
+}
+
+func has(parameters []Parameter, name string) bool {
+	return slices.ContainsFunc(parameters, func(p Parameter) bool { return p.Name == name && p.Value != "" })
+}
