@@ -1,0 +1,42 @@
+// Package nodejs holds the bootstrap of the Node.js runtimes, in the folder
+// bootstrap. It speaks the frames of package runtimes and needs Node.js 18 or
+// newer, and no package.
+package nodejs
+
+import (
+	"embed"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+)
+
+//go:embed bootstrap/*.js
+var bootstrap embed.FS
+
+// Files returns the files of the bootstrap by name. All belong into one folder.
+func Files() map[string][]byte {
+	entries, err := fs.ReadDir(bootstrap, "bootstrap")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	files := make(map[string][]byte, len(entries))
+	for _, entry := range entries {
+		data, err := bootstrap.ReadFile("bootstrap/" + entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		files[entry.Name()] = data
+	}
+	return files
+}
+
+// Args returns the arguments for a Node.js that runs the bootstrap in dir in an
+// environment of memoryMB. The heap ends before the memory does, so that V8 says
+// what filled it.
+func Args(dir string, memoryMB int) []string {
+	return []string{
+		"--max-old-space-size=" + strconv.Itoa(memoryMB*9/10),
+		"--max-http-header-size=81920", // as Lambda's
+		filepath.Join(dir, "bootstrap.js"),
+	}
+}
