@@ -1,0 +1,172 @@
+package warmpool
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+)
+
+// initTimeout is Lambda's limit for the init phase.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const initTimeout = 10 * time.Second
+
+// A LauncherConfig says what a Launcher makes environments with.
+type LauncherConfig struct {
+	Dir          string // where the bootstraps are written to
+	Account      function.Account
+	Sandbox      *sandbox.Sandbox
+	Logs         *logs.Store
+	Interpreters *runtimes.Finder
+}
+
+// A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
+// log stream and environment variables together.
+type Launcher struct {
+	LauncherConfig
+	log *zap.Logger
+}
+
+var _ Starter = (*Launcher)(nil)
+
+// NewLauncher writes the bootstraps to the data directory, from where every
+// environment has them mounted.
+func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
+	l := &Launcher{LauncherConfig: config, log: log}
+	if err := runtimes.WriteBootstraps(l.bootstraps()); err != nil {
+		return nil, fmt.Errorf("write the bootstraps: %w", err)
+	}
+	return l, nil
+}
+
+func (l *Launcher) bootstraps() string { return filepath.Join(l.Dir, "runtime") }
+
+// Check reports whether environments of f can be made here: the runtime is
+// known and an interpreter serves it. A worse match than asked for is logged.
+func (l *Launcher) Check(f *function.Function) error {
+	_, warning, err := l.Interpreters.Find(f.Runtime)
+	if err != nil {
+		return fmt.Errorf("function %q: %w", f.Name, err)
+	}
+	if warning != "" {
+		l.log.Warn(warning, zap.String("function", f.Name))
+	}
+	return nil
+}
+
+// Start implements Starter.
+func (l *Launcher) Start(ctx context.Context, f *function.Function, initialization string, ended func(*environment.Environment)) (*environment.Environment, error) {
+	interpreter, _, err := l.Interpreters.Find(f.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	group, err := l.Logs.Group(f.Name)
+	if err != nil {
+		return nil, err
+	}
+	id := newEnvironmentID()
+	stream := group.Stream(function.Latest, id, time.Now())
+
+	mounts := []sandbox.Mount{
+		{Source: f.Code, Target: sandbox.TaskRoot},
+		{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir},
+	}
+	for _, prefix := range interpreter.Prefix {
+		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
+	}
+	taskRoot := l.Sandbox.Path(mounts, sandbox.TaskRoot)
+	runtimeDir := l.Sandbox.Path(mounts, sandbox.RuntimeDir)
+	variables := l.variables(f, initialization, stream.Name(), taskRoot, runtimeDir)
+	args, early := runtimes.Command(interpreter, runtimeDir, f.MemoryMB, variables)
+
+	spec := sandbox.Spec{
+		ID: id, Args: args, Env: early, Mounts: mounts,
+		MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
+	}
+	if f.Network == function.NetworkNone {
+		spec.Network = sandbox.NetworkNone
+	}
+	env, err := environment.Start(ctx, environment.Spec{
+		ID: id,
+		Init: runtimes.InitPayload{
+			Handler: f.Handler, TaskRoot: taskRoot, Env: variables,
+			FunctionName: f.Name, FunctionVersion: function.Latest,
+			InvokedFunctionARN: l.Account.ARN(f.Name, ""),
+			MemoryMB:           f.MemoryMB, LogGroup: f.LogGroup(), LogStream: stream.Name(),
+			Concurrency: f.PerEnvironmentConcurrency,
+		},
+		InitTimeout: initTimeout,
+		Log:         stream,
+		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
+			spec := spec
+			spec.Stdout, spec.Stderr, spec.ExtraFiles = output, output, pipes
+			p, err := l.Sandbox.Start(spec)
+			if err != nil {
+				return nil, err
+			}
+			return process{p}, nil
+		},
+		Ended: ended,
+	})
+	return env, err
+}
+
+// A process is a sandboxed process as an environment sees it.
+type process struct{ *sandbox.Process }
+
+func (p process) Exit() (status string, outOfMemory bool) {
+	exit := p.Process.Exit()
+	return exit.String(), exit.OOMKilled
+}
+
+func (p process) Memory() int64 {
+	_, peak := p.Process.Memory()
+	return peak
+}
+
+// variables are the environment variables of f, Lambda's own over the
+// function's.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+func (l *Launcher) variables(f *function.Function, initialization, stream, taskRoot, runtimeDir string) map[string]string {
+	env := map[string]string{
+		"LANG":            "en_US.UTF-8",
+		"TZ":              ":UTC",
+		"PATH":            "/usr/local/bin:/usr/bin:/bin:/opt/bin",
+		"LD_LIBRARY_PATH": taskRoot + ":" + taskRoot + "/lib:/opt/lib",
+	}
+	maps.Copy(env, f.Environment)
+	maps.Copy(env, map[string]string{
+		"_HANDLER":                        f.Handler,
+		"LAMBDA_TASK_ROOT":                taskRoot,
+		"LAMBDA_RUNTIME_DIR":              runtimeDir,
+		"AWS_REGION":                      l.Account.Region,
+		"AWS_DEFAULT_REGION":              l.Account.Region,
+		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + f.Runtime,
+		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
+		"AWS_LAMBDA_FUNCTION_VERSION":     function.Latest,
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  initialization,
+		"AWS_LAMBDA_LOG_GROUP_NAME":       f.LogGroup(),
+		"AWS_LAMBDA_LOG_STREAM_NAME":      stream,
+	})
+	return env
+}
+
+func newEnvironmentID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,160 @@
+package runtimes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes/nodejs"
+	"github.com/hearthfn/hearth/warmpool/runtimes/python"
+)
+
+// Families of built-in runtimes.
+const (
+	FamilyNode   = "nodejs"
+	FamilyPython = "python"
+)
+
+// A family is what runtimes of one language have in common.
+type family struct {
+	name    string // for people
+	program string
+	debian  string // package
+	files   func() map[string][]byte
+}
+
+var families = map[string]family{
+	FamilyNode:   {name: "Node.js", program: "node", debian: "nodejs", files: nodejs.Files},
+	FamilyPython: {name: "Python 3", program: "python3", debian: "python3", files: python.Files},
+}
+
+// isProgram reports whether a file in a bin folder has the family's name, with
+// or without a version: python3.11, but not python3-config.
+func (f family) isProgram(base string) bool {
+	rest, ok := strings.CutPrefix(base, f.program)
+	return ok && strings.Trim(rest, ".0123456789") == ""
+}
+
+// supported are Lambda's names of the runtimes that are served.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+var supported = []string{
+	"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x",
+	"python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14",
+}
+
+// A wanted is what the name of a runtime asks for.
+type wanted struct {
+	family string
+	version
+}
+
+// parseRuntime reads the name of a runtime. The error tells apart what AWS has
+// and Hearth has not from what nobody has.
+func parseRuntime(runtime string) (wanted, error) {
+	if !slices.Contains(supported, runtime) {
+		for _, prefix := range []string{"java", "provided", "dotnet", "ruby", "go1.x", "nodejs", "python"} {
+			if strings.HasPrefix(runtime, prefix) {
+				return wanted{}, fmt.Errorf("runtime %s is not supported; supported are %s", runtime, strings.Join(supported, ", "))
+			}
+		}
+		return wanted{}, fmt.Errorf("runtime %q is not one of Lambda's; supported are %s", runtime, strings.Join(supported, ", "))
+	}
+	if rest, ok := strings.CutPrefix(runtime, FamilyNode); ok {
+		major, err := strconv.Atoi(strings.TrimSuffix(rest, ".x"))
+		return wanted{FamilyNode, version{major, 0}}, err
+	}
+	v, _ := parseVersion(strings.TrimPrefix(runtime, FamilyPython))
+	return wanted{FamilyPython, v}, nil
+}
+
+// distance says how far a version is from the wanted one; 0 is the same as far
+// as the runtime's name tells. Of two that are equally far the newer is nearer.
+func (w wanted) distance(s string) int {
+	v, ok := parseVersion(s)
+	if !ok {
+		return 1 << 20
+	}
+	d := v.major - w.major
+	if w.family == FamilyPython {
+		d = (v.major-w.major)*100 + v.minor - w.minor
+	}
+	if d < 0 {
+		return -2*d + 1
+	}
+	return 2 * d
+}
+
+// WriteBootstraps writes the bootstrap of every family below dir, in a folder
+// named after it, and leaves what is there already and the same.
+func WriteBootstraps(dir string) error {
+	for name, f := range families {
+		folder := filepath.Join(dir, name)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		for file, data := range f.files() {
+			if err := writeFile(filepath.Join(folder, file), data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeFile replaces a file in one step: an older gateway on the same directory
+// may be starting environments from it.
+func writeFile(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails when it has been renamed
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Command is how in is started: with what arguments, and with which of the
+// function's variables, which are those that must be there when the process
+// starts. All variables come with the init frame as well, so a process that is
+// started without them can become any function's.
+func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string) (args, env []string) {
+	switch in.Family {
+	case FamilyNode:
+		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB)...)
+	case FamilyPython:
+		args = append([]string{in.Path}, python.Args(runtimeDir)...)
+	default:
+		panic("runtimes: no command for family " + in.Family)
+	}
+	for name, value := range variables {
+		if early(name) {
+			env = append(env, name+"="+value)
+		}
+	}
+	slices.Sort(env)
+	return args, env
+}
+
+// early reports whether a variable only works when it is there at the start.
+func early(name string) bool {
+	switch name {
+	case "PATH", "LANG", "LC_ALL", "TZ", "UV_THREADPOOL_SIZE", "MALLOC_ARENA_MAX", "SSL_CERT_FILE", "SSL_CERT_DIR":
+		return true
+	}
+	return strings.HasPrefix(name, "NODE_") || strings.HasPrefix(name, "PYTHON") || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "OPENSSL_")
+}
