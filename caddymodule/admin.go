@@ -1,0 +1,72 @@
+package caddymodule
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// adminListen is the address of the admin endpoint of the configuration that is
+// being loaded; "" when it is off.
+//
+// Caddy tells a module no other app's part of the configuration, and the admin
+// endpoint is no app. So this reads it from the context by reflection, which a
+// test holds to the Caddy version in go.mod.
+func adminListen(ctx caddy.Context) (string, error) {
+	config := reflect.ValueOf(ctx).FieldByName("cfg")
+	if config.Kind() != reflect.Pointer || config.IsNil() {
+		return "", fmt.Errorf("find the admin endpoint: this version of Caddy keeps its configuration elsewhere")
+	}
+	listen := caddy.DefaultAdminListen
+	if admin := config.Elem().FieldByName("Admin"); !admin.IsNil() {
+		if admin.Elem().FieldByName("Disabled").Bool() {
+			return "", nil
+		}
+		if own := admin.Elem().FieldByName("Listen").String(); own != "" {
+			listen = caddy.NewReplacer().ReplaceAll(own, "")
+		}
+	}
+	return listen, nil
+}
+
+// adminSocket returns the path of the unix socket of an admin address, "" for
+// an address of another kind.
+func adminSocket(listen string) string {
+	network, path, found := strings.Cut(listen, "/")
+	if !found || !strings.HasPrefix(network, "unix") {
+		return ""
+	}
+	path, _, _ = strings.Cut(path, "|") // permissions
+	return path
+}
+
+// checkAdmin refuses functions on the host's network beside an admin endpoint
+// that they could reach: it would let their code change the server's whole
+// configuration, and so is a way out of the sandbox.
+func (a *App) checkAdmin(ctx caddy.Context) error {
+	listen, err := adminListen(ctx)
+	if err != nil {
+		return err
+	}
+	if listen == "" {
+		return nil
+	}
+	if path := adminSocket(listen); path != "" {
+		a.hidden = append(a.hidden, path)
+		return nil
+	}
+	if a.Sandbox.AllowAdminEndpoint {
+		return nil
+	}
+	for name, f := range a.functions {
+		if f.Network == "host" {
+			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
+				`put "admin unix/%s/caddy-admin.sock" (or "admin off") into the global options, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`,
+				name, listen, strings.TrimSuffix(os.TempDir(), "/"))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,398 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("hearth", parseApp)
+	extendInvoke()
+}
+
+// parseApp parses the global option hearth. It may be given more than once, in
+// imported files for instance; functions add up.
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	app := new(App)
+	if before, ok := existing.(httpcaddyfile.App); ok {
+		if err := json.Unmarshal(before.Value, app); err != nil {
+			return nil, d.WrapErr(err)
+		}
+	}
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "hearth", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// definesFunction reports whether the global option has a function of that name.
+func definesFunction(option httpcaddyfile.App, name string) bool {
+	var app App
+	return json.Unmarshal(option.Value, &app) == nil && app.Functions[name] != nil
+}
+
+// UnmarshalCaddyfile sets up the app from the global option:
+//
+//	hearth {
+//		data_dir       <path>
+//		memory_budget  <size>
+//		concurrency    <n>
+//		queue          <n>
+//		cold_starts    <n>
+//		idle_timeout   <duration>
+//		account        <twelve digits>
+//		region         <name>
+//		runtimes {
+//			<runtime> <interpreter>
+//		}
+//		sandbox on|off {
+//			allow_admin_endpoint
+//			bwrap <path>
+//		}
+//		logs {
+//			retention <duration>
+//			max_file  <size>
+//			max_total <size>
+//		}
+//		function <name> {
+//			...
+//		}
+//	}
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume option name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		var err error
+		switch d.Val() {
+		case "data_dir":
+			err = text(d, &a.DataDir)
+		case "memory_budget":
+			err = megabytes(d, &a.MemoryBudget)
+		case "concurrency":
+			err = number(d, &a.Concurrency, 1)
+		case "queue":
+			err = number(d, &a.Queue, 1)
+		case "cold_starts":
+			err = number(d, &a.ColdStarts, 1)
+		case "idle_timeout":
+			err = duration(d, &a.IdleTimeout)
+		case "account":
+			err = text(d, &a.Account)
+		case "region":
+			err = text(d, &a.Region)
+		case "runtimes":
+			err = pairs(d, &a.Runtimes, "runtime")
+		case "sandbox":
+			err = a.Sandbox.unmarshal(d)
+		case "logs":
+			err = a.Logs.unmarshal(d)
+		case "function":
+			err = a.unmarshalFunction(d)
+		default:
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, idle_timeout, account, region, runtimes, sandbox, logs and function", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sandbox) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		if d.Val() != "on" && d.Val() != "off" {
+			return d.Errf("sandbox is on or off, not '%s'", d.Val())
+		}
+		s.Mode = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "allow_admin_endpoint":
+			s.AllowAdminEndpoint = true
+			if d.NextArg() {
+				err = d.ArgErr()
+			}
+		case "bwrap":
+			err = text(d, &s.Bwrap)
+		default:
+			err = d.Errf("unrecognized sandbox option '%s'; there are allow_admin_endpoint and bwrap", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "retention":
+			err = duration(d, &l.Retention)
+		case "max_file":
+			err = megabytes(d, &l.MaxFile)
+		case "max_total":
+			err = megabytes(d, &l.MaxTotal)
+		default:
+			err = d.Errf("unrecognized logs option '%s'; there are retention, max_file and max_total", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmarshalFunction parses:
+//
+//	function <name> {
+//		description                 <text>
+//		runtime                     <runtime>
+//		handler                     <handler>
+//		code                        <folder>
+//		memory                      <size>
+//		timeout                     <duration>
+//		env                         <name> <value>
+//		env {
+//			<name> <value>
+//		}
+//		reserved_concurrency        <n>
+//		provisioned_concurrency     <n>
+//		per_environment_concurrency <n>
+//		ephemeral_storage           <size>
+//		network                     host|none
+//		queue_timeout               <duration>|off
+//	}
+func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	name := d.Val()
+	if !function.ValidName(name) {
+		return d.Errf("function name '%s': 1 to 64 letters, digits, hyphens and underscores are allowed", name)
+	}
+	if a.Functions[name] != nil {
+		return d.Errf("function '%s' is defined twice", name)
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	f := new(Function)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := f.unmarshalOption(d); err != nil {
+			return err
+		}
+	}
+	if a.Functions == nil {
+		a.Functions = make(map[string]*Function)
+	}
+	a.Functions[name] = f
+	return nil
+}
+
+func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "description":
+		return text(d, &f.Description)
+	case "runtime":
+		return text(d, &f.Runtime)
+	case "handler":
+		return text(d, &f.Handler)
+	case "code":
+		return text(d, &f.Code)
+	case "memory":
+		return megabytes(d, &f.Memory)
+	case "timeout":
+		return duration(d, &f.Timeout)
+	case "env":
+		return pairs(d, &f.Env, "env")
+	case "reserved_concurrency":
+		f.ReservedConcurrency = new(int)
+		return number(d, f.ReservedConcurrency, 0)
+	case "provisioned_concurrency":
+		return number(d, &f.ProvisionedConcurrency, 0)
+	case "per_environment_concurrency":
+		return number(d, &f.PerEnvironmentConcurrency, 1)
+	case "ephemeral_storage":
+		return megabytes(d, &f.EphemeralStorage)
+	case "network":
+		return text(d, &f.Network)
+	case "queue_timeout":
+		return durationOrOff(d, &f.QueueTimeout)
+	}
+	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network and queue_timeout", d.Val())
+}
+
+// The helpers below read the arguments of one option, whose name they take from
+// the dispenser for their errors.
+
+func text(d *caddyfile.Dispenser, to *string) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	*to = d.Val()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func number(d *caddyfile.Dispenser, to *int, least int) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least {
+		return d.Errf("%s: '%s' is not a whole number of at least %d", name, s, least)
+	}
+	*to = n
+	return nil
+}
+
+func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	v, err := caddy.ParseDuration(s)
+	if err != nil || v <= 0 {
+		return d.Errf("%s: '%s' is not a duration such as 30s or 5m", name, s)
+	}
+	*to = caddy.Duration(v.Round(time.Millisecond))
+	return nil
+}
+
+// durationOrOff reads a duration; off is negative.
+func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	if d.NextArg() {
+		if d.Val() == "off" && d.CountRemainingArgs() == 0 {
+			*to = -1
+			return nil
+		}
+		d.Prev()
+	}
+	return duration(d, to)
+}
+
+// megabytes reads a size as Lambda gives it, a bare number of MB (1,048,576
+// bytes each), or with a unit: 512, 512MB, 512MiB, 1GB.
+func megabytes(d *caddyfile.Dispenser, to *int) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(s); err == nil && n > 0 {
+		*to = n
+		return nil
+	}
+	// "1GB" is 1024 MB to a Lambda user, so decimal units count as binary ones.
+	bytes, err := humanize.ParseBytes(binaryUnit(s))
+	if err != nil || bytes < 1<<20 || bytes > 1<<50 {
+		return d.Errf("%s: '%s' is not a size such as 256, 256MB or 1GB", name, s)
+	}
+	*to = int(bytes >> 20)
+	return nil
+}
+
+func binaryUnit(s string) string {
+	if n := len(s); n > 1 && (s[n-1] == 'B' || s[n-1] == 'b') && s[n-2] != 'i' && (s[n-2] < '0' || s[n-2] > '9') {
+		return s[:n-1] + "iB"
+	}
+	return s
+}
+
+// pairs reads "<option> <name> <value>" or a block of "<name> <value>".
+func pairs(d *caddyfile.Dispenser, to *map[string]string, option string) error {
+	if *to == nil {
+		*to = make(map[string]string)
+	}
+	if args := d.RemainingArgs(); len(args) == 2 {
+		(*to)[args[0]] = args[1]
+		return nil
+	} else if len(args) != 0 {
+		return d.Errf("%s takes a name and a value, or a block of them", option)
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		var value string
+		if err := text(d, &value); err != nil {
+			return err
+		}
+		(*to)[name] = value
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the handler from the directive:
+//
+//	invoke [<matcher>] <function>[:<qualifier>] {
+//		payload        1.0|2.0
+//		route          "<method> <path pattern>"
+//		stage          <name>
+//		stage_variable <name> <value>
+//		path_parameter <name> <value>
+//		binary_types   <content types...>
+//	}
+func (i *Invoke) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume directive name
+	var reference string
+	if err := text(d, &reference); err != nil {
+		return err
+	}
+	var err error
+	if i.Function, i.Qualifier, err = function.ParseReference(reference); err != nil {
+		return d.WrapErr(err)
+	}
+	for d.NextBlock(0) {
+		switch d.Val() {
+		case "payload":
+			err = text(d, &i.Payload)
+			if err == nil && i.Payload != "1.0" && i.Payload != "2.0" {
+				err = d.Errf("payload is 1.0 or 2.0, not '%s'", i.Payload)
+			}
+		case "route":
+			err = text(d, &i.Route)
+		case "stage":
+			err = text(d, &i.Stage)
+		case "stage_variable":
+			err = pairs(d, &i.StageVariables, "stage_variable")
+		case "path_parameter":
+			err = pairs(d, &i.PathParameters, "path_parameter")
+		case "binary_types":
+			if i.BinaryTypes = append(i.BinaryTypes, d.RemainingArgs()...); len(i.BinaryTypes) == 0 {
+				err = d.ArgErr()
+			}
+		default:
+			err = d.Errf("unrecognized invoke option '%s'; there are payload, route, stage, stage_variable, path_parameter and binary_types", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	_ caddyfile.Unmarshaler = (*App)(nil)
+	_ caddyfile.Unmarshaler = (*Invoke)(nil)
+)

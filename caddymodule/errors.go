@@ -1,0 +1,101 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// A requestError is the client's own.
+type requestError struct {
+	status int
+	err    error
+}
+
+func (e *requestError) Error() string { return e.err.Error() }
+func (e *requestError) Unwrap() error { return e.err }
+
+// A functionError is an invocation that ended in one. Its payload is for the
+// developer's log; a web client never sees it.
+type functionError struct {
+	outcome environment.Outcome
+	payload []byte
+}
+
+func (e *functionError) Error() string {
+	const most = 2 << 10
+	if len(e.payload) > most {
+		return string(e.payload[:most]) + "..."
+	}
+	return string(e.payload)
+}
+
+// webStatus is the one table of what a web client is answered: the status and
+// the message that API Gateway gives.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+func webStatus(err error) (status int, message string) {
+	var request *requestError
+	var failed *functionError
+	var throttled *warmpool.ThrottledError
+	switch {
+	case errors.As(err, &request):
+		status = request.status
+		if status == http.StatusRequestEntityTooLarge {
+			return status, "Request Too Long"
+		}
+		return status, http.StatusText(status)
+	case errors.As(err, &throttled):
+		return http.StatusTooManyRequests, "Too Many Requests"
+	case errors.As(err, &failed) && failed.outcome == environment.OutcomeTimeout:
+		return http.StatusGatewayTimeout, "Endpoint request timed out"
+	case errors.Is(err, warmpool.ErrClosed):
+		return http.StatusServiceUnavailable, "Service Unavailable"
+	case errors.Is(err, context.Canceled):
+		return statusClientClosed, "Client Closed Request"
+	}
+	return http.StatusBadGateway, "Internal Server Error"
+}
+
+// statusClientClosed is nginx's status for a client that did not wait; nobody
+// but the access log sees it.
+const statusClientClosed = 499
+
+// refuse answers a request whose invocation has no response to pass on. Error
+// routes (handle_errors) come first where the site has them; otherwise the body
+// is API Gateway's.
+func (i *Invoke) refuse(w http.ResponseWriter, r *http.Request, call *environment.Call, err error) error {
+	status, message := webStatus(err)
+	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+		i.logFailure(call, err)
+	}
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
+		return caddyhttp.Error(status, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header["X-Amzn-Requestid"] = []string{call.RequestID}
+	if status == http.StatusTooManyRequests {
+		header.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"message":"` + message + `"}`))
+	return nil
+}
+
+// logFailure tells the developer, and whoever runs the server, what happened.
+func (i *Invoke) logFailure(call *environment.Call, err error) {
+	level := zapcore.ErrorLevel
+	if errors.As(err, new(*warmpool.ThrottledError)) {
+		level = zapcore.WarnLevel
+	}
+	if entry := i.log.Check(level, "invocation failed"); entry != nil {
+		entry.Write(zap.String("request_id", call.RequestID), zap.Duration("duration", call.Duration), zap.Error(err))
+	}
+}

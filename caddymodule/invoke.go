@@ -1,0 +1,222 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+func init() {
+	caddy.RegisterModule(Invoke{})
+}
+
+// maxEvent is Lambda's limit for a synchronous request in bytes.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const maxEvent = runtimes.MaxResponse
+
+// Invoke answers requests by a function, as API Gateway's Lambda proxy
+// integration or a function URL does.
+type Invoke struct {
+	// The function's name.
+	Function string `json:"function,omitempty"`
+
+	// A version or an alias of it. Default: $LATEST.
+	Qualifier string `json:"qualifier,omitempty"`
+
+	// The payload format of API Gateway: 2.0 (HTTP API, function URL) or 1.0
+	// (REST API). Default: 2.0.
+	Payload string `json:"payload,omitempty"`
+
+	// The route as API Gateway has it, e.g. "GET /pets/{id}" or "ANY /{proxy+}":
+	// the event names it, and its path parameters are taken from the request's
+	// path. It does not select requests, the Caddy route does. Default: $default.
+	Route string `json:"route,omitempty"`
+
+	// The stage that the event names. Default: $default, for payload 1.0 prod.
+	Stage string `json:"stage,omitempty"`
+
+	// Stage variables of the event. Placeholders are replaced when the
+	// configuration is loaded.
+	StageVariables map[string]string `json:"stage_variables,omitempty"`
+
+	// Path parameters of the event, beside those that Route takes. Values are
+	// mostly placeholders, e.g. {http.regexp.id.1}; one that is empty is left out.
+	PathParameters map[string]string `json:"path_parameters,omitempty"`
+
+	// Content types whose bodies are always given to the function in base64.
+	// Default: every type that is not text, JSON, XML, JavaScript or a form.
+	BinaryTypes []string `json:"binary_types,omitempty"`
+
+	log    *zap.Logger
+	group  *warmpool.Group
+	route  *apigateway.Route
+	params []apigateway.Parameter // values with placeholders
+}
+
+// CaddyModule returns the Caddy module information.
+func (Invoke) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.hearth_invoke",
+		New: func() caddy.Module { return new(Invoke) },
+	}
+}
+
+// Provision finds the function.
+func (i *Invoke) Provision(ctx caddy.Context) error {
+	i.log = ctx.Logger().With(zap.String("function", i.Function))
+	if i.Qualifier == "" {
+		i.Qualifier = function.Latest
+	}
+	if i.Qualifier != function.Latest {
+		return fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", i.Function, i.Qualifier)
+	}
+	module, err := ctx.App("hearth")
+	if err != nil {
+		return err
+	}
+	app := module.(*App)
+	if i.group, err = app.group(i.Function); err != nil {
+		return err
+	}
+	return i.provisionRoute(app)
+}
+
+// ServeHTTP invokes the function with the request as its event, and writes its
+// response.
+func (i *Invoke) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	x := exchanges.Get().(*exchange)
+	err := i.serve(w, r, x)
+	x.reset()
+	exchanges.Put(x)
+	return err
+}
+
+func (i *Invoke) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	call := x.call
+	call.RequestID = newRequestID()
+	w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
+	if err := x.readBody(w, r); err != nil {
+		return i.refuse(w, r, call, err)
+	}
+	if err := i.encode(r, x); err != nil {
+		return i.refuse(w, r, call, err)
+	}
+	x.stream = responseStream{w: w, route: i.route}
+	call.Stream = &x.stream
+	if err := i.group.Invoke(r.Context(), call); err != nil {
+		return i.refuse(w, r, call, err)
+	}
+	if call.Streamed {
+		return i.endStream(w, r, x)
+	}
+	if call.Outcome != environment.OutcomeResult {
+		return i.refuse(w, r, call, &functionError{call.Outcome, call.Payload})
+	}
+	status, body, err := i.route.DecodeResponse(call.Payload, w.Header())
+	if err != nil {
+		clear(w.Header())
+		return i.refuse(w, r, call, err)
+	}
+	w.WriteHeader(status)
+	// An error here means that the client is gone; nothing is left to tell it.
+	_, _ = w.Write(body)
+	return nil
+}
+
+// encode makes the invoke frame with the request as its event.
+func (i *Invoke) encode(r *http.Request, x *exchange) error {
+	call := x.call
+	call.Version = function.Latest
+	var err error
+	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
+		RequestID: call.RequestID,
+		TraceID:   r.Header.Get("X-Amzn-Trace-Id"),
+	})
+	if err != nil {
+		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
+	}
+	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r)}
+	context.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	if len(i.params) > 0 {
+		context.PathParameters = i.parameters(r)
+	}
+	head := len(call.Frame)
+	call.Frame, err = i.route.AppendEvent(call.Frame, r, x.body, &context)
+	if err != nil {
+		return &requestError{http.StatusBadRequest, err}
+	}
+	if size := len(call.Frame) - head; size > maxEvent {
+		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the event is %d bytes long, %d at most", size, maxEvent)}
+	}
+	return nil
+}
+
+// sourceIP is the client's address as Caddy determined it, trusted proxies
+// considered.
+func sourceIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// An exchange is what one request needs, kept for the next.
+type exchange struct {
+	call   *environment.Call
+	body   []byte
+	stream responseStream
+}
+
+// exchanges saves the memory of requests that are over; see BenchmarkInvoke.
+var exchanges = sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}
+
+func (x *exchange) reset() {
+	x.call.Reset()
+	x.body = x.body[:0]
+	if cap(x.body) > 64<<10 {
+		x.body = nil
+	}
+	x.stream = responseStream{}
+}
+
+// readBody reads the whole body, which may be as large as an event.
+func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength > maxEvent {
+		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is %d bytes long, %d at most", r.ContentLength, maxEvent)}
+	}
+	body := http.MaxBytesReader(w, r.Body, maxEvent)
+	for {
+		if len(x.body) == cap(x.body) {
+			x.body = append(x.body, 0)[:len(x.body)]
+		}
+		n, err := body.Read(x.body[len(x.body):cap(x.body)])
+		x.body = x.body[:len(x.body)+n]
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.As(err, new(*http.MaxBytesError)):
+			return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is over %d bytes", maxEvent)}
+		case err != nil:
+			return &requestError{http.StatusBadRequest, fmt.Errorf("read the body: %w", err)}
+		}
+	}
+}
+
+var (
+	_ caddy.Provisioner           = (*Invoke)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Invoke)(nil)
+)

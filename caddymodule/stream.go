@@ -1,0 +1,109 @@
+package caddymodule
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// A streamed HTTP response begins with a JSON prelude and eight NUL bytes when
+// its content type says so; otherwise it is the body, with status 200.
+// https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
+const (
+	preludeType = "application/vnd.awslambda.http-integration-response"
+	preludeEnd  = "\x00\x00\x00\x00\x00\x00\x00\x00"
+	maxPrelude  = 64 << 10
+)
+
+// A responseStream writes a streamed response to the client as it comes.
+type responseStream struct {
+	w       http.ResponseWriter
+	route   *apigateway.Route
+	prelude []byte // what has come of it so far; nil: there is none, or it is over
+	begun   bool   // status and header are written
+	err     error  // the prelude is malformed
+}
+
+// Start implements environment.ResponseStream.
+func (s *responseStream) Start(contentType string) error {
+	if contentType == preludeType {
+		s.prelude = []byte{}
+		return nil
+	}
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	s.w.Header().Set("Content-Type", contentType)
+	s.begin(http.StatusOK)
+	return nil
+}
+
+// Write implements environment.ResponseStream.
+func (s *responseStream) Write(chunk []byte) error {
+	if s.prelude != nil {
+		var err error
+		if chunk, err = s.addPrelude(chunk); err != nil || s.prelude != nil {
+			return err
+		}
+	}
+	if len(chunk) > 0 {
+		if _, err := s.w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return http.NewResponseController(s.w).Flush()
+}
+
+// addPrelude gathers the prelude. Once it is whole it writes status and header,
+// and returns the rest of chunk, which is body.
+func (s *responseStream) addPrelude(chunk []byte) (rest []byte, err error) {
+	s.prelude = append(s.prelude, chunk...)
+	prelude, rest, found := bytes.Cut(s.prelude, []byte(preludeEnd))
+	switch {
+	case found:
+		status, err := s.route.DecodePrelude(prelude, s.w.Header())
+		if err != nil {
+			s.err = err
+			return nil, err
+		}
+		s.prelude = nil
+		s.begin(status)
+		return rest, nil
+	case len(s.prelude) > maxPrelude:
+		s.err = errors.New("streamed response: the prelude does not end within 64 KB")
+		return nil, s.err
+	}
+	return nil, nil
+}
+
+func (s *responseStream) begin(status int) {
+	s.begun = true
+	s.w.WriteHeader(status)
+}
+
+// endStream answers for a streamed response that is over.
+func (i *Invoke) endStream(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	s := &x.stream
+	var err error
+	switch {
+	case x.call.Outcome != environment.OutcomeResult:
+		err = &functionError{x.call.Outcome, x.call.Payload}
+	case s.err != nil:
+		err = s.err
+	case !s.begun:
+		err = errors.New("streamed response: it ended within its prelude")
+	default:
+		return nil
+	}
+	if !s.begun {
+		clear(w.Header())
+		return i.refuse(w, r, x.call, err)
+	}
+	i.logFailure(x.call, err)
+	// The status has gone out. Cutting the connection is the only way left to
+	// tell the client that the response is not whole.
+	panic(http.ErrAbortHandler)
+}
