@@ -1,0 +1,423 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// nodeFunction is a function block with what most tests need.
+func nodeFunction(name, dir, more string) string {
+	return fmt.Sprintf("function %s {\n runtime nodejs20.x\n handler index.handler\n code %s\n timeout 5s\n %s\n}\n", name, dir, more)
+}
+
+func pythonFunction(name, dir, more string) string {
+	return fmt.Sprintf("function %s {\n runtime python3.11\n handler app.handler\n code %s\n timeout 5s\n %s\n}\n", name, dir, more)
+}
+
+func TestExampleCaddyfileServesItsFourFunctions(t *testing.T) {
+	s := &server{t: t, dir: tempDir(t), port: freePort(t)}
+	example, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Only the port is another one, and HTTPS is left to Caddy's own tests.
+	text := strings.ReplaceAll(string(example), "localhost:8443 {", fmt.Sprintf("http://127.0.0.1:%d {", s.port))
+	s.config = filepath.Join(s.dir, "Caddyfile")
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+
+	s.get("/hello?name=Ada").want(t, 200, "Hello, Ada!")
+	s.get("/python?name=Ada").want(t, 200, "Hello, Ada!")
+	s.get("/express/users/7?verbose=true").want(t, 200, `{"id":"7","verbose":true}`)
+
+	r := s.request("POST", "/express/greetings", strings.NewReader(url.Values{"name": {"Zoë & Bob"}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	s.do(r).want(t, 200, "Hello, Zoë & Bob!")
+
+	first := s.get("/express/")
+	first.want(t, 200, "Visits: 1")
+	cookie, _, _ := strings.Cut(first.header.Get("Set-Cookie"), ";")
+	r = s.request("GET", "/express/", nil)
+	r.Header.Set("Cookie", cookie)
+	s.do(r).want(t, 200, "Visits: 2")
+	if css := s.get("/express/style.css"); css.status != 200 || !strings.HasPrefix(css.header.Get("Content-Type"), "text/css") {
+		t.Errorf("static file: %d %s", css.status, css.header)
+	}
+
+	photo, err := os.ReadFile("../examples/thumbnail/sample.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = s.request("POST", "/thumbnail?width=64", bytes.NewReader(photo))
+	r.Header.Set("Content-Type", "image/jpeg")
+	small := s.do(r)
+	picture, err := jpeg.Decode(strings.NewReader(small.body))
+	if err != nil || picture.Bounds().Dx() != 64 || small.header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("thumbnail: %d %s %v", small.status, small.header, err)
+	}
+	s.do(s.request("POST", "/thumbnail", strings.NewReader("no image"))).want(t, 400, "error")
+	s.get("/metrics").want(t, 200, `hearth_invocations_total{function="express"} 5`)
+}
+
+func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
+	s := newServer(t, "", "")
+	version := func(n int) map[string]string {
+		return map[string]string{"index.mjs": fmt.Sprintf(`import { version } from './lib/version.mjs';
+			export const handler = async (event) => {
+				if (event.rawPath === '/slow') await new Promise((r) => setTimeout(r, 1500));
+				return { statusCode: 200, body: 'version ' + version };
+			};`), "lib/version.mjs": fmt.Sprintf("export const version = %d;", n)}
+	}
+	dir := s.code("f", version(1))
+	s.configure(nodeFunction("f", dir, ""), "invoke f")
+	s.start()
+	s.get("/").want(t, 200, "version 1")
+
+	slow := make(chan response)
+	go func() { slow <- s.get("/slow") }()
+	eventually(t, "the slow call runs", func() bool { return s.metric(`hearth_concurrent_executions{function="f"}`) == 1 })
+	s.code("f", version(2))
+	eventually(t, "the new code answers", func() bool {
+		got := s.get("/")
+		if got.status != 200 {
+			t.Errorf("during the change: %d %s", got.status, got.body)
+		}
+		return got.body == "version 2"
+	})
+	(<-slow).want(t, 200, "version 1")
+	// A folder renamed into the place of the old, as deployment tools do.
+	other := s.code("g", version(3))
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the code of the new folder answers", func() bool { return s.get("/").body == "version 3" })
+}
+
+func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.js": `let calls = 0;
+		exports.handler = async (event) => {
+			calls++;
+			if (event.rawPath === '/slow') await new Promise((r) => setTimeout(r, 2000));
+			return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME + ' ' + calls };
+		};`})
+	s.configure(nodeFunction("f", dir, ""), "invoke f")
+	s.start()
+	stream, _, _ := strings.Cut(s.get("/").body, " ")
+
+	slow := make(chan response)
+	go func() { slow <- s.get("/slow") }()
+	eventually(t, "the slow call runs", func() bool { return s.metric(`hearth_concurrent_executions{function="f"}`) == 1 })
+
+	// Requests all along; not one may fail.
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan string, 1)
+	go func() {
+		defer close(failed)
+		for ctx.Err() == nil {
+			if got, err := try(s.request("GET", "/", nil)); err != nil || got.status != 200 {
+				failed <- fmt.Sprintf("%v %d %s", err, got.status, got.body)
+				return
+			}
+		}
+	}()
+	s.configure(nodeFunction("f", dir, "reserved_concurrency 7"), "header X-New yes\ninvoke f")
+	s.reload()
+	cancel()
+	if text, bad := <-failed; bad {
+		t.Errorf("a request failed during the reload: %s", text)
+	}
+	got := s.get("/")
+	if got.header.Get("X-New") != "yes" {
+		t.Error("the new configuration does not serve")
+	}
+	(<-slow).want(t, 200, stream)
+	started := s.metric(`hearth_init_duration_seconds_count{function="f"}`)
+	if started > 2 {
+		t.Errorf("%v environments were started, two would do for the two calls at once", started)
+	}
+
+	// A function that changes gets new environments, and one that is gone loses
+	// its own.
+	s.configure(nodeFunction("f", dir, "memory 256"), "invoke f")
+	s.reload()
+	if got := s.get("/"); got.status != 200 || strings.HasPrefix(got.body, stream) {
+		t.Errorf("after a change of memory: %d %s", got.status, got.body)
+	}
+	s.configure("", "respond gone")
+	s.reload()
+	eventually(t, "no environment is left", func() bool { return len(descendants(s.cmd.Process.Pid)) == 0 })
+}
+
+func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.mjs": `
+		export const handler = awslambda.streamifyResponse(async (event, stream) => {
+			stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { 'x-kind': 'stream', 'content-type': 'text/plain' }, cookies: ['a=1'] });
+			stream.write('first\n');
+			await new Promise((r) => setTimeout(r, 1000));
+			if (event.rawPath === '/fail') throw new Error('midway');
+			stream.write('second\n');
+			stream.end();
+		});`})
+	s.configure(nodeFunction("f", dir, ""), "invoke f")
+	s.start()
+	s.get("/").want(t, 201, "second")
+
+	res, err := client.Do(s.request("GET", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	buf := make([]byte, 6)
+	began := time.Now()
+	if _, err := io.ReadFull(res.Body, buf); err != nil || string(buf) != "first\n" {
+		t.Fatalf("%q %v", buf, err)
+	}
+	rest, err := io.ReadAll(res.Body)
+	if err != nil || string(rest) != "second\n" {
+		t.Errorf("%q %v", rest, err)
+	}
+	if took := time.Since(began); took < 700*time.Millisecond {
+		t.Errorf("the second part came %s after the first, it is written a second later", took)
+	}
+	if res.StatusCode != 201 || res.Header.Get("X-Kind") != "stream" || !strings.HasPrefix(res.Header.Get("Set-Cookie"), "a=1") {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+	if _, err := try(s.request("GET", "/fail", nil)); err == nil {
+		t.Error("a stream that fails midway ended as if it were whole")
+	}
+	s.get("/").want(t, 201, "second")
+}
+
+func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.js": `exports.handler = async (event, context) => ({
+		statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ event, id: context.awsRequestId }) });`})
+	s.configure(nodeFunction("f", dir, ""), `
+		handle /v1/* {
+			invoke f {
+				payload 1.0
+				route "ANY /v1/{proxy+}"
+				stage_variable color blue
+			}
+		}
+		@pet path_regexp pet ^/pets/(\d+)$
+		handle @pet {
+			invoke f {
+				route "GET /pets/{id}"
+				path_parameter number {re.pet.1}
+			}
+		}`)
+	s.start()
+
+	var got struct {
+		Event map[string]any
+		ID    string
+	}
+	res := s.get("/pets/12?a=1&a=2&b=x%20y")
+	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	e := got.Event
+	parameters, _ := e["pathParameters"].(map[string]any)
+	query, _ := e["queryStringParameters"].(map[string]any)
+	context, _ := e["requestContext"].(map[string]any)
+	if e["version"] != "2.0" || e["routeKey"] != "GET /pets/{id}" || e["rawPath"] != "/pets/12" || e["rawQueryString"] != "a=1&a=2&b=x%20y" ||
+		parameters["id"] != "12" || parameters["number"] != "12" || query["a"] != "1,2" || query["b"] != "x y" ||
+		context["requestId"] != got.ID || res.header.Get("X-Amzn-Requestid") != got.ID {
+		t.Errorf("payload 2.0: %s", res.body)
+	}
+	if ip := context["http"].(map[string]any)["sourceIp"]; ip != "127.0.0.1" {
+		t.Errorf("sourceIp is %v", ip)
+	}
+
+	res = s.get("/v1/x/y?a=1&a=2")
+	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	e = got.Event
+	multi, _ := e["multiValueQueryStringParameters"].(map[string]any)
+	parameters, _ = e["pathParameters"].(map[string]any)
+	variables, _ := e["stageVariables"].(map[string]any)
+	if e["resource"] != "/v1/{proxy+}" || e["httpMethod"] != "GET" || e["path"] != "/v1/x/y" || parameters["proxy"] != "x/y" ||
+		fmt.Sprint(multi["a"]) != "[1 2]" || variables["color"] != "blue" || e["body"] != nil {
+		t.Errorf("payload 1.0: %s", res.body)
+	}
+}
+
+func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => {
+		await new Promise((r) => setTimeout(r, 1500)); return { statusCode: 200, body: 'done' }; };`})
+	s.configure(nodeFunction("f", dir, "reserved_concurrency 1\nqueue_timeout off")+nodeFunction("none", dir, "reserved_concurrency 0"),
+		"invoke /none none\ninvoke f")
+	s.start()
+	first := make(chan response)
+	go func() { first <- s.get("/") }()
+	eventually(t, "the first call runs", func() bool { return s.metric(`hearth_environments{function="f",state="invoke"}`) == 1 })
+	got := s.get("/")
+	got.want(t, 429, `{"message":"Too Many Requests"}`)
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	(<-first).want(t, 200, "done")
+	s.get("/none").want(t, 429, "Too Many Requests")
+	if n := s.metric(`hearth_throttles_total{function="f"}`); n != 1 {
+		t.Errorf("%v throttles counted, want 1", n)
+	}
+}
+
+func TestHandleErrorsSeesFailures(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => { throw new Error('secret detail'); };`})
+	s.configure(nodeFunction("f", dir, ""), "invoke f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
+	s.start()
+	got := s.get("/")
+	got.want(t, 502, "sorry: 502")
+	if strings.Contains(got.body, "secret") {
+		t.Error("the client sees the function's error")
+	}
+}
+
+func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
+	dir := tempDir(t)
+	function := func(more string) string {
+		return nodeFunction("f", dir, more)
+	}
+	for name, test := range map[string]struct {
+		admin, function, sandbox string
+		refused                  bool
+	}{
+		"default admin":    {"", function(""), "", true},
+		"tcp admin":        {"admin 127.0.0.1:0", function(""), "", true},
+		"no network":       {"", function("network none"), "", false},
+		"allowed":          {"", function(""), "sandbox {\n allow_admin_endpoint\n}", false},
+		"admin off":        {"admin off", function(""), "", false},
+		"unix admin":       {"admin unix/" + dir + "/a.sock", function(""), "", false},
+		"unix admin, perm": {"admin unix/" + dir + "/b.sock|0200", function(""), "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{t: t, dir: tempDir(t), port: freePort(t)}
+			s.config = filepath.Join(s.dir, "Caddyfile")
+			text := fmt.Sprintf("{\n%s\nauto_https off\nhearth {\ndata_dir %s/data\n%s\n%s\n}\n}\nhttp://127.0.0.1:%d {\ninvoke f\n}\n",
+				test.admin, s.dir, test.sandbox, test.function, s.port)
+			if test.admin == "" {
+				t.Setenv("CADDY_ADMIN", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+			}
+			if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !test.refused {
+				s.start()
+				return
+			}
+			s.spawn()
+			select {
+			case <-s.exited:
+			case <-time.After(20 * time.Second):
+				t.Error("it started")
+			}
+			if out := s.output(); !strings.Contains(out, "admin unix/") || !strings.Contains(out, "allow_admin_endpoint") {
+				t.Errorf("the error does not say what to write:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestConfigurationErrorsNameTheWord(t *testing.T) {
+	dir := tempDir(t)
+	for name, test := range map[string]struct{ functions, site, want string }{
+		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized function option 'colour'"},
+		"unknown function":  {nodeFunction("f", dir, ""), "invoke g", `function "g" is not defined`},
+		"unknown qualifier": {nodeFunction("f", dir, ""), "invoke f:live", `no such qualifier "live"`},
+		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
+		"no code":           {nodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
+		"memory":            {nodeFunction("f", dir, "memory 1"), "respond x", "memory 1 MB: 128 to 32768 are allowed"},
+		"timeout":           {nodeFunction("f", dir, "memory lots"), "respond x", "'lots' is not a size"},
+		"reserved name":     {nodeFunction("f", dir, "env AWS_REGION mars"), "respond x", "AWS_REGION is reserved"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, test.functions, test.site)
+			s.spawn()
+			select {
+			case <-s.exited:
+			case <-time.After(20 * time.Second):
+				t.Error("it started")
+			}
+			if out := s.output(); !strings.Contains(strings.ReplaceAll(out, `\"`, `"`), test.want) {
+				t.Errorf("want %q in:\n%s", test.want, out)
+			}
+		})
+	}
+}
+
+func TestLogsTieLinesToTheirRequest(t *testing.T) {
+	s := newServer(t, "", "")
+	node := s.code("n", map[string]string{"index.js": `exports.handler = async (event, context) => {
+		console.log('to stdout', { a: 1 }); console.error('to stderr'); process.stdout.write('raw\n');
+		return { statusCode: 200, body: context.awsRequestId }; };`})
+	python := s.code("p", map[string]string{"app.py": `
+import logging, sys
+logging.getLogger().setLevel(logging.INFO)
+def handler(event, context):
+    print("to stdout"); print("to stderr", file=sys.stderr); logging.info("by logging")
+    return {"statusCode": 200, "body": context.aws_request_id}
+`})
+	s.configure(nodeFunction("n", node, "")+pythonFunction("p", python, ""), "invoke /n n\ninvoke /p p")
+	s.start()
+	id := s.get("/n").body
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
+		t.Errorf("request id %q", id)
+	}
+	s.wantLog("n", "START RequestId: "+id+" Version: $LATEST", id+"\tINFO\tto stdout { a: 1 }", id+"\tERROR\tto stderr", "raw",
+		"END RequestId: "+id, "REPORT RequestId: "+id+"\tDuration: ", "Memory Size: 128 MB\tMax Memory Used: ", "Init Duration: ")
+	id = s.get("/p").body
+	s.wantLog("p", "START RequestId: "+id, "to stdout", "to stderr", "[INFO]\t", id+"\tby logging", "END RequestId: "+id, "REPORT RequestId: "+id)
+}
+
+func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => {
+		await new Promise((r) => setTimeout(r, 10)); return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME }; };`})
+	s.configure(nodeFunction("f", dir, "reserved_concurrency 4\nqueue_timeout 30s"), "invoke f")
+	s.start()
+	results := make(chan response, 200)
+	for range 200 {
+		go func() {
+			got, err := try(s.request("GET", "/", nil))
+			if err != nil {
+				t.Error(err)
+			}
+			results <- got
+		}()
+	}
+	streams := make(map[string]int)
+	for range 200 {
+		got := <-results
+		if got.status != http.StatusOK {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		streams[got.body]++
+	}
+	if len(streams) > 4 {
+		t.Errorf("%d environments answered, 4 are reserved: %v", len(streams), streams)
+	}
+}
