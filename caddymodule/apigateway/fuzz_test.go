@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -142,3 +143,39 @@ func checkHeader(t *testing.T, r *http.Request, name, line, ip string, two, one 
 
 // utf8ed is s with U+FFFD for each byte that is not UTF-8.
 func utf8ed(s string) string { return string([]rune(s)) }
+
+// FuzzDecodeResponse: DecodeResponse gives what a plain implementation upon
+// encoding/json gives.
+func FuzzDecodeResponse(f *testing.F) {
+	for _, seed := range []string{
+		`{"statusCode":200,"headers":{"content-type":"application/json"},"body":"{\"a\":1}"}`,
+		`{"statusCode":"201","multiValueHeaders":{"A":["1",true,-0.5e+7]},"headers":{"a":"1","b":2},"cookies":["a=1"]}`,
+		`{"statusCode":200,"body":"iVBORw","isBase64Encoded":true}`,
+		` "a\ud83d\ude00\ud800\u0041\/\b\f\r\t" `, `[1,{"a":[null,false]},-0,1E5]`, `{"statusCode":null}`, `{"body":"x","unknown":1}`,
+		`{"statusCode":200,"headers":{"Connection":"b","b":"c","content-length":"5"}}`, `{"status\u0043ode":204}`, `01`, `{"a":1,}`, "\"\x00\"", "\"\xff\"",
+	} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	v2 := prepared(f, apigateway.Route{})
+	v1 := prepared(f, apigateway.Route{Payload: apigateway.V1})
+	f.Fuzz(func(t *testing.T, payload string, isV1 bool) {
+		rt := v2
+		if isV1 {
+			rt = v1
+		}
+		want, wantErr := plainResponse([]byte(payload), isV1)
+		h := http.Header{}
+		status, body, err := rt.DecodeResponse([]byte(payload), h)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: error %v, want %v", payload, err, wantErr)
+		}
+		if err == nil && (status != want.status || string(body) != want.body || !reflect.DeepEqual(h, want.header)) {
+			t.Errorf("%q: %d %v %q, want %d %v %q", payload, status, h, body, want.status, want.header, want.body)
+		}
+		// A prelude has nothing that a response has not.
+		if _, err := rt.DecodePrelude([]byte(payload), http.Header{}); err != nil && wantErr == nil && strings.Contains(payload, "statusCode") && want.status != 200 {
+			t.Errorf("%q: a response, but no prelude: %v", payload, err)
+		}
+	})
+}
