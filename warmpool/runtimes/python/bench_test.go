@@ -71,6 +71,12 @@ def handler(event, context):
 				b.Fatal(err)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			// What is left of it when others use the machine as well. With the start
+			// of the process in it, so only long runs tell.
+			p.requests.Close()
+			p.wait()
+			cpu := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+			b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/call")
 		})
 	}
 }

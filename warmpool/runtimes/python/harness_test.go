@@ -146,6 +146,11 @@ func (p *process) init(f function) {
 	if f.handler == "" {
 		f.handler = "app.handler"
 	}
+	p.initAs(f.handler, f)
+}
+
+func (p *process) initAs(handler string, f function) {
+	p.t.Helper()
 	env := map[string]string{
 		"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13", "AWS_REGION": "eu-central-1", "TZ": ":UTC",
 		"LAMBDA_TASK_ROOT": p.taskRoot,
@@ -154,7 +159,7 @@ func (p *process) init(f function) {
 		env[name] = value
 	}
 	payload, err := json.Marshal(runtimes.InitPayload{
-		Handler: f.handler, TaskRoot: p.taskRoot, Env: env,
+		Handler: handler, TaskRoot: p.taskRoot, Env: env,
 		FunctionName: "thumb", FunctionVersion: "$LATEST",
 		InvokedFunctionARN: "arn:aws:lambda:eu-central-1:000000000000:function:thumb",
 		MemoryMB:           256, LogGroup: "/aws/lambda/thumb", LogStream: "2026/11/23/[$LATEST]0123",

@@ -56,30 +56,22 @@ class Channel:
         if len(frame) == HEAD_SIZE + int.from_bytes(frame[4:8], "little"):
             self._rest = b""
             return frame
-        return self._receive_rest(frame)
-
-    def _receive_rest(self, frame):
-        parts, have, size = [frame], len(frame), HEAD_SIZE
         if not frame:
             return frame
+        frame, size = bytearray(frame), HEAD_SIZE
         while True:
-            if have >= HEAD_SIZE and size == HEAD_SIZE:
-                if len(parts) > 1:
-                    parts = [b"".join(parts)]
-                if parts[0][0] != MAGIC:
-                    raise OSError("request pipe out of step")
-                size += int.from_bytes(parts[0][4:8], "little")
-            if have >= size:
+            if len(frame) >= HEAD_SIZE:
+                size = HEAD_SIZE + int.from_bytes(frame[4:8], "little")
+            if len(frame) >= size:
                 break
-            part = _read(self._in, size - have)
+            part = _read(self._in, size - len(frame))
             if not part:
                 return part
-            parts.append(part)
-            have += len(part)
-        frame = b"".join(parts)
-        # After a long frame the pipe may join the next one to it.
-        self._rest = frame[size:]
-        return frame[:size] if have > size else frame
+            frame += part
+        # The pipe joins a packet to the end of a long frame that went before it.
+        self._rest = bytes(frame[size:])
+        del frame[size:]
+        return frame
 
     def send(self, kind, seq, value, payload):
         """Writes one frame, whole."""

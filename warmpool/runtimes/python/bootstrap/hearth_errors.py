@@ -3,10 +3,10 @@
 From https://github.com/aws/aws-lambda-python-runtime-interface-client
 """
 
-import json
 import os
 import sys
 import traceback
+from json import dumps
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -61,4 +61,4 @@ def log_text(error):
 
 def encode(error):
     """error as the bytes of a JSON text, whatever its message is made of."""
-    return json.dumps(error, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return dumps(error, ensure_ascii=False).encode("utf-8", "backslashreplace")

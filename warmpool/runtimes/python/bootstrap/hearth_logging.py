@@ -3,10 +3,10 @@
 Formats from https://github.com/aws/aws-lambda-python-runtime-interface-client
 """
 
-import json
 import logging
 import time
 import traceback
+from json import dumps
 
 TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
 
@@ -80,10 +80,10 @@ class JsonFormatter(logging.Formatter):
         for key, value in vars(record).items():
             if key not in _OWN and key not in fields:
                 fields[key] = value
-        return json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False) + "\n"
+        return dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False) + "\n"
 
 
 def error_text(error):
     """The log event of a function error in the JSON format."""
     fields = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR", **error}
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return dumps(fields, ensure_ascii=False) + "\n"

@@ -1,11 +1,11 @@
 """The runtime of one function: init, then one invocation after the other."""
 
-import json
 import os
 import site
 import sys
 import threading
 import time
+from json import loads
 
 import hearth_errors
 import hearth_logging
@@ -15,6 +15,7 @@ from hearth_channel import (
     INIT_ERROR,
     INVOCATION,
     INVOKE,
+    MAGIC,
     READY,
     RESULT,
     Channel,
@@ -44,7 +45,7 @@ def main():
     frame = channel.receive()
     if not frame:
         os._exit(0)
-    function = Function(channel, json.loads(frame[HEAD_SIZE:]))
+    function = Function(channel, loads(frame[HEAD_SIZE:]))
     if not function.init():
         os._exit(1)
     try:
@@ -90,10 +91,11 @@ class Function:
 
         self._stdout = LogBuffer(self._channel, self._current, 1)
         self._stderr = LogBuffer(self._channel, self._current, 2)
-        sys.stdout, sys.stderr = text(self._stdout), text(self._stderr)
+        sys.stdout = sys.__stdout__ = text(self._stdout)
+        sys.stderr = sys.__stderr__ = text(self._stderr)
         hearth_logging.install(self.log, self._current, os.environ)
         self._json_logs = hearth_logging.is_json(os.environ)
-        self._encoder = Encoder(os.environ.get("AWS_EXECUTION_ENV") in _ASCII_RUNTIMES)
+        self._ascii = os.environ.get("AWS_EXECUTION_ENV") in _ASCII_RUNTIMES
 
         start = _clock()
         try:
@@ -151,7 +153,7 @@ class Function:
 
     def _serve(self, receive):
         channel, current, unpack = self._channel, self._current, INVOCATION.unpack_from
-        handler, encode = self._handler, self._encoder.encode
+        handler, encode = self._handler, Encoder(self._ascii).encode
         alone = self._concurrency == 1
         trace = None
         while True:
@@ -159,8 +161,8 @@ class Function:
             if not frame:
                 return
             start = _clock()
-            _, kind, meta, _, seq, _, deadline, *lengths = unpack(frame)
-            if kind != INVOKE:
+            magic, kind, meta, _, seq, _, deadline, *lengths = unpack(frame)
+            if magic != MAGIC or kind != INVOKE:
                 raise OSError("request pipe out of step")
             request_id, trace_id, arn, client_context, identity = _strings(frame, lengths)
             current.seq, current.request_id = seq, request_id
@@ -216,6 +218,6 @@ def _set_trace(trace):
 
 def _parse(text, name):
     try:
-        return json.loads(text)
+        return loads(text)
     except Exception as e:
         raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (name, e)) from None

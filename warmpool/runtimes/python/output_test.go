@@ -1,0 +1,193 @@
+package python_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+func TestPrintedLinesBecomeLogFrames(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.files = map[string]string{"app.py": `
+import sys
+print("loading")
+def handler(event, context):
+    print("one", 1, None)
+    print("two\nthree", end="")
+    print(" more")
+    print("ä", file=sys.stderr)
+    sys.stdout.buffer.write(b"raw\n")
+    sys.stdout.writelines(["a\n", "b\n"])
+    print()
+    print("\ud83d")
+    print("tail", end="", flush=True)
+    context.log("context")
+    return sys.stdout.fileno() * 10 + sys.stderr.fileno()
+`}
+		p := boot(t, f)
+		p.init(f)
+		if r := p.reply(); r.Kind != runtimes.KindReady || r.log() != "loading" {
+			t.Fatalf("got %s after %q", r.Kind, r.logs)
+		}
+		r := p.invoke(`{}`)
+		if want := `one 1 None|two|three more|ä|raw|a|b||\ud83d|context|tail`; r.log() != want || r.payload != "12" {
+			t.Errorf("got %s after %q, want %q", r.payload, r.log(), want)
+		}
+	})
+}
+
+func TestLogFramesNameStreamAndInvocation(t *testing.T) {
+	p := launch(t, function{files: map[string]string{"app.py": "import sys\ndef handler(event, context):\n  print('out')\n  print('err', file=sys.stderr)\n"}})
+	seq := p.send(runtimes.Invoke{}, `{}`)
+	for _, want := range []struct {
+		text   string
+		stream uint32
+	}{{"out", 1}, {"err", 2}} {
+		head, text, err := p.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head.Kind != runtimes.KindLog || head.Seq != seq || head.Value != want.stream || text != want.text {
+			t.Errorf("got %+v %q, want %q of stream %d", head, text, want.text, want.stream)
+		}
+	}
+}
+
+func TestOutputIsThereBeforeTheInvocationEnds(t *testing.T) {
+	f := function{files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  print('before')\n  time.sleep(60)\n"}}
+	p := launch(t, f)
+	p.send(runtimes.Invoke{}, `{}`)
+	if head, text, err := p.frame(); err != nil || head.Kind != runtimes.KindLog || text != "before" {
+		t.Errorf("got %s %q %v", head.Kind, text, err)
+	}
+}
+
+func TestLongLogTextsComeInPieces(t *testing.T) {
+	f := function{files: map[string]string{"app.py": "def handler(event, context):\n  print('ä' * 4_000_000)\n"}}
+	r := launch(t, f).invoke(`{}`)
+	if r.Kind != runtimes.KindResult || len(r.logs) != 8 || strings.Join(r.logs, "") != strings.Repeat("ä", 4_000_000) {
+		t.Errorf("got %s after %d log frames", r.Kind, len(r.logs))
+	}
+	for i, text := range r.logs {
+		if len(text)%2 != 0 {
+			t.Errorf("piece %d of %d bytes ends within a character", i, len(text))
+		}
+	}
+}
+
+func TestLoggingIsSetUpAsOnLambda(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.files = map[string]string{"app.py": `
+import logging
+logging.warning("while loading")
+logging.basicConfig(level="DEBUG", format="ignored")
+log = logging.getLogger()
+def handler(event, context):
+    log.info("below the level")
+    log.setLevel(logging.INFO)
+    log.info("hello %s", event)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("some.module").exception("caught")
+    log.setLevel(logging.WARNING)
+`}
+		p := boot(t, f)
+		p.init(f)
+		line := func(level, id, message string) string {
+			return `^\[` + level + `\]\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t` + id + `\t` + message + `\n$`
+		}
+		if r := p.reply(); !regexp.MustCompile(line("WARNING", "", "while loading")).MatchString(r.log()) {
+			t.Errorf("while loading: got %q", r.logs)
+		}
+		for range 2 {
+			r := p.invokeAs(runtimes.Invoke{RequestID: "r-3"}, `"ä"`)
+			if len(r.logs) != 2 {
+				t.Fatalf("got %q, want two events", r.logs)
+			}
+			if !regexp.MustCompile(line("INFO", "r-3", "hello ä")).MatchString(r.logs[0]) {
+				t.Errorf("got %q", r.logs[0])
+			}
+			if !regexp.MustCompile(`^\[ERROR\]\t\S+\tr-3\tcaught\nTraceback \(most recent call last\):\n(.*\n)+ZeroDivisionError: division by zero$`).MatchString(r.logs[1]) {
+				t.Errorf("got %q", r.logs[1])
+			}
+		}
+	})
+}
+
+func TestJSONLogFormat(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.files = map[string]string{"app.py": `
+import logging
+def handler(event, context):
+    logging.debug("debug %d", 1, extra={"order": {"id": 7}})
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("m").exception("caught")
+`}
+		f.env = map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "TRACE"}
+		r := launch(t, f).invokeAs(runtimes.Invoke{RequestID: "r-4"}, `{}`)
+		if len(r.logs) != 2 {
+			t.Fatalf("got %q, want two events", r.logs)
+		}
+		if !regexp.MustCompile(`^\{"timestamp": "[0-9T:-]+Z", "level": "DEBUG", "message": "debug 1", "logger": "root", "requestId": "r-4", "order": \{"id": 7\}\}\n$`).MatchString(r.logs[0]) {
+			t.Errorf("got %s", r.logs[0])
+		}
+		for _, want := range []string{`"level": "ERROR"`, `"errorType": "ZeroDivisionError"`, `"errorMessage": "division by zero"`, `"location": "`, `"stackTrace": ["`} {
+			if !strings.Contains(r.logs[1], want) {
+				t.Errorf("%s is missing in %s", want, r.logs[1])
+			}
+		}
+	})
+}
+
+func TestChildProcessesWriteToTheRealDescriptors(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.files = map[string]string{"app.py": `
+import multiprocessing, os, subprocess, sys
+def work(q):
+    print("from the child")
+    q.send(os.path.exists("/proc/self/fd/3") and os.readlink("/proc/self/fd/3") == pipe)
+def handler(event, context):
+    global pipe
+    pipe = os.readlink("/proc/self/fd/3")
+    subprocess.run(["sh", "-c", "echo from sh; test -e /proc/self/fd/4 && echo leak"], stdout=sys.stdout)
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=work, args=(theirs,))
+    child.start()
+    child.join()
+    return [ours.recv(), child.exitcode]
+`}
+		p := launch(t, f)
+		r := p.invoke(`{}`)
+		if r.payload != "[false, 0]" || len(r.logs) > 0 {
+			t.Errorf("got %s after %q", r.payload, r.logs)
+		}
+		p.requests.Close()
+		p.wait()
+		if got := p.output.String(); got != "from sh\nfrom the child\n" {
+			t.Errorf("descriptor 1 got %q", got)
+		}
+	})
+}
+
+func TestForkThatReturnsFromTheHandlerDoesNotReply(t *testing.T) {
+	f := function{files: map[string]string{"app.py": `
+import os
+def handler(event, context):
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return "parent"
+    return "child"
+`}}
+	p := launch(t, f)
+	for range 3 {
+		if got := p.result(`{}`); got != `"parent"` {
+			t.Errorf("got %s", got)
+		}
+	}
+}
