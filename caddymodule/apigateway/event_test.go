@@ -41,9 +41,9 @@ func TestEventsAreShapedAsInAWS(t *testing.T) {
 		"v2-json":    {request: "POST /pets HTTP/1.1\nHost: h\nContent-Type: application/json; charset=utf-8\nContent-Length: 15\n\n" + `{"name":"Zoë"}`},
 		"v2-binary":  {request: "PUT /cat.png HTTP/1.1\nHost: h\nContent-Type: image/png\nContent-Length: 4\n\n" + "\x89PNG"},
 		"v2-untyped": {request: "POST / HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}"},
-		"v2-query":   {request: "GET /?email=test%2Balias@gmail.com&plus=test+alias&url=https://x.org/&broken=100%&empty&=noname&&q=1;2&list=a,b&list=c HTTP/1.1\nHost: h\n\n"},
+		"v2-query":   {request: "GET /?email=test%2Balias@gmail.com&plus=test+alias&url=https://x.org/&broken=100%&empty&=noname&&q=1;2&list=a,b&list=c&last=%2B HTTP/1.1\nHost: h\n\n"},
 		"v2-spoofed": {request: "GET / HTTP/1.1\nHost: h\nX-Forwarded-For: 10.0.0.1\nX-Forwarded-Proto: https\nX-Forwarded-Port: 1\n" +
-			"Connection: X-Internal, close\nX-Internal: secret\nKeep-Alive: 5\nTE: trailers\nProxy-Authorization: Basic eA==\nUpgrade: h2c\nX-Kept: yes\n\n"},
+			"Connection: close,x-internal , cookie\nX-Internal: secret\nCookie: a=1\nKeep-Alive: 5\nTE: trailers\nProxy-Authorization: Basic eA==\nUpgrade: h2c\nX-Kept: yes\n\n"},
 		"v2-proxied": {request: "GET / HTTP/1.1\nHost: h\nX-Forwarded-For: 10.0.0.1\nX-Forwarded-Proto: https\n\n", context: apigateway.Context{TrustedProxy: true}},
 		"v1-get": {
 			route: apigateway.Route{Payload: apigateway.V1},

@@ -85,6 +85,8 @@ func TestResponsesAreUnderstoodAsInAWS(t *testing.T) {
 		"connection in lists": {v2, `{"statusCode":200,"multiValueHeaders":{"Connection":["x-own"],"x-own":["1"],"Content-Length":["1"]}}`, 200, jsonType, "", ""},
 		"last of a field":     {v2, `{"statusCode":500,"body":1,"statusCode":201,"body":"x"}`, 201, jsonType, "x", ""},
 		"escaped field":       {v2, `{"status\u0043ode":201}`, 201, jsonType, "", ""},
+		"half a surrogate":    {v2, `"\ud83dxxde00"`, 200, jsonType, "\ufffdxxde00", ""},
+		"control character":   {v2, "\"a long text\x01, then more\"", 0, nil, "", "control character within a string"},
 		"ends early":          {v2, `{"statusCode":200`, 0, nil, "", "ends too early"},
 		"no JSON":             {v2, `hello`, 0, nil, "", "no JSON"},
 		"two values":          {v2, `{} {}`, 0, nil, "", "after the value"},

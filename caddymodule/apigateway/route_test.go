@@ -64,10 +64,14 @@ func TestPathParametersAreTakenByTheRoute(t *testing.T) {
 func TestPathParametersOfTheContextWin(t *testing.T) {
 	r, _ := request(t, "GET /pets/12 HTTP/1.1\nHost: h\n\n")
 	c := apigateway.Context{PathParameters: []apigateway.Parameter{{Name: "id", Value: "twelve"}, {Name: "none"}}}
+	empty := apigateway.Context{PathParameters: []apigateway.Parameter{{Name: "id"}}}
 	for _, payload := range []apigateway.Payload{apigateway.V2, apigateway.V1} {
-		e := decodeEvent(t, prepared(t, apigateway.Route{Payload: payload, Key: "GET /pets/{id}"}), r, nil, &c)
-		if !maps.Equal(e.PathParameters, map[string]string{"id": "twelve"}) {
+		rt := prepared(t, apigateway.Route{Payload: payload, Key: "GET /pets/{id}"})
+		if e := decodeEvent(t, rt, r, nil, &c); !maps.Equal(e.PathParameters, map[string]string{"id": "twelve"}) {
 			t.Errorf("%s: %v", payload, e.PathParameters)
+		}
+		if e := decodeEvent(t, rt, r, nil, &empty); !maps.Equal(e.PathParameters, map[string]string{"id": "12"}) {
+			t.Errorf("%s, an empty value: %v", payload, e.PathParameters)
 		}
 	}
 }
