@@ -5,10 +5,17 @@ import "unicode/utf8"
 // appendString appends s as a JSON string. Bytes that are not UTF-8 become
 // U+FFFD, as encoding/json has it.
 func appendString(dst []byte, s string) []byte {
+	// Most have nothing to escape: copied first, they are looked through by the
+	// word. BenchmarkAppendEvent/get/2.0 takes a quarter longer without this.
+	start := len(dst)
+	dst = append(append(dst, '"'), s...)
+	if text := dst[start+1:]; plainPrefix(text) == len(text) && utf8.Valid(text) {
+		return append(dst, '"')
+	}
 	if !utf8.ValidString(s) {
 		s = string([]rune(s))
 	}
-	return appendValid(dst, s)
+	return appendValid(dst[:start], s)
 }
 
 // appendValid appends s, which is valid UTF-8, as a JSON string.
