@@ -161,6 +161,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start takes over the limits of this configuration, starts what is provisioned,
 // and follows the code.
 func (a *App) Start() error {
+	tuneGC()
 	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
 		return err
 	}
