@@ -20,8 +20,9 @@ func (rt *Route) appendBody(dst []byte, header http.Header, body []byte) (_ []by
 }
 
 // isText tells whether a body is given to the function as it is. In format 2.0
-// the types are those that HTTP APIs take for text, others with JSON or XML in
-// them, and forms; a body of no type is binary there, and JSON in format 1.0.
+// the types are those that HTTP APIs take for text, and others with JSON or XML
+// in them. A form is not among them on AWS, and a body of no type is binary; in
+// format 1.0 both are text.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings.html
 func (rt *Route) isText(header http.Header, body []byte) bool {
 	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -31,6 +32,9 @@ func (rt *Route) isText(header http.Header, body []byte) bool {
 	mediaType = strings.ToLower(strings.Trim(mediaType, " \t"))
 	if mediaType == "" && rt.v1 {
 		mediaType = "application/json"
+	}
+	if mediaType == "application/x-www-form-urlencoded" && !rt.v1 {
+		return false
 	}
 	return isTextType(mediaType) && !rt.isBinaryType(mediaType) && utf8.Valid(body)
 }

@@ -178,7 +178,8 @@ func TestBodyIsTextOrBase64ByItsType(t *testing.T) {
 		{mime: "application/javascript", body: text},
 		{mime: "application/xml", body: text},
 		{mime: "image/svg+xml", body: text},
-		{mime: "application/x-www-form-urlencoded", body: "a=1"},
+		{mime: "application/x-www-form-urlencoded", body: "a=1", base64: true},
+		{mime: "application/x-www-form-urlencoded", body: "a=1", payload: apigateway.V1},
 		{mime: "application/json", encoding: "identity", body: text},
 		{mime: "application/json", encoding: "gzip", body: text, base64: true},
 		{mime: "application/json", body: invalid, base64: true},
@@ -191,7 +192,7 @@ func TestBodyIsTextOrBase64ByItsType(t *testing.T) {
 		{mime: "text/plain", types: []string{"*/*"}, body: text, base64: true},
 		{mime: "text/plain", types: []string{"image/*"}, body: text},
 		{mime: "text/plain", types: []string{"image/png", "TEXT/*"}, body: text, base64: true},
-		{mime: "application/x-www-form-urlencoded", types: []string{"application/x-www-form-urlencoded"}, body: "a=1", base64: true},
+		{mime: "application/x-www-form-urlencoded", types: []string{"application/x-www-form-urlencoded"}, body: "a=1", payload: apigateway.V1, base64: true},
 	} {
 		t.Run(fmt.Sprint(test.payload, test.mime, test.encoding, test.types, test.base64), func(t *testing.T) {
 			r, _ := request(t, "POST / HTTP/1.1\nHost: h\n\n")
