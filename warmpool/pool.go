@@ -123,12 +123,6 @@ func (p *Pool) Reconfigure(config Config) error {
 	return nil
 }
 
-func (p *Pool) settings() Config {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.config
-}
-
 // Metrics collects what the pool counts.
 func (p *Pool) Metrics() *Metrics { return p.metrics }
 

@@ -61,7 +61,6 @@ type Call struct {
 	waiting  bool // parked on wake, able to take the reader's seat
 	err      error
 	deadline time.Time
-	chunks   [][]byte // streamed, not yet written by this call's goroutine
 
 	errorType string // of an outcome that the gateway found, for the REPORT line
 	streamErr error  // only touched by the call's goroutine

@@ -39,7 +39,8 @@ func (e *Environment) collapse() {
 	// gives up because the reaper closes the pipe.
 	e.in.Close()
 	e.order.Lock()
-	e.order.Unlock() //nolint:staticcheck // only to wait
+	//lint:ignore SA2001 only to wait
+	e.order.Unlock()
 	unread := e.drain()
 	status, oom := e.proc.Exit()
 	e.mu.Lock()
