@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,15 +21,24 @@ const (
 
 // A family is what runtimes of one language have in common.
 type family struct {
-	name    string // for people
-	program string
-	debian  string // package
+	id      string
+	name    string  // for people
+	program string  // its name, without a version
+	says    string  // before the version, when asked for it
+	oldest  version // that the bootstrap runs on
+	debian  string  // package
 	files   func() map[string][]byte
 }
 
 var families = map[string]family{
-	FamilyNode:   {name: "Node.js", program: "node", debian: "nodejs", files: nodejs.Files},
-	FamilyPython: {name: "Python 3", program: "python3", debian: "python3", files: python.Files},
+	FamilyNode: {
+		id: FamilyNode, name: "Node.js", program: "node", says: "v", oldest: version{18, 0},
+		debian: "nodejs", files: nodejs.Files,
+	},
+	FamilyPython: {
+		id: FamilyPython, name: "Python", program: "python3", says: "Python ", oldest: version{3, 9},
+		debian: "python3", files: python.Files,
+	},
 }
 
 // isProgram reports whether a file in a bin folder has the family's name, with
@@ -55,12 +65,16 @@ type wanted struct {
 // and Hearth has not from what nobody has.
 func parseRuntime(runtime string) (wanted, error) {
 	if !slices.Contains(supported, runtime) {
-		for _, prefix := range []string{"java", "provided", "dotnet", "ruby", "go1.x", "nodejs", "python"} {
+		problem := "is not one of Lambda's"
+		for _, prefix := range []string{"java", "provided", "dotnet", "ruby", "go1.x", FamilyNode, FamilyPython} {
 			if strings.HasPrefix(runtime, prefix) {
-				return wanted{}, fmt.Errorf("runtime %s is not supported; supported are %s", runtime, strings.Join(supported, ", "))
+				problem = "is not supported yet"
+				if prefix == FamilyNode || prefix == FamilyPython {
+					problem = "is not supported"
+				}
 			}
 		}
-		return wanted{}, fmt.Errorf("runtime %q is not one of Lambda's; supported are %s", runtime, strings.Join(supported, ", "))
+		return wanted{}, fmt.Errorf("runtime %q %s; supported are %s", runtime, problem, strings.Join(supported, ", "))
 	}
 	if rest, ok := strings.CutPrefix(runtime, FamilyNode); ok {
 		major, err := strconv.Atoi(strings.TrimSuffix(rest, ".x"))
@@ -71,7 +85,7 @@ func parseRuntime(runtime string) (wanted, error) {
 }
 
 // distance says how far a version is from the wanted one; 0 is the same as far
-// as the runtime's name tells. Of two that are equally far the newer is nearer.
+// as the runtime's name tells. Of two as far the newer is nearer.
 func (w wanted) distance(s string) int {
 	v, ok := parseVersion(s)
 	if !ok {
@@ -93,6 +107,10 @@ func WriteBootstraps(dir string) error {
 	for name, f := range families {
 		folder := filepath.Join(dir, name)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		// Whatever the umask: environments run as another user.
+		if err := os.Chmod(folder, 0o755); err != nil {
 			return err
 		}
 		for file, data := range f.files() {
@@ -128,6 +146,16 @@ func writeFile(path string, data []byte) error {
 	return os.Rename(f.Name(), path)
 }
 
+// Precompile compiles the bootstrap that WriteBootstraps wrote below dir for in, so
+// that environments start in two thirds of the time. It returns at once when that
+// has been done, or when in would gain nothing by it.
+func Precompile(ctx context.Context, in Interpreter, dir string) error {
+	if in.Family != FamilyPython {
+		return nil
+	}
+	return python.Compile(ctx, in.Path, in.Version, filepath.Join(dir, FamilyPython))
+}
+
 // Command is how in is started: with what arguments, and with which of the
 // function's variables, which are those that must be there when the process
 // starts. All variables come with the init frame as well, so a process that is
@@ -153,8 +181,13 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 // early reports whether a variable only works when it is there at the start.
 func early(name string) bool {
 	switch name {
-	case "PATH", "LANG", "LC_ALL", "TZ", "UV_THREADPOOL_SIZE", "MALLOC_ARENA_MAX", "SSL_CERT_FILE", "SSL_CERT_DIR":
+	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR":
 		return true
 	}
-	return strings.HasPrefix(name, "NODE_") || strings.HasPrefix(name, "PYTHON") || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "OPENSSL_")
+	for _, prefix := range []string{"NODE_", "PYTHON", "LD_", "LC_", "MALLOC_", "OPENSSL_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }

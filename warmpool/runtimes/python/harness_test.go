@@ -64,6 +64,7 @@ type function struct {
 	env         map[string]string
 	early       []string // variables of the process itself
 	concurrency int
+	bootstrap   string // its folder; written anew when empty
 }
 
 // A process is a function that was started.
@@ -80,6 +81,26 @@ type process struct {
 	waited   bool
 }
 
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeBootstrap returns a folder with the bootstrap.
+func writeBootstrap(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range python.Files() {
+		write(t, filepath.Join(dir, name), string(data))
+	}
+	return dir
+}
+
 // boot starts a process and does not send the init frame.
 func boot(t testing.TB, f function) *process {
 	t.Helper()
@@ -87,21 +108,11 @@ func boot(t testing.TB, f function) *process {
 		f.python = pythons()[0]
 	}
 	p := &process{t: t, taskRoot: t.TempDir(), packet: true}
-	write := func(dir, name, text string) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for name, text := range f.files {
-		write(p.taskRoot, name, text)
+		write(t, filepath.Join(p.taskRoot, name), text)
 	}
-	runtimeDir := t.TempDir()
-	for name, data := range python.Files() {
-		write(runtimeDir, name, string(data))
+	if f.bootstrap == "" {
+		f.bootstrap = writeBootstrap(t)
 	}
 
 	var fds [2]int
@@ -116,7 +127,7 @@ func boot(t testing.TB, f function) *process {
 	}
 	p.replies = replies
 
-	p.cmd = exec.Command(f.python, python.Args(runtimeDir)...)
+	p.cmd = exec.Command(f.python, python.Args(f.bootstrap)...)
 	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, f.early...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.ExtraFiles = []*os.File{in, out}
