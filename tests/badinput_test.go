@@ -16,7 +16,6 @@ type mishap struct {
 	runtime, handler string
 	files            map[string]string
 	more             string // of the function block
-	path             string
 	status           int
 	logs             []string
 }

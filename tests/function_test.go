@@ -76,11 +76,11 @@ func TestExampleCaddyfileServesItsFourFunctions(t *testing.T) {
 func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
 	s := newServer(t, "", "")
 	version := func(n int) map[string]string {
-		return map[string]string{"index.mjs": fmt.Sprintf(`import { version } from './lib/version.mjs';
+		return map[string]string{"index.mjs": `import { version } from './lib/version.mjs';
 			export const handler = async (event) => {
 				if (event.rawPath === '/slow') await new Promise((r) => setTimeout(r, 1500));
 				return { statusCode: 200, body: 'version ' + version };
-			};`), "lib/version.mjs": fmt.Sprintf("export const version = %d;", n)}
+			};`, "lib/version.mjs": fmt.Sprintf("export const version = %d;", n)}
 	}
 	dir := s.code("f", version(1))
 	s.configure(nodeFunction("f", dir, ""), "invoke f")
