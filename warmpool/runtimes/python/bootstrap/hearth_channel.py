@@ -4,7 +4,7 @@ import os
 from struct import Struct
 from threading import RLock
 
-INIT, INVOKE = 1, 2
+INVOKE = 2
 READY, INIT_ERROR, RESULT, ERROR, LOG = 16, 17, 18, 19, 20
 
 HEAD = Struct("<BBHIII")
@@ -41,9 +41,10 @@ class Channel:
 
     def _leave(self):
         """A forked child is not the runtime: it neither claims frames nor replies."""
-        for fd in self._in, self._out:
-            _close(fd)
+        fds = self._in, self._out
         self._in = self._out = -1
+        for fd in fds:
+            _close(fd)
 
     @property
     def left(self):
