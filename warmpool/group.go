@@ -154,7 +154,7 @@ func (g *Group) take(short bool) *member {
 // as many as the function may have, or as there are cores to run short calls.
 func (g *Group) mayWriteAhead() bool {
 	return g.fn.PerEnvironmentConcurrency == 1 && g.pace.short() &&
-		(len(g.members) >= g.most() || len(g.members) >= g.pool.config.Starts)
+		(len(g.members) >= g.most() || len(g.members) >= g.pool.settings.Load().Starts)
 }
 
 // most is how many environments the function may have. It needs mu.
@@ -196,7 +196,7 @@ func (g *Group) refuse() error {
 	case r != nil && *r == 0:
 		g.counted.throttles.Inc()
 		return &ThrottledError{g.name, ReasonReserved, "reserved concurrency is 0"}
-	case g.waiters.len() >= g.pool.config.Queue:
+	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
 	case g.fn.QueueTimeout < 0 && g.starting == 0 && len(g.members) > 0 && len(g.members) >= g.most():
 		return g.throttled("all environments are busy and the function does not queue")

@@ -14,8 +14,8 @@ func (p *Pool) janitor() {
 		case now := <-ticker.C:
 			p.mu.Lock()
 			groups := p.snapshot()
-			timeout := p.config.IdleTimeout
 			p.mu.Unlock()
+			timeout := p.settings.Load().IdleTimeout
 			for _, g := range groups {
 				g.sampleMemory()
 				g.expire(now.Add(-timeout))

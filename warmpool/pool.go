@@ -67,15 +67,18 @@ type Starter interface {
 	Start(ctx context.Context, f *function.Function, initialization string, ended func(*environment.Environment)) (*environment.Environment, error)
 }
 
+// settings are replaced as a whole, never changed.
+type settings struct {
+	Config
+	slots chan struct{} // bounds the cold starts that run at once
+}
+
 // A Pool holds the environments of one node.
 type Pool struct {
-	config  Config
-	starter Starter
-	log     *zap.Logger
-	metrics *Metrics
-
-	// slots bounds the cold starts that run at once.
-	slots chan struct{}
+	settings atomic.Pointer[settings]
+	starter  Starter
+	log      *zap.Logger
+	metrics  *Metrics
 
 	ctx    context.Context // ends when the pool closes: starts are abandoned
 	cancel context.CancelFunc
@@ -96,12 +99,12 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		config: config, starter: starter, log: log,
-		slots:  make(chan struct{}, config.Starts),
+		starter: starter, log: log,
 		groups: make(map[string]*Group),
 		ending: make(map[*Group]struct{}),
 		budget: budget{memoryMB: config.MemoryMB, environments: config.Concurrency},
 	}
+	p.settings.Store(&settings{config, make(chan struct{}, config.Starts)})
 	p.metrics = newMetrics(p)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tasks.Go(p.janitor)
@@ -116,9 +119,12 @@ func (p *Pool) Reconfigure(config Config) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config.IdleTimeout = config.IdleTimeout
-	p.config.Queue = config.Queue
-	p.config.ShutdownGrace = config.ShutdownGrace
+	next := &settings{config, p.settings.Load().slots}
+	if cap(next.slots) != config.Starts {
+		// Starts under way give back the slots that they took.
+		next.slots = make(chan struct{}, config.Starts)
+	}
+	p.settings.Store(next)
 	p.budget.memoryMB, p.budget.environments = config.MemoryMB, config.Concurrency
 	return nil
 }

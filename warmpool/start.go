@@ -26,7 +26,7 @@ func (g *Group) grow() {
 // growLocked needs mu.
 func (g *Group) growLocked() {
 	for !g.closed && g.pool.ctx.Err() == nil &&
-		g.starting < g.pool.config.Starts && len(g.members)+g.starting < g.most() {
+		g.starting < g.pool.settings.Load().Starts && len(g.members)+g.starting < g.most() {
 		initialization := OnDemand
 		switch {
 		case g.missingProvisioned() > 0 && g.retry == nil:
@@ -54,27 +54,28 @@ func (g *Group) missingProvisioned() int {
 // start makes one environment, on a goroutine of its own.
 func (g *Group) start(initialization string) {
 	p := g.pool
+	slots := p.settings.Load().slots
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-p.ctx.Done():
 		g.abandonStart()
 		return
 	}
 	f, generation, wanted := g.plan(initialization)
 	if !wanted {
-		<-p.slots
+		<-slots
 		g.abandonStart()
 		return
 	}
 	if !p.reserve(f.MemoryMB) {
-		<-p.slots
+		<-slots
 		p.starved.Store(true)
 		p.log.Warn("no room for an environment", zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
 		g.abandonStart()
 		return
 	}
 	env, err := p.starter.Start(p.ctx, f, initialization, g.ended)
-	<-p.slots
+	<-slots
 	if err != nil {
 		p.unreserve(f.MemoryMB)
 		g.startFailed(f, generation, initialization, err)
@@ -195,7 +196,7 @@ func (g *Group) retire(m *member) {
 	}
 	m.dead = true
 	g.drop(m)
-	grace := g.pool.config.ShutdownGrace
+	grace := g.pool.settings.Load().ShutdownGrace
 	g.pool.tasks.Go(func() { m.env.Shutdown(grace) })
 }
 
