@@ -146,7 +146,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.groups = make(map[string]*warmpool.Group, len(a.functions))
 	for name, f := range a.functions {
-		if err := a.node.launcher.Check(f); err != nil {
+		if err := a.node.launcher.Check(ctx, f); err != nil {
 			return err
 		}
 		a.groups[name] = a.node.pool.Retain(f)

@@ -46,6 +46,9 @@ var _ Starter = (*Launcher)(nil)
 // environment has them mounted.
 func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
 	l := &Launcher{LauncherConfig: config, log: log}
+	if err := config.Interpreters.Validate(); err != nil {
+		return nil, err
+	}
 	if err := runtimes.WriteBootstraps(l.bootstraps()); err != nil {
 		return nil, fmt.Errorf("write the bootstraps: %w", err)
 	}
@@ -55,11 +58,15 @@ func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
 func (l *Launcher) bootstraps() string { return filepath.Join(l.Dir, "runtime") }
 
 // Check reports whether environments of f can be made here: the runtime is
-// known and an interpreter serves it. A worse match than asked for is logged.
-func (l *Launcher) Check(f *function.Function) error {
-	_, warning, err := l.Interpreters.Find(f.Runtime)
+// known and an interpreter serves it. A worse match than asked for is logged. It
+// also compiles the bootstrap for the interpreter, once.
+func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
+	interpreter, warning, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
+	}
+	if err := runtimes.Precompile(ctx, interpreter, l.bootstraps()); err != nil {
+		l.log.Warn("cold starts are slower: the bootstrap could not be compiled", zap.String("function", f.Name), zap.Error(err))
 	}
 	if warning != "" {
 		l.log.Warn(warning, zap.String("function", f.Name))
