@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -17,6 +18,10 @@ const (
 	preludeEnd  = "\x00\x00\x00\x00\x00\x00\x00\x00"
 	maxPrelude  = 64 << 10
 )
+
+// chunkTimeout is how long a client may take for one chunk of at most 1 MB: one
+// that does not read at all must not keep an environment for good.
+const chunkTimeout = 2 * time.Minute
 
 // A responseStream writes a streamed response to the client as it comes.
 type responseStream struct {
@@ -49,12 +54,16 @@ func (s *responseStream) Write(chunk []byte) error {
 			return err
 		}
 	}
+	control := http.NewResponseController(s.w)
+	// The environment is busy until the client has taken the chunk. Where the
+	// connection knows no deadlines there is none.
+	_ = control.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	if len(chunk) > 0 {
 		if _, err := s.w.Write(chunk); err != nil {
 			return err
 		}
 	}
-	return http.NewResponseController(s.w).Flush()
+	return control.Flush()
 }
 
 // addPrelude gathers the prelude. Once it is whole it writes status and header,
@@ -87,6 +96,7 @@ func (s *responseStream) begin(status int) {
 // endStream answers for a streamed response that is over.
 func (i *Invoke) endStream(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	s := &x.stream
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // for the next request of the connection
 	var err error
 	switch {
 	case x.call.Outcome != environment.OutcomeResult:
