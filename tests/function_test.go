@@ -19,11 +19,17 @@ import (
 
 // nodeFunction is a function block with what most tests need.
 func nodeFunction(name, dir, more string) string {
-	return fmt.Sprintf("function %s {\n runtime nodejs20.x\n handler index.handler\n code %s\n timeout 5s\n %s\n}\n", name, dir, more)
+	if !strings.Contains("\n"+more, "\ntimeout ") {
+		more += "\ntimeout 5s"
+	}
+	return fmt.Sprintf("function %s {\n runtime nodejs20.x\n handler index.handler\n code %s\n %s\n}\n", name, dir, more)
 }
 
 func pythonFunction(name, dir, more string) string {
-	return fmt.Sprintf("function %s {\n runtime python3.11\n handler app.handler\n code %s\n timeout 5s\n %s\n}\n", name, dir, more)
+	if !strings.Contains("\n"+more, "\ntimeout ") {
+		more += "\ntimeout 5s"
+	}
+	return fmt.Sprintf("function %s {\n runtime python3.11\n handler app.handler\n code %s\n %s\n}\n", name, dir, more)
 }
 
 func TestExampleCaddyfileServesItsFourFunctions(t *testing.T) {
@@ -419,5 +425,59 @@ func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
 	}
 	if len(streams) > 4 {
 		t.Errorf("%d environments answered, 4 are reserved: %v", len(streams), streams)
+	}
+}
+
+func TestOneEnvironmentRunsSeveralInvocationsWhenAskedTo(t *testing.T) {
+	s := newServer(t, "", "")
+	node := s.code("n", map[string]string{"index.js": `let running = 0, most = 0;
+		exports.handler = async (event, context) => {
+			most = Math.max(most, ++running);
+			await new Promise((r) => setTimeout(r, 1000));
+			console.log('line of', context.awsRequestId);
+			running--;
+			return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME + ' ' + most }; };`})
+	python := s.code("p", map[string]string{"app.py": `
+import os, threading, time
+lock, running, most = threading.Lock(), 0, 0
+def handler(event, context):
+    global running, most
+    with lock:
+        running += 1
+        most = max(most, running)
+    time.sleep(1)
+    with lock:
+        running -= 1
+    return {"statusCode": 200, "body": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] + " " + str(most)}
+`})
+	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
+	s.configure(nodeFunction("n", node, more)+pythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.start()
+	for _, path := range []string{"/n", "/p"} {
+		s.get(path).want(t, 200, " 1")
+		began := time.Now()
+		results := make(chan response, 8)
+		for range 8 {
+			go func() {
+				got, err := try(s.request("GET", path, nil))
+				if err != nil {
+					t.Error(err)
+				}
+				results <- got
+			}()
+		}
+		streams := make(map[string]bool)
+		most := ""
+		for range 8 {
+			got := <-results
+			stream, n, _ := strings.Cut(got.body, " ")
+			streams[stream], most = true, max(most, n)
+		}
+		if len(streams) != 1 || most != "8" {
+			t.Errorf("%s: %d environments, %s at once, want one with 8", path, len(streams), most)
+		}
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("%s: eight calls of 1 s took %s", path, took)
+		}
 	}
 }

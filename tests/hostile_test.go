@@ -1,0 +1,147 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// What a hostile function tries, each by itself. It answers what it got.
+const hostile = `
+import glob, json, os, socket, subprocess, time
+
+def attempt(what):
+    try:
+        return str(what())[:200]
+    except BaseException as e:
+        return "refused: %s" % type(e).__name__
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+def fork_without_end():
+    children = 0
+    try:
+        for _ in range(5000):
+            if os.fork() == 0:
+                time.sleep(600)
+            children += 1
+    except OSError:
+        return "stopped after %d" % children
+    return "never stopped"
+
+def fill_tmp():
+    written = 0
+    try:
+        with open("/tmp/fill", "wb") as f:
+            while written < 2 << 30:
+                written += f.write(b"x" * (1 << 20))
+    except OSError as e:
+        return "stopped: %s" % e.strerror
+    finally:
+        os.unlink("/tmp/fill")
+    return "never stopped"
+
+def admin(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    return "connected"
+
+def environ_of_others():
+    found = []
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            if b"GATEWAY_SECRET" in read(path): found.append(path)
+        except OSError: pass
+    return found
+
+def handler(event, context):
+    ask = json.loads(event["body"])
+    return {"statusCode": 200, "body": json.dumps({
+        "data": attempt(lambda: os.listdir(ask["data"])),
+        "other": attempt(lambda: os.listdir(ask["other"])),
+        "admin": attempt(lambda: admin(ask["admin"])),
+        "root": attempt(lambda: os.listdir("/root")),
+        "shadow": attempt(lambda: read("/etc/shadow")),
+        "environ": attempt(environ_of_others),
+        "secret": attempt(lambda: os.environ["GATEWAY_SECRET"]),
+        "write": attempt(lambda: open("/var/task/new", "w")),
+        "mount": attempt(lambda: subprocess.check_call(["mount", "-t", "tmpfs", "none", "/tmp"], stderr=subprocess.DEVNULL)),
+        "userns": attempt(lambda: subprocess.check_call(["unshare", "-U", "true"], stderr=subprocess.DEVNULL)),
+        "kill": attempt(lambda: os.kill(ask["gateway"], 9)),
+        "tmp": attempt(fill_tmp),
+        "fork": attempt(fork_without_end),
+    })}
+`
+
+func TestHostileFunctionIsContained(t *testing.T) {
+	t.Setenv("GATEWAY_SECRET", "hunter2")
+	s := newServer(t, "", "")
+	bad := s.code("bad", map[string]string{"app.py": hostile})
+	good := s.code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
+	s.configure(pythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+nodeFunction("good", good, ""), "invoke /bad bad\ninvoke good")
+	s.start()
+	s.get("/").want(t, 200, "fine")
+
+	ask, err := json.Marshal(map[string]any{
+		"data": s.dir + "/data", "other": good, "admin": s.dir + "/admin.sock", "gateway": s.cmd.Process.Pid,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.request("POST", "/bad", strings.NewReader(string(ask)))
+	r.Header.Set("Content-Type", "application/json")
+	got := s.do(r)
+	var answer map[string]string
+	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
+		t.Fatalf("%d %s: %v", got.status, got.body, err)
+	}
+	for what, result := range answer {
+		switch what {
+		case "environ":
+			if result != "[]" {
+				t.Errorf("the gateway's secret is in %s", result)
+			}
+		case "tmp":
+			if !strings.Contains(result, "No space left") {
+				t.Errorf("filling /tmp: %s", result)
+			}
+		case "fork":
+			if !strings.HasPrefix(result, "stopped after") {
+				t.Errorf("forking without end: %s", result)
+			}
+		default:
+			if !strings.HasPrefix(result, "refused") {
+				t.Errorf("%s: %s", what, result)
+			}
+		}
+	}
+	s.get("/").want(t, 200, "fine")
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", s.cmd.Process.Pid)); err != nil {
+		t.Error("the gateway is gone")
+	}
+}
+
+func TestNetworkNoneReachesNothing(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("f", map[string]string{"app.py": `
+import socket
+def handler(event, context):
+    try:
+        socket.create_connection(("127.0.0.1", int(event["rawPath"][1:])), 2).close()
+        return {"statusCode": 200, "body": "connected"}
+    except OSError as e:
+        return {"statusCode": 200, "body": "refused"}
+`})
+	s.configure(pythonFunction("open", dir, "")+pythonFunction("shut", dir, "network none"),
+		"@shut header X-To shut\ninvoke @shut shut\ninvoke open")
+	s.start()
+	path := fmt.Sprintf("/%d", s.port)
+	s.get(path).want(t, 200, "connected")
+	r := s.request("GET", path, nil)
+	r.Header.Set("X-To", "shut")
+	s.do(r).want(t, 200, "refused")
+}
