@@ -13,16 +13,21 @@ type goal struct {
 // judge compares a report with the aims that can be judged from it.
 func judge(r report) []goal {
 	var goals []goal
-	atLeast := func(name string, measured, wanted float64, ok bool) {
-		if ok {
-			goals = append(goals, goal{name, ">= " + number(wanted), measured, measured >= wanted})
+	const node, python = "hearth Node x1", "hearth Python x1"
+	atLeast := func(name, target string, connections int, base string, wanted float64) {
+		if row := r.row(target, connections); row != nil {
+			if ratio, ok := r.ratio(row, base); ok {
+				goals = append(goals, goal{name, ">= " + number(wanted), ratio, ratio >= wanted})
+			}
 		}
 	}
-	const busy = 64
-	toProxy, ok := r.best("hearth Node", busy, proxyTarget)
-	atLeast("warm Node, 64 connections, times reverse_proxy", toProxy, 2.5, ok)
-	toRespond, ok := r.best("hearth Node", busy, respondTarget)
-	atLeast("warm Node, 64 connections, times respond", toRespond, 0.6, ok)
+	atLeast("one Node process, 64 connections, times reverse_proxy", node, 64, proxyTarget, 2.5)
+	atLeast("one Node process, 64 connections, times respond", node, 64, respondTarget, 0.6)
+	atLeast("one Node process, 16 connections, times reverse_proxy", node, 16, proxyTarget, 1.8)
+	atLeast("one Python process, 64 connections, times Node", python, 64, node, 0.7)
+	if share, ok := r.addedTime(node); ok {
+		goals = append(goals, goal{"one Node process, 1 connection, time added over respond, times reverse_proxy's", "<= 0.50", share, share <= 0.5})
+	}
 
 	for _, limit := range []struct {
 		scenario, figure string
@@ -45,17 +50,22 @@ func judge(r report) []goal {
 	return goals
 }
 
-// best returns the highest ratio to base of the targets whose name begins with prefix.
-// How many environments are best depends on the machine; the user may choose them too.
-func (r report) best(prefix string, connections int, base string) (best float64, ok bool) {
-	for i := range r.Warm {
-		row := &r.Warm[i]
-		if row.Connections != connections || !strings.HasPrefix(row.Target, prefix) {
-			continue
-		}
-		if ratio, measured := r.ratio(row, base); measured {
-			best, ok = max(best, ratio), true
+// addedTime returns what a target adds to the median answer of respond at one
+// connection, as a share of what reverse_proxy adds in the same round: the median
+// over the rounds. It is false if one of them was not measured.
+func (r report) addedTime(target string) (share float64, ok bool) {
+	row, limit, proxy := r.row(target, 1), r.row(respondTarget, 1), r.row(proxyTarget, 1)
+	if row == nil || limit == nil || proxy == nil || len(limit.Rounds) != len(row.Rounds) || len(proxy.Rounds) != len(row.Rounds) {
+		return 0, false
+	}
+	var shares []float64
+	for i := range row.Rounds {
+		if added := proxy.Rounds[i].P50 - limit.Rounds[i].P50; added > 0 {
+			shares = append(shares, float64(row.Rounds[i].P50-limit.Rounds[i].P50)/float64(added))
 		}
 	}
-	return best, ok
+	if len(shares) == 0 {
+		return 0, false
+	}
+	return median(shares), true
 }
