@@ -79,7 +79,9 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 		if err != nil {
 			return err
 		}
+		g.pool.busy.Add(1)
 		err = m.env.Invoke(c)
+		g.pool.busy.Add(-1)
 		g.release(m, c, err)
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return err

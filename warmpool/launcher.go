@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -75,7 +76,7 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 }
 
 // Start implements Starter.
-func (l *Launcher) Start(ctx context.Context, f *function.Function, initialization string, ended func(*environment.Environment)) (*environment.Environment, error) {
+func (l *Launcher) Start(ctx context.Context, f *function.Function, initialization string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error) {
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
 		return nil, err
@@ -126,6 +127,7 @@ func (l *Launcher) Start(ctx context.Context, f *function.Function, initializati
 			}
 			return process{p}, nil
 		},
+		Busy:  busy,
 		Ended: ended,
 	})
 	return env, err

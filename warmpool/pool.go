@@ -61,10 +61,10 @@ func (c *Config) setDefaults() error {
 // A Starter makes environments.
 type Starter interface {
 	// Start makes an Idle environment for f with the given initialization type
-	// ("on-demand" or "provisioned-concurrency"), and has ended called as
-	// environment.Spec.Ended. An error of the function's own is an
+	// ("on-demand" or "provisioned-concurrency"). busy and ended are those of its
+	// environment.Spec. An error of the function's own is an
 	// *environment.InitError.
-	Start(ctx context.Context, f *function.Function, initialization string, ended func(*environment.Environment)) (*environment.Environment, error)
+	Start(ctx context.Context, f *function.Function, initialization string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error)
 }
 
 // settings are replaced as a whole, never changed.
@@ -83,6 +83,9 @@ type Pool struct {
 	ctx    context.Context // ends when the pool closes: starts are abandoned
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // every goroutine of the pool's own
+
+	// busy counts the calls that are with an environment.
+	busy atomic.Int32
 
 	// starved says that a start has found no room since it was last cleared.
 	starved atomic.Bool

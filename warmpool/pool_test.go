@@ -40,7 +40,7 @@ type testStarter struct {
 	gate    chan struct{} // if set, each start takes one token first
 }
 
-func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string, ended func(*environment.Environment)) (*environment.Environment, error) {
+func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error) {
 	raise(&s.mostAt, s.atOnce.Add(1))
 	defer s.atOnce.Add(-1)
 	n := s.started.Add(1)
@@ -68,6 +68,7 @@ func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return environmenttest.Start(output, pipes)
 		},
+		Busy: busy,
 		Ended: func(e *environment.Environment) {
 			s.live.Add(-1)
 			ended(e)

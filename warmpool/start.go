@@ -74,7 +74,7 @@ func (g *Group) start(initialization string) {
 		g.abandonStart()
 		return
 	}
-	env, err := p.starter.Start(p.ctx, f, initialization, g.ended)
+	env, err := p.starter.Start(p.ctx, f, initialization, &p.busy, g.ended)
 	<-slots
 	if err != nil {
 		p.unreserve(f.MemoryMB)

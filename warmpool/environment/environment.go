@@ -41,6 +41,8 @@ type Spec struct {
 	// Start starts the runtime process with output as its stdout and stderr, and
 	// pipes as descriptors 3 and 4. The files are closed by the caller.
 	Start func(output *os.File, pipes []*os.File) (Process, error)
+	// Busy counts the calls in flight on the node. May be nil.
+	Busy *atomic.Int32
 	// Ended is called once, on a goroutine of the environment's own, when an
 	// environment that Start returned is Gone. That may be before Start returns.
 	Ended func(*Environment)
@@ -80,6 +82,7 @@ type Environment struct {
 
 	// Only touched by who has the reader's seat.
 	out   *os.File
+	spin  spinner
 	buf   []byte
 	start int // of the bytes in buf that are not handled yet
 	end   int

@@ -64,6 +64,11 @@ func (e *Environment) spawn() (err error) {
 	}
 	e.out = open(replyR, "replies", true)
 	childOut := open(replyW, "replies", false)
+	raw, err := e.out.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("use the reply pipe: %w", err)
+	}
+	e.spin.init(raw, e.spec.Busy)
 
 	outputR, outputW, err := pipe(0)
 	if err != nil {
@@ -163,7 +168,7 @@ func (e *Environment) fill() error {
 	} else {
 		e.reserve(runtimes.HeadSize)
 	}
-	n, err := e.out.Read(e.buf[e.end:])
+	n, err := e.spin.read(e.buf[e.end:], e.out.Read)
 	e.end += n
 	if n > 0 {
 		return nil
