@@ -59,7 +59,8 @@ func (f *Follower) Close() error {
 // add watches dir and what is below it. The folder that a symbolic link at root
 // leads to is watched, and the folder of the link for its replacement.
 func (f *Follower) add(dir string) error {
-	if dir == f.root {
+	isRoot := dir == f.root // which is followed whatever its name
+	if isRoot {
 		if err := f.watcher.Add(filepath.Dir(f.root)); err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (f *Follower) add(dir string) error {
 		if err := f.watcher.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w (fs.inotify.max_user_watches may be too low)", err)
 		}
-		if path != dir && skipped[entry.Name()] {
+		if !(isRoot && path == dir) && skipped[entry.Name()] {
 			return filepath.SkipDir
 		}
 		return nil
@@ -130,8 +131,12 @@ func (f *Follower) concerns(event fsnotify.Event) bool {
 	return event.Name == f.root || filepath.Dir(event.Name) != filepath.Dir(f.root)
 }
 
-// refresh watches what has been created, if it is a folder.
+// refresh watches what has been created, if it is a folder, and not one in a
+// folder whose inside is not followed.
 func (f *Follower) refresh(path string) error {
+	if parent := filepath.Dir(path); path != f.root && parent != f.root && skipped[filepath.Base(parent)] {
+		return nil
+	}
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return nil // a file, or gone again
