@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -274,10 +275,11 @@ func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 		return err
 	}
 	v, err := caddy.ParseDuration(s)
-	if err != nil || v <= 0 {
+	v = v.Round(time.Millisecond)
+	if err != nil || v <= 0 { // zero would stand for the default
 		return d.Errf("%s: '%s' is not a duration such as 30s or 5m", name, s)
 	}
-	*to = caddy.Duration(v.Round(time.Millisecond))
+	*to = caddy.Duration(v)
 	return nil
 }
 
@@ -305,7 +307,7 @@ func megabytes(d *caddyfile.Dispenser, to *int) error {
 		*to = n
 		return nil
 	}
-	// "1GB" is 1024 MB to a Lambda user, so decimal units count as binary ones.
+	// "1GB" and "1G" are 1024 MB to a Lambda user: decimal units count as binary ones.
 	bytes, err := humanize.ParseBytes(binaryUnit(s))
 	if err != nil || bytes < 1<<20 || bytes > 1<<50 {
 		return d.Errf("%s: '%s' is not a size such as 256, 256MB or 1GB", name, s)
@@ -314,11 +316,14 @@ func megabytes(d *caddyfile.Dispenser, to *int) error {
 	return nil
 }
 
+// binaryUnit makes the unit of a size binary: G and GB become GiB.
 func binaryUnit(s string) string {
-	if n := len(s); n > 1 && (s[n-1] == 'B' || s[n-1] == 'b') && s[n-2] != 'i' && (s[n-2] < '0' || s[n-2] > '9') {
-		return s[:n-1] + "iB"
+	number := strings.TrimRight(s, "kmgtbKMGTB")
+	unit := strings.TrimRight(s[len(number):], "bB")
+	if len(unit) != 1 {
+		return s
 	}
-	return s
+	return number + unit + "iB"
 }
 
 // pairs reads "<option> <name> <value>" or a block of "<name> <value>".
