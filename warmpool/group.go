@@ -109,9 +109,11 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 			return m, nil
 		}
 	}
-	if err := g.refuse(); err != nil {
-		g.mu.Unlock()
-		return nil, err
+	if !again { // one that comes back has been accepted
+		if err := g.refuse(); err != nil {
+			g.mu.Unlock()
+			return nil, err
+		}
 	}
 	w := newWaiter(c.Short())
 	if again {

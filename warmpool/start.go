@@ -69,8 +69,10 @@ func (g *Group) start(initialization string) {
 	}
 	if !p.reserve(f.MemoryMB) {
 		<-slots
-		p.starved.Store(true)
-		p.log.Warn("no room for an environment", zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
+		if !p.starved.Swap(true) { // once until there is room, not for every call
+			p.log.Warn("no room for an environment: all of the memory budget or of the concurrency is in use",
+				zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
+		}
 		g.abandonStart()
 		return
 	}
