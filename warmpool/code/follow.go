@@ -23,6 +23,10 @@ type Follower struct {
 	log     *zap.Logger
 	watcher *fsnotify.Watcher
 	done    sync.WaitGroup
+
+	// Touched by Follow and then by run only.
+	anchors map[string]bool // root, and the symbolic links on the way to it
+	parents map[string]bool // the folders that hold them
 }
 
 // skipped are folders whose inside is not followed. They themselves are, so that
@@ -40,7 +44,9 @@ func Follow(root string, changed func(), log *zap.Logger) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow %s: %w", root, err)
 	}
-	f := &Follower{root: root, changed: changed, log: log, watcher: watcher}
+	f := &Follower{root: filepath.Clean(root), changed: changed, log: log, watcher: watcher,
+		anchors: make(map[string]bool), parents: make(map[string]bool)}
+	root = f.root
 	if err := f.add(root); err != nil {
 		watcher.Close()
 		return nil, fmt.Errorf("follow %s: %w", root, err)
@@ -56,12 +62,27 @@ func (f *Follower) Close() error {
 	return err
 }
 
-// add watches dir and what is below it. The folder that a symbolic link at root
-// leads to is watched, and the folder of the link for its replacement.
+// anchor watches for the replacement of root, or of a symbolic link on the way
+// to it: tools that deploy often turn such a link to another folder.
+func (f *Follower) anchor() error {
+	for path := f.root; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if info, err := os.Lstat(path); path != f.root && (err != nil || info.Mode()&fs.ModeSymlink == 0) {
+			continue
+		}
+		if err := f.watcher.Add(filepath.Dir(path)); err != nil {
+			return err
+		}
+		f.anchors[path], f.parents[filepath.Dir(path)] = true, true
+	}
+	return nil
+}
+
+// add watches dir and what is below it. The folder that root leads to is watched
+// where it really is.
 func (f *Follower) add(dir string) error {
 	isRoot := dir == f.root // which is followed whatever its name
 	if isRoot {
-		if err := f.watcher.Add(filepath.Dir(f.root)); err != nil {
+		if err := f.anchor(); err != nil {
 			return err
 		}
 		resolved, err := filepath.EvalSymlinks(dir)
@@ -103,7 +124,7 @@ func (f *Follower) run() {
 					again = time.After(rescan)
 				}
 			}
-			if event.Name == f.root && event.Has(fsnotify.Remove|fsnotify.Rename) {
+			if f.anchors[event.Name] && event.Has(fsnotify.Remove|fsnotify.Rename) {
 				again = time.After(rescan)
 			}
 			f.changed()
@@ -125,15 +146,18 @@ func (f *Follower) run() {
 	}
 }
 
-// concerns reports whether an event is about root or something in it; the
-// folder that holds root is watched too.
+// concerns reports whether an event is about root, or something in it, or a link
+// on the way to it; the folders that hold these are watched too.
 func (f *Follower) concerns(event fsnotify.Event) bool {
-	return event.Name == f.root || filepath.Dir(event.Name) != filepath.Dir(f.root)
+	return f.anchors[event.Name] || !f.parents[filepath.Dir(event.Name)]
 }
 
 // refresh watches what has been created, if it is a folder, and not one in a
 // folder whose inside is not followed.
 func (f *Follower) refresh(path string) error {
+	if f.anchors[path] {
+		path = f.root
+	}
 	if parent := filepath.Dir(path); path != f.root && parent != f.root && skipped[filepath.Base(parent)] {
 		return nil
 	}

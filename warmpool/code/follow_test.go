@@ -231,6 +231,19 @@ func TestLinkThatIsTurnedToAnotherFolderIsFollowed(t *testing.T) {
 	f.await("a file in the second folder")
 }
 
+func TestLinkOnTheWayToTheFolderIsFollowed(t *testing.T) {
+	parent := t.TempDir()
+	one, two := mkdir(t, parent+"/releases/1/thumb"), mkdir(t, parent+"/releases/2/thumb")
+	must(t, os.Symlink(filepath.Dir(one), parent+"/current"))
+	f := follow(t, parent+"/current/thumb")
+	must(t, os.Symlink(filepath.Dir(two), parent+"/.new"))
+	must(t, os.Rename(parent+"/.new", parent+"/current"))
+	f.awaitWatch(two)
+	f.barrier()
+	write(t, two+"/index.js")
+	f.await("a file in the second folder")
+}
+
 func TestFolderThatIsMissingIsRefusedByName(t *testing.T) {
 	root := t.TempDir() + "/nowhere"
 	if _, err := Follow(root, func() {}, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "follow "+root+": ") {
