@@ -3,12 +3,12 @@
 // The Node.js runtime: loads a handler and invokes it, as Lambda's does. It
 // speaks frames (package runtimes) over descriptors 3 and 4.
 //
-// Everything of the function comes with the init frame, so until then this is
-// the runtime of no function in particular.
+// Everything of the function comes with the init frame. What can be loaded
+// before it is, so that a process that waits for its function has that behind it.
 
-const channel = require('./channel.js');
+const { readInit } = require('./channel.js');
+const { run } = require('./runtime.js');
 
-const init = channel.readInit();
+const init = readInit();
 if (init === undefined) process.exit(0);
-// Not before: it depends on the variables that came with the frame.
-require('./runtime.js').run(init);
+run(init);

@@ -3,7 +3,7 @@
 // Frames over two pipes. Layouts are in package runtimes, frame.go. The file
 // functions are taken now, so that code of the function cannot replace them.
 
-const { read, readSync, writeSync } = require('fs');
+const { readSync, writeSync } = require('fs');
 
 const IN = 3;
 const OUT = 4;
@@ -46,54 +46,86 @@ function next() {
   return true;
 }
 
-// nextAsync is next for environments that run several invocations at once. The
-// frame is handed over, because the next may be read before it is done with.
-function nextAsync(callback) {
-  const first = Buffer.allocUnsafe(PAGE);
-  read(IN, first, 0, PAGE, null, (error, n) => {
-    if (error || n === 0) return callback(undefined);
-    const length = HEAD + first.readUInt32LE(4);
-    if (n >= length) return callback({ buffer: first, length });
-    const whole = Buffer.allocUnsafe(length);
-    first.copy(whole, 0, 0, n);
-    const more = () => read(IN, whole, n, length - n, null, (err, got) => {
-      if (err || got === 0) return callback(undefined);
-      n += got;
-      return n < length ? more() : callback({ buffer: whole, length });
-    });
-    return more();
+// receive is next for environments that run several invocations at once. It
+// calls onFrame for each frame and onEnd after the last, and returns the functions
+// that pause and resume it.
+//
+// Not fs.read: a read that waits in the thread pool keeps the process from
+// exiting.
+function receive(onFrame, onEnd) {
+  const { Socket } = require('net');
+  const first = Buffer.allocUnsafeSlow(PAGE);
+  let whole; // of a frame of several pages
+  let have = 0;
+  const socket = new Socket({
+    fd: IN,
+    readable: true,
+    writable: false,
+    onread: {
+      // Again never more than is missing: how large the buffer is decides.
+      buffer: () => (whole === undefined ? first : whole.subarray(have)),
+      callback(n, bytes) {
+        if (whole === undefined) {
+          const length = HEAD + first.readUInt32LE(4);
+          if (n >= length) {
+            onFrame({ buffer: bytes, length });
+            return true;
+          }
+          whole = Buffer.allocUnsafeSlow(length);
+          first.copy(whole, 0, 0, n);
+        }
+        have += n;
+        if (have === whole.length) {
+          const buffer = whole;
+          whole = undefined;
+          have = 0;
+          onFrame({ buffer, length: buffer.length });
+        }
+        return true;
+      },
+    },
   });
+  socket.on('end', onEnd);
+  socket.on('error', onEnd);
+  return { pause: () => socket.pause(), resume: () => socket.resume() };
 }
 
 function readInit() {
   return next() ? JSON.parse(frame.buffer.utf8Slice(HEAD, frame.length)) : undefined;
 }
 
-let out = Buffer.allocUnsafeSlow(64 << 10);
-let words = new Uint32Array(out.buffer); // the fields of the head from byte 4 on
+const USUAL = 64 << 10;
+let out;
+let words; // the head's four fields of 32 bits
 
-function reserve(size) {
-  if (size <= out.length) return;
-  out = Buffer.allocUnsafeSlow(size + (-size & 4095));
-  words = new Uint32Array(out.buffer);
+function allocate(size) {
+  out = Buffer.allocUnsafeSlow(size);
+  words = new Uint32Array(out.buffer, 0, HEAD / 4); // both ends are little-endian
+}
+
+allocate(USUAL);
+
+// write handles what a blocking pipe never does as well, for code of the function
+// may have made it a non-blocking one.
+function write(end) {
+  for (let n = 0; n < end;) {
+    try {
+      n += writeSync(OUT, out, n, end - n, null);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // a millisecond
+    }
+  }
 }
 
 // flush writes the frame whose payload of size bytes is in out.
 function flush(kind, seq, value, size) {
-  out[0] = MAGIC;
-  out[1] = kind;
-  out[2] = 0;
-  out[3] = 0;
+  words[0] = MAGIC | (kind << 8);
   words[1] = size;
   words[2] = seq;
   words[3] = value;
-  const end = HEAD + size;
-  let n = writeSync(OUT, out, 0, end, null);
-  while (n < end) n += writeSync(OUT, out, n, end - n, null);
-  if (out.length > 4 << 20) { // one large frame is no reason to keep so much
-    out = Buffer.allocUnsafeSlow(64 << 10);
-    words = new Uint32Array(out.buffer);
-  }
+  write(HEAD + size);
+  if (out.length > 4 << 20) allocate(USUAL); // one large frame is no reason to keep so much
 }
 
 // sendText returns false, and sends nothing, when text has more than limit bytes.
@@ -101,31 +133,16 @@ function sendText(kind, seq, value, text, limit) {
   if (HEAD + text.length * 3 > out.length) {
     const size = Buffer.byteLength(text);
     if (size > limit) return false;
-    reserve(HEAD + size);
+    if (HEAD + size > out.length) allocate(HEAD + size);
   }
-  const size = out.utf8Write(text, HEAD);
-  if (size > limit) return false;
-  flush(kind, seq, value, size);
+  flush(kind, seq, value, out.utf8Write(text, HEAD));
   return true;
 }
 
 function sendBytes(kind, seq, value, bytes) {
-  reserve(HEAD + bytes.length);
+  if (HEAD + bytes.length > out.length) allocate(HEAD + bytes.length);
   out.set(bytes, HEAD);
   flush(kind, seq, value, bytes.length);
 }
 
-// What a log frame holds at most; a longer text becomes several.
-const MAX_LOG = 1 << 20;
-
-function sendLog(seq, descriptor, text) {
-  if (text.length <= MAX_LOG) {
-    sendText(KIND.LOG, seq, descriptor, text, Infinity);
-    return;
-  }
-  for (let at = 0; at < text.length; at += MAX_LOG) {
-    sendText(KIND.LOG, seq, descriptor, text.slice(at, at + MAX_LOG), Infinity);
-  }
-}
-
-module.exports = { HEAD, KIND, MAX_RESPONSE, frame, next, nextAsync, readInit, sendText, sendBytes, sendLog };
+module.exports = { HEAD, KIND, MAX_RESPONSE, frame, next, receive, readInit, sendText, sendBytes };

@@ -1,31 +1,44 @@
 'use strict';
 
-// The context object of an invocation.
+// The context object of an invocation: a plain object of its own properties, as
+// Lambda's is, because wrappers copy it with { ...context }.
 // https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html
 
 const now = Date.now;
 
-function contextClass(init) {
-  class Context {
-    callbackWaitsForEmptyEventLoop = true;
-    functionVersion = init.function_version;
-    functionName = init.function_name;
-    memoryLimitInMB = String(init.memory_mb);
-    logGroupName = init.log_group;
-    logStreamName = init.log_stream;
-    #deadline;
+// makeContexts returns the function that makes them, for the function of init.
+function makeContexts(init) {
+  const functionVersion = init.function_version;
+  const functionName = init.function_name;
+  const memoryLimitInMB = String(init.memory_mb);
+  const logGroupName = init.log_group;
+  const logStreamName = init.log_stream;
+  const ownArn = init.invoked_function_arn;
 
-    constructor(requestId, deadline, arn, clientContext, identity) {
-      this.#deadline = deadline;
-      this.clientContext = clientContext === '' ? undefined : JSON.parse(clientContext);
-      this.identity = identity === '' ? undefined : JSON.parse(identity);
-      this.invokedFunctionArn = arn === '' ? init.invoked_function_arn : arn;
-      this.awsRequestId = requestId;
-    }
-
-    getRemainingTimeInMillis() { return this.#deadline - now(); }
-  }
-  return Context;
+  return ({ requestId, deadline, arn, clientContext, identity }, succeed, fail, done) => ({
+    callbackWaitsForEmptyEventLoop: true,
+    succeed,
+    fail,
+    done,
+    functionVersion,
+    functionName,
+    memoryLimitInMB,
+    logGroupName,
+    logStreamName,
+    clientContext: clientContext === '' ? undefined : parse(clientContext, 'ClientContext'),
+    identity: identity === '' ? undefined : parse(identity, 'CognitoIdentity'),
+    invokedFunctionArn: arn === '' ? ownArn : arn,
+    awsRequestId: requestId,
+    getRemainingTimeInMillis: () => deadline - now(),
+  });
 }
 
-module.exports = { contextClass };
+function parse(json, name) {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new Error(`Cannot parse ${name} as json: ${error}`);
+  }
+}
+
+module.exports = { makeContexts };

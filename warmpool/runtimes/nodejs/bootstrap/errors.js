@@ -3,24 +3,35 @@
 // Errors in the shapes that Lambda gives them.
 // https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html
 
+const { types: { isNativeError } } = require('util');
+
+// A RuntimeError is one that the runtime itself reports. Its stack is worth as
+// much as that of the error it stands for, if there is one.
 class RuntimeError extends Error {
-  constructor(name, message) {
+  constructor(type, message, cause) {
     super(message);
-    this.name = name;
+    this.name = `Runtime.${type}`;
+    if (cause?.stack !== undefined) this.stack = `${this.name}: ${message}\n${cause.stack}`;
   }
 }
 
-class UnhandledPromiseRejection extends Error {
-  constructor(reason, promise) {
-    super(String(reason));
-    this.name = 'Runtime.UnhandledPromiseRejection';
-    this.reason = reason;
-    this.promise = promise;
-  }
+// unhandledRejection is the error for a promise that was rejected with reason.
+function unhandledRejection(reason, promise) {
+  const error = new RuntimeError('UnhandledPromiseRejection', text(reason), reason);
+  return Object.assign(error, { reason, promise });
 }
 
-const isError = (e) => e instanceof Error
-  || (e !== null && typeof e === 'object' && typeof e.name === 'string' && typeof e.message === 'string' && typeof e.stack === 'string');
+const text = (value) => {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+};
+
+// From another realm, or made to look like one.
+const isError = (e) => isNativeError(e) || e instanceof Error
+  || (e?.name && e.message && typeof e.name === 'string' && typeof e.message === 'string' && typeof e.stack === 'string');
 
 // shape is what the caller gets.
 function shape(error) {
@@ -28,29 +39,31 @@ function shape(error) {
     if (isError(error)) {
       return { errorType: String(error.name), errorMessage: String(error.message), trace: String(error.stack ?? '').split('\n') };
     }
-    return { errorType: typeof error, errorMessage: typeof error === 'object' ? JSON.stringify(error) : String(error), trace: [] };
+    return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
   } catch {
-    return { errorType: 'handled', errorMessage: 'the handler threw something that cannot be shown', trace: [] };
+    return {
+      errorType: 'handled',
+      errorMessage: 'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack',
+      trace: [],
+    };
   }
 }
 
 // describe is what the log gets: more than the caller, the error's own
-// properties and its causes included.
+// properties and its cause included.
 function describe(error) {
-  const seen = new Set();
-  const plain = (e) => {
-    if (!isError(e) || seen.has(e)) return e;
-    seen.add(e);
-    const { errorType, errorMessage, trace } = shape(e);
-    const all = { errorType, errorMessage, ...(e.code !== undefined && { code: e.code }), ...e, stack: trace };
-    if (e.cause !== undefined) all.cause = plain(e.cause);
-    return all;
-  };
+  const asError = isError(error) ? error : new Error(text(error));
   try {
-    return JSON.stringify(plain(error)) ?? String(error);
+    return JSON.stringify(asError, (key, value) => {
+      if (!(value instanceof Error)) return value;
+      const { errorType, errorMessage, trace } = shape(value);
+      const all = { errorType, errorMessage, code: value.code, ...value, stack: trace };
+      if (value.cause !== undefined) all.cause = value.cause;
+      return all;
+    });
   } catch {
-    return JSON.stringify(shape(error)); // something circular
+    return JSON.stringify(shape(asError)); // something circular, or a BigInt
   }
 }
 
-module.exports = { RuntimeError, UnhandledPromiseRejection, shape, describe };
+module.exports = { RuntimeError, unhandledRejection, shape, describe };

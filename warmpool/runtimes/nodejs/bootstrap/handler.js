@@ -1,6 +1,7 @@
 'use strict';
 
 // Finds the handler that a string such as "dir/index.ns.handler" names.
+// https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
 
 const fs = require('fs');
 const path = require('path');
@@ -9,49 +10,31 @@ const { RuntimeError } = require('./errors.js');
 
 async function load(taskRoot, name) {
   if (name.includes('..')) {
-    throw new RuntimeError('Runtime.MalformedHandlerName', `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
+    throw new RuntimeError('MalformedHandlerName', `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
   }
   const base = path.basename(name);
   const dot = base.indexOf('.');
-  if (dot <= 0 || dot === base.length - 1) {
-    throw new RuntimeError('Runtime.MalformedHandlerName', `Bad handler: ${name}`);
-  }
-  const folder = name.slice(0, name.length - base.length);
-  const module = await loadModule(taskRoot, path.join(folder, base.slice(0, dot)));
-  let handler = module;
-  for (const part of base.slice(dot + 1).split('.')) handler = handler?.[part];
-  if (handler === undefined) {
-    throw new RuntimeError('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
-  }
-  if (typeof handler !== 'function') {
-    throw new RuntimeError('Runtime.HandlerNotFound', `${name} is not a function`);
-  }
+  if (dot < 0) throw new RuntimeError('MalformedHandlerName', 'Bad handler');
+
+  const folder = name.slice(0, name.lastIndexOf(base));
+  let handler = await loadModule(taskRoot, folder, base.slice(0, dot));
+  for (const part of base.slice(dot + 1).split('.')) handler &&= handler[part];
+  if (!handler) throw new RuntimeError('HandlerNotFound', `${name} is undefined or not exported`);
+  if (typeof handler !== 'function') throw new RuntimeError('HandlerNotFound', `${name} is not a function`);
   return handler;
 }
 
-async function loadModule(taskRoot, name) {
+async function loadModule(taskRoot, folder, name) {
   try {
-    const file = findFile(path.resolve(taskRoot, name));
+    const file = findFile(path.resolve(taskRoot, folder, name));
     if (file === undefined) {
-      // Perhaps in a layer, or a package.
-      return require(require.resolve(name, { paths: [taskRoot, '/opt/nodejs', path.dirname(taskRoot)] }));
+      // A package then, of the function or of a layer (NODE_PATH).
+      return require(require.resolve(folder + name, { paths: [taskRoot, path.resolve(taskRoot, folder)] }));
     }
-    if (isModule(file, taskRoot)) {
-      const exports = await import(pathToFileURL(file).href);
-      return exports;
-    }
-    return require(file);
+    return isModule(file) ? await import(pathToFileURL(file).href) : require(file);
   } catch (error) {
-    if (error instanceof SyntaxError) {
-      const wrapped = new RuntimeError('Runtime.UserCodeSyntaxError', String(error));
-      wrapped.stack = `${wrapped.name}: ${error}\n${error.stack}`; // with the line
-      throw wrapped;
-    }
-    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
-      const wrapped = new RuntimeError('Runtime.ImportModuleError', String(error));
-      wrapped.stack = `${wrapped.name}: ${error}\n${error.stack ?? ''}`;
-      throw wrapped;
-    }
+    if (error instanceof SyntaxError) throw new RuntimeError('UserCodeSyntaxError', String(error), error);
+    if (error?.code === 'MODULE_NOT_FOUND') throw new RuntimeError('ImportModuleError', String(error), error);
     throw error;
   }
 }
@@ -65,20 +48,17 @@ function findFile(stem) {
 }
 
 // isModule reports whether a file is an ES module, as Node itself decides it.
-function isModule(file, taskRoot) {
+function isModule(file) {
   const extension = path.extname(file);
-  if (extension === '.mjs') return true;
-  if (extension !== '.js') return false;
-  for (let folder = path.dirname(file); folder.length >= taskRoot.length; folder = path.dirname(folder)) {
-    const manifest = path.join(folder, 'package.json');
-    if (fs.existsSync(manifest)) {
-      try {
-        return JSON.parse(fs.readFileSync(manifest, 'utf8')).type === 'module';
-      } catch {
-        return false;
-      }
+  if (extension !== '.js') return extension === '.mjs';
+  for (let folder = path.dirname(file); !folder.endsWith('/node_modules'); folder = path.dirname(folder)) {
+    try {
+      return JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))?.type === 'module';
+    } catch (error) {
+      // One that cannot be read ends the search, as in Lambda.
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') return false;
     }
-    if (folder === path.dirname(folder)) break;
+    if (folder === '/') break;
   }
   return false;
 }
