@@ -29,8 +29,9 @@ const text = (value) => {
   }
 };
 
-// From another realm, or made to look like one.
-const isError = (e) => isNativeError(e) || e instanceof Error
+const isReal = (e) => isNativeError(e) || e instanceof Error; // native: of another realm
+
+const isError = (e) => isReal(e)
   || (e?.name && e.message && typeof e.name === 'string' && typeof e.message === 'string' && typeof e.stack === 'string');
 
 // shape is what the caller gets.
@@ -55,7 +56,7 @@ function describe(error) {
   const asError = isError(error) ? error : new Error(text(error));
   try {
     return JSON.stringify(asError, (key, value) => {
-      if (!(value instanceof Error)) return value;
+      if (!isReal(value)) return value;
       const { errorType, errorMessage, trace } = shape(value);
       const all = { errorType, errorMessage, code: value.code, ...value, stack: trace };
       if (value.cause !== undefined) all.cause = value.cause;

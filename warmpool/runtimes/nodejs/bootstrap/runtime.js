@@ -20,7 +20,6 @@ const STRINGS = LENGTHS + 10;
 
 // run makes the process the runtime of the function that init is of.
 async function run(init) {
-  adopt(init);
   const several = init.concurrency > 1;
   const tracker = several ? trackSeveral() : trackOne();
   const logError = output.install(tracker.current, init.env);
@@ -43,6 +42,7 @@ async function run(init) {
   let make;
   let handler;
   try {
+    adopt(init);
     handler = await load(init.task_root, init.handler);
     make = isStreaming(handler) ? require('./streaming.js').makeInvokeStreaming : makeInvoke;
   } catch (error) {
