@@ -74,7 +74,7 @@ func (g *Group) Configure(f *function.Function) {
 // ErrClosed, or ctx's.
 func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 	var began time.Time // when the wait began; zero: it has not had to wait
-	for {
+	for deaths := 0; ; {
 		m, err := g.acquire(ctx, c, &began)
 		if err != nil {
 			return err
@@ -86,6 +86,12 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return err
 		}
+		if m.env.State() >= environment.StateShutdown {
+			if deaths++; deaths == maxDeaths {
+				return &StartError{Function: g.name, Err: fmt.Errorf("%d environments in a row ended before they took the call: "+
+					"does the code end the process after it has loaded?", deaths)}
+			}
+		}
 		// Taken back: it has been accepted, so it goes to the head of the queue.
 		c.Again()
 		if began.IsZero() {
@@ -93,6 +99,10 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 		}
 	}
 }
+
+// maxDeaths is how many environments may end under a call that they have not
+// begun, before the call is given up.
+const maxDeaths = 5
 
 // acquire returns a member to which c is now counted.
 func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time) (*member, error) {
@@ -131,14 +141,14 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 // take finds a member with room and counts a call to it. It needs mu.
 func (g *Group) take(short bool) *member {
 	if n := len(g.available); n > 0 {
-		if r := g.fn.ReservedConcurrency; r != nil && g.inFlight >= *r {
-			return nil // one environment has room for more than the function may run
+		if r := g.fn.ReservedConcurrency; r != nil && g.fn.PerEnvironmentConcurrency > 1 && g.inFlight >= *r {
+			return nil // the environments have room for more than the function may run
 		}
 		m := g.available[n-1]
 		g.add(m)
 		return m
 	}
-	if !short || !g.mayWriteAhead() {
+	if !short || !g.mayWriteAhead() || g.over() {
 		return nil
 	}
 	ahead := g.pace.ahead()
@@ -159,6 +169,22 @@ func (g *Group) take(short bool) *member {
 func (g *Group) mayWriteAhead() bool {
 	return g.fn.PerEnvironmentConcurrency == 1 && g.pace.short() &&
 		(len(g.members) >= g.most() || len(g.members) >= g.pool.settings.Load().Starts)
+}
+
+// over reports whether there are more environments than the function may have,
+// because its limit has been lowered. It needs mu.
+func (g *Group) over() bool {
+	most := g.most()
+	if len(g.members) <= most {
+		return false
+	}
+	live := 0
+	for _, m := range g.members {
+		if !m.dead {
+			live++
+		}
+	}
+	return live > most
 }
 
 // most is how many environments the function may have. It needs mu.
@@ -254,7 +280,7 @@ func (g *Group) settle(m *member) {
 	switch {
 	case m.dead:
 		g.drop(m)
-	case m.generation != g.generation || g.closed:
+	case m.generation != g.generation || g.closed || g.over():
 		if m.load == 0 {
 			g.retire(m)
 		}

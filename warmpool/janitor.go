@@ -106,7 +106,7 @@ func (g *Group) cheapest(now time.Time) (*member, float64) {
 func (g *Group) retireIdle(m *member) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m.dead || m.load > 0 {
+	if m.dead || m.load > 0 || g.spare() <= 0 {
 		return nil
 	}
 	g.retire(m)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -518,5 +519,65 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		if value, found := got[key]; !found || value != want {
 			t.Errorf("%s is %v (%v), want %v", key, value, found, want)
 		}
+	}
+}
+
+func TestLargeCallsAmongShortOnes(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", func(f *function.Function) { reserved(1)(f); f.QueueTimeout = time.Minute })
+	large := strings.Repeat("a", 200_000)
+	var wg sync.WaitGroup
+	for caller := range 16 {
+		wg.Go(func() {
+			for i := range 50 {
+				if caller < 2 {
+					c := call(t, environmenttest.Deed{Do: "length", Text: large})
+					if err := g.Invoke(t.Context(), c); err != nil || len(c.Payload) != len(large) {
+						t.Errorf("large call: %v, %d bytes", err, len(c.Payload))
+					}
+				} else if err := echo(t, g, fmt.Sprint(caller, i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCallIsGivenUpWhenEnvironmentsEndBeforeTheyTakeIt(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", func(f *function.Function) { f.Handler = "ready-then-exit" })
+	var startError *StartError
+	if err := echo(t, g, "1"); err == nil {
+		t.Error("it was answered")
+	} else if !errors.As(err, &startError) && !errors.As(err, new(*environment.InitError)) {
+		t.Errorf("got %v", err)
+	}
+	if n := w.starter.started.Load(); n > maxDeaths+2 {
+		t.Errorf("%d environments were started for one call", n)
+	}
+}
+
+func TestLoweredLimitIsReached(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", reserved(4))
+	calls := make(chan error)
+	for range 4 {
+		c := sleep(t, 300)
+		go func() { calls <- g.Invoke(t.Context(), c) }()
+	}
+	waitFor(t, func() bool { return g.Stat().Busy == 4 })
+	lowered := *g.Function()
+	one := 1
+	lowered.ReservedConcurrency = &one
+	g.Configure(&lowered)
+	for range 4 {
+		if err := <-calls; err != nil {
+			t.Error(err)
+		}
+	}
+	waitFor(t, func() bool { s := g.Stat(); return s.Idle == 1 && s.Busy+s.Ending == 0 })
+	if err := echo(t, g, "7"); err != nil {
+		t.Error(err)
 	}
 }

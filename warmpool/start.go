@@ -67,12 +67,17 @@ func (g *Group) start(initialization string) {
 		g.abandonStart()
 		return
 	}
-	if !p.reserve(f.MemoryMB) {
-		<-slots
-		if !p.starved.Swap(true) { // once until there is room, not for every call
+	fits := p.reserve(f.MemoryMB)
+	if !fits {
+		first := !p.starved.Swap(true)
+		// Once more: something may have become idle before the mark was there.
+		if fits = p.reserve(f.MemoryMB); !fits && first {
 			p.log.Warn("no room for an environment: all of the memory budget or of the concurrency is in use",
 				zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
 		}
+	}
+	if !fits {
+		<-slots
 		g.abandonStart()
 		return
 	}

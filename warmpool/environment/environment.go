@@ -64,6 +64,8 @@ type Environment struct {
 	in     *os.File // write end of the request pipe, non-blocking
 	packet bool     // in is in packet mode; guarded by order
 
+	output *os.File // read end of the process's stdout and stderr
+
 	unread *os.File // read end of the request pipe, to take frames back
 
 	mu        sync.Mutex
@@ -88,7 +90,7 @@ type Environment struct {
 	end   int
 
 	peak    atomic.Int64  // largest memory seen, bytes
-	gone    chan struct{} // closed when Gone
+	gone    chan struct{} // closed when Gone and Ended has returned
 	settled chan struct{} // closed when every call has its outcome
 	copied  chan struct{} // closed when the output is copied
 }
@@ -289,6 +291,10 @@ func (e *Environment) SampleMemory() {
 func (e *Environment) reap() {
 	<-e.proc.Done()
 	e.in.Close() // whoever still writes a frame gives up
+	// The ends of the pipes follow, unless the function has handed a descriptor to
+	// a process elsewhere.
+	_ = e.out.SetReadDeadline(time.Now().Add(endGrace))
+	_ = e.output.SetReadDeadline(time.Now().Add(endGrace))
 	e.mu.Lock()
 	e.toShutdown()
 	if len(e.calls) == 0 && !e.reading {
@@ -307,19 +313,22 @@ func (e *Environment) reap() {
 	}
 	started := e.started
 	e.mu.Unlock()
-	close(e.gone)
 	if started && e.spec.Ended != nil {
 		e.spec.Ended(e)
 	}
+	close(e.gone)
 }
+
+// endGrace is how long what a dead process has written is read for.
+const endGrace = time.Second
 
 // copyOutput logs what the process writes to stdout and stderr behind the
 // runtime's back, tied to the invocation of the moment.
-func (e *Environment) copyOutput(r *os.File) {
+func (e *Environment) copyOutput() {
 	defer close(e.copied)
-	defer r.Close()
+	defer e.output.Close()
 	// The end of a pipe is the only error to expect, and any other ends it too.
-	_ = e.spec.Log.Capture(r, e.currentRequest)
+	_ = e.spec.Log.Capture(e.output, e.currentRequest)
 }
 
 func (e *Environment) currentRequest() string {

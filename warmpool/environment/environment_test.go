@@ -434,3 +434,34 @@ func waitFor(t *testing.T, what func() bool) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// Calls in flight are taken back at any moment while others read; whoever is
+// left must still be read for.
+func TestNobodyIsForgottenWhenCallsAreTakenBack(t *testing.T) {
+	w := start(t, 1)
+	var wg sync.WaitGroup
+	for caller := range 16 {
+		wg.Go(func() {
+			for i := range 40 {
+				d := deed{Do: "echo", Text: fmt.Sprint(caller, i)}
+				if caller == 0 {
+					d = deed{Do: "sleep", Millis: 6, Text: fmt.Sprint(caller, i)} // slow enough to have the rest taken back
+				}
+				c := newCall(t, "r", 20*time.Second, d)
+				for errors.Is(w.Invoke(c), ErrNotStarted) {
+					c.Again()
+				}
+				if string(c.Payload) != d.Text {
+					t.Errorf("got %s, want %s", c.Payload, d.Text)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(60 * time.Second):
+		t.Fatal("somebody waits for ever")
+	}
+}

@@ -31,6 +31,9 @@ func (e *Environment) Invoke(c *Call) error {
 	}
 	if front {
 		e.large = !c.Short()
+		if e.large && e.spec.Init.Concurrency <= 1 {
+			e.stuck.Store(true) // nothing can be written behind a stream
+		}
 		if err := transition(&e.state, StateInvoke); err != nil {
 			panic(err) // no call in flight means Idle
 		}
@@ -47,18 +50,21 @@ func (e *Environment) Invoke(c *Call) error {
 	e.mu.Unlock()
 
 	runtimes.FinishInvoke(c.Frame, c.seq, float64(deadline.UnixMicro())/1000)
-	err := e.write(c.Frame)
+	if err := e.write(c.Frame); err != nil {
+		// The process has ended; how is to be found at the end of the channel. The
+		// mark is there before order is let go, which collapse waits for.
+		e.mu.Lock()
+		c.unsent = true
+		e.mu.Unlock()
+	}
 	e.order.Unlock()
-	return e.await(c, err)
+	return e.await(c)
 }
 
-// await returns when c is over: as the reader, or woken by who is. written is
-// what became of the frame; an error means that the process has ended, and how
-// is to be found at the end of the channel.
-func (e *Environment) await(c *Call, written error) error {
+// await returns when c is over: as the reader, or woken by who is.
+func (e *Environment) await(c *Call) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.unsent = written != nil
 	for !c.done {
 		if !e.reading && (e.turn == nil || e.turn == c) {
 			e.reading, e.turn = true, nil
@@ -72,6 +78,10 @@ func (e *Environment) await(c *Call, written error) error {
 		<-c.wake
 		e.mu.Lock()
 		c.waiting = false
+	}
+	if !e.reading {
+		// The seat may have been meant for c, which was taken back meanwhile.
+		e.passSeat()
 	}
 	return c.err
 }
@@ -185,7 +195,8 @@ func (e *Environment) find(seq uint32) int {
 // finish gives calls[i] its outcome. It needs mu.
 func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time.Time) {
 	c := e.calls[i]
-	c.Duration = time.Duration(head.Value) * time.Microsecond
+	// The runtime knows best, but it is the function's: not more than is possible.
+	c.Duration = min(time.Duration(head.Value)*time.Microsecond, now.Sub(c.deadline.Add(-c.Timeout))+time.Millisecond)
 	if head.Kind != runtimes.KindStreamEnd {
 		c.Payload = append(c.Payload[:0], payload...)
 	}

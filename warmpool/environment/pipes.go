@@ -74,7 +74,7 @@ func (e *Environment) spawn() (err error) {
 	if err != nil {
 		return err
 	}
-	output := open(outputR, "output", true)
+	e.output = open(outputR, "output", true)
 	childOutput := open(outputW, "output", false)
 
 	e.proc, err = e.spec.Start(childOutput, []*os.File{childIn, childOut})
@@ -85,7 +85,7 @@ func (e *Environment) spawn() (err error) {
 	childIn.Close()
 	childOut.Close()
 	childOutput.Close()
-	go e.copyOutput(output)
+	go e.copyOutput()
 	return nil
 }
 

@@ -90,6 +90,9 @@ func (e *Environment) takeBack() {
 func (e *Environment) returnCall(i int) {
 	c := e.calls[i]
 	e.remove(i)
+	if e.turn == c {
+		e.turn = nil // a runtime that answers what it has not read
+	}
 	c.err, c.done = ErrNotStarted, true
 	c.signal()
 }

@@ -78,6 +78,9 @@ func serve() {
 	}
 	reply(runtimes.KindLog, 0, 1, "loading")
 	reply(runtimes.KindReady, 0, 0, "")
+	if init.Handler == "ready-then-exit" {
+		os.Exit(0)
+	}
 	for {
 		head, meta, payload := frame()
 		seq := binary.LittleEndian.Uint32(head[8:])

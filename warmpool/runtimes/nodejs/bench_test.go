@@ -3,8 +3,10 @@ package nodejs_test
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
@@ -83,4 +85,60 @@ func benchmarkInvoke(b *testing.B, code string) {
 	p.wait()
 	cpu := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/call")
+}
+
+// BenchmarkInit measures how long a process that is booted and waits for its
+// function takes to be ready, by the kind of module that the function is.
+func BenchmarkInit(b *testing.B) {
+	for name, files := range map[string]map[string]string{
+		"cjs": {"index.js": `exports.handler = async () => 1;`},
+		"mjs": {"index.mjs": `export const handler = async () => 1;`},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				p := boot(b, function{files: files})
+				p.awaitRead()
+				b.StartTimer()
+				p.init(function{})
+				if r := p.reply(); r.Kind != runtimes.KindReady {
+					b.Fatalf("got %s %s", r.Kind, r.payload)
+				}
+				b.StopTimer()
+				p.requests.Close()
+				p.wait()
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkBoot measures how long a process takes to wait for its function.
+func BenchmarkBoot(b *testing.B) {
+	for range b.N {
+		p := boot(b, function{})
+		p.awaitRead()
+		b.StopTimer()
+		p.requests.Close()
+		p.wait()
+		b.StartTimer()
+	}
+}
+
+// awaitRead waits until the process blocks in a read of a pipe. The kernel tells
+// nobody, so it is asked.
+func (p *process) awaitRead() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Microsecond) {
+		where, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.cmd.Process.Pid))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if strings.Contains(string(where), "pipe_read") {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the process does not read, it is in %q", where)
+		}
+	}
 }
