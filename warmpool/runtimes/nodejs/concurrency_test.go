@@ -85,31 +85,37 @@ exports.handler = async (event) => { console.log('running', event); await new Pr
 }
 
 func TestFreedPlacesAreFilled(t *testing.T) {
-	p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
+	for mode, pad := range map[string]int{"packets": 1900, "stream": 4000} {
+		t.Run(mode, func(t *testing.T) {
+			p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
 let running = 0, most = 0;
 exports.handler = async (event) => {
   most = Math.max(most, ++running);
-  await new Promise((r) => setTimeout(r, event % 3));
+  if (event % 4) await new Promise((r) => setTimeout(r, event % 3));
   running--;
-  return most;
+  return [event, most];
 };`}})
-	const calls = 200
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		for i := range calls {
-			p.send(runtimes.Invoke{}, fmt.Sprint(i)+strings.Repeat(" ", i%3*1900))
-		}
-	}()
-	seen := make(map[uint32]bool)
-	for range calls {
-		r := p.reply()
-		if r.Kind != runtimes.KindResult || r.payload > "2" || seen[r.Seq] {
-			t.Fatalf("got %s %s for %d", r.Kind, r.payload, r.Seq)
-		}
-		seen[r.Seq] = true
+			p.streams = mode == "stream"
+			const calls = 300
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				for i := range calls {
+					p.send(runtimes.Invoke{}, fmt.Sprint(i)+strings.Repeat(" ", i%3*pad))
+				}
+			}()
+			seen := make(map[uint32]bool)
+			for range calls {
+				r := p.reply()
+				var event, most int
+				if _, err := fmt.Sscanf(r.payload, "[%d,%d]", &event, &most); err != nil || event != int(r.Seq)-1 || most > 2 || seen[r.Seq] {
+					t.Fatalf("got %s %s for %d", r.Kind, r.payload, r.Seq)
+				}
+				seen[r.Seq] = true
+			}
+			<-sent
+		})
 	}
-	<-sent
 }
 
 func TestCallbacksOfSharedEnvironmentsDoNotWaitForTheEventLoop(t *testing.T) {

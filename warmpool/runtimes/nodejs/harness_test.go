@@ -56,6 +56,7 @@ type process struct {
 	taskRoot string
 	requests *os.File
 	packet   bool
+	streams  bool // nothing goes as a packet
 	replies  *os.File
 	buf      []byte // read from replies, not yet looked at
 	seq      uint32
@@ -173,7 +174,7 @@ func launch(t testing.TB, f function) *process {
 // write sends a frame as the gateway does: one of a page or less as a packet.
 func (p *process) write(frame []byte) {
 	p.t.Helper()
-	if packet := len(frame) <= runtimes.PacketSize; packet != p.packet {
+	if packet := len(frame) <= runtimes.PacketSize && !p.streams; packet != p.packet {
 		flags := unix.O_NONBLOCK
 		if packet {
 			flags |= unix.O_DIRECT

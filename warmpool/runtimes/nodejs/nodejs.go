@@ -1,6 +1,3 @@
-// Package nodejs holds the bootstrap of the Node.js runtimes, in the folder
-// bootstrap. It speaks the frames of package runtimes and needs Node.js 18 or
-// newer, and no package.
 package nodejs
 
 import (

@@ -55,39 +55,64 @@ function next() {
 function receive(onFrame, onEnd) {
   const { Socket } = require('net');
   const first = Buffer.allocUnsafeSlow(PAGE);
-  let whole; // of a frame of several pages
-  let have = 0;
+  let buffer = first; // or one for a frame of several pages
+  let have = 0; // bytes in it: of a frame, and of those behind it if they were no packets
+  const whole = []; // frames to deliver
+  let paused = false;
+
+  // Only a read may change buffer and have: they say where the next one goes.
+  const split = () => {
+    while (have >= HEAD) {
+      const length = HEAD + buffer.readUInt32LE(4);
+      if (have < length) {
+        if (length > buffer.length) {
+          buffer = Buffer.allocUnsafeSlow(length); // never more than is missing, as in next
+          first.copy(buffer, 0, 0, have);
+        }
+        return;
+      }
+      if (buffer === first) {
+        whole.push({ buffer: Buffer.from(first.subarray(0, length)), length });
+        first.copyWithin(0, length, have);
+        have -= length;
+      } else {
+        whole.push({ buffer, length });
+        buffer = first;
+        have = 0;
+      }
+    }
+  };
+  const deliver = () => {
+    while (!paused && whole.length > 0) onFrame(whole.shift());
+  };
+
   const socket = new Socket({
     fd: IN,
     readable: true,
     writable: false,
     onread: {
-      // Again never more than is missing: how large the buffer is decides.
-      buffer: () => (whole === undefined ? first : whole.subarray(have)),
-      callback(n, bytes) {
-        if (whole === undefined) {
-          const length = HEAD + first.readUInt32LE(4);
-          if (n >= length) {
-            onFrame({ buffer: bytes, length });
-            return true;
-          }
-          whole = Buffer.allocUnsafeSlow(length);
-          first.copy(whole, 0, 0, n);
-        }
+      buffer: () => (have === 0 ? buffer : buffer.subarray(have)),
+      callback(n) {
         have += n;
-        if (have === whole.length) {
-          const buffer = whole;
-          whole = undefined;
-          have = 0;
-          onFrame({ buffer, length: buffer.length });
-        }
+        split();
+        deliver();
         return true;
       },
     },
   });
   socket.on('end', onEnd);
   socket.on('error', onEnd);
-  return { pause: () => socket.pause(), resume: () => socket.resume() };
+  return {
+    pause() {
+      paused = true;
+      socket.pause();
+    },
+    resume() {
+      paused = false;
+      deliver();
+      if (!paused) socket.resume();
+    },
+  };
 }
 
 function readInit() {

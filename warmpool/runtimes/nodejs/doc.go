@@ -1,0 +1,43 @@
+// Package nodejs holds the Node.js runtime: a bootstrap that speaks the frames of
+// package runtimes and does what AWS's runtime interface client for Node.js does
+// (github.com/aws/aws-lambda-nodejs-runtime-interface-client). It needs Node.js 18
+// or newer, and no package.
+//
+//	bootstrap.js         start: load the rest, wait for the init frame
+//	  runtime.js         init, then one invocation after the other, or several
+//	    channel.js       descriptors 3 and 4
+//	    handler.js       finding the handler
+//	    invocation.js    one invocation that answers with a result
+//	    streaming.js     one that streams its response
+//	      stream.js      the stream, and the global awslambda
+//	    context.js       the context object
+//	    errors.js        function errors, AWS's names and wording
+//	    output.js        console, process.stdout and process.stderr as log frames
+//
+// # Invocation
+//
+// The thread blocks in a read of descriptor 3; that is Lambda's freeze, and costs a
+// fraction of waiting in the event loop. Each invocation runs in an immediate:
+//
+//	immediate: read a frame, call the handler
+//	microtasks: it returned or settled -> reply
+//	ticks, unhandled rejections of this invocation
+//	immediate: the next, while frames are waiting; or
+//	the rest of the event loop: timers and I/O that earlier invocations left
+//
+// When the handler waits for timers or I/O the event loop runs as in any program,
+// and nothing is read until the reply is written. An event loop with nothing left
+// to do, beforeExit, is what a callback waits for unless
+// callbackWaitsForEmptyEventLoop is false.
+//
+// Four fifths of what an invocation costs are its two system calls.
+//
+// With Concurrency above 1 descriptor 3 is read by the event loop, so nothing
+// freezes, the loop never is empty and callbacks do not wait for it.
+// _X_AMZN_TRACE_ID, which is one for all, is then not set.
+//
+// # Output
+//
+// A console call is one log frame, however many lines it has; so is each write to
+// process.stdout or process.stderr, at once, with or without a newline at its end.
+package nodejs
