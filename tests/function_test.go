@@ -481,3 +481,38 @@ def handler(event, context):
 		}
 	}
 }
+
+func TestInvocationsAtOnceKeepTheirEventsApart(t *testing.T) {
+	s := newServer(t, "", "")
+	node := s.code("n", map[string]string{"index.js": `exports.handler = async (event) => {
+		await new Promise((r) => setTimeout(r, 5)); return { statusCode: 200, body: event.body }; };`})
+	python := s.code("p", map[string]string{"app.py": `
+import time
+def handler(event, context):
+    time.sleep(0.005)
+    return {"statusCode": 200, "body": event["body"]}
+`})
+	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
+	s.configure(nodeFunction("n", node, more)+pythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.start()
+	for _, path := range []string{"/n", "/p"} {
+		done := make(chan bool)
+		for caller := range 16 {
+			go func() {
+				defer func() { done <- true }()
+				for i := range 20 {
+					body := strings.Repeat(fmt.Sprintf("%d.%d;", caller, i), 1+(caller*37+i*911)%4000)
+					r := s.request("POST", path, strings.NewReader(body))
+					r.Header.Set("Content-Type", "text/plain")
+					if got, err := try(r); err != nil || got.status != 200 || got.body != body {
+						t.Errorf("%s %d/%d: %v, %d, %d bytes for %d", path, caller, i, err, got.status, len(got.body), len(body))
+						return
+					}
+				}
+			}()
+		}
+		for range 16 {
+			<-done
+		}
+	}
+}

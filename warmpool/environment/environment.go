@@ -72,6 +72,7 @@ type Environment struct {
 	state     State
 	calls     []*Call // in flight, in the order of their frames
 	seq       uint32
+	reader    *Call // who has the reader's seat, if a call has
 	reading   bool  // somebody has the reader's seat
 	turn      *Call // whose turn it is to take the seat; nil: anybody's
 	large     bool  // the call in flight went into the pipe as a stream

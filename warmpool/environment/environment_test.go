@@ -465,3 +465,32 @@ func TestNobodyIsForgottenWhenCallsAreTakenBack(t *testing.T) {
 		t.Fatal("somebody waits for ever")
 	}
 }
+
+// The caller who reads for all may be the one whose call is taken back: it must
+// not sit there until the slow call answers.
+func TestReaderThatIsTakenBackLeavesItsSeat(t *testing.T) {
+	w := start(t, 1)
+	ran := filepath.Join(t.TempDir(), "ran")
+	var wg sync.WaitGroup
+	// A short call first, so that somebody else than the slow one may be reading.
+	for round := range 5 {
+		short := newCall(t, "short", 10*time.Second, deed{Do: "sleep", Millis: 1, Text: "1"})
+		slow := newCall(t, "slow", 10*time.Second, deed{Do: "sleep", Millis: 700, Text: "2", File: ran})
+		wg.Go(func() { _ = w.Invoke(short) })
+		wg.Go(func() {
+			for errors.Is(w.Invoke(slow), ErrNotStarted) {
+				slow.Again()
+			}
+		})
+		for range 6 {
+			wg.Go(func() {
+				began := time.Now()
+				c := newCall(t, "behind", 10*time.Second, deed{Do: "echo", Text: "3"})
+				if err := w.Invoke(c); errors.Is(err, ErrNotStarted) && time.Since(began) > 400*time.Millisecond {
+					t.Errorf("round %d: a call came back after %s", round, time.Since(began))
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

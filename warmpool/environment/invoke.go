@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -67,9 +68,9 @@ func (e *Environment) await(c *Call) error {
 	defer e.mu.Unlock()
 	for !c.done {
 		if !e.reading && (e.turn == nil || e.turn == c) {
-			e.reading, e.turn = true, nil
+			e.reading, e.reader, e.turn = true, c, nil
 			e.read(c)
-			e.reading = false
+			e.reading, e.reader = false, nil
 			e.passSeat()
 			continue
 		}
@@ -78,10 +79,6 @@ func (e *Environment) await(c *Call) error {
 		<-c.wake
 		e.mu.Lock()
 		c.waiting = false
-	}
-	if !e.reading {
-		// The seat may have been meant for c, which was taken back meanwhile.
-		e.passSeat()
 	}
 	return c.err
 }
@@ -117,6 +114,9 @@ func (e *Environment) read(c *Call) {
 			e.mu.Unlock()
 			err = e.fill()
 			e.mu.Lock()
+			if errors.Is(err, os.ErrDeadlineExceeded) && e.rouse() {
+				continue
+			}
 		}
 		if err != nil {
 			if errors.Is(err, runtimes.ErrProtocol) && e.cause == nil {

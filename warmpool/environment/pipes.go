@@ -91,9 +91,12 @@ func (e *Environment) spawn() (err error) {
 
 // write writes a whole frame. It needs order. A frame of one page or less goes
 // as a packet; a longer one as a stream, so that the runtime can read it in
-// large pieces.
+// large pieces. With several invocations at once all go as a stream: frames follow
+// each other then, and the kernel would add a packet to the last page of a stream,
+// of which a reader then loses the rest.
 func (e *Environment) write(frame []byte) error {
-	if packet := len(frame) <= runtimes.PacketSize; packet != e.packet {
+	packet := len(frame) <= runtimes.PacketSize && e.spec.Init.Concurrency <= 1
+	if packet != e.packet {
 		if err := e.setPacketMode(packet); err != nil {
 			return err
 		}

@@ -84,6 +84,9 @@ func (e *Environment) takeBack() {
 			e.returnCall(i)
 		}
 	}
+	if !e.reading {
+		e.passSeat() // it may have been meant for one who is gone now
+	}
 }
 
 // returnCall ends calls[i] as not started. It needs mu.
@@ -95,6 +98,27 @@ func (e *Environment) returnCall(i int) {
 	}
 	c.err, c.done = ErrNotStarted, true
 	c.signal()
+	if e.reader == c {
+		// It sits and waits for bytes, which may be long in coming.
+		_ = e.out.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// rouse undoes the deadline by which returnCall has roused the reader. It
+// reports false when the process has ended: then the deadline is the end's.
+func (e *Environment) rouse() bool {
+	select {
+	case <-e.proc.Done():
+		return false
+	default:
+	}
+	_ = e.out.SetReadDeadline(time.Time{})
+	select {
+	case <-e.proc.Done(): // reap may have set its deadline just before
+		_ = e.out.SetReadDeadline(time.Now().Add(endGrace))
+	default:
+	}
+	return true
 }
 
 // drain empties the request pipe and returns the sequence numbers of the frames
@@ -113,8 +137,10 @@ func (e *Environment) drain() []uint32 {
 		if n < runtimes.HeadSize || err != nil {
 			return taken
 		}
-		if buf[0] == runtimes.Magic && runtimes.Kind(buf[1]) == runtimes.KindInvoke {
-			taken = append(taken, runtimes.InvokeSeq(buf))
+		rest := buf[:n]
+		for len(rest) >= runtimes.HeadSize && rest[0] == runtimes.Magic && runtimes.Kind(rest[1]) == runtimes.KindInvoke {
+			taken = append(taken, runtimes.InvokeSeq(rest))
+			rest = rest[min(len(rest), runtimes.InvokeSize(rest)):] // in a stream the next may follow
 		}
 	}
 }

@@ -35,7 +35,8 @@
 //     run, or it certainly has not.
 //   - Each reply is one write (of one contiguous buffer where it fits).
 //
-// With Concurrency above 1 a bootstrap keeps reading while fewer than that many
+// With Concurrency above 1 the request pipe is a plain stream, in which one read
+// may return several frames or a part of one. A bootstrap keeps reading while fewer than that many
 // invocations run, and replies come in any order, told apart by Seq.
 //
 // End of file on descriptor 3 asks the bootstrap to exit with status 0.

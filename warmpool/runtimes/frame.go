@@ -182,6 +182,11 @@ func FinishInvoke(frame []byte, seq uint32, deadlineMillis float64) {
 // InvokeSeq reads the sequence number of a frame that FinishInvoke made.
 func InvokeSeq(frame []byte) uint32 { return binary.LittleEndian.Uint32(frame[8:]) }
 
+// InvokeSize reads the length of a frame that FinishInvoke made, head included.
+func InvokeSize(frame []byte) int {
+	return HeadSize + int(binary.LittleEndian.Uint32(frame[4:]))
+}
+
 // AppendInvoke appends a whole invoke frame for event to dst.
 func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, error) {
 	start := len(dst)
