@@ -37,7 +37,10 @@ type Spec struct {
 	ID          string
 	Init        runtimes.InitPayload
 	InitTimeout time.Duration
-	Log         *logs.Stream
+	// Phase is "init", the default, or "invoke" when the init phase is done again
+	// within an invocation, as Lambda does after the first has timed out.
+	Phase string
+	Log   *logs.Stream
 	// Start starts the runtime process with output as its stdout and stderr, and
 	// pipes as descriptors 3 and 4. The files are closed by the caller.
 	Start func(output *os.File, pipes []*os.File) (Process, error)
@@ -78,7 +81,7 @@ type Environment struct {
 	large     bool  // the call in flight went into the pipe as a stream
 	cause     error // why the process was killed by us
 	collapsed bool
-	started   bool // Start has returned e
+	started   bool // Start has returned e, or Boot a stem that is not used
 	watch     watchdog
 
 	stuck atomic.Bool // the call in front is slow; nothing is written ahead
@@ -91,6 +94,7 @@ type Environment struct {
 	end   int
 
 	peak    atomic.Int64  // largest memory seen, bytes
+	named   chan struct{} // closed when the environment has a function, and so a log
 	gone    chan struct{} // closed when Gone and Ended has returned
 	settled chan struct{} // closed when every call has its outcome
 	copied  chan struct{} // closed when the output is copied
@@ -106,6 +110,11 @@ type InitError struct {
 
 func (e *InitError) Error() string { return e.Type + ": " + e.Message }
 
+// Timeout reports whether the init phase took longer than it may.
+func (e *InitError) Timeout() bool { return e.Type == initTimedOut }
+
+const initTimedOut = "Sandbox.Timedout"
+
 func newInitError(kind, message string) *InitError {
 	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
 	if err != nil {
@@ -119,22 +128,32 @@ func newInitError(kind, message string) *InitError {
 // the error, nothing of the environment is left when Start returns.
 func Start(ctx context.Context, spec Spec) (*Environment, error) {
 	began := time.Now()
+	e := newEnvironment(StateInit, spec)
+	close(e.named)
+	if err := e.spawn(); err != nil {
+		return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
+	}
+	go e.reap()
+	return e.begun(began, e.initialise(ctx))
+}
+
+func newEnvironment(state State, spec Spec) *Environment {
 	e := &Environment{
-		ID: spec.ID, spec: spec,
-		buf:     make([]byte, 16<<10),
+		ID: spec.ID, spec: spec, state: state,
+		buf:     make([]byte, readBuffer),
+		named:   make(chan struct{}),
 		gone:    make(chan struct{}),
 		settled: make(chan struct{}),
 		copied:  make(chan struct{}),
 		packet:  true,
 		reading: true, // until the init phase is over
 	}
-	if err := e.spawn(); err != nil {
-		return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
-	}
 	e.watch.init(e)
-	go e.reap()
+	return e
+}
 
-	err := e.initialise(ctx)
+// begun ends the init phase, which began then and went as err says.
+func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	e.InitDuration = time.Since(began)
 	e.SampleMemory()
 	e.mu.Lock()
@@ -151,7 +170,24 @@ func Start(ctx context.Context, spec Spec) (*Environment, error) {
 	e.collapse()
 	e.mu.Unlock()
 	<-e.gone
+	e.reportInit(err)
 	return nil, err
+}
+
+// reportInit logs how the init phase failed, as Lambda does.
+func (e *Environment) reportInit(err error) {
+	var initError *InitError
+	if !errors.As(err, &initError) {
+		return // not the function's doing
+	}
+	report := logs.InitReport{Duration: e.InitDuration, Phase: e.spec.Phase, Status: "error", ErrorType: initError.Type}
+	if report.Phase == "" {
+		report.Phase = "init"
+	}
+	if initError.Timeout() {
+		report.Status, report.ErrorType = "timeout", ""
+	}
+	e.spec.Log.InitReport(time.Now(), report)
 }
 
 // initialise sends the init frame and reads until the runtime is ready.
@@ -181,6 +217,7 @@ func (e *Environment) initialise(ctx context.Context) error {
 			break
 		}
 		switch head.Kind {
+		case runtimes.KindBooted:
 		case runtimes.KindReady:
 			return nil
 		case runtimes.KindLog:
@@ -210,7 +247,7 @@ func (e *Environment) initFailure(err error) error {
 	status, oom := e.proc.Exit()
 	switch {
 	case errors.Is(cause, errInitTimeout):
-		return newInitError("Sandbox.Timedout", fmt.Sprintf("init timed out after %.2f seconds: what the code does outside the handler takes too long", e.spec.InitTimeout.Seconds()))
+		return newInitError(initTimedOut, fmt.Sprintf("init timed out after %.2f seconds: what the code does outside the handler takes too long", e.spec.InitTimeout.Seconds()))
 	case cause != nil:
 		return fmt.Errorf("environment %s: init abandoned: %w", e.ID, cause)
 	case errors.Is(err, runtimes.ErrProtocol):
@@ -312,10 +349,10 @@ func (e *Environment) reap() {
 	if err := transition(&e.state, StateGone); err != nil {
 		panic(err)
 	}
-	started := e.started
+	started, ended := e.started, e.spec.Ended
 	e.mu.Unlock()
-	if started && e.spec.Ended != nil {
-		e.spec.Ended(e)
+	if started && ended != nil {
+		ended(e)
 	}
 	close(e.gone)
 }
@@ -324,10 +361,20 @@ func (e *Environment) reap() {
 const endGrace = time.Second
 
 // copyOutput logs what the process writes to stdout and stderr behind the
-// runtime's back, tied to the invocation of the moment.
+// runtime's back, tied to the invocation of the moment. What a stem writes waits
+// in the pipe until there is a log for it.
 func (e *Environment) copyOutput() {
 	defer close(e.copied)
 	defer e.output.Close()
+	select {
+	case <-e.named:
+	case <-e.proc.Done():
+		select {
+		case <-e.named:
+		default:
+			return
+		}
+	}
 	// The end of a pipe is the only error to expect, and any other ends it too.
 	_ = e.spec.Log.Capture(e.output, e.currentRequest)
 }

@@ -32,11 +32,15 @@ type spinner struct {
 }
 
 func (s *spinner) init(raw syscall.RawConn, busy *atomic.Int32) {
+	s.raw = raw
+	s.poll = s.ask
+	s.watch(busy)
+}
+
+func (s *spinner) watch(busy *atomic.Int32) {
 	if runtime.NumCPU() > 1 { // else the runtime could not run meanwhile
 		s.busy = busy
 	}
-	s.raw = raw
-	s.poll = s.ask
 }
 
 // read reads into b what sleep would, which reads and waits as long as it takes.

@@ -7,7 +7,8 @@ import "fmt"
 type State uint8
 
 const (
-	StateInit     State = iota // the process starts and loads the handler
+	StateBoot     State = iota // the process starts, or has and is a stem: it has no function yet
+	StateInit                  // the process loads the handler
 	StateIdle                  // warm, frozen, waiting for an invocation
 	StateInvoke                // at least one invocation is on its way
 	StateShutdown              // asked to end, or broken; takes no invocation any more
@@ -15,7 +16,7 @@ const (
 )
 
 // States are all states, in order of life.
-var stateNames = [...]string{"init", "idle", "invoke", "shutdown", "gone"}
+var stateNames = [...]string{"boot", "init", "idle", "invoke", "shutdown", "gone"}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) {
@@ -26,6 +27,7 @@ func (s State) String() string {
 
 // next holds, for each state, the states that may follow it, as bits.
 var next = [...]uint8{
+	StateBoot:     1<<StateInit | 1<<StateShutdown,
 	StateInit:     1<<StateIdle | 1<<StateShutdown,
 	StateIdle:     1<<StateInvoke | 1<<StateShutdown,
 	StateInvoke:   1<<StateIdle | 1<<StateShutdown,

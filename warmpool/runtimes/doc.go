@@ -9,6 +9,7 @@
 // and writes replies to descriptor 4; both are blocking for it.
 //
 //	gateway                                   bootstrap
+//	   | <-------------- booted ---------------- |  a stem: no function yet
 //	   | -- init {handler, env, ...} ----------> |  load the handler
 //	   | <------------------- log* ------------- |
 //	   | <------------ ready | init-error ------ |

@@ -45,6 +45,7 @@ const (
 	KindStreamStart Kind = 21 // payload: the content type of a streamed response
 	KindStreamChunk Kind = 22 // payload: bytes of a streamed response
 	KindStreamEnd   Kind = 23 // payload empty; value: microseconds
+	KindBooted      Kind = 24 // all is loaded that needs no function; payload empty; the first frame, once
 )
 
 func (k Kind) String() string {
@@ -69,6 +70,8 @@ func (k Kind) String() string {
 		return "stream-chunk"
 	case KindStreamEnd:
 		return "stream-end"
+	case KindBooted:
+		return "booted"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -107,7 +110,7 @@ func ParseHead(b []byte) (Head, error) {
 		Seq:     binary.LittleEndian.Uint32(b[8:]),
 		Value:   binary.LittleEndian.Uint32(b[12:]),
 	}
-	if h.Kind < KindReady || h.Kind > KindStreamEnd {
+	if h.Kind < KindReady || h.Kind > KindBooted {
 		return Head{}, fmt.Errorf("%w: %s is not for a runtime to send", ErrProtocol, h.Kind)
 	}
 	if h.Length > MaxPayload {

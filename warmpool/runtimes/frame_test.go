@@ -9,7 +9,7 @@ import (
 )
 
 func TestHeadComesBackAsItWent(t *testing.T) {
-	for kind := KindReady; kind <= KindStreamEnd; kind++ {
+	for kind := KindReady; kind <= KindBooted; kind++ {
 		want := Head{Kind: kind, Length: MaxPayload, Seq: math.MaxUint32, Value: 0x01020304}
 		wire := AppendHead([]byte("before"), want)
 		if string(wire[:6]) != "before" || len(wire) != 6+HeadSize {
@@ -35,7 +35,7 @@ func TestWhatARuntimeMayNotSendIsOutOfStep(t *testing.T) {
 	}{
 		"text":               {[]byte("this is no frame"), "frame channel out of step: first byte is 0x74"},
 		"the gateway's kind": {AppendHead(nil, Head{Kind: KindInvoke}), "frame channel out of step: invoke is not for a runtime to send"},
-		"no kind":            {AppendHead(nil, Head{Kind: 24}), "frame channel out of step: kind(24) is not for a runtime to send"},
+		"no kind":            {AppendHead(nil, Head{Kind: 25}), "frame channel out of step: kind(25) is not for a runtime to send"},
 		"too long":           {AppendHead(nil, Head{Kind: KindResult, Length: MaxPayload + 1}), "frame channel out of step: result of 6357093 bytes"},
 		"as long as may be":  {AppendHead(nil, Head{Kind: KindLog, Length: math.MaxUint32}), "frame channel out of step: log of 4294967295 bytes"},
 	} {
@@ -61,7 +61,7 @@ func FuzzParseHead(f *testing.F) {
 			}
 			return
 		}
-		if head.Length > MaxPayload || head.Kind < KindReady || head.Kind > KindStreamEnd {
+		if head.Length > MaxPayload || head.Kind < KindReady || head.Kind > KindBooted {
 			t.Errorf("accepted %+v", head)
 		}
 		if again := AppendHead(nil, head); string(again) != string(wire[:HeadSize]) {

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,15 +102,17 @@ func TestCommandOfEachFamilyLoadsAHandler(t *testing.T) {
 				t.Fatal(err)
 			}
 			frame := AppendHead(nil, Head{Kind: KindInit, Length: uint32(len(payload))})
-			if head, text := firstFrame(t, args, env, append(frame, payload...)); head.Kind != KindReady {
-				t.Errorf("got %s %s, want ready", head.Kind, text)
+			kinds := firstFrames(t, args, env, append(frame, payload...), 2)
+			if !slices.Equal(kinds, []Kind{KindBooted, KindReady}) {
+				t.Errorf("got %v, want booted and ready", kinds)
 			}
 		})
 	}
 }
 
-// firstFrame starts a command, sends it request and returns its first frame.
-func firstFrame(t *testing.T, args, env []string, request []byte) (Head, string) {
+// firstFrames starts a command, sends it request and returns the kinds of the
+// first n frames.
+func firstFrames(t *testing.T, args, env []string, request []byte, n int) []Kind {
 	t.Helper()
 	in, requests, err := os.Pipe()
 	if err != nil {
@@ -136,15 +139,23 @@ func firstFrame(t *testing.T, args, env []string, request []byte) (Head, string)
 	if err := replies.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, PacketSize)
-	n, err := replies.Read(buf)
-	if err != nil || n < HeadSize {
-		cmd.Process.Kill()
-		t.Fatalf("read %d bytes: %v", n, err)
+	var kinds []Kind
+	for len(kinds) < n {
+		buf := make([]byte, HeadSize)
+		if _, err := io.ReadFull(replies, buf); err != nil {
+			cmd.Process.Kill()
+			t.Fatalf("after %v: %v", kinds, err)
+		}
+		head, err := ParseHead(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload := make([]byte, head.Length)
+		if _, err := io.ReadFull(replies, payload); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s %s", head.Kind, payload)
+		kinds = append(kinds, head.Kind)
 	}
-	head, err := ParseHead(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return head, string(buf[HeadSize:n])
+	return kinds
 }

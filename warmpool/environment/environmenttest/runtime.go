@@ -59,6 +59,13 @@ func serve() {
 		}
 		return buf[:16], int(binary.LittleEndian.Uint16(buf[2:])), buf[16:size]
 	}
+	switch os.Getenv(actAs) {
+	case NeverBoots:
+		hang()
+	case EndsBooting:
+		os.Exit(7)
+	}
+	reply(runtimes.KindBooted, 0, 0, "")
 	_, _, payload := frame()
 	var init runtimes.InitPayload
 	if json.Unmarshal(payload, &init) != nil {
@@ -157,15 +164,26 @@ type Process struct {
 	done chan struct{}
 }
 
+// What a process may do in place of booting.
+const (
+	NeverBoots  = "never-boots"
+	EndsBooting = "ends-booting"
+)
+
 // Start starts it with output as its stdout and stderr, and pipes as descriptors 3
 // and 4.
 func Start(output *os.File, pipes []*os.File) (*Process, error) {
+	return StartAs("1", output, pipes)
+}
+
+// StartAs is Start for a process that does not boot.
+func StartAs(boot string, output *os.File, pipes []*os.File) (*Process, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{cmd: exec.Command(executable), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), actAs+"=1", "GOMAXPROCS=1")
+	p.cmd.Env = append(os.Environ(), actAs+"="+boot, "GOMAXPROCS=1")
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = output, output, pipes
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

@@ -219,7 +219,7 @@ func (r reply) failure(t testing.TB) failure {
 	return f
 }
 
-// frame reads one frame.
+// frame reads one frame, of those that say something about the function.
 func (p *process) frame() (runtimes.Head, string, error) {
 	if err := p.replies.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return runtimes.Head{}, "", err
@@ -248,6 +248,9 @@ func (p *process) frame() (runtimes.Head, string, error) {
 	}
 	payload := string(p.buf[runtimes.HeadSize:size])
 	p.buf = p.buf[size:]
+	if head.Kind == runtimes.KindBooted {
+		return p.frame()
+	}
 	return head, payload, nil
 }
 

@@ -6,6 +6,7 @@ from threading import RLock
 
 INVOKE = 2
 READY, INIT_ERROR, RESULT, ERROR, LOG = 16, 17, 18, 19, 20
+BOOTED = 24
 
 HEAD = Struct("<BBHIII")
 HEAD_SIZE = HEAD.size

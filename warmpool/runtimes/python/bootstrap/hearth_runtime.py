@@ -10,6 +10,7 @@ from json import loads
 import hearth_errors
 import hearth_logging
 from hearth_channel import (
+    BOOTED,
     ERROR,
     HEAD_SIZE,
     INIT_ERROR,
@@ -42,6 +43,7 @@ def main():
     channel = Channel()
     _behave_as_if_started_with_site()
     # From here on this is a stem: it waits to be told which function it is.
+    channel.send(BOOTED, 0, 0, b"")
     frame = channel.receive()
     if not frame:
         os._exit(0)

@@ -1,0 +1,116 @@
+package environment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+// A Stem is a booted runtime process that has no function yet. It becomes the
+// environment of one function, for the rest of its life, or is closed.
+type Stem struct{ e *Environment }
+
+// Boot starts a process by spec.Start and returns when it has loaded all that
+// needs no function, or has not within spec.InitTimeout. Of spec only those two,
+// ID and Ended count, which is called with nil when the stem ends unused. Whatever
+// the error, nothing of the stem is left when Boot returns.
+func Boot(ctx context.Context, spec Spec) (*Stem, error) {
+	e := newEnvironment(StateBoot, spec)
+	if err := e.spawn(); err != nil {
+		return nil, fmt.Errorf("stem %s: %w", spec.ID, err)
+	}
+	if ended := spec.Ended; ended != nil {
+		e.spec.Ended = func(*Environment) { ended(nil) }
+	}
+	go e.reap()
+	err := e.awaitBoot(ctx)
+	e.mu.Lock()
+	e.reading = false
+	if err == nil && e.state == StateBoot {
+		e.started = true
+		e.mu.Unlock()
+		return &Stem{e}, nil
+	}
+	e.toShutdown()
+	e.collapse()
+	cause := e.cause
+	e.mu.Unlock()
+	<-e.gone
+	if cause != nil {
+		err = cause
+	}
+	status, _ := e.proc.Exit()
+	return nil, fmt.Errorf("stem %s: the runtime did not boot (%s): %w", spec.ID, status, err)
+}
+
+func (e *Environment) awaitBoot(ctx context.Context) error {
+	timer := time.AfterFunc(e.spec.InitTimeout, func() {
+		e.kill(fmt.Errorf("it took longer than %s", e.spec.InitTimeout))
+	})
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, func() { e.kill(context.Cause(ctx)) })
+	defer stop()
+	for {
+		head, _, err := e.nextFrame()
+		switch {
+		case err == errIncomplete:
+			if err := e.fill(); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case head.Kind == runtimes.KindBooted:
+			return nil
+		default:
+			return fmt.Errorf("%w: %s while booting", runtimes.ErrProtocol, head.Kind)
+		}
+	}
+}
+
+// Start makes the stem the environment that spec says, but for spec.ID and
+// spec.Start, which it has had. prepare shows the process its code before it is told
+// to load it. ErrNotStarted says that the stem has ended meanwhile, which tells
+// nothing about the function; otherwise Start is as the function of that name.
+func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Environment, error) {
+	began := time.Now()
+	e := s.e
+	e.mu.Lock()
+	if err := transition(&e.state, StateInit); err != nil {
+		e.mu.Unlock()
+		return nil, ErrNotStarted
+	}
+	spec.ID, spec.Start = e.spec.ID, e.spec.Start
+	e.spec = spec
+	e.started = false
+	e.reading = true
+	e.spin.watch(spec.Busy)
+	e.mu.Unlock()
+	close(e.named)
+	if err := prepare(); err != nil {
+		err = fmt.Errorf("environment %s: %w", e.ID, err)
+		e.kill(err)
+		return e.begun(began, err)
+	}
+	return e.begun(began, e.initialise(ctx))
+}
+
+// Close ends a stem that is not needed and returns when it is gone. A stem that
+// has been started is left as it is.
+func (s *Stem) Close() {
+	e := s.e
+	e.mu.Lock()
+	unused := e.state == StateBoot || e.state >= StateShutdown && e.started
+	if e.state == StateBoot {
+		e.toShutdown()
+	}
+	e.mu.Unlock()
+	if unused {
+		e.proc.Kill()
+		<-e.gone
+	}
+}
+
+// Memory is the peak memory of the stem in bytes, 0 when unknown.
+func (s *Stem) Memory() int64 { return s.e.proc.Memory() }
