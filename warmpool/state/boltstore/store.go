@@ -1,0 +1,197 @@
+package boltstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// Config says where a store is kept.
+type Config struct {
+	// Path of the file, made with mode 0600 if there is none.
+	Path string
+	// Now is the clock of leases and slots; default time.Now.
+	Now func() time.Time
+	// LockTimeout is how long Open waits for another process to close the file;
+	// default 1s.
+	LockTimeout time.Duration
+}
+
+// A Store keeps state in one file, which it holds alone until Close.
+type Store struct {
+	db   *bbolt.DB
+	path string
+	now  func() time.Time
+
+	watches watches
+
+	writes chan *write
+	closed chan struct{} // closed by Close: no write is taken any more
+	done   chan struct{} // closed by the writer when it has ended
+	once   sync.Once
+	failed error // the writer's: a sync failed, so the file may lack what the kernel claims
+}
+
+// The buckets and the format that this package reads. doc.go draws them.
+var (
+	bucketMeta    = []byte("meta")
+	bucketRecords = []byte("records")
+
+	keyFormat = []byte("format")
+)
+
+const format = 1
+
+// Open opens or makes the file. The error is state.ErrInUse, ErrDamaged,
+// ErrNewer or ErrUnavailable, or the file's own.
+func Open(c Config) (*Store, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.LockTimeout == 0 {
+		c.LockTimeout = time.Second
+	}
+	if err := inspect(c); err != nil {
+		return nil, err
+	}
+	options := *bbolt.DefaultOptions
+	options.Timeout = c.LockTimeout
+	options.FreelistType = bbolt.FreelistMapType
+	// Writing the list of free pages with every commit costs more than the commit
+	// once a long queue was worked off. It is written at Close alone: only after
+	// a crash does Open look for the free pages itself.
+	options.NoFreelistSync = true
+	options.NoStatistics = true
+	db, err := bbolt.Open(c.Path, 0o600, &options)
+	if err != nil {
+		return nil, openError(c.Path, err)
+	}
+	s := &Store{
+		db: db, path: c.Path, now: c.Now,
+		writes: make(chan *write, maxBatch), closed: make(chan struct{}), done: make(chan struct{}),
+	}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	go s.write()
+	return s, nil
+}
+
+// inspect looks at an existing file without writing. bbolt would run into a
+// fault that cannot be caught if the file ended before its last page.
+func inspect(c Config) error {
+	info, err := os.Stat(c.Path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("state file: %w", err)
+	}
+	options := *bbolt.DefaultOptions
+	options.Timeout, options.ReadOnly = c.LockTimeout, true
+	db, err := bbolt.Open(c.Path, 0o600, &options)
+	if err != nil {
+		return openError(c.Path, err)
+	}
+	defer db.Close()
+	tx, err := db.Begin(false)
+	if err != nil {
+		return openError(c.Path, err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if tx.Size() > info.Size() {
+		return fmt.Errorf("%w: file %s has %d bytes of %d: put a backup in its place", state.ErrDamaged, c.Path, info.Size(), tx.Size())
+	}
+	return nil
+}
+
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("%w: file %s is locked: stop the other Hearth that runs with this data directory", state.ErrInUse, path)
+	case errors.As(err, new(syscall.Errno)):
+		return fmt.Errorf("state file %s: %w", path, err)
+	}
+	return fmt.Errorf("%w: file %s is no state file or its head is torn (%w): put a backup in its place", state.ErrDamaged, path, err)
+}
+
+// prepare checks the format and makes the buckets.
+func (s *Store) prepare() error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+		if err != nil {
+			return err
+		}
+		if have := meta.Get(keyFormat); have == nil {
+			if err := meta.Put(keyFormat, number(format)); err != nil {
+				return err
+			}
+		} else if len(have) != 8 {
+			return fmt.Errorf("%w: file %s names no format: put a backup in its place", state.ErrDamaged, s.path)
+		} else if n := binary.BigEndian.Uint64(have); n > format {
+			return fmt.Errorf("%w: file %s has format %d, this Hearth knows %d: run the newer Hearth that wrote it", state.ErrNewer, s.path, n, format)
+		}
+		for _, name := range [][]byte{bucketRecords} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.explain(err)
+}
+
+// explain adds file and remedy to an error of the file.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: no space is left for file %s: free some (what was accepted is kept): %w", state.ErrUnavailable, s.path, err)
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+		return s.closedError()
+	}
+	return err
+}
+
+func (s *Store) closedError() error {
+	return fmt.Errorf("%w: file %s", state.ErrClosed, s.path)
+}
+
+// Close ends the writes in progress and gives the file back.
+func (s *Store) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closed)
+		<-s.done
+		s.watches.closeAll()
+		if s.failed == nil {
+			s.db.NoFreelistSync = false
+			// A commit that changes nothing else: the next Open need not look for
+			// free pages. Without it all is still there.
+			_ = s.db.Update(func(*bbolt.Tx) error { return nil })
+		}
+		err = s.db.Close()
+	})
+	return err
+}
+
+// view runs read in a transaction of its own.
+func (s *Store) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.explain(s.db.View(read))
+}
+
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

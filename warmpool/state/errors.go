@@ -1,0 +1,34 @@
+package state
+
+import "errors"
+
+// What a store refuses. Compare with errors.Is: stores wrap them in a text that
+// names the thing. A call that was refused changed nothing.
+var (
+	// ErrNotFound: there is no such record or entry.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a record does not have the revision that the change expects.
+	// Read again, decide again, try again.
+	ErrConflict = errors.New("changed meanwhile")
+	// ErrLeaseLost: a lease or grant has ended, by its time or by its holder, and
+	// may be somebody else's by now. Its holder must not write any more.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrInvalid: an argument is outside of what the contract allows.
+	ErrInvalid = errors.New("invalid argument")
+)
+
+// What keeps a store from working. The text names the store and the remedy.
+var (
+	// ErrUnavailable: the store cannot write or be reached now (disk full, server
+	// away); what it accepted is kept and the same call may succeed later.
+	ErrUnavailable = errors.New("state is unavailable")
+	// ErrDamaged: what the store holds cannot be read.
+	ErrDamaged = errors.New("state is damaged")
+	// ErrNewer: a newer Hearth wrote the store in a format that this one does
+	// not know.
+	ErrNewer = errors.New("state is of a newer format")
+	// ErrInUse: another process holds the store and it allows only one.
+	ErrInUse = errors.New("state is in use")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("state is closed")
+)
