@@ -26,6 +26,7 @@ var floors = [][]string{
 	{"warmpool/environment"},
 	{"warmpool/runtimes", "warmpool/sandbox", "warmpool/logs"},
 	{"warmpool/code"},
+	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
 }
 
@@ -105,6 +106,11 @@ func TestForbiddenImportsAreSeen(t *testing.T) {
 			"warmpool/state/statetest imports warmpool/logs: imports go down",
 		},
 		{
+			"the vocabulary knows the registry",
+			listed{ImportPath: our("warmpool/function"), Imports: []string{our("warmpool/function/registry")}},
+			"warmpool/function imports warmpool/function/registry: imports go down",
+		},
+		{
 			"a test looks up",
 			listed{ImportPath: our("warmpool/sandbox"), XTestImports: []string{our("warmpool/environment")}},
 			"warmpool/sandbox imports warmpool/environment: imports go down",
@@ -167,7 +173,7 @@ func TestAllowedImportsPass(t *testing.T) {
 			"github.com/caddyserver/caddy/v2", our("invoker"), our("warmpool/function"),
 		}, Deps: []string{"github.com/caddyserver/caddy/v2", "os/exec"}},
 		{ImportPath: our("warmpool/state"), Imports: []string{"go.etcd.io/bbolt", "github.com/redis/go-redis/v9"}},
-		{ImportPath: our("warmpool/function"), Imports: []string{our("warmpool/state")}},
+		{ImportPath: our("warmpool/function/registry"), Imports: []string{our("warmpool/function"), our("warmpool/state")}},
 		{ImportPath: our("tests/bench"), Imports: []string{"os/exec", "go.etcd.io/bbolt"}},
 		// Names that only begin like a reserved or a pure one.
 		{ImportPath: our("invoker"), Imports: []string{"github.com/caddyserver/caddyshack"}},

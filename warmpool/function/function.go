@@ -42,6 +42,7 @@ const (
 // puts the defaults in.
 type Function struct {
 	Name        string // 1..64 of letters, digits, - and _
+	Version     string // Latest or the number of a published version, default Latest
 	Description string // at most 256 characters
 	Runtime     string // e.g. "nodejs22.x"
 	Handler     string // e.g. "index.handler"
@@ -96,6 +97,7 @@ func (f *Function) Normalize() error {
 	if !ValidName(f.Name) {
 		return fmt.Errorf("function name %q: 1 to 64 letters, digits, hyphens and underscores are allowed", f.Name)
 	}
+	setDefault(&f.Version, Latest)
 	setDefault(&f.MemoryMB, DefaultMemoryMB)
 	setDefault(&f.Timeout, DefaultTimeout)
 	setDefault(&f.EphemeralStorageMB, DefaultEphemeralStorageMB)
@@ -169,7 +171,7 @@ func (f *Function) checkEnvironment() error {
 // SameEnvironment reports whether an environment made for f can serve o: they
 // differ at most in limits, timeout and description.
 func (f *Function) SameEnvironment(o *Function) bool {
-	return f.Name == o.Name && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code &&
+	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code &&
 		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network &&
 		f.PerEnvironmentConcurrency == o.PerEnvironmentConcurrency && maps.Equal(f.Environment, o.Environment)
 }

@@ -1,0 +1,139 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// A Mapping is an event source mapping as a record: what was asked for and how its
+// poller is.
+// https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
+type Mapping struct {
+	UUID         string
+	FunctionName string
+	Qualifier    string // function.Latest, a version or an alias
+	LastModified time.Time
+	State        string // Creating, Enabling, Enabled, Disabling, Disabled, Updating, Deleting
+	StateReason  string `json:",omitempty"`
+	LastResult   string `json:",omitempty"`
+
+	EventSourceArn                 string            `json:",omitempty"`
+	StartingPosition               string            `json:",omitempty"`
+	StartingPositionTimestamp      *time.Time        `json:",omitempty"`
+	BatchSize                      *int              `json:",omitempty"`
+	MaximumBatchingWindowInSeconds *int              `json:",omitempty"`
+	ParallelizationFactor          *int              `json:",omitempty"`
+	MaximumRecordAgeInSeconds      *int              `json:",omitempty"`
+	MaximumRetryAttempts           *int              `json:",omitempty"`
+	TumblingWindowInSeconds        *int              `json:",omitempty"`
+	MaximumConcurrency             *int              `json:",omitempty"`
+	BisectBatchOnFunctionError     *bool             `json:",omitempty"`
+	FunctionResponseTypes          []string          `json:",omitempty"`
+	Filters                        []string          `json:",omitempty"` // patterns
+	OnFailure                      string            `json:",omitempty"` // ARN
+	Topics                         []string          `json:",omitempty"`
+	Queues                         []string          `json:",omitempty"`
+	KMSKeyArn                      string            `json:",omitempty"`
+	Tags                           map[string]string `json:",omitempty"`
+
+	// Source holds, under AWS's names, what belongs to one kind of source alone:
+	// SourceAccessConfigurations, SelfManagedEventSource, ProvisionedPollerConfig ...
+	Source map[string]json.RawMessage `json:",omitempty"`
+}
+
+const recordMapping = "mapping"
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// CreateMapping keeps a mapping under a new UUID. Its function must exist.
+func (r *Registry) CreateMapping(ctx context.Context, m Mapping) (Mapping, error) {
+	if _, err := r.Resolve(ctx, m.FunctionName, m.Qualifier); err != nil {
+		return Mapping{}, err
+	}
+	m.UUID, m.LastModified = newID(), r.timestamp()
+	err := r.change(ctx, ownerMapping+m.UUID, func(e *edit) error { return e.put(recordMapping, &m) })
+	return m, err
+}
+
+// Mapping returns one mapping.
+func (r *Registry) Mapping(ctx context.Context, uuid string) (m Mapping, err error) {
+	found := false
+	if uuidPattern.MatchString(uuid) {
+		found, err = r.read(ctx, ownerMapping+uuid, recordMapping, &m)
+	}
+	if err == nil && !found {
+		err = fmt.Errorf("event source mapping %.80s: %w", uuid, ErrNotFound)
+	}
+	return m, err
+}
+
+// UpdateMapping changes a mapping by change, which may be called several times.
+func (r *Registry) UpdateMapping(ctx context.Context, uuid string, change func(*Mapping) error) (m Mapping, err error) {
+	if m, err = r.Mapping(ctx, uuid); err != nil {
+		return m, err
+	}
+	err = r.change(ctx, ownerMapping+uuid, func(e *edit) error {
+		if m, err = r.Mapping(ctx, uuid); err != nil {
+			return err
+		}
+		if err := change(&m); err != nil {
+			return err
+		}
+		m.UUID, m.LastModified = uuid, r.timestamp()
+		return e.put(recordMapping, &m)
+	})
+	return m, err
+}
+
+// DeleteMapping removes a mapping and returns what it was.
+func (r *Registry) DeleteMapping(ctx context.Context, uuid string) (m Mapping, err error) {
+	if m, err = r.Mapping(ctx, uuid); err != nil {
+		return m, err
+	}
+	err = r.change(ctx, ownerMapping+uuid, func(e *edit) error {
+		if m, err = r.Mapping(ctx, uuid); err != nil {
+			return err
+		}
+		// The UUID is never made again, so nothing has to stay.
+		e.delete(recordMapping)
+		e.gone = true
+		return nil
+	})
+	return m, err
+}
+
+// Mappings returns up to limit mappings in the order of their UUIDs, after the
+// UUID after; match, if not nil, says which. next is "" on the last page.
+func (r *Registry) Mappings(ctx context.Context, after string, limit int, match func(*Mapping) bool) (page []Mapping, next string, err error) {
+	from := ""
+	if after != "" {
+		from = ownerMapping + after
+	}
+	for {
+		const step = 256
+		owners, err := r.records.Owners(ctx, ownerMapping, from, step)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, owner := range owners {
+			from = owner
+			m, err := r.Mapping(ctx, strings.TrimPrefix(owner, ownerMapping))
+			switch {
+			case isMissing(err) || err == nil && match != nil && !match(&m):
+				continue
+			case err != nil:
+				return nil, "", err
+			case len(page) == limit:
+				return page, page[limit-1].UUID, nil
+			}
+			page = append(page, m)
+		}
+		if len(owners) < step {
+			return page, "", nil
+		}
+	}
+}

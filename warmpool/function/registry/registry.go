@@ -1,0 +1,125 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// Config of a Registry.
+type Config struct {
+	// Records is where the registry keeps what it knows.
+	Records state.Records
+	// CodePath is the folder of an unpacked code archive. It is only called for
+	// what was registered, and must not block.
+	CodePath func(Code) string
+	// CacheSize is how many functions are kept resolved; default 16384.
+	CacheSize int
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Rand draws from [0, 1) for the weights of aliases; default math/rand.
+	Rand func() float64
+}
+
+// A Registry knows the functions. What it returns is shared: nobody changes it.
+type Registry struct {
+	records  state.Records
+	codePath func(Code) string
+	now      func() time.Time
+	rand     func() float64
+	views    *views
+	fixed    *fixed
+
+	// Settings by qualifier; see Settings for their rules.
+	URLs         Settings[URLConfig, *URLConfig]
+	InvokeConfig Settings[InvokeConfig, *InvokeConfig]
+	Provisioned  Settings[Provisioned, *Provisioned]
+	Policies     Settings[Policy, *Policy]
+	Concurrency  Settings[Concurrency, *Concurrency]
+	Tags         Settings[Tags, *Tags]
+	Recursion    Settings[Recursion, *Recursion]
+	Management   Settings[Management, *Management]
+
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// New starts to follow the store's changes, until Close.
+func New(c Config) (*Registry, error) {
+	if c.CacheSize == 0 {
+		c.CacheSize = 16384
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = mathrand.Float64
+	}
+	views, err := newViews(c.CacheSize)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	changed, err := c.Records.Watch(ctx, ownerFunction)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("following changes of functions: %w", err)
+	}
+	r := &Registry{
+		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{},
+		stop: stop, ended: make(chan struct{}),
+	}
+	r.settle()
+	go func() {
+		defer close(r.ended)
+		for owner := range changed {
+			views.drop(owner)
+		}
+		// Without hints nothing cached can be trusted.
+		views.drop("")
+	}()
+	return r, nil
+}
+
+// Close stops to follow changes. The store stays open.
+func (r *Registry) Close() {
+	r.stop()
+	<-r.ended
+}
+
+// Owners of records, before the name.
+const (
+	ownerFunction = "function/"
+	ownerLayer    = "layer/"
+	ownerMapping  = "mapping/"
+)
+
+func checkName(name string) error {
+	if !function.ValidName(name) {
+		return fmt.Errorf("function name %.80q: 1 to 64 letters, digits, hyphens and underscores are allowed: %w", name, ErrInvalid)
+	}
+	return nil
+}
+
+// newID makes a random UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func checkRevision(given, have, what string) error {
+	if given != "" && given != have {
+		return fmt.Errorf("%s: %w", what, ErrPrecondition)
+	}
+	return nil
+}
+
+// timestamp is now, to the millisecond as AWS has it.
+func (r *Registry) timestamp() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
