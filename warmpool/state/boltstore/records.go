@@ -114,7 +114,7 @@ func (s *Store) Change(ctx context.Context, owner string, changes ...state.Chang
 	err := s.update(ctx, func(tx *bbolt.Tx) (err error) {
 		revision, err = change(tx.Bucket(bucketRecords), owner, changes)
 		return err
-	}, func() { s.watches.changed(owner) })
+	}, func() { s.records.changed(owner) })
 	if err != nil {
 		return state.Absent, err
 	}

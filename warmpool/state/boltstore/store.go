@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,7 +34,11 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	watches watches
+	records watches // of owners
+	ready   watches // of groups
+	queue   queue
+	slots   slots
+	token   atomic.Int64 // the last one of a lease or grant
 
 	writes chan *write
 	closed chan struct{} // closed by Close: no write is taken any more
@@ -44,10 +49,16 @@ type Store struct {
 
 // The buckets and the format that this package reads. doc.go draws them.
 var (
-	bucketMeta    = []byte("meta")
-	bucketRecords = []byte("records")
+	bucketMeta     = []byte("meta")
+	bucketRecords  = []byte("records")
+	bucketEntries  = []byte("entries")
+	bucketDue      = []byte("due")
+	bucketBuried   = []byte("buried")
+	bucketOnce     = []byte("once")
+	bucketOnceEnds = []byte("once_ends")
 
 	keyFormat = []byte("format")
+	keyOpened = []byte("opened")
 )
 
 const format = 1
@@ -125,7 +136,7 @@ func openError(path string, err error) error {
 	return fmt.Errorf("%w: file %s is no state file or its head is torn (%w): put a backup in its place", state.ErrDamaged, path, err)
 }
 
-// prepare checks the format and makes the buckets.
+// prepare checks the format, makes the buckets and counts what they hold.
 func (s *Store) prepare() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
@@ -141,14 +152,27 @@ func (s *Store) prepare() error {
 		} else if n := binary.BigEndian.Uint64(have); n > format {
 			return fmt.Errorf("%w: file %s has format %d, this Hearth knows %d: run the newer Hearth that wrote it", state.ErrNewer, s.path, n, format)
 		}
-		for _, name := range [][]byte{bucketRecords} {
+		for _, name := range [][]byte{bucketRecords, bucketEntries, bucketDue, bucketBuried, bucketOnce, bucketOnceEnds} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		return nil
+		s.queue.count(tx)
+		return s.countOpening(meta)
 	})
 	return s.explain(err)
+}
+
+// countOpening makes tokens go on above those of the processes before, which kept
+// no record of theirs.
+func (s *Store) countOpening(meta *bbolt.Bucket) error {
+	opened := uint64(1)
+	if have := meta.Get(keyOpened); len(have) == 8 {
+		opened += binary.BigEndian.Uint64(have)
+	}
+	s.token.Store(int64(opened << 40))
+	s.queue.token = &s.token
+	return meta.Put(keyOpened, number(opened))
 }
 
 // explain adds file and remedy to an error of the file.
@@ -174,7 +198,8 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
 		<-s.done
-		s.watches.closeAll()
+		s.records.closeAll()
+		s.ready.closeAll()
 		if s.failed == nil {
 			s.db.NoFreelistSync = false
 			// A commit that changes nothing else: the next Open need not look for
@@ -184,6 +209,16 @@ func (s *Store) Close() error {
 		err = s.db.Close()
 	})
 	return err
+}
+
+// usable is for what touches no file.
+func (s *Store) usable(ctx context.Context) error {
+	select {
+	case <-s.closed:
+		return s.closedError()
+	default:
+		return ctx.Err()
+	}
 }
 
 // view runs read in a transaction of its own.

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// watches hands out hints. Its channels are filled by the writer alone and never
-// make it wait.
+// watches hands out hints. Its channels are filled under mu and never make the
+// sender wait.
 type watches struct {
 	mu     sync.Mutex
 	ended  bool
@@ -25,22 +25,31 @@ const maxHints = 64
 
 // Watch implements state.Records.
 func (s *Store) Watch(ctx context.Context, prefix string) (<-chan string, error) {
-	s.watches.mu.Lock()
-	defer s.watches.mu.Unlock()
-	if s.watches.ended {
-		return nil, s.closedError()
+	return s.records.watch(ctx, prefix, s.closedError())
+}
+
+// Ready implements state.Queue.
+func (s *Store) Ready(ctx context.Context) (<-chan string, error) {
+	return s.ready.watch(ctx, "", s.closedError())
+}
+
+func (w *watches) watch(ctx context.Context, prefix string, closed error) (<-chan string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return nil, closed
 	}
-	w := &watch{prefix: prefix, hints: make(chan string, maxHints)}
-	if s.watches.active == nil {
-		s.watches.active = make(map[*watch]struct{})
+	added := &watch{prefix: prefix, hints: make(chan string, maxHints)}
+	if w.active == nil {
+		w.active = make(map[*watch]struct{})
 	}
-	s.watches.active[w] = struct{}{}
-	w.stop = context.AfterFunc(ctx, func() {
-		s.watches.mu.Lock()
-		defer s.watches.mu.Unlock()
-		s.watches.remove(w)
+	w.active[added] = struct{}{}
+	added.stop = context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.remove(added)
 	})
-	return w.hints, nil
+	return added.hints, nil
 }
 
 // remove is called with mu held.

@@ -1,0 +1,339 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// queue is what is known of the entries without reading: how many there are, and
+// who works on which. Leases are kept here alone, because they end with this
+// process: the file is locked.
+type queue struct {
+	token *atomic.Int64
+
+	mu      sync.Mutex
+	groups  map[string]*group // guarded by mu, as all below
+	ring    []*group          // of groups, in the order in which they are served
+	next    int               // index in ring of the one that is served first
+	leases  map[uint64]*held  // by the number of the entry
+	soonest time.Time         // no lease ends before
+}
+
+// A group with no entry is not in the queue.
+type group struct {
+	name    string
+	index   int // in ring
+	waiting int // leased ones included
+	leased  int
+	buried  int
+	wake    time.Time // no entry that is not leased is due before
+}
+
+// held is an entry that is leased.
+type held struct {
+	group  *group
+	seq    uint64
+	key    []byte // of bucketDue
+	token  int64
+	until  time.Time
+	ending bool // its holder is writing how it ended: the lease outlasts its time
+}
+
+// never is later than any entry is due.
+var never = time.Unix(1<<40, 0)
+
+func (g *group) lower(at time.Time) {
+	if at.Before(g.wake) {
+		g.wake = at
+	}
+}
+
+// group returns the group of that name, a new one if there is none. It is called
+// with mu held.
+func (q *queue) group(name string) *group {
+	g := q.groups[name]
+	if g == nil {
+		g = &group{name: name, index: len(q.ring), wake: never}
+		q.groups[name] = g
+		q.ring = append(q.ring, g)
+	}
+	return g
+}
+
+// tidy forgets a group without entries. It is called with mu held.
+func (q *queue) tidy(g *group) {
+	if g.waiting > 0 || g.leased > 0 || g.buried > 0 || q.groups[g.name] != g {
+		return
+	}
+	delete(q.groups, g.name)
+	last := len(q.ring) - 1
+	q.ring[g.index] = q.ring[last]
+	q.ring[g.index].index = g.index
+	q.ring[last] = nil
+	q.ring = q.ring[:last]
+}
+
+func (q *queue) pushed(name string, entries int, first time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	g := q.group(name)
+	g.waiting += entries
+	g.lower(first)
+}
+
+func (q *queue) replayed(name string, at time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	g := q.group(name)
+	g.buried--
+	g.waiting++
+	g.lower(at)
+}
+
+func (q *queue) purged(name string, seq uint64, buried bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	g := q.group(name)
+	if buried {
+		g.buried--
+	} else {
+		g.waiting--
+		if h := q.leases[seq]; h != nil {
+			delete(q.leases, seq)
+			g.leased--
+		}
+	}
+	q.tidy(g)
+}
+
+// count reads how many entries there are. It is called before all else.
+func (q *queue) count(tx *bbolt.Tx) {
+	q.groups, q.leases = make(map[string]*group), make(map[uint64]*held)
+	due := tx.Bucket(bucketDue).Cursor()
+	for key, _ := due.First(); key != nil; key, _ = due.Next() {
+		if name, at, _, ok := splitDue(key); ok {
+			g := q.group(string(name))
+			g.waiting++
+			g.lower(at)
+		}
+	}
+	buried := tx.Bucket(bucketBuried).Cursor()
+	for key, _ := buried.First(); key != nil; key, _ = buried.Next() {
+		name, _, _ := bytes.Cut(key, []byte{0})
+		q.group(string(name)).buried++
+	}
+}
+
+// Lease implements state.Queue.
+func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time.Time, error) {
+	if err := state.CheckWant(want); err != nil {
+		return nil, time.Time{}, err
+	}
+	if err := s.usable(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
+	now := s.now()
+	// The transaction begins under mu: so it sees the end of every lease that is
+	// no longer in the queue.
+	s.queue.mu.Lock()
+	s.queue.expire(now)
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		s.queue.mu.Unlock()
+		return nil, time.Time{}, s.explain(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	picked := s.queue.pick(tx, want, now)
+	next := s.queue.wake(want.Except)
+	s.queue.mu.Unlock()
+
+	leases := make([]state.Lease, 0, len(picked))
+	for _, h := range picked {
+		_, at, _, _ := splitDue(h.key)
+		entry, err := readEntry(tx, h.group.name, h.seq, at, tx.Bucket(bucketDue).Get(h.key))
+		if err != nil {
+			s.queue.release(picked)
+			return nil, time.Time{}, err
+		}
+		leases = append(leases, state.Lease{Entry: entry, Token: h.token, Until: h.until})
+	}
+	return leases, next, nil
+}
+
+// pick leases entries, in rounds of a share for each group. It is called with mu
+// held.
+func (q *queue) pick(tx *bbolt.Tx, want state.Want, now time.Time) (picked []*held) {
+	perGroup := want.PerGroup
+	if perGroup == 0 {
+		perGroup = want.Max
+	}
+	var eligible []*group
+	for i := range q.ring {
+		g := q.ring[(q.next+i)%len(q.ring)]
+		if !g.wake.After(now) && !slices.Contains(want.Except, g.name) {
+			eligible = append(eligible, g)
+		}
+	}
+	got := make(map[*group]int, len(eligible))
+	cursor := tx.Bucket(bucketDue).Cursor()
+	for len(picked) < want.Max && len(eligible) > 0 {
+		share := max(1, (want.Max-len(picked))/len(eligible))
+		left := eligible[:0]
+		for _, g := range eligible {
+			n := min(share, perGroup-got[g], want.Max-len(picked))
+			if n <= 0 {
+				continue
+			}
+			some, more := q.pickOf(cursor, g, n, want.For, now)
+			picked = append(picked, some...)
+			got[g] += len(some)
+			q.next = g.index + 1
+			if more {
+				left = append(left, g)
+			}
+		}
+		eligible = left
+	}
+	return picked
+}
+
+// pickOf leases up to n entries of a group; more says that there may be others.
+func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration, now time.Time) (picked []*held, more bool) {
+	prefix := recordKey(g.name, "")
+	g.wake = never
+	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
+		_, at, seq, ok := splitDue(key)
+		if !ok || q.leases[seq] != nil {
+			continue
+		}
+		if at.After(now) || len(picked) == n {
+			g.wake = at
+			return picked, !at.After(now)
+		}
+		h := &held{group: g, seq: seq, key: bytes.Clone(key), token: q.token.Add(1), until: now.Add(last)}
+		q.leases[seq] = h
+		g.leased++
+		if q.soonest.IsZero() || h.until.Before(q.soonest) {
+			q.soonest = h.until
+		}
+		picked = append(picked, h)
+	}
+	return picked, false
+}
+
+// wake is when a group may have an entry to lease, or a lease may end. It is called
+// with mu held.
+func (q *queue) wake(except []string) time.Time {
+	first := q.soonest
+	for _, g := range q.ring {
+		if g.wake != never && (first.IsZero() || g.wake.Before(first)) && !slices.Contains(except, g.name) {
+			first = g.wake
+		}
+	}
+	return first
+}
+
+// expire frees the entries whose lease ended. It is called with mu held.
+func (q *queue) expire(now time.Time) {
+	if q.soonest.IsZero() || now.Before(q.soonest) {
+		return
+	}
+	q.soonest = time.Time{}
+	for _, h := range q.leases {
+		switch {
+		case h.ending:
+		case !now.Before(h.until):
+			q.free(h)
+		case q.soonest.IsZero() || h.until.Before(q.soonest):
+			q.soonest = h.until
+		}
+	}
+}
+
+// free makes an entry leasable again. It is called with mu held.
+func (q *queue) free(h *held) {
+	if q.leases[h.seq] == h {
+		delete(q.leases, h.seq)
+		h.group.leased--
+		h.group.wake = time.Time{}
+	}
+}
+
+func (q *queue) release(picked []*held) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, h := range picked {
+		q.free(h)
+	}
+}
+
+func lost(lease state.Lease) error {
+	return fmt.Errorf("entry %s of %q: %w", lease.ID, lease.Group, state.ErrLeaseLost)
+}
+
+// holds returns what is held by a lease. It is called with mu held.
+func (q *queue) holds(lease state.Lease, now time.Time) (*held, error) {
+	seq, _ := parseID(lease.ID)
+	h := q.leases[seq]
+	if h == nil || h.token != lease.Token || h.group.name != lease.Group || h.ending || !now.Before(h.until) {
+		return nil, lost(lease)
+	}
+	return h, nil
+}
+
+// claim lets the holder of a lease write how it ended.
+func (q *queue) claim(lease state.Lease, now time.Time) (*held, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h, err := q.holds(lease, now)
+	if err == nil {
+		h.ending = true
+	}
+	return h, err
+}
+
+// unclaim is for what could not be written: the lease lasts as long as it did.
+func (q *queue) unclaim(h *held) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h.ending = false
+	if q.leases[h.seq] == h && (q.soonest.IsZero() || h.until.Before(q.soonest)) {
+		q.soonest = h.until
+	}
+}
+
+// ended takes a lease away once its end is in the file.
+func (q *queue) ended(h *held, kept func(*held)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.leases[h.seq] == h {
+		delete(q.leases, h.seq)
+		h.group.leased--
+	}
+	kept(h)
+	q.tidy(h.group)
+}
+
+func (q *queue) extend(lease state.Lease, now time.Time, another time.Duration) (state.Lease, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h, err := q.holds(lease, now)
+	if err != nil {
+		return state.Lease{}, err
+	}
+	h.until = now.Add(another)
+	if h.until.Before(q.soonest) {
+		q.soonest = h.until
+	}
+	lease.Until = h.until
+	return lease, nil
+}
