@@ -12,6 +12,7 @@ const (
 	MaxNote  = 64 << 10 // bytes
 	MaxOnce  = 512      // bytes
 	MaxItems = 512      // of one Push
+	MaxPush  = 16 << 20 // bytes of all bodies of one Push
 )
 
 // An Item is what is pushed.
@@ -132,7 +133,9 @@ func CheckPush(group string, items []Item) error {
 	if len(items) == 0 || len(items) > MaxItems {
 		return fmt.Errorf("%w: %d items for %q: 1 to %d are allowed", ErrInvalid, len(items), group, MaxItems)
 	}
+	size := 0
 	for _, item := range items {
+		size += len(item.Body)
 		switch {
 		case len(item.Body) > MaxBody:
 			return fmt.Errorf("%w: an item for %q is %d bytes, %d at most", ErrInvalid, group, len(item.Body), MaxBody)
@@ -140,6 +143,8 @@ func CheckPush(group string, items []Item) error {
 			return fmt.Errorf("%w: an item for %q has a name of %d bytes, %d at most", ErrInvalid, group, len(item.Once), MaxOnce)
 		case item.Once != "" && item.OnceFor <= 0:
 			return fmt.Errorf("%w: an item for %q has a name and no time that it holds", ErrInvalid, group)
+		case size > MaxPush:
+			return fmt.Errorf("%w: the items for %q are over %d bytes in all", ErrInvalid, group, MaxPush)
 		}
 	}
 	return nil

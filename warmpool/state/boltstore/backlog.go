@@ -109,7 +109,7 @@ func (s *Store) Replay(ctx context.Context, group, id string) error {
 		return notThere(group, id)
 	}
 	now := s.now()
-	err := s.update(ctx, func(tx *bbolt.Tx) error {
+	err := s.update(ctx, 0, func(tx *bbolt.Tx) error {
 		key := entryKey(group, seq)
 		if tx.Bucket(bucketBuried).Get(key) == nil {
 			return notThere(group, id)
@@ -131,7 +131,7 @@ func (s *Store) Purge(ctx context.Context, entry state.Entry, buried bool) error
 	if err := state.CheckOwner(entry.Group); err != nil || !ok {
 		return notThere(entry.Group, entry.ID)
 	}
-	return s.update(ctx, func(tx *bbolt.Tx) error {
+	return s.update(ctx, 0, func(tx *bbolt.Tx) error {
 		place, key := tx.Bucket(bucketDue), dueKey(entry.Group, entry.At, seq)
 		if buried {
 			place, key = tx.Bucket(bucketBuried), entryKey(entry.Group, seq)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,7 +140,10 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 	if err := s.usable(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
-	now := s.now()
+	now, except := s.now(), make(map[string]bool, len(want.Except))
+	for _, name := range want.Except {
+		except[name] = true
+	}
 	// The transaction begins under mu: so it sees the end of every lease that is
 	// no longer in the queue.
 	s.queue.mu.Lock()
@@ -152,8 +154,8 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 		return nil, time.Time{}, s.explain(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	picked := s.queue.pick(tx, want, now)
-	next := s.queue.wake(want.Except)
+	picked := s.queue.pick(tx, want, except, now)
+	next := s.queue.wake(except)
 	s.queue.mu.Unlock()
 
 	leases := make([]state.Lease, 0, len(picked))
@@ -171,7 +173,7 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 
 // pick leases entries, in rounds of a share for each group. It is called with mu
 // held.
-func (q *queue) pick(tx *bbolt.Tx, want state.Want, now time.Time) (picked []*held) {
+func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now time.Time) (picked []*held) {
 	perGroup := want.PerGroup
 	if perGroup == 0 {
 		perGroup = want.Max
@@ -179,7 +181,7 @@ func (q *queue) pick(tx *bbolt.Tx, want state.Want, now time.Time) (picked []*he
 	var eligible []*group
 	for i := range q.ring {
 		g := q.ring[(q.next+i)%len(q.ring)]
-		if !g.wake.After(now) && !slices.Contains(want.Except, g.name) {
+		if !g.wake.After(now) && !except[g.name] {
 			eligible = append(eligible, g)
 		}
 	}
@@ -232,10 +234,10 @@ func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration
 
 // wake is when a group may have an entry to lease, or a lease may end. It is called
 // with mu held.
-func (q *queue) wake(except []string) time.Time {
+func (q *queue) wake(except map[string]bool) time.Time {
 	first := q.soonest
 	for _, g := range q.ring {
-		if g.wake != never && (first.IsZero() || g.wake.Before(first)) && !slices.Contains(except, g.name) {
+		if g.wake != never && (first.IsZero() || g.wake.Before(first)) && !except[g.name] {
 			first = g.wake
 		}
 	}

@@ -87,8 +87,11 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 	}
 	var ids []string
 	var first time.Time
-	kept := 0
-	err := s.update(ctx, func(tx *bbolt.Tx) error {
+	kept, size := 0, 0
+	for _, item := range items {
+		size += len(item.Body)
+	}
+	err := s.update(ctx, size, func(tx *bbolt.Tx) error {
 		ids, kept, first = make([]string, 0, len(items)), 0, time.Time{}
 		now := s.now()
 		for _, item := range items {
@@ -225,7 +228,7 @@ func (s *Store) end(ctx context.Context, lease state.Lease, then func(*bbolt.Tx,
 	if err != nil {
 		return err
 	}
-	err = s.update(ctx, func(tx *bbolt.Tx) error {
+	err = s.update(ctx, len(lease.Note), func(tx *bbolt.Tx) error {
 		due := tx.Bucket(bucketDue)
 		if due.Get(h.key) == nil {
 			return lost(lease) // purged meanwhile

@@ -111,7 +111,11 @@ func (s *Store) Change(ctx context.Context, owner string, changes ...state.Chang
 		return state.Absent, err
 	}
 	var revision state.Revision
-	err := s.update(ctx, func(tx *bbolt.Tx) (err error) {
+	size := 0
+	for _, c := range changes {
+		size += len(c.Value)
+	}
+	err := s.update(ctx, size, func(tx *bbolt.Tx) (err error) {
 		revision, err = change(tx.Bucket(bucketRecords), owner, changes)
 		return err
 	}, func() { s.records.changed(owner) })

@@ -11,12 +11,17 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// maxBatch bounds how many writes share a commit, and so the memory of one.
-const maxBatch = 256
+// What bounds the writes that share a commit, and so the memory of one. A commit
+// that has maxBytes takes no more.
+const (
+	maxBatch = 256
+	maxBytes = 16 << 20
+)
 
 // A write waits for the commit that carries it.
 type write struct {
-	ctx context.Context
+	ctx  context.Context
+	size int // bytes that it puts, about
 	// apply must check everything before it changes anything: a refusal leaves
 	// the other writes of the commit as they are.
 	apply func(tx *bbolt.Tx) error
@@ -30,8 +35,8 @@ type write struct {
 // update has apply committed together with the writes of other callers, so that
 // one sync serves them all. It outwaits ctx while the write is in a commit: so
 // its caller always knows what happened.
-func (s *Store) update(ctx context.Context, apply func(tx *bbolt.Tx) error, kept func()) error {
-	w := &write{ctx: ctx, apply: apply, kept: kept, done: make(chan struct{})}
+func (s *Store) update(ctx context.Context, size int, apply func(tx *bbolt.Tx) error, kept func()) error {
+	w := &write{ctx: ctx, size: size, apply: apply, kept: kept, done: make(chan struct{})}
 	select {
 	case <-s.closed:
 		return s.closedError()
@@ -70,11 +75,13 @@ func (s *Store) write() {
 		case <-s.closed:
 			return
 		}
+		bytes := batch[0].size
 	gather:
-		for len(batch) < maxBatch {
+		for len(batch) < maxBatch && bytes < maxBytes {
 			select {
 			case w := <-s.writes:
 				batch = append(batch, w)
+				bytes += w.size
 			default:
 				break gather
 			}

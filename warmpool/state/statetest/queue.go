@@ -448,7 +448,7 @@ func readyTells(t *testing.T, q queueTest) {
 }
 
 func queueRefuses(t *testing.T, q queueTest) {
-	item := state.Item{Body: []byte("1")}
+	item, big := state.Item{Body: []byte("1")}, make([]byte, state.MaxBody)
 	pushes := []struct {
 		group string
 		items []state.Item
@@ -458,6 +458,7 @@ func queueRefuses(t *testing.T, q queueTest) {
 		{"a", nil},
 		{"a", make([]state.Item, state.MaxItems+1)},
 		{"a", []state.Item{item, {Body: make([]byte, state.MaxBody+1)}}},
+		{"a", []state.Item{{Body: big}, {Body: big}, item}},
 		{"a", []state.Item{{Once: "x"}}},
 		{"a", []state.Item{{Once: strings.Repeat("x", state.MaxOnce+1), OnceFor: time.Hour}}},
 	}
