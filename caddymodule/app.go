@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool"
-	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
@@ -73,7 +72,6 @@ type App struct {
 	groups    map[string]*warmpool.Group
 	hidden    []string // paths that no environment may see
 	node      *node
-	followers []*code.Follower
 }
 
 // Sandbox says how execution environments are kept apart.
@@ -158,39 +156,23 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Start takes over the limits of this configuration, starts what is provisioned,
-// and follows the code.
+// Start takes over the limits of this configuration and starts what is
+// provisioned.
 func (a *App) Start() error {
 	tuneGC()
 	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
 		return err
 	}
 	for name, g := range a.groups {
-		f := a.functions[name]
-		g.Configure(f)
-		follower, err := code.Follow(f.Code, func() {
-			a.log.Info("code changed", zap.String("function", name))
-			g.Renew()
-		}, a.log)
-		if err != nil {
-			return errors.Join(fmt.Errorf("function %q: %w", name, err), a.Stop())
-		}
-		a.followers = append(a.followers, follower)
+		g.Configure(a.functions[name])
 	}
-	a.log.Info("functions ready", zap.Strings("functions", slices.Sorted(maps.Keys(a.groups))))
+	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))
 	return nil
 }
 
-// Stop ends the following of code. Environments go when the last configuration
-// that knows their function is cleaned up.
-func (a *App) Stop() error {
-	var errs []error
-	for _, f := range a.followers {
-		errs = append(errs, f.Close())
-	}
-	a.followers = nil
-	return errors.Join(errs...)
-}
+// Stop implements caddy.App. Environments go when the last configuration that
+// knows their function is cleaned up.
+func (a *App) Stop() error { return nil }
 
 // Cleanup lets go of what Provision took hold of.
 func (a *App) Cleanup() error {

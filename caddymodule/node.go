@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
@@ -29,6 +30,7 @@ type node struct {
 	key      string
 	store    *store
 	sandbox  *sandbox.Sandbox
+	code     *code.Watcher
 	launcher *warmpool.Launcher
 	pool     *warmpool.Pool
 }
@@ -65,15 +67,18 @@ func newNode(a *App, key string) (*node, error) {
 		return nil, errors.Join(err, box.Close())
 	}
 	n := &node{key: key, store: s, sandbox: box}
+	if n.code, err = code.NewWatcher(a.log); err != nil {
+		return nil, errors.Join(err, closeStore(s), box.Close())
+	}
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
 		Dir: a.DataDir, Account: a.account(), Sandbox: box, Logs: s.Store,
-		Interpreters: runtimes.NewFinder(a.Runtimes),
+		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code,
 	}, a.log)
 	if err == nil {
 		n.pool, err = warmpool.New(a.poolConfig(), n.launcher, a.log)
 	}
 	if err != nil {
-		return nil, errors.Join(err, closeStore(s), box.Close())
+		return nil, errors.Join(err, n.code.Close(), closeStore(s), box.Close())
 	}
 	return n, nil
 }
@@ -88,7 +93,7 @@ func (n *node) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	n.pool.Close(ctx)
-	return errors.Join(closeStore(n.store), n.sandbox.Close())
+	return errors.Join(n.code.Close(), closeStore(n.store), n.sandbox.Close())
 }
 
 // A store is the log store of a data directory.

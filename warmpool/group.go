@@ -34,6 +34,8 @@ type Group struct {
 	counted *counters
 	holders int // guarded by the pool's mu
 
+	following following
+
 	mu         sync.Mutex
 	fn         *function.Function // replaced, never changed
 	generation int                // of the code; environments of an older one are retired

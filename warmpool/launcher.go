@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -32,6 +34,7 @@ type LauncherConfig struct {
 	Sandbox      *sandbox.Sandbox
 	Logs         *logs.Store
 	Interpreters *runtimes.Finder
+	Code         *code.Watcher
 }
 
 // A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
@@ -41,7 +44,10 @@ type Launcher struct {
 	log *zap.Logger
 }
 
-var _ Starter = (*Launcher)(nil)
+var (
+	_ Starter      = (*Launcher)(nil)
+	_ CodeFollower = (*Launcher)(nil)
+)
 
 // NewLauncher writes the bootstraps to the data directory, from where every
 // environment has them mounted.
@@ -73,6 +79,15 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 		l.log.Warn(warning, zap.String("function", f.Name))
 	}
 	return nil
+}
+
+// Follow implements CodeFollower.
+func (l *Launcher) Follow(f *function.Function, changed func()) (io.Closer, error) {
+	follower, err := l.Code.Follow(f.Code, changed)
+	if err != nil {
+		return nil, err
+	}
+	return follower, nil
 }
 
 // Start implements Starter.

@@ -81,6 +81,7 @@ func (g *Group) start(initialization string) {
 		g.abandonStart()
 		return
 	}
+	g.follow(f) // before the code is read, so that no change is missed
 	env, err := p.starter.Start(p.ctx, f, initialization, &p.busy, g.ended)
 	<-slots
 	if err != nil {
@@ -228,6 +229,7 @@ func (g *Group) Renew() {
 
 // close takes no more calls and ends all environments when they are idle.
 func (g *Group) close() {
+	g.unfollow()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

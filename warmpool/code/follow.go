@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"go.uber.org/zap"
 )
 
 // A Follower tells when a code folder changes. It follows the folder and all
@@ -20,11 +19,12 @@ import (
 type Follower struct {
 	root    string
 	changed func()
-	log     *zap.Logger
-	watcher *fsnotify.Watcher
-	done    sync.WaitGroup
+	watcher *Watcher
 
-	// Touched by Follow and then by run only.
+	dirs map[string]struct{} // what is watched; guarded by the watcher's mu
+
+	mu      sync.Mutex // guards what follows; taken before the watcher's
+	closed  bool
 	anchors map[string]bool // root, and the symbolic links on the way to it
 	parents map[string]bool // the folders that hold them
 }
@@ -37,29 +37,26 @@ var skipped = map[string]bool{"node_modules": true, ".git": true, "__pycache__":
 // tools replace a folder by renaming another into its place.
 const rescan = 200 * time.Millisecond
 
-// Follow calls changed, on a goroutine of its own, soon after anything in the
-// folder root has changed. changed must not block. Close ends it.
-func Follow(root string, changed func(), log *zap.Logger) (*Follower, error) {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("follow %s: %w", root, err)
+// Follow calls changed, on the watcher's goroutine, soon after anything in the
+// folder root has changed. changed must not block, nor call the follower or the
+// watcher. Close ends it.
+func (w *Watcher) Follow(root string, changed func()) (*Follower, error) {
+	f := &Follower{root: filepath.Clean(root), changed: changed, watcher: w,
+		dirs: make(map[string]struct{}), anchors: make(map[string]bool), parents: make(map[string]bool)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.add(f.root); err != nil {
+		return nil, errors.Join(fmt.Errorf("follow %s: %w", root, err), w.forget(f))
 	}
-	f := &Follower{root: filepath.Clean(root), changed: changed, log: log, watcher: watcher,
-		anchors: make(map[string]bool), parents: make(map[string]bool)}
-	root = f.root
-	if err := f.add(root); err != nil {
-		watcher.Close()
-		return nil, fmt.Errorf("follow %s: %w", root, err)
-	}
-	f.done.Go(f.run)
 	return f, nil
 }
 
 // Close ends the following and returns when changed is not called any more.
 func (f *Follower) Close() error {
-	err := f.watcher.Close()
-	f.done.Wait()
-	return err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return f.watcher.forget(f)
 }
 
 // anchor watches for the replacement of root, or of a symbolic link on the way
@@ -69,7 +66,7 @@ func (f *Follower) anchor() error {
 		if info, err := os.Lstat(path); path != f.root && (err != nil || info.Mode()&fs.ModeSymlink == 0) {
 			continue
 		}
-		if err := f.watcher.Add(filepath.Dir(path)); err != nil {
+		if err := f.watcher.watch(f, filepath.Dir(path)); err != nil {
 			return err
 		}
 		f.anchors[path], f.parents[filepath.Dir(path)] = true, true
@@ -98,8 +95,8 @@ func (f *Follower) add(dir string) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		if err := f.watcher.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w (fs.inotify.max_user_watches may be too low)", err)
+		if err := f.watcher.watch(f, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 		if !(isRoot && path == dir) && skipped[entry.Name()] {
 			return filepath.SkipDir
@@ -108,46 +105,49 @@ func (f *Follower) add(dir string) error {
 	})
 }
 
-func (f *Follower) run() {
-	var again <-chan time.Time // set while root is missing
-	for {
-		select {
-		case event, open := <-f.watcher.Events:
-			if !open {
-				return
-			}
-			if event.Op == fsnotify.Chmod || !f.concerns(event) {
-				continue
-			}
-			if event.Has(fsnotify.Create) {
-				if f.refresh(event.Name) != nil {
-					again = time.After(rescan)
-				}
-			}
-			if f.anchors[event.Name] && event.Has(fsnotify.Remove|fsnotify.Rename) {
-				again = time.After(rescan)
-			}
-			f.changed()
-		case <-again:
-			again = nil
-			if _, err := os.Stat(f.root); err != nil || f.add(f.root) != nil {
-				again = time.After(rescan)
-				continue
-			}
-			f.changed()
-		case err, open := <-f.watcher.Errors:
-			if !open {
-				return
-			}
-			// After an overflow events are missing: take it as a change.
-			f.log.Warn("following code", zap.String("code", f.root), zap.Error(err))
-			f.changed()
-		}
+// handle tells of an event that concerns f. It is true if root has to be looked
+// for again.
+func (f *Follower) handle(event fsnotify.Event) (lost bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || !f.concerns(event) {
+		return false
+	}
+	if event.Has(fsnotify.Create) {
+		lost = f.refresh(event.Name) != nil
+	}
+	if f.anchors[event.Name] && event.Has(fsnotify.Remove|fsnotify.Rename) {
+		lost = true
+	}
+	f.changed()
+	return lost
+}
+
+// restored looks for a root that was lost. It is true if there is no more to look for.
+func (f *Follower) restored() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return true
+	}
+	if !exists(f.root) || f.add(f.root) != nil {
+		return false
+	}
+	f.changed()
+	return true
+}
+
+// tell tells of a change.
+func (f *Follower) tell() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.changed()
 	}
 }
 
 // concerns reports whether an event is about root, or something in it, or a link
-// on the way to it; the folders that hold these are watched too.
+// on the way to it; the folders that hold these are watched too. It needs mu.
 func (f *Follower) concerns(event fsnotify.Event) bool {
 	return f.anchors[event.Name] || !f.parents[filepath.Dir(event.Name)]
 }

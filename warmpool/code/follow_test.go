@@ -23,16 +23,27 @@ type folder struct {
 	barriers int
 }
 
+func newWatcher(t *testing.T) *Watcher {
+	t.Helper()
+	w, err := NewWatcher(zap.NewNop())
+	must(t, err)
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
 func follow(t *testing.T, root string) *folder {
 	t.Helper()
+	return newWatcher(t).follow(t, root)
+}
+
+func (w *Watcher) follow(t *testing.T, root string) *folder {
+	t.Helper()
 	f := &folder{t: t, root: root, told: make(chan []string, 1000)}
-	var follower *Follower
-	known := make(chan struct{})
-	follower, err := Follow(root, func() {
-		<-known
-		f.told <- follower.watcher.WatchList()
-	}, zap.NewNop())
-	close(known)
+	follower, err := w.Follow(root, func() { f.told <- w.watcher.WatchList() })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +257,7 @@ func TestLinkOnTheWayToTheFolderIsFollowed(t *testing.T) {
 
 func TestFolderThatIsMissingIsRefusedByName(t *testing.T) {
 	root := t.TempDir() + "/nowhere"
-	if _, err := Follow(root, func() {}, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "follow "+root+": ") {
+	if _, err := newWatcher(t).Follow(root, func() {}); err == nil || !strings.Contains(err.Error(), "follow "+root+": ") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -254,17 +265,69 @@ func TestFolderThatIsMissingIsRefusedByName(t *testing.T) {
 func TestNothingIsToldAfterClose(t *testing.T) {
 	root := t.TempDir()
 	closed := make(chan struct{})
-	follower, err := Follow(root, func() {
+	w, err := NewWatcher(zap.NewNop())
+	must(t, err)
+	follower, err := w.Follow(root, func() {
 		select {
 		case <-closed:
 			t.Error("told after Close")
 		default:
 		}
-	}, zap.NewNop())
+	})
 	must(t, err)
 	write(t, root+"/index.js")
 	must(t, follower.Close())
 	close(closed)
 	write(t, root+"/index.js")
+	must(t, w.Close())
 	goleak.VerifyNone(t)
+}
+
+func TestFolderOfTwoFunctionsIsFollowedUntilBothAreClosed(t *testing.T) {
+	root := t.TempDir()
+	w := newWatcher(t)
+	first, err := w.Follow(root, func() {})
+	must(t, err)
+	second := w.follow(t, root)
+	must(t, first.Close())
+	write(t, root+"/index.js")
+	second.await("a file in the folder that another follower has left")
+}
+
+func TestClosedFollowerLeavesNoWatch(t *testing.T) {
+	root := t.TempDir()
+	mkdir(t, root+"/lib")
+	w := newWatcher(t)
+	follower, err := w.Follow(root, func() {})
+	must(t, err)
+	if len(w.watcher.WatchList()) < 2 {
+		t.Fatalf("watched are %q", w.watcher.WatchList())
+	}
+	must(t, follower.Close())
+	if left := w.watcher.WatchList(); len(left) > 0 || len(w.dirs) > 0 {
+		t.Errorf("left are %q and %d folders", left, len(w.dirs))
+	}
+}
+
+func TestFollowRefusedLeavesNoWatch(t *testing.T) {
+	w := newWatcher(t)
+	if _, err := w.Follow(t.TempDir()+"/nowhere", func() {}); err == nil {
+		t.Fatal("followed")
+	}
+	if left := w.watcher.WatchList(); len(left) > 0 {
+		t.Errorf("left are %q", left)
+	}
+}
+
+func TestNeighboursHearOnlyOfTheirOwnChanges(t *testing.T) {
+	parent := t.TempDir()
+	mkdir(t, parent+"/a")
+	mkdir(t, parent+"/b")
+	w := newWatcher(t)
+	_, err := w.Follow(parent+"/a", func() { t.Error("a is told of b") })
+	must(t, err)
+	b := w.follow(t, parent+"/b")
+	write(t, parent+"/b/index.js")
+	b.await("a file in b")
+	b.barrier()
 }
