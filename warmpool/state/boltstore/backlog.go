@@ -34,7 +34,7 @@ func (s *Store) Groups(ctx context.Context, after string, limit int) ([]state.Gr
 	}
 	s.queue.mu.Unlock()
 	err := s.view(ctx, func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketDue).Cursor()
+		cursor := bucket(tx, bucketDue).Cursor()
 		for i := range stats {
 			prefix := recordKey(stats[i].Group, "")
 			if key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix) {
@@ -61,11 +61,11 @@ func (s *Store) Entries(ctx context.Context, group string, buried bool, after st
 	prefix := recordKey(group, "")
 	begin := append(bytes.Clone(prefix), position...)
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(bucketDue)
+		place := bucket(tx, bucketDue)
 		if buried {
-			bucket = tx.Bucket(bucketBuried)
+			place = bucket(tx, bucketBuried)
 		}
-		cursor := bucket.Cursor()
+		cursor := place.Cursor()
 		key, value := cursor.Seek(begin)
 		if after != "" && bytes.Equal(key, begin) {
 			key, value = cursor.Next()
@@ -111,13 +111,13 @@ func (s *Store) Replay(ctx context.Context, group, id string) error {
 	now := s.now()
 	err := s.update(ctx, 0, func(tx *bbolt.Tx) error {
 		key := entryKey(group, seq)
-		if tx.Bucket(bucketBuried).Get(key) == nil {
+		if bucket(tx, bucketBuried).Get(key) == nil {
 			return notThere(group, id)
 		}
-		if err := tx.Bucket(bucketBuried).Delete(key); err != nil {
+		if err := bucket(tx, bucketBuried).Delete(key); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketDue).Put(dueKey(group, now, seq), remark(0, nil))
+		return bucket(tx, bucketDue).Put(dueKey(group, now, seq), remark(0, nil))
 	}, func() { s.queue.replayed(group, now) })
 	if err == nil {
 		s.ready.changed(group)
@@ -132,9 +132,9 @@ func (s *Store) Purge(ctx context.Context, entry state.Entry, buried bool) error
 		return notThere(entry.Group, entry.ID)
 	}
 	return s.update(ctx, 0, func(tx *bbolt.Tx) error {
-		place, key := tx.Bucket(bucketDue), dueKey(entry.Group, entry.At, seq)
+		place, key := bucket(tx, bucketDue), dueKey(entry.Group, entry.At, seq)
 		if buried {
-			place, key = tx.Bucket(bucketBuried), entryKey(entry.Group, seq)
+			place, key = bucket(tx, bucketBuried), entryKey(entry.Group, seq)
 		}
 		if place.Get(key) == nil {
 			return notThere(entry.Group, entry.ID)
@@ -142,7 +142,7 @@ func (s *Store) Purge(ctx context.Context, entry state.Entry, buried bool) error
 		if err := place.Delete(key); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketEntries).Delete(entryKey(entry.Group, seq))
+		return bucket(tx, bucketEntries).Delete(entryKey(entry.Group, seq))
 	}, func() { s.queue.purged(entry.Group, seq, buried) })
 }
 

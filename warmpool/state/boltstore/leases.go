@@ -48,7 +48,7 @@ type held struct {
 }
 
 // never is later than any entry is due.
-var never = time.Unix(1<<40, 0)
+func never() time.Time { return time.Unix(1<<40, 0) }
 
 func (g *group) lower(at time.Time) {
 	if at.Before(g.wake) {
@@ -61,7 +61,7 @@ func (g *group) lower(at time.Time) {
 func (q *queue) group(name string) *group {
 	g := q.groups[name]
 	if g == nil {
-		g = &group{name: name, index: len(q.ring), wake: never}
+		g = &group{name: name, index: len(q.ring), wake: never()}
 		q.groups[name] = g
 		q.ring = append(q.ring, g)
 	}
@@ -117,7 +117,7 @@ func (q *queue) purged(name string, seq uint64, buried bool) {
 // count reads how many entries there are. It is called before all else.
 func (q *queue) count(tx *bbolt.Tx) {
 	q.groups, q.leases = make(map[string]*group), make(map[uint64]*held)
-	due := tx.Bucket(bucketDue).Cursor()
+	due := bucket(tx, bucketDue).Cursor()
 	for key, _ := due.First(); key != nil; key, _ = due.Next() {
 		if name, at, _, ok := splitDue(key); ok {
 			g := q.group(string(name))
@@ -125,7 +125,7 @@ func (q *queue) count(tx *bbolt.Tx) {
 			g.lower(at)
 		}
 	}
-	buried := tx.Bucket(bucketBuried).Cursor()
+	buried := bucket(tx, bucketBuried).Cursor()
 	for key, _ := buried.First(); key != nil; key, _ = buried.Next() {
 		name, _, _ := bytes.Cut(key, []byte{0})
 		q.group(string(name)).buried++
@@ -161,7 +161,7 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 	leases := make([]state.Lease, 0, len(picked))
 	for _, h := range picked {
 		_, at, _, _ := splitDue(h.key)
-		entry, err := readEntry(tx, h.group.name, h.seq, at, tx.Bucket(bucketDue).Get(h.key))
+		entry, err := readEntry(tx, h.group.name, h.seq, at, bucket(tx, bucketDue).Get(h.key))
 		if err != nil {
 			s.queue.release(picked)
 			return nil, time.Time{}, err
@@ -186,7 +186,7 @@ func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now 
 		}
 	}
 	got := make(map[*group]int, len(eligible))
-	cursor := tx.Bucket(bucketDue).Cursor()
+	cursor := bucket(tx, bucketDue).Cursor()
 	for len(picked) < want.Max && len(eligible) > 0 {
 		share := max(1, (want.Max-len(picked))/len(eligible))
 		left := eligible[:0]
@@ -211,7 +211,7 @@ func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now 
 // pickOf leases up to n entries of a group; more says that there may be others.
 func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration, now time.Time) (picked []*held, more bool) {
 	prefix := recordKey(g.name, "")
-	g.wake = never
+	g.wake = never()
 	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
 		_, at, seq, ok := splitDue(key)
 		if !ok || q.leases[seq] != nil {
@@ -237,7 +237,7 @@ func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration
 func (q *queue) wake(except map[string]bool) time.Time {
 	first := q.soonest
 	for _, g := range q.ring {
-		if g.wake != never && (first.IsZero() || g.wake.Before(first)) && !except[g.name] {
+		if g.wake != never() && (first.IsZero() || g.wake.Before(first)) && !except[g.name] {
 			first = g.wake
 		}
 	}

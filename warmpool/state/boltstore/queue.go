@@ -70,7 +70,7 @@ func remark(attempts int, note []byte) []byte {
 
 // readEntry puts together an entry from its body and its remark.
 func readEntry(tx *bbolt.Tx, group string, seq uint64, at time.Time, remark []byte) (state.Entry, error) {
-	stored := tx.Bucket(bucketEntries).Get(entryKey(group, seq))
+	stored := bucket(tx, bucketEntries).Get(entryKey(group, seq))
 	if len(stored) < 8 || len(remark) < 4 {
 		return state.Entry{}, fmt.Errorf("%w: entry %s of %q lacks a part", state.ErrDamaged, entryID(seq), group)
 	}
@@ -129,7 +129,7 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 
 // once gives the item its number: a new one, or that of the item of the same name.
 func once(tx *bbolt.Tx, group string, item state.Item, now time.Time) (seq uint64, again bool, err error) {
-	entries, names, ends := tx.Bucket(bucketEntries), tx.Bucket(bucketOnce), tx.Bucket(bucketOnceEnds)
+	entries, names, ends := bucket(tx, bucketEntries), bucket(tx, bucketOnce), bucket(tx, bucketOnceEnds)
 	if item.Once == "" {
 		seq, err = entries.NextSequence()
 		return seq, false, err
@@ -176,7 +176,7 @@ func forgetNames(names, ends *bbolt.Bucket, now time.Time) error {
 }
 
 func push(tx *bbolt.Tx, group string, seq uint64, body []byte, now, at time.Time) error {
-	entries, due := tx.Bucket(bucketEntries), tx.Bucket(bucketDue)
+	entries, due := bucket(tx, bucketEntries), bucket(tx, bucketDue)
 	// Numbers only grow, so a page that is split stays as full as it is.
 	entries.FillPercent = 0.9
 	stored := make([]byte, 0, 8+len(body))
@@ -190,7 +190,7 @@ func push(tx *bbolt.Tx, group string, seq uint64, body []byte, now, at time.Time
 // Done implements state.Queue.
 func (s *Store) Done(ctx context.Context, lease state.Lease) error {
 	return s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
-		return tx.Bucket(bucketEntries).Delete(entryKey(h.group.name, h.seq))
+		return bucket(tx, bucketEntries).Delete(entryKey(h.group.name, h.seq))
 	}, func(h *held) { h.group.waiting-- })
 }
 
@@ -200,7 +200,7 @@ func (s *Store) Retry(ctx context.Context, lease state.Lease) error {
 		return err
 	}
 	err := s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
-		return tx.Bucket(bucketDue).Put(dueKey(h.group.name, lease.At, h.seq), remark(lease.Attempts, lease.Note))
+		return bucket(tx, bucketDue).Put(dueKey(h.group.name, lease.At, h.seq), remark(lease.Attempts, lease.Note))
 	}, func(h *held) { h.group.lower(lease.At) })
 	if err == nil {
 		s.ready.changed(lease.Group)
@@ -215,7 +215,7 @@ func (s *Store) Bury(ctx context.Context, lease state.Lease) error {
 	}
 	return s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
 		value := append(number(instant(s.now())), remark(lease.Attempts, lease.Note)...)
-		return tx.Bucket(bucketBuried).Put(entryKey(h.group.name, h.seq), value)
+		return bucket(tx, bucketBuried).Put(entryKey(h.group.name, h.seq), value)
 	}, func(h *held) {
 		h.group.waiting--
 		h.group.buried++
@@ -229,7 +229,7 @@ func (s *Store) end(ctx context.Context, lease state.Lease, then func(*bbolt.Tx,
 		return err
 	}
 	err = s.update(ctx, len(lease.Note), func(tx *bbolt.Tx) error {
-		due := tx.Bucket(bucketDue)
+		due := bucket(tx, bucketDue)
 		if due.Get(h.key) == nil {
 			return lost(lease) // purged meanwhile
 		}

@@ -43,7 +43,7 @@ func (s *Store) Read(ctx context.Context, key state.Key) (found state.Record, er
 		return state.Record{}, err
 	}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		stored := tx.Bucket(bucketRecords).Get(recordKey(key.Owner, key.Name))
+		stored := bucket(tx, bucketRecords).Get(recordKey(key.Owner, key.Name))
 		if stored == nil {
 			return fmt.Errorf("record %q of %q: %w", key.Name, key.Owner, state.ErrNotFound)
 		}
@@ -63,7 +63,7 @@ func (s *Store) List(ctx context.Context, owner, prefix, after string, limit int
 	}
 	begin := recordKey(owner, prefix)
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketRecords).Cursor()
+		cursor := bucket(tx, bucketRecords).Cursor()
 		key, stored := cursor.Seek(begin)
 		if after >= prefix {
 			// The first key after the name: names hold no NUL.
@@ -87,7 +87,7 @@ func (s *Store) Owners(ctx context.Context, prefix, after string, limit int) (fo
 		return nil, err
 	}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketRecords).Cursor()
+		cursor := bucket(tx, bucketRecords).Cursor()
 		begin := []byte(prefix)
 		if after >= prefix && after != "" {
 			begin = append([]byte(after), 1)
@@ -116,7 +116,7 @@ func (s *Store) Change(ctx context.Context, owner string, changes ...state.Chang
 		size += len(c.Value)
 	}
 	err := s.update(ctx, size, func(tx *bbolt.Tx) (err error) {
-		revision, err = change(tx.Bucket(bucketRecords), owner, changes)
+		revision, err = change(bucket(tx, bucketRecords), owner, changes)
 		return err
 	}, func() { s.records.changed(owner) })
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -48,17 +49,17 @@ type Store struct {
 }
 
 // The buckets and the format that this package reads. doc.go draws them.
-var (
-	bucketMeta     = []byte("meta")
-	bucketRecords  = []byte("records")
-	bucketEntries  = []byte("entries")
-	bucketDue      = []byte("due")
-	bucketBuried   = []byte("buried")
-	bucketOnce     = []byte("once")
-	bucketOnceEnds = []byte("once_ends")
+const (
+	bucketMeta     = "meta"
+	bucketRecords  = "records"
+	bucketEntries  = "entries"
+	bucketDue      = "due"
+	bucketBuried   = "buried"
+	bucketOnce     = "once"
+	bucketOnceEnds = "once_ends"
 
-	keyFormat = []byte("format")
-	keyOpened = []byte("opened")
+	keyFormat = "format"
+	keyOpened = "opened"
 )
 
 const format = 1
@@ -72,7 +73,8 @@ func Open(c Config) (*Store, error) {
 	if c.LockTimeout == 0 {
 		c.LockTimeout = time.Second
 	}
-	if err := inspect(c); err != nil {
+	isNew, err := inspect(c)
+	if err != nil {
 		return nil, err
 	}
 	options := *bbolt.DefaultOptions
@@ -87,6 +89,9 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, openError(c.Path, err)
 	}
+	if err := secure(c.Path, isNew); err != nil {
+		return nil, errors.Join(fmt.Errorf("state file: %w", err), db.Close())
+	}
 	s := &Store{
 		db: db, path: c.Path, now: c.Now,
 		writes: make(chan *write, maxBatch), closed: make(chan struct{}), done: make(chan struct{}),
@@ -98,32 +103,46 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
+// secure takes a file that was put back with a wider mode from others, who could
+// read what functions are configured with, and makes the name of a new one
+// survive a crash.
+func secure(path string, isNew bool) error {
+	if err := os.Chmod(path, 0o600); err != nil || !isNew {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 // inspect looks at an existing file without writing. bbolt would run into a
 // fault that cannot be caught if the file ended before its last page.
-func inspect(c Config) error {
+func inspect(c Config) (isNew bool, err error) {
 	info, err := os.Stat(c.Path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return fmt.Errorf("state file: %w", err)
+		return false, fmt.Errorf("state file: %w", err)
 	}
 	options := *bbolt.DefaultOptions
 	options.Timeout, options.ReadOnly = c.LockTimeout, true
 	db, err := bbolt.Open(c.Path, 0o600, &options)
 	if err != nil {
-		return openError(c.Path, err)
+		return false, openError(c.Path, err)
 	}
 	defer db.Close()
 	tx, err := db.Begin(false)
 	if err != nil {
-		return openError(c.Path, err)
+		return false, openError(c.Path, err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	if tx.Size() > info.Size() {
-		return fmt.Errorf("%w: file %s has %d bytes of %d: put a backup in its place", state.ErrDamaged, c.Path, info.Size(), tx.Size())
+		return false, fmt.Errorf("%w: file %s has %d bytes of %d: put a backup in its place", state.ErrDamaged, c.Path, info.Size(), tx.Size())
 	}
-	return nil
+	return false, nil
 }
 
 func openError(path string, err error) error {
@@ -139,12 +158,12 @@ func openError(path string, err error) error {
 // prepare checks the format, makes the buckets and counts what they hold.
 func (s *Store) prepare() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+		meta, err := tx.CreateBucketIfNotExists([]byte(bucketMeta))
 		if err != nil {
 			return err
 		}
-		if have := meta.Get(keyFormat); have == nil {
-			if err := meta.Put(keyFormat, number(format)); err != nil {
+		if have := meta.Get([]byte(keyFormat)); have == nil {
+			if err := meta.Put([]byte(keyFormat), number(format)); err != nil {
 				return err
 			}
 		} else if len(have) != 8 {
@@ -152,8 +171,8 @@ func (s *Store) prepare() error {
 		} else if n := binary.BigEndian.Uint64(have); n > format {
 			return fmt.Errorf("%w: file %s has format %d, this Hearth knows %d: run the newer Hearth that wrote it", state.ErrNewer, s.path, n, format)
 		}
-		for _, name := range [][]byte{bucketRecords, bucketEntries, bucketDue, bucketBuried, bucketOnce, bucketOnceEnds} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+		for _, name := range []string{bucketRecords, bucketEntries, bucketDue, bucketBuried, bucketOnce, bucketOnceEnds} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
 		}
@@ -167,12 +186,12 @@ func (s *Store) prepare() error {
 // no record of theirs.
 func (s *Store) countOpening(meta *bbolt.Bucket) error {
 	opened := uint64(1)
-	if have := meta.Get(keyOpened); len(have) == 8 {
+	if have := meta.Get([]byte(keyOpened)); len(have) == 8 {
 		opened += binary.BigEndian.Uint64(have)
 	}
 	s.token.Store(int64(opened << 40))
 	s.queue.token = &s.token
-	return meta.Put(keyOpened, number(opened))
+	return meta.Put([]byte(keyOpened), number(opened))
 }
 
 // explain adds file and remedy to an error of the file.
@@ -230,3 +249,5 @@ func (s *Store) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
 }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func bucket(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
