@@ -31,7 +31,7 @@ type member struct {
 type Group struct {
 	pool    *Pool
 	name    string
-	counted *counters
+	counted lazyCounters
 	holders int // guarded by the pool's mu
 
 	following following
@@ -51,7 +51,7 @@ type Group struct {
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
-	return &Group{pool: p, name: f.Name, fn: f, counted: p.metrics.counters(f.Name), holders: 1}
+	return &Group{pool: p, name: f.Name, fn: f, holders: 1}
 }
 
 // Function is the configuration that the group works by. It must not be changed.
@@ -226,7 +226,7 @@ func (g *Group) drop(m *member) {
 func (g *Group) refuse() error {
 	switch r := g.fn.ReservedConcurrency; {
 	case r != nil && *r == 0:
-		g.counted.throttles.Inc()
+		g.counters().throttles.Inc()
 		return &ThrottledError{g.name, ReasonReserved, "reserved concurrency is 0"}
 	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
@@ -238,7 +238,7 @@ func (g *Group) refuse() error {
 
 // throttled needs mu.
 func (g *Group) throttled(detail string) error {
-	g.counted.throttles.Inc()
+	g.counters().throttles.Inc()
 	reason := ReasonConcurrent
 	if g.fn.ReservedConcurrency != nil {
 		reason = ReasonReserved
@@ -263,7 +263,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	g.settle(m)
 	g.mu.Unlock()
 	if err == nil {
-		g.counted.observe(c)
+		g.counters().observe(c)
 	}
 }
 

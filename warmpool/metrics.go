@@ -1,6 +1,9 @@
 package warmpool
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -60,6 +63,19 @@ func newMetrics(p *Pool) *Metrics {
 	}
 }
 
+// lazyCounters are made when there is something to count: a node may have
+// thousands of functions that nobody calls, of fifty series each.
+type lazyCounters struct {
+	once sync.Once
+	made atomic.Pointer[counters]
+}
+
+// counters are those of the group's function, from then on in /metrics.
+func (g *Group) counters() *counters {
+	g.counted.once.Do(func() { g.counted.made.Store(g.pool.metrics.counters(g.name)) })
+	return g.counted.made.Load()
+}
+
 func (m *Metrics) counters(function string) *counters {
 	c := &counters{
 		invocations:  m.invocations.WithLabelValues(function),
@@ -105,7 +121,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.pool.mu.Unlock()
 	stats := make(map[string]Stat) // an old group and a new one may have the same name
 	for _, g := range groups {
-		stats[g.name] = stats[g.name].plus(g.Stat())
+		s := g.Stat()
+		if s == (Stat{}) && g.counted.made.Load() == nil {
+			continue // never called
+		}
+		stats[g.name] = stats[g.name].plus(s)
 	}
 	for name, s := range stats {
 		ch <- prometheus.MustNewConstMetric(m.executions, prometheus.GaugeValue, float64(s.InFlight), name)

@@ -89,7 +89,7 @@ func (g *Group) start(initialization string) {
 		g.startFailed(f, generation, initialization, err)
 		return
 	}
-	g.counted.initDuration.Observe(env.InitDuration.Seconds())
+	g.counters().initDuration.Observe(env.InitDuration.Seconds())
 	g.started(f, generation, initialization, env)
 }
 
