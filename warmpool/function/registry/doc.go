@@ -9,6 +9,7 @@
 //	                                      concurrency, tags, recursion, management
 //	layer/NAME      head, version/%020d   a LayerVersion
 //	mapping/UUID    head, mapping         a Mapping
+//	url/ID          place                 where the function URL of that ID is set
 //
 // Every write of an owner also writes its head, expecting the revision that it
 // read before all else. So each write is decided on records that did not change

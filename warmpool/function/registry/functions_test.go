@@ -111,7 +111,8 @@ func TestDeletedFunctionLeavesItsVersionNumbers(t *testing.T) {
 	if _, err := r.CreateAlias(ctx, "f", registry.Alias{Name: "live", FunctionVersion: "1"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.URLs.Put(ctx, "f", "live", func(u *registry.URLConfig, _ bool) error { u.AuthType = "NONE"; return nil }); err != nil {
+	url, err := r.CreateURL(ctx, "f", "live", func(u *registry.URLConfig) error { u.AuthType = "NONE"; return nil })
+	if err != nil {
 		t.Fatal(err)
 	}
 	runs(t, r, "f", "live")
@@ -135,8 +136,10 @@ func TestDeletedFunctionLeavesItsVersionNumbers(t *testing.T) {
 	if v := mustPublish(t, r, "f", "two"); v.Version != "2" {
 		t.Errorf("version %s after deletion, want 2: numbers are not reused", v.Version)
 	}
-	_, err = r.URLs.Read(ctx, "f", "live")
+	_, err = r.URLOf(ctx, "f", "live")
 	wantError(t, "the old function's URL", err, registry.ErrNotFound)
+	_, err = r.URL(ctx, url.ID)
+	wantError(t, "the old function's URL by its ID", err, registry.ErrNotFound)
 }
 
 func TestFunctionWithMoreVersionsThanATransactionIsDeletedWhole(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -35,8 +37,10 @@ type Registry struct {
 	views    *views
 	fixed    *fixed
 
+	urls      Settings[URLConfig, *URLConfig]
+	knownURLs *lru.Cache[string, *knownURL] // by ID
+
 	// Settings by qualifier; see Settings for their rules.
-	URLs         Settings[URLConfig, *URLConfig]
 	InvokeConfig Settings[InvokeConfig, *InvokeConfig]
 	Provisioned  Settings[Provisioned, *Provisioned]
 	Policies     Settings[Policy, *Policy]
@@ -64,6 +68,10 @@ func New(c Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	knownURLs, err := lru.New[string, *knownURL](c.CacheSize)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	changed, err := c.Records.Watch(ctx, ownerFunction)
 	if err != nil {
@@ -72,7 +80,7 @@ func New(c Config) (*Registry, error) {
 	}
 	r := &Registry{
 		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{},
-		stop: stop, ended: make(chan struct{}),
+		knownURLs: knownURLs, stop: stop, ended: make(chan struct{}),
 	}
 	r.settle()
 	go func() {
@@ -97,6 +105,7 @@ const (
 	ownerFunction = "function/"
 	ownerLayer    = "layer/"
 	ownerMapping  = "mapping/"
+	ownerURL      = "url/"
 )
 
 func checkName(name string) error {

@@ -10,7 +10,7 @@ import (
 // URLConfig is a function URL.
 // https://docs.aws.amazon.com/lambda/latest/api/API_FunctionUrlConfig.html
 type URLConfig struct {
-	ID           string // first label of the URL's host: another one for each URL made
+	ID           string // first label of the URL's host: another one for each URL made, never reused
 	AuthType     string // NONE or AWS_IAM
 	InvokeMode   string `json:",omitempty"` // BUFFERED or RESPONSE_STREAM
 	Cors         *Cors  `json:",omitempty"`
@@ -28,9 +28,9 @@ type Cors struct {
 	MaxAge           int      `json:",omitempty"` // seconds
 }
 
-func (u *URLConfig) revise(id string, now time.Time, first bool) {
+func (u *URLConfig) revise(_ string, now time.Time, first bool) {
 	if first {
-		u.ID, u.CreationTime = id, now
+		u.CreationTime = now
 	}
 	u.LastModified = now
 }

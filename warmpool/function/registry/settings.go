@@ -36,7 +36,7 @@ const (
 
 // settle binds the settings to r.
 func (r *Registry) settle() {
-	r.URLs = Settings[URLConfig, *URLConfig]{r, "url/", onFunctionOrAlias}
+	r.urls = Settings[URLConfig, *URLConfig]{r, "url/", onFunctionOrAlias}
 	r.InvokeConfig = Settings[InvokeConfig, *InvokeConfig]{r, "invoke/", onAny}
 	r.Provisioned = Settings[Provisioned, *Provisioned]{r, kindProvisioned, onPublished}
 	r.Policies = Settings[Policy, *Policy]{r, "policy/", onAny}
@@ -54,7 +54,7 @@ const (
 // deleteSettings removes what hangs on a version or an alias.
 func (e *edit) deleteSettings(qualifier string) {
 	r := e.r
-	e.delete(r.URLs.record(qualifier))
+	e.delete(r.urls.record(qualifier))
 	e.delete(r.InvokeConfig.record(qualifier))
 	e.delete(r.Provisioned.record(qualifier))
 	e.delete(r.Policies.record(qualifier))

@@ -15,7 +15,7 @@ func TestSettingHangsOnWhatItMay(t *testing.T) {
 	weighted(t, r, 0.5)
 	put := map[string]func(qualifier string) error{
 		"url": func(q string) error {
-			_, err := r.URLs.Put(ctx, "f", q, func(*registry.URLConfig, bool) error { return nil })
+			_, err := r.CreateURL(ctx, "f", q, func(*registry.URLConfig) error { return nil })
 			return err
 		},
 		"invoke": func(q string) error {
@@ -61,34 +61,31 @@ func TestSettingHangsOnWhatItMay(t *testing.T) {
 func TestSettingIsPutReadListedAndDeleted(t *testing.T) {
 	r := open(t)
 	weighted(t, r, 0.5)
-	_, err := r.URLs.Read(ctx, "f", latest)
+	_, err := r.InvokeConfig.Read(ctx, "f", latest)
 	wantError(t, "before", err, registry.ErrNotFound)
-	first, err := r.URLs.Put(ctx, "f", latest, func(u *registry.URLConfig, exists bool) error {
-		if exists {
-			t.Error("exists before it was put")
+	put := func(qualifier, destination string, existed bool) registry.InvokeConfig {
+		t.Helper()
+		got, err := r.InvokeConfig.Put(ctx, "f", qualifier, func(c *registry.InvokeConfig, exists bool) error {
+			if exists != existed || exists != (c.OnFailure != "") {
+				t.Errorf("exists is %v, present is %+v", exists, c)
+			}
+			c.OnFailure = destination
+			return nil
+		})
+		if err != nil || got.OnFailure != destination || got.LastModified.IsZero() {
+			t.Fatalf("%+v, %v", got, err)
 		}
-		u.AuthType = "NONE"
-		return nil
-	})
-	if err != nil || first.ID == "" || first.CreationTime.IsZero() {
-		t.Fatalf("%+v, %v", first, err)
+		return got
 	}
-	second, err := r.URLs.Put(ctx, "f", latest, func(u *registry.URLConfig, exists bool) error {
-		if !exists || u.AuthType != "NONE" {
-			t.Errorf("%v %+v", exists, u)
-		}
-		u.AuthType = "AWS_IAM"
-		return nil
-	})
-	if err != nil || second.ID != first.ID || second.AuthType != "AWS_IAM" {
-		t.Fatalf("%+v, %v", second, err)
+	put(latest, "arn:1", false)
+	want := put(latest, "arn:2", true)
+	if got, err := r.InvokeConfig.Read(ctx, "f", latest); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	if _, err := r.URLs.Put(ctx, "f", "live", func(*registry.URLConfig, bool) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	put("live", "arn:3", false)
 	var got []string
 	for after := ""; ; {
-		page, next, err := r.URLs.List(ctx, "f", after, 1)
+		page, next, err := r.InvokeConfig.List(ctx, "f", after, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,15 +102,76 @@ func TestSettingIsPutReadListedAndDeleted(t *testing.T) {
 	if err := r.DeleteAlias(ctx, "f", "live"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.URLs.Read(ctx, "f", "live")
+	_, err = r.InvokeConfig.Read(ctx, "f", "live")
 	wantError(t, "of the deleted alias", err, registry.ErrNotFound)
-	if err := r.URLs.Delete(ctx, "f", latest, nil); err != nil {
+	if err := r.InvokeConfig.Delete(ctx, "f", latest, nil); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "again", r.URLs.Delete(ctx, "f", latest, nil), registry.ErrNotFound)
+	wantError(t, "again", r.InvokeConfig.Delete(ctx, "f", latest, nil), registry.ErrNotFound)
 	refusal := errors.New("no")
-	_, err = r.URLs.Put(ctx, "f", latest, func(*registry.URLConfig, bool) error { return refusal })
+	_, err = r.InvokeConfig.Put(ctx, "f", latest, func(*registry.InvokeConfig, bool) error { return refusal })
 	wantError(t, "the caller's own", err, refusal)
+}
+
+func TestURLIsFoundByItsID(t *testing.T) {
+	store := openStore(t)
+	r, other := on(t, store), on(t, store)
+	weighted(t, r, 0.5)
+	auth := func(auth string) func(*registry.URLConfig) error {
+		return func(u *registry.URLConfig) error { u.AuthType = auth; return nil }
+	}
+	first, err := r.CreateURL(ctx, "f", "live", auth("NONE"))
+	if err != nil || len(first.ID) != 32 || first.CreationTime.IsZero() {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	_, err = r.CreateURL(ctx, "f", "live", auth("NONE"))
+	wantError(t, "a second one", err, registry.ErrConflict)
+	_, err = r.UpdateURL(ctx, "f", latest, auth("NONE"))
+	wantError(t, "updating none", err, registry.ErrNotFound)
+	_, err = r.CreateURL(ctx, "g", latest, auth("NONE"))
+	wantError(t, "of no function", err, registry.ErrNotFound)
+	if owners, err := store.Owners(ctx, "url/", "", 10); err != nil || len(owners) != 1 {
+		t.Errorf("the refused left %v, %v", owners, err)
+	}
+	for _, node := range []*registry.Registry{r, other} {
+		for range 2 { // read, then cached
+			got, err := node.URL(ctx, first.ID)
+			if err != nil || got.FunctionName != "f" || got.Qualifier != "live" || got.AuthType != "NONE" {
+				t.Fatalf("%+v, %v", got, err)
+			}
+		}
+	}
+	if _, err := r.UpdateURL(ctx, "f", "live", func(u *registry.URLConfig) error { *u = registry.URLConfig{AuthType: "AWS_IAM"}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.URL(ctx, first.ID)
+	if err != nil || got.AuthType != "AWS_IAM" || got.ID != first.ID || got.CreationTime != first.CreationTime {
+		t.Errorf("%+v, %v", got, err)
+	}
+	until(t, "the other node has heard of the update", func() bool {
+		got, err := other.URL(ctx, first.ID)
+		return err == nil && got.AuthType == "AWS_IAM"
+	})
+	if allocations := testing.AllocsPerRun(100, func() { _, _ = r.URL(ctx, first.ID) }); allocations != 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+	if err := r.DeleteURL(ctx, "f", "live"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := r.CreateURL(ctx, "f", "live", auth("NONE"))
+	if err != nil || second.ID == first.ID {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	for _, id := range []string{first.ID, "", "../f", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"} {
+		_, err := r.URL(ctx, id)
+		wantError(t, id, err, registry.ErrNotFound)
+	}
+	// An alias that goes takes its URL with it.
+	if err := r.DeleteAlias(ctx, "f", "live"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.URL(ctx, second.ID)
+	wantError(t, "of the deleted alias", err, registry.ErrNotFound)
 }
 
 func TestPolicyHasItsOwnRevision(t *testing.T) {

@@ -139,6 +139,10 @@ func inspect(c Config) (isNew bool, err error) {
 		return false, openError(c.Path, err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	// Again, now that the file is locked: it may have grown meanwhile.
+	if info, err = os.Stat(c.Path); err != nil {
+		return false, fmt.Errorf("state file: %w", err)
+	}
 	if tx.Size() > info.Size() {
 		return false, fmt.Errorf("%w: file %s has %d bytes of %d: put a backup in its place", state.ErrDamaged, c.Path, info.Size(), tx.Size())
 	}
@@ -149,6 +153,8 @@ func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: file %s is locked: stop the other Hearth that runs with this data directory", state.ErrInUse, path)
+	case isFull(err):
+		return full(path, err)
 	case errors.As(err, new(syscall.Errno)):
 		return fmt.Errorf("state file %s: %w", path, err)
 	}
@@ -199,12 +205,20 @@ func (s *Store) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: no space is left for file %s: free some (what was accepted is kept): %w", state.ErrUnavailable, s.path, err)
+	case isFull(err):
+		return full(s.path, err)
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return s.closedError()
 	}
 	return err
+}
+
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+func full(path string, err error) error {
+	return fmt.Errorf("%w: no space is left for file %s: free some (what was accepted is kept): %w", state.ErrUnavailable, path, err)
 }
 
 func (s *Store) closedError() error {
