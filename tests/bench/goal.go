@@ -33,8 +33,17 @@ func judge(r report) []goal {
 		scenario, figure string
 		most             float64
 	}{
-		{"cold Node", "first call, median, ms", 5},
-		{"cold Python", "first call, median, ms", 5},
+		{"cold Node", "first call over a warm one, median, ms", 5},
+		{"cold Node", "first call over a warm one, p99, ms", 15},
+		{"cold Node", "first call over the bare interpreter, median, ms", 12},
+		{"cold Python", "first call over a warm one, median, ms", 5},
+		{"cold Python", "first call over a warm one, p99, ms", 15},
+		{"cold Python", "first call over the bare interpreter, median, ms", 12},
+		{"cold at once", "failures of ", 0},
+		{"registered", "start to the first answer, ms", 1000},
+		{"registered", "memory after the start, MB", 200},
+		{"registered", "reload and the first call of another, ms", 1000},
+		{"registered", "memory after the reload, MB", 200},
 		{"cold burst", "failures of ", 0},
 		{"cold burst", "environments, most", burstEnvironments},
 		{"mix", "failures", 0},

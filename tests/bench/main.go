@@ -10,6 +10,8 @@
 // rounds, and ratios are taken inside a round. The scenarios look at what throughput
 // hides: cold starts, a burst on a cold function, short calls beside a long one.
 //
+// `bench cold` measures the cold starts alone.
+//
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main
 
@@ -31,6 +33,7 @@ type settings struct {
 	rounds  int
 	seconds int
 	only    *regexp.Regexp
+	group   string // "" for everything
 	json    string
 	caddy   string
 }
@@ -66,11 +69,14 @@ func parseFlags(args []string) (settings, error) {
 	flags.StringVar(&only, "only", "", "measure only the targets and scenarios whose name matches this `regexp`")
 	flags.StringVar(&s.json, "json", "", "`file` for the results as JSON (default tests/bench/results/DATE.json)")
 	flags.StringVar(&s.caddy, "caddy", "bin/caddy", "the Caddy `binary` to measure")
+	if len(args) > 0 && args[0] == coldGroup {
+		s.group, args = args[0], args[1:]
+	}
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
 	}
 	if flags.NArg() > 0 {
-		return settings{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
+		return settings{}, fmt.Errorf("unknown argument %q: the only group is %q, named before the flags", flags.Arg(0), coldGroup)
 	}
 	if s.rounds < 1 || s.seconds < 1 {
 		return settings{}, errors.New("--rounds and --seconds must be 1 or more")
@@ -93,7 +99,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	warm, scenarios := selected(s.only, warmTargets(m), allScenarios(m, s))
+	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
 	if len(warm) == 0 && len(scenarios) == 0 {
 		return fmt.Errorf("--only %s matches nothing", s.only)
 	}

@@ -22,12 +22,29 @@ func TestOnlyKeepsMatchingTargetsAndScenarios(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := machine{Node: "20.1.0", Python: "3.11.2"}
-	warm, scenarios := selected(s.only, warmTargets(m), allScenarios(m, s))
+	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
 	if len(warm) != 1 || warm[0].name != respondTarget {
 		t.Errorf("targets = %v, want respond alone", warm)
 	}
 	if len(scenarios) != 1 || scenarios[0].name != "cold burst" {
 		t.Errorf("scenarios = %v, want the cold burst alone", scenarios)
+	}
+}
+
+func TestColdGroupLeavesOutWarmTargetsAndTheMix(t *testing.T) {
+	s, err := parseFlags([]string{"cold", "--rounds", "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := machine{Node: "20.1.0", Python: "3.11.2"}
+	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
+	if len(warm) > 0 || len(scenarios) != 5 {
+		t.Errorf("%d targets and %d scenarios, want none and 5", len(warm), len(scenarios))
+	}
+	for _, c := range scenarios {
+		if c.name == "mix" {
+			t.Error("the mix is no cold start")
+		}
 	}
 }
 

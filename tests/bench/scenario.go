@@ -10,6 +10,7 @@ import (
 // scenario measures what throughput hides. Its functions are cold when it begins.
 type scenario struct {
 	name      string
+	group     string // "" belongs to none
 	functions []function
 	measure   func(context.Context, *stage) ([]figure, error)
 }
@@ -21,61 +22,27 @@ type figure struct {
 	Value    float64 `json:"value"`
 }
 
+// coldGroup is what `bench cold` measures.
+const coldGroup = "cold"
+
 const (
 	burstCalls        = 200
 	burstEnvironments = 10
-	coldFunctions     = 10
 	longCall          = 2 * time.Second
 )
 
 func allScenarios(m machine, s settings) []scenario {
-	return []scenario{
-		coldScenario("cold Node", "cold-node", m.nodeRuntime(), "index.handler", "node"),
-		coldScenario("cold Python", "cold-python", m.pythonRuntime(), "app.handler", "python"),
+	return append(coldScenarios(m),
 		burstScenario(m, s.rounds),
 		mixScenario(m, time.Duration(s.seconds)*time.Second),
-	}
-}
-
-// coldScenario times the first call of functions that have no environment, one after
-// another and so far apart that a stem can be booted in between.
-func coldScenario(name, prefix, runtime, handler, code string) scenario {
-	const pause = 500 * time.Millisecond
-	c := scenario{name: name}
-	for i := range coldFunctions {
-		c.functions = append(c.functions, function{fmt.Sprintf("%s-%d", prefix, i+1), runtime, handler, code, 1})
-	}
-	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
-		// The connection is made before the first call: it is not part of a cold start.
-		client := newClient(1)
-		defer client.CloseIdleConnections()
-		if first := call(ctx, client, stage.address[hearthStack]+"/ready"); first.err != nil {
-			return nil, first.err
-		}
-		var took []time.Duration
-		for _, f := range c.functions {
-			if err := wait(ctx, pause); err != nil {
-				return nil, err
-			}
-			first := call(ctx, client, stage.address[hearthStack]+f.path())
-			if first.err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, first.err)
-			}
-			took = append(took, first.took)
-		}
-		return []figure{
-			{name, "first call, median, ms", milliseconds(median(took))},
-			{name, "first call, slowest, ms", milliseconds(percentile(took, 100))},
-		}, nil
-	}
-	return c
+	)
 }
 
 // burstScenario sends many calls at once to a cold function that may have few
 // environments. Nobody may be turned away: whoever comes too many waits.
 func burstScenario(m machine, rounds int) scenario {
 	const name = "cold burst"
-	c := scenario{name: name}
+	c := scenario{name: name, group: coldGroup}
 	for i := range rounds {
 		c.functions = append(c.functions,
 			function{fmt.Sprintf("burst-%d", i+1), m.nodeRuntime(), "index.handler", "sleep", burstEnvironments})

@@ -17,6 +17,7 @@ var assets embed.FS
 // stage holds the running stacks. All run for the whole time, since an idle server costs
 // nothing and starting one between measurements would.
 type stage struct {
+	caddy   string // the binary
 	folder  string // temporary; gone after close
 	servers []*server
 	address map[stack]string // http://127.0.0.1:PORT of the stacks that run
@@ -27,7 +28,7 @@ type stage struct {
 // newStage starts the stacks that warm and scenarios need. Hearth may be missing from the
 // binary or refuse to start: that is a result, and the others are measured all the same.
 func newStage(ctx context.Context, caddy string, warm []target, scenarios []scenario) (_ *stage, err error) {
-	s := &stage{address: map[stack]string{}, roots: map[stack][]int{}, absent: map[stack]string{}}
+	s := &stage{caddy: caddy, address: map[stack]string{}, roots: map[stack][]int{}, absent: map[stack]string{}}
 	if s.folder, err = os.MkdirTemp("", "hearth-bench-"); err != nil {
 		return nil, err
 	}

@@ -62,9 +62,9 @@ func warmTargets(m machine) []target {
 	}
 }
 
-// selected keeps what --only names.
-func selected(only *regexp.Regexp, warm []target, scenarios []scenario) ([]target, []scenario) {
-	warm = slices.DeleteFunc(warm, func(t target) bool { return !only.MatchString(t.name) })
-	scenarios = slices.DeleteFunc(scenarios, func(s scenario) bool { return !only.MatchString(s.name) })
+// selected keeps what --only names, of the group if there is one.
+func selected(only *regexp.Regexp, group string, warm []target, scenarios []scenario) ([]target, []scenario) {
+	warm = slices.DeleteFunc(warm, func(t target) bool { return group != "" || !only.MatchString(t.name) })
+	scenarios = slices.DeleteFunc(scenarios, func(s scenario) bool { return group != "" && s.group != group || !only.MatchString(s.name) })
 	return warm, scenarios
 }
