@@ -153,7 +153,11 @@ func (r *Registry) Alias(ctx context.Context, name, alias string) (Alias, error)
 	if err := checkAliasName(alias); err != nil {
 		return a, err
 	}
-	found, err := r.read(ctx, ownerFunction+name, prefixAlias+alias, &a)
+	found := false
+	var err error
+	if !r.ReadOnly(name) {
+		found, err = r.read(ctx, ownerFunction+name, prefixAlias+alias, &a)
+	}
 	if err == nil && !found {
 		err = fmt.Errorf("function %s: alias %s: %w", name, alias, ErrNotFound)
 	}
@@ -166,6 +170,9 @@ func (r *Registry) Alias(ctx context.Context, name, alias string) (Alias, error)
 func (r *Registry) Aliases(ctx context.Context, name, version, after string, limit int) (page []Alias, next string, err error) {
 	if _, err := r.Version(ctx, name, function.Latest); err != nil {
 		return nil, "", err
+	}
+	if r.ReadOnly(name) {
+		return nil, "", nil
 	}
 	from := ""
 	if after != "" {

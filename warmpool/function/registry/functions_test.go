@@ -201,6 +201,16 @@ func TestFunctionOfTheCaddyfileIsReadAndNotChanged(t *testing.T) {
 	r := open(t)
 	mustCreate(t, r, "f")
 	mustPublish(t, r, "f", "")
+	if _, err := r.CreateAlias(ctx, "f", registry.Alias{Name: "live", FunctionVersion: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.InvokeConfig.Put(ctx, "f", "live", func(*registry.InvokeConfig, bool) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	url, err := r.CreateURL(ctx, "f", "live", func(*registry.URLConfig) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	over := r.With([]*function.Function{fixed(t, "f")})
 	got, err := over.Resolve(ctx, "f", latest)
 	if err != nil || got.Function.Code != "/srv/f" || got.Runtime != "python3.13" || got.Timeout != 3 {
@@ -211,6 +221,20 @@ func TestFunctionOfTheCaddyfileIsReadAndNotChanged(t *testing.T) {
 	}
 	_, err = over.Resolve(ctx, "f", "1")
 	wantError(t, "a version behind it", err, registry.ErrNotFound)
+	_, err = over.Alias(ctx, "f", "live")
+	wantError(t, "an alias behind it", err, registry.ErrNotFound)
+	_, err = over.InvokeConfig.Read(ctx, "f", "live")
+	wantError(t, "a setting behind it", err, registry.ErrNotFound)
+	_, err = over.URL(ctx, url.ID)
+	wantError(t, "a URL behind it", err, registry.ErrNotFound)
+	aliases, _, err := over.Aliases(ctx, "f", "", "", 9)
+	if err != nil || len(aliases) != 0 {
+		t.Errorf("aliases %v, %v", aliases, err)
+	}
+	settings, _, err := over.InvokeConfig.List(ctx, "f", "", 9)
+	if err != nil || len(settings) != 0 {
+		t.Errorf("settings %v, %v", settings, err)
+	}
 	change := func(*registry.Version) error { return nil }
 	_, err = over.Create(ctx, "f", configuration(), registry.Code{}, registry.State{}, nil)
 	wantError(t, "Create", err, registry.ErrReadOnly)

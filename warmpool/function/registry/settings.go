@@ -11,7 +11,8 @@ import (
 
 // Settings are values of one kind T that hang on the qualifiers of a function:
 // at most one for each qualifier. They go when their version, alias or function
-// goes.
+// goes. A function of the Caddyfile has none here; its limits are in its
+// function.Function.
 type Settings[T any, P setting[T]] struct {
 	r     *Registry
 	kind  string
@@ -89,6 +90,9 @@ func (s *Settings[T, P]) Read(ctx context.Context, name, qualifier string) (T, e
 	if err := s.check(qualifier); err != nil {
 		return value, err
 	}
+	if s.r.ReadOnly(name) {
+		return value, s.missing(name, qualifier)
+	}
 	found, err := s.r.read(ctx, ownerFunction+name, s.record(qualifier), &value)
 	if err == nil && !found {
 		err = s.missing(name, qualifier)
@@ -164,6 +168,9 @@ func (s *Settings[T, P]) List(ctx context.Context, name, after string, limit int
 	}
 	if _, err := s.r.Version(ctx, name, function.Latest); err != nil {
 		return nil, "", err
+	}
+	if s.r.ReadOnly(name) {
+		return nil, "", nil
 	}
 	from := ""
 	if after != "" {

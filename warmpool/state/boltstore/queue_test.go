@@ -120,6 +120,17 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pushes/s")
 }
 
+// BenchmarkPushAlone is the latency of a caller without company.
+func BenchmarkPushAlone(b *testing.B) {
+	s := openFor(b, filepath.Join(b.TempDir(), "state.db"))
+	body := make([]byte, 1024)
+	for b.Loop() {
+		if _, err := s.Push(b.Context(), "function/thumb", state.Item{Body: body}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkThrough pushes, leases and ends entries of 20 groups side by side.
 func BenchmarkThrough(b *testing.B) {
 	s := openFor(b, filepath.Join(b.TempDir(), "state.db"))
