@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,9 @@ type LauncherConfig struct {
 type Launcher struct {
 	LauncherConfig
 	log *zap.Logger
+
+	mu          sync.Mutex
+	precompiled map[string]struct{} // interpreters, by path; guarded by mu
 }
 
 var (
@@ -52,7 +56,7 @@ var (
 // NewLauncher writes the bootstraps to the data directory, from where every
 // environment has them mounted.
 func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
-	l := &Launcher{LauncherConfig: config, log: log}
+	l := &Launcher{LauncherConfig: config, log: log, precompiled: make(map[string]struct{})}
 	if err := config.Interpreters.Validate(); err != nil {
 		return nil, err
 	}
@@ -72,13 +76,24 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
-	if err := runtimes.Precompile(ctx, interpreter, l.bootstraps()); err != nil {
-		l.log.Warn("cold starts are slower: the bootstrap could not be compiled", zap.String("function", f.Name), zap.Error(err))
+	if l.firstOf(interpreter) {
+		if err := runtimes.Precompile(ctx, interpreter, l.bootstraps()); err != nil {
+			l.log.Warn("cold starts are slower: the bootstrap could not be compiled", zap.String("function", f.Name), zap.Error(err))
+		}
 	}
 	if warning != "" {
 		l.log.Warn(warning, zap.String("function", f.Name))
 	}
 	return nil
+}
+
+// firstOf reports whether no function before was for this interpreter.
+func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, seen := l.precompiled[in.Path]
+	l.precompiled[in.Path] = struct{}{}
+	return !seen
 }
 
 // Follow implements CodeFollower.
