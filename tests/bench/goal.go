@@ -35,10 +35,8 @@ func judge(r report) []goal {
 	}{
 		{"cold Node", "first call over a warm one, median, ms", 5},
 		{"cold Node", "first call over a warm one, p99, ms", 15},
-		{"cold Node", "first call over the bare interpreter, median, ms", 12},
 		{"cold Python", "first call over a warm one, median, ms", 5},
 		{"cold Python", "first call over a warm one, p99, ms", 15},
-		{"cold Python", "first call over the bare interpreter, median, ms", 12},
 		{"cold at once", "failures of ", 0},
 		{"registered", "start to the first answer, ms", 1000},
 		{"registered", "memory after the start, MB", 200},
