@@ -144,31 +144,59 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 	for _, name := range want.Except {
 		except[name] = true
 	}
-	// The transaction begins under mu: so it sees the end of every lease that is
-	// no longer in the queue.
+	var leases []state.Lease
+	var next time.Time
+	err := guard(s.path, func() error {
+		tx, picked, wake, err := s.pick(want, except, now)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }()
+		next = wake
+		if leases, err = readLeases(tx, picked); err != nil {
+			s.queue.release(picked)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, time.Time{}, s.explain(err)
+	}
+	return leases, next, nil
+}
+
+// pick leases entries and returns the transaction in which they are to be read. It
+// begins under mu: so it sees the end of every lease that is no longer in the
+// queue.
+func (s *Store) pick(want state.Want, except map[string]bool, now time.Time) (_ *bbolt.Tx, picked []*held, next time.Time, err error) {
 	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
 	s.queue.expire(now)
 	tx, err := s.db.Begin(false)
 	if err != nil {
-		s.queue.mu.Unlock()
-		return nil, time.Time{}, s.explain(err)
+		return nil, nil, next, err
 	}
-	defer func() { _ = tx.Rollback() }()
-	picked := s.queue.pick(tx, want, except, now)
-	next := s.queue.wake(except)
-	s.queue.mu.Unlock()
+	whole := false
+	defer func() {
+		if !whole { // a page that bbolt panics about
+			_ = tx.Rollback()
+		}
+	}()
+	picked, next = s.queue.pick(tx, want, except, now), s.queue.wake(except)
+	whole = true
+	return tx, picked, next, nil
+}
 
+func readLeases(tx *bbolt.Tx, picked []*held) ([]state.Lease, error) {
 	leases := make([]state.Lease, 0, len(picked))
 	for _, h := range picked {
 		_, at, _, _ := splitDue(h.key)
 		entry, err := readEntry(tx, h.group.name, h.seq, at, bucket(tx, bucketDue).Get(h.key))
 		if err != nil {
-			s.queue.release(picked)
-			return nil, time.Time{}, err
+			return nil, err
 		}
 		leases = append(leases, state.Lease{Entry: entry, Token: h.token, Until: h.until})
 	}
-	return leases, next, nil
+	return leases, nil
 }
 
 // pick leases entries, in rounds of a share for each group. It is called with mu

@@ -85,9 +85,9 @@ func Open(c Config) (*Store, error) {
 	// a crash does Open look for the free pages itself.
 	options.NoFreelistSync = true
 	options.NoStatistics = true
-	db, err := bbolt.Open(c.Path, 0o600, &options)
+	db, err := openBolt(c.Path, options)
 	if err != nil {
-		return nil, openError(c.Path, err)
+		return nil, err
 	}
 	if err := secure(c.Path, isNew); err != nil {
 		return nil, errors.Join(fmt.Errorf("state file: %w", err), db.Close())
@@ -101,6 +101,43 @@ func Open(c Config) (*Store, error) {
 	}
 	go s.write()
 	return s, nil
+}
+
+// openBolt opens the database and leaves no descriptor behind if it cannot.
+func openBolt(path string, options bbolt.Options) (db *bbolt.DB, err error) {
+	var file *os.File
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	err = guard(path, func() (err error) {
+		if db, err = bbolt.Open(path, 0o600, &options); err != nil {
+			return openError(path, err)
+		}
+		return nil
+	})
+	if err != nil && file != nil {
+		// bbolt did this already, unless it panicked. Then its mapping keeps the
+		// file, and the lock with it, beyond the end of the descriptor.
+		_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+		_ = file.Close()
+	}
+	return db, err
+}
+
+// guard makes an error of what bbolt panics with, a text, when a page is not what
+// it has to be: the disk or somebody changed the file.
+func guard(path string, do func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case string:
+			err = fmt.Errorf("%w: file %s (%s): put a backup in its place", state.ErrDamaged, path, p)
+		default:
+			panic(p)
+		}
+	}()
+	return do()
 }
 
 // secure takes a file that was put back with a wider mode from others, who could
@@ -129,9 +166,9 @@ func inspect(c Config) (isNew bool, err error) {
 	}
 	options := *bbolt.DefaultOptions
 	options.Timeout, options.ReadOnly = c.LockTimeout, true
-	db, err := bbolt.Open(c.Path, 0o600, &options)
+	db, err := openBolt(c.Path, options)
 	if err != nil {
-		return false, openError(c.Path, err)
+		return false, err
 	}
 	defer db.Close()
 	tx, err := db.Begin(false)
@@ -163,7 +200,7 @@ func openError(path string, err error) error {
 
 // prepare checks the format, makes the buckets and counts what they hold.
 func (s *Store) prepare() error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	return s.inUpdate(func(tx *bbolt.Tx) error {
 		meta, err := tx.CreateBucketIfNotExists([]byte(bucketMeta))
 		if err != nil {
 			return err
@@ -185,7 +222,11 @@ func (s *Store) prepare() error {
 		s.queue.count(tx)
 		return s.countOpening(meta)
 	})
-	return s.explain(err)
+}
+
+// inUpdate runs change in a transaction that writes.
+func (s *Store) inUpdate(change func(tx *bbolt.Tx) error) error {
+	return s.explain(guard(s.path, func() error { return s.db.Update(change) }))
 }
 
 // countOpening makes tokens go on above those of the processes before, which kept
@@ -259,7 +300,7 @@ func (s *Store) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.explain(s.db.View(read))
+	return s.explain(guard(s.path, func() error { return s.db.View(read) }))
 }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

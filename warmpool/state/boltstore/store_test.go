@@ -1,8 +1,10 @@
 package boltstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,6 +165,60 @@ func TestTornFileIsNamedAndLeftAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamagedPageIsNamed spoils one page after the other of a file that was closed.
+func TestDamagedPageIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, boltstore.Config{Path: path})
+	for i := range 40 {
+		name := fmt.Sprintf("n%02d", i)
+		_, err := s.Change(t.Context(), "o", state.Put(name, state.Absent, make([]byte, 1500)))
+		if err == nil {
+			_, err = s.Push(t.Context(), "g", state.Item{Body: make([]byte, 1500)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, seen := os.Getpagesize(), 0
+	for at := 2 * page; at < len(good); at += page {
+		content := bytes.Clone(good)
+		copy(content[at:], bytes.Repeat([]byte{0xee}, 16)) // number and kind of the page
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := readAll(path)
+		if err != nil {
+			seen++
+			wantNamed(t, err, state.ErrDamaged, path, "put a backup in its place")
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d damaged pages were seen: the test shows little", seen)
+	}
+}
+
+// readAll reads all that a file has in the ways of its users.
+func readAll(path string) (err error) {
+	s, err := boltstore.Open(boltstore.Config{Path: path})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	ctx := context.Background()
+	if _, err := s.List(ctx, "o", "", "", 100); err != nil {
+		return err
+	}
+	_, _, err = s.Lease(ctx, state.Want{Max: 100, For: time.Hour})
+	return err
 }
 
 // TestOneTornHeadIsTheStateBefore: a crash may tear the head that is being

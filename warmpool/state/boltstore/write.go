@@ -98,7 +98,7 @@ func (s *Store) write() {
 func (s *Store) commit(batch []*write) {
 	err := s.failed
 	if err == nil {
-		err = s.db.Update(func(tx *bbolt.Tx) error {
+		err = s.judge(s.inUpdate(func(tx *bbolt.Tx) error {
 			for _, w := range batch {
 				if w.err = w.ctx.Err(); w.err != nil {
 					continue
@@ -108,8 +108,7 @@ func (s *Store) commit(batch []*write) {
 				}
 			}
 			return nil
-		})
-		err = s.judge(err)
+		}))
 	}
 	for _, w := range batch {
 		switch {
@@ -125,7 +124,6 @@ func (s *Store) commit(batch []*write) {
 // later syncs cannot be trusted: it may drop the pages it could not write and
 // then report success.
 func (s *Store) judge(err error) error {
-	err = s.explain(err)
 	if errors.Is(err, syscall.EIO) {
 		s.failed = fmt.Errorf("%w: file %s could not be written: check the disk, then restart Hearth: %w", state.ErrUnavailable, s.path, err)
 		return s.failed
