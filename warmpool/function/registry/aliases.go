@@ -168,6 +168,9 @@ func (r *Registry) Alias(ctx context.Context, name, alias string) (Alias, error)
 // after; with a version, only those that point to it. next is "" on the last
 // page.
 func (r *Registry) Aliases(ctx context.Context, name, version, after string, limit int) (page []Alias, next string, err error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
+	}
 	if _, err := r.Version(ctx, name, function.Latest); err != nil {
 		return nil, "", err
 	}

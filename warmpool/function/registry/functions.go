@@ -109,8 +109,8 @@ func (r *Registry) Delete(ctx context.Context, name string) error {
 // names, after the name after. next is "" on the last page, else the after of
 // the next one.
 func (r *Registry) Functions(ctx context.Context, after string, limit int) (page []*Version, next string, err error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("page of %d functions: %w", limit, ErrInvalid)
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
 	}
 	from := after
 	for {

@@ -286,3 +286,25 @@ func TestTimesAreOfTheClock(t *testing.T) {
 		t.Errorf("modified at %v", v.LastModified)
 	}
 }
+
+func TestPageOfNothingIsRefused(t *testing.T) {
+	r := open(t)
+	mustCreate(t, r, "f")
+	list := map[string]func(limit int) error{
+		"functions":      func(n int) error { _, _, err := r.Functions(ctx, "", n); return err },
+		"versions":       func(n int) error { _, _, err := r.Versions(ctx, "f", "", n); return err },
+		"aliases":        func(n int) error { _, _, err := r.Aliases(ctx, "f", "", "", n); return err },
+		"settings":       func(n int) error { _, _, err := r.InvokeConfig.List(ctx, "f", "", n); return err },
+		"layers":         func(n int) error { _, _, err := r.Layers(ctx, "", n, nil); return err },
+		"layer versions": func(n int) error { _, _, err := r.LayerVersions(ctx, "l", 0, n); return err },
+		"mappings":       func(n int) error { _, _, err := r.Mappings(ctx, "", n, nil); return err },
+	}
+	for what, of := range list {
+		for _, n := range []int{0, -1} {
+			wantError(t, what, of(n), registry.ErrInvalid)
+		}
+		if err := of(1); err != nil {
+			t.Errorf("a page of 1 of %s: %v", what, err)
+		}
+	}
+}

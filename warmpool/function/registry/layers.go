@@ -112,6 +112,9 @@ func (r *Registry) LayerVersions(ctx context.Context, name string, before uint64
 	if err := checkLayerName(name); err != nil {
 		return nil, 0, err
 	}
+	if err := checkLimit(limit); err != nil {
+		return nil, 0, err
+	}
 	var h head
 	if _, err := r.read(ctx, ownerLayer+name, recordHead, &h); err != nil {
 		return nil, 0, err
@@ -148,6 +151,9 @@ func (r *Registry) LayerVersions(ctx context.Context, name string, before uint64
 // their names, after the name after. match, if not nil, says which versions
 // count. next is "" on the last page.
 func (r *Registry) Layers(ctx context.Context, after string, limit int, match func(*LayerVersion) bool) (page []LayerVersion, next string, err error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
+	}
 	from := ""
 	if after != "" {
 		from = ownerLayer + after

@@ -109,6 +109,9 @@ func (r *Registry) DeleteMapping(ctx context.Context, uuid string) (m Mapping, e
 // Mappings returns up to limit mappings in the order of their UUIDs, after the
 // UUID after; match, if not nil, says which. next is "" on the last page.
 func (r *Registry) Mappings(ctx context.Context, after string, limit int, match func(*Mapping) bool) (page []Mapping, next string, err error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
+	}
 	from := ""
 	if after != "" {
 		from = ownerMapping + after

@@ -115,6 +115,13 @@ func checkName(name string) error {
 	return nil
 }
 
+func checkLimit(limit int) error {
+	if limit < 1 {
+		return fmt.Errorf("page of %d: 1 or more: %w", limit, ErrInvalid)
+	}
+	return nil
+}
+
 // newID makes a random UUID.
 func newID() string {
 	var b [16]byte

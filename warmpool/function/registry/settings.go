@@ -163,8 +163,8 @@ func (s *Settings[T, P]) Delete(ctx context.Context, name, qualifier string, che
 // List returns up to limit settings in the order of their qualifiers, after the
 // qualifier after. next is "" on the last page.
 func (s *Settings[T, P]) List(ctx context.Context, name, after string, limit int) (page []Qualified[T], next string, err error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("page of %d: %w", limit, ErrInvalid)
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
 	}
 	if _, err := s.r.Version(ctx, name, function.Latest); err != nil {
 		return nil, "", err

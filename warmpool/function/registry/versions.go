@@ -75,8 +75,8 @@ func digestOf(v *Version) (string, error) {
 // Versions returns up to limit versions of a function: $LATEST, then the
 // published ones in order, after the version after. next is "" on the last page.
 func (r *Registry) Versions(ctx context.Context, name, after string, limit int) (page []*Version, next string, err error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("page of %d versions: %w", limit, ErrInvalid)
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
 	}
 	latest, err := r.Version(ctx, name, function.Latest)
 	if err != nil {
