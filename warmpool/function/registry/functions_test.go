@@ -261,7 +261,17 @@ func TestCodeThatIsNeededIsNamed(t *testing.T) {
 	r := open(t)
 	mustCreate(t, r, "f")
 	mustPublish(t, r, "f", "two")
-	setCode(t, r, "f", "three")
+	_, err := r.Update(ctx, "f", "", func(v *registry.Version) error {
+		v.Code.SHA256 = "three"
+		v.Layers = []registry.Layer{{ARN: "arn:aws:lambda:us-east-1:000000000000:layer:l:1", Code: registry.Code{SHA256: "layer", Size: 1}}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It is kept, and does not run without its layers.
+	_, err = r.Resolve(ctx, "f", latest)
+	wantError(t, "a function with layers", err, registry.ErrInvalid)
 	if _, err := r.PublishLayer(ctx, registry.LayerVersion{Name: "l", Code: registry.Code{SHA256: "l1"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,6 @@ func configuration() registry.Configuration {
 	return registry.Configuration{
 		Description: "d", Runtime: "nodejs22.x", Role: "arn:aws:iam::000000000000:role/r", Handler: "index.handler",
 		MemorySize: 256, Timeout: 5, Environment: map[string]string{"STAGE": "test"},
-		Layers: []registry.Layer{{ARN: "arn:aws:lambda:us-east-1:000000000000:layer:l:1", Code: registry.Code{SHA256: "layer", Size: 1}}},
 	}
 }
 

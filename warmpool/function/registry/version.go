@@ -89,8 +89,13 @@ type State struct {
 }
 
 // Function makes the engine's function of a version whose code lies unpacked in
-// the folder code. Limits of concurrency are settings and not part of it.
+// the folder code. Limits of concurrency are settings and not part of it. A
+// version with layers is ErrInvalid: the engine does not mount them, and a
+// function without its layers must not run.
 func (v *Version) Function(code string) (*function.Function, error) {
+	if len(v.Layers) > 0 {
+		return nil, fmt.Errorf("function %s: layers are not supported: %w", v.FunctionName, ErrInvalid)
+	}
 	f := &function.Function{
 		Name: v.FunctionName, Version: v.Version, Description: v.Description, Runtime: v.Runtime, Handler: v.Handler, Code: code,
 		MemoryMB: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second,
