@@ -55,6 +55,11 @@ type App struct {
 	// How many cold starts run at once. Default: the number of cores.
 	ColdStarts int `json:"cold_starts,omitempty"`
 
+	// How many runtime processes of a kind are kept booted ahead of cold starts at
+	// most; how many there are follows the cold starts of late. 0: none. Default:
+	// twice the number of cores, but 4 at least.
+	Stems *int `json:"stems,omitempty"`
+
 	// How long an idle environment is kept. Default: 10m.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
 
@@ -129,6 +134,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Region == "" {
 		a.Region = function.DefaultAccount.Region
 	}
+	if a.Stems != nil && *a.Stems < 0 {
+		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
+	}
 	a.functions = make(map[string]*function.Function, len(a.Functions))
 	for name, f := range a.Functions {
 		if a.functions[name], err = f.resolve(name, repl); err != nil {
@@ -195,7 +203,14 @@ func (a *App) group(name string) (*warmpool.Group, error) {
 }
 
 func (a *App) poolConfig() warmpool.Config {
+	stems := 0 // stands for the default
+	if a.Stems != nil {
+		if stems = *a.Stems; stems == 0 {
+			stems = -1
+		}
+	}
 	return warmpool.Config{
+		Stems:       stems,
 		MemoryMB:    a.MemoryBudget,
 		Concurrency: a.Concurrency,
 		Starts:      a.ColdStarts,

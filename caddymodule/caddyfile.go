@@ -49,6 +49,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		concurrency    <n>
 //		queue          <n>
 //		cold_starts    <n>
+//		stems          <n>
 //		idle_timeout   <duration>
 //		account        <twelve digits>
 //		region         <name>
@@ -86,6 +87,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = number(d, &a.Queue, 1)
 		case "cold_starts":
 			err = number(d, &a.ColdStarts, 1)
+		case "stems":
+			a.Stems = new(int)
+			err = number(d, a.Stems, 0)
 		case "idle_timeout":
 			err = duration(d, &a.IdleTimeout)
 		case "account":
@@ -101,7 +105,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, idle_timeout, account, region, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,7 +65,16 @@ func appendFrame(dst []byte, kind runtimes.Kind, request []byte, payload string)
 // A starter starts that runtime.
 type starter struct{ store *logs.Store }
 
-func (s starter) Start(ctx context.Context, f *function.Function, _ string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error) {
+func (s starter) StemKind(*function.Function) (warmpool.StemKind, bool) {
+	return warmpool.StemKind{}, false
+}
+
+func (s starter) Boot(context.Context, warmpool.StemKind, func()) (*warmpool.Stem, error) {
+	panic("there are no stems")
+}
+
+func (s starter) Start(ctx context.Context, start warmpool.Start) (*environment.Environment, error) {
+	f := start.Function
 	group, err := s.store.Group(f.Name)
 	if err != nil {
 		return nil, err
@@ -79,7 +87,7 @@ func (s starter) Start(ctx context.Context, f *function.Function, _ string, busy
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return environmenttest.Start(output, pipes)
 		},
-		Busy: busy, Ended: ended,
+		Busy: start.Busy, Ended: start.Ended,
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 type budget struct {
 	memoryMB, environments         int // limits
 	usedMemoryMB, usedEnvironments int
+	stemMB                         int // of usedMemoryMB, what stems take
 }
 
 func (b *budget) fits(memoryMB int) bool {
@@ -43,6 +44,9 @@ func (p *Pool) reserve(memoryMB int) bool {
 			}
 		}
 		if cheapest == nil {
+			if p.stems.giveUp() {
+				continue
+			}
 			return false
 		}
 		// It counts until it is gone, so that the budget is never exceeded.
@@ -62,6 +66,29 @@ func (p *Pool) unreserve(memoryMB int) {
 	for _, g := range groups {
 		g.grow()
 	}
+}
+
+// reserveStem counts a stem of memoryMB in, if stems may take that much and it is
+// free.
+func (p *Pool) reserveStem(memoryMB int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := &p.budget
+	if b.stemMB+memoryMB > b.memoryMB/stemShare || b.usedMemoryMB+memoryMB > b.memoryMB {
+		return false
+	}
+	b.stemMB += memoryMB
+	b.usedMemoryMB += memoryMB
+	return true
+}
+
+// unreserveStem undoes reserveStem.
+func (p *Pool) unreserveStem(memoryMB int) {
+	p.mu.Lock()
+	p.budget.stemMB -= memoryMB
+	p.budget.usedMemoryMB -= memoryMB
+	p.mu.Unlock()
+	p.relieve()
 }
 
 // relieve lets starts that found no room try again, because an environment has

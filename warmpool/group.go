@@ -46,8 +46,11 @@ type Group struct {
 	starting   int // cold starts under way
 	pace       pace
 	closed     bool
-	retry      *time.Timer // of provisioned starts that failed
-	failures   int         // of provisioned starts, in a row
+	retry      *time.Timer // of starts that failed
+	failures   int         // of starts, in a row
+	failed     error       // of the last one; told to callers until notBefore
+	notBefore  time.Time   // no start on demand until then
+	stemKind   *StemKind   // that the stems expect starts of; nil: none
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
@@ -67,6 +70,7 @@ func (g *Group) Configure(f *function.Function) {
 	g.mu.Lock()
 	g.fn = f
 	g.mu.Unlock()
+	g.expectStems()
 	g.grow()
 }
 
@@ -120,6 +124,10 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 			g.mu.Unlock()
 			return m, nil
 		}
+	}
+	if err := g.backingOff(); err != nil {
+		g.mu.Unlock()
+		return nil, err
 	}
 	if !again { // one that comes back has been accepted
 		if err := g.refuse(); err != nil {

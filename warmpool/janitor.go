@@ -15,6 +15,7 @@ func (p *Pool) janitor() {
 			p.mu.Lock()
 			groups := p.snapshot()
 			p.mu.Unlock()
+			p.stems.trim(now)
 			timeout := p.settings.Load().IdleTimeout
 			for _, g := range groups {
 				g.sampleMemory()

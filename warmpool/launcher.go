@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,6 +28,11 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const initTimeout = 10 * time.Second
 
+// provisionedInitTimeout is that limit for environments that are initialised
+// ahead, or the function's timeout if that is longer.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const provisionedInitTimeout = 130 * time.Second
+
 // A LauncherConfig says what a Launcher makes environments with.
 type LauncherConfig struct {
 	Dir          string // where the bootstraps are written to
@@ -42,7 +47,8 @@ type LauncherConfig struct {
 // log stream and environment variables together.
 type Launcher struct {
 	LauncherConfig
-	log *zap.Logger
+	log          *zap.Logger
+	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by path
 
 	mu          sync.Mutex
 	precompiled map[string]struct{} // interpreters, by path; guarded by mu
@@ -105,8 +111,50 @@ func (l *Launcher) Follow(f *function.Function, changed func()) (io.Closer, erro
 	return follower, nil
 }
 
+// StemKind implements Starter. A function whose own variables must be there when
+// the process starts has no stems.
+func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
+	interpreter, _, err := l.Interpreters.Find(f.Runtime)
+	if err != nil || !l.Sandbox.CanAssume() || runtimes.NeedsEarly(f.Environment) {
+		return StemKind{}, false
+	}
+	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, Network: f.Network}
+	l.interpreters.Store(kind.Interpreter, interpreter)
+	if runtimes.FixesMemory(interpreter) {
+		kind.MemoryMB = f.MemoryMB
+	}
+	return kind, true
+}
+
+// Boot implements Starter.
+func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error) {
+	known, _ := l.interpreters.Load(kind.Interpreter)
+	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
+	mounts := l.interpreterMounts(interpreter)
+	variables := l.variables(&function.Function{}, "", "", sandbox.TaskRoot, sandbox.RuntimeDir)
+	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables)
+	id := newEnvironmentID()
+	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networkOf(kind.Network), Stem: true}
+	stem := &Stem{Kind: kind}
+	var err error
+	stem.Stem, err = environment.Boot(ctx, environment.Spec{
+		ID: id, InitTimeout: bootTimeout,
+		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
+			p, err := l.startProcess(spec, output, pipes)
+			stem.process = p.Process
+			return p, err
+		},
+		Ended: func(*environment.Environment) { ended() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stem, nil
+}
+
 // Start implements Starter.
-func (l *Launcher) Start(ctx context.Context, f *function.Function, initialization string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error) {
+func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment, error) {
+	f := s.Function
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
 		return nil, err
@@ -115,29 +163,20 @@ func (l *Launcher) Start(ctx context.Context, f *function.Function, initializati
 	if err != nil {
 		return nil, err
 	}
+	// The ids of stems are not those of environments: an environment's log stream
+	// bears its name.
 	id := newEnvironmentID()
 	stream := group.Stream(function.Latest, id, time.Now())
 
-	mounts := []sandbox.Mount{
-		{Source: f.Code, Target: sandbox.TaskRoot},
-		{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir},
-	}
-	for _, prefix := range interpreter.Prefix {
-		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
-	}
+	code := []sandbox.Mount{{Source: f.Code, Target: sandbox.TaskRoot}}
+	mounts := append(code[:1:1], l.interpreterMounts(interpreter)...)
 	taskRoot := l.Sandbox.Path(mounts, sandbox.TaskRoot)
 	runtimeDir := l.Sandbox.Path(mounts, sandbox.RuntimeDir)
-	variables := l.variables(f, initialization, stream.Name(), taskRoot, runtimeDir)
+	variables := l.variables(f, s.Initialization, stream.Name(), taskRoot, runtimeDir)
 	args, early := runtimes.Command(interpreter, runtimeDir, f.MemoryMB, variables)
 
-	spec := sandbox.Spec{
-		ID: id, Args: args, Env: early, Mounts: mounts,
-		MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
-	}
-	if f.Network == function.NetworkNone {
-		spec.Network = sandbox.NetworkNone
-	}
-	env, err := environment.Start(ctx, environment.Spec{
+	limits := sandbox.Spec{MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB}
+	spec := environment.Spec{
 		ID: id,
 		Init: runtimes.InitPayload{
 			Handler: f.Handler, TaskRoot: taskRoot, Env: variables,
@@ -148,19 +187,63 @@ func (l *Launcher) Start(ctx context.Context, f *function.Function, initializati
 		},
 		InitTimeout: initTimeout,
 		Log:         stream,
+		Busy:        s.Busy,
+		Ended:       s.Ended,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
-			spec := spec
-			spec.Stdout, spec.Stderr, spec.ExtraFiles = output, output, pipes
-			p, err := l.Sandbox.Start(spec)
-			if err != nil {
-				return nil, err
-			}
-			return process{p}, nil
+			spec := limits
+			spec.ID, spec.Args, spec.Env, spec.Mounts, spec.Network = id, args, early, mounts, networkOf(f.Network)
+			return l.startProcess(spec, output, pipes)
 		},
-		Busy:  busy,
-		Ended: ended,
+	}
+	stream.InitStart(time.Now(), interpreter.Family+":"+interpreter.Version)
+	if s.Initialization == Provisioned {
+		spec.InitTimeout = max(provisionedInitTimeout, f.Timeout)
+	}
+	env, err := l.start(ctx, spec, s.Stem, func(p *sandbox.Process) error {
+		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB})
 	})
+	var initError *environment.InitError
+	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == OnDemand {
+		// As Lambda: the init phase is done again, as a part of the invocation and so
+		// within its timeout.
+		spec.Phase, spec.InitTimeout = "invoke", f.Timeout
+		env, err = environment.Start(ctx, spec)
+	}
 	return env, err
+}
+
+// start makes an environment of stem, or from nothing if there is none or it has
+// just died.
+func (l *Launcher) start(ctx context.Context, spec environment.Spec, stem *Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
+	if stem != nil {
+		env, err := stem.Start(ctx, spec, func() error { return assume(stem.process) })
+		if !errors.Is(err, environment.ErrNotStarted) {
+			return env, err
+		}
+	}
+	return environment.Start(ctx, spec)
+}
+
+func (l *Launcher) startProcess(spec sandbox.Spec, output *os.File, pipes []*os.File) (process, error) {
+	spec.Stdout, spec.Stderr, spec.ExtraFiles = output, output, pipes
+	p, err := l.Sandbox.Start(spec)
+	return process{p}, err
+}
+
+// interpreterMounts shows an interpreter and its bootstrap.
+func (l *Launcher) interpreterMounts(interpreter runtimes.Interpreter) []sandbox.Mount {
+	mounts := []sandbox.Mount{{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir}}
+	for _, prefix := range interpreter.Prefix {
+		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
+	}
+	return mounts
+}
+
+func networkOf(n function.Network) sandbox.Network {
+	if n == function.NetworkNone {
+		return sandbox.NetworkNone
+	}
+	return sandbox.NetworkHost
 }
 
 // A process is a sandboxed process as an environment sees it.

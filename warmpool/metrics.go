@@ -21,6 +21,8 @@ type Metrics struct {
 	throttles    *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
 	initDuration *prometheus.HistogramVec
+	coldStarts   *prometheus.CounterVec
+	stems        *prometheus.Desc
 	executions   *prometheus.Desc
 	waiting      *prometheus.Desc
 	environments *prometheus.Desc
@@ -54,6 +56,11 @@ func newMetrics(p *Pool) *Metrics {
 			Name: "hearth_init_duration_seconds", Help: "Time that the init phase of an environment took.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, function),
+		coldStarts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_cold_starts_total", Help: "Environments started, by whether a booted process was there for them.",
+		}, []string{"runtime", "stem"}),
+		stems: prometheus.NewDesc("hearth_stems",
+			"Booted processes without a function, by state.", []string{"runtime", "state"}, nil),
 		executions: prometheus.NewDesc("hearth_concurrent_executions",
 			"Invocations that environments are working on.", function, nil),
 		waiting: prometheus.NewDesc("hearth_waiting_invocations",
@@ -89,6 +96,14 @@ func (m *Metrics) counters(function string) *counters {
 	return c
 }
 
+func (m *Metrics) countColdStart(runtime string, fromStem bool) {
+	stem := "no"
+	if fromStem {
+		stem = "yes"
+	}
+	m.coldStarts.WithLabelValues(runtime, stem).Inc()
+}
+
 func (c *counters) observe(call *environment.Call) {
 	c.invocations.Inc()
 	c.duration.Observe(call.Duration.Seconds())
@@ -102,13 +117,14 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, v := range m.vectors() {
 		v.Describe(ch)
 	}
+	ch <- m.stems
 	ch <- m.executions
 	ch <- m.waiting
 	ch <- m.environments
 }
 
 func (m *Metrics) vectors() []prometheus.Collector {
-	return []prometheus.Collector{m.invocations, m.errors, m.throttles, m.duration, m.initDuration}
+	return []prometheus.Collector{m.invocations, m.errors, m.throttles, m.duration, m.initDuration, m.coldStarts}
 }
 
 // Collect implements prometheus.Collector.
@@ -119,6 +135,10 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.pool.mu.Lock()
 	groups := m.pool.snapshot()
 	m.pool.mu.Unlock()
+	for runtime, s := range m.pool.stems.stat() {
+		ch <- prometheus.MustNewConstMetric(m.stems, prometheus.GaugeValue, float64(s.ready), runtime, "ready")
+		ch <- prometheus.MustNewConstMetric(m.stems, prometheus.GaugeValue, float64(s.booting), runtime, "booting")
+	}
 	stats := make(map[string]Stat) // an old group and a new one may have the same name
 	for _, g := range groups {
 		s := g.Stat()

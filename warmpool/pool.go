@@ -24,6 +24,10 @@ type Config struct {
 	Concurrency int
 	// Starts is how many cold starts run at once. Default: the number of cores.
 	Starts int
+	// Stems is how many processes of one kind are kept booted ahead of cold starts
+	// at most; how many there are follows the cold starts of late. Default: twice
+	// the number of cores, but 4 at least. Negative: none.
+	Stems int
 	// Queue is how many callers wait for one function at most. Default 1000.
 	Queue int
 	// IdleTimeout is how long an idle environment is kept. Default 10 minutes.
@@ -46,6 +50,9 @@ func (c *Config) setDefaults() error {
 	if c.Starts == 0 {
 		c.Starts = runtime.GOMAXPROCS(0)
 	}
+	if c.Stems == 0 {
+		c.Stems = max(4, 2*runtime.GOMAXPROCS(0))
+	}
 	if c.Queue == 0 {
 		c.Queue = 1000
 	}
@@ -60,11 +67,26 @@ func (c *Config) setDefaults() error {
 
 // A Starter makes environments.
 type Starter interface {
-	// Start makes an Idle environment for f with the given initialization type
-	// ("on-demand" or "provisioned-concurrency"). busy and ended are those of its
-	// environment.Spec. An error of the function's own is an
+	// Start makes an Idle environment. An error of the function's own is an
 	// *environment.InitError.
-	Start(ctx context.Context, f *function.Function, initialization string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error)
+	Start(ctx context.Context, s Start) (*environment.Environment, error)
+	// StemKind is the kind of stems that can become environments of f; false when
+	// none can.
+	StemKind(f *function.Function) (StemKind, bool)
+	// Boot makes a stem of a kind, within bootTimeout. ended is called when it has
+	// ended unused, perhaps before Boot returns.
+	Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error)
+}
+
+// A Start says which environment is wanted.
+type Start struct {
+	Function       *function.Function
+	Initialization string // OnDemand or Provisioned
+	Stem           *Stem  // to make it from; nil: from nothing
+
+	// Those of environment.Spec.
+	Busy  *atomic.Int32
+	Ended func(*environment.Environment)
 }
 
 // settings are replaced as a whole, never changed.
@@ -77,6 +99,7 @@ type settings struct {
 type Pool struct {
 	settings atomic.Pointer[settings]
 	starter  Starter
+	stems    stems
 	log      *zap.Logger
 	metrics  *Metrics
 
@@ -108,6 +131,7 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		budget: budget{memoryMB: config.MemoryMB, environments: config.Concurrency},
 	}
 	p.settings.Store(&settings{config, make(chan struct{}, config.Starts)})
+	p.stems = stems{pool: p, stocks: make(map[StemKind]*stock)}
 	p.metrics = newMetrics(p)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tasks.Go(p.janitor)
@@ -178,6 +202,7 @@ func (p *Pool) Close(ctx context.Context) {
 	groups := p.snapshot()
 	p.mu.Unlock()
 	p.cancel()
+	p.stems.close()
 	for _, g := range groups {
 		g.close()
 	}

@@ -39,9 +39,38 @@ type testStarter struct {
 	atOnce  atomic.Int32 // starts under way
 	mostAt  atomic.Int32
 	gate    chan struct{} // if set, each start takes one token first
+
+	stems     bool         // whether there are stems
+	booted    atomic.Int32 // stems
+	fromStem  atomic.Int32 // starts from one
+	bootError error        // of every boot, if set
 }
 
-func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string, busy *atomic.Int32, ended func(*environment.Environment)) (*environment.Environment, error) {
+func (s *testStarter) StemKind(*function.Function) (StemKind, bool) {
+	return StemKind{Family: "test"}, s.stems
+}
+
+func (s *testStarter) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error) {
+	if s.bootError != nil {
+		s.booted.Add(1)
+		return nil, s.bootError
+	}
+	stem, err := environment.Boot(ctx, environment.Spec{
+		ID:          fmt.Sprintf("s%d", s.booted.Add(1)),
+		InitTimeout: bootTimeout,
+		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
+			return environmenttest.Start(output, pipes)
+		},
+		Ended: func(*environment.Environment) { ended() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Stem{Kind: kind, Stem: stem}, nil
+}
+
+func (s *testStarter) Start(ctx context.Context, start Start) (*environment.Environment, error) {
+	f, busy, ended := start.Function, start.Busy, start.Ended
 	raise(&s.mostAt, s.atOnce.Add(1))
 	defer s.atOnce.Add(-1)
 	n := s.started.Add(1)
@@ -61,7 +90,7 @@ func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string,
 	}
 	id := fmt.Sprintf("e%d", n)
 	raise(&s.most, s.live.Add(1))
-	env, err := environment.Start(ctx, environment.Spec{
+	spec := environment.Spec{
 		ID:          id,
 		Init:        runtimes.InitPayload{Handler: f.Handler, MemoryMB: f.MemoryMB, Concurrency: f.PerEnvironmentConcurrency},
 		InitTimeout: 10 * time.Second,
@@ -74,7 +103,14 @@ func (s *testStarter) Start(ctx context.Context, f *function.Function, _ string,
 			s.live.Add(-1)
 			ended(e)
 		},
-	})
+	}
+	var env *environment.Environment
+	if start.Stem != nil {
+		s.fromStem.Add(1)
+		env, err = start.Stem.Start(ctx, spec, func() error { return nil })
+	} else {
+		env, err = environment.Start(ctx, spec)
+	}
 	if err != nil {
 		s.live.Add(-1)
 	}

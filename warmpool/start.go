@@ -33,6 +33,11 @@ func (g *Group) growLocked() {
 			initialization = Provisioned
 		case g.waiters.len() <= g.starting*g.fn.PerEnvironmentConcurrency:
 			return
+		case g.failed != nil && time.Now().Before(g.notBefore):
+			for err := g.backingOff(); err != nil && g.waiters.len() > 0; {
+				g.waiters.pop().give(nil, err)
+			}
+			return
 		}
 		g.starting++
 		g.pool.tasks.Go(func() { g.start(initialization) })
@@ -82,8 +87,14 @@ func (g *Group) start(initialization string) {
 		return
 	}
 	g.follow(f) // before the code is read, so that no change is missed
-	env, err := p.starter.Start(p.ctx, f, initialization, &p.busy, g.ended)
+	s := Start{Function: f, Initialization: initialization, Busy: &p.busy, Ended: g.ended}
+	if kind, ok := p.starter.StemKind(f); ok {
+		s.Stem = p.stems.take(kind)
+	}
+	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
+	env, err := p.starter.Start(p.ctx, s)
 	<-slots
+	p.stems.refill()
 	if err != nil {
 		p.unreserve(f.MemoryMB)
 		g.startFailed(f, generation, initialization, err)
@@ -99,6 +110,21 @@ func (g *Group) plan(initialization string) (f *function.Function, generation in
 	defer g.mu.Unlock()
 	wanted = !g.closed && (g.waiters.len() > 0 || initialization == Provisioned)
 	return g.fn, g.generation, wanted
+}
+
+// expectStems has stems booted for the starts of g that will come.
+func (g *Group) expectStems() {
+	f := g.Function()
+	kind, ok := g.pool.starter.StemKind(f)
+	g.mu.Lock()
+	first := ok && g.stemKind == nil && !g.closed
+	if first {
+		g.stemKind = &kind
+	}
+	g.mu.Unlock()
+	if first {
+		g.pool.stems.expect(kind, 1)
+	}
 }
 
 func (g *Group) abandonStart() {
@@ -119,7 +145,7 @@ func (g *Group) started(f *function.Function, generation int, initialization str
 	}
 	m := &member{group: g, env: env, memoryMB: f.MemoryMB, generation: generation,
 		provisioned: initialization == Provisioned, idleSince: time.Now()}
-	g.failures = 0
+	g.failures, g.failed = 0, nil
 	g.pool.tasks.Add(1) // until ended
 	g.members = append(g.members, m)
 	g.settle(m)
@@ -145,6 +171,7 @@ func (g *Group) startFailed(f *function.Function, generation int, initialization
 		g.growLocked() // of code that has been replaced meanwhile
 		return
 	}
+	g.backOff(err)
 	if initialization == Provisioned {
 		g.retryLater()
 	}
@@ -158,14 +185,34 @@ func (g *Group) startFailed(f *function.Function, generation int, initialization
 	}
 }
 
+// backOff notes a failed start. The next caller may try at once, as it would on
+// Lambda; when that fails too, nobody starts the same code to the same end again
+// for a while: a quarter of a second, doubled up to half a minute. Callers are told
+// the error meanwhile. It needs mu.
+func (g *Group) backOff(err error) {
+	g.failures++
+	g.failed, g.notBefore = err, time.Time{}
+	if g.failures > 1 {
+		g.notBefore = time.Now().Add(min(250*time.Millisecond<<min(g.failures-2, 10), 30*time.Second))
+	}
+}
+
+// backingOff is what a caller is told who needs a start, when none is to be tried
+// yet and there is no environment to hope for. It needs mu.
+func (g *Group) backingOff() error {
+	if g.failed == nil || g.starting > 0 || len(g.members) > 0 || !time.Now().Before(g.notBefore) {
+		return nil
+	}
+	return g.failed
+}
+
 // retryLater starts what is provisioned again after a back-off, 1 s doubled up
 // to about a minute. It needs mu.
 func (g *Group) retryLater() {
 	if g.retry != nil {
 		return
 	}
-	delay := time.Second << min(g.failures, 6)
-	g.failures++
+	delay := time.Second << min(g.failures-1, 6)
 	g.retry = time.AfterFunc(delay, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -215,6 +262,7 @@ func (g *Group) Renew() {
 	defer g.mu.Unlock()
 	g.generation++
 	g.pace = pace{}
+	g.failures, g.failed = 0, nil
 	if g.retry != nil && g.retry.Stop() {
 		g.retry = nil
 	}
@@ -230,10 +278,17 @@ func (g *Group) Renew() {
 // close takes no more calls and ends all environments when they are idle.
 func (g *Group) close() {
 	g.unfollow()
+	if kind := g.endIntake(); kind != nil {
+		g.pool.stems.expect(*kind, -1)
+	}
+}
+
+// endIntake returns the kind of stems that are not needed for g any more.
+func (g *Group) endIntake() *StemKind {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return
+		return nil
 	}
 	g.closed = true
 	if g.retry != nil {
@@ -247,6 +302,7 @@ func (g *Group) close() {
 			g.retire(m)
 		}
 	}
+	return g.stemKind
 }
 
 // kill ends all environments now.

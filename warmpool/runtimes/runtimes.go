@@ -178,6 +178,21 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 	return args, env
 }
 
+// NeedsEarly reports whether variables hold one that must be there when the process
+// starts, so that no process booted before can become the function's.
+func NeedsEarly(variables map[string]string) bool {
+	for name := range variables {
+		if early(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// FixesMemory reports whether a process of in is bound to the function's memory
+// setting when it starts.
+func FixesMemory(in Interpreter) bool { return in.Family != FamilyPython }
+
 // early reports whether a variable only works when it is there at the start.
 func early(name string) bool {
 	switch name {

@@ -1,0 +1,298 @@
+package warmpool
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+)
+
+// A StemKind is what a runtime process is bound to from its start on. Stems of one
+// kind can become the environment of any function of that kind.
+type StemKind struct {
+	Family      string // of the runtime, e.g. "nodejs"
+	Interpreter string // path of the program
+	MemoryMB    int    // where it is an argument of the program's, else 0
+	Network     function.Network
+}
+
+// A Stem is a booted, sandboxed process that has no function yet.
+type Stem struct {
+	Kind StemKind
+	*environment.Stem
+
+	process  *sandbox.Process // what the Launcher starts it by
+	memoryMB int              // as reserved
+}
+
+// A stock is the stems of one kind.
+type stock struct {
+	ready     []*Stem // the oldest first
+	booting   bool
+	functions int       // of the configuration that could use them
+	demand    float64   // cold starts lately, as of at
+	at        time.Time // zero: never
+	memoryMB  int       // what one takes, as far as known
+	failures  int       // in a row
+	retryAt   time.Time
+}
+
+const (
+	// demandTime is how long a cold start counts as recent: to 1/e.
+	demandTime = 30 * time.Second
+	// stemShare is the part of the memory budget that stems may take.
+	stemShare = 8
+	// guessedStemMB is what a stem is taken for before one has been seen.
+	guessedStemMB = 32
+	// bootTimeout bounds the boot of a stem. It is as long as an init phase may
+	// take, though a boot of a second is slow already.
+	bootTimeout = 10 * time.Second
+)
+
+// want is how many stems there are to be: one in case, and as many more as
+// functions have been started lately.
+func (s *stock) want(now time.Time, limit int) int {
+	if s.functions == 0 || limit <= 0 {
+		return 0
+	}
+	return min(1+int(math.Ceil(s.demandAt(now)-0.5)), limit)
+}
+
+func (s *stock) demandAt(now time.Time) float64 {
+	if s.at.IsZero() {
+		return 0
+	}
+	return s.demand * math.Exp(-float64(now.Sub(s.at))/float64(demandTime))
+}
+
+// stems keeps processes booted ahead of the cold starts that will take them. One
+// boots at a time, so that refilling leaves the machine to the functions.
+type stems struct {
+	pool *Pool
+
+	mu     sync.Mutex // guards what follows
+	stocks map[StemKind]*stock
+	closed bool
+}
+
+func (s *stems) stock(kind StemKind) *stock {
+	k := s.stocks[kind]
+	if k == nil {
+		k = &stock{memoryMB: guessedStemMB}
+		s.stocks[kind] = k
+	}
+	return k
+}
+
+// expect says that there are n functions more of a kind.
+func (s *stems) expect(kind StemKind, n int) {
+	s.mu.Lock()
+	s.stock(kind).functions += n
+	s.mu.Unlock()
+	if n > 0 {
+		s.refill()
+	}
+}
+
+// take returns a stem, or nil when none is ready. Either way the cold start
+// counts.
+func (s *stems) take(kind StemKind) *Stem {
+	now := time.Now()
+	s.mu.Lock()
+	k := s.stock(kind)
+	k.demand, k.at = k.demandAt(now)+1, now
+	var stem *Stem
+	if len(k.ready) > 0 {
+		stem = k.ready[0]
+		k.ready = k.ready[1:]
+	}
+	s.mu.Unlock()
+	if stem != nil {
+		s.pool.unreserveStem(stem.memoryMB)
+	}
+	return stem
+}
+
+// refill boots the stem that is missing most, if one is and none is being booted.
+func (s *stems) refill() {
+	limit := s.pool.settings.Load().Stems
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.pool.ctx.Err() != nil {
+		return
+	}
+	var neediest StemKind
+	var most float64
+	for kind, k := range s.stocks {
+		if k.booting {
+			return
+		}
+		missing := k.want(now, limit) - len(k.ready)
+		if missing <= 0 || now.Before(k.retryAt) {
+			continue
+		}
+		// Between kinds that miss as many, the one with more functions.
+		need := float64(missing) + 1 - 1/float64(1+k.functions)
+		if need > most {
+			neediest, most = kind, need
+		}
+	}
+	if most == 0 {
+		return
+	}
+	k := s.stocks[neediest]
+	memoryMB := k.memoryMB
+	if !s.pool.reserveStem(memoryMB) {
+		return // the janitor comes back to it
+	}
+	k.booting = true
+	s.pool.tasks.Go(func() { s.boot(neediest, memoryMB) })
+}
+
+func (s *stems) boot(kind StemKind, memoryMB int) {
+	p := s.pool
+	var stem *Stem
+	booted := make(chan struct{}) // stem is set
+	stem, err := p.starter.Boot(p.ctx, kind, func() {
+		<-booted
+		s.lost(stem)
+	})
+	now := time.Now()
+	s.mu.Lock()
+	k := s.stocks[kind]
+	k.booting = false
+	if err != nil {
+		delay := min(time.Second<<min(k.failures, 6), time.Minute)
+		k.failures++
+		k.retryAt = now.Add(delay)
+	} else {
+		k.failures = 0
+		stem.memoryMB = memoryMB
+		k.memoryMB = max(1, int(stem.Memory()>>20))
+		if s.closed {
+			err = context.Canceled
+		} else {
+			k.ready = append(k.ready, stem)
+		}
+	}
+	s.mu.Unlock()
+	close(booted)
+	switch {
+	case err == nil:
+		s.refill()
+		return
+	case stem != nil:
+		stem.Close()
+	case p.ctx.Err() == nil:
+		p.log.Error("no process booted ahead of cold starts", zap.String("runtime", kind.Family), zap.Error(err))
+	}
+	p.unreserveStem(memoryMB)
+}
+
+// lost takes out a stem that has ended by itself.
+func (s *stems) lost(stem *Stem) {
+	if stem == nil {
+		return
+	}
+	s.mu.Lock()
+	found := false
+	if k := s.stocks[stem.Kind]; k != nil { // else it has been discarded with its stock
+		if i := slices.Index(k.ready, stem); i >= 0 {
+			k.ready = slices.Delete(slices.Clone(k.ready), i, i+1)
+			k.retryAt = time.Now().Add(time.Second) // whatever ends them is not to be fed
+			found = true
+		}
+	}
+	s.mu.Unlock()
+	if found {
+		s.pool.unreserveStem(stem.memoryMB)
+	}
+}
+
+// trim closes the stems that are not wanted any more, and refills.
+func (s *stems) trim(now time.Time) {
+	limit := s.pool.settings.Load().Stems
+	var spare []*Stem
+	s.mu.Lock()
+	for kind, k := range s.stocks {
+		over := len(k.ready) - k.want(now, limit)
+		if over > 0 {
+			spare = append(spare, k.ready[:over]...)
+			k.ready = append([]*Stem(nil), k.ready[over:]...)
+		}
+		if k.functions == 0 && len(k.ready) == 0 && !k.booting {
+			delete(s.stocks, kind)
+		}
+	}
+	s.mu.Unlock()
+	s.discard(spare)
+	s.refill()
+}
+
+// giveUp closes one stem so that a function finds memory, and reports whether
+// there was one.
+func (s *stems) giveUp() bool {
+	s.mu.Lock()
+	var fullest *stock
+	for _, k := range s.stocks {
+		if len(k.ready) > 0 && (fullest == nil || len(k.ready) > len(fullest.ready)) {
+			fullest = k
+		}
+	}
+	if fullest == nil {
+		s.mu.Unlock()
+		return false
+	}
+	stem := fullest.ready[0]
+	fullest.ready = fullest.ready[1:]
+	fullest.retryAt = time.Now().Add(demandTime) // or it would be taken again at once
+	s.mu.Unlock()
+	s.discard([]*Stem{stem})
+	return true
+}
+
+func (s *stems) discard(spare []*Stem) {
+	for _, stem := range spare {
+		stem.Close()
+		s.pool.unreserveStem(stem.memoryMB)
+	}
+}
+
+// close ends all stems. One that is being booted follows by itself.
+func (s *stems) close() {
+	s.mu.Lock()
+	s.closed = true
+	var all []*Stem
+	for _, k := range s.stocks {
+		all = append(all, k.ready...)
+		k.ready = nil
+	}
+	s.mu.Unlock()
+	s.discard(all)
+}
+
+// A StemStat counts stems of one runtime.
+type stemStat struct{ ready, booting int }
+
+func (s *stems) stat() map[string]stemStat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := make(map[string]stemStat)
+	for kind, k := range s.stocks {
+		stat := stats[kind.Family]
+		stat.ready += len(k.ready)
+		if k.booting {
+			stat.booting++
+		}
+		stats[kind.Family] = stat
+	}
+	return stats
+}

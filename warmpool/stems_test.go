@@ -1,0 +1,167 @@
+package warmpool
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/environment/environmenttest"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+func newWorldWithStems(t *testing.T, config Config) *world {
+	t.Helper()
+	w := newWorld(t, config)
+	w.starter.stems = true
+	return w
+}
+
+func (w *world) readyStems() int { return w.stems.stat()["test"].ready }
+
+func TestColdStartTakesAStemAndAnotherIsBooted(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	g := w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	if err := echo(t, g, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.starter.fromStem.Load(); n != 1 {
+		t.Errorf("%d starts from a stem, want 1", n)
+	}
+	waitFor(t, func() bool { return w.readyStems() == 2 }) // one more than before: there is demand
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b := w.budget; b.stemMB == 0 || b.usedMemoryMB != b.stemMB+128 {
+		t.Errorf("the budget is %+v, want the stems beside 128 MB of the function", b)
+	}
+}
+
+func TestStemsFollowTheColdStartsOfLate(t *testing.T) {
+	w := newWorldWithStems(t, Config{Stems: 3})
+	var groups []*Group
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		groups = append(groups, w.group(name, nil))
+	}
+	for _, g := range groups {
+		if err := echo(t, g, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool { return w.readyStems() == 3 })
+	w.stems.trim(time.Now().Add(10 * demandTime))
+	if n := w.readyStems(); n != 1 {
+		t.Errorf("%d stems after a quiet time, want 1", n)
+	}
+}
+
+func TestStemsGoWithTheLastFunctionOfTheirKind(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	f := &function.Function{Name: "f", Runtime: "test", Handler: "ok", Code: "/"}
+	if err := f.Normalize(); err != nil {
+		t.Fatal(err)
+	}
+	g := w.Retain(f)
+	g.Configure(f)
+	g.Configure(f) // as a reload does
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	w.Release(g)
+	w.stems.trim(time.Now())
+	w.stems.trim(time.Now())
+	if n := w.readyStems(); n != 0 || len(w.stems.stocks) != 0 {
+		t.Errorf("%d stems and %d stocks are left", n, len(w.stems.stocks))
+	}
+}
+
+func TestWithoutStemsNoneIsBooted(t *testing.T) {
+	w := newWorldWithStems(t, Config{Stems: -1})
+	if err := echo(t, w.group("f", nil), "1"); err != nil {
+		t.Fatal(err)
+	}
+	w.stems.trim(time.Now())
+	if n := w.starter.booted.Load(); n != 0 {
+		t.Errorf("%d stems were booted", n)
+	}
+}
+
+func TestStemsGiveWayToFunctions(t *testing.T) {
+	w := newWorldWithStems(t, Config{MemoryMB: 400})
+	w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	large := w.group("large", func(f *function.Function) { f.MemoryMB = 400 })
+	if err := echo(t, large, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.readyStems(); n != 0 {
+		t.Errorf("%d stems beside a function that needs all memory", n)
+	}
+}
+
+func TestStemThatEndsIsReplacedAfterAWhile(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	w.stems.mu.Lock()
+	stem := w.stems.stocks[StemKind{Family: "test"}].ready[0]
+	w.stems.mu.Unlock()
+	stem.Close()
+	if n := w.readyStems(); n != 0 {
+		t.Fatalf("%d stems after the only one ended", n)
+	}
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+}
+
+func TestStemsThatDoNotBootAreNotTriedAgainAtOnce(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	w.starter.bootError = errors.New("no such program")
+	g := w.group("f", nil)
+	for range 3 {
+		if err := echo(t, g, "1"); err != nil {
+			t.Fatal(err)
+		}
+		w.stems.trim(time.Now())
+	}
+	if n := w.starter.booted.Load(); n > 1 {
+		t.Errorf("%d boots, want 1", n)
+	}
+}
+
+func TestInitThatAlwaysFailsIsNotTriedForEveryCall(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", func(f *function.Function) { f.Handler = "fail" })
+	for range 10 {
+		var initError *environment.InitError
+		if err := echo(t, g, "1"); !errors.As(err, &initError) || initError.Type != "Runtime.ImportModuleError" {
+			t.Fatalf("got %v", err)
+		}
+	}
+	// The second call tries at once, as on Lambda; then there is a pause.
+	if n := w.starter.started.Load(); n < 2 || n > 3 {
+		t.Errorf("%d starts for 10 calls, want 2", n)
+	}
+	started := w.starter.started.Load()
+	g.Renew() // the code has changed
+	_ = echo(t, g, "1")
+	if n := w.starter.started.Load(); n != started+1 {
+		t.Errorf("%d starts after new code, want 1", n-started)
+	}
+}
+
+func TestStartThatSucceedsEndsTheBackOff(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", nil)
+	g.mu.Lock()
+	g.backOff(errors.New("once"))
+	g.mu.Unlock()
+	if err := echo(t, g, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Invoke(t.Context(), call(t, environmenttest.Deed{Do: "exit"})); err != nil {
+		t.Fatal(err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.failed != nil || g.failures != 0 {
+		t.Errorf("%d failures are remembered, the last %v", g.failures, g.failed)
+	}
+}
