@@ -132,7 +132,7 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	mounts := l.interpreterMounts(interpreter)
 	variables := l.variables(&function.Function{}, "", "", sandbox.TaskRoot, sandbox.RuntimeDir)
-	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables)
+	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	id := newEnvironmentID()
 	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networkOf(kind.Network), Stem: true}
 	stem := &Stem{Kind: kind}
@@ -173,7 +173,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	taskRoot := l.Sandbox.Path(mounts, sandbox.TaskRoot)
 	runtimeDir := l.Sandbox.Path(mounts, sandbox.RuntimeDir)
 	variables := l.variables(f, s.Initialization, stream.Name(), taskRoot, runtimeDir)
-	args, early := runtimes.Command(interpreter, runtimeDir, f.MemoryMB, variables)
+	args, early := runtimes.Command(interpreter, runtimeDir, f.MemoryMB, variables, false)
 
 	limits := sandbox.Spec{MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB}
 	spec := environment.Spec{

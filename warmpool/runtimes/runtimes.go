@@ -159,11 +159,11 @@ func Precompile(ctx context.Context, in Interpreter, dir string) error {
 // Command is how in is started: with what arguments, and with which of the
 // function's variables, which are those that must be there when the process
 // starts. All variables come with the init frame as well, so a process that is
-// started without them can become any function's.
-func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string) (args, env []string) {
+// started without them can become any function's: it is a stem.
+func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string, stem bool) (args, env []string) {
 	switch in.Family {
 	case FamilyNode:
-		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB)...)
+		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB, stem)...)
 	case FamilyPython:
 		args = append([]string{in.Path}, python.Args(runtimeDir)...)
 	default:

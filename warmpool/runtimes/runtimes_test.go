@@ -96,7 +96,7 @@ func TestCommandOfEachFamilyLoadsAHandler(t *testing.T) {
 				}
 			}
 			variables := map[string]string{"PATH": "/usr/bin:/bin"}
-			args, env := Command(in, filepath.Join(dir, in.Family), 256, variables)
+			args, env := Command(in, filepath.Join(dir, in.Family), 256, variables, false)
 			payload, err := json.Marshal(InitPayload{Handler: "app.handler", TaskRoot: code, Env: variables, MemoryMB: 256, Concurrency: 1})
 			if err != nil {
 				t.Fatal(err)

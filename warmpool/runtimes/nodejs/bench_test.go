@@ -97,7 +97,7 @@ func BenchmarkInit(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {
 				b.StopTimer()
-				p := boot(b, function{files: files})
+				p := boot(b, function{files: files, stem: true})
 				p.awaitRead()
 				b.StartTimer()
 				p.init(function{})

@@ -46,6 +46,7 @@ type function struct {
 	env         map[string]string
 	early       []string // variables of the process itself
 	args        []string // of Node itself
+	stem        bool     // booted before there was a function
 	concurrency int
 }
 
@@ -104,7 +105,7 @@ func boot(t testing.TB, f function) *process {
 	}
 	p.replies = replies
 
-	p.cmd = exec.Command(node(t), append(f.args, nodejs.Args(writeBootstrap(t), 256)...)...)
+	p.cmd = exec.Command(node(t), append(f.args, nodejs.Args(writeBootstrap(t), 256, f.stem)...)...)
 	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, f.early...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.ExtraFiles = []*os.File{in, out}

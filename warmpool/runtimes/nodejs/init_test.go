@@ -177,3 +177,22 @@ exports.handler = async () => ({
 		t.Errorf("a child of the function has descriptors %s", got.Descriptors)
 	}
 }
+
+func TestStemBecomesAnyKindOfFunction(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"CommonJS":  {"index.js": `exports.handler = async (event) => [event, require.main === module, process.argv.length, __filename];`},
+		"ES module": {"index.mjs": `export const handler = async (event) => [event, false, process.argv.length, (await import('node:path')).resolve('index.js')];`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := boot(t, function{files: files, stem: true})
+			p.awaitRead()
+			p.init(function{})
+			if r := p.reply(); r.Kind != runtimes.KindReady {
+				t.Fatalf("got %s %s, want ready", r.Kind, r.payload)
+			}
+			if got, want := p.result(`1`), `[1,false,2,"`+p.taskRoot+`/index.js"]`; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-//go:embed bootstrap/*.js
+//go:embed bootstrap/*.js bootstrap/*.mjs
 var bootstrap embed.FS
 
 // Files returns the files of the bootstrap by name. All belong into one folder.
@@ -28,12 +28,16 @@ func Files() map[string][]byte {
 }
 
 // Args returns the arguments for a Node.js that runs the bootstrap in dir in an
-// environment of memoryMB. The heap ends before the memory does, so that V8 says
-// what filled it.
-func Args(dir string, memoryMB int) []string {
+// environment of memoryMB, as a stem or for a function that is there. The heap ends
+// before the memory does, so that V8 says what filled it.
+func Args(dir string, memoryMB int, stem bool) []string {
+	entry := "bootstrap.js"
+	if stem {
+		entry = "stem.js"
+	}
 	return []string{
 		"--max-old-space-size=" + strconv.Itoa(memoryMB*9/10),
 		"--max-http-header-size=81920", // as Lambda's
-		filepath.Join(dir, "bootstrap.js"),
+		filepath.Join(dir, entry),
 	}
 }
