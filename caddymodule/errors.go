@@ -44,6 +44,7 @@ func webStatus(err error) (status int, message string) {
 	var request *requestError
 	var failed *functionError
 	var throttled *warmpool.ThrottledError
+	var initFailed *environment.InitError
 	switch {
 	case errors.As(err, &request):
 		status = request.status
@@ -54,6 +55,8 @@ func webStatus(err error) (status int, message string) {
 	case errors.As(err, &throttled):
 		return http.StatusTooManyRequests, "Too Many Requests"
 	case errors.As(err, &failed) && failed.outcome == environment.OutcomeTimeout:
+		return http.StatusGatewayTimeout, "Endpoint request timed out"
+	case errors.As(err, &initFailed) && initFailed.Timeout():
 		return http.StatusGatewayTimeout, "Endpoint request timed out"
 	case errors.Is(err, warmpool.ErrClosed):
 		return http.StatusServiceUnavailable, "Service Unavailable"

@@ -115,6 +115,12 @@ func (e *InitError) Timeout() bool { return e.Type == initTimedOut }
 
 const initTimedOut = "Sandbox.Timedout"
 
+// Values of Spec.Phase.
+const (
+	phaseInit   = "init"
+	phaseInvoke = "invoke"
+)
+
 func newInitError(kind, message string) *InitError {
 	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
 	if err != nil {
@@ -182,7 +188,7 @@ func (e *Environment) reportInit(err error) {
 	}
 	report := logs.InitReport{Duration: e.InitDuration, Phase: e.spec.Phase, Status: "error", ErrorType: initError.Type}
 	if report.Phase == "" {
-		report.Phase = "init"
+		report.Phase = phaseInit
 	}
 	if initError.Timeout() {
 		report.Status, report.ErrorType = "timeout", ""
@@ -246,6 +252,8 @@ func (e *Environment) initFailure(err error) error {
 	e.mu.Unlock()
 	status, oom := e.proc.Exit()
 	switch {
+	case errors.Is(cause, errInitTimeout) && e.spec.Phase == phaseInvoke:
+		return newInitError(initTimedOut, fmt.Sprintf("Error: Task timed out after %.2f seconds", e.spec.InitTimeout.Seconds()))
 	case errors.Is(cause, errInitTimeout):
 		return newInitError(initTimedOut, fmt.Sprintf("init timed out after %.2f seconds: what the code does outside the handler takes too long", e.spec.InitTimeout.Seconds()))
 	case cause != nil:
