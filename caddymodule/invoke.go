@@ -139,7 +139,6 @@ func (i *Invoke) serve(w http.ResponseWriter, r *http.Request, x *exchange) erro
 // encode makes the invoke frame with the request as its event.
 func (i *Invoke) encode(r *http.Request, x *exchange) error {
 	call := x.call
-	call.Version = function.Latest
 	var err error
 	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
 		RequestID: call.RequestID,

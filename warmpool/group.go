@@ -26,11 +26,13 @@ type member struct {
 	used        bool // since its memory was sampled last
 }
 
-// A Group holds the environments of one function and the callers who wait for
+// A Group holds the environments of one version of a function and the callers who wait for
 // one.
 type Group struct {
 	pool    *Pool
 	name    string
+	version string
+	quota   *quota
 	counted lazyCounters
 	holders int // guarded by the pool's mu
 
@@ -54,7 +56,9 @@ type Group struct {
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
-	return &Group{pool: p, name: f.Name, fn: f, holders: 1}
+	g := &Group{pool: p, name: f.Name, version: f.Version, fn: f, holders: 1}
+	g.quota = p.join(g)
+	return g
 }
 
 // Function is the configuration that the group works by. It must not be changed.
@@ -117,7 +121,7 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 		g.mu.Unlock()
 		return nil, ErrClosed
 	}
-	c.Timeout = g.fn.Timeout
+	c.Timeout, c.Version = g.fn.Timeout, g.version
 	again := !began.IsZero()
 	if again || g.waiters.len() == 0 {
 		if m := g.take(c.Short()); m != nil {
@@ -150,13 +154,22 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 
 // take finds a member with room and counts a call to it. It needs mu.
 func (g *Group) take(short bool) *member {
+	if !g.quota.enter(g.fn.ReservedConcurrency) {
+		return nil // the environments have room for more than the function may run
+	}
+	m := g.roomiest(short)
+	if m == nil {
+		g.quota.leave()
+		return nil
+	}
+	g.add(m)
+	return m
+}
+
+// roomiest needs mu.
+func (g *Group) roomiest(short bool) *member {
 	if n := len(g.available); n > 0 {
-		if r := g.fn.ReservedConcurrency; r != nil && g.fn.PerEnvironmentConcurrency > 1 && g.inFlight >= *r {
-			return nil // the environments have room for more than the function may run
-		}
-		m := g.available[n-1]
-		g.add(m)
-		return m
+		return g.available[n-1]
 	}
 	if !short || !g.mayWriteAhead() || g.over() {
 		return nil
@@ -167,9 +180,6 @@ func (g *Group) take(short bool) *member {
 		if m.load < ahead && !m.dead && m.generation == g.generation && (least == nil || m.load < least.load) && !m.env.Stuck() {
 			least = m
 		}
-	}
-	if least != nil {
-		g.add(least)
 	}
 	return least
 }
@@ -268,8 +278,10 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	} else if m.env.State() >= environment.StateShutdown {
 		m.dead = true
 	}
+	g.quota.leave()
 	g.settle(m)
 	g.mu.Unlock()
+	g.quota.wakeOthers(g)
 	if err == nil {
 		g.counters().observe(c)
 	}
@@ -278,10 +290,12 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 // giveBack undoes take for a call that was not made.
 func (g *Group) giveBack(m *member) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	m.load--
 	g.inFlight--
+	g.quota.leave()
 	g.settle(m)
+	g.mu.Unlock()
+	g.quota.wakeOthers(g)
 }
 
 // settle decides what becomes of a member that has one call less, and serves

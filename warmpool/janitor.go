@@ -34,6 +34,7 @@ func (p *Pool) forget(g *Group) {
 	if over {
 		p.mu.Lock()
 		delete(p.ending, g)
+		p.part(g)
 		p.mu.Unlock()
 	}
 }

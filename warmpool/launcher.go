@@ -166,7 +166,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	// The ids of stems are not those of environments: an environment's log stream
 	// bears its name.
 	id := newEnvironmentID()
-	stream := group.Stream(function.Latest, id, time.Now())
+	stream := group.Stream(f.Version, id, time.Now())
 
 	code := []sandbox.Mount{{Source: f.Code, Target: sandbox.TaskRoot}}
 	mounts := append(code[:1:1], l.interpreterMounts(interpreter)...)
@@ -180,7 +180,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		ID: id,
 		Init: runtimes.InitPayload{
 			Handler: f.Handler, TaskRoot: taskRoot, Env: variables,
-			FunctionName: f.Name, FunctionVersion: function.Latest,
+			FunctionName: f.Name, FunctionVersion: f.Version,
 			InvokedFunctionARN: l.Account.ARN(f.Name, ""),
 			MemoryMB:           f.MemoryMB, LogGroup: f.LogGroup(), LogStream: stream.Name(),
 			Concurrency: f.PerEnvironmentConcurrency,
@@ -279,7 +279,7 @@ func (l *Launcher) variables(f *function.Function, initialization, stream, taskR
 		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + f.Runtime,
 		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
-		"AWS_LAMBDA_FUNCTION_VERSION":     function.Latest,
+		"AWS_LAMBDA_FUNCTION_VERSION":     f.Version,
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  initialization,
 		"AWS_LAMBDA_LOG_GROUP_NAME":       f.LogGroup(),
 		"AWS_LAMBDA_LOG_STREAM_NAME":      stream,

@@ -114,7 +114,8 @@ type Pool struct {
 	starved atomic.Bool
 
 	mu     sync.Mutex          // guards what follows
-	groups map[string]*Group   // in the configuration, by function name
+	groups map[version]*Group  // of the functions that are held
+	quotas map[string]*quota   // by function name
 	ending map[*Group]struct{} // released, with environments left
 	budget budget
 }
@@ -126,7 +127,8 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 	}
 	p := &Pool{
 		starter: starter, log: log,
-		groups: make(map[string]*Group),
+		groups: make(map[version]*Group),
+		quotas: make(map[string]*quota),
 		ending: make(map[*Group]struct{}),
 		budget: budget{memoryMB: config.MemoryMB, environments: config.Concurrency},
 	}
@@ -159,6 +161,11 @@ func (p *Pool) Reconfigure(config Config) error {
 // Metrics collects what the pool counts.
 func (p *Pool) Metrics() *Metrics { return p.metrics }
 
+// A version is what a group is of.
+type version struct{ function, version string }
+
+func versionOf(f *function.Function) version { return version{f.Name, f.Version} }
+
 // Retain returns the group that serves f, the one that is there already if its
 // environments suit f. f must be normalized and is not changed after. Each
 // Retain is undone by one Release.
@@ -167,15 +174,16 @@ func (p *Pool) Metrics() *Metrics { return p.metrics }
 func (p *Pool) Retain(f *function.Function) *Group {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g := p.groups[f.Name]; g != nil && g.Function().SameEnvironment(f) {
+	key := versionOf(f)
+	if g := p.groups[key]; g != nil && g.Function().SameEnvironment(f) {
 		g.holders++
 		return g
 	}
 	g := newGroup(p, f)
-	if old := p.groups[f.Name]; old != nil {
+	if old := p.groups[key]; old != nil {
 		p.ending[old] = struct{}{} // its holders let go of it soon
 	}
-	p.groups[f.Name] = g
+	p.groups[key] = g
 	return g
 }
 
@@ -185,8 +193,8 @@ func (p *Pool) Release(g *Group) {
 	p.mu.Lock()
 	g.holders--
 	last := g.holders == 0
-	if last && p.groups[g.name] == g {
-		delete(p.groups, g.name)
+	if key := (version{g.name, g.version}); last && p.groups[key] == g {
+		delete(p.groups, key)
 		p.ending[g] = struct{}{}
 	}
 	p.mu.Unlock()

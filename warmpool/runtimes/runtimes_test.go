@@ -58,7 +58,7 @@ func TestCommandHasTheVariablesThatOnlyWorkFromTheStart(t *testing.T) {
 		"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/opt/lib", "NODE_OPTIONS": "--no-warnings", "PYTHONHASHSEED": "0", "TZ": ":UTC",
 		"MALLOC_ARENA_MAX": "2", "LC_ALL": "C.UTF-8", "TABLE": "orders", "AWS_REGION": "eu-central-1", "_HANDLER": "app.handler",
 	}
-	args, env := Command(Interpreter{Family: FamilyPython, Path: "/usr/bin/python3.11"}, "/var/runtime", 128, variables)
+	args, env := Command(Interpreter{Family: FamilyPython, Path: "/usr/bin/python3.11"}, "/var/runtime", 128, variables, false)
 	if args[0] != "/usr/bin/python3.11" || args[len(args)-1] != "/var/runtime/bootstrap.py" {
 		t.Errorf("got %q", args)
 	}
@@ -66,7 +66,7 @@ func TestCommandHasTheVariablesThatOnlyWorkFromTheStart(t *testing.T) {
 	if !slices.Equal(env, want) {
 		t.Errorf("got %q, want %q", env, want)
 	}
-	args, _ = Command(Interpreter{Family: FamilyNode, Path: "/usr/bin/node"}, "/var/runtime", 1000, nil)
+	args, _ = Command(Interpreter{Family: FamilyNode, Path: "/usr/bin/node"}, "/var/runtime", 1000, nil, false)
 	if args[0] != "/usr/bin/node" || args[len(args)-1] != "/var/runtime/bootstrap.js" || !slices.Contains(args, "--max-old-space-size=900") {
 		t.Errorf("got %q", args)
 	}

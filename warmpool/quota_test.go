@@ -1,0 +1,74 @@
+package warmpool
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+func TestReservedConcurrencyBoundsAllVersionsTogether(t *testing.T) {
+	w := newWorld(t, Config{})
+	latest := w.group("f", reserved(2))
+	published := w.group("f", func(f *function.Function) {
+		f.Version = "1"
+		reserved(2)(f)
+	})
+	if latest == published {
+		t.Fatal("both versions have one group")
+	}
+	var mu sync.Mutex
+	var at []time.Time // when each call ended
+	var wg sync.WaitGroup
+	for i := range 12 {
+		g := []*Group{latest, published}[i%2]
+		wg.Go(func() {
+			c := sleep(t, 20)
+			if err := g.Invoke(t.Context(), c); err != nil || c.Outcome != environment.OutcomeResult {
+				t.Errorf("%v %s", err, c.Outcome)
+				return
+			}
+			mu.Lock()
+			at = append(at, time.Now())
+			mu.Unlock()
+		})
+	}
+	most := int64(0)
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+			most = max(most, latest.quota.inFlight.Load())
+		}
+	}
+	if most != 2 || len(at) != 12 {
+		t.Errorf("%d calls ran, %d of them at once at most; want 12 and 2", len(at), most)
+	}
+	if n := latest.quota.inFlight.Load(); n != 0 {
+		t.Errorf("%d calls are counted after all are over", n)
+	}
+}
+
+func TestQuotaGoesWithTheLastVersion(t *testing.T) {
+	w := newWorld(t, Config{})
+	var groups []*Group
+	for _, v := range []string{"1", "2"} {
+		f := &function.Function{Name: "f", Version: v, Runtime: "test", Handler: "ok", Code: "/"}
+		if err := f.Normalize(); err != nil {
+			t.Fatal(err)
+		}
+		groups = append(groups, w.Retain(f))
+	}
+	for _, g := range groups {
+		w.Release(g)
+		w.forget(g)
+	}
+	if len(w.quotas) != 0 || len(w.groups) != 0 || len(w.ending) != 0 {
+		t.Errorf("left are %d quotas, %d groups, %d that end", len(w.quotas), len(w.groups), len(w.ending))
+	}
+}
