@@ -130,6 +130,13 @@ function allocate(size) {
 
 allocate(USUAL);
 
+let muted = false;
+
+// mute has frames made and not written, until it is called with false.
+function mute(on) {
+  muted = on;
+}
+
 // write handles what a blocking pipe never does as well, for code of the function
 // may have made it a non-blocking one.
 function write(end) {
@@ -149,7 +156,7 @@ function flush(kind, seq, value, size) {
   words[1] = size;
   words[2] = seq;
   words[3] = value;
-  write(HEAD + size);
+  if (!muted) write(HEAD + size);
   if (out.length > 4 << 20) allocate(USUAL); // one large frame is no reason to keep so much
 }
 
@@ -170,4 +177,4 @@ function sendBytes(kind, seq, value, bytes) {
   flush(kind, seq, value, bytes.length);
 }
 
-module.exports = { HEAD, KIND, MAX_RESPONSE, frame, next, receive, readInit, sendText, sendBytes };
+module.exports = { HEAD, KIND, MAX_RESPONSE, frame, mute, next, receive, readInit, sendText, sendBytes };
