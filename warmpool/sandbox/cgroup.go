@@ -40,6 +40,14 @@ type setting struct {
 // a full /tmp has to fit in beside the memory of the function.
 func (l limits) memoryMax() string { return strconv.FormatInt(l.memory+l.tmp, 10) }
 
+func limitsOf(spec Spec) limits {
+	return limits{
+		memory:    int64(spec.MemoryMB) << 20,
+		tmp:       int64(spec.EphemeralStorageMB) << 20,
+		processes: spec.MaxProcesses,
+	}
+}
+
 func (l limits) settingsV2() (memory, pids, cpu []setting) {
 	memory = []setting{
 		{file: "memory.max", value: l.memoryMax()},
@@ -84,6 +92,19 @@ func (g *cgroup) limit(l limits) error {
 		memory, pids, cpu = l.settingsV2()
 	}
 	return errors.Join(write(g.memory, memory), write(g.pids, pids), write(g.cpu, cpu))
+}
+
+// relimit is limit for a cgroup that has other limits.
+func (g *cgroup) relimit(l limits) error {
+	if !g.v2 {
+		// On v1 memory may not be more than memory with swap: the second is out of the
+		// way until the first is right.
+		unlimited := setting{file: "memory.memsw.limit_in_bytes", value: "-1", optional: true}
+		if err := write(g.memory, []setting{unlimited}); err != nil {
+			return err
+		}
+	}
+	return g.limit(l)
 }
 
 func write(dir string, settings []setting) error {

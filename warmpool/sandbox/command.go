@@ -57,6 +57,11 @@ func (s *Sandbox) options(spec Spec) ([]string, error) {
 		}
 		o = append(o, mount...)
 	}
+	if spec.Stem {
+		if err := s.skeleton.ensure(LayerRoot, true); err != nil {
+			return nil, err
+		}
+	}
 	return append(o, "--chdir", TaskRoot), nil
 }
 
@@ -95,22 +100,15 @@ func parentsInTmp(target string) []string {
 // cover is the options that put something empty over the hidden paths within m.
 func (s *Sandbox) cover(m Mount) ([]string, error) {
 	var o []string
-	for _, hide := range s.hide {
-		if !within(hide, m.Source) {
-			continue
-		}
-		info, err := os.Lstat(hide)
-		if hide == m.Source || err != nil {
-			return nil, fmt.Errorf("mount of %s at %s would show %s, which is the gateway's own: move one of them", m.Source, m.Target, hide)
-		}
-		path := filepath.Join(m.Target, strings.TrimPrefix(hide, m.Source))
-		if info.IsDir() {
-			o = append(o, "--perms", "0555", "--size", "4096", "--tmpfs", path, "--remount-ro", path)
+	found, err := s.hiddenWithin(m)
+	for _, h := range found {
+		if h.dir {
+			o = append(o, "--perms", "0555", "--size", "4096", "--tmpfs", h.path, "--remount-ro", h.path)
 		} else {
-			o = append(o, "--ro-bind", "/dev/null", path)
+			o = append(o, "--ro-bind", "/dev/null", h.path)
 		}
 	}
-	return o, nil
+	return o, err
 }
 
 // command is what bwrap runs: the last steps out of privileges, and the command.

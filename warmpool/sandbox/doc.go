@@ -64,6 +64,18 @@
 // JVM reserve many times what they use). The size of /tmp holds. The number of
 // processes is held by RLIMIT_NPROC. CPU time is not shared by memory size.
 //
+// # Stems
+//
+// A stem is started with everything but a function. Assume sets the limits of the
+// function, and mounts its code into the namespace that is there: the mount is
+// made in the gateway's namespace, attached to nothing (open_tree, mount_setattr),
+// and a thread that joins the environment's namespace attaches it there
+// (move_mount). So nothing of it is ever to be seen on the machine, and it goes
+// with the environment. The other way, to bind the code into a shared mount that
+// environments have mounted as a slave, leaves mounts on the machine when the
+// gateway dies. Both need root: a gateway of another user owns the user namespace
+// that bwrap made, but only a process with a single thread may enter it.
+//
 // # How it ends
 //
 // Kill takes bwrap inside, and with it the kernel takes the pid namespace; Done

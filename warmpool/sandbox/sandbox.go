@@ -49,6 +49,7 @@ type Sandbox struct {
 	seccomp    *os.File      // nil when off
 	cgroups    *hierarchy    // nil when there are none for us
 	identities *identityPool // nil unless root
+	canAssume  bool
 
 	quit chan struct{}
 	once sync.Once
@@ -115,7 +116,11 @@ func (s *Sandbox) open(cfg Config) error {
 	if s.seccomp, err = memfile("seccomp", program); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	return s.probe()
+	if err := s.probe(); err != nil {
+		return err
+	}
+	s.probeAssume()
+	return nil
 }
 
 // findTools looks for programs and for what this user may do.

@@ -65,6 +65,10 @@ type Spec struct {
 
 	Network Network
 
+	// Stem says that there is no function yet: nothing is mounted at TaskRoot and
+	// LayerRoot, and Process.Assume follows.
+	Stem bool
+
 	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3,
 	// 4, ... All stay the caller's, who may close them once Start has returned. A
 	// pipe given as Stdout or Stderr should be of this environment alone: it may be

@@ -26,11 +26,7 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 	if err := s.reserve(spec.ID); err != nil {
 		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
 	}
-	p := &Process{sandbox: s, id: spec.ID, limits: limits{
-		memory:    int64(spec.MemoryMB) << 20,
-		tmp:       int64(spec.EphemeralStorageMB) << 20,
-		processes: spec.MaxProcesses,
-	}, done: make(chan struct{})}
+	p := &Process{sandbox: s, id: spec.ID, limits: limitsOf(spec), done: make(chan struct{})}
 	if s.on {
 		err = p.startInside(spec)
 	} else {
