@@ -1,0 +1,166 @@
+package warmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// A Resolver says what a qualifier stands for now. *registry.Registry is one.
+type Resolver interface {
+	// Resolve returns what an invocation runs now, with the same pointer to its
+	// Version until something about it changes, whichever qualifier led there. The
+	// error of what does not exist is registry.ErrNotFound.
+	Resolve(ctx context.Context, name, qualifier string) (*registry.Resolved, error)
+}
+
+// A Catalog invokes functions by name and qualifier. It holds the groups of the
+// functions that the Lambda API made, from their first call on, and replaces a
+// group when its function changes: calls in flight finish on the old one, those
+// that have only waited there go to the new one.
+type Catalog struct {
+	pool     *Pool
+	resolver Resolver
+
+	mu   sync.RWMutex // guards held
+	held map[version]holding
+}
+
+// A holding is a group and what it was made from.
+type holding struct {
+	of    *registry.Version
+	group *Group
+}
+
+// NewCatalog makes a catalog of what resolver knows. Close ends it.
+func NewCatalog(pool *Pool, resolver Resolver) *Catalog {
+	return &Catalog{pool: pool, resolver: resolver, held: make(map[version]holding)}
+}
+
+// maxMoves bounds how often one call follows a function that changes under it.
+const maxMoves = 10
+
+// Invoke runs c. The errors are those of Group.Invoke and of Resolver.
+func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
+	for moves := 0; ; moves++ {
+		g, err := c.Group(ctx, name, qualifier)
+		if err != nil {
+			return err
+		}
+		err = g.Invoke(ctx, call)
+		if !errors.Is(err, ErrClosed) || moves == maxMoves {
+			return err
+		}
+		// The function has changed since, and the call has not begun.
+	}
+}
+
+// Group is what serves a qualifier now. It may be closed by the time it is used.
+func (c *Catalog) Group(ctx context.Context, name, qualifier string) (*Group, error) {
+	r, err := c.resolver.Resolve(ctx, name, qualifier)
+	if err != nil {
+		return nil, err
+	}
+	key := versionOf(r.Function)
+	c.mu.RLock()
+	h := c.held[key]
+	c.mu.RUnlock()
+	if h.of == r.Version {
+		return h.group, nil
+	}
+	return c.hold(ctx, key)
+}
+
+// hold takes the group of a version as it is now, in place of an older one.
+func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		return nil, ErrClosed
+	}
+	// Once more: whoever had the lock before may have been newer.
+	r, err := c.resolver.Resolve(ctx, key.function, key.version)
+	if err != nil {
+		return nil, err
+	}
+	h := c.held[key]
+	if h.of == r.Version {
+		return h.group, nil
+	}
+	g := c.pool.Retain(r.Function)
+	g.Configure(r.Function)
+	c.held[key] = holding{r.Version, g}
+	if h.group != nil {
+		c.pool.Release(h.group)
+	}
+	return g, nil
+}
+
+// Refresh takes over what has changed about the version or alias of a function:
+// its code, its limits, that it was deleted. Without it, the next call does, or
+// Sweep. When it returns, no new call runs what was there before.
+func (c *Catalog) Refresh(ctx context.Context, name, qualifier string) error {
+	_, err := c.Group(ctx, name, qualifier)
+	if errors.Is(err, registry.ErrNotFound) {
+		return c.sweep(ctx, func(key version) bool { return key.function == name })
+	}
+	return err
+}
+
+// Sweep lets go of the functions that do not exist any more.
+func (c *Catalog) Sweep(ctx context.Context) error {
+	return c.sweep(ctx, func(version) bool { return true })
+}
+
+func (c *Catalog) sweep(ctx context.Context, of func(version) bool) error {
+	c.mu.RLock()
+	var keys []version
+	for key := range c.held {
+		if of(key) {
+			keys = append(keys, key)
+		}
+	}
+	c.mu.RUnlock()
+	var errs []error
+	for _, key := range keys {
+		_, err := c.resolver.Resolve(ctx, key.function, key.version)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			c.drop(ctx, key)
+		case err != nil:
+			errs = append(errs, fmt.Errorf("function %q: %w", key.function, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drop lets go of a version unless it has been made again meanwhile.
+func (c *Catalog) drop(ctx context.Context, key version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.resolver.Resolve(ctx, key.function, key.version); !errors.Is(err, registry.ErrNotFound) {
+		return
+	}
+	if h, ok := c.held[key]; ok {
+		delete(c.held, key)
+		c.pool.Release(h.group)
+	}
+}
+
+// SweepInterval is how often a node that hears of no deletion should Sweep.
+const SweepInterval = time.Minute
+
+// Close lets go of all groups. Calls in flight run to their end.
+func (c *Catalog) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.held {
+		c.pool.Release(h.group)
+	}
+	c.held = nil
+}

@@ -1,0 +1,194 @@
+package warmpool
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/environment/environmenttest"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state/boltstore"
+)
+
+func newCatalog(t *testing.T) (*Catalog, *registry.Registry, *world) {
+	t.Helper()
+	w := newWorld(t, Config{})
+	store, err := boltstore.Open(boltstore.Config{Path: filepath.Join(t.TempDir(), "state.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := registry.New(registry.Config{Records: store, CodePath: func(c registry.Code) string { return "/" + c.SHA256 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCatalog(w.Pool, r)
+	t.Cleanup(func() {
+		c.Close()
+		r.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, r, w
+}
+
+func create(t *testing.T, r *registry.Registry, name, code string) {
+	t.Helper()
+	_, err := r.Create(t.Context(), name, registry.Configuration{Runtime: "test", Handler: "ok", Timeout: 10},
+		registry.Code{SHA256: code}, registry.State{State: "Active"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func update(t *testing.T, r *registry.Registry, name, code string) {
+	t.Helper()
+	_, err := r.Update(t.Context(), name, "", func(v *registry.Version) error {
+		v.Code.SHA256 = code
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Catalog) echo(t *testing.T, name, qualifier string) (version string, err error) {
+	t.Helper()
+	call := call(t, environmenttest.Deed{Do: "echo", Text: "1"})
+	err = c.Invoke(t.Context(), name, qualifier, call)
+	return call.Version, err
+}
+
+func TestFunctionsOfTheRegistryAreInvokedByQualifier(t *testing.T) {
+	c, r, _ := newCatalog(t)
+	if _, err := c.echo(t, "f", function.Latest); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("before it is made: %v, want ErrNotFound", err)
+	}
+	create(t, r, "f", "one")
+	if _, err := r.Publish(t.Context(), "f", registry.PublishRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateAlias(t.Context(), "f", registry.Alias{Name: "live", FunctionVersion: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	for qualifier, want := range map[string]string{function.Latest: function.Latest, "1": "1", "live": "1"} {
+		if version, err := c.echo(t, "f", qualifier); err != nil || version != want {
+			t.Errorf("%s ran %q, %v, want %s", qualifier, version, err, want)
+		}
+	}
+	byAlias, err := c.Group(t.Context(), "f", "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if byVersion, err := c.Group(t.Context(), "f", "1"); err != nil || byVersion != byAlias {
+		t.Errorf("the alias and its version do not share environments: %v", err)
+	}
+	if err := r.Delete(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Sweep(t.Context()); err != nil || len(c.held) != 0 {
+		t.Errorf("%d groups are held of a deleted function, %v", len(c.held), err)
+	}
+	if _, err := c.echo(t, "f", "live"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("after it is deleted: %v, want ErrNotFound", err)
+	}
+}
+
+// No call fails while the code changes under load, and when an update has
+// returned, no call that begins then runs older code.
+func TestUpdateUnderLoadFailsNoCall(t *testing.T) {
+	c, r, w := newCatalog(t)
+	create(t, r, "f", "0")
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var calls atomic.Int32
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				call := call(t, environmenttest.Deed{Do: "sleep", Millis: 2, Text: "1"})
+				if err := c.Invoke(t.Context(), "f", function.Latest, call); err != nil || call.Outcome != environment.OutcomeResult {
+					t.Errorf("%v %s", err, call.Outcome)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	for _, code := range []string{"1", "2", "3", "4", "5"} {
+		before := calls.Load()
+		waitFor(t, func() bool { return calls.Load() > before+20 })
+		update(t, r, "f", code)
+		g, err := c.Group(t.Context(), "f", function.Latest)
+		if err != nil || g.Function().Code != "/"+code {
+			t.Errorf("after the update to %s calls run %s, %v", code, g.Function().Code, err)
+		}
+	}
+	stop()
+	wg.Wait()
+	waitFor(t, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for g := range w.ending {
+			if s := g.Stat(); s != (Stat{}) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestChangedLimitsKeepTheEnvironments(t *testing.T) {
+	c, r, w := newCatalog(t)
+	create(t, r, "f", "one")
+	if _, err := c.echo(t, "f", function.Latest); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Concurrency.Put(t.Context(), "f", function.Latest, func(limit *registry.Concurrency, _ bool) error {
+		limit.Reserved = 0
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var throttled *ThrottledError
+	if _, err := c.echo(t, "f", function.Latest); !errors.As(err, &throttled) {
+		t.Errorf("with a reserved concurrency of 0: %v", err)
+	}
+	if err := r.Concurrency.Delete(t.Context(), "f", function.Latest, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.echo(t, "f", function.Latest); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.starter.started.Load(); n != 1 {
+		t.Errorf("%d environments were started, want 1", n)
+	}
+}
+
+func TestProvisionedEnvironmentsOfAVersionStartWhenRefreshed(t *testing.T) {
+	c, r, _ := newCatalog(t)
+	create(t, r, "f", "one")
+	if _, err := r.Publish(t.Context(), "f", registry.PublishRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Provisioned.Put(t.Context(), "f", "1", func(p *registry.Provisioned, _ bool) error {
+		p.Requested = 2
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Refresh(t.Context(), "f", "1"); err != nil {
+		t.Fatal(err)
+	}
+	g, err := c.Group(t.Context(), "f", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return g.Stat().Idle == 2 })
+}
