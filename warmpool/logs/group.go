@@ -17,17 +17,18 @@ type Group struct {
 	dirty    bool // is in store.dirty; guarded by store.mu
 	failing  bool // the last write failed; the writer's own
 
-	mu       sync.Mutex // guards what follows
-	batch    *batch     // is being filled; nil when there is none
-	full     []*batch   // wait for the writer
-	buffered int        // bytes in full, and in what the writer has of it
-	round    uint64     // counts the batches; a stream gives its number once in each
-	streams  uint64     // the last number that was given to a stream
-	clock    clock
-	missing  int  // lines dropped that no line in the group tells of yet
-	open     bool // the last segment is this process's and not full
-	segments []segment
-	written  chan struct{} // closed when a segment has grown; nil when nobody waits
+	mu        sync.Mutex // guards what follows
+	batch     *batch     // is being filled; nil when there is none
+	full      []*batch   // wait for the writer
+	buffered  int        // bytes in full, and in what the writer has of it
+	round     uint64     // counts the batches; a stream gives its number once in each
+	streams   uint64     // the last number that was given to a stream
+	clock     clock
+	missing   int  // lines dropped that no line in the group tells of yet
+	retention int  // days; 0: as the store
+	open      bool // the last segment is this process's and not full
+	segments  []segment
+	written   chan struct{} // closed when a segment has grown; nil when nobody waits
 
 	// indexing is held while Streams reads segments, I/O included: it makes a
 	// second caller wait for the index instead of reading them as well.

@@ -89,11 +89,12 @@ type Store struct {
 	dropped  atomic.Uint64
 	closed   atomic.Bool
 
-	wake    chan struct{}      // of capacity 1: a group is dirty
-	hurry   chan struct{}      // of capacity 1: a group is full
-	flushes chan chan struct{} // requests to write everything now
-	closing chan struct{}
-	done    chan struct{} // closed when the writer has ended
+	wake     chan struct{}      // of capacity 1: a group is dirty
+	hurry    chan struct{}      // of capacity 1: a group is full
+	flushes  chan chan struct{} // requests to write everything now
+	removals chan removal
+	closing  chan struct{}
+	done     chan struct{} // closed when the writer has ended
 
 	mu     sync.Mutex // guards what follows
 	groups map[string]*Group
@@ -118,15 +119,16 @@ func open(cfg Config, log *zap.Logger, appendTo appendFunc) (*Store, error) {
 		return nil, fmt.Errorf("making the folder of the logs: %w", err)
 	}
 	s := &Store{
-		config:  cfg,
-		log:     log,
-		batches: sync.Pool{New: func() any { return new(batch) }},
-		wake:    make(chan struct{}, 1),
-		hurry:   make(chan struct{}, 1),
-		flushes: make(chan chan struct{}),
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
-		groups:  make(map[string]*Group),
+		config:   cfg,
+		log:      log,
+		batches:  sync.Pool{New: func() any { return new(batch) }},
+		wake:     make(chan struct{}, 1),
+		hurry:    make(chan struct{}, 1),
+		flushes:  make(chan chan struct{}),
+		removals: make(chan removal),
+		closing:  make(chan struct{}),
+		done:     make(chan struct{}),
+		groups:   make(map[string]*Group),
 	}
 	s.writer = writer{store: s, append: appendTo}
 	if err := s.load(); err != nil {
@@ -149,6 +151,9 @@ func (s *Store) load() error {
 		}
 		g := newGroup(s, entry.Name())
 		if g.segments, err = findSegments(g.dir); err != nil {
+			return err
+		}
+		if g.retention, err = readRetention(g.dir); err != nil {
 			return err
 		}
 		s.groups[g.function] = g

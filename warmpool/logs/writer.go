@@ -47,6 +47,8 @@ func (w *writer) run() {
 		case done := <-s.flushes:
 			w.writeDirty()
 			close(done)
+		case r := <-s.removals:
+			r.done <- w.removeGroup(r.group)
 		case now := <-sweep.C:
 			w.sweep(now)
 		case <-s.closing:
@@ -118,7 +120,7 @@ func (w *writer) write(g *Group, onlyFull bool) {
 func (w *writer) writeSegment(g *Group, data []byte) error {
 	now := time.Now()
 	maxFile, maxAge := int64(w.store.config.MaxFileMB)<<20, maxSegmentAge
-	if keep := w.store.config.Retention; keep > 0 {
+	if keep := g.keep(); keep > 0 {
 		maxAge = min(maxAge, keep)
 	}
 	seg, ok := g.openSegment()
@@ -155,15 +157,14 @@ func (w *writer) writeSegment(g *Group, data []byte) error {
 
 // sweep removes what is past the retention or over the total.
 func (w *writer) sweep(now time.Time) {
-	if keep := w.store.config.Retention; keep > 0 {
-		for _, g := range w.groups() {
-			for {
-				seg, ok := g.oldest()
-				if !ok || now.Sub(seg.modified) < keep {
-					break
-				}
-				w.remove(g, seg)
+	for _, g := range w.groups() {
+		keep := g.keep()
+		for keep > 0 {
+			seg, ok := g.oldest()
+			if !ok || now.Sub(seg.modified) < keep {
+				break
 			}
+			w.remove(g, seg)
 		}
 	}
 	w.evict()
