@@ -221,6 +221,9 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 		return text(d, &f.Handler)
 	case "code":
 		return text(d, &f.Code)
+	case "layer":
+		f.Layers = append(f.Layers, "")
+		return text(d, &f.Layers[len(f.Layers)-1])
 	case "memory":
 		return megabytes(d, &f.Memory)
 	case "timeout":
@@ -241,7 +244,7 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 	case "queue_timeout":
 		return durationOrOff(d, &f.QueueTimeout)
 	}
-	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network and queue_timeout", d.Val())
+	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network and queue_timeout", d.Val())
 }
 
 // The helpers below read the arguments of one option, whose name they take from

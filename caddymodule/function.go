@@ -2,12 +2,12 @@ package caddymodule
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -21,10 +21,13 @@ type Function struct {
 	Runtime string `json:"runtime,omitempty"`
 	// Which of the code's functions handles events: index.handler, app.main.handler.
 	Handler string `json:"handler,omitempty"`
-	// The folder that holds the code. A relative one is relative to the working
-	// directory of the server. The folder is followed: when a file in it changes,
-	// the next request runs the new code.
+	// The code: a folder, or an archive (a zip or a jar). A relative path is relative
+	// to the working directory of the server. The code is followed: when it changes,
+	// the next request runs the new one.
 	Code string `json:"code,omitempty"`
+	// Layers, folders or archives, that are put together at /opt; later ones win. At
+	// most 5. They are followed as the code is.
+	Layers []string `json:"layers,omitempty"`
 	// Memory in MB, 128 to 32768. Default: 128.
 	Memory int `json:"memory,omitempty"`
 	// How long an invocation may take, 1s to 15m. Default: 3s.
@@ -71,19 +74,29 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 		PerEnvironmentConcurrency: f.PerEnvironmentConcurrency,
 		QueueTimeout:              time.Duration(f.QueueTimeout),
 	}
-	if err := fn.Normalize(); err != nil {
+	for _, layer := range f.Layers {
+		fn.Layers = append(fn.Layers, repl.ReplaceAll(layer, ""))
+	}
+	err := fn.Normalize()
+	if err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(fn.Code)
-	if err != nil {
+	if fn.Code, err = codePath(fn.Code); err != nil {
 		return nil, fmt.Errorf("function %q: code: %w", name, err)
 	}
-	fn.Code = path
-	switch info, err := os.Stat(path); {
-	case err != nil:
-		return nil, fmt.Errorf("function %q: code: %w", name, err)
-	case !info.IsDir():
-		return nil, fmt.Errorf("function %q: code %s is a file: name the folder that holds the code (unzip an archive first)", name, path)
+	for i := range fn.Layers {
+		if fn.Layers[i], err = codePath(fn.Layers[i]); err != nil {
+			return nil, fmt.Errorf("function %q: layer: %w", name, err)
+		}
 	}
 	return fn, nil
+}
+
+// codePath is the absolute path of code or of a layer that is there.
+func codePath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return path, code.Check(path)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,9 +71,13 @@ func newNode(a *App, key string) (*node, error) {
 	if n.code, err = code.NewWatcher(a.log); err != nil {
 		return nil, errors.Join(err, closeStore(s), box.Close())
 	}
+	archives, err := code.OpenStore(filepath.Join(a.DataDir, "code"), a.log)
+	if err != nil {
+		return nil, errors.Join(err, n.code.Close(), closeStore(s), box.Close())
+	}
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
 		Dir: a.DataDir, Account: a.account(), Sandbox: box, Logs: s.Store,
-		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code,
+		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: archives,
 	}, a.log)
 	if err == nil {
 		n.pool, err = warmpool.New(a.poolConfig(), n.launcher, a.log)

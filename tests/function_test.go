@@ -350,12 +350,18 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 
 func TestConfigurationErrorsNameTheWord(t *testing.T) {
 	dir := tempDir(t)
+	text := filepath.Join(dir, "text.zip")
+	if err := os.WriteFile(text, []byte("this is text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct{ functions, site, want string }{
 		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized function option 'colour'"},
 		"unknown function":  {nodeFunction("f", dir, ""), "invoke g", `function "g" is not defined`},
 		"unknown qualifier": {nodeFunction("f", dir, ""), "invoke f:live", `no such qualifier "live"`},
 		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
 		"no code":           {nodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
+		"no archive":        {nodeFunction("f", text, ""), "respond x", "Could not unzip uploaded file"},
+		"no layer":          {nodeFunction("f", dir, "layer "+dir+"/missing"), "respond x", "layer: stat " + dir + "/missing"},
 		"memory":            {nodeFunction("f", dir, "memory 1"), "respond x", "memory 1 MB: 128 to 32768 are allowed"},
 		"timeout":           {nodeFunction("f", dir, "memory lots"), "respond x", "'lots' is not a size"},
 		"reserved name":     {nodeFunction("f", dir, "env AWS_REGION mars"), "respond x", "AWS_REGION is reserved"},

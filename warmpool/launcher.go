@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type LauncherConfig struct {
 	Sandbox      *sandbox.Sandbox
 	Logs         *logs.Store
 	Interpreters *runtimes.Finder
+	Archives     *code.Store // unpacks code and layers
 	Code         *code.Watcher
 }
 
@@ -102,13 +104,27 @@ func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
 	return !seen
 }
 
-// Follow implements CodeFollower.
+// Follow implements CodeFollower. Layers are followed as the code is.
 func (l *Launcher) Follow(f *function.Function, changed func()) (io.Closer, error) {
-	follower, err := l.Code.Follow(f.Code, changed)
-	if err != nil {
-		return nil, err
+	var all followers
+	for _, path := range append([]string{f.Code}, f.Layers...) {
+		follower, err := l.Code.Follow(path, changed)
+		if err != nil {
+			return nil, errors.Join(err, all.Close())
+		}
+		all = append(all, follower)
 	}
-	return follower, nil
+	return all, nil
+}
+
+type followers []*code.Follower
+
+func (all followers) Close() error {
+	var errs []error
+	for _, f := range all {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // StemKind implements Starter. A function whose own variables must be there when
@@ -131,7 +147,7 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	known, _ := l.interpreters.Load(kind.Interpreter)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	mounts := l.interpreterMounts(interpreter)
-	variables := l.variables(&function.Function{}, "", "", sandbox.TaskRoot, sandbox.RuntimeDir)
+	variables := l.variables(&function.Function{}, "", "", places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot})
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	id := newEnvironmentID()
 	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networkOf(kind.Network), Stem: true}
@@ -168,18 +184,24 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	id := newEnvironmentID()
 	stream := group.Stream(f.Version, id, time.Now())
 
-	code := []sandbox.Mount{{Source: f.Code, Target: sandbox.TaskRoot}}
-	mounts := append(code[:1:1], l.interpreterMounts(interpreter)...)
-	taskRoot := l.Sandbox.Path(mounts, sandbox.TaskRoot)
-	runtimeDir := l.Sandbox.Path(mounts, sandbox.RuntimeDir)
-	variables := l.variables(f, s.Initialization, stream.Name(), taskRoot, runtimeDir)
-	args, early := runtimes.Command(interpreter, runtimeDir, f.MemoryMB, variables, false)
+	code, err := l.codeMounts(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	mounts := append(code[:len(code):len(code)], l.interpreterMounts(interpreter)...)
+	at := places{
+		task:    l.Sandbox.Path(mounts, sandbox.TaskRoot),
+		runtime: l.Sandbox.Path(mounts, sandbox.RuntimeDir),
+		layers:  l.Sandbox.Path(mounts, sandbox.LayerRoot),
+	}
+	variables := l.variables(f, s.Initialization, stream.Name(), at)
+	args, early := runtimes.Command(interpreter, at.runtime, f.MemoryMB, variables, false)
 
 	limits := sandbox.Spec{MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB}
 	spec := environment.Spec{
 		ID: id,
 		Init: runtimes.InitPayload{
-			Handler: f.Handler, TaskRoot: taskRoot, Env: variables,
+			Handler: f.Handler, TaskRoot: at.task, LayerRoot: at.layers, Env: variables,
 			FunctionName: f.Name, FunctionVersion: f.Version,
 			InvokedFunctionARN: l.Account.ARN(f.Name, ""),
 			MemoryMB:           f.MemoryMB, LogGroup: f.LogGroup(), LogStream: stream.Name(),
@@ -259,21 +281,45 @@ func (p process) Memory() int64 {
 	return peak
 }
 
+// places are where a process finds what it has from us.
+type places struct{ task, runtime, layers string }
+
+// codeMounts shows the code of f and its layers.
+func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sandbox.Mount, error) {
+	folder, err := l.Archives.Folder(ctx, f.Code)
+	if err != nil {
+		return nil, fmt.Errorf("code: %w", err)
+	}
+	mounts := []sandbox.Mount{{Source: folder, Target: sandbox.TaskRoot}}
+	layers, err := l.Archives.Layers(ctx, f.Layers)
+	if err != nil {
+		return nil, err
+	}
+	if layers != "" {
+		mounts = append(mounts, sandbox.Mount{Source: layers, Target: sandbox.LayerRoot})
+	}
+	return mounts, nil
+}
+
 // variables are the environment variables of f, Lambda's own over the
 // function's.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-func (l *Launcher) variables(f *function.Function, initialization, stream, taskRoot, runtimeDir string) map[string]string {
+func (l *Launcher) variables(f *function.Function, initialization, stream string, at places) map[string]string {
 	env := map[string]string{
 		"LANG":            "en_US.UTF-8",
 		"TZ":              ":UTC",
-		"PATH":            "/usr/local/bin:/usr/bin:/bin:/opt/bin",
-		"LD_LIBRARY_PATH": taskRoot + ":" + taskRoot + "/lib:/opt/lib",
+		"PATH":            "/usr/local/bin:/usr/bin:/bin:" + at.layers + "/bin",
+		"LD_LIBRARY_PATH": at.task + ":" + at.task + "/lib:" + at.layers + "/lib",
+	}
+	if version, ok := strings.CutPrefix(f.Runtime, "nodejs"); ok {
+		version = strings.TrimSuffix(version, ".x")
+		env["NODE_PATH"] = at.layers + "/nodejs/node" + version + "/node_modules:" + at.layers + "/nodejs/node_modules:" + at.runtime + "/node_modules"
 	}
 	maps.Copy(env, f.Environment)
 	maps.Copy(env, map[string]string{
 		"_HANDLER":                        f.Handler,
-		"LAMBDA_TASK_ROOT":                taskRoot,
-		"LAMBDA_RUNTIME_DIR":              runtimeDir,
+		"LAMBDA_TASK_ROOT":                at.task,
+		"LAMBDA_RUNTIME_DIR":              at.runtime,
 		"AWS_REGION":                      l.Account.Region,
 		"AWS_DEFAULT_REGION":              l.Account.Region,
 		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + f.Runtime,

@@ -22,6 +22,7 @@ const (
 	DefaultEphemeralStorageMB = 512
 	MaxEphemeralStorageMB     = 10240
 	MaxDescription            = 256
+	MaxLayers                 = 5
 	MaxEnvironmentBytes       = 4096
 	MaxEnvironmentConcurrency = 1600
 )
@@ -46,7 +47,10 @@ type Function struct {
 	Description string // at most 256 characters
 	Runtime     string // e.g. "nodejs22.x"
 	Handler     string // e.g. "index.handler"
-	Code        string // absolute path of the folder that holds the code
+	Code        string // absolute path of the code: a folder, or an archive (zip, jar)
+	// Layers are absolute paths, as Code, of what is put together at /opt; later ones
+	// win. At most 5.
+	Layers []string
 
 	MemoryMB           int               // 128..32768, default 128
 	Timeout            time.Duration     // 1s..900s, default 3s
@@ -127,6 +131,8 @@ func (f *Function) check() error {
 		return fmt.Errorf("handler %q: at most 128 characters without spaces", f.Handler)
 	case f.Code == "":
 		return errors.New("code is missing: the folder that holds the function's code")
+	case len(f.Layers) > MaxLayers:
+		return fmt.Errorf("%d layers: %d at most", len(f.Layers), MaxLayers)
 	case len([]rune(f.Description)) > MaxDescription:
 		return fmt.Errorf("description is over %d characters", MaxDescription)
 	case f.MemoryMB < MinMemoryMB || f.MemoryMB > MaxMemoryMB:
@@ -171,7 +177,7 @@ func (f *Function) checkEnvironment() error {
 // SameEnvironment reports whether an environment made for f can serve o: they
 // differ at most in limits, timeout and description.
 func (f *Function) SameEnvironment(o *Function) bool {
-	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code &&
+	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code && slices.Equal(f.Layers, o.Layers) &&
 		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network &&
 		f.PerEnvironmentConcurrency == o.PerEnvironmentConcurrency && maps.Equal(f.Environment, o.Environment)
 }

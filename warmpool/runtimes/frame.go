@@ -205,9 +205,10 @@ func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, err
 // InitPayload is the payload of the init frame, as JSON. With it a runtime that
 // has no function yet becomes the runtime of one function.
 type InitPayload struct {
-	Handler            string            `json:"handler"`   // e.g. "index.handler"
-	TaskRoot           string            `json:"task_root"` // where the code is, e.g. "/var/task"
-	Env                map[string]string `json:"env"`       // the whole environment of the function, AWS_LAMBDA_* included
+	Handler            string            `json:"handler"`    // e.g. "index.handler"
+	TaskRoot           string            `json:"task_root"`  // where the code is, e.g. "/var/task"
+	LayerRoot          string            `json:"layer_root"` // where the layers are, e.g. "/opt"
+	Env                map[string]string `json:"env"`        // the whole environment of the function, AWS_LAMBDA_* included
 	FunctionName       string            `json:"function_name"`
 	FunctionVersion    string            `json:"function_version"`     // "$LATEST" or a number
 	InvokedFunctionARN string            `json:"invoked_function_arn"` // used when the invoke frame has none

@@ -8,7 +8,7 @@ import sys
 from hearth_errors import Fault
 
 
-def prepare_path(task_root):
+def prepare_path(task_root, layer_root="/opt"):
     """Sets sys.path in Lambda's order: code, layers, Python's own, and last what
     is installed on the machine, where Lambda has boto3.
 
@@ -21,7 +21,7 @@ def prepare_path(task_root):
         first += [entry for entry in python_path.split(os.pathsep) if entry]
     else:
         version = "python%d.%d" % sys.version_info[:2]
-        first += ["/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+        first += ["%s/python/lib/%s/site-packages" % (layer_root, version), layer_root + "/python"]
     sys.path[:] = first + [entry for entry in sys.path if entry not in first]
     known = set(sys.path)
     for directory in first:

@@ -1,0 +1,261 @@
+package code
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Limits of code, as Lambda has them.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const (
+	MaxUpload   = 50 << 20    // bytes of an archive that comes with a request
+	MaxArchive  = 262_144_000 // bytes of any archive
+	MaxUnpacked = 262_144_000 // bytes of a function unpacked, its layers included
+	MaxLayers   = 5
+)
+
+// A Digest is the SHA-256 of an archive, in hexadecimal.
+type Digest string
+
+// Base64 is the digest as CodeSha256 has it.
+func (d Digest) Base64() string {
+	b, err := hex.DecodeString(string(d))
+	if err != nil {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// DigestOf reads a digest as CodeSha256 has it.
+func DigestOf(base64Text string) (Digest, error) {
+	b, err := base64.StdEncoding.DecodeString(base64Text)
+	if err != nil || len(b) != sha256.Size {
+		return "", fmt.Errorf("code digest %.64q: not the base64 of a SHA-256", base64Text)
+	}
+	return Digest(hex.EncodeToString(b)), nil
+}
+
+func (d Digest) valid() bool {
+	b, err := hex.DecodeString(string(d))
+	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == string(d)
+}
+
+// An Archive is code as it was uploaded.
+type Archive struct {
+	Digest Digest
+	Size   int64 // bytes
+}
+
+// ErrTooLarge says that an archive is over the limit that its caller set.
+var ErrTooLarge = errors.New("code archive is too large")
+
+// A Store keeps archives by their digest, each unpacked once, whichever functions
+// share it. Several goroutines, and processes, may use one folder: everything in
+// it is whole under its final name or is not there.
+//
+//	DIR/archive/DIGEST        the archive, byte for byte
+//	DIR/tree/DIGEST/          what is in it
+//	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list
+//	DIR/new/                  what is being written
+type Store struct {
+	dir string
+	log *zap.Logger
+
+	mu      sync.Mutex // guards what follows
+	flights map[string]*flight
+	files   map[string]fileState // archives outside the store, by path
+}
+
+// A flight is work that others wait for.
+type flight struct {
+	done chan struct{}
+	err  error
+}
+
+// OpenStore opens the store in dir, or makes it, and removes what a predecessor
+// left unfinished more than a day ago.
+func OpenStore(dir string, log *zap.Logger) (*Store, error) {
+	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState)}
+	for _, sub := range []string{"archive", "tree", "merged", "new"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return nil, fmt.Errorf("code store: %w", err)
+		}
+	}
+	entries, err := os.ReadDir(s.path("new", ""))
+	if err != nil {
+		return nil, fmt.Errorf("code store: %w", err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			if err := os.RemoveAll(s.path("new", e.Name())); err != nil {
+				return nil, fmt.Errorf("code store: %w", err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *Store) path(kind, name string) string { return filepath.Join(s.dir, kind, name) }
+
+// Add stores what r has as an archive, checked to be one that can be unpacked. It
+// fails with ErrTooLarge after limit bytes, and with ErrInvalid.
+func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (Archive, error) {
+	file, err := os.CreateTemp(s.path("new", ""), "archive-")
+	if err != nil {
+		return Archive{}, fmt.Errorf("code store: %w", err)
+	}
+	defer os.Remove(file.Name()) // fails when it has been renamed
+	defer file.Close()
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return Archive{}, fmt.Errorf("code store: %w", err)
+	case n > limit:
+		return Archive{}, fmt.Errorf("%w: over %d bytes", ErrTooLarge, limit)
+	}
+	if _, err := inspect(file, n); err != nil {
+		return Archive{}, err
+	}
+	a := Archive{Digest(hex.EncodeToString(hash.Sum(nil))), n}
+	if err := errors.Join(file.Sync(), file.Chmod(0o600), file.Close()); err != nil {
+		return Archive{}, fmt.Errorf("code store: %w", err)
+	}
+	if err := os.Rename(file.Name(), s.path("archive", string(a.Digest))); err != nil {
+		return Archive{}, fmt.Errorf("code store: %w", err)
+	}
+	return a, syncDir(s.path("archive", ""))
+}
+
+// Open returns the bytes of an archive. The error is fs.ErrNotExist for one that
+// is not there.
+func (s *Store) Open(d Digest) (*os.File, error) {
+	if !d.valid() {
+		return nil, fmt.Errorf("code archive %.64q: %w", d, fs.ErrNotExist)
+	}
+	return os.Open(s.path("archive", string(d)))
+}
+
+// Tree is the folder that an archive is unpacked in, or would be. Unpack makes it.
+func (s *Store) Tree(d Digest) string { return s.path("tree", string(d)) }
+
+// Unpack returns the folder that holds what is in an archive, unpacked if it has
+// not been yet. Nobody may change what is in it.
+func (s *Store) Unpack(ctx context.Context, d Digest) (string, error) {
+	if !d.valid() {
+		return "", fmt.Errorf("code archive %.64q: %w", d, fs.ErrNotExist)
+	}
+	tree := s.Tree(d)
+	return tree, s.once(ctx, tree, func(into string) error {
+		file, err := s.Open(d)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		return unpack(file, info.Size(), into)
+	})
+}
+
+// once makes the folder target by work, in a place of its own that is renamed when
+// it is whole. Callers at the same time wait for the one that works; its error is
+// theirs, and the next call tries again.
+func (s *Store) once(ctx context.Context, target string, work func(into string) error) error {
+	if _, err := os.Stat(target); err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	f := s.flights[target]
+	if f != nil {
+		s.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	f = &flight{done: make(chan struct{})}
+	s.flights[target] = f
+	s.mu.Unlock()
+
+	f.err = s.make(target, work)
+	s.mu.Lock()
+	delete(s.flights, target)
+	s.mu.Unlock()
+	close(f.done)
+	return f.err
+}
+
+func (s *Store) make(target string, work func(into string) error) error {
+	into, err := os.MkdirTemp(s.path("new", ""), "tree-")
+	if err != nil {
+		return fmt.Errorf("code store: %w", err)
+	}
+	defer os.RemoveAll(into) // is gone when it has been renamed
+	if err := os.Chmod(into, 0o755); err != nil {
+		return fmt.Errorf("code store: %w", err)
+	}
+	if err := work(into); err != nil {
+		return err
+	}
+	err = os.Rename(into, target)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was quicker
+	}
+	if err != nil {
+		return fmt.Errorf("code store: %w", err)
+	}
+	return nil
+}
+
+// Collect removes archives and trees that nobody refers to any more: those whose
+// digest keep does not take and that are older than age, for an upload is stored
+// before it is referred to.
+func (s *Store) Collect(keep func(Digest) bool, age time.Duration) error {
+	var errs []error
+	for _, kind := range []string{"archive", "tree"} {
+		entries, err := os.ReadDir(s.path(kind, ""))
+		if err != nil {
+			return fmt.Errorf("code store: %w", err)
+		}
+		for _, e := range entries {
+			d := Digest(e.Name())
+			info, err := e.Info()
+			if err != nil || !d.valid() || keep(d) || time.Since(info.ModTime()) < age {
+				continue
+			}
+			// Out of the way in one step: nobody finds half a tree.
+			gone := s.path("new", "gone-"+kind+"-"+e.Name())
+			if err := os.Rename(s.path(kind, e.Name()), gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+				continue
+			}
+			errs = append(errs, os.RemoveAll(gone))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

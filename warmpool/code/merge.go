@@ -1,0 +1,108 @@
+package code
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Merge returns a folder that holds several trees as one, of which later ones win,
+// as layers do at /opt. The files are shared with the trees by hard links. A single
+// tree is returned as it is. The trees are Store.Unpack's, or folders that do not
+// change (Snapshot).
+// https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html
+func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
+	if len(trees) == 1 {
+		return trees[0], nil
+	}
+	hash := sha256.New()
+	for _, tree := range trees {
+		fmt.Fprintf(hash, "%s\x00", tree)
+	}
+	target := s.path("merged", hex.EncodeToString(hash.Sum(nil)))
+	return target, s.once(ctx, target, func(into string) error {
+		for _, tree := range trees {
+			if err := overlay(tree, into); err != nil {
+				return fmt.Errorf("merge layers: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// overlay puts what is in tree over what is in into.
+func overlay(tree, into string) error {
+	return filepath.WalkDir(tree, func(from string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(tree, from)
+		if err != nil || rel == "." {
+			return err
+		}
+		to := filepath.Join(into, rel)
+		there, err := os.Lstat(to)
+		exists := err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if d.IsDir() {
+			if exists && there.IsDir() {
+				return nil
+			}
+			if exists { // a file of an earlier layer makes way
+				if err := os.Remove(to); err != nil {
+					return err
+				}
+			}
+			return mkdirAll(to)
+		}
+		if exists {
+			if err := os.RemoveAll(to); err != nil {
+				return err
+			}
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			link, err := os.Readlink(from)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(link, to)
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s is neither a file, a folder nor a link", from)
+		}
+		if err := os.Link(from, to); err == nil {
+			return nil
+		}
+		return copyFile(from, to) // on another file system
+	})
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if info.Mode().Perm()&0o100 != 0 {
+		mode = 0o755
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Chmod(mode), out.Close())
+}
