@@ -269,9 +269,9 @@ func TestCodeThatIsNeededIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It is kept, and does not run without its layers.
-	_, err = r.Resolve(ctx, "f", latest)
-	wantError(t, "a function with layers", err, registry.ErrInvalid)
+	if resolved, err := r.Resolve(ctx, "f", latest); err != nil || !slices.Equal(resolved.Function.Layers, []string{"/code/layer"}) {
+		t.Errorf("it runs with the layers %q, %v", resolved.Function.Layers, err)
+	}
 	if _, err := r.PublishLayer(ctx, registry.LayerVersion{Name: "l", Code: registry.Code{SHA256: "l1"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	if err != nil {
 		return nil, err
 	}
-	f, err := found.Function(r.codePath(found.Code))
+	f, err := found.Function(r.codePath)
 	if err != nil {
 		return nil, err
 	}

@@ -88,18 +88,17 @@ type State struct {
 	UpdateReasonCode string `json:",omitempty"`
 }
 
-// Function makes the engine's function of a version whose code lies unpacked in
-// the folder code. Limits of concurrency are settings and not part of it. A
-// version with layers is ErrInvalid: the engine does not mount them, and a
-// function without its layers must not run.
-func (v *Version) Function(code string) (*function.Function, error) {
-	if len(v.Layers) > 0 {
-		return nil, fmt.Errorf("function %s: layers are not supported: %w", v.FunctionName, ErrInvalid)
-	}
+// Function makes the engine's function of a version whose code, and each layer of
+// it, lies unpacked in the folder that path tells. Limits of concurrency are
+// settings and not part of it.
+func (v *Version) Function(path func(Code) string) (*function.Function, error) {
 	f := &function.Function{
-		Name: v.FunctionName, Version: v.Version, Description: v.Description, Runtime: v.Runtime, Handler: v.Handler, Code: code,
+		Name: v.FunctionName, Version: v.Version, Description: v.Description, Runtime: v.Runtime, Handler: v.Handler, Code: path(v.Code),
 		MemoryMB: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second,
 		EphemeralStorageMB: v.EphemeralStorage, Environment: v.Environment,
+	}
+	for _, layer := range v.Layers {
+		f.Layers = append(f.Layers, path(layer.Code))
 	}
 	if err := f.Normalize(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
