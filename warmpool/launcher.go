@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/runtimes/custom"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
@@ -51,6 +53,7 @@ type Launcher struct {
 	LauncherConfig
 	log          *zap.Logger
 	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by path
+	extended     sync.Map // functions (*function.Function) found to have extensions, and so no stems
 
 	mu          sync.Mutex
 	precompiled map[string]struct{} // interpreters, by path; guarded by mu
@@ -83,6 +86,9 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	interpreter, warning, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
+	}
+	if interpreter.Family == runtimes.FamilyCustom && f.PerEnvironmentConcurrency > 1 {
+		return fmt.Errorf("function %q: per_environment_concurrency %d: runtime %s runs one invocation at a time", f.Name, f.PerEnvironmentConcurrency, f.Runtime)
 	}
 	if l.firstOf(interpreter) {
 		if err := runtimes.Precompile(ctx, interpreter, l.bootstraps()); err != nil {
@@ -131,7 +137,10 @@ func (all followers) Close() error {
 // the process starts has no stems.
 func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
-	if err != nil || !l.Sandbox.CanAssume() || runtimes.NeedsEarly(f.Environment) {
+	if err != nil || interpreter.Family == runtimes.FamilyCustom || !l.Sandbox.CanAssume() || runtimes.NeedsEarly(f.Environment) {
+		return StemKind{}, false
+	}
+	if _, extended := l.extended.Load(f); extended {
 		return StemKind{}, false
 	}
 	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, Network: f.Network}
@@ -195,9 +204,9 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		layers:  l.Sandbox.Path(mounts, sandbox.LayerRoot),
 	}
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
-	args, early := runtimes.Command(interpreter, at.runtime, f.MemoryMB, variables, false)
-
-	limits := sandbox.Spec{MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB}
+	box := sandbox.Spec{
+		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Network: networkOf(f.Network),
+	}
 	spec := environment.Spec{
 		ID: id,
 		Init: runtimes.InitPayload{
@@ -212,14 +221,39 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		Busy:        s.Busy,
 		Ended:       s.Ended,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
-			spec := limits
-			spec.ID, spec.Args, spec.Env, spec.Mounts, spec.Network = id, args, early, mounts, networkOf(f.Network)
-			return l.startProcess(spec, output, pipes)
+			return l.startProcess(box, output, pipes)
 		},
 	}
-	stream.InitStart(time.Now(), interpreter.Family+":"+interpreter.Version)
 	if s.Initialization == Provisioned {
 		spec.InitTimeout = max(provisionedInitTimeout, f.Timeout)
+	}
+	stream.InitStart(time.Now(), versionText(interpreter))
+	extensions, err := custom.Extensions(sourceOf(code, sandbox.LayerRoot))
+	if err != nil {
+		return nil, err
+	}
+	if interpreter.Family == runtimes.FamilyCustom {
+		bootstrap, err := custom.Bootstrap([]custom.Place{
+			{Outside: sourceOf(code, sandbox.TaskRoot), Inside: at.task}, {Outside: sourceOf(code, sandbox.LayerRoot), Inside: at.layers},
+		})
+		if err != nil {
+			return nil, refuseEntrypoint(stream, err)
+		}
+		box.Args, box.Env = []string{bootstrap}, allOf(variables)
+	} else {
+		box.Args, box.Env = runtimes.Command(interpreter, at.runtime, f.MemoryMB, variables, false)
+	}
+	if interpreter.Family == runtimes.FamilyCustom || len(extensions) > 0 {
+		b := bridged{
+			Launcher: l, box: box, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
+			config: custom.Config{Extensions: extensions, Patience: spec.InitTimeout - extensionMargin, AccountID: l.Account.ID},
+		}
+		spec.Start = b.start
+		if s.Stem != nil {
+			s.Stem.Close() // it has nobody to speak to extensions for it
+			l.extended.Store(f, struct{}{})
+			s.Stem = nil
+		}
 	}
 	env, err := l.start(ctx, spec, s.Stem, func(p *sandbox.Process) error {
 		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB})
@@ -232,6 +266,44 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		env, err = environment.Start(ctx, spec)
 	}
 	return env, err
+}
+
+// versionText names what runs a function, as INIT_START does.
+func versionText(in runtimes.Interpreter) string {
+	if in.Version == "" {
+		return in.Runtime
+	}
+	return in.Family + ":" + in.Version
+}
+
+func allOf(variables map[string]string) []string {
+	all := make([]string, 0, len(variables))
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, name+"="+variables[name])
+	}
+	return all
+}
+
+// sourceOf is what is mounted at target, "" for nothing.
+func sourceOf(mounts []sandbox.Mount, target string) string {
+	for _, m := range mounts {
+		if m.Target == target {
+			return m.Source
+		}
+	}
+	return ""
+}
+
+// refuseEntrypoint logs that there is no program to run, as Lambda does.
+func refuseEntrypoint(stream *logs.Stream, err error) error {
+	var entrypoint *custom.EntrypointError
+	if !errors.As(err, &entrypoint) {
+		return err
+	}
+	now := time.Now()
+	stream.Line(now, "", []byte(entrypoint.Message+"\n"+custom.EntrypointType))
+	stream.InitReport(now, logs.InitReport{Phase: "init", Status: "error", ErrorType: custom.EntrypointType})
+	return environment.NewInitError(custom.EntrypointType, entrypoint.Message)
 }
 
 // start makes an environment of stem, or from nothing if there is none or it has
@@ -254,6 +326,9 @@ func (l *Launcher) startProcess(spec sandbox.Spec, output *os.File, pipes []*os.
 
 // interpreterMounts shows an interpreter and its bootstrap.
 func (l *Launcher) interpreterMounts(interpreter runtimes.Interpreter) []sandbox.Mount {
+	if interpreter.Family == runtimes.FamilyCustom {
+		return nil
+	}
 	mounts := []sandbox.Mount{{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir}}
 	for _, prefix := range interpreter.Prefix {
 		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})

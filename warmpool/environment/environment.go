@@ -106,6 +106,8 @@ type InitError struct {
 	Type    string
 	Message string
 	Payload []byte
+
+	reported bool // by the runtime, which has logged it
 }
 
 func (e *InitError) Error() string { return e.Type + ": " + e.Message }
@@ -120,6 +122,9 @@ const (
 	phaseInit   = "init"
 	phaseInvoke = "invoke"
 )
+
+// NewInitError makes the error of an init phase that failed before it began.
+func NewInitError(kind, message string) *InitError { return newInitError(kind, message) }
 
 func newInitError(kind, message string) *InitError {
 	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
@@ -193,7 +198,11 @@ func (e *Environment) reportInit(err error) {
 	if initError.Timeout() {
 		report.Status, report.ErrorType = "timeout", ""
 	}
-	e.spec.Log.InitReport(time.Now(), report)
+	now := time.Now()
+	if !initError.reported {
+		e.spec.Log.Line(now, "", []byte(initError.Message+"\n"+initError.Type))
+	}
+	e.spec.Log.InitReport(now, report)
 }
 
 // initialise sends the init frame and reads until the runtime is ready.
@@ -274,7 +283,7 @@ func initErrorFrom(body []byte) *InitError {
 	if err := json.Unmarshal(body, &reported); err != nil {
 		return newInitError("Runtime.Unknown", "the runtime reported an init error that is not JSON")
 	}
-	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...)}
+	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...), reported: true}
 }
 
 // State is the state at this moment.

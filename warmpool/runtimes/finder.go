@@ -83,6 +83,12 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 	if err != nil {
 		return Interpreter{}, "", err
 	}
+	if want.family == FamilyCustom {
+		if path, ok := f.configured[runtime]; ok {
+			return Interpreter{}, "", fmt.Errorf("runtime %s is configured to be served by %s: its functions bring their own program", runtime, path)
+		}
+		return Interpreter{Runtime: runtime, Family: FamilyCustom}, "", nil
+	}
 	family := families[want.family]
 	f.mu.Lock()
 	defer f.mu.Unlock()

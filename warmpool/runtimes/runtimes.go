@@ -17,6 +17,7 @@ import (
 const (
 	FamilyNode   = "nodejs"
 	FamilyPython = "python"
+	FamilyCustom = "provided" // the function brings its own program
 )
 
 // A family is what runtimes of one language have in common.
@@ -53,6 +54,7 @@ func (f family) isProgram(base string) bool {
 var supported = []string{
 	"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x",
 	"python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14",
+	"provided.al2", "provided.al2023",
 }
 
 // A wanted is what the name of a runtime asks for.
@@ -75,6 +77,9 @@ func parseRuntime(runtime string) (wanted, error) {
 			}
 		}
 		return wanted{}, fmt.Errorf("runtime %q %s; supported are %s", runtime, problem, strings.Join(supported, ", "))
+	}
+	if strings.HasPrefix(runtime, FamilyCustom) {
+		return wanted{family: FamilyCustom}, nil
 	}
 	if rest, ok := strings.CutPrefix(runtime, FamilyNode); ok {
 		major, err := strconv.Atoi(strings.TrimSuffix(rest, ".x"))
