@@ -22,6 +22,7 @@ var floors = [][]string{
 	{"caddymodule/lambdaapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull"},
+	{"invoker/pattern"},
 	{"warmpool"},
 	{"warmpool/environment"},
 	{"warmpool/runtimes", "warmpool/sandbox", "warmpool/logs"},
@@ -55,7 +56,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/apigateway", "invoker/push"}
+var pure = []string{"caddymodule/apigateway", "invoker/push", "invoker/pattern"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 
