@@ -1,0 +1,49 @@
+package push
+
+import (
+	"context"
+)
+
+// generic takes any JSON, from a sender with a token or with a signed body. The event
+// is the body, as with Invoke; its name is its type or event field, if that is a string.
+type generic struct{ config Config }
+
+func newGeneric(c Config) (Source, error) { return &generic{c}, nil }
+
+func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
+	if err := onlyPOST(r); err != nil {
+		return Delivery{}, err
+	}
+	if err := g.verify(r); err != nil {
+		return Delivery{}, err
+	}
+	value, err := decodeJSON(r.Body)
+	if err != nil {
+		return Delivery{}, err
+	}
+	e := Event{Payload: r.Body, Source: "generic"}
+	if body, ok := value.(object); ok {
+		if e.Name = str(body, "type"); e.Name == "" {
+			e.Name = str(body, "event")
+		}
+	}
+	// The name of the header is the one that IETF's draft has for the purpose.
+	if key := r.Header.Get("Idempotency-Key"); key != "" {
+		e.Once = once("generic", key)
+	}
+	return Delivery{Events: []Event{e}}, nil
+}
+
+// verify wants a signature where there are secrets, a token where there are tokens,
+// and both where there are both.
+func (g *generic) verify(r *Request) error {
+	if len(g.config.Secrets) > 0 {
+		if err := g.config.verifyHMAC(r, g.config.SignatureHeader); err != nil {
+			return err
+		}
+		if len(g.config.Tokens) == 0 {
+			return nil
+		}
+	}
+	return g.config.authorize(r)
+}

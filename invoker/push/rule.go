@@ -1,0 +1,106 @@
+package push
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hearthfn/hearth/invoker/pattern"
+)
+
+// A Rule sends events to a function. All that it names must fit; what is empty or nil
+// fits every event.
+type Rule struct {
+	Name    string           // glob of Event.Name, "ObjectCreated:*"; a leading "s3:" is left out
+	Subject string           // glob of Event.Subject, "photos/in/*.jpg"
+	Pattern *pattern.Pattern // of Event.Payload
+	Target  Target
+}
+
+// A Target is the function that an event is for.
+type Target struct {
+	Function  string
+	Qualifier string // version or alias; empty for $LATEST
+}
+
+// ParseTarget reads NAME or NAME:QUALIFIER.
+func ParseTarget(s string) (Target, error) {
+	name, qualifier, found := strings.Cut(s, ":")
+	if !isName(name, 64, "-_") || found && qualifier != "$LATEST" && !isName(qualifier, 128, "-_") {
+		return Target{}, fmt.Errorf("function %.200q: NAME or NAME:QUALIFIER is wanted", s)
+	}
+	return Target{name, qualifier}, nil
+}
+
+// isName accepts what Lambda has in names of functions and aliases.
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html
+func isName(s string, most int, also string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte(also, c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
+}
+
+// ParseRule reads the words after "on": an event name, a subject if there are three,
+// and the function.
+func ParseRule(words ...string) (Rule, error) {
+	if len(words) != 2 && len(words) != 3 {
+		return Rule{}, errors.New("on EVENT [SUBJECT] FUNCTION[:QUALIFIER] is wanted, as in on ObjectCreated:* photos/in/*.jpg thumbnail")
+	}
+	target, err := ParseTarget(words[len(words)-1])
+	if err != nil {
+		return Rule{}, err
+	}
+	r := Rule{Name: strings.TrimPrefix(words[0], "s3:"), Target: target}
+	if len(words) == 3 {
+		r.Subject = words[1]
+	}
+	for _, glob := range words[:len(words)-1] {
+		if glob == "" {
+			return Rule{}, errors.New(`an empty glob fits nothing; ** fits everything`)
+		}
+	}
+	return r, nil
+}
+
+// Matches says whether the rule wants the event.
+func (r *Rule) Matches(e *Event) bool {
+	if r.Name != "" && !matchName(r.Name, e.Name) {
+		return false
+	}
+	if r.Subject != "" && !matchGlob(r.Subject, e.Subject) {
+		return false
+	}
+	if r.Pattern == nil {
+		return true
+	}
+	ok, err := r.Pattern.Match(e.Payload)
+	return err == nil && ok
+}
+
+// Targets are the functions that an event goes to, each once: those of the rules that
+// match, none if no rule does. Without rules the last part of the URL's path, not
+// encoded, names the function; an error wraps ErrNoFunction if it cannot.
+func Targets(rules []Rule, e *Event, path string) ([]Target, error) {
+	if len(rules) == 0 {
+		last := path[strings.LastIndexByte(path, '/')+1:]
+		target, err := ParseTarget(last)
+		if err != nil {
+			// What stands there may be a secret in the wrong place: it is not repeated.
+			return nil, fmt.Errorf("%w: without rules the last part of the URL names it, as in /events/s3/thumbnail", ErrNoFunction)
+		}
+		return []Target{target}, nil
+	}
+	var targets []Target
+	for i := range rules {
+		if rules[i].Matches(e) && !slices.Contains(targets, rules[i].Target) {
+			targets = append(targets, rules[i].Target)
+		}
+	}
+	return targets, nil
+}
