@@ -87,11 +87,15 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
-	if interpreter.Family == runtimes.FamilyCustom && f.PerEnvironmentConcurrency > 1 {
+	if (interpreter.Family == runtimes.FamilyCustom || interpreter.Family == runtimes.FamilyJava) && f.PerEnvironmentConcurrency > 1 {
 		return fmt.Errorf("function %q: per_environment_concurrency %d: runtime %s runs one invocation at a time", f.Name, f.PerEnvironmentConcurrency, f.Runtime)
 	}
 	if l.firstOf(interpreter) {
-		if err := runtimes.Precompile(ctx, interpreter, l.bootstraps()); err != nil {
+		err := runtimes.Precompile(ctx, interpreter, l.bootstraps())
+		if err == nil {
+			err = l.archiveClasses(ctx, interpreter)
+		}
+		if err != nil {
 			l.log.Warn("cold starts are slower: the bootstrap could not be compiled", zap.String("function", f.Name), zap.Error(err))
 		}
 	}
@@ -99,6 +103,48 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 		l.log.Warn(warning, zap.String("function", f.Name))
 	}
 	return nil
+}
+
+// archiveTime bounds the making of a class-data archive, which takes a second.
+const archiveTime = 30 * time.Second
+
+// archiveClasses makes the class-data archive for an interpreter that has one,
+// unless it is there. It is made in the sandbox, where the jars have the paths that
+// environments see, for the archive is bound to them.
+func (l *Launcher) archiveClasses(ctx context.Context, in runtimes.Interpreter) (err error) {
+	mounts := l.interpreterMounts(in)
+	command, name, ok := runtimes.ArchiveFor(in, l.Sandbox.Path(mounts, sandbox.RuntimeDir))
+	if !ok {
+		return nil
+	}
+	target := filepath.Join(l.bootstraps(), in.Family, name)
+	if _, err := os.Stat(target); err == nil {
+		return nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(target), ".new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // fails when it has been renamed
+	defer file.Close()
+	p, err := l.Sandbox.Start(sandbox.Spec{
+		ID: newEnvironmentID(), Args: command, Mounts: mounts, MemoryMB: 512, Network: sandbox.NetworkNone, ExtraFiles: []*os.File{file},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, archiveTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, p.Kill)
+	defer stop()
+	<-p.Done()
+	if exit := p.Exit(); exit.Code != 0 || exit.Signal != 0 {
+		return fmt.Errorf("make a class-data archive: %s", exit)
+	}
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), target)
 }
 
 // firstOf reports whether no function before was for this interpreter.

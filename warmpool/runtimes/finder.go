@@ -46,6 +46,7 @@ func searchFolders() []string {
 	folders := []string{"/usr/bin", "/usr/local/bin"}
 	folders = append(folders, filepath.SplitList(os.Getenv("PATH"))...)
 	folders = append(folders, newestFirst("/opt/*/bin")...)
+	folders = append(folders, newestFirst("/usr/lib/jvm/*/bin")...)
 	home, err := os.UserHomeDir()
 	for _, manager := range []struct{ variable, folder, versions string }{
 		{"NVM_DIR", ".nvm", "versions/node/*/bin"},
@@ -54,6 +55,7 @@ func searchFolders() []string {
 		{"PYENV_ROOT", ".pyenv", "versions/*/bin"},
 		{"ASDF_DATA_DIR", ".asdf", "installs/*/*/bin"},
 		{"MISE_DATA_DIR", ".local/share/mise", "installs/*/*/bin"},
+		{"SDKMAN_CANDIDATES_DIR", ".sdkman/candidates", "java/*/bin"},
 		{"UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", "*/bin"},
 	} {
 		folder := os.Getenv(manager.variable)

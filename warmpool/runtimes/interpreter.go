@@ -62,8 +62,8 @@ func ask(f family, path string, timeout time.Duration) (Interpreter, error) {
 	if err != nil {
 		return Interpreter{}, fmt.Errorf("ask for its version: %w", err)
 	}
-	line := string(bytes.TrimSpace(out))
-	rest, ok := strings.CutPrefix(line, f.says)
+	line, _, _ := strings.Cut(string(bytes.TrimSpace(out)), "\n")
+	rest, ok := f.versionIn(line)
 	v, isVersion := parseVersion(rest)
 	if !ok || !isVersion {
 		return Interpreter{}, fmt.Errorf("it is no %s: asked for its version, it says %.100q", f.name, line)
@@ -73,6 +73,21 @@ func ask(f family, path string, timeout time.Duration) (Interpreter, error) {
 	}
 	in.Version = rest
 	return in, nil
+}
+
+// versionIn is the version in what a program says when asked for it: "v20.20.2",
+// "Python 3.14.0rc2", "openjdk 21 2023-09-19".
+func (f family) versionIn(line string) (string, bool) {
+	for _, says := range f.says {
+		if rest, ok := strings.CutPrefix(line, says); ok {
+			rest, _, _ = strings.Cut(rest, " ")
+			if !strings.Contains(rest, ".") {
+				rest += ".0"
+			}
+			return rest, true
+		}
+	}
+	return "", false
 }
 
 // isScript reports whether a file begins as a script does.
@@ -98,8 +113,10 @@ func prefixOf(program string) []string {
 	}
 	prefix := []string{program}
 	if bin := filepath.Dir(program); filepath.Base(bin) == "bin" {
-		if lib := filepath.Join(filepath.Dir(bin), "lib"); exists(lib) {
-			prefix = append(prefix, lib)
+		for _, beside := range []string{"lib", "conf"} { // conf is Java's
+			if path := filepath.Join(filepath.Dir(bin), beside); exists(path) {
+				prefix = append(prefix, path)
+			}
 		}
 	}
 	return prefix

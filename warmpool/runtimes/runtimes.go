@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hearthfn/hearth/warmpool/runtimes/java"
 	"github.com/hearthfn/hearth/warmpool/runtimes/nodejs"
 	"github.com/hearthfn/hearth/warmpool/runtimes/python"
 )
@@ -17,28 +18,33 @@ import (
 const (
 	FamilyNode   = "nodejs"
 	FamilyPython = "python"
+	FamilyJava   = "java"
 	FamilyCustom = "provided" // the function brings its own program
 )
 
 // A family is what runtimes of one language have in common.
 type family struct {
 	id      string
-	name    string  // for people
-	program string  // its name, without a version
-	says    string  // before the version, when asked for it
-	oldest  version // that the bootstrap runs on
-	debian  string  // package
+	name    string   // for people
+	program string   // its name, without a version
+	says    []string // one of them before the version, when asked for it
+	oldest  version  // that the bootstrap runs on
+	debian  string   // package
 	files   func() map[string][]byte
 }
 
 var families = map[string]family{
 	FamilyNode: {
-		id: FamilyNode, name: "Node.js", program: "node", says: "v", oldest: version{18, 0},
+		id: FamilyNode, name: "Node.js", program: "node", says: []string{"v"}, oldest: version{18, 0},
 		debian: "nodejs", files: nodejs.Files,
 	},
 	FamilyPython: {
-		id: FamilyPython, name: "Python", program: "python3", says: "Python ", oldest: version{3, 9},
+		id: FamilyPython, name: "Python", program: "python3", says: []string{"Python "}, oldest: version{3, 9},
 		debian: "python3", files: python.Files,
+	},
+	FamilyJava: {
+		id: FamilyJava, name: "Java", program: "java", says: []string{"openjdk ", "java "}, oldest: version{11, 0},
+		debian: "default-jre-headless", files: java.Files,
 	},
 }
 
@@ -54,6 +60,7 @@ func (f family) isProgram(base string) bool {
 var supported = []string{
 	"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x",
 	"python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14",
+	"java11", "java17", "java21", "java25",
 	"provided.al2", "provided.al2023",
 }
 
@@ -70,13 +77,14 @@ func parseRuntime(runtime string) (wanted, error) {
 		problem := "is not one of Lambda's"
 		for _, prefix := range []string{"java", "provided", "dotnet", "ruby", "go1.x", FamilyNode, FamilyPython} {
 			if strings.HasPrefix(runtime, prefix) {
-				problem = "is not supported yet"
-				if prefix == FamilyNode || prefix == FamilyPython {
-					problem = "is not supported"
-				}
+				problem = "is not supported"
 			}
 		}
 		return wanted{}, fmt.Errorf("runtime %q %s; supported are %s", runtime, problem, strings.Join(supported, ", "))
+	}
+	if rest, ok := strings.CutPrefix(runtime, FamilyJava); ok {
+		major, err := strconv.Atoi(rest)
+		return wanted{FamilyJava, version{major, 0}}, err
 	}
 	if strings.HasPrefix(runtime, FamilyCustom) {
 		return wanted{family: FamilyCustom}, nil
@@ -161,6 +169,16 @@ func Precompile(ctx context.Context, in Interpreter, dir string) error {
 	return python.Compile(ctx, in.Path, in.Version, filepath.Join(dir, FamilyPython))
 }
 
+// ArchiveFor tells how the class-data archive for a Java is made, by a command that
+// writes it to descriptor 3, and its name beside the bootstrap; ok is false for what
+// has none.
+func ArchiveFor(in Interpreter, runtimeDir string) (command []string, name string, ok bool) {
+	if v, known := parseVersion(in.Version); in.Family != FamilyJava || !known || v.major < 13 {
+		return nil, "", false
+	}
+	return java.ArchiveCommand(in.Path, runtimeDir), java.Archive(in.Version), true
+}
+
 // Command is how in is started: with what arguments, and with which of the
 // function's variables, which are those that must be there when the process
 // starts. All variables come with the init frame as well, so a process that is
@@ -171,6 +189,12 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB, stem)...)
 	case FamilyPython:
 		args = append([]string{in.Path}, python.Args(runtimeDir)...)
+	case FamilyJava:
+		args = append([]string{in.Path}, java.Args(runtimeDir, memoryMB, in.Version, stem)...)
+		if stem {
+			// See package java on the working directory.
+			args = append([]string{"/bin/sh", "-c", `cd / && exec "$@"`, "sh"}, args...)
+		}
 	default:
 		panic("runtimes: no command for family " + in.Family)
 	}
@@ -204,7 +228,7 @@ func early(name string) bool {
 	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR":
 		return true
 	}
-	for _, prefix := range []string{"NODE_", "PYTHON", "LD_", "LC_", "MALLOC_", "OPENSSL_"} {
+	for _, prefix := range []string{"NODE_", "PYTHON", "JAVA_", "JDK_JAVA_", "LD_", "LC_", "MALLOC_", "OPENSSL_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -1,0 +1,14 @@
+// The interface that functions are written against, as AWS documents it:
+// https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
+// It serves functions that do not bring their own.
+package com.amazonaws.services.lambda.runtime;
+
+import java.util.Map;
+
+public interface ClientContext {
+    Client getClient();
+
+    Map<String, String> getCustom();
+
+    Map<String, String> getEnvironment();
+}

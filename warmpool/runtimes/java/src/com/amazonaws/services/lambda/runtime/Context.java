@@ -1,0 +1,32 @@
+// The interface that functions are written against, as AWS documents it:
+// https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
+// It serves functions that do not bring their own.
+package com.amazonaws.services.lambda.runtime;
+
+public interface Context {
+    String getAwsRequestId();
+
+    String getLogGroupName();
+
+    String getLogStreamName();
+
+    String getFunctionName();
+
+    String getFunctionVersion();
+
+    String getInvokedFunctionArn();
+
+    CognitoIdentity getIdentity();
+
+    ClientContext getClientContext();
+
+    int getRemainingTimeInMillis();
+
+    int getMemoryLimitInMB();
+
+    LambdaLogger getLogger();
+
+    default String getTenantId() {
+        return null;
+    }
+}

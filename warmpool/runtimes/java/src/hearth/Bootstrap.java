@@ -1,0 +1,195 @@
+package hearth;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.File;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.lang.reflect.Field;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The Java runtime: loads a handler and invokes it, as Lambda's does. It speaks
+ * frames (package runtimes) over descriptors 3 and 4.
+ *
+ * <p>Everything of the function comes with the init frame. What can be loaded before
+ * is, so that a process that waits for its function has that behind it. Classes of
+ * this runtime, and the library it reads JSON with, are not the function's to see.
+ */
+public final class Bootstrap {
+    /** Lambda's limit for a synchronous response in bytes. */
+    private static final int MAX_RESPONSE = 6291556;
+
+    private final Channel channel;
+    private volatile int seq;
+
+    private Bootstrap(Channel channel) {
+        this.channel = channel;
+    }
+
+    public static void main(String[] arguments) throws Throwable {
+        String home = arguments[0]; // of the interfaces that functions may lack
+        if (arguments.length > 1 && arguments[1].equals("rehearse")) {
+            rehearse(home); // to be archived
+            return;
+        }
+        if (arguments.length > 1 && arguments[1].equals("stem")) {
+            rehearse(home);
+        }
+        Channel channel = new Channel();
+        channel.send(Channel.BOOTED, 0, 0, "");
+        if (!channel.next()) {
+            Runtime.getRuntime().halt(0);
+        }
+        JsonObject init = JsonParser.parseString(new String(channel.frame, Channel.HEAD, channel.length - Channel.HEAD, StandardCharsets.UTF_8)).getAsJsonObject();
+        new Bootstrap(channel).run(home, init);
+    }
+
+    int seq() {
+        return seq;
+    }
+
+    void log(String message) throws IOException {
+        channel.send(Channel.LOG, seq, 1, message);
+    }
+
+    private void run(String home, JsonObject init) throws IOException {
+        Output out = new Output(channel, this, 1);
+        Output err = new Output(channel, this, 2);
+        System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+        System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+        Handler handler;
+        try {
+            adopt(init.getAsJsonObject("env"));
+            ClassLoader loader = loader(home, init.get("task_root").getAsString(), init.get("layer_root").getAsString());
+            Thread.currentThread().setContextClassLoader(loader);
+            Json json = new Json(loader);
+            handler = Handler.find(init.get("handler").getAsString(), loader, new Contexts(loader, this, init), json);
+        } catch (Throwable e) {
+            out.end();
+            err.end();
+            log(Fault.text(e));
+            channel.send(Channel.INIT_ERROR, 0, 0, new Json(Bootstrap.class.getClassLoader()).write(Fault.describe(e)));
+            Runtime.getRuntime().halt(1);
+            return;
+        }
+        out.end();
+        err.end();
+        channel.send(Channel.READY, 0, 0, "");
+        Json errors = new Json(Bootstrap.class.getClassLoader());
+        String trace = "";
+        while (channel.next()) {
+            Invocation in = new Invocation(channel.frame, channel.length);
+            if (!in.trace.equals(trace)) {
+                trace = in.trace;
+                if (trace.isEmpty()) {
+                    System.clearProperty("com.amazonaws.xray.traceHeader");
+                } else {
+                    System.setProperty("com.amazonaws.xray.traceHeader", trace);
+                }
+            }
+            seq = in.seq;
+            byte[] result = null;
+            Throwable error = null;
+            try {
+                result = handler.invoke(in);
+                if (result.length > MAX_RESPONSE) {
+                    error = new Fault("Function.ResponseSizeTooLarge",
+                            "Response payload size exceeded maximum allowed payload size (" + MAX_RESPONSE + " bytes).", null);
+                }
+            } catch (Throwable e) {
+                error = e;
+            }
+            System.out.flush();
+            System.err.flush();
+            out.end();
+            err.end();
+            int micros = in.micros();
+            if (error == null) {
+                channel.send(Channel.RESULT, in.seq, micros, result, 0, result.length);
+            } else {
+                log(Fault.text(error));
+                channel.send(Channel.ERROR, in.seq, micros, errors.write(Fault.describe(error)));
+            }
+            seq = 0;
+        }
+        System.exit(0); // with the function's shutdown hooks
+    }
+
+    /**
+     * Takes on the function's variables. Java has read its environment at its start
+     * and offers no way to change it; a process that waited for its function needs
+     * one.
+     */
+    @SuppressWarnings("unchecked")
+    private static void adopt(JsonObject env) throws ReflectiveOperationException {
+        Map<String, String> now = System.getenv();
+        Field inner = now.getClass().getDeclaredField("m");
+        inner.setAccessible(true);
+        Map<String, String> variables = (Map<String, String>) inner.get(now);
+        env.entrySet().forEach(e -> variables.put(e.getKey(), e.getValue().getAsString()));
+    }
+
+    /**
+     * The class path of a function: its classes, its jars, those of its layers, and
+     * last the interfaces, for those that do not bring them.
+     */
+    private static ClassLoader loader(String home, String taskRoot, String layerRoot) throws MalformedURLException {
+        List<URL> path = new ArrayList<>();
+        path.add(new File(taskRoot + "/").toURI().toURL());
+        jars(path, new File(taskRoot, "lib"));
+        jars(path, new File(taskRoot));
+        jars(path, new File(layerRoot, "java/lib"));
+        path.add(new File(home, "interfaces.jar").toURI().toURL());
+        return new URLClassLoader(path.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+    }
+
+    private static void jars(List<URL> path, File folder) throws MalformedURLException {
+        File[] jars = folder.listFiles((dir, name) -> name.endsWith(".jar"));
+        if (jars == null) {
+            return;
+        }
+        Arrays.sort(jars);
+        for (File jar : jars) {
+            path.add(jar.toURI().toURL());
+        }
+    }
+
+    /** Does once all that an init phase and an invocation do, so that it is loaded. */
+    private static void rehearse(String home) throws Throwable {
+        JsonObject init = JsonParser.parseString("{\"handler\":\"hearth.Rehearsal::handle\",\"memory_mb\":128,\"log_group\":\"\",\"log_stream\":\"\","
+                + "\"function_name\":\"\",\"function_version\":\"\",\"invoked_function_arn\":\"\",\"env\":{}}").getAsJsonObject();
+        ClassLoader loader = new URLClassLoader(new URL[] {
+            new File(home, "interfaces.jar").toURI().toURL(), new File(home, "rehearsal.jar").toURI().toURL()}, ClassLoader.getPlatformClassLoader());
+        adopt(init.getAsJsonObject("env"));
+        Json json = new Json(loader);
+        Contexts contexts = new Contexts(loader, null, init);
+        for (String handler : new String[] {"hearth.Rehearsal::handle", "hearth.Rehearsal"}) {
+            Handler found = Handler.find(handler, loader, contexts, json);
+            for (int i = 0; i < 3; i++) {
+                byte[] frame = frame("{\"version\":\"2.0\",\"n\":1,\"headers\":{\"host\":\"localhost\"},\"list\":[1,2.5,true,null]}");
+                found.invoke(new Invocation(frame, frame.length));
+            }
+        }
+        new Json(Bootstrap.class.getClassLoader()).write(Fault.describe(new Fault("x", "y", null)));
+        new PrintStream(new java.io.ByteArrayOutputStream(), true, StandardCharsets.UTF_8).println("x");
+    }
+
+    private static byte[] frame(String event) {
+        byte[] text = event.getBytes(StandardCharsets.UTF_8);
+        ByteBuffer b = ByteBuffer.allocate(Channel.HEAD + 18 + text.length).order(ByteOrder.LITTLE_ENDIAN);
+        b.putShort(2, (short) 18).putInt(4, 18 + text.length);
+        b.position(Channel.HEAD + 18);
+        b.put(text);
+        return b.array();
+    }
+}
