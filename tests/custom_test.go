@@ -154,10 +154,10 @@ func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
 	s.get("/status").want(t, 200, "second response got 403")
 	s.get("/other").want(t, 200, "other id got 400, init error got 403")
 	s.get("/stale").want(t, 200, "stale got 410")
-	s.get("/next").want(t, 200, "next got 403")
+	s.get("/next").want(t, 200, "next got 200")
 	s.get("/large").want(t, 502, "")
 	s.get("/status").want(t, 200, "second response got 413")
-	s.get("/telemetry").want(t, 200, "{errorMessage:the Telemetry API is not supported by Hearth,errorType:NotSupported}")
+	s.get("/telemetry").want(t, 200, "{errorMessage:Telemetry API is not supported,errorType:Telemetry.NotSupported}")
 	s.get("/error").want(t, 502, "")
 	s.wantLog("bash", "init by bash", "Status: error")
 	if n := strings.Count(s.logs("bash"), "init by bash"); n != 1 {
@@ -236,7 +236,7 @@ func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
 		for text, times := range map[string]int{
 			`extension registered: {"accountId":"000000000000","functionName":"` + name + `","functionVersion":"$LATEST","handler":"` + handler + `"}`: 1,
 			`"eventType":"INVOKE"`: 3, `"invokedFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:` + name + `"`: 3,
-			`"eventType":"SHUTDOWN","shutdownReason":"SPINDOWN"`: 1,
+			`"shutdownReason":"spindown"`: 1,
 		} {
 			if n := strings.Count(log, text); n != times {
 				t.Errorf("%s: the log has %q %d times, want %d:\n%s", name, text, n, times, tail(log, 30))
@@ -268,4 +268,44 @@ func TestExtensionsThatFailAreNamed(t *testing.T) {
 		s.wantLog(name, m.want)
 	}
 	eventually(t, "no process is left", func() bool { return len(descendants(s.cmd.Process.Pid)) == 0 })
+}
+
+func TestShutdownTellsWhy(t *testing.T) {
+	s := newServer(t, "", "")
+	layer := s.code("layer", map[string]string{"readme": ""})
+	s.script(layer, "extensions/witness", extensionScript)
+	dir := s.goFunction()
+	js := s.code("js", map[string]string{"index.js": `
+		exports.handler = async (event) => {
+			if (event.rawPath.endsWith('exit')) process.exit(6);
+			if (event.rawPath.endsWith('sleep')) for (;;);
+			return { statusCode: 200, body: process.env.AWS_LAMBDA_RUNTIME_API };
+		};`})
+	// Whoever ends late would keep the caller waiting for two seconds.
+	stubborn := s.code("stubborn", map[string]string{"readme": ""})
+	s.script(stubborn, "extensions/stubborn", strings.Replace(extensionScript, "*SHUTDOWN*) exit 0", "*SHUTDOWN*) sleep 60", 1))
+	s.configure("stems 0\n"+
+		customFunction("go", dir, "layer "+layer+"\ntimeout 1s\nmemory 256")+
+		customFunction("internal", dir, "env SIGTERM yes")+
+		customFunction("stubborn", dir, "layer "+stubborn+"\nenv SIGTERM yes")+
+		nodeFunction("js", js, "layer "+layer+"\ntimeout 1s"),
+		"invoke /go/* go\ninvoke /js/* js\ninvoke /internal internal\ninvoke stubborn")
+	s.start()
+	s.get("/js/x").want(t, 200, "127.0.0.1:")
+	for _, name := range []string{"go", "js"} {
+		s.get("/"+name+"/sleep").want(t, 504, "")
+		s.wantLog(name, `"shutdownReason":"timeout"`, "Task timed out after 1.00 seconds")
+		s.get("/"+name+"/exit").want(t, 502, "")
+		s.wantLog(name, `"shutdownReason":"failure"`, "Runtime exited with error: exit status "+map[string]string{"go": "3", "js": "6"}[name])
+		s.get("/"+name+"/x").want(t, 200, "")
+	}
+	s.get("/internal").want(t, 200, "hello from Go")
+	s.get("/stubborn").want(t, 200, "hello from Go")
+	began := time.Now()
+	s.stop()
+	if took := time.Since(began); took < 1500*time.Millisecond || took > 6*time.Second {
+		t.Errorf("stopped within %s, want about the 2 s that a stubborn extension has", took)
+	}
+	s.wantLog("internal", "told to end")
+	s.wantLog("stubborn", "told to end", `"shutdownReason":"spindown"`)
 }

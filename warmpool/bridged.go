@@ -1,10 +1,10 @@
 package warmpool
 
 import (
-	"errors"
 	"net"
 	"os"
 	"path"
+	"syscall"
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -19,17 +19,22 @@ const extensionMargin = 250 * time.Millisecond
 // privateEndpoint is where the endpoint is in a network of the environment's own.
 const privateEndpoint = "127.0.0.1:9001"
 
+// runtimeAPI is the variable that names the endpoint, without a path.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
+
 // bridged starts processes that the gateway speaks to through a custom.Bridge: a
 // custom runtime, or a built-in one with extensions beside it.
 type bridged struct {
 	*Launcher
-	box     sandbox.Spec
-	config  custom.Config
-	builtin bool
-	dir     string // of extensions, inside
+	box       sandbox.Spec
+	variables map[string]string // of the function; where the endpoint is goes here
+	config    custom.Config
+	builtin   bool
+	dir       string // of extensions, inside
 }
 
-// A bridgedProcess is over when its bridge is.
+// A bridgedProcess is over when its bridge is, and ends as the bridge has it.
 type bridgedProcess struct {
 	process
 	bridge *custom.Bridge
@@ -37,14 +42,22 @@ type bridgedProcess struct {
 
 func (p bridgedProcess) Done() <-chan struct{} { return p.bridge.Ended() }
 
-// Descriptors of a bridged process, after those of a built-in runtime.
-const (
-	gateFD  = 5
-	exitsFD = 6
-)
+func (p bridgedProcess) Kill() { p.bridge.Kill() }
+
+func (p bridgedProcess) Exit() (status string, outOfMemory bool) {
+	status, outOfMemory = p.process.Exit()
+	if code, known := p.bridge.RuntimeExit(); known {
+		exit := sandbox.Exit{Code: code}
+		if code > 128 && code <= 128+64 {
+			exit = sandbox.Exit{Signal: syscall.Signal(code - 128)}
+		}
+		status = exit.String()
+	}
+	return status, outOfMemory
+}
 
 // start is the Start of an environment.Spec.
-func (b bridged) start(output *os.File, pipes []*os.File) (_ environment.Process, err error) {
+func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Process, err error) {
 	// What the process gets is closed here in any case, what the bridge gets unless
 	// there is one.
 	var theirs, ours closers
@@ -54,86 +67,83 @@ func (b bridged) start(output *os.File, pipes []*os.File) (_ environment.Process
 			ours.close()
 		}
 	}()
-	gate, open, err := os.Pipe()
-	if err != nil {
-		return nil, err
+	box, command := b.box, custom.Command{Runtime: b.box.Args}
+	give := func(files ...*os.File) (fd int) {
+		fd = 3 + len(box.ExtraFiles)
+		box.ExtraFiles = append(box.ExtraFiles, files...)
+		for _, f := range files {
+			theirs = append(theirs, f)
+		}
+		return fd
 	}
-	theirs.add(gate)
-	defer open.Close()
-	exits, report, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	theirs.add(report)
-	ours.add(exits)
-
-	var inner *custom.Inner
-	first := [2]*os.File{}
+	bridge := custom.Pipes{Requests: pipes[0], Replies: pipes[1]}
 	if b.builtin {
-		if inner, err = custom.NewInner(); err != nil {
+		if bridge.Inner, err = custom.NewInner(); err != nil {
 			return nil, err
 		}
-		defer inner.CloseFiles()
-		ours.add(inner)
-		first = [2]*os.File(inner.Files())
-	} else {
-		null, err := os.Open(os.DevNull)
+		ours = append(ours, bridge.Inner)
+		first := give(bridge.Inner.Files()...)
+		command.Channel = []int{first, first + 1}
+	}
+	for _, name := range b.config.Extensions {
+		command.Extensions = append(command.Extensions, path.Join(b.dir, name))
+	}
+	b.config.Private = b.box.Network == sandbox.NetworkNone
+	command.Wait = b.config.Private
+	if command.Gated() {
+		gate, open, err := os.Pipe()
 		if err != nil {
 			return nil, err
 		}
-		theirs.add(null)
-		first = [2]*os.File{null, null}
+		command.Gate, bridge.Gate = give(gate), open
+		ours = append(ours, open)
 	}
-
-	b.config.Private = b.box.Network == sandbox.NetworkNone
-	address, gateAt := privateEndpoint, gateFD
+	if command.Supervised() {
+		exits, report, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		command.Exits, bridge.Exits = give(report), exits
+		ours = append(ours, exits)
+	}
+	address := privateEndpoint
 	var listener net.Listener
 	if !b.config.Private {
-		gateAt = 0
 		if listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 			return nil, err
 		}
-		ours.add(listener)
+		ours = append(ours, listener)
 		address = listener.Addr().String()
 	}
-	box := b.box
-	box.Env = append(box.Env[:len(box.Env):len(box.Env)], "AWS_LAMBDA_RUNTIME_API="+address)
-	extensions := make([]string, len(b.config.Extensions))
-	for i, name := range b.config.Extensions {
-		extensions[i] = path.Join(b.dir, name)
-	}
-	box.Args = custom.Supervised(box.Args, extensions, gateAt, exitsFD)
-	p, err := b.startProcess(box, output, []*os.File{first[0], first[1], gate, report})
+	b.variables[runtimeAPI] = address
+	box.Args, box.Env = command.Args(), allOf(b.variables)
+	p, err := b.startProcess(box, output, box.ExtraFiles)
 	if err != nil {
 		return nil, err
 	}
 	if b.config.Private {
 		if listener, err = p.Process.Listen(privateEndpoint); err == nil {
-			ours.add(listener)
-			_, err = open.WriteString("\n")
+			ours = append(ours, listener)
+			_, err = bridge.Gate.WriteString("\n")
 		}
 	}
-	var bridge *custom.Bridge
+	var served *custom.Bridge
 	if err == nil {
-		bridge, err = custom.Serve(b.config, p.Process, listener, pipes[0], pipes[1], inner, exits)
+		served, err = custom.Serve(b.config, p.Process, listener, bridge)
 	}
 	if err != nil {
 		p.Kill()
 		<-p.Done()
 		return nil, err
 	}
-	return bridgedProcess{p, bridge}, nil
+	return bridgedProcess{p, served}, nil
 }
 
 // closers are closed together.
 type closers []interface{ Close() error }
 
-func (c *closers) add(one interface{ Close() error }) { *c = append(*c, one) }
-
 func (c closers) close() {
-	var errs []error
 	for _, one := range c {
-		errs = append(errs, one.Close())
+		_ = one.Close() // nothing of it was used
 	}
-	_ = errors.Join(errs...) // nothing of it was used
 }

@@ -285,13 +285,13 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		if err != nil {
 			return nil, refuseEntrypoint(stream, err)
 		}
-		box.Args, box.Env = []string{bootstrap}, allOf(variables)
+		box.Args = []string{bootstrap}
 	} else {
 		box.Args, box.Env = runtimes.Command(interpreter, at.runtime, f.MemoryMB, variables, false)
 	}
 	if interpreter.Family == runtimes.FamilyCustom || len(extensions) > 0 {
-		b := bridged{
-			Launcher: l, box: box, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
+		b := &bridged{
+			Launcher: l, box: box, variables: variables, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
 			config: custom.Config{Extensions: extensions, Patience: spec.InitTimeout - extensionMargin, AccountID: l.Account.ID},
 		}
 		spec.Start = b.start

@@ -55,4 +55,10 @@ func handle(ctx context.Context, request events.APIGatewayV2HTTPRequest) (any, e
 	return answer("hello from Go")
 }
 
-func main() { lambda.Start(handle) }
+func main() {
+	if os.Getenv("SIGTERM") == "" {
+		lambda.Start(handle)
+	}
+	// It registers an internal extension, without which there is no SIGTERM.
+	lambda.StartWithOptions(handle, lambda.WithEnableSIGTERM(func() { fmt.Println("told to end") }))
+}

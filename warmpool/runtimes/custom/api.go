@@ -1,13 +1,13 @@
 package custom
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
@@ -25,38 +25,57 @@ func (b *Bridge) routes() http.Handler {
 		mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/response", b.response)
 		mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/error", b.invocationError)
 		mux.HandleFunc("POST "+runtimePrefix+"/init/error", b.initError)
+		mux.HandleFunc(runtimePrefix+"/restore/", func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, http.StatusNotFound, "NotSupported", "SnapStart is not supported by Hearth")
+		})
 	}
 	mux.HandleFunc("POST "+extensionPrefix+"/register", b.register)
 	mux.HandleFunc("GET "+extensionPrefix+"/event/next", b.nextEvent)
-	mux.HandleFunc("POST "+extensionPrefix+"/init/error", b.extensionError)
-	mux.HandleFunc("POST "+extensionPrefix+"/exit/error", b.extensionError)
-	for pattern, what := range map[string]string{
-		runtimePrefix + "/restore/": "SnapStart",
-		"/2022-07-01/telemetry":     "the Telemetry API",
-		"/2020-08-15/logs":          "the Logs API",
-	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, http.StatusNotImplemented, "NotSupported", what+" is not supported by Hearth")
-		})
-	}
+	mux.HandleFunc("POST "+extensionPrefix+"/init/error", b.extensionError(true))
+	mux.HandleFunc("POST "+extensionPrefix+"/exit/error", b.extensionError(false))
+	mux.HandleFunc("PUT /2022-07-01/telemetry", b.noTelemetry("Telemetry"))
+	mux.HandleFunc("PUT /2020-08-15/logs", b.noTelemetry("Logs"))
 	return mux
+}
+
+// noTelemetry refuses a subscription as Lambda's emulator does, with a status by
+// which extensions know that they are not on Lambda and go on without. The
+// function's log says so too.
+// https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/develop/internal/lambda/rapi/handler/runtimelogs_stub.go
+func (b *Bridge) noTelemetry(api string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		message := api + " API is not supported"
+		b.log(message + " by Hearth: an extension that asked for it will get nothing")
+		refuse(w, http.StatusAccepted, api+".NotSupported", message)
+	}
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
 }
 
 // refuse answers with an error in the form of the Runtime API.
 func refuse(w http.ResponseWriter, status int, kind, message string) {
-	body, err := json.Marshal(map[string]string{"errorMessage": message, "errorType": kind})
-	if err != nil {
-		panic(err) // two strings always encode
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	respond(w, status, struct {
+		ErrorMessage string `json:"errorMessage"`
+		ErrorType    string `json:"errorType"`
+	}{message, kind})
 }
 
+const accepted = `{"status":"OK"}` + "\n"
+
 func accept(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(accepted)))
 	w.WriteHeader(http.StatusAccepted)
-	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
+	_, _ = io.WriteString(w, accepted)
 }
 
 func wrongState(w http.ResponseWriter, from phase, to string) {
@@ -64,58 +83,60 @@ func wrongState(w http.ResponseWriter, from phase, to string) {
 		"State transition from "+from.String()+" to "+to+" failed for runtime. Error: State transition is not allowed")
 }
 
-// next answers with the next invocation, however long that takes.
+// next answers with the next invocation, however long that takes. A runtime that
+// asks again before it has answered gets the same one again.
+// https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/develop/internal/lambda/core/states.go
 func (b *Bridge) next(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	// One that was not given out yet waits for a runtime that asks again.
-	if b.phase == phaseInvoke && b.given || b.phase == phaseStreaming || b.failed {
-		from := b.phase
+	if from := b.phase; from == phaseAnswering || from == phaseInitError {
 		b.mu.Unlock()
 		wrongState(w, from, "Ready")
 		return
 	}
-	if b.phase != phaseInvoke {
-		b.phase = phaseReady
+	if b.phase == phaseRunning && b.given {
+		in := b.current
+		b.mu.Unlock()
+		give(w, in)
+		return
 	}
-	b.notify()
+	if b.phase != phaseRunning && b.phase != phaseReady {
+		b.phase = phaseReady
+		b.notify()
+	}
 	b.mu.Unlock()
 	select {
 	case in := <-b.wanted:
 		b.mu.Lock()
 		b.given = true
 		b.mu.Unlock()
-		b.give(w, in)
+		give(w, in)
 	case <-r.Context().Done():
 	}
 }
 
-func (b *Bridge) give(w http.ResponseWriter, in *invocation) {
+func give(w http.ResponseWriter, in *invocation) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(in.event)))
 	h.Set("Lambda-Runtime-Aws-Request-Id", in.requestID)
 	h.Set("Lambda-Runtime-Invocation-Id", strconv.FormatUint(uint64(in.seq), 10))
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(in.deadline, 10))
-	arn := in.arn
-	if arn == "" {
-		b.mu.Lock()
-		arn = b.init.InvokedFunctionARN
-		b.mu.Unlock()
-	}
-	h.Set("Lambda-Runtime-Invoked-Function-Arn", arn)
-	for name, value := range map[string]string{
-		"Lambda-Runtime-Trace-Id": in.trace, "Lambda-Runtime-Client-Context": in.client, "Lambda-Runtime-Cognito-Identity": in.identity,
+	h.Set("Lambda-Runtime-Invoked-Function-Arn", in.arn)
+	for _, optional := range [...][2]string{
+		{"Lambda-Runtime-Trace-Id", in.trace},
+		{"Lambda-Runtime-Client-Context", in.client},
+		{"Lambda-Runtime-Cognito-Identity", in.identity},
 	} {
-		if value != "" {
-			h.Set(name, value)
+		if optional[1] != "" {
+			h.Set(optional[0], optional[1])
 		}
 	}
 	_, _ = w.Write(in.event) // a runtime that is gone is found by its process
 }
 
-// claim finds the invocation that a response is for, and moves on to a phase; nil
-// when it has refused.
-func (b *Bridge) claim(w http.ResponseWriter, r *http.Request, to phase) *invocation {
+// claim finds the invocation that an answer is for; nil when it has refused. Nobody
+// else can answer it then.
+func (b *Bridge) claim(w http.ResponseWriter, r *http.Request, to string) *invocation {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	in := b.current
@@ -126,113 +147,138 @@ func (b *Bridge) claim(w http.ResponseWriter, r *http.Request, to phase) *invoca
 	case given != "" && given != strconv.FormatUint(uint64(in.seq), 10):
 		refuse(w, http.StatusGone, "ErrorRuntimeInvokeTimeout", "the invocation has ended")
 		return nil
-	case b.phase != phaseInvoke:
-		wrongState(w, b.phase, "InvocationResponse")
+	case b.phase != phaseRunning:
+		wrongState(w, b.phase, to)
 		return nil
 	}
-	b.phase = to
+	b.phase = phaseAnswering
 	return in
 }
 
-// httpIntegration is the content type of a streamed HTTP response. AWS's client for
-// Go sends it without saying that it streams.
+// exceeded is how Lambda words that a response is larger than limit bytes.
+func exceeded(limit int) string {
+	return "xceeded maximum allowed payload size (" + strconv.Itoa(limit) + " bytes)."
+}
+
+// httpIntegration is the content type of a response with a prelude, which the client
+// for Go sends without a word about streaming.
 const httpIntegration = "application/vnd.awslambda.http-integration-response"
 
 // response takes the result of an invocation.
 func (b *Bridge) response(w http.ResponseWriter, r *http.Request) {
-	switch mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode"); {
-	case mode == "" && r.Header.Get("Content-Type") != httpIntegration:
-	case mode == "", mode == "streaming":
-		b.stream(w, r)
-		return
-	default:
-		refuse(w, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid response mode: "+mode)
-		return
-	}
-	in := b.claim(w, r, phaseStreaming)
+	in := b.claim(w, r, "InvocationResponse")
 	if in == nil {
 		return
 	}
-	body, err := readUpTo(r.Body, runtimes.MaxResponse)
-	switch {
-	case errors.Is(err, errTooLarge):
-		message := "Response payload size exceeded maximum allowed payload size (" + strconv.Itoa(runtimes.MaxResponse) + " bytes)."
-		_ = b.answer(in, runtimes.KindError, errorBody("Function.ResponseSizeTooLarge", message))
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size ("+strconv.Itoa(runtimes.MaxResponse)+" bytes).")
+	switch mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode"); {
+	case mode == "" && r.Header.Get("Content-Type") != httpIntegration:
+	case mode == "", mode == "streaming":
+		b.stream(w, r, in)
 		return
-	case err != nil:
-		_ = b.answer(in, runtimes.KindError, errorBody("Runtime.TruncatedResponse", "the runtime broke off its response"))
+	default:
+		b.fail(in, "Runtime.InvalidResponseModeHeader", "Invalid function response mode")
+		refuse(w, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
 		return
 	}
-	if err := b.answer(in, runtimes.KindResult, body); err == nil {
+	frame, err := readFrame(r, runtimes.MaxResponse)
+	switch {
+	case errors.Is(err, errTooLarge):
+		b.fail(in, "Function.ResponseSizeTooLarge", "Response payload size e"+exceeded(runtimes.MaxResponse))
+		// What is on its way is read, for clients that read no answer while they send.
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "E"+exceeded(runtimes.MaxResponse))
+	case err != nil:
+		b.fail(in, "Runtime.TruncatedResponse", "the runtime broke off its response")
+		refuse(w, http.StatusBadRequest, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+	case b.answer(in, runtimes.KindResult, frame) == nil:
 		accept(w)
 	}
 }
 
 // invocationError takes the error of an invocation.
 func (b *Bridge) invocationError(w http.ResponseWriter, r *http.Request) {
-	in := b.claim(w, r, phaseStreaming)
+	in := b.claim(w, r, "InvocationErrorResponse")
 	if in == nil {
 		return
 	}
-	if err := b.answer(in, runtimes.KindError, errorOf(r, "Runtime.Unknown")); err == nil {
+	if b.answer(in, runtimes.KindError, withHead(errorOf(r))) == nil {
 		accept(w)
 	}
 }
 
 // initError takes the error of the init phase, after which the runtime ends.
 func (b *Bridge) initError(w http.ResponseWriter, r *http.Request) {
+	payload := errorOf(r)
 	b.mu.Lock()
-	from, failed := b.phase, b.failed
+	from := b.phase
 	b.mu.Unlock()
-	if from != phaseInit || failed {
+	if from != phaseStarted {
 		wrongState(w, from, "InitError")
 		return
 	}
-	b.failInitWith(errorOf(r, "Runtime.Unknown"))
 	accept(w)
+	b.failInitWith(payload)
 }
 
 var errTooLarge = errors.New("body too large")
 
-// readUpTo reads a body of at most limit bytes.
-func readUpTo(r io.Reader, limit int) ([]byte, error) {
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(r, int64(limit)+1))
-	if err == nil && n > int64(limit) {
-		err = errTooLarge
-	}
-	return b.Bytes(), err
-}
+// maxDrain bounds what is read of a response that is too large anyway, in bytes.
+const maxDrain = 64 << 20
 
-// maxError bounds an error report; Lambda's own limit for one is not documented.
+// maxError bounds an error report and a registration, in bytes; Lambda's own limit
+// for one is not documented.
 const maxError = 256 << 10
 
-// errorType is what Lambda takes for one.
-var errorType = regexp.MustCompile(`^(Runtime|Function|Extension)\.[A-Z][a-zA-Z]+$`)
+// readFrame reads a body of at most limit bytes, with room for a frame's head in
+// front.
+func readFrame(r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength > int64(limit) {
+		return nil, errTooLarge
+	}
+	frame := make([]byte, runtimes.HeadSize, runtimes.HeadSize+max(int(r.ContentLength)+1, 512))
+	for {
+		n, err := r.Body.Read(frame[len(frame):cap(frame)])
+		frame = frame[:len(frame)+n]
+		switch {
+		case len(frame)-runtimes.HeadSize > limit:
+			return nil, errTooLarge
+		case errors.Is(err, io.EOF):
+			return frame, nil
+		case err != nil:
+			return nil, err
+		case len(frame) == cap(frame):
+			frame = append(frame, 0)[:len(frame)]
+		}
+	}
+}
+
+// errorType is what Lambda takes for the type of an error.
+var errorType = regexp.MustCompile(`^(Runtime|Function)\.[A-Z][a-zA-Z]+$`)
 
 // errorOf makes of a request the error that the caller is told: its body when that
 // is a JSON object, with the type of the header where the body has none.
-func errorOf(r *http.Request, otherwise string) []byte {
+func errorOf(r *http.Request) []byte {
 	kind := r.Header.Get("Lambda-Runtime-Function-Error-Type")
-	if kind == "" {
-		kind = r.Header.Get("Lambda-Extension-Function-Error-Type")
-	}
 	if !errorType.MatchString(kind) {
-		kind = otherwise
+		unknown := "Runtime.Unknown"
+		if strings.HasPrefix(kind, "Function.") {
+			unknown = "Function.Unknown"
+		}
+		kind = unknown
 	}
-	body, err := readUpTo(r.Body, maxError)
+	frame, err := readFrame(r, maxError)
+	if err != nil {
+		return errorBody(kind, "the runtime reported an error of more than "+strconv.Itoa(maxError>>10)+" KB, or broke off")
+	}
+	body := frame[runtimes.HeadSize:]
 	var reported map[string]json.RawMessage
-	if err != nil || json.Unmarshal(body, &reported) != nil || reported == nil {
+	if json.Unmarshal(body, &reported) != nil || reported == nil {
 		return errorBody(kind, "")
 	}
 	if _, ok := reported["errorType"]; ok {
 		return body
 	}
-	reported["errorType"], err = json.Marshal(kind)
-	if err != nil {
-		panic(err) // a string always encodes
-	}
+	reported["errorType"] = json.RawMessage(strconv.Quote(kind)) // of letters and a dot
 	if body, err = json.Marshal(reported); err != nil {
 		return errorBody(kind, "")
 	}
@@ -240,7 +286,10 @@ func errorOf(r *http.Request, otherwise string) []byte {
 }
 
 func errorBody(kind, message string) []byte {
-	body, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
+	body, err := json.Marshal(struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{kind, message})
 	if err != nil {
 		panic(err) // two strings always encode
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -130,33 +129,4 @@ func Extensions(layers string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// Supervised is the command that starts extensions, by their paths inside, and then
-// runs args in its own place. It waits for a line on the descriptor gate
-// first, unless that is 0, and writes "STATUS NAME" to the descriptor exits when an
-// extension has ended.
-func Supervised(args, extensions []string, gate, exits int) []string {
-	if len(extensions) == 0 && gate == 0 {
-		return args
-	}
-	var script strings.Builder
-	if gate != 0 {
-		fd := strconv.Itoa(gate)
-		script.WriteString("read -r line <&" + fd + "; exec " + fd + "<&-; ")
-	}
-	command := []string{"/bin/sh", "-c", "", "sh"}
-	if len(extensions) > 0 {
-		fd := strconv.Itoa(exits)
-		// Each by its number among the arguments: paths are no part of the script.
-		for i := range extensions {
-			n := strconv.Itoa(i + 1)
-			script.WriteString(`( exec 3<&- 4>&-; "${` + n + `}" ` + fd + `>&-; echo "$? ${` + n + `##*/}" >&` + fd + ` ) & `)
-		}
-		script.WriteString("exec " + fd + ">&-; shift " + strconv.Itoa(len(extensions)) + "; ")
-		command = append(command, extensions...)
-	}
-	script.WriteString(`exec "$@"`)
-	command[2] = script.String()
-	return append(command, args...)
 }

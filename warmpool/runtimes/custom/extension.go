@@ -1,20 +1,26 @@
 package custom
 
 import (
-	"bufio"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
 // maxExtensions is Lambda's limit for a function.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 const maxExtensions = 10
+
+// Headers of the Extensions API.
+const (
+	headerExtensionName  = "Lambda-Extension-Name"
+	headerExtensionID    = "Lambda-Extension-Identifier"
+	headerExtensionError = "Lambda-Extension-Function-Error-Type"
+)
 
 // An extension is a process, or a part of the runtime's, that has registered. Its
 // fields are guarded by the Bridge's mu.
@@ -23,6 +29,7 @@ type extension struct {
 	external bool
 	events   []string
 	queue    [][]byte // events that it has not asked for yet
+	asked    bool     // for its first event
 	ready    bool     // it has asked for its next event, and there was none
 	told     bool     // of the shutdown
 	gone     bool     // it has ended
@@ -30,116 +37,124 @@ type extension struct {
 
 func (e *extension) wants(event string) bool { return slices.Contains(e.events, event) }
 
-// invoke tells e of an invocation.
-func (e *extension) invoke(event []byte) {
-	if e.wants("INVOKE") {
-		e.queue, e.ready = append(e.queue, event), false
+func (e *extension) push(event any) {
+	text, err := json.Marshal(event)
+	if err != nil {
+		panic(err) // strings and numbers always encode
 	}
+	e.queue, e.ready = append(e.queue, text), false
+}
+
+// invoke tells e of an invocation.
+func (e *extension) invoke(in *invocation) {
+	if !e.wants("INVOKE") {
+		return
+	}
+	type tracing struct {
+		Type  string `json:"type"`
+		Value string `json:"value"`
+	}
+	event := struct {
+		EventType          string   `json:"eventType"`
+		DeadlineMs         int64    `json:"deadlineMs"`
+		RequestID          string   `json:"requestId"`
+		InvokedFunctionARN string   `json:"invokedFunctionArn"`
+		Tracing            *tracing `json:"tracing,omitempty"`
+	}{"INVOKE", in.deadline, in.requestID, in.arn, nil}
+	if in.trace != "" {
+		event.Tracing = &tracing{"X-Amzn-Trace-Id", in.trace}
+	}
+	e.push(event)
 }
 
 // shutdown tells e that the environment ends.
-func (e *extension) shutdown(deadline time.Time) {
-	if !e.wants("SHUTDOWN") || e.gone {
+func (e *extension) shutdown(reason string, deadline time.Time) {
+	if !e.wants("SHUTDOWN") || e.gone || e.told {
 		return
 	}
-	event, err := json.Marshal(map[string]any{"eventType": "SHUTDOWN", "shutdownReason": "SPINDOWN", "deadlineMs": deadline.UnixMilli()})
-	if err != nil {
-		panic(err) // a string and a number always encode
-	}
-	e.queue, e.told, e.ready = append(e.queue, event), true, false
-}
-
-func (b *Bridge) invokeEvent(in *invocation) []byte {
-	arn := in.arn
-	if arn == "" {
-		arn = b.init.InvokedFunctionARN
-	}
-	event, err := json.Marshal(map[string]any{
-		"eventType": "INVOKE", "deadlineMs": in.deadline, "requestId": in.requestID, "invokedFunctionArn": arn,
-		"tracing": map[string]string{"type": "X-Amzn-Trace-Id", "value": in.trace},
-	})
-	if err != nil {
-		panic(err) // strings and a number always encode
-	}
-	return event
+	e.told = true
+	e.push(struct {
+		EventType      string `json:"eventType"`
+		DeadlineMs     int64  `json:"deadlineMs"`
+		ShutdownReason string `json:"shutdownReason"`
+	}{"SHUTDOWN", deadline.UnixMilli(), reason})
 }
 
 // register takes an extension in. External ones register under the name of their
-// file, during the init phase; so do internal ones, under any other name.
+// file, during the init phase; so do internal ones, under any other name. Statuses
+// and types are those of Lambda's emulator.
+// https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/develop/internal/lambda/rapi/handler/agentregister.go
 func (b *Bridge) register(w http.ResponseWriter, r *http.Request) {
-	name := r.Header.Get("Lambda-Extension-Name")
-	body, err := readUpTo(r.Body, maxError)
-	var in struct {
-		Events []string `json:"events"`
+	name := r.Header.Get(headerExtensionName)
+	if name == "" || len(name) > 128 {
+		refuse(w, http.StatusForbidden, "Extension.InvalidExtensionName", "Empty extension name, or one of more than 128 characters")
+		return
 	}
+	var in struct {
+		Events            []string `json:"events"`
+		ConfigurationKeys []string `json:"configurationKeys"`
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxError))
 	if err == nil {
 		err = json.Unmarshal(body, &in)
 	}
-	switch {
-	case name == "" || len(name) > 128:
-		refuse(w, http.StatusForbidden, "Extension.InvalidExtensionName", "the header Lambda-Extension-Name has to name the extension")
-		return
-	case err != nil:
-		refuse(w, http.StatusBadRequest, "InvalidRequestFormat", "InvalidRequestFormat: the body has to be {\"events\": [...]}")
+	if err == nil && len(in.ConfigurationKeys) > 0 {
+		err = fmt.Errorf("configurationKeys are deprecated; use environment variables instead")
+	}
+	if err != nil {
+		refuse(w, http.StatusForbidden, "InvalidRequestFormat", err.Error())
 		return
 	}
-	for _, event := range in.Events {
-		if event != "INVOKE" && event != "SHUTDOWN" {
-			refuse(w, http.StatusBadRequest, "InvalidEventType", fmt.Sprintf("InvalidEventType: %.64s", event))
-			return
-		}
+	if !b.await(func() bool { return b.init != nil }) {
+		return // the process has ended
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	external := b.expected[name]
+	for _, event := range in.Events {
+		if event != "INVOKE" && (event != "SHUTDOWN" || !external) {
+			refuse(w, http.StatusForbidden, "Extension.InvalidEventType", fmt.Sprintf("%.64s: InvalidEventType", event))
+			return
+		}
+	}
+	for _, e := range b.extensions {
+		if e.name == name {
+			refuse(w, http.StatusForbidden, "Extension.InvalidExtensionState", "Extension with this name already registered")
+			return
+		}
+	}
 	switch {
-	case slices.ContainsFunc(values(b.extensions), func(e *extension) bool { return e.name == name }):
-		refuse(w, http.StatusForbidden, "Extension.AlreadyRegistered", "Extension already registered: "+name)
-		return
-	case b.phase != phaseInit && !external:
+	case !external && b.phase != phaseStarted:
 		refuse(w, http.StatusForbidden, "Extension.RegistrationClosed", "Extension registration closed already")
 		return
-	case len(b.extensions) == maxExtensions:
-		refuse(w, http.StatusForbidden, "Extension.TooManyExtensions", fmt.Sprintf("there are %d extensions already", maxExtensions))
-		return
-	case !external && slices.Contains(in.Events, "SHUTDOWN"):
-		refuse(w, http.StatusForbidden, "ShutdownEventNotSupportedForInternalExtension", "SHUTDOWN is for external extensions")
+	case len(b.extensions)+len(b.expected) >= maxExtensions && !external:
+		refuse(w, http.StatusForbidden, "Extension.TooManyExtensions", fmt.Sprintf("Extension limit (%d) reached", maxExtensions))
 		return
 	}
 	id := newID()
 	b.extensions[id] = &extension{name: name, external: external, events: in.Events}
 	delete(b.expected, name)
+	b.notify()
 	answer := map[string]string{
 		"functionName": b.init.FunctionName, "functionVersion": b.init.FunctionVersion, "handler": b.init.Handler,
 	}
-	if strings.Contains(r.Header.Get("Lambda-Extension-Accept-Feature"), "accountId") {
-		answer["accountId"] = b.config.AccountID
+	for feature := range strings.SplitSeq(r.Header.Get("Lambda-Extension-Accept-Feature"), ",") {
+		if strings.TrimSpace(feature) == "accountId" {
+			answer["accountId"] = b.config.AccountID
+		}
 	}
-	text, err := json.Marshal(answer)
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Lambda-Extension-Identifier", id)
-	_, _ = w.Write(text)
-}
-
-func values(m map[string]*extension) []*extension {
-	all := make([]*extension, 0, len(m))
-	for _, e := range m {
-		all = append(all, e)
-	}
-	return all
+	w.Header().Set(headerExtensionID, id)
+	respond(w, http.StatusOK, answer)
 }
 
 // caller finds the extension that a request is from; nil when it has refused. It
 // needs mu.
 func (b *Bridge) caller(w http.ResponseWriter, r *http.Request) *extension {
-	id := r.Header.Get("Lambda-Extension-Identifier")
+	id := r.Header.Get(headerExtensionID)
 	e := b.extensions[id]
 	switch {
 	case id == "":
-		refuse(w, http.StatusForbidden, "Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header")
+		refuse(w, http.StatusForbidden, "Extension.MissingExtensionIdentifier", "Missing "+headerExtensionID+" header")
 	case e == nil:
 		refuse(w, http.StatusForbidden, "Extension.UnknownExtensionIdentifier", "Unknown extension "+id)
 	}
@@ -154,6 +169,7 @@ func (b *Bridge) nextEvent(w http.ResponseWriter, r *http.Request) {
 		b.mu.Unlock()
 		return
 	}
+	e.asked = true
 	for len(e.queue) == 0 {
 		if !e.ready {
 			e.ready = true
@@ -163,92 +179,45 @@ func (b *Bridge) nextEvent(w http.ResponseWriter, r *http.Request) {
 		b.mu.Unlock()
 		select {
 		case <-changed:
-		case <-r.Context().Done():
+		case <-r.Context().Done(): // it is gone, or all is
 			return
-		case <-b.process.Done():
-			return
-		case <-time.After(eventPoll):
 		}
 		b.mu.Lock()
 	}
 	event := e.queue[0]
 	e.queue = e.queue[1:]
 	b.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Lambda-Extension-Event-Identifier", newID())
+	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(event)
 }
 
-// eventPoll is only a safety net: every event is told by notify.
-const eventPoll = time.Minute
-
-// extensionError takes an extension's word that it cannot go on.
-func (b *Bridge) extensionError(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	e := b.caller(w, r)
-	inInit := b.phase == phaseInit || !b.ready()
-	b.mu.Unlock()
-	if e == nil {
-		return
+// extensionError makes the endpoint where an extension says that it cannot go on,
+// in the init phase or later.
+func (b *Bridge) extensionError(init bool) http.HandlerFunc {
+	kind, phase := "Extension.ExitError", "exit"
+	if init {
+		kind, phase = "Extension.InitError", "init"
 	}
-	kind, failure := "Extension.ExitError", "exit"
-	if strings.HasSuffix(r.URL.Path, "/init/error") {
-		kind, failure = "Extension.InitError", "init"
-	}
-	reported := errorOf(r, kind)
-	if inInit {
-		b.failInitWith(reported)
-	} else {
-		b.failEnvironment(kind, "Error: extension "+e.name+" reported an "+failure+" error")
-	}
-	accept(w)
-}
-
-// ready reports whether the init phase is over. It needs mu.
-func (b *Bridge) ready() bool { return b.current != nil || len(b.expected) == 0 && b.settled() }
-
-// failEnvironment ends an environment that has lost an extension: the invocation
-// that runs fails with the error.
-func (b *Bridge) failEnvironment(kind, message string) {
-	b.mu.Lock()
-	in := b.current
-	running := b.phase == phaseInvoke
-	b.failed = true
-	b.notify()
-	b.mu.Unlock()
-	if running {
-		_ = b.answer(in, runtimes.KindError, errorBody(kind, message))
-	}
-	b.process.Kill()
-}
-
-// watchExtensions reads "STATUS NAME" lines of external extensions that ended.
-func (b *Bridge) watchExtensions() {
-	lines := bufio.NewScanner(b.exits)
-	for lines.Scan() {
-		status, name, _ := strings.Cut(lines.Text(), " ")
+	return func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
-		told := false
-		for _, e := range b.extensions {
-			if e.name == name && e.external {
-				e.gone = true
-				told = e.told
-			}
-		}
-		registered := !b.expected[name]
-		inInit := b.current == nil && !b.ready()
-		b.notify()
+		e := b.caller(w, r)
+		tooLate := e != nil && init && e.asked
 		b.mu.Unlock()
-		message := "Error: exit status " + status + " of extension " + name
+		reported := r.Header.Get(headerExtensionError)
 		switch {
-		case told: // as it should
-		case inInit && !registered:
-			b.failInit("Extension.LaunchError", message+" before it registered")
-		case inInit:
-			b.failInit("Extension.Crash", message)
-		default:
-			b.failEnvironment("Extension.Crash", message)
+		case e == nil:
+			return
+		case reported == "":
+			refuse(w, http.StatusForbidden, "Extension.MissingHeader", headerExtensionError+" not found")
+			return
+		case tooLate:
+			refuse(w, http.StatusForbidden, "Extension.InvalidExtensionState",
+				"State transition from Ready to InitError failed for extension "+r.Header.Get(headerExtensionID)+". Error: State transition is not allowed")
+			return
 		}
+		accept(w)
+		b.failEnvironment(kind, fmt.Sprintf("extension %s reported an %s error: %.256s", e.name, phase, reported))
 	}
 }
 

@@ -55,14 +55,20 @@ func (r *frameReader) next() ([]byte, error) {
 
 // A frameWriter writes frames to the gateway, each whole.
 type frameWriter struct {
-	mu   sync.Mutex // held while writing
-	file *os.File
+	mu     sync.Mutex // held while writing
+	file   *os.File
+	closed bool // guarded by mu
 }
 
+// write writes a frame with a short payload.
 func (w *frameWriter) write(kind runtimes.Kind, seq, value uint32, payload []byte) error {
-	frame := make([]byte, 0, runtimes.HeadSize+len(payload))
-	frame = runtimes.AppendHead(frame, runtimes.Head{Kind: kind, Length: uint32(len(payload)), Seq: seq, Value: value})
-	return w.raw(append(frame, payload...))
+	return w.frame(kind, seq, value, withHead(payload))
+}
+
+// frame writes a frame whose head is still to be filled in: one write and no copy.
+func (w *frameWriter) frame(kind runtimes.Kind, seq, value uint32, frame []byte) error {
+	runtimes.AppendHead(frame[:0], runtimes.Head{Kind: kind, Length: uint32(len(frame) - runtimes.HeadSize), Seq: seq, Value: value})
+	return w.raw(frame)
 }
 
 func (w *frameWriter) raw(frame []byte) error {
@@ -70,6 +76,21 @@ func (w *frameWriter) raw(frame []byte) error {
 	defer w.mu.Unlock()
 	_, err := w.file.Write(frame)
 	return err
+}
+
+// close may be called again.
+func (w *frameWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		w.file.Close()
+	}
+}
+
+// withHead is payload with room for a head in front.
+func withHead(payload []byte) []byte {
+	return append(make([]byte, runtimes.HeadSize, runtimes.HeadSize+len(payload)), payload...)
 }
 
 // An invocation is what an invoke frame says.

@@ -3,6 +3,7 @@ package custom
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -43,19 +44,15 @@ func NewInner() (*Inner, error) {
 	}, nil
 }
 
-// Files are the runtime's ends, for its descriptors 3 and 4.
+// Files are the runtime's ends, for its descriptors 3 and 4. They are to be closed
+// once it has them.
 func (i *Inner) Files() []*os.File { return i.files[:] }
-
-// CloseFiles closes the runtime's ends here, once the runtime has them.
-func (i *Inner) CloseFiles() {
-	for _, f := range i.files {
-		f.Close()
-	}
-}
 
 // Close closes all ends, when there is no runtime after all.
 func (i *Inner) Close() error {
-	i.CloseFiles()
+	for _, f := range i.files {
+		f.Close()
+	}
 	i.ours.close()
 	return nil
 }
@@ -81,18 +78,16 @@ func (b *Bridge) relay() {
 	for {
 		frame, head, err := nextReply(replies)
 		if err != nil {
-			// The process has ended, or is out of step and of no use.
-			b.process.Kill()
+			if errors.Is(err, runtimes.ErrProtocol) {
+				_ = b.out.raw(frame) // the environment says what it thinks of it
+			}
+			b.out.close() // as the runtime has, which usually exits
 			return
 		}
 		switch head.Kind {
-		case runtimes.KindReady:
-			b.mu.Lock()
-			b.phase = phaseReady // told to the gateway when the extensions are, too
-			b.notify()
-			b.mu.Unlock()
+		case runtimes.KindBooted:
 			continue
-		case runtimes.KindResult, runtimes.KindError, runtimes.KindStreamEnd:
+		case runtimes.KindReady, runtimes.KindResult, runtimes.KindError, runtimes.KindStreamEnd:
 			b.mu.Lock()
 			b.phase = phaseReady
 			b.notify()
@@ -101,7 +96,8 @@ func (b *Bridge) relay() {
 			b.failInitWith(frame[runtimes.HeadSize:])
 			continue
 		}
-		if b.out.raw(frame) != nil {
+		// The environment is told that it is ready when the extensions are, too.
+		if head.Kind != runtimes.KindReady && b.out.raw(frame) != nil {
 			return
 		}
 	}
@@ -114,7 +110,7 @@ func nextReply(r io.Reader) ([]byte, runtimes.Head, error) {
 	}
 	head, err := runtimes.ParseHead(start[:])
 	if err != nil {
-		return nil, head, err
+		return start[:], head, err
 	}
 	frame := make([]byte, runtimes.HeadSize+int(binary.LittleEndian.Uint32(start[4:])))
 	copy(frame, start[:])

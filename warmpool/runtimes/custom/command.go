@@ -1,0 +1,77 @@
+package custom
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Command is how the processes of an environment start.
+type Command struct {
+	Runtime    []string // program and arguments
+	Extensions []string // programs, started before it
+	Wait       bool     // begin only when the gate opens: the endpoint is not there yet
+
+	// Descriptors: Channel are those of the runtime alone, which nobody else may hold
+	// open. A line from Gate goes on past each wait. To Exits goes a line "STATUS NAME"
+	// when an extension has ended, and "STATUS " when the runtime has.
+	Channel     []int
+	Gate, Exits int
+}
+
+// Supervised reports whether Args need Exits.
+func (c *Command) Supervised() bool { return len(c.Extensions) > 0 }
+
+// Gated reports whether Args need Gate.
+func (c *Command) Gated() bool { return c.Wait || c.Supervised() }
+
+// Args are the arguments of the first process. Without extensions it becomes the
+// runtime; with them it is a shell that stays: it starts the runtime when they have
+// registered, hands SIGTERM on to it, and ends when all have.
+func (c *Command) Args() []string {
+	if !c.Gated() {
+		return c.Runtime
+	}
+	var script strings.Builder
+	pass := fmt.Sprintf("read -r line <&%d || exit 1\n", c.Gate)
+	if c.Wait {
+		script.WriteString(pass)
+	}
+	if !c.Supervised() {
+		fmt.Fprintf(&script, "exec %d<&-\nexec \"$@\"\n", c.Gate)
+		return c.shell(script.String())
+	}
+	closing := ""
+	for _, fd := range c.Channel {
+		closing += fmt.Sprintf(" %d>&-", fd)
+	}
+	for i := range c.Extensions {
+		// Each by its number among the arguments: paths are no part of the script. Its
+		// status comes from a shell of its own, which outlives it.
+		fmt.Fprintf(&script, "( exec %[1]d>&-%[2]s; \"${%[3]d}\" %[4]d>&-; echo \"$? ${%[3]d##*/}\" >&%[4]d ) &\n",
+			c.Gate, closing, i+1, c.Exits)
+	}
+	script.WriteString(pass)
+	// A second wait, because the first ends with the signal. What the runtime makes of
+	// SIGTERM is its own affair for half a second.
+	fmt.Fprintf(&script, `shift %[1]d
+exec %[2]d>&-
+"$@" %[3]d>&- &
+r=$!
+exec%[4]s 2>/dev/null
+trap 'kill $r; { sleep 0.5; kill -9 $r; } %[3]d>&- &' TERM
+wait $r
+s=$?
+while kill -0 $r; do wait $r; s=$?; done
+trap '' TERM
+echo "$s " >&%[3]d
+exec %[3]d>&-
+wait
+exit $s
+`, len(c.Extensions), c.Gate, c.Exits, closing)
+	return c.shell(script.String())
+}
+
+func (c *Command) shell(script string) []string {
+	args := append([]string{"/bin/sh", "-c", script, "sh"}, c.Extensions...)
+	return append(args, c.Runtime...)
+}
