@@ -9,17 +9,30 @@ import (
 )
 
 // s3 takes the notifications of S3 and of the stores that speak its language.
+// S3 itself sends by way of SNS, which is verified by its signature instead of a token.
 type s3 struct {
 	config Config
+	sns    *snsVerifier
 }
 
 func newS3(c Config) (Source, error) {
-	return &s3{c}, nil
+	v, err := newSNSVerifier(c)
+	return &s3{c, v}, err
 }
 
-func (s *s3) Decode(_ context.Context, r *Request) (Delivery, error) {
+func (s *s3) Decode(ctx context.Context, r *Request) (Delivery, error) {
 	if err := onlyPOST(r); err != nil {
 		return Delivery{}, err
+	}
+	if isSNS(r) {
+		if len(s.config.Topics) == 0 {
+			return Delivery{}, fmt.Errorf("%w: messages of SNS are taken when their topic is configured", ErrForbidden)
+		}
+		message, err := s.sns.verify(ctx, r)
+		if err != nil || message == nil {
+			return Delivery{}, err
+		}
+		return s.decode([]byte(str(message, "Message")))
 	}
 	if err := s.config.authorize(r); err != nil {
 		return Delivery{}, err

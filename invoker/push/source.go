@@ -109,6 +109,14 @@ func New(name string, c Config) (Source, error) {
 	switch name {
 	case "s3":
 		u, build = uses{tokens: true, topics: true}, newS3
+	case "sns":
+		u, build = uses{topics: true}, newSNS
+	case "eventbridge":
+		u, build = uses{tokens: true}, newEventBridge
+	case "cloudevents":
+		u, build = uses{tokens: true}, newCloudEvents
+	case "eventgrid":
+		u, build = uses{tokens: true}, newEventGrid
 	case "github":
 		u, build = uses{secrets: true}, newGitHub
 	case "standard_webhooks":
@@ -139,7 +147,7 @@ func New(name string, c Config) (Source, error) {
 
 // Names are the sources that New knows.
 func Names() []string {
-	return []string{"generic", "github", "s3", "standard_webhooks"}
+	return []string{"cloudevents", "eventbridge", "eventgrid", "generic", "github", "s3", "sns", "standard_webhooks"}
 }
 
 // checked holds every source to the limits, before it does any work.
