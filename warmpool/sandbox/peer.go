@@ -29,6 +29,11 @@ func (p *Process) CheckPeer(conn net.Conn) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStranger, err)
 	}
+	p.mu.Lock() // while it is held, user and pid are of this process
+	defer p.mu.Unlock()
+	if p.reaped {
+		return fmt.Errorf("%w: that has ended", ErrStranger)
+	}
 	if p.identity != nil {
 		// Every environment has a user of its own.
 		if int(uid) != p.identity.uid {
@@ -115,6 +120,13 @@ func socketOwner(address, peer netip.AddrPort) (uid, inode uint32, err error) {
 	}
 	return native.Uint32(answer[diagUID:]), native.Uint32(answer[diagInode:]), nil
 }
+
+// CanListen reports whether Listen works here: for a gateway that runs as root.
+func (s *Sandbox) CanListen() bool { return s.identities != nil }
+
+// HasNetworks reports whether NetworkNone means anything here: not with the sandbox
+// off.
+func (s *Sandbox) HasNetworks() bool { return s.on }
 
 // Listen listens at a TCP address of the environment's own network (NetworkNone),
 // where nobody else can connect. It needs root.

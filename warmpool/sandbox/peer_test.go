@@ -1,0 +1,160 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// connects keeps a connection to a port open until it reads a line.
+func connects(port int) []string {
+	return []string{"bash", "-c", fmt.Sprintf("exec 5<>/dev/tcp/127.0.0.1/%d && echo connected && read -r line <&3", port)}
+}
+
+// listen listens on loopback until the end of the test.
+func listen(t *testing.T) (l *net.TCPListener, port int) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l, l.Addr().(*net.TCPAddr).Port
+}
+
+func accept(t *testing.T, l *net.TCPListener) net.Conn {
+	t.Helper()
+	if err := l.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestPeerIsOneOfTheEnvironmentsOwnProcesses(t *testing.T) {
+	for _, mode := range []string{On, Off} {
+		t.Run(mode, func(t *testing.T) {
+			s := inMode(t, mode)
+			l, port := listen(t)
+			// The connection is that of a process three generations down.
+			nested := []string{"sh", "-c", `sh -c '"$@" & wait' sh "$@"; exit 0`, "sh"}
+			one := start(t, s, Spec{ID: "one-" + mode, Args: append(nested, connects(port)...)})
+			ofOne := accept(t, l)
+			other := start(t, s, Spec{ID: "other-" + mode, Args: connects(port)})
+			ofOther := accept(t, l)
+
+			if err := one.CheckPeer(ofOne); err != nil {
+				t.Errorf("its own: %v", err)
+			}
+			if err := other.CheckPeer(ofOther); err != nil {
+				t.Errorf("the other's own: %v", err)
+			}
+			if err := one.CheckPeer(ofOther); !errors.Is(err, ErrStranger) {
+				t.Errorf("another environment: got %v", err)
+			}
+			if err := other.CheckPeer(ofOne); !errors.Is(err, ErrStranger) {
+				t.Errorf("another environment: got %v", err)
+			}
+			mine, err := net.Dial("tcp4", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mine.Close()
+			if err := one.CheckPeer(accept(t, l)); !errors.Is(err, ErrStranger) {
+				t.Errorf("the gateway itself: got %v", err)
+			}
+			one.Kill()
+			one.wait()
+			if err := one.CheckPeer(ofOther); !errors.Is(err, ErrStranger) {
+				t.Errorf("after its end: got %v", err)
+			}
+		})
+	}
+}
+
+func TestRootPeerOfAnotherUserIsAStranger(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	l, port := listen(t)
+	env := start(t, s, Spec{ID: "victim", Args: []string{"sh", "-c", "echo here; read -r line <&3"}})
+	env.line()
+	args := connects(port)
+	thief := exec.Command(args[0], args[1:]...)
+	in, hold := pipe(t)
+	defer hold.Close()
+	thief.ExtraFiles = []*os.File{in}
+	thief.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	if err := thief.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	conn := accept(t, l)
+	if err := env.CheckPeer(conn); !errors.Is(err, ErrStranger) {
+		t.Errorf("got %v", err)
+	}
+	hold.Close()
+	thief.Wait() // by the end of its input
+	// What is closed already is nobody's.
+	if err := env.CheckPeer(conn); !errors.Is(err, ErrStranger) {
+		t.Errorf("a closed connection: got %v", err)
+	}
+}
+
+func TestRootListensInsideTheNetworkOfAnEnvironment(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	const port = 9001
+	before := openFiles(t)
+	for _, id := range []string{"first", "second"} { // at the same address
+		env := start(t, s, Spec{ID: id, Network: NetworkNone,
+			Args: append([]string{"sh", "-c", `echo waits; read -r line <&3; exec "$@"`, "sh"}, connects(port)...)})
+		env.line()
+		l, err := env.Listen(fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if _, err := env.stdin.WriteString("go\n"); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, l.(*net.TCPListener)).Close()
+		if conn, err := net.DialTimeout("tcp4", l.Addr().String(), time.Second); err == nil {
+			conn.Close()
+			t.Errorf("the endpoint of %s can be reached from outside", id)
+		}
+		l.Close()
+		env.Kill()
+		env.wait()
+		if _, err := env.Listen("127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "ended") {
+			t.Errorf("after the end: got %v", err)
+		}
+		env.stdin.Close()
+	}
+	if after := openFiles(t); after > before+2 { // goroutines of sessions may close theirs a moment later
+		t.Errorf("%d files open, %d before", after, before)
+	}
+}
+
+func TestListenInsideNeedsRoot(t *testing.T) {
+	if os.Geteuid() == 0 {
+		return // the run as another user does the rest
+	}
+	s := shared(t)
+	if s.CanListen() {
+		t.Error("CanListen, of a gateway that is not root")
+	}
+	env := start(t, s, Spec{Network: NetworkNone, Args: []string{"sh", "-c", "read -r line <&3"}})
+	if _, err := env.Listen("127.0.0.1:9001"); err == nil || !strings.Contains(err.Error(), "runs as root") {
+		t.Errorf("got %v", err)
+	}
+}
