@@ -23,11 +23,24 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience bounds every wait for what should come soon.
+const patience = 20 * time.Second
+
 // A fakeProcess is the test itself.
 type fakeProcess struct {
-	once sync.Once
-	done chan struct{}
-	peer error
+	once       sync.Once
+	done       chan struct{}
+	terminated chan struct{} // holds one token for each SIGTERM
+	peer       error
+}
+
+func newFakeProcess(peer error) *fakeProcess {
+	return &fakeProcess{done: make(chan struct{}), terminated: make(chan struct{}, 10), peer: peer}
+}
+
+func (p *fakeProcess) Terminate() error {
+	p.terminated <- struct{}{}
+	return nil
 }
 
 func (p *fakeProcess) Done() <-chan struct{}    { return p.done }
@@ -36,16 +49,18 @@ func (p *fakeProcess) CheckPeer(net.Conn) error { return p.peer }
 
 // A world is a Bridge with the ends that an environment and a runtime have of it.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	bridge   *Bridge
 	process  *fakeProcess
 	requests *os.File
 	replies  io.Reader
+	gate     *os.File // what the supervisor waits at; with extensions
+	exits    *os.File // what it tells who has ended; with extensions
 	url      string
 	client   *http.Client
 }
 
-func newWorld(t *testing.T, config Config, peer error) *world {
+func newWorld(t testing.TB, config Config, peer error) *world {
 	t.Helper()
 	var request, reply [2]int
 	if err := unix.Pipe2(request[:], unix.O_CLOEXEC|unix.O_DIRECT); err != nil {
@@ -62,9 +77,18 @@ func newWorld(t *testing.T, config Config, peer error) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, process: &fakeProcess{done: make(chan struct{}), peer: peer}, requests: files[1], replies: files[2],
+	w := &world{t: t, process: newFakeProcess(peer), requests: files[1], replies: files[2],
 		url: "http://" + listener.Addr().String(), client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
-	if w.bridge, err = Serve(config, w.process, listener, files[0], files[3], nil, nil); err != nil {
+	pipes := Pipes{Requests: files[0], Replies: files[3]}
+	if len(config.Extensions) > 0 {
+		if w.gate, pipes.Gate, err = os.Pipe(); err != nil {
+			t.Fatal(err)
+		}
+		if pipes.Exits, w.exits, err = os.Pipe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.bridge, err = Serve(config, w.process, listener, pipes); err != nil {
 		t.Fatal(err)
 	}
 	files[0].Close()
@@ -75,8 +99,12 @@ func newWorld(t *testing.T, config Config, peer error) *world {
 		w.client.CloseIdleConnections()
 		files[1].Close()
 		files[2].Close()
+		if w.gate != nil {
+			w.gate.Close()
+			w.exits.Close()
+		}
 	})
-	init, err := json.Marshal(runtimes.InitPayload{FunctionName: "f", InvokedFunctionARN: "arn:f", Concurrency: 1})
+	init, err := json.Marshal(runtimes.InitPayload{FunctionName: "f", FunctionVersion: "7", Handler: "a b", InvokedFunctionARN: "arn:f", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,10 +276,10 @@ func TestEndOfRequestsIsTheShutdown(t *testing.T) {
 func TestInternalExtensionRegisters(t *testing.T) {
 	w := newWorld(t, Config{AccountID: "1"}, nil)
 	const ext = "/2020-01-01/extension"
-	if status, body, _ := w.call("POST", ext+"/register", strings.NewReader(`{"events":["SHUTDOWN"]}`), "Lambda-Extension-Name", "in"); status != 403 || !strings.Contains(body, "ShutdownEventNotSupportedForInternalExtension") {
+	if status, body, _ := w.call("POST", ext+"/register", strings.NewReader(`{"events":["SHUTDOWN"]}`), "Lambda-Extension-Name", "in"); status != 403 || !strings.Contains(body, "Extension.InvalidEventType") {
 		t.Errorf("got %d %s", status, body)
 	}
-	if status, _, _ := w.call("POST", ext+"/register", strings.NewReader(`{"events":["NONE"]}`), "Lambda-Extension-Name", "in"); status != 400 {
+	if status, _, _ := w.call("POST", ext+"/register", strings.NewReader(`{"events":["NONE"]}`), "Lambda-Extension-Name", "in"); status != 403 {
 		t.Errorf("got %d", status)
 	}
 	if status, _, _ := w.call("POST", ext+"/register", strings.NewReader(`{}`)); status != 403 {
@@ -293,16 +321,19 @@ func FuzzRequests(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer null.Close()
-		process := &fakeProcess{done: make(chan struct{})}
+		process := newFakeProcess(nil)
 		process.Kill() // so that nothing waits
-		b := &Bridge{process: process, out: frameWriter{file: null}, wanted: make(chan *invocation), extensions: map[string]*extension{}, expected: map[string]bool{}, changed: make(chan struct{})}
-		b.current, b.phase = &invocation{seq: 1, requestID: "r1"}, phaseInvoke
+		b := &Bridge{process: process, out: frameWriter{file: null}, wanted: make(chan *invocation), init: &runtimes.InitPayload{},
+			extensions: map[string]*extension{"e": {name: "e"}}, expected: map[string]bool{}, changed: make(chan struct{})}
+		b.current, b.phase = &invocation{seq: 1, requestID: "r1"}, phaseRunning
+		r.Header.Set(headerExtensionName, kind)
+		r.Header.Set(headerExtensionID, "e")
 		r.Header.Set("Lambda-Runtime-Function-Error-Type", kind)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing waits
 		recorder := httptest.NewRecorder()
 		b.routes().ServeHTTP(recorder, r.WithContext(ctx))
-		if recorder.Code >= 500 && recorder.Code != http.StatusNotImplemented {
+		if recorder.Code >= 500 {
 			t.Errorf("%s %s: %d", method, path, recorder.Code)
 		}
 	})

@@ -51,14 +51,21 @@ func (c *Command) Args() []string {
 			c.Gate, closing, i+1, c.Exits)
 	}
 	script.WriteString(pass)
-	// A second wait, because the first ends with the signal. What the runtime makes of
-	// SIGTERM is its own affair for half a second.
+	// SIGTERM may come at any point from here on. What the runtime makes of it is its
+	// own affair for half a second. The second wait is because the first ends with the
+	// signal.
 	fmt.Fprintf(&script, `shift %[1]d
 exec %[2]d>&-
+t= r=
+end() {
+	t=1
+	[ -z "$r" ] || { kill $r; { sleep 0.5; kill -9 $r; } %[3]d>&- & }
+}
+trap end TERM
 "$@" %[3]d>&- &
 r=$!
 exec%[4]s 2>/dev/null
-trap 'kill $r; { sleep 0.5; kill -9 $r; } %[3]d>&- &' TERM
+[ -z "$t" ] || end
 wait $r
 s=$?
 while kill -0 $r; do wait $r; s=$?; done
