@@ -1,0 +1,210 @@
+// Package objectstore runs real S3-compatible stores that post their events to a
+// webhook, each a process on loopback with a folder of its own, for tests.
+//
+// A store's program is looked for on PATH, then in the user's cache folder, where it is
+// built with go install if it is not there either; MinIO takes a few minutes. They are
+// programs of their own: nothing of them is linked into Hearth or its tests.
+package objectstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	accessKey = "minioadmin"
+	secretKey = "minioadmin"
+
+	readyWithin = time.Minute
+	buildWithin = 9 * time.Minute
+)
+
+// A program is built from a module, of a version that does not change under us.
+type program struct{ name, pkg, version string }
+
+// path returns where the program is, and builds it if it is nowhere.
+func (p program) path(t testing.TB) string {
+	t.Helper()
+	if path, err := exec.LookPath(p.name); err == nil {
+		return path
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatalf("%s is not on PATH, and there is no folder to build it in: %v", p.name, err)
+	}
+	folder := filepath.Join(cache, "hearth-tests", p.name+"-"+p.version)
+	path := filepath.Join(folder, p.name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	t.Logf("building %s, once", p.name)
+	ctx, cancel := context.WithTimeout(t.Context(), buildWithin)
+	defer cancel()
+	build := exec.CommandContext(ctx, "go", "install", p.pkg+"@"+p.version)
+	build.Env = append(os.Environ(), "GOBIN="+folder, "GOFLAGS=-p=1")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", p.name, err, output)
+	}
+	return path
+}
+
+// A Store is a store that runs until the test ends.
+type Store struct {
+	Endpoint string // http://HOST:PORT
+	notify   string // ARN of the webhook, empty if the store posts all events to it
+	command  *exec.Cmd
+	exited   chan struct{} // closed when the process has ended
+	output   bytes.Buffer  // of the process; to be read when it has exited
+}
+
+// StartMinIO starts a MinIO that posts what Notify asks for to webhook, with token as
+// its bearer token. It looks into its queue every 3 s, for what is new and for what could
+// not be delivered.
+func StartMinIO(t testing.TB, webhook, token string) *Store {
+	t.Helper()
+	p := program{"minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"}
+	address, folder := freeAddress(t), t.TempDir()
+	command := exec.Command(p.path(t), "server", "--quiet", "--address", address, filepath.Join(folder, "data"))
+	command.Env = append(os.Environ(),
+		"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"MINIO_NOTIFY_WEBHOOK_ENABLE_HEARTH=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_HEARTH="+webhook,
+		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_HEARTH="+token,
+		"MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_HEARTH="+filepath.Join(folder, "queue"))
+	s := &Store{notify: "arn:minio:sqs::HEARTH:webhook"}
+	s.start(t, command, address)
+	return s
+}
+
+// StartVersity starts a Versity gateway that posts every event to webhook, once, and
+// without a proof of who it is.
+func StartVersity(t testing.TB, webhook string) *Store {
+	t.Helper()
+	p := program{"versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"}
+	address, folder := freeAddress(t), t.TempDir()
+	s := new(Store)
+	s.start(t, exec.Command(p.path(t), "--quiet", "--port", address, "--access", accessKey, "--secret", secretKey,
+		"--event-webhook-url", webhook, "posix", folder), address)
+	return s
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// start runs the command until the test ends, and returns when it answers.
+func (s *Store) start(t testing.TB, command *exec.Cmd, address string) {
+	t.Helper()
+	s.Endpoint, s.command, s.exited = "http://"+address, command, make(chan struct{})
+	command.Stdout, command.Stderr = &s.output, &s.output
+	// No store outlives a test that was killed.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(s.exited)
+		_ = command.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		<-s.exited
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", filepath.Base(command.Path), s.output.Bytes())
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
+	defer cancel()
+	for {
+		err := s.answers(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-s.exited:
+			t.Fatalf("%s ended instead of starting", filepath.Base(command.Path))
+		case <-ctx.Done():
+			t.Fatalf("%s does not answer: %v", filepath.Base(command.Path), err)
+		case <-time.After(50 * time.Millisecond): // nothing tells when a server listens
+		}
+	}
+}
+
+// answers says whether the store lists its buckets: MinIO listens before it serves.
+func (s *Store) answers(ctx context.Context) error {
+	status, body, err := s.do(ctx, http.MethodGet, "/", "", "", nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", status, body)
+	}
+	return err
+}
+
+// MustMakeBucket makes a bucket whose objects' creation and removal is posted.
+func (s *Store) MustMakeBucket(t testing.TB, bucket string) {
+	t.Helper()
+	s.must(t, http.MethodPut, "/"+bucket, "", "", nil)
+	if s.notify == "" {
+		return
+	}
+	configuration := `<NotificationConfiguration><QueueConfiguration><Id>hearth</Id><Queue>` + s.notify +
+		`</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration></NotificationConfiguration>`
+	s.must(t, http.MethodPut, "/"+bucket, "notification=", "application/xml", []byte(configuration))
+}
+
+// MustPut writes an object.
+func (s *Store) MustPut(t testing.TB, bucket, key, contentType string, body []byte) {
+	t.Helper()
+	s.must(t, http.MethodPut, "/"+bucket+"/"+key, "", contentType, body)
+}
+
+// MustDelete removes an object.
+func (s *Store) MustDelete(t testing.TB, bucket, key string) {
+	t.Helper()
+	s.must(t, http.MethodDelete, "/"+bucket+"/"+key, "", "", nil)
+}
+
+// Get returns an object, and an error that is a *StatusError if the store refuses.
+func (s *Store) Get(ctx context.Context, bucket, key string) ([]byte, error) {
+	status, body, err := s.do(ctx, http.MethodGet, "/"+bucket+"/"+key, "", "", nil)
+	if err == nil && status != http.StatusOK {
+		err = &StatusError{Status: status, Body: string(body)}
+	}
+	return body, err
+}
+
+// A StatusError is an answer of the store that is not 200.
+type StatusError struct {
+	Status int
+	Body   string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the store answers %d: %s", e.Status, strings.TrimSpace(e.Body))
+}
+
+func (s *Store) must(t testing.TB, method, path, query, contentType string, body []byte) {
+	t.Helper()
+	status, answer, err := s.do(t.Context(), method, path, query, contentType, body)
+	if err == nil && status/100 != 2 {
+		err = errors.New(string(answer))
+	}
+	if err != nil {
+		t.Fatalf("%s %s: %d, %v", method, path, status, err)
+	}
+}
