@@ -60,7 +60,9 @@ type App struct {
 	// twice the number of cores, but 4 at least.
 	Stems *int `json:"stems,omitempty"`
 
-	// How long an idle environment is kept. Default: 10m.
+	// How long an idle environment is kept at most. Within it, one is given up when
+	// the idle times that its function has shown say that the next call is not worth
+	// the wait. Default: 1h.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
 
 	// How the output of functions is kept.

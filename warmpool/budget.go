@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A budget counts what all environments of a node take.
@@ -36,11 +35,10 @@ func (p *Pool) reserve(memoryMB int) bool {
 		p.mu.Unlock()
 
 		var cheapest *member
-		var best float64
-		now := time.Now()
+		var lowest float64
 		for _, g := range groups {
-			if m, score := g.cheapest(now); m != nil && (cheapest == nil || score > best) {
-				cheapest, best = m, score
+			if m, priority := g.cheapest(); m != nil && (cheapest == nil || priority < lowest) {
+				cheapest, lowest = m, priority
 			}
 		}
 		if cheapest == nil {
@@ -51,6 +49,7 @@ func (p *Pool) reserve(memoryMB int) bool {
 		}
 		// It counts until it is gone, so that the budget is never exceeded.
 		if gone := cheapest.group.retireIdle(cheapest); gone != nil {
+			p.clock.Evicted(lowest)
 			<-gone
 		}
 	}

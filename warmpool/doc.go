@@ -27,7 +27,8 @@
 // together are bounded by the node's concurrency and by its memory budget, in
 // which an environment counts with its function's memory setting. When a start
 // does not fit, idle environments are given up, the cheapest to lose first:
-// idle for long, large, quick to start again.
+// seldom used, large, quick to start again. Those that are not worth their memory go
+// without need, too (package keepalive).
 //
 // # Configuration changes
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/keepalive"
 )
 
 // A member is an environment as its group sees it. Its fields are guarded by the
@@ -23,6 +24,9 @@ type member struct {
 	dead        bool // it takes no call any more
 	provisioned bool
 	idleSince   time.Time
+	spent       time.Duration // of the last call
+	ran         bool          // a call since it was idle last
+	priority    float64       // of keeping it, since it is idle
 	used        bool // since its memory was sampled last
 }
 
@@ -47,6 +51,8 @@ type Group struct {
 	inFlight   int // calls given to members
 	starting   int // cold starts under way
 	pace       pace
+	history    keepalive.History
+	lastUse    time.Time // when a member became idle last
 	closed     bool
 	retry      *time.Timer // of starts that failed
 	failures   int         // of starts, in a row
@@ -219,7 +225,7 @@ func (g *Group) most() int {
 // add counts a call to m. It needs mu.
 func (g *Group) add(m *member) {
 	m.load++
-	m.used = true
+	m.used, m.ran = true, true
 	g.inFlight++
 	if m.available && m.load >= g.fn.PerEnvironmentConcurrency {
 		g.drop(m)
@@ -272,6 +278,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	g.inFlight--
 	if err == nil {
 		g.pace.observe(c.Duration)
+		m.spent = c.Duration
 		if c.Outcome == environment.OutcomeTimeout || c.Outcome == environment.OutcomeExit {
 			m.dead = true
 		}
@@ -316,7 +323,13 @@ func (g *Group) settle(m *member) {
 		g.serve()
 	}
 	if m.load == 0 {
-		m.idleSince = time.Now()
+		now := time.Now()
+		if m.ran {
+			g.history.Used(now.Sub(m.idleSince) - m.spent)
+			m.ran = false
+		}
+		m.idleSince, g.lastUse = now, now
+		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.memoryMB)
 		g.pool.relieve()
 	}
 }

@@ -19,7 +19,7 @@ func (p *Pool) janitor() {
 			timeout := p.settings.Load().IdleTimeout
 			for _, g := range groups {
 				g.sampleMemory()
-				g.expire(now.Add(-timeout))
+				g.expire(now, timeout)
 				p.forget(g)
 			}
 		}
@@ -39,11 +39,15 @@ func (p *Pool) forget(g *Group) {
 	}
 }
 
-// expire retires environments that have been idle since before, all but as many
-// as are provisioned.
-func (g *Group) expire(before time.Time) {
+// expire retires environments that are not worth keeping any longer, most at the
+// longest, all but as many as are provisioned.
+func (g *Group) expire(now time.Time, most time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.members) == 0 {
+		return
+	}
+	before := now.Add(-g.history.Window(most))
 	spare := g.spare()
 	for _, m := range g.members {
 		if spare > 0 && !m.dead && m.load == 0 && m.idleSince.Before(before) {
@@ -80,27 +84,24 @@ func (g *Group) sampleMemory() {
 	}
 }
 
-// cheapest returns the idle environment that is the least loss: idle for long,
-// large, and quick to start again. The score is comparable between groups.
-func (g *Group) cheapest(now time.Time) (*member, float64) {
+// cheapest returns the idle environment that is the least loss and its priority,
+// which is comparable between groups.
+func (g *Group) cheapest() (*member, float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.spare() <= 0 {
+	if len(g.members) == 0 || g.spare() <= 0 {
 		return nil, 0
 	}
 	var cheapest *member
-	var best float64
 	for _, m := range g.members {
-		if m.dead || m.load > 0 {
-			continue
-		}
-		idle := now.Sub(m.idleSince).Seconds()
-		score := (idle + 0.001) * float64(m.memoryMB) / (m.env.InitDuration.Seconds() + 0.001)
-		if cheapest == nil || score > best {
-			cheapest, best = m, score
+		if !m.dead && m.load == 0 && (cheapest == nil || m.priority < cheapest.priority) {
+			cheapest = m
 		}
 	}
-	return cheapest, best
+	if cheapest == nil {
+		return nil, 0
+	}
+	return cheapest, cheapest.priority
 }
 
 // retireIdle retires m if it is still idle, and returns what is closed when it

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/keepalive"
 )
 
 // A Config configures a Pool. The zero value of a field stands for its default.
@@ -30,7 +31,8 @@ type Config struct {
 	Stems int
 	// Queue is how many callers wait for one function at most. Default 1000.
 	Queue int
-	// IdleTimeout is how long an idle environment is kept. Default 10 minutes.
+	// IdleTimeout is how long an idle environment is kept at most; package keepalive
+	// decides within it. Default 1 hour.
 	IdleTimeout time.Duration
 	// ShutdownGrace is how long a runtime may take to end when asked to. Default 2s.
 	ShutdownGrace time.Duration
@@ -57,7 +59,7 @@ func (c *Config) setDefaults() error {
 		c.Queue = 1000
 	}
 	if c.IdleTimeout == 0 {
-		c.IdleTimeout = 10 * time.Minute
+		c.IdleTimeout = time.Hour
 	}
 	if c.ShutdownGrace == 0 {
 		c.ShutdownGrace = 2 * time.Second
@@ -100,6 +102,7 @@ type Pool struct {
 	settings atomic.Pointer[settings]
 	starter  Starter
 	stems    stems
+	clock    keepalive.Clock
 	log      *zap.Logger
 	metrics  *Metrics
 

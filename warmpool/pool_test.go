@@ -354,7 +354,7 @@ func TestProvisionedEnvironmentsAreKept(t *testing.T) {
 	w := newWorld(t, Config{IdleTimeout: time.Millisecond})
 	g := w.group("f", func(f *function.Function) { f.ProvisionedConcurrency = 2 })
 	waitFor(t, func() bool { return g.Stat().Idle == 2 })
-	g.expire(time.Now().Add(time.Hour))
+	g.expire(time.Now().Add(time.Hour), time.Minute)
 	if s := g.Stat(); s.Idle != 2 {
 		t.Errorf("after expiry there are %+v", s)
 	}

@@ -146,6 +146,10 @@ func (g *Group) started(f *function.Function, generation int, initialization str
 	m := &member{group: g, env: env, memoryMB: f.MemoryMB, generation: generation,
 		provisioned: initialization == Provisioned, idleSince: time.Now()}
 	g.failures, g.failed = 0, nil
+	g.history.Started(env.InitDuration)
+	if len(g.members) == 0 && !g.lastUse.IsZero() {
+		g.history.Missed(time.Since(g.lastUse))
+	}
 	g.pool.tasks.Add(1) // until ended
 	g.members = append(g.members, m)
 	g.settle(m)

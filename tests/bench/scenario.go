@@ -33,6 +33,7 @@ const (
 
 func allScenarios(m machine, s settings) []scenario {
 	return append(coldScenarios(m),
+		keepaliveScenario(),
 		burstScenario(m, s.rounds),
 		mixScenario(m, time.Duration(s.seconds)*time.Second),
 	)
