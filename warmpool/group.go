@@ -27,7 +27,7 @@ type member struct {
 	spent       time.Duration // of the last call
 	ran         bool          // a call since it was idle last
 	priority    float64       // of keeping it, since it is idle
-	used        bool // since its memory was sampled last
+	used        bool          // since its memory was sampled last
 }
 
 // A Group holds the environments of one version of a function and the callers who wait for
