@@ -6,9 +6,9 @@ import (
 	"mime"
 )
 
-// github takes webhooks of GitHub, signed with a secret. GitHub signs no time: a replay
-// is recognised by its delivery ID, which is not signed either, so Once is of the body
-// too.
+// github takes webhooks of GitHub, signed with a secret. GitHub signs neither
+// a time nor the headers: a delivery that is repeated is recognised, one that somebody
+// who read it replays under another delivery ID is not. Nobody reads it over HTTPS.
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 type github struct{ config Config }
 

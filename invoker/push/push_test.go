@@ -204,3 +204,18 @@ func TestEveryErrorHasAStatus(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryNameIsASource(t *testing.T) {
+	topics := Config{Topics: []string{"arn:aws:sns:eu-west-1:123456789012:photos"}, SNS: &snsService{}}
+	for _, name := range Names() {
+		built := 0
+		for _, c := range []Config{{Open: true}, {Secrets: []string{"whsec_" + strings.Repeat("AAAA", 8)}}, topics} {
+			if _, err := New(name, c); err == nil {
+				built++
+			}
+		}
+		if built == 0 {
+			t.Errorf("no configuration makes a source of %q", name)
+		}
+	}
+}

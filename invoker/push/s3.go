@@ -63,7 +63,7 @@ func (s *s3) decode(body []byte) (Delivery, error) {
 		}
 		e, err := s.normalise(record)
 		if err != nil {
-			return Delivery{}, fmt.Errorf("Records[%d]: %w", i, err)
+			return Delivery{}, fmt.Errorf("record %d: %w", i, err)
 		}
 		d.Events = append(d.Events, e)
 	}

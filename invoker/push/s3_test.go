@@ -120,6 +120,17 @@ func TestRecordsOfOneRequestBecomeEventsOfTheirOwn(t *testing.T) {
 	wantError(t, source, post(`{"Records":[`+strings.Repeat(one+",", MaxEvents)+one+`]}`), ErrTooLarge, "events")
 }
 
+func BenchmarkS3(b *testing.B) {
+	source := newSource(b, "s3", Config{Tokens: []string{"s3cret"}})
+	r := captured(b, "minio.txt")[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := source.Decode(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzS3(f *testing.F) {
 	for _, file := range []string{"minio.txt", "versitygw.txt"} {
 		for _, r := range captured(f, file) {

@@ -60,7 +60,8 @@ type Event struct {
 	Key     string // of objects, not encoded
 
 	// Once is the same, of at most 80 bytes, when the sender delivers the event again,
-	// and differs for every other event; empty where the sender gives nothing to tell.
+	// and differs for every other event of the sender; empty where the sender gives
+	// nothing to tell. Two senders may have the same: keep them apart by their route.
 	Once string
 	// Order is the same, of at most 80 bytes, for events of which the sender's order
 	// matters: those of one object; empty if there is none.
