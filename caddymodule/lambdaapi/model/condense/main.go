@@ -1,0 +1,188 @@
+// Command condense reads the public service model of AWS Lambda (service-2.json,
+// as botocore has it) and writes the table that package model embeds: what a
+// request is routed and checked by, without documentation and responses.
+//
+//	go run ./condense < service-2.json > lambda.json
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
+)
+
+type service struct {
+	Operations map[string]struct {
+		HTTP struct {
+			Method       string
+			RequestURI   string `json:"requestUri"`
+			ResponseCode int
+		}
+		Input  struct{ Shape string }
+		Errors []struct{ Shape string }
+	}
+	Shapes map[string]*shape
+}
+
+type shape struct {
+	Type     string
+	Members  members
+	Required []string
+	Payload  string
+	Min, Max *float64
+	Pattern  string
+	Enum     []string
+
+	Sensitive bool
+	Exception bool
+	Error     struct{ HTTPStatusCode int }
+
+	Member, Key, Value struct{ Shape string }
+}
+
+// members keeps the order of the model: it is the order of AWS's complaints.
+type members []member
+
+type member struct {
+	name                          string
+	Shape, Location, LocationName string
+}
+
+func (m *members) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		one := member{name: name.(string)}
+		if err := decoder.Decode(&one); err != nil {
+			return err
+		}
+		*m = append(*m, one)
+	}
+	return nil
+}
+
+// translated are the patterns that look ahead or behind, which Go's regular
+// expressions do not do, as ones that match the same.
+var translated = map[string]string{
+	`(?!^[0-9]+$)([a-zA-Z0-9-_]+)`: `[a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*`,
+	`((?!^\d+$)^[0-9a-zA-Z-_]+$)`:  `[a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*`,
+	`[0-9A-Za-z\.\-_]*(?<!\.)`:     `([0-9A-Za-z.\-_]*[0-9A-Za-z\-_])?`,
+	// A collection's name may not begin with "system.", which is left to whoever
+	// reads the collection.
+	`(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)`: `[_a-zA-Z0-9][^$]*`,
+	`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?`: `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:([a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*))?`,
+}
+
+func main() {
+	log.SetFlags(0)
+	if err := condense(os.Stdin, os.Stdout); err != nil {
+		log.Fatalf("condense: %v", err)
+	}
+}
+
+func condense(r io.Reader, w io.Writer) error {
+	var s service
+	if err := json.NewDecoder(r).Decode(&s); err != nil {
+		return fmt.Errorf("read the service model: %w", err)
+	}
+	t := model.Table{Shapes: map[string]*model.Shape{}, Exceptions: map[string]int{}}
+	for _, name := range slices.Sorted(maps.Keys(s.Operations)) {
+		o := s.Operations[name]
+		operation := &model.Operation{
+			Name: name, Method: o.HTTP.Method, URI: o.HTTP.RequestURI, Status: o.HTTP.ResponseCode, Input: o.Input.Shape,
+			Payload: s.Shapes[o.Input.Shape].Payload,
+		}
+		for _, e := range o.Errors {
+			operation.Errors = append(operation.Errors, e.Shape)
+			t.Exceptions[e.Shape] = s.Shapes[e.Shape].Error.HTTPStatusCode
+		}
+		t.Operations = append(t.Operations, operation)
+		if err := s.add(&t, o.Input.Shape); err != nil {
+			return err
+		}
+	}
+	return write(w, &t)
+}
+
+// add takes the shape over, and those it is made of.
+func (s *service) add(t *model.Table, name string) error {
+	if t.Shapes[name] != nil {
+		return nil
+	}
+	from := s.Shapes[name]
+	if from == nil {
+		return fmt.Errorf("no such shape %q", name)
+	}
+	to := &model.Shape{
+		Type: from.Type, Min: from.Min, Max: from.Max, Pattern: from.Pattern, Enum: from.Enum, Sensitive: from.Sensitive,
+		Key: from.Key.Shape, Element: from.Member.Shape + from.Value.Shape,
+	}
+	t.Shapes[name] = to
+	if to.Pattern != "" {
+		to.Translated = translated[to.Pattern]
+		if _, err := regexp.Compile(to.Pattern); err != nil && to.Translated == "" {
+			return fmt.Errorf("shape %q: translate its pattern: %w", name, err)
+		}
+	}
+	references := []string{to.Key, to.Element}
+	for _, m := range from.Members {
+		to.Members = append(to.Members, &model.Member{
+			Name: m.name, Shape: m.Shape, Location: m.Location, LocationName: m.LocationName, Required: slices.Contains(from.Required, m.name),
+		})
+		references = append(references, m.Shape)
+	}
+	for _, reference := range references {
+		if reference == "" {
+			continue
+		}
+		if err := s.add(t, reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write puts one thing on a line, so that a new model makes a readable change.
+func write(w io.Writer, t *model.Table) error {
+	b := bufio.NewWriter(w)
+	line := func(value any, last bool) {
+		data, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // strings and numbers always encode
+		}
+		b.Write(data)
+		if !last {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("{\"operations\": [\n")
+	for i, o := range t.Operations {
+		line(o, i == len(t.Operations)-1)
+	}
+	b.WriteString("],\n\"shapes\": {\n")
+	names := slices.Sorted(maps.Keys(t.Shapes))
+	for i, name := range names {
+		fmt.Fprintf(b, "%q: ", name)
+		line(t.Shapes[name], i == len(names)-1)
+	}
+	b.WriteString("},\n\"exceptions\": ")
+	line(t.Exceptions, true)
+	b.WriteString("}\n")
+	return b.Flush()
+}
