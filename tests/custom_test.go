@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -72,10 +73,8 @@ func TestFunctionInGoIsServed(t *testing.T) {
 	s.get("/alone/x").want(t, 200, "hello from Go")
 }
 
-func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.goFunction()
-	thief := s.code("thief", map[string]string{"app.py": `
+// A thief asks for the next invocation of another function.
+const thief = `
 import http.client
 def handler(event, context):
     try:
@@ -84,7 +83,12 @@ def handler(event, context):
         return {"statusCode": 200, "body": "stole " + c.getresponse().read().decode()}
     except Exception as e:
         return {"statusCode": 200, "body": "refused: " + type(e).__name__}
-`})
+`
+
+func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.goFunction()
+	thief := s.code("thief", map[string]string{"app.py": thief})
 	s.configure(customFunction("go", dir, "")+pythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
 	s.start()
 	address := s.get("/listen").body
@@ -224,14 +228,18 @@ func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
 	bash := s.code("bash", map[string]string{"readme": ""})
 	s.script(bash, "bootstrap", bashBootstrap)
 	js := s.code("js", map[string]string{"index.js": "exports.handler = async (event) => ({ statusCode: 200, body: 'hello from Node' });"})
-	s.configure(customFunction("bash", bash, "layer "+layer)+nodeFunction("js", js, "layer "+layer), "invoke /bash bash\ninvoke /js js")
+	s.configure(customFunction("bash", bash, "layer "+layer)+nodeFunction("js", js, "layer "+layer)+
+		customFunction("bash-alone", bash, "network none\nlayer "+layer)+nodeFunction("js-alone", js, "network none\nlayer "+layer),
+		"invoke /bash bash\ninvoke /js js\ninvoke /bash-alone bash-alone\ninvoke /js-alone js-alone")
 	s.start()
 	for range 3 {
+		s.get("/bash-alone").want(t, 200, "hello from bash")
+		s.get("/js-alone").want(t, 200, "hello from Node")
 		s.get("/bash").want(t, 200, "hello from bash")
 		s.get("/js").want(t, 200, "hello from Node")
 	}
 	s.stop()
-	for name, handler := range map[string]string{"bash": "any.thing", "js": "index.handler"} {
+	for name, handler := range map[string]string{"bash": "any.thing", "js": "index.handler", "bash-alone": "any.thing", "js-alone": "index.handler"} {
 		log := s.logs(name)
 		for text, times := range map[string]int{
 			`extension registered: {"accountId":"000000000000","functionName":"` + name + `","functionVersion":"$LATEST","handler":"` + handler + `"}`: 1,
@@ -308,4 +316,73 @@ func TestShutdownTellsWhy(t *testing.T) {
 	}
 	s.wantLog("internal", "told to end")
 	s.wantLog("stubborn", "told to end", `"shutdownReason":"spindown"`)
+}
+
+func TestCustomRuntimeWithoutASandbox(t *testing.T) {
+	s := newServer(t, "", "")
+	layer := s.code("layer", map[string]string{"readme": ""})
+	s.script(layer, "extensions/witness", extensionScript)
+	s.configure("sandbox off\n"+customFunction("go", s.goFunction(), "layer "+layer+"\nnetwork none"), "invoke go")
+	s.start()
+	s.get("/").want(t, 200, "hello from Go")
+	s.get("/exit").want(t, 502, "")
+	s.wantLog("go", "exit status 3", `"shutdownReason":"failure"`)
+	s.get("/").want(t, 200, "hello from Go")
+}
+
+// startAsNobody starts the server as an ordinary user, from a copy that this user can
+// read.
+func (s *server) startAsNobody() {
+	s.t.Helper()
+	const nobody = 65534
+	binary := filepath.Join(s.dir, "caddy")
+	if out, err := exec.Command("cp", caddyBinary(s.t), binary).CombinedOutput(); err != nil {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command("chown", "-R", fmt.Sprint(nobody), s.dir).CombinedOutput(); err != nil {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+	s.cmd = exec.Command(binary, "run", "--config", s.config, "--adapter", "caddyfile")
+	s.cmd.Dir = s.dir
+	s.cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir, "XDG_RUNTIME_DIR=" + s.dir}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	s.cmd.Stdout, s.cmd.Stderr = s, s
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.exited = make(chan struct{})
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.exited)
+	}()
+	s.t.Cleanup(s.stop)
+}
+
+func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // every other test is this one
+	}
+	s := newServer(t, "", "")
+	dir := s.goFunction()
+	layer := s.code("layer", map[string]string{"readme": ""})
+	s.script(layer, "extensions/witness", extensionScript)
+	thief := s.code("thief", map[string]string{"app.py": thief})
+	s.configure(customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+pythonFunction("thief", thief, ""),
+		"invoke /steal/* thief\ninvoke /extended extended\ninvoke go")
+	s.startAsNobody()
+	eventually(t, "it serves", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+	s.get("/extended").want(t, 200, "hello from Go")
+	if got := s.get("/steal/" + s.get("/listen").body).body; !strings.HasPrefix(got, "refused: ") {
+		t.Errorf("another function of the same user: %s", got)
+	}
+	s.get("/x").want(t, 200, "hello from Go")
+	s.stop()
+	s.wantLog("extended", `"shutdownReason":"spindown"`)
+
+	s.configure(customFunction("go", dir, "network none"), "invoke go")
+	s.startAsNobody()
+	<-s.exited
+	if !strings.Contains(s.output(), "only a server that runs as root can enter: run it as root, or set network host") {
+		t.Errorf("it printed\n%s", tail(s.output(), 10))
+	}
 }

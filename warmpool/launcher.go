@@ -53,7 +53,7 @@ type Launcher struct {
 	LauncherConfig
 	log          *zap.Logger
 	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by path
-	extended     sync.Map // functions (*function.Function) found to have extensions, and so no stems
+	extended     sync.Map // functions (*function.Function by name and version) found to have extensions, and so no stems
 
 	mu          sync.Mutex
 	precompiled map[string]struct{} // interpreters, by path; guarded by mu
@@ -189,7 +189,7 @@ func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 	if err != nil || interpreter.Family == runtimes.FamilyCustom || !l.Sandbox.CanAssume() || runtimes.NeedsEarly(f.Environment) {
 		return StemKind{}, false
 	}
-	if _, extended := l.extended.Load(f); extended {
+	if extended, _ := l.extended.Load(f.Name + ":" + f.Version); extended == f {
 		return StemKind{}, false
 	}
 	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, Network: f.Network}
@@ -300,7 +300,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		spec.Start = b.start
 		if s.Stem != nil {
 			s.Stem.Close() // it has nobody to speak to extensions for it
-			l.extended.Store(f, struct{}{})
+			l.extended.Store(f.Name+":"+f.Version, f)
 			s.Stem = nil
 		}
 	}

@@ -111,8 +111,11 @@ func (b *Bridge) register(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	external := b.expected[name]
+	// With several invocations at once nothing waits for extensions, and so there is no
+	// event for each, as on Lambda's managed instances.
+	allowed := map[string]bool{"INVOKE": b.init.Concurrency <= 1, "SHUTDOWN": external}
 	for _, event := range in.Events {
-		if event != "INVOKE" && (event != "SHUTDOWN" || !external) {
+		if !allowed[event] {
 			refuse(w, http.StatusForbidden, "Extension.InvalidEventType", fmt.Sprintf("%.64s: InvalidEventType", event))
 			return
 		}
