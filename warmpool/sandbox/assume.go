@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -72,7 +71,12 @@ func (p *Process) assume(a Assumption) error {
 		}
 		trees = append(trees, t)
 	}
-	return p.inMountNamespace(func() error {
+	namespace, err := p.namespace("mnt")
+	if err != nil {
+		return err
+	}
+	defer namespace.Close()
+	return inMountNamespace(namespace, func() error {
 		for _, t := range trees {
 			if err := t.attach(); err != nil {
 				return err
@@ -148,36 +152,14 @@ func (t *tree) attach() error {
 	return nil
 }
 
-// inMountNamespace runs do on a thread of its own that has joined the process's
-// mount namespace. The thread ends with it: to bring it back would be one more
-// thing to fail.
-func (p *Process) inMountNamespace(do func() error) error {
-	p.mu.Lock()
+// namespace opens a namespace of the process, "mnt" or "net".
+func (p *Process) namespace(name string) (*os.File, error) {
+	p.mu.Lock() // while it is held, the pid is of this process
+	defer p.mu.Unlock()
 	if p.reaped || p.initPID == 0 {
-		p.mu.Unlock()
-		return errors.New("the process has ended")
+		return nil, errors.New("the process has ended")
 	}
-	namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", p.initPID))
-	p.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("find the mount namespace: %w", err)
-	}
-	defer namespace.Close()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		done <- func() error {
-			// Threads that share their root and working directory may not leave.
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return fmt.Errorf("leave the gateway's file system: %w", err)
-			}
-			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS); err != nil {
-				return fmt.Errorf("enter the mount namespace: %w", err)
-			}
-			return do()
-		}()
-	}()
-	return <-done
+	return os.Open(fmt.Sprintf("/proc/%d/ns/%s", p.initPID, name))
 }
 
 // probeAssume finds out by a stem whether stems work here.

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -142,31 +141,15 @@ func (p *Process) listen(address string) (net.Listener, error) {
 	if p.identity == nil {
 		return nil, errors.New("only a gateway that runs as root can: use network host")
 	}
-	p.mu.Lock()
-	if p.reaped || p.initPID == 0 {
-		p.mu.Unlock()
-		return nil, errors.New("the process has ended")
-	}
-	namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.initPID))
-	p.mu.Unlock()
+	namespace, err := p.namespace("net")
 	if err != nil {
 		return nil, err
 	}
 	defer namespace.Close()
-	type result struct {
-		net.Listener
-		error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends
-		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- result{nil, fmt.Errorf("enter the network: %w", err)}
-			return
-		}
-		l, err := net.Listen("tcp4", address)
-		done <- result{l, err}
-	}()
-	r := <-done
-	return r.Listener, r.error
+	var l net.Listener
+	err = inNetwork(namespace, func() (err error) {
+		l, err = net.Listen("tcp4", address)
+		return err
+	})
+	return l, err
 }

@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func onMainThread() bool { return unix.Gettid() == unix.Getpid() }
+
+// fromMainThread runs do in a goroutine that is on the main thread, to which it is
+// not bound: what it starts and waits for comes to run there too. Of goroutines
+// that each hold a thread one has the main one, if that does not wait for the
+// network just then.
+func fromMainThread(t *testing.T, do func()) {
+	t.Helper()
+	const holders = 20
+	for range 10_000 {
+		var found atomic.Bool
+		var work, held sync.WaitGroup
+		held.Add(holders)
+		for range holders {
+			work.Go(func() {
+				runtime.LockOSThread()
+				held.Done()
+				held.Wait()
+				runtime.UnlockOSThread()
+				if onMainThread() && found.CompareAndSwap(false, true) {
+					do()
+				}
+			})
+		}
+		work.Wait()
+		if found.Load() {
+			return
+		}
+	}
+	t.Fatal("no goroutine got the main thread")
+}
+
+func TestThreadOfANamespaceIsNeverTheMainOne(t *testing.T) {
+	fromMainThread(t, func() {
+		for range 50 {
+			if onThread(func() error {
+				if onMainThread() {
+					return errors.New("on the main thread")
+				}
+				return nil
+			}) != nil {
+				t.Error("a thread that is to end is the main one, which does not")
+				return
+			}
+		}
+	})
+}
