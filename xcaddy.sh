@@ -46,7 +46,9 @@ package_of() {
 	bwrap) echo bubblewrap ;;
 	node) echo nodejs ;;
 	java) echo default-jre-headless ;;
+	javac) echo default-jdk-headless ;;
 	redis-cli) echo redis-tools ;;
+	aws) echo awscli ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -148,7 +150,7 @@ run() {
 	[[ $# -le 1 ]] || die "run takes one Caddyfile, got: $*"
 	local config=${1:-Caddyfile.example}
 	[[ -r $config ]] || die "cannot read $config"
-	need bwrap node python3
+	need bwrap node python3 curl
 	build
 	prepare_examples
 	exec "$CADDY" run --adapter caddyfile --config "$config"
@@ -172,7 +174,7 @@ lint() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java redis-server redis-cli wrk
+	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk
 	build
 	prepare_examples
 	lint
@@ -192,7 +194,7 @@ run_tests() {
 }
 
 bench() {
-	need bwrap node python3 wrk
+	need bwrap node python3 java wrk
 	build
 	# Not go run: it would not pass on a signal, and the servers would be left behind.
 	go build -buildvcs=false -o bin/bench ./tests/bench

@@ -17,7 +17,8 @@ import (
 type Function struct {
 	// What the function is for. At most 256 characters.
 	Description string `json:"description,omitempty"`
-	// The Lambda runtime: nodejs18.x ... nodejs24.x, python3.9 ... python3.14.
+	// The Lambda runtime: nodejs18.x ... nodejs24.x, python3.9 ... python3.14,
+	// java11 ... java25, provided.al2, provided.al2023.
 	Runtime string `json:"runtime,omitempty"`
 	// Which of the code's functions handles events: index.handler, app.main.handler.
 	Handler string `json:"handler,omitempty"`

@@ -32,7 +32,7 @@ func pythonFunction(name, dir, more string) string {
 	return fmt.Sprintf("function %s {\n runtime python3.11\n handler app.handler\n code %s\n %s\n}\n", name, dir, more)
 }
 
-func TestExampleCaddyfileServesItsFourFunctions(t *testing.T) {
+func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
 	s := &server{t: t, dir: tempDir(t), port: freePort(t)}
 	example, err := os.ReadFile("../Caddyfile.example")
 	if err != nil {
@@ -48,6 +48,7 @@ func TestExampleCaddyfileServesItsFourFunctions(t *testing.T) {
 
 	s.get("/hello?name=Ada").want(t, 200, "Hello, Ada!")
 	s.get("/python?name=Ada").want(t, 200, "Hello, Ada!")
+	s.get("/bash").want(t, 200, "Hello from bash!")
 	s.get("/express/users/7?verbose=true").want(t, 200, `{"id":"7","verbose":true}`)
 
 	r := s.request("POST", "/express/greetings", strings.NewReader(url.Values{"name": {"Zoë & Bob"}}.Encode()))

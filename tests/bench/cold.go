@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"sync"
@@ -10,15 +11,26 @@ import (
 
 const (
 	coldFunctions = 200
+	coldAlone     = 50 // functions that are started without a stem
 	coldAtOnce    = 50
 	// coldPause lies between cold starts, for a stem to be booted in.
 	coldPause = 150 * time.Millisecond
 )
 
+// javaRuntime is served by the Java that is there, the nearest if need be.
+const javaRuntime = "java17"
+
 func coldScenarios(m machine) []scenario {
+	node := function{"cold-node", m.nodeRuntime(), "index.handler", "node", 1, false}
+	python := function{"cold-python", m.pythonRuntime(), "app.handler", "python", 1, false}
+	java := function{"cold-java", javaRuntime, "Function", "java", 1, false}
 	return []scenario{
-		coldScenario("cold Node", function{"cold-node", m.nodeRuntime(), "index.handler", "node", 1}, "node", "-e", "0"),
-		coldScenario("cold Python", function{"cold-python", m.pythonRuntime(), "app.handler", "python", 1}, "python3", "-I", "-S", "-c", "0"),
+		coldScenario("cold Node", node),
+		coldScenario("cold Python", python),
+		coldScenario("cold Java", java),
+		coldAloneScenario("cold Node without a stem", node, "node", "-e", "process.stdout.write('x')"),
+		coldAloneScenario("cold Python without a stem", python, "/usr/bin/python3", "-I", "-S", "-c", "import os; os.write(1, b'x')"),
+		coldAloneScenario("cold Java without a stem", java, "java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-cp", "assets/java", "Bare"),
 		coldTogetherScenario(m),
 		registeredScenario(m),
 	}
@@ -35,53 +47,107 @@ func (f function) copies(n int) []function {
 }
 
 // coldScenario times the first and the second call of functions that have no
-// environment, one after another, each beside a bare start of the interpreter.
-func coldScenario(name string, f function, bare ...string) scenario {
+// environment, one after another.
+func coldScenario(name string, f function) scenario {
 	c := scenario{name: name, group: coldGroup, functions: f.copies(coldFunctions)}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
-		// The connection is made before the first call: it is not part of a cold start.
-		client := newClient(1)
-		defer client.CloseIdleConnections()
-		if first := call(ctx, client, stage.address[hearthStack]+"/ready"); first.err != nil {
-			return nil, first.err
-		}
-		var first, added, alone, over []time.Duration
-		for _, f := range c.functions {
-			began := time.Now()
-			if err := exec.CommandContext(ctx, bare[0], bare[1:]...).Run(); err != nil {
-				return nil, fmt.Errorf("%s: %w", bare[0], err)
-			}
-			interpreter := time.Since(began)
-			if err := wait(ctx, coldPause); err != nil {
-				return nil, err
-			}
-			cold := call(ctx, client, stage.address[hearthStack]+f.path())
-			if cold.err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, cold.err)
-			}
-			warm := call(ctx, client, stage.address[hearthStack]+f.path())
-			if warm.err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, warm.err)
-			}
-			first, added = append(first, cold.took), append(added, cold.took-warm.took)
-			alone, over = append(alone, interpreter), append(over, cold.took-interpreter)
+		first, added, err := coldCalls(ctx, stage, c.functions, func() error { return nil })
+		if err != nil {
+			return nil, err
 		}
 		return []figure{
 			{name, "first call, median, ms", milliseconds(median(first))},
 			{name, "first call, p99, ms", milliseconds(percentile(first, 99))},
 			{name, "first call over a warm one, median, ms", milliseconds(median(added))},
 			{name, "first call over a warm one, p99, ms", milliseconds(percentile(added, 99))},
-			{name, "bare interpreter, median, ms", milliseconds(median(alone))},
-			{name, "first call over the bare interpreter, median, ms", milliseconds(median(over))},
 		}, nil
 	}
 	return c
 }
 
+// coldAloneScenario does the same with functions that cannot be made of a stem,
+// each beside a bare start of the interpreter, which says when it is there.
+func coldAloneScenario(name string, f function, bare ...string) scenario {
+	f.name += "-alone"
+	f.alone = true
+	c := scenario{name: name, group: coldGroup, functions: f.copies(coldAlone)}
+	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
+		var interpreter []time.Duration
+		first, added, err := coldCalls(ctx, stage, c.functions, func() error {
+			took, err := bareStart(ctx, stage.folder, bare)
+			interpreter = append(interpreter, took)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		over := make([]time.Duration, len(first))
+		for i := range first {
+			over[i] = added[i] - interpreter[i]
+		}
+		return []figure{
+			{name, "first call, median, ms", milliseconds(median(first))},
+			{name, "first call, p99, ms", milliseconds(percentile(first, 99))},
+			{name, "bare interpreter, median, ms", milliseconds(median(interpreter))},
+			{name, "over the bare interpreter, median, ms", milliseconds(median(over))},
+		}, nil
+	}
+	return c
+}
+
+// coldCalls makes the first and the second call of each function, and returns what
+// the first took, and how much longer than the second.
+func coldCalls(ctx context.Context, stage *stage, functions []function, before func() error) (first, added []time.Duration, err error) {
+	// The connection is made before the first call: it is not part of a cold start.
+	client := newClient(1)
+	defer client.CloseIdleConnections()
+	if first := call(ctx, client, stage.address[hearthStack]+"/ready"); first.err != nil {
+		return nil, nil, first.err
+	}
+	for _, f := range functions {
+		if err := before(); err != nil {
+			return nil, nil, err
+		}
+		if err := wait(ctx, coldPause); err != nil {
+			return nil, nil, err
+		}
+		cold := call(ctx, client, stage.address[hearthStack]+f.path())
+		if cold.err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.name, cold.err)
+		}
+		warm := call(ctx, client, stage.address[hearthStack]+f.path())
+		if warm.err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.name, warm.err)
+		}
+		first, added = append(first, cold.took), append(added, cold.took-warm.took)
+	}
+	return first, added, nil
+}
+
+// bareStart times a command in folder until it says something.
+func bareStart(ctx context.Context, folder string, command []string) (time.Duration, error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir = folder
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	_, err = output.Read(make([]byte, 1))
+	took := time.Since(began)
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return 0, fmt.Errorf("%s: %w", command[0], err)
+	}
+	return took, nil
+}
+
 // coldTogetherScenario calls many cold functions at the same time, each once.
 func coldTogetherScenario(m machine) scenario {
 	const name = "cold at once"
-	f := function{"together", m.nodeRuntime(), "index.handler", "node", 1}
+	f := function{"together", m.nodeRuntime(), "index.handler", "node", 1, false}
 	c := scenario{name: name, group: coldGroup, functions: f.copies(coldAtOnce)}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
 		client := newClient(coldAtOnce)

@@ -46,7 +46,7 @@ func burstScenario(m machine, rounds int) scenario {
 	c := scenario{name: name, group: coldGroup}
 	for i := range rounds {
 		c.functions = append(c.functions,
-			function{fmt.Sprintf("burst-%d", i+1), m.nodeRuntime(), "index.handler", "sleep", burstEnvironments})
+			function{fmt.Sprintf("burst-%d", i+1), m.nodeRuntime(), "index.handler", "sleep", burstEnvironments, false})
 	}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
 		var failures, environments int
@@ -92,7 +92,7 @@ func mixScenario(m machine, length time.Duration) scenario {
 		name        = "mix"
 		connections = 8
 	)
-	f := function{"mix", m.nodeRuntime(), "index.handler", "sleep", 4}
+	f := function{"mix", m.nodeRuntime(), "index.handler", "sleep", 4, false}
 	length = max(length, 2*longCall)
 	return scenario{name: name, functions: []function{f}, measure: func(ctx context.Context, stage *stage) ([]figure, error) {
 		short := func(length time.Duration) (sample, error) {

@@ -131,10 +131,14 @@ func (s *stage) startHearth(ctx context.Context, caddy string, functions []funct
 // hearthBlocks returns the global option that declares functions, and their routes.
 func (s *stage) hearthBlocks(functions []function) (global, site string) {
 	var declared, routes strings.Builder
-	fmt.Fprintf(&declared, "\thearth {\n\t\tdata_dir %s\n", filepath.Join(s.folder, "data"))
+	// Hundreds of functions are called once: their environments make room for the next.
+	fmt.Fprintf(&declared, "\thearth {\n\t\tdata_dir %s\n\t\tidle_timeout 10s\n", filepath.Join(s.folder, "data"))
 	for _, f := range functions {
 		fmt.Fprintf(&declared, "\t\tfunction %s {\n", f.name)
 		fmt.Fprintf(&declared, "\t\t\truntime %s\n\t\t\thandler %s\n\t\t\tcode %s\n", f.runtime, f.handler, s.asset(f.code))
+		if f.alone {
+			fmt.Fprintf(&declared, "\t\t\tenv LC_TIME C\n")
+		}
 		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30s\n\t\t\treserved_concurrency %d\n\t\t}\n", f.concurrency)
 		fmt.Fprintf(&routes, "\troute %s {\n\t\tinvoke %s\n\t}\n", f.path(), f.name)
 	}

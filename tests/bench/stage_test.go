@@ -4,9 +4,10 @@ import "testing"
 
 func TestHearthBlocksDeclareAndRouteEachFunction(t *testing.T) {
 	s := &stage{folder: "/bench"}
-	global, site := s.hearthBlocks([]function{{"node-2", "nodejs20.x", "index.handler", "node", 2}})
+	global, site := s.hearthBlocks([]function{{"node-2", "nodejs20.x", "index.handler", "node", 2, false}})
 	const wantGlobal = `	hearth {
 		data_dir /bench/data
+		idle_timeout 10s
 		function node-2 {
 			runtime nodejs20.x
 			handler index.handler

@@ -37,6 +37,7 @@ type function struct {
 	handler     string
 	code        string // folder of assets
 	concurrency int    // reserved_concurrency: as many environments as load asks for
+	alone       bool   // with a variable that keeps it from being made of a stem
 }
 
 // path is what the target answers at.
@@ -46,10 +47,10 @@ func (f function) path() string { return "/" + f.name }
 
 func warmTargets(m machine) []target {
 	node := func(name string, processes int) function {
-		return function{name, m.nodeRuntime(), "index.handler", "node", processes}
+		return function{name, m.nodeRuntime(), "index.handler", "node", processes, false}
 	}
 	python := func(name string, processes int) function {
-		return function{name, m.pythonRuntime(), "app.handler", "python", processes}
+		return function{name, m.pythonRuntime(), "app.handler", "python", processes, false}
 	}
 	return []target{
 		{name: respondTarget, stack: respondStack},
