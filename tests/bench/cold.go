@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,9 +26,9 @@ func coldScenarios(m machine) []scenario {
 	python := function{"cold-python", m.pythonRuntime(), "app.handler", "python", 1, false}
 	java := function{"cold-java", javaRuntime, "Function", "java", 1, false}
 	return []scenario{
-		coldScenario("cold Node", node),
-		coldScenario("cold Python", python),
-		coldScenario("cold Java", java),
+		coldScenario("cold Node", "nodejs", node),
+		coldScenario("cold Python", "python", python),
+		coldScenario("cold Java", "java", java),
 		coldAloneScenario("cold Node without a stem", node, "node", "-e", "process.stdout.write('x')"),
 		coldAloneScenario("cold Python without a stem", python, "/usr/bin/python3", "-I", "-S", "-c", "import os; os.write(1, b'x')"),
 		coldAloneScenario("cold Java without a stem", java, "java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-cp", "assets/java", "Bare"),
@@ -47,11 +48,11 @@ func (f function) copies(n int) []function {
 }
 
 // coldScenario times the first and the second call of functions that have no
-// environment, one after another.
-func coldScenario(name string, f function) scenario {
+// environment, one after another, each when there is a stem for it.
+func coldScenario(name, family string, f function) scenario {
 	c := scenario{name: name, group: coldGroup, functions: f.copies(coldFunctions)}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
-		first, added, err := coldCalls(ctx, stage, c.functions, func() error { return nil })
+		first, added, err := coldCalls(ctx, stage, c.functions, func() error { return awaitStem(ctx, stage, family) })
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +123,27 @@ func coldCalls(ctx context.Context, stage *stage, functions []function, before f
 		first, added = append(first, cold.took), append(added, cold.took-warm.took)
 	}
 	return first, added, nil
+}
+
+// awaitStem waits until a stem of a family is ready.
+func awaitStem(ctx context.Context, stage *stage, family string) error {
+	client := newClient(1)
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		metrics := call(ctx, client, stage.address[hearthStack]+"/metrics")
+		if metrics.err != nil {
+			return fmt.Errorf("wait for a stem of %s: %w", family, metrics.err)
+		}
+		_, count, found := strings.Cut(metrics.body, fmt.Sprintf("hearth_stems{runtime=%q,state=\"ready\"} ", family))
+		if found && !strings.HasPrefix(count, "0\n") {
+			return nil
+		}
+		if err := wait(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for a stem of %s: %w", family, err)
+		}
+	}
 }
 
 // bareStart times a command in folder until it says something.

@@ -125,7 +125,7 @@ func (s *stage) startHearth(ctx context.Context, caddy string, functions []funct
 
 	global, site := s.hearthBlocks(functions)
 	// The functions stay cold until they are measured, so readiness is another route's.
-	return s.startCaddy(ctx, caddy, hearthStack, global, site+"\trespond /ready ok\n", "/ready", "ok")
+	return s.startCaddy(ctx, caddy, hearthStack, global, site+"\trespond /ready ok\n\tmetrics /metrics\n", "/ready", "ok")
 }
 
 // hearthBlocks returns the global option that declares functions, and their routes.
