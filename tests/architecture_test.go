@@ -18,6 +18,7 @@ const module = "github.com/hearthfn/hearth"
 // those below. A package that is not named stands on the floor of its nearest parent.
 var floors = [][]string{
 	{"tests"},
+	{"examples"},
 	{"caddymodule"},
 	{"caddymodule/lambdaapi", "caddymodule/apigateway"},
 	{"invoker"},

@@ -47,6 +47,22 @@ func (s *server) script(dir, name, text string) {
 	}
 }
 
+func TestExampleInGoIsServedAndFollowed(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("hello", map[string]string{"readme": ""})
+	if out, err := exec.Command("../examples/hello-go/build.sh", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.configure(customFunction("hello", dir, ""), "invoke hello")
+	s.start()
+	s.get("/?name=Ada").want(t, 200, `{"message":"Hello, Ada!"}`)
+	if err := os.Remove(filepath.Join(dir, "bootstrap")); err != nil { // what runs cannot be written to
+		t.Fatal(err)
+	}
+	s.script(dir, "bootstrap", bashBootstrap)
+	eventually(t, "the new program runs", func() bool { return s.get("/").body == "hello from bash" })
+}
+
 func TestFunctionInGoIsServed(t *testing.T) {
 	s := newServer(t, "", "")
 	dir := s.goFunction()
