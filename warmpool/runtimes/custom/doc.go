@@ -12,9 +12,27 @@
 // is frozen on Lambda. The answer goes to the caller at once; what extensions do
 // after it delays the next invocation, as there.
 //
+// # Who starts and ends
+//
+// Without extensions the first process is the runtime, and the end is at once. With
+// external ones it is a shell that stays (Command), because the end of the first process
+// is the end of its pid namespace:
+//
+//	sh ---- extensions        started first; the gate opens when they have registered
+//	 |  \--- runtime          then this one
+//	 \---> exits: "0 name", "1 "   who has ended, and how
+//
+// SIGTERM to the shell goes on to the runtime, which has half a second; then the
+// extensions have until two seconds are over (shutdown.go). That is so too when the
+// environment kills its process for a timeout: Kill takes as long as there are extensions
+// to tell.
+//
+// # Who may connect
+//
 // Where functions share the machine's network, anybody can connect to the
 // endpoint. Each connection is checked when it is accepted, before a byte is read
-// (sandbox.Process.CheckPeer).
+// (sandbox.Process.CheckPeer). In a network of its own the endpoint is made there, by
+// a thread that enters it (sandbox.Process.Listen).
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
