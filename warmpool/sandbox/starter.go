@@ -1,12 +1,14 @@
 package sandbox
 
-import "runtime"
+import "golang.org/x/sys/unix"
 
 // A starter is one OS thread from which all processes are forked, because two
 // things of the kernel belong to the thread that forks: the signal of
 // die-with-parent is sent when that thread ends, not the process, and Go ends
 // threads as it likes; and on cgroup v1 a child begins in the cgroups of that
-// thread, so it has to go there and back.
+// thread, so it has to go there and back. Nor has the thread any ambient
+// capabilities, which children inherit: systemd gives those of ports below 1024 to
+// Caddy, and bwrap refuses to run with some that it did not ask for.
 type starter struct {
 	jobs chan func()
 	done chan struct{}
@@ -19,12 +21,15 @@ func newStarter() *starter {
 }
 
 func (s *starter) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(s.done)
-	for job := range s.jobs {
-		job()
-	}
+	_ = onThread(func() error {
+		// Kernels before 4.3 have none.
+		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+		for job := range s.jobs {
+			job()
+		}
+		return nil
+	})
 }
 
 // do runs job on the thread and returns when it has run.

@@ -7,13 +7,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // nobody is the user that the tests are run as once more.
 const nobody = 65534
 
 // TestUnprivilegedGateway runs all tests that do not ask for root again, as a
-// gateway of an ordinary user: no cgroups, the function has the gateway's user.
+// gateway of an ordinary user: no cgroups, the function has the gateway's user. It
+// may bind ports below 1024, as Caddy's unit of systemd has it.
 func TestUnprivilegedGateway(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // this is that run
@@ -46,7 +49,10 @@ func TestUnprivilegedGateway(t *testing.T) {
 	cmd := exec.Command(binary, "-test.skip=TestRoot|TestUnprivileged|Benchmark", "-test.v")
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR=" + tmp}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{unix.CAP_NET_BIND_SERVICE},
+		Pdeathsig: syscall.SIGKILL,
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
