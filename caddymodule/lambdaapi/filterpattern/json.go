@@ -104,7 +104,7 @@ type path []step
 func cutPath(text string) (path, string, error) {
 	rest, found := strings.CutPrefix(text, "$")
 	if !found {
-		return nil, "", fmt.Errorf("%.40q: a property begins with $.", text)
+		return nil, "", fmt.Errorf("%.40q: a property begins with $ and a dot", text)
 	}
 	var p path
 	for {
