@@ -247,18 +247,20 @@ func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
 	bash := s.code("bash", map[string]string{"readme": ""})
 	s.script(bash, "bootstrap", bashBootstrap)
 	js := s.code("js", map[string]string{"index.js": "exports.handler = async (event) => ({ statusCode: 200, body: 'hello from Node' });"})
-	s.configure(customFunction("bash", bash, "layer "+layer)+nodeFunction("js", js, "layer "+layer)+
+	py := s.code("py", map[string]string{"app.py": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello from Python'}\n"})
+	s.configure(customFunction("bash", bash, "layer "+layer)+nodeFunction("js", js, "layer "+layer)+pythonFunction("py", py, "layer "+layer)+
 		customFunction("bash-alone", bash, "network none\nlayer "+layer)+nodeFunction("js-alone", js, "network none\nlayer "+layer),
-		"invoke /bash bash\ninvoke /js js\ninvoke /bash-alone bash-alone\ninvoke /js-alone js-alone")
+		"invoke /bash bash\ninvoke /js js\ninvoke /py py\ninvoke /bash-alone bash-alone\ninvoke /js-alone js-alone")
 	s.start()
 	for range 3 {
 		s.get("/bash-alone").want(t, 200, "hello from bash")
 		s.get("/js-alone").want(t, 200, "hello from Node")
+		s.get("/py").want(t, 200, "hello from Python")
 		s.get("/bash").want(t, 200, "hello from bash")
 		s.get("/js").want(t, 200, "hello from Node")
 	}
 	s.stop()
-	for name, handler := range map[string]string{"bash": "any.thing", "js": "index.handler", "bash-alone": "any.thing", "js-alone": "index.handler"} {
+	for name, handler := range map[string]string{"bash": "any.thing", "js": "index.handler", "py": "app.handler", "bash-alone": "any.thing", "js-alone": "index.handler"} {
 		log := s.logs(name)
 		for text, times := range map[string]int{
 			`extension registered: {"accountId":"000000000000","functionName":"` + name + `","functionVersion":"$LATEST","handler":"` + handler + `"}`: 1,
