@@ -91,7 +91,7 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 		return fmt.Errorf("function %q: per_environment_concurrency %d: runtime %s runs one invocation at a time", f.Name, f.PerEnvironmentConcurrency, f.Runtime)
 	}
 	if interpreter.Family == runtimes.FamilyCustom && f.Network == function.NetworkNone && l.Sandbox.HasNetworks() && !l.Sandbox.CanListen() {
-		return fmt.Errorf("function %q: network none: runtime %s is served from within the function's network, which only a server that runs as root can enter: run it as root, or set network host", f.Name, f.Runtime)
+		return fmt.Errorf("function %q: network none: runtime %s is served from within the function's network, which this server cannot enter (its log says why at start): set network host", f.Name, f.Runtime)
 	}
 	if l.firstOf(interpreter) {
 		err := runtimes.Precompile(ctx, interpreter, l.bootstraps())

@@ -65,7 +65,7 @@ func (st *stem) run(line string) string {
 	}
 }
 
-func TestRootStemAssumesAFunction(t *testing.T) {
+func TestStemAssumesAFunction(t *testing.T) {
 	s := shared(t)
 	if !s.CanAssume() {
 		t.Fatal("stems do not work here")
@@ -76,7 +76,7 @@ func TestRootStemAssumesAFunction(t *testing.T) {
 	if got := st.run("ls /var/task /opt | tr '\\n' ' '"); got != "/opt:  /var/task:" {
 		t.Errorf("before, the stem sees %q", got)
 	}
-	if err := st.Assume(Assumption{Mounts: []Mount{{code, TaskRoot}, {layer, LayerRoot}}, MemoryMB: 512, EphemeralStorageMB: 600, MaxProcesses: 50}); err != nil {
+	if err := st.Assume(Assumption{Mounts: []Mount{{code, TaskRoot}, {layer, LayerRoot}}, MemoryMB: 512, EphemeralStorageMB: 600}); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
@@ -96,19 +96,33 @@ func TestRootStemAssumesAFunction(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}
-	if st.cgroup == nil {
-		t.Fatal("there is no cgroup")
-	}
-	limit := readNumber(filepath.Join(st.cgroup.memory, map[bool]string{true: "memory.max", false: "memory.limit_in_bytes"}[st.cgroup.v2]))
-	if limit != (512+600)<<20 {
-		t.Errorf("the wall is at %d MB, want %d", limit>>20, 512+600)
-	}
-	if n := readNumber(filepath.Join(st.cgroup.pids, "pids.max")); n != 50+wrappers {
-		t.Errorf("%d processes are allowed, want %d", n, 50+wrappers)
+}
+
+func TestRootAssumptionMovesTheLimitsOfTheCgroup(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	for name, a := range map[string]Assumption{
+		"up":   {MemoryMB: 512, EphemeralStorageMB: 600, MaxProcesses: 2000},
+		"down": {MemoryMB: 64, EphemeralStorageMB: 10, MaxProcesses: 50},
+	} {
+		st := bootStem(t, s, "stem-"+name)
+		if err := st.Assume(a); err != nil {
+			t.Fatal(err)
+		}
+		limit := readNumber(filepath.Join(st.cgroup.memory, map[bool]string{true: "memory.max", false: "memory.limit_in_bytes"}[st.cgroup.v2]))
+		if want := int64(a.MemoryMB + a.EphemeralStorageMB); limit>>20 != want {
+			t.Errorf("%s: the wall is at %d MB, want %d", name, limit>>20, want)
+		}
+		if n := readNumber(filepath.Join(st.cgroup.pids, "pids.max")); n != int64(a.MaxProcesses+wrappers) {
+			t.Errorf("%s: %d processes are allowed, want %d", name, n, a.MaxProcesses+wrappers)
+		}
+		if got, want := st.run("df -m /tmp | awk 'END { print $2 }'"), fmt.Sprint(a.EphemeralStorageMB); got != want {
+			t.Errorf("%s: /tmp is of %s MB, want %s", name, got, want)
+		}
 	}
 }
 
-func TestRootStemsSeeNothingOfEachOther(t *testing.T) {
+func TestStemsSeeNothingOfEachOther(t *testing.T) {
 	s := shared(t)
 	a, b := bootStem(t, s, "stem-a"), bootStem(t, s, "stem-b")
 	if err := a.Assume(Assumption{Mounts: []Mount{{folder(t, map[string]string{"a.txt": ""}), TaskRoot}}}); err != nil {
@@ -125,7 +139,7 @@ func TestRootStemsSeeNothingOfEachOther(t *testing.T) {
 	}
 }
 
-func TestRootAssumedMemoryHolds(t *testing.T) {
+func TestAssumedMemoryHolds(t *testing.T) {
 	s := shared(t)
 	st := bootStem(t, s, "stem-memory")
 	if err := st.Assume(Assumption{MemoryMB: 600}); err != nil {
@@ -144,7 +158,7 @@ func TestRootAssumedMemoryHolds(t *testing.T) {
 	}
 }
 
-func TestRootHiddenPathsAreCoveredInAStem(t *testing.T) {
+func TestHiddenPathsAreCoveredInAStem(t *testing.T) {
 	code := folder(t, map[string]string{"index.js": "", "data/secret": "s", "key": "k"})
 	s := open(t, Config{Hide: []string{filepath.Join(code, "data"), filepath.Join(code, "key")}})
 	st := bootStem(t, s, "stem-hide")
@@ -160,29 +174,49 @@ func TestRootHiddenPathsAreCoveredInAStem(t *testing.T) {
 	}
 }
 
-func TestRootAssumeRefusesWhatItCannotDo(t *testing.T) {
+func TestAssumeRefusesWhatItCannotDo(t *testing.T) {
 	s := shared(t)
+	code := folder(t, nil)
+	task := []Mount{{code, TaskRoot}}
 	st := bootStem(t, s, "stem-refuse")
-	for name, a := range map[string]Assumption{
-		"other target":     {Mounts: []Mount{{"/usr", "/usr"}}},
-		"no such folder":   {Mounts: []Mount{{"/no/such/folder", TaskRoot}}},
-		"relative":         {Mounts: []Mount{{"code", TaskRoot}}},
-		"negative limit":   {MemoryMB: -1},
-		"a file as a code": {Mounts: []Mount{{"/etc/passwd", TaskRoot}}},
+	for _, c := range []struct {
+		a    Assumption
+		want string
+	}{
+		{Assumption{Mounts: []Mount{{code, "/usr"}}}, "a stem has room at /var/task and /opt only"},
+		{Assumption{Mounts: []Mount{{"/no/such/folder", TaskRoot}}}, "no such file"},
+		{Assumption{Mounts: []Mount{{"code", TaskRoot}}}, "absolute"},
+		{Assumption{MemoryMB: -1}, "negative"},
+		{Assumption{Mounts: task}, ""},
+		{Assumption{Mounts: task}, "already"},
 	} {
-		if err := st.Assume(a); err == nil {
-			t.Errorf("%s: there was no error", name)
+		err := st.Assume(c.a)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: got %v, want %q", c.a, err, c.want)
 		}
 	}
-	st.Kill()
-	<-st.Done()
-	if err := st.Assume(Assumption{}); err == nil {
-		t.Error("a process that has ended assumed a function")
+	file := bootStem(t, s, "stem-file")
+	if err := file.Assume(Assumption{Mounts: []Mount{{"/etc/passwd", TaskRoot}}}); err == nil || !strings.Contains(err.Error(), "mount at /var/task") {
+		t.Errorf("a file as code: got %v", err)
+	}
+	file.Kill()
+	<-file.Done()
+	if err := file.Assume(Assumption{}); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("after the end: got %v", err)
+	}
+	function := start(t, s, Spec{ID: "no-stem", Args: []string{"sh", "-c", "read -r line <&3"}})
+	if err := function.Assume(Assumption{}); err == nil || !strings.Contains(err.Error(), "not started as a stem") {
+		t.Errorf("no stem: got %v", err)
+	}
+	if s.cgroups == nil {
+		if err := bootStem(t, s, "stem-processes").Assume(Assumption{MaxProcesses: 5}); err == nil || !strings.Contains(err.Error(), "needs a cgroup") {
+			t.Errorf("processes without a cgroup: got %v", err)
+		}
 	}
 }
 
 // No mount of a stem's is to be seen on the machine, during or after.
-func TestRootAssumeLeavesNoMount(t *testing.T) {
+func TestAssumeLeavesNoMount(t *testing.T) {
 	before := mounts(t)
 	s := open(t, Config{})
 	st := bootStem(t, s, "stem-mounts")
@@ -208,12 +242,14 @@ func mounts(t *testing.T) string {
 	return string(b)
 }
 
-func TestStemsNeedTheSandboxAndRoot(t *testing.T) {
-	if open(t, Config{Mode: Off}).CanAssume() {
+func TestStemsNeedTheSandbox(t *testing.T) {
+	s := open(t, Config{Mode: Off})
+	if s.CanAssume() || s.CanListen() {
 		t.Error("stems without a sandbox")
 	}
-	if os.Geteuid() != 0 && shared(t).CanAssume() {
-		t.Error("stems without root")
+	p := start(t, s, Spec{ID: "off", Stem: true, Args: []string{"sh", "-c", "read -r line <&3"}})
+	if err := p.Assume(Assumption{}); err == nil || !strings.Contains(err.Error(), "sandbox is off") {
+		t.Errorf("got %v", err)
 	}
 }
 

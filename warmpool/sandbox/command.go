@@ -102,10 +102,10 @@ func (s *Sandbox) cover(m Mount) ([]string, error) {
 	var o []string
 	found, err := s.hiddenWithin(m)
 	for _, h := range found {
-		if h.dir {
-			o = append(o, "--perms", "0555", "--size", "4096", "--tmpfs", h.path, "--remount-ro", h.path)
+		if h.Dir {
+			o = append(o, "--perms", "0555", "--size", "4096", "--tmpfs", h.Path, "--remount-ro", h.Path)
 		} else {
-			o = append(o, "--ro-bind", "/dev/null", h.path)
+			o = append(o, "--ro-bind", "/dev/null", h.Path)
 		}
 	}
 	return o, err

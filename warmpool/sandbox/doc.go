@@ -39,7 +39,8 @@
 //     enters a user namespace that maps nobody but that user, and setpriv takes
 //     it on.
 //   - of any other gateway, that gateway's own user, in a user namespace that
-//     bwrap makes. The kernel has to allow those to everyone.
+//     the holder makes, or without one bwrap. The kernel has to allow those to
+//     everyone.
 //
 // # Memory and /tmp
 //
@@ -73,8 +74,13 @@
 // (move_mount). So nothing of it is ever to be seen on the machine, and it goes
 // with the environment. The other way, to bind the code into a shared mount that
 // environments have mounted as a slave, leaves mounts on the machine when the
-// gateway dies. Both need root: a gateway of another user owns the user namespace
-// that bwrap made, but only a process with a single thread may enter it.
+// gateway dies.
+//
+// Both need power over the namespace. Root has it. A gateway of another user owns
+// the user namespace that bwrap made, but only a process with a single thread may
+// enter that; so it has a process that is root above all of them (holder.go), and
+// sends it what to do. It dies with the gateway, is in nobody's sight, and is not
+// needed by an environment that runs or by one that is no stem.
 //
 // # How it ends
 //

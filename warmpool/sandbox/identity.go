@@ -72,12 +72,17 @@ func (p *identityPool) acquire() (*identity, error) {
 		return nil, err
 	}
 	if id.userns == nil {
-		if id.userns, err = p.makeUserns(id.uid); err != nil {
+		if id.userns, err = makeUserns(p.program, id.uid, p.start); err != nil {
 			p.release(id)
 			return nil, fmt.Errorf("make a user namespace for user %d: %w", id.uid, err)
 		}
 	}
 	return id, nil
+}
+
+func (p *identityPool) start(cmd *exec.Cmd) (err error) {
+	p.starter.do(func() { err = cmd.Start() })
+	return err
 }
 
 // take is a free identity, its namespace made or not.
@@ -114,24 +119,25 @@ func (p *identityPool) close() {
 	p.free = nil
 }
 
-// makeUserns has a short-lived process make the namespace, because a process
-// with several threads cannot.
-func (p *identityPool) makeUserns(uid int) (*os.File, error) {
-	cmd := exec.Command(p.program)
+// makeUserns makes a user namespace where the user inside is the given one of the
+// machine. It has a short-lived process be born there, because one with several
+// threads, as this, cannot leave its own. The program blocks on its stdin.
+func makeUserns(program string, uid int, start func(*exec.Cmd) error) (*os.File, error) {
+	cmd := exec.Command(program)
 	cmd.Env = []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:                 syscall.CLONE_NEWUSER,
-		UidMappings:                []syscall.SysProcIDMap{{ContainerID: insideUID, HostID: uid, Size: 1}},
-		GidMappings:                []syscall.SysProcIDMap{{ContainerID: insideGID, HostID: uid, Size: 1}},
-		GidMappingsEnableSetgroups: true, // to give up all supplementary groups inside
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: insideUID, HostID: uid, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: insideGID, HostID: uid, Size: 1}},
+		// To give up all supplementary groups inside, where there is another user.
+		GidMappingsEnableSetgroups: uid != 0,
 		Pdeathsig:                  syscall.SIGKILL,
 	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p.starter.do(func() { err = cmd.Start() })
-	if err != nil {
+	if err := start(cmd); err != nil {
 		return nil, err
 	}
 	userns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", cmd.Process.Pid))

@@ -35,27 +35,25 @@ func (s *Sandbox) checkMemory() {
 	}
 	s.mu.Unlock()
 	for _, p := range live {
-		if p.pastMemory() {
-			s.log.Warn("environment is out of memory", zap.String("environment", p.id), zap.Int64("memory_mb", p.limits.memory>>20))
+		if limit, past := p.pastMemory(); past {
+			s.log.Warn("environment is out of memory", zap.String("environment", p.id), zap.Int64("memory_mb", limit>>20))
 			p.outOfMemory.Store(true)
 			p.Kill()
 		}
 	}
 }
 
-// pastMemory reports whether the tree holds more than its memory size. The cheap
-// reading comes first: few are past it even with /tmp and caches.
-func (p *Process) pastMemory() bool {
+// pastMemory reports whether the tree holds more than its memory size, in bytes.
+// The cheap reading comes first: few are past it even with /tmp and caches.
+func (p *Process) pastMemory() (limit int64, past bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
-		return false
+		return 0, false
 	}
+	limit = p.limits.memory
 	current, _ := p.memory()
-	if current <= p.limits.memory {
-		return false
-	}
-	return p.cgroup == nil || p.cgroup.anonymous() > p.limits.memory
+	return limit, current > limit && (p.cgroup == nil || p.cgroup.anonymous() > limit)
 }
 
 // maxTree bounds the walk over a tree of processes.

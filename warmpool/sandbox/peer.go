@@ -120,15 +120,16 @@ func socketOwner(address, peer netip.AddrPort) (uid, inode uint32, err error) {
 	return native.Uint32(answer[diagUID:]), native.Uint32(answer[diagInode:]), nil
 }
 
-// CanListen reports whether Listen works here: for a gateway that runs as root.
-func (s *Sandbox) CanListen() bool { return s.identities != nil }
+// CanListen reports whether Listen works here: for a gateway that is root, and for
+// others where CanAssume is true.
+func (s *Sandbox) CanListen() bool { return s.identities != nil || s.holder.works() }
 
 // HasNetworks reports whether NetworkNone means anything here: not with the sandbox
 // off.
 func (s *Sandbox) HasNetworks() bool { return s.on }
 
 // Listen listens at a TCP address of the environment's own network (NetworkNone),
-// where nobody else can connect. It needs root.
+// where nobody else can connect. It works where CanListen says so.
 func (p *Process) Listen(address string) (net.Listener, error) {
 	l, err := p.listen(address)
 	if err != nil {
@@ -138,18 +139,21 @@ func (p *Process) Listen(address string) (net.Listener, error) {
 }
 
 func (p *Process) listen(address string) (net.Listener, error) {
-	if p.identity == nil {
-		return nil, errors.New("only a gateway that runs as root can: use network host")
+	if p.identity == nil && p.userns == nil {
+		return nil, errors.New("this server, not being root, cannot enter it (its log says why at start): use network host")
 	}
 	namespace, err := p.namespace("net")
 	if err != nil {
 		return nil, err
 	}
 	defer namespace.Close()
-	var l net.Listener
-	err = inNetwork(namespace, func() (err error) {
-		l, err = net.Listen("tcp4", address)
-		return err
-	})
-	return l, err
+	if p.userns != nil {
+		return p.sandbox.holder.listen(namespace, address)
+	}
+	f, err := listenIn(namespace, address)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return net.FileListener(f)
 }

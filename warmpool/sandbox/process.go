@@ -37,7 +37,6 @@ func (e Exit) String() string {
 type Process struct {
 	sandbox *Sandbox
 	id      string
-	limits  limits
 
 	cmd      *exec.Cmd // bwrap outside, or with the sandbox off the command
 	main     *pidfd    // of cmd
@@ -45,13 +44,17 @@ type Process struct {
 	initPID  int
 	cgroup   *cgroup   // nil without
 	identity *identity // nil unless root
-	tmp      string    // folder for temporary files when off
+	userns   *os.File  // the holder's, nil without
+	stem     bool
+	tmp      string // folder for temporary files when off
 
 	outOfMemory atomic.Bool  // killed by the memory watch
 	peak        atomic.Int64 // bytes, as far as seen
 
-	mu     sync.Mutex // held to signal, so that no pid is used after its end
-	reaped bool       // guarded by mu
+	mu      sync.Mutex // held to signal, so that no pid is used after its end
+	reaped  bool       // guarded by mu
+	limits  limits     // guarded by mu
+	assumed bool       // guarded by mu
 
 	exit Exit // written before done is closed
 	done chan struct{}
@@ -224,6 +227,9 @@ func (p *Process) release() error {
 	}
 	if p.identity != nil {
 		p.sandbox.identities.release(p.identity)
+	}
+	if p.userns != nil {
+		p.sandbox.holder.release(p.userns)
 	}
 	if p.tmp != "" {
 		errs = append(errs, os.RemoveAll(p.tmp))

@@ -49,6 +49,7 @@ type Sandbox struct {
 	seccomp    *os.File      // nil when off
 	cgroups    *hierarchy    // nil when there are none for us
 	identities *identityPool // nil unless root
+	holder     *holder       // nil as root, and where there can be none
 	canAssume  bool
 
 	quit chan struct{}
@@ -119,7 +120,7 @@ func (s *Sandbox) open(cfg Config) error {
 	if err := s.probe(); err != nil {
 		return err
 	}
-	s.probeAssume()
+	s.probeAssume(newHolder)
 	return nil
 }
 
@@ -234,6 +235,9 @@ func (s *Sandbox) close() error {
 	}
 	close(s.quit)
 	s.work.Wait()
+	if s.holder != nil {
+		s.holder.close()
+	}
 	s.starter.close()
 
 	var errs []error

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 	if err := s.reserve(spec.ID); err != nil {
 		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
 	}
-	p := &Process{sandbox: s, id: spec.ID, limits: limitsOf(spec), done: make(chan struct{})}
+	p := &Process{sandbox: s, id: spec.ID, limits: limitsOf(spec), stem: spec.Stem, done: make(chan struct{})}
 	if s.on {
 		err = p.startInside(spec)
 	} else {
@@ -87,6 +88,11 @@ func (p *Process) startInside(spec Spec) error {
 			return err
 		}
 	}
+	if s.holder.works() {
+		if p.userns, err = s.holder.acquire(); err != nil {
+			return err
+		}
+	}
 	if s.cgroups != nil {
 		if p.cgroup, err = s.cgroups.add(p.id, p.limits); err != nil {
 			return err
@@ -97,13 +103,17 @@ func (p *Process) startInside(spec Spec) error {
 	defer ours.close()
 	ours.next = 3 + len(spec.ExtraFiles)
 	options = append(options, "--seccomp", ours.reopen(s.seccomp), "--info-fd", ours.pipe())
-	if p.identity != nil {
+	switch {
+	case p.identity != nil:
 		// bwrap leaves userns2 open for the command, but closes sync-fd there.
 		userns := ours.reopen(p.identity.userns)
 		options = append(options, "--userns2", userns, "--sync-fd", userns,
 			"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
-	} else {
-		options = append(options, "--unshare-user", "--uid", fmt.Sprint(insideUID), "--gid", fmt.Sprint(insideGID), "--cap-drop", "ALL")
+	case p.userns != nil:
+		userns := ours.reopen(p.userns)
+		options = append(options, "--userns", userns, "--sync-fd", userns, "--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideGID), "--cap-drop", "ALL")
+	default:
+		options = append(options, "--unshare-user", "--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideGID), "--cap-drop", "ALL")
 	}
 	command, env, script := s.command(spec)
 	args, err := argsFile(options, env)

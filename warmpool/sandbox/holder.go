@@ -1,0 +1,247 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A holder is a process of this program that does in environments what a gateway
+// that is not root cannot: it is root of a user namespace, and each environment is
+// in one below. The gateway, which has many threads, may enter neither; the holder
+// is born in its own, and a thread of it may enter the mounts and the network of
+// those below.
+//
+//	gateway, any user
+//	   |-- holder          user namespace H: root, mapped to the gateway's user
+//	   '-- bwrap --userns E    user namespace E, below H: the function
+//
+// Where it cannot be or has ended, bwrap makes the user namespaces, and there are
+// no stems.
+type holder struct {
+	cmd *exec.Cmd
+
+	mu   sync.Mutex
+	conn int        // guarded by mu; a socket of packets
+	lost error      // guarded by mu; why it is of no use any more
+	free []*os.File // guarded by mu; user namespaces to be used again
+}
+
+// holderName is the name by which this program knows that it is a holder.
+const holderName = "hearth-holder"
+
+// holderTimeout bounds what a holder does, which takes milliseconds.
+var holderTimeout = unix.Timeval{Sec: 10}
+
+// An order is what the gateway asks of the holder. With it may go a descriptor:
+// the namespace that it is about.
+type order struct {
+	Do     string // one of the constants below
+	Late   lateMounts
+	Listen string // an address
+}
+
+const (
+	orderUserns = "userns" // answered with a new user namespace
+	orderMount  = "mount"
+	orderListen = "listen" // answered with a socket
+)
+
+// An answer is the holder's, perhaps with a descriptor.
+type answer struct{ Error string }
+
+// maxOrder bounds an order in bytes: a few paths.
+const maxOrder = 64 << 10
+
+func newHolder(s *starter) (*holder, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	h := &holder{conn: fds[0]}
+	theirs := os.NewFile(uintptr(fds[1]), "holder")
+	defer theirs.Close()
+	if err := unix.SetsockoptTimeval(h.conn, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &holderTimeout); err != nil {
+		unix.Close(h.conn)
+		return nil, err
+	}
+	h.cmd = &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{holderName}, Env: []string{}, Dir: "/",
+		Stderr: os.Stderr, ExtraFiles: []*os.File{theirs},
+		SysProcAttr: &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+			Pdeathsig:   syscall.SIGKILL,
+		},
+	}
+	s.do(func() { err = h.cmd.Start() })
+	if err != nil {
+		unix.Close(h.conn)
+		return nil, err
+	}
+	return h, nil
+}
+
+// do has the holder carry out an order, about a namespace or nil.
+func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
+	message, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(message) > maxOrder {
+		return nil, fmt.Errorf("paths of %d bytes are too long", len(message))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost != nil {
+		return nil, h.lost
+	}
+	if err := send(h.conn, message, namespace); err != nil {
+		return nil, h.lose(err)
+	}
+	reply, file, err := receive(h.conn)
+	if err != nil {
+		return nil, h.lose(err)
+	}
+	var a answer
+	if err := json.Unmarshal(reply, &a); err != nil {
+		return nil, h.lose(err)
+	}
+	if a.Error != "" {
+		return nil, errors.New(a.Error)
+	}
+	if wants := o.Do != orderMount; wants != (file != nil) {
+		return nil, h.lose(errors.New("its answer is not complete"))
+	}
+	return file, nil
+}
+
+// lose gives the holder up: an answer that comes late would be taken for that to
+// another order. It needs mu.
+func (h *holder) lose(err error) error {
+	h.lost = fmt.Errorf("the process that mounts has ended or does not answer: restart this server to have stems: %w", err)
+	h.cmd.Process.Kill()
+	return h.lost
+}
+
+// works reports whether the holder is of use. A nil holder is not.
+func (h *holder) works() bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost == nil
+}
+
+// acquire is a user namespace that only one environment uses at a time.
+func (h *holder) acquire() (*os.File, error) {
+	h.mu.Lock()
+	if n := len(h.free); n > 0 {
+		userns := h.free[n-1]
+		h.free = h.free[:n-1]
+		h.mu.Unlock()
+		return userns, nil
+	}
+	h.mu.Unlock()
+	userns, err := h.do(order{Do: orderUserns}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a user namespace: %w", err)
+	}
+	return userns, nil
+}
+
+func (h *holder) release(userns *os.File) {
+	h.mu.Lock()
+	h.free = append(h.free, userns)
+	h.mu.Unlock()
+}
+
+func (h *holder) mount(namespace *os.File, late lateMounts) error {
+	_, err := h.do(order{Do: orderMount, Late: late}, namespace)
+	return err
+}
+
+func (h *holder) listen(namespace *os.File, address string) (net.Listener, error) {
+	f, err := h.do(order{Do: orderListen, Listen: address}, namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return net.FileListener(f)
+}
+
+// close ends the process, when no environment is left.
+func (h *holder) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = ErrClosed
+	unix.Close(h.conn)
+	h.cmd.Process.Kill()
+	h.cmd.Wait() // killed, is all that it can say
+	for _, userns := range h.free {
+		userns.Close()
+	}
+	h.free = nil
+}
+
+// send sends a packet, with a descriptor if f is not nil.
+func send(conn int, message []byte, f *os.File) error {
+	var rights []byte
+	if f != nil {
+		rights = unix.UnixRights(int(f.Fd()))
+	}
+	return retry(func() error { return unix.Sendmsg(conn, message, rights, nil, unix.MSG_NOSIGNAL) })
+}
+
+// receive receives a packet, and the descriptor with it or nil.
+func receive(conn int) ([]byte, *os.File, error) {
+	message, rights := make([]byte, maxOrder), make([]byte, unix.CmsgSpace(4))
+	var n, nRights, flags int
+	err := retry(func() (err error) {
+		n, nRights, flags, _, err = unix.Recvmsg(conn, message, rights, unix.MSG_CMSG_CLOEXEC)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if n == 0 {
+		return nil, nil, errors.New("the connection is closed")
+	}
+	var file *os.File
+	if nRights > 0 {
+		messages, err := unix.ParseSocketControlMessage(rights[:nRights])
+		if err != nil || len(messages) != 1 {
+			return nil, nil, errors.New("a descriptor was lost")
+		}
+		fds, err := unix.ParseUnixRights(&messages[0])
+		if err != nil || len(fds) != 1 {
+			return nil, nil, errors.New("a descriptor was lost")
+		}
+		file = os.NewFile(uintptr(fds[0]), "passed")
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		if file != nil {
+			file.Close()
+		}
+		return nil, nil, errors.New("a packet was cut short")
+	}
+	return message[:n], file, nil
+}
+
+// retry repeats a call that a signal interrupts, as Go's own do.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

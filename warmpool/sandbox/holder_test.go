@@ -1,0 +1,147 @@
+package sandbox
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
+)
+
+// withHolder is a Sandbox of a user that is not root: as root these tests have
+// nothing to do, TestUnprivilegedGateway runs them.
+func withHolder(t *testing.T) *Sandbox {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		t.Skip("a gateway that is root has no holder")
+	}
+	s := open(t, Config{})
+	if !s.CanAssume() || !s.CanListen() {
+		t.Fatal("there is no holder")
+	}
+	return s
+}
+
+func TestHolderThatIsLostCostsStemsAndNothingElse(t *testing.T) {
+	s := withHolder(t)
+	before := start(t, s, Spec{ID: "before", Args: []string{"sh", "-c", "echo runs; read -r line <&3; echo on"}})
+	before.line()
+	st := bootStem(t, s, "stem")
+	if err := unix.Kill(s.holder.cmd.Process.Pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Assume(Assumption{}); err == nil || !strings.Contains(err.Error(), "restart this server") {
+		t.Errorf("got %v", err)
+	}
+	if s.CanAssume() || s.CanListen() {
+		t.Error("stems without a holder")
+	}
+	if got := run(t, s, "id -u", Spec{ID: "after"}); got != "993" {
+		t.Errorf("a new environment says %q", got)
+	}
+	if _, err := before.stdin.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := before.line(); got != "on" {
+		t.Errorf("the environment from before says %q", got)
+	}
+}
+
+func TestHolderIsOutOfSightOfFunctions(t *testing.T) {
+	s := withHolder(t)
+	st := bootStem(t, s, "stem")
+	if err := st.Assume(Assumption{Mounts: []Mount{{folder(t, nil), TaskRoot}}}); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"ls -d /proc/[0-9]* | wc -l":                                      "4", // bwrap, the shell, ls and wc
+		"grep -c hearth-holder /proc/[0-9]*/cmdline":                      "",
+		"tr -s ' ' </proc/self/uid_map":                                   " 993 0 1",
+		"nsenter --user=/proc/1/ns/user true 2>&1 | grep -o 'not perm.*'": "not permitted",
+	} {
+		got := st.run(line)
+		if want == "" && !strings.Contains(got, ":1") || want != "" && strings.Contains(got, strings.TrimSpace(want)) {
+			continue
+		}
+		t.Errorf("%s: got %q, want %q", line, got, want)
+	}
+}
+
+func TestHolderEndsWithItsSandbox(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("a gateway that is root has no holder")
+	}
+	before := openFiles(t)
+	s, err := New(Config{}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := s.holder.cmd.Process.Pid
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, 0); err == nil {
+		t.Error("the holder is left")
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files open, %d before", after, before)
+	}
+}
+
+// What comes from the gateway is trusted; what is wrong with it is said anyway.
+func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {
+	for message, want := range map[string]string{
+		"{":                "unexpected end",
+		`{"Do":"mount"}`:   "no namespace",
+		`{"Do":"listen"}`:  "no namespace",
+		`{"Do":"destroy"}`: "no namespace",
+	} {
+		if _, err := carryOut([]byte(message), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", message, err, want)
+		}
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for message, want := range map[string]string{
+		`{"Do":"destroy"}`:                   "unknown",
+		`{"Do":"mount"}`:                     "enter the mount namespace",
+		`{"Do":"listen","Listen":":no:no:"}`: "enter the network",
+	} {
+		if _, err := carryOut([]byte(message), null); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", message, err, want)
+		}
+	}
+}
+
+// Where this program may not make user namespaces but bwrap may, as by AppArmor's
+// profiles, functions run all the same.
+func TestWithoutAHolderThereAreNoStemsAndItIsSaid(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("a gateway that is root has no holder")
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	s := open(t, Config{})
+	s.log = zap.New(core)
+	s.holder.close()
+	s.canAssume = false
+	s.probeAssume(func(*starter) (*holder, error) { return nil, exec.ErrNotFound })
+	if s.CanAssume() || s.CanListen() {
+		t.Error("stems without a holder")
+	}
+	if n := logs.FilterMessageSnippet("no stems").Len(); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
+	if got := run(t, s, "id -u", Spec{}); got != "993" {
+		t.Errorf("an environment says %q", got)
+	}
+	env := start(t, s, Spec{ID: "listen", Network: NetworkNone, Args: []string{"sh", "-c", "read -r line <&3"}})
+	if _, err := env.Listen("127.0.0.1:9001"); err == nil || !strings.Contains(err.Error(), "network host") {
+		t.Errorf("got %v", err)
+	}
+}
