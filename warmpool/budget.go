@@ -32,7 +32,11 @@ func (p *Pool) reserve(memoryMB int) bool {
 			return true
 		}
 		groups := p.snapshot()
+		missingMB := p.budget.usedMemoryMB - p.budget.stemMB + memoryMB - p.budget.memoryMB
 		p.mu.Unlock()
+		if missingMB > idleMB(groups) {
+			return false // giving up all that is idle would not help
+		}
 
 		var cheapest *member
 		var lowest float64
@@ -53,6 +57,23 @@ func (p *Pool) reserve(memoryMB int) bool {
 			<-gone
 		}
 	}
+}
+
+// idleMB is what giving up all idle environments would free.
+func idleMB(groups []*Group) int {
+	sum := 0
+	for _, g := range groups {
+		g.mu.Lock()
+		spare := g.spare()
+		for _, m := range g.members {
+			if spare > 0 && !m.dead && m.load == 0 {
+				sum += m.memoryMB
+				spare--
+			}
+		}
+		g.mu.Unlock()
+	}
+	return sum
 }
 
 // unreserve undoes reserve and lets starts that found no room try again.

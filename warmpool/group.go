@@ -26,6 +26,7 @@ type member struct {
 	idleSince   time.Time
 	spent       time.Duration // of the last call
 	ran         bool          // a call since it was idle last
+	fresh       bool          // it has run no call: its first is no use after idling
 	priority    float64       // of keeping it, since it is idle
 	used        bool          // since its memory was sampled last
 }
@@ -319,16 +320,19 @@ func (g *Group) settle(m *member) {
 		m.available = true
 		g.available = append(g.available, m)
 	}
+	// Before it goes to who waits: then it has not been idle at all.
+	if m.load == 0 {
+		now := time.Now()
+		if m.ran && !m.fresh {
+			g.history.Used(now.Sub(m.idleSince) - m.spent)
+		}
+		m.ran, m.fresh = false, m.fresh && !m.ran
+		m.idleSince, g.lastUse = now, now
+	}
 	if g.waiters.len() > 0 {
 		g.serve()
 	}
 	if m.load == 0 {
-		now := time.Now()
-		if m.ran {
-			g.history.Used(now.Sub(m.idleSince) - m.spent)
-			m.ran = false
-		}
-		m.idleSince, g.lastUse = now, now
 		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.memoryMB)
 		g.pool.relieve()
 	}

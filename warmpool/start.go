@@ -70,6 +70,7 @@ func (g *Group) start(initialization string) {
 	if !wanted {
 		<-slots
 		g.abandonStart()
+		g.grow() // somebody may have come since, and counted on this start
 		return
 	}
 	fits := p.reserve(f.MemoryMB)
@@ -144,7 +145,7 @@ func (g *Group) started(f *function.Function, generation int, initialization str
 		return
 	}
 	m := &member{group: g, env: env, memoryMB: f.MemoryMB, generation: generation,
-		provisioned: initialization == Provisioned, idleSince: time.Now()}
+		provisioned: initialization == Provisioned, idleSince: time.Now(), fresh: true}
 	g.failures, g.failed = 0, nil
 	g.history.Started(env.InitDuration)
 	if len(g.members) == 0 && !g.lastUse.IsZero() {

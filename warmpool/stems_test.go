@@ -165,3 +165,51 @@ func TestStartThatSucceedsEndsTheBackOff(t *testing.T) {
 		t.Errorf("%d failures are remembered, the last %v", g.failures, g.failed)
 	}
 }
+
+func TestFunctionThatCannotFitLeavesTheOthersWarm(t *testing.T) {
+	w := newWorld(t, Config{MemoryMB: 1024})
+	var groups []*Group
+	for _, name := range []string{"a", "b", "c"} {
+		g := w.group(name, nil)
+		if err := echo(t, g, "1"); err != nil {
+			t.Fatal(err)
+		}
+		groups = append(groups, g)
+	}
+	huge := w.group("huge", func(f *function.Function) {
+		f.MemoryMB = 2048
+		f.QueueTimeout = 50 * time.Millisecond
+	})
+	var throttled *ThrottledError
+	if err := echo(t, huge, "1"); !errors.As(err, &throttled) {
+		t.Errorf("got %v", err)
+	}
+	for _, g := range groups {
+		if s := g.Stat(); s.Idle != 1 {
+			t.Errorf("%s has %+v left", g.name, s)
+		}
+	}
+}
+
+func TestBusyTimeIsNotTakenForIdleTime(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", reserved(1))
+	done := make(chan struct{})
+	for range 15 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			_ = g.Invoke(t.Context(), sleep(t, 100))
+		}()
+	}
+	for range 15 {
+		<-done
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if uses := g.history.Uses(); uses < 14 || uses > 16 {
+		t.Errorf("%v uses of 15 calls", uses)
+	}
+	if window := g.history.Window(time.Hour); window != time.Minute {
+		t.Errorf("calls without a pause have a window of %s", window)
+	}
+}

@@ -83,7 +83,7 @@ func (h *History) Started(took time.Duration) {
 // idle times that it was kept for.
 func (h *History) Missed(idle time.Duration) {
 	h.Used(idle)
-	h.uses-- // Started counts it
+	h.uses = 1 // uses before do not count any more, as in FaasCache
 }
 
 // Uses is how often the function was used, old uses counting less.
