@@ -116,8 +116,9 @@ func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
 
 func TestLimitsOfAFunctionHoldInAStem(t *testing.T) {
 	s := newServer(t, "", "")
+	// Memory is held for longer than it takes until it is looked at.
 	code := s.code("fill", map[string]string{"app.py": `
-import os
+import os, time
 def handler(event, context):
     if event["rawPath"].endswith("tmp"):
         written = 0
@@ -130,6 +131,7 @@ def handler(event, context):
         os.unlink("/tmp/fill")
         return {"statusCode": 200, "body": "tmp holds %d" % (written // 10 * 10)}
     block = b"x" * (300 << 20)
+    time.sleep(1)
     return {"statusCode": 200, "body": "memory holds %d" % (len(block) >> 20)}
 `})
 	s.configure(pythonFunction("small", code, "memory 128\ntimeout 20s")+
