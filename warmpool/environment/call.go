@@ -41,6 +41,7 @@ type Call struct {
 	Version   string         // for the START line
 	Timeout   time.Duration  // of the function
 	Stream    ResponseStream // nil: a streamed response is gathered in Payload
+	Tail      bool           // keep the end of what the invocation logs in LogTail
 
 	// Frame is the invoke frame, made by runtimes.BeginInvoke and whatever event
 	// was appended to it.
@@ -50,6 +51,7 @@ type Call struct {
 	Payload  []byte        // the result or the error, as JSON (a streamed one: its bytes)
 	Duration time.Duration // of the handler, as the runtime measured it
 	Streamed bool          // the response was streamed (to Stream, if there is one)
+	LogTail  []byte        // at most logs.MaxTail bytes, if Tail asked for them
 
 	seq  uint32
 	wake chan struct{} // holds one token: look at the fields below again

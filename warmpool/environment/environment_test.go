@@ -265,6 +265,21 @@ func TestLinesAreTiedToTheirRequestInOrder(t *testing.T) {
 
 // Many callers at once on one environment: every call is answered with its own
 // result, whoever reads.
+func TestTheEndOfTheLogIsKeptForWhoAsksForIt(t *testing.T) {
+	w := start(t, 1)
+	c := newCall(t, "r7", 5*time.Second, deed{Do: "log", Text: "hello"})
+	c.Tail = true
+	if err := w.Invoke(c); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(c.LogTail); !strings.HasPrefix(got, "START RequestId: r7 Version: $LATEST\nhello\nEND RequestId: r7\nREPORT RequestId: r7\t") {
+		t.Errorf("the tail is %q", got)
+	}
+	if c := w.invoke(deed{Do: "log", Text: "hello"}); c.LogTail != nil {
+		t.Errorf("a call that did not ask has the tail %q", c.LogTail)
+	}
+}
+
 func TestCallsWrittenAheadGetTheirOwnResults(t *testing.T) {
 	w := start(t, 1)
 	var wg sync.WaitGroup

@@ -16,6 +16,10 @@ import (
 // run. There is no context: an invocation that has begun runs to its end or its
 // timeout even when nobody waits for it any more, as on Lambda.
 func (e *Environment) Invoke(c *Call) error {
+	if c.Tail {
+		tail := e.spec.Log.Tail(c.RequestID)
+		defer func() { c.LogTail = tail.Close() }()
+	}
 	e.order.Lock()
 	now := time.Now()
 	e.mu.Lock()
