@@ -112,6 +112,17 @@ func (c *Catalog) Refresh(ctx context.Context, name, qualifier string) error {
 	return err
 }
 
+// Initialized is how many environments of a qualifier have had their init phase, and
+// not ended.
+func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int, error) {
+	g, err := c.Group(ctx, name, qualifier)
+	if err != nil {
+		return 0, err
+	}
+	stat := g.Stat()
+	return stat.Idle + stat.Busy, nil
+}
+
 // Sweep lets go of the functions that do not exist any more.
 func (c *Catalog) Sweep(ctx context.Context) error {
 	return c.sweep(ctx, func(version) bool { return true })

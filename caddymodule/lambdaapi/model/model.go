@@ -14,7 +14,14 @@ var table []byte
 type Table struct {
 	Operations []*Operation      `json:"operations"`
 	Shapes     map[string]*Shape `json:"shapes"`
-	Exceptions map[string]int    `json:"exceptions"` // HTTP status by name
+
+	Exceptions map[string]Exception `json:"exceptions"` // by name
+}
+
+// An Exception is an error of the API.
+type Exception struct {
+	Status  int    `json:"status"`  // HTTP
+	Message string `json:"message"` // the member that holds the text: message or Message
 }
 
 // An Operation is one call of the API.
@@ -65,7 +72,7 @@ type Member struct {
 // A Model is the table, ready for use. It does not change.
 type Model struct {
 	operations []*Operation
-	exceptions map[string]int
+	exceptions map[string]Exception
 	root       node
 }
 
@@ -108,14 +115,12 @@ func (s *Shape) link(t *Table) (err error) {
 // Operations are all operations of the API in the order of their names.
 func (m *Model) Operations() []*Operation { return m.operations }
 
-// Status is the HTTP status of an exception, 400 for one that the model does not
-// know: those common to all services.
+// Exception describes an exception; ok is false for those that the model does not
+// know, because they are common to all services.
 // https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
-func (m *Model) Status(exception string) int {
-	if status := m.exceptions[exception]; status != 0 {
-		return status
-	}
-	return 400
+func (m *Model) Exception(name string) (e Exception, ok bool) {
+	e, ok = m.exceptions[name]
+	return e, ok
 }
 
 // lowerFirst is a member's name as AWS's messages have it: functionName, but

@@ -233,12 +233,20 @@ func TestMembersComeFromPathQueryHeaderAndBody(t *testing.T) {
 	}
 }
 
-func TestAnExceptionHasItsStatus(t *testing.T) {
+func TestAnExceptionHasItsStatusAndForm(t *testing.T) {
 	m := model.New()
-	for name, want := range map[string]int{"ResourceNotFoundException": 404, "PreconditionFailedException": 412, "ServiceException": 500, "ValidationException": 400} {
-		if got := m.Status(name); got != want {
-			t.Errorf("status of %s is %d, want %d", name, got, want)
+	for name, want := range map[string]model.Exception{
+		"ResourceNotFoundException":      {Status: 404, Message: "Message"},
+		"PreconditionFailedException":    {Status: 412, Message: "message"},
+		"InvalidParameterValueException": {Status: 400, Message: "message"},
+		"ServiceException":               {Status: 500, Message: "Message"},
+	} {
+		if got, ok := m.Exception(name); got != want || !ok {
+			t.Errorf("%s is %+v, %v, want %+v", name, got, ok, want)
 		}
+	}
+	if e, ok := m.Exception("ValidationException"); ok {
+		t.Errorf("ValidationException, which is no service's own, is %+v", e)
 	}
 }
 

@@ -100,7 +100,7 @@ func condense(r io.Reader, w io.Writer) error {
 	if err := json.NewDecoder(r).Decode(&s); err != nil {
 		return fmt.Errorf("read the service model: %w", err)
 	}
-	t := model.Table{Shapes: map[string]*model.Shape{}, Exceptions: map[string]int{}}
+	t := model.Table{Shapes: map[string]*model.Shape{}, Exceptions: map[string]model.Exception{}}
 	for _, name := range slices.Sorted(maps.Keys(s.Operations)) {
 		o := s.Operations[name]
 		operation := &model.Operation{
@@ -109,7 +109,7 @@ func condense(r io.Reader, w io.Writer) error {
 		}
 		for _, e := range o.Errors {
 			operation.Errors = append(operation.Errors, e.Shape)
-			t.Exceptions[e.Shape] = s.Shapes[e.Shape].Error.HTTPStatusCode
+			t.Exceptions[e.Shape] = s.exception(e.Shape)
 		}
 		t.Operations = append(t.Operations, operation)
 		if err := s.add(&t, o.Input.Shape); err != nil {
@@ -117,6 +117,16 @@ func condense(r io.Reader, w io.Writer) error {
 		}
 	}
 	return write(w, &t)
+}
+
+func (s *service) exception(name string) model.Exception {
+	e := model.Exception{Status: s.Shapes[name].Error.HTTPStatusCode, Message: "message"}
+	for _, m := range s.Shapes[name].Members {
+		if m.name == "Message" {
+			e.Message = m.name
+		}
+	}
+	return e
 }
 
 // add takes the shape over, and those it is made of.
@@ -181,8 +191,12 @@ func write(w io.Writer, t *model.Table) error {
 		fmt.Fprintf(b, "%q: ", name)
 		line(t.Shapes[name], i == len(names)-1)
 	}
-	b.WriteString("},\n\"exceptions\": ")
-	line(t.Exceptions, true)
-	b.WriteString("}\n")
+	b.WriteString("},\n\"exceptions\": {\n")
+	names = slices.Sorted(maps.Keys(t.Exceptions))
+	for i, name := range names {
+		fmt.Fprintf(b, "%q: ", name)
+		line(t.Exceptions[name], i == len(names)-1)
+	}
+	b.WriteString("}}\n")
 	return b.Flush()
 }

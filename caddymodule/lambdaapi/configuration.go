@@ -1,0 +1,177 @@
+package lambdaapi
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// lambdaTime is how Lambda writes most times.
+const lambdaTime = "2006-01-02T15:04:05.000-0700"
+
+// configuration is a version of a function as clients see it.
+// https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+type configuration struct {
+	FunctionName, FunctionArn string
+	Runtime                   string `json:",omitempty"`
+	Role                      string `json:",omitempty"`
+	Handler                   string `json:",omitempty"`
+	CodeSize                  int64
+	Description               string
+	Timeout, MemorySize       int
+	LastModified              string
+	CodeSha256, Version       string
+	DeadLetterConfig          *targetArn `json:",omitempty"`
+	Environment               *variables `json:",omitempty"`
+	TracingConfig             mode
+	RevisionId                string
+	Layers                    []layerOf `json:",omitempty"`
+	State                     string
+	StateReason               string `json:",omitempty"`
+	StateReasonCode           string `json:",omitempty"`
+	LastUpdateStatus          string
+	LastUpdateStatusReason    string `json:",omitempty"`
+	LastUpdateStatusCode      string `json:"LastUpdateStatusReasonCode,omitempty"`
+	PackageType               string
+	Architectures             []string
+	EphemeralStorage          size
+	SnapStart                 snapStart
+	LoggingConfig             loggingConfig
+}
+
+type (
+	targetArn     struct{ TargetArn string }
+	variables     struct{ Variables map[string]string }
+	mode          struct{ Mode string }
+	size          struct{ Size int }
+	snapStart     struct{ ApplyOn, OptimizationStatus string }
+	loggingConfig struct{ LogFormat, LogGroup string }
+	layerOf       struct {
+		Arn      string
+		CodeSize int64
+	}
+)
+
+// configurationOf is the version v as it is seen under a qualifier: "" for the
+// function's own ARN.
+func (a *API) configurationOf(v *registry.Version, qualifier string) *configuration {
+	c := &configuration{
+		FunctionName: v.FunctionName, FunctionArn: a.Account.ARN(v.FunctionName, qualifier),
+		Runtime: v.Runtime, Role: v.Role, Handler: v.Handler, CodeSize: v.Code.Size, Description: v.Description,
+		Timeout: orDefault(v.Timeout, int(function.DefaultTimeout.Seconds())), MemorySize: orDefault(v.MemorySize, function.DefaultMemoryMB),
+		LastModified: v.LastModified.UTC().Format(lambdaTime), CodeSha256: v.Code.SHA256, Version: v.Version,
+		TracingConfig: mode{orDefault(v.TracingMode, "PassThrough")}, RevisionId: v.RevisionID,
+		State: v.State.State, StateReason: v.State.Reason, StateReasonCode: v.State.ReasonCode,
+		LastUpdateStatus: v.State.UpdateStatus, LastUpdateStatusReason: v.State.UpdateReason, LastUpdateStatusCode: v.State.UpdateReasonCode,
+		PackageType: orDefault(v.PackageType, "Zip"), Architectures: v.Architectures,
+		EphemeralStorage: size{orDefault(v.EphemeralStorage, function.DefaultEphemeralStorageMB)},
+		SnapStart:        snapStart{"None", "Off"},
+		LoggingConfig:    loggingConfig{"Text", logGroup(v.FunctionName)},
+	}
+	if len(c.Architectures) == 0 {
+		c.Architectures = []string{architecture()}
+	}
+	if len(v.Environment) > 0 {
+		c.Environment = &variables{v.Environment}
+	}
+	if v.DeadLetterTarget != "" {
+		c.DeadLetterConfig = &targetArn{v.DeadLetterTarget}
+	}
+	for _, l := range v.Layers {
+		c.Layers = append(c.Layers, layerOf{l.ARN, l.Code.Size})
+	}
+	return c
+}
+
+func orDefault[T comparable](value, instead T) T {
+	var zero T
+	if value == zero {
+		return instead
+	}
+	return value
+}
+
+// version reads the version that a reference leads to; an alias leads to its main
+// one.
+func (a *API) version(r *request, f reference) (*registry.Version, error) {
+	version := f.orLatest()
+	if version != function.Latest && !isNumber(version) {
+		alias, err := a.Registry.Alias(r.Context(), f.name, version)
+		if err != nil {
+			return nil, a.notFound(err, f)
+		}
+		version = alias.FunctionVersion
+	}
+	v, err := a.Registry.Version(r.Context(), f.name, version)
+	if errors.Is(err, registry.ErrInvalid) {
+		err = fmt.Errorf("%w: %w", registry.ErrNotFound, err) // a number that no version has
+	}
+	return v, a.notFound(err, f)
+}
+
+func isNumber(qualifier string) bool {
+	_, err := strconv.ParseUint(qualifier, 10, 64)
+	return err == nil
+}
+
+type functionInput struct{ FunctionName, Qualifier string }
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
+func getFunctionConfiguration(a *API, r *request, in *functionInput) (*configuration, error) {
+	f, err := a.find(in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.version(r, f)
+	if err != nil {
+		return nil, err
+	}
+	return a.configurationOf(v, f.qualifier), nil
+}
+
+type updateConfigurationInput struct {
+	FunctionName, RevisionId string
+	settings
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInput) (*configuration, error) {
+	name, err := a.findWhole(in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.refuse(name); err != nil {
+		return nil, err
+	}
+	layers, err := a.layers(r, in.Layers)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.Registry.Update(r.Context(), name, in.RevisionId, func(v *registry.Version) error {
+		in.apply(&v.Configuration)
+		if in.Layers != nil {
+			v.Layers = layers
+			if err := a.checkSize(v.Code, layers); err != nil {
+				return err
+			}
+		}
+		v.State = ready
+		return a.checkVersion(r, v)
+	})
+	if err != nil {
+		return nil, a.notFound(err, reference{name: name})
+	}
+	a.refresh(r.Context(), name, function.Latest)
+	return a.configurationOf(&v, ""), nil
+}
+
+// ready is the state of every function that an answer tells of: its code is
+// unpacked and its configuration checked by then.
+var ready = registry.State{State: "Active", UpdateStatus: "Successful"}
+
+// formatTime writes a time as function URLs have it.
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

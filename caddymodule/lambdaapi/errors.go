@@ -1,0 +1,160 @@
+package lambdaapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// An Exception is an error under AWS's name for it.
+type Exception struct {
+	Name    string // e.g. ResourceNotFoundException
+	Message string
+	Reason  string // of a TooManyRequestsException
+	status  int    // if the model does not know
+}
+
+func (e *Exception) Error() string { return e.Name + ": " + e.Message }
+
+func exception(name, message string) error { return &Exception{Name: name, Message: message} }
+
+// invalid is what AWS says of a value that the service model allows.
+func invalid(message string) error { return exception("InvalidParameterValueException", message) }
+
+// common are the statuses of errors that all services have and the model of Lambda
+// does not name. Those that are not here are 400.
+var common = map[string]int{
+	"AccessDeniedException":          http.StatusForbidden,
+	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
+}
+
+// texts are what AWS says where the registry only names the thing.
+const preconditionText = "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the latest Revision Id"
+
+// missing gives ErrNotFound AWS's text; other errors stay.
+func missing(err error, text string) error {
+	if errors.Is(err, registry.ErrNotFound) {
+		return exception("ResourceNotFoundException", text)
+	}
+	return err
+}
+
+// outdated names where the latest revision ID is to be had.
+func outdated(err error, api string) error {
+	if errors.Is(err, registry.ErrPrecondition) {
+		return exception("PreconditionFailedException", strings.Replace(preconditionText, "%s", api, 1))
+	}
+	return err
+}
+
+// exceptionOf is the one table of what a client of the API is told.
+func (a *API) exceptionOf(err error) *Exception {
+	var known *Exception
+	var unsigned *sigv4.Error
+	var violated *model.ValidationError
+	var format *model.FormatError
+	var throttled *warmpool.ThrottledError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &unsigned):
+		return &Exception{Name: unsigned.Code, Message: unsigned.Message, status: unsigned.Status}
+	case errors.As(err, &violated):
+		return &Exception{Name: "ValidationException", Message: violated.Error()}
+	case errors.As(err, &format):
+		return &Exception{Name: "SerializationException", Message: format.Message}
+	case errors.As(err, &throttled):
+		return &Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: throttled.Reason}
+	case errors.Is(err, registry.ErrNotFound):
+		return &Exception{Name: "ResourceNotFoundException", Message: textOf(err, registry.ErrNotFound)}
+	case errors.Is(err, registry.ErrConflict):
+		return &Exception{Name: "ResourceConflictException", Message: textOf(err, registry.ErrConflict)}
+	case errors.Is(err, registry.ErrPrecondition):
+		return &Exception{Name: "PreconditionFailedException", Message: strings.Replace(preconditionText, "%s", "GetFunction/GetAlias", 1)}
+	case errors.Is(err, registry.ErrInvalid):
+		return &Exception{Name: "InvalidParameterValueException", Message: textOf(err, registry.ErrInvalid)}
+	case errors.Is(err, registry.ErrReadOnly):
+		// Not a conflict: tools wait for those to pass.
+		return &Exception{Name: "InvalidParameterValueException", Message: err.Error()}
+	case errors.Is(err, code.ErrTooLarge):
+		return &Exception{Name: "RequestEntityTooLargeException", Message: "Zipped size must be smaller than " + strconv.Itoa(code.MaxUpload) + " bytes"}
+	case errors.Is(err, code.ErrInvalid):
+		return &Exception{Name: "InvalidParameterValueException", Message: textOf(err, code.ErrInvalid)}
+	case errors.Is(err, function.ErrOtherRegion):
+		_, text, _ := strings.Cut(err.Error(), ": functions")
+		return &Exception{Name: "ResourceNotFoundException", Message: "Functions" + text}
+	case errors.Is(err, function.ErrOtherAccount):
+		return &Exception{Name: "AccessDeniedException", Message: err.Error()}
+	case errors.Is(err, warmpool.ErrClosed):
+		return &Exception{Name: "ServiceException", Message: "The function or the service is being stopped. Try again."}
+	}
+	return nil
+}
+
+// textOf is an error without the sentinel's own text.
+func textOf(err, sentinel error) string {
+	text := strings.TrimSuffix(err.Error(), ": "+sentinel.Error())
+	return strings.TrimPrefix(text, sentinel.Error()+": ")
+}
+
+// refuse answers with an error. What is the server's own fault is logged, and not
+// told.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := a.exceptionOf(err)
+	if e == nil {
+		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+			return // nobody is there to tell
+		}
+		a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+			zap.String("request_id", w.Header().Get("X-Amzn-Requestid")), zap.Error(err))
+		e = &Exception{Name: "ServiceException", Message: "The service encountered an internal error."}
+	}
+	status, body := a.form(e)
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Amzn-Errortype", e.Name)
+	if e.Name == "TooManyRequestsException" {
+		header.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+// form is the status and the body of an exception.
+func (a *API) form(e *Exception) (status int, body []byte) {
+	status = e.status
+	fields := map[string]string{"message": e.Message}
+	if known, ok := a.model.Exception(e.Name); ok {
+		status = known.Status
+		fields = map[string]string{known.Message: e.Message, "Type": "User"}
+		if status >= http.StatusInternalServerError {
+			fields["Type"] = "Service"
+		}
+	}
+	if e.Reason != "" {
+		fields["Reason"] = e.Reason
+	}
+	if status == 0 {
+		status = http.StatusBadRequest
+		if known := common[e.Name]; known != 0 {
+			status = known
+		}
+	}
+	body, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return status, body
+}

@@ -1,0 +1,200 @@
+package lambdaapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+type invokeInput struct {
+	FunctionName, Qualifier        string
+	InvocationType, LogType        string
+	ClientContext                  string // Base64
+	DurableExecutionName, TenantId string
+}
+
+// Invocation types.
+const (
+	typeEvent  = "Event"
+	typeDryRun = "DryRun"
+)
+
+// maxClientContext is AWS's limit, in bytes of Base64.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+const maxClientContext = 3583
+
+// invoke runs a function and answers with what it returned.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func invoke(a *API, r *request) error {
+	var in invokeInput
+	if err := r.read(&in); err != nil {
+		return err
+	}
+	f, err := a.prepare(r, &in)
+	if err != nil {
+		return err
+	}
+	switch in.InvocationType {
+	case typeDryRun:
+		return a.dryRun(r, f)
+	case typeEvent:
+		if len(r.body) > maxAsync {
+			return exception("RequestTooLargeException", fmt.Sprintf("%d byte payload is too large for the Event invocation type (limit %d bytes)", len(r.body), maxAsync))
+		}
+		if err := a.push(r, f); err != nil {
+			return err
+		}
+		r.w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
+	call := r.exchange.call
+	err = a.Invoker.Invoke(r.Context(), f.name, f.orLatest(), call)
+	if err := a.settle(r, f, err); err != nil {
+		return err
+	}
+	header := r.w.Header()
+	header["X-Amz-Executed-Version"] = []string{call.Version}
+	if call.Outcome != environment.OutcomeResult {
+		header["X-Amz-Function-Error"] = unhandled
+	}
+	if call.Tail {
+		header.Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(call.LogTail))
+	}
+	header["Content-Type"] = jsonType
+	r.w.WriteHeader(http.StatusOK)
+	_, _ = r.w.Write(call.Payload) // the client may be gone
+	return nil
+}
+
+// Values of headers; nobody changes them.
+var (
+	unhandled = []string{"Unhandled"}
+	jsonType  = []string{"application/json"}
+)
+
+// prepare checks what an invocation asks, and makes its frame.
+func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
+	f, err := a.find(in.FunctionName, in.Qualifier)
+	if err != nil {
+		return f, err
+	}
+	switch {
+	case in.DurableExecutionName != "":
+		return f, invalid("X-Amz-Durable-Execution-Name is not supported: there are no durable executions here.")
+	case in.TenantId != "":
+		return f, invalid("X-Amz-Tenant-Id is not supported: there is no tenant isolation here.")
+	}
+	if len(r.body) == 0 {
+		r.body = []byte("{}")
+	}
+	if !json.Valid(r.body) {
+		return f, exception("InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: "+syntaxOf(r.body))
+	}
+	clientContext, err := decodeClientContext(in.ClientContext)
+	if err != nil {
+		return f, err
+	}
+	call := r.exchange.call
+	call.RequestID = r.id
+	call.Tail = in.LogType == "Tail"
+	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
+		RequestID: r.id, TraceID: r.Header.Get("X-Amzn-Trace-Id"), InvokedFunctionARN: a.arn(f), ClientContext: clientContext,
+	})
+	if err != nil {
+		return f, exception("InvalidRequestContentException", err.Error())
+	}
+	call.Frame = append(call.Frame, r.body...)
+	return f, nil
+}
+
+func syntaxOf(body []byte) string {
+	err := json.Unmarshal(body, new(any))
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("%s at byte %d", syntax.Error(), syntax.Offset)
+	}
+	return "no JSON value"
+}
+
+func decodeClientContext(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	if len(text) > maxClientContext {
+		return "", exception("InvalidRequestContentException", fmt.Sprintf("Client context must be at most %d bytes in Base64.", maxClientContext))
+	}
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || json.Unmarshal(decoded, new(map[string]any)) != nil {
+		return "", exception("InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.")
+	}
+	return string(decoded), nil
+}
+
+// settle makes an outcome of the errors that are the function's own.
+func (a *API) settle(r *request, f reference, err error) error {
+	if err == nil {
+		return nil
+	}
+	call := r.exchange.call
+	var failed *environment.InitError
+	if errors.As(err, &failed) {
+		call.Outcome, call.Payload = environment.OutcomeError, append(call.Payload[:0], failed.Payload...)
+		return nil
+	}
+	if a.exceptionOf(err) == nil && r.Context().Err() == nil {
+		a.Log.Error("invocation failed", zap.String("function", f.name), zap.String("qualifier", f.orLatest()),
+			zap.String("request_id", r.id), zap.Error(err))
+		return exception("ServiceException", "The service could not start the function.")
+	}
+	return a.notFound(err, f)
+}
+
+// dryRun checks all that an invocation needs but the function's own code.
+func (a *API) dryRun(r *request, f reference) error {
+	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
+		return a.notFound(err, f)
+	}
+	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// push hands an asynchronous invocation to the queue.
+func (a *API) push(r *request, f reference) error {
+	if a.Queue == nil {
+		return invalid("InvocationType Event is not supported: this server keeps no asynchronous invocations.")
+	}
+	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
+		return a.notFound(err, f)
+	}
+	return a.Queue.Push(r.Context(), Event{
+		RequestID: r.id, Function: f.name, Qualifier: f.orLatest(), TraceID: r.Header.Get("X-Amzn-Trace-Id"),
+		Payload: append([]byte(nil), r.body...), // the buffer is used again
+	})
+}
+
+// invokeAsync is the oldest way to invoke asynchronously.
+// https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html
+func invokeAsync(a *API, r *request) error {
+	var in struct{ FunctionName string }
+	if err := r.read(&in); err != nil {
+		return err
+	}
+	f, err := a.prepare(r, &invokeInput{FunctionName: in.FunctionName})
+	if err != nil {
+		return err
+	}
+	if len(r.body) > maxAsync {
+		return exception("InvalidRequestContentException", fmt.Sprintf("%d byte payload is too large (limit %d bytes)", len(r.body), maxAsync))
+	}
+	if err := a.push(r, f); err != nil {
+		return err
+	}
+	return writeJSON(r.w, http.StatusAccepted, struct{ Status int }{http.StatusAccepted})
+}

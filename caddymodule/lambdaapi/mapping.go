@@ -1,0 +1,342 @@
+package lambdaapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+type (
+	filter         struct{ Pattern string }
+	filterCriteria struct{ Filters []filter }
+	scaling        struct{ MaximumConcurrency *int }
+)
+
+// mappingFields are what requests and answers about mappings share.
+type mappingFields struct {
+	EventSourceArn                 string             `json:",omitempty"`
+	StartingPosition               string             `json:",omitempty"`
+	BatchSize                      *int               `json:",omitempty"`
+	MaximumBatchingWindowInSeconds *int               `json:",omitempty"`
+	ParallelizationFactor          *int               `json:",omitempty"`
+	MaximumRecordAgeInSeconds      *int               `json:",omitempty"`
+	MaximumRetryAttempts           *int               `json:",omitempty"`
+	TumblingWindowInSeconds        *int               `json:",omitempty"`
+	BisectBatchOnFunctionError     *bool              `json:",omitempty"`
+	FunctionResponseTypes          []string           `json:",omitempty"`
+	FilterCriteria                 *filterCriteria    `json:",omitempty"`
+	ScalingConfig                  *scaling           `json:",omitempty"`
+	DestinationConfig              *destinationConfig `json:",omitempty"`
+	Topics                         []string           `json:",omitempty"`
+	Queues                         []string           `json:",omitempty"`
+}
+
+// sourceFields belong to one kind of source alone and are kept as they came.
+type sourceFields struct {
+	SourceAccessConfigurations          any `json:",omitempty"`
+	SelfManagedEventSource              any `json:",omitempty"`
+	AmazonManagedKafkaEventSourceConfig any `json:",omitempty"`
+	SelfManagedKafkaEventSourceConfig   any `json:",omitempty"`
+	DocumentDBEventSourceConfig         any `json:",omitempty"`
+	ProvisionedPollerConfig             any `json:",omitempty"`
+}
+
+type mappingInput struct {
+	UUID, FunctionName, KMSKeyArn string
+	Enabled                       *bool
+	StartingPositionTimestamp     *time.Time
+	Tags                          map[string]string
+	MetricsConfig, LoggingConfig  map[string]any
+	mappingFields
+	sourceFields
+
+	Marker   string
+	MaxItems int
+}
+
+type mappingOutput struct {
+	UUID, EventSourceMappingArn, FunctionArn string
+	LastModified                             seconds
+	State, StateTransitionReason             string
+	LastProcessingResult                     string   `json:",omitempty"`
+	StartingPositionTimestamp                *seconds `json:",omitempty"`
+	mappingFields
+	sourceFields
+}
+
+func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
+	f := reference{name: m.FunctionName}
+	if m.Qualifier != function.Latest {
+		f.qualifier = m.Qualifier
+	}
+	out := &mappingOutput{
+		UUID: m.UUID, EventSourceMappingArn: "arn:aws:lambda:" + a.Account.Region + ":" + a.Account.ID + ":event-source-mapping:" + m.UUID,
+		FunctionArn: a.arn(f), LastModified: newSeconds(m.LastModified), State: m.State,
+		StateTransitionReason: orDefault(m.StateReason, "User action"), LastProcessingResult: m.LastResult,
+		mappingFields: mappingFields{
+			EventSourceArn: m.EventSourceArn, StartingPosition: m.StartingPosition, BatchSize: m.BatchSize,
+			MaximumBatchingWindowInSeconds: m.MaximumBatchingWindowInSeconds, ParallelizationFactor: m.ParallelizationFactor,
+			MaximumRecordAgeInSeconds: m.MaximumRecordAgeInSeconds, MaximumRetryAttempts: m.MaximumRetryAttempts,
+			TumblingWindowInSeconds: m.TumblingWindowInSeconds, BisectBatchOnFunctionError: m.BisectBatchOnFunctionError,
+			FunctionResponseTypes: m.FunctionResponseTypes, Topics: m.Topics, Queues: m.Queues,
+		},
+	}
+	if m.StartingPositionTimestamp != nil {
+		at := newSeconds(*m.StartingPositionTimestamp)
+		out.StartingPositionTimestamp = &at
+	}
+	if len(m.Filters) > 0 {
+		out.FilterCriteria = &filterCriteria{}
+		for _, text := range m.Filters {
+			out.FilterCriteria.Filters = append(out.FilterCriteria.Filters, filter{text})
+		}
+	}
+	if m.MaximumConcurrency != nil {
+		out.ScalingConfig = &scaling{m.MaximumConcurrency}
+	}
+	if m.OnFailure != "" {
+		out.DestinationConfig = &destinationConfig{OnFailure: &destination{m.OnFailure}}
+	}
+	kept, err := json.Marshal(m.Source)
+	if err != nil {
+		return nil, err
+	}
+	return out, json.Unmarshal(kept, &out.sourceFields)
+}
+
+// apply puts what was given over a mapping.
+func (in *mappingInput) apply(m *registry.Mapping) error {
+	setPointer(&m.BatchSize, in.BatchSize)
+	setPointer(&m.MaximumBatchingWindowInSeconds, in.MaximumBatchingWindowInSeconds)
+	setPointer(&m.ParallelizationFactor, in.ParallelizationFactor)
+	setPointer(&m.MaximumRecordAgeInSeconds, in.MaximumRecordAgeInSeconds)
+	setPointer(&m.MaximumRetryAttempts, in.MaximumRetryAttempts)
+	setPointer(&m.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
+	setPointer(&m.BisectBatchOnFunctionError, in.BisectBatchOnFunctionError)
+	if in.FunctionResponseTypes != nil {
+		m.FunctionResponseTypes = in.FunctionResponseTypes
+	}
+	if in.ScalingConfig != nil {
+		m.MaximumConcurrency = in.ScalingConfig.MaximumConcurrency
+	}
+	if in.Enabled != nil {
+		m.State = stateOf(*in.Enabled)
+	}
+	if in.FilterCriteria != nil {
+		m.Filters = nil
+		for _, f := range in.FilterCriteria.Filters {
+			if _, err := pattern.Parse([]byte(f.Pattern)); err != nil {
+				return invalid("Invalid filter pattern definition.")
+			}
+			m.Filters = append(m.Filters, f.Pattern)
+		}
+	}
+	if d := in.DestinationConfig; d != nil {
+		if d.OnSuccess != nil && d.OnSuccess.Destination != "" {
+			return invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
+		}
+		m.OnFailure = ""
+		if d.OnFailure != nil {
+			m.OnFailure = d.OnFailure.Destination
+		}
+	}
+	return in.keepSource(m)
+}
+
+// keepSource takes over what only some kinds of source have.
+func (in *mappingInput) keepSource(m *registry.Mapping) error {
+	text, err := json.Marshal(in.sourceFields)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &m.Source) // adds to what is there
+}
+
+func setPointer[T any](to **T, from *T) {
+	if from != nil {
+		*to = from
+	}
+}
+
+func stateOf(enabled bool) string {
+	if enabled {
+		return "Enabled"
+	}
+	return "Disabled"
+}
+
+// refuse names what no mapping can have.
+func (in *mappingInput) refuse() error {
+	switch {
+	case in.KMSKeyArn != "":
+		return invalid("KMSKeyArn is not supported: there is no KMS here.")
+	case len(in.MetricsConfig) > 0:
+		return invalid("MetricsConfig is not supported: see the server's /metrics.")
+	case len(in.LoggingConfig) > 0:
+		return invalid("LoggingConfig is not supported for event source mappings.")
+	}
+	return nil
+}
+
+// service is which of AWS's services an ARN is of.
+func service(arn string) string {
+	parts := strings.SplitN(arn, ":", 4)
+	if len(parts) < 4 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[2]
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOutput, error) {
+	if a.Mapping == nil {
+		return nil, invalid("Event source mappings are not supported: this server polls no event sources.")
+	}
+	f, err := a.find(in.FunctionName, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := in.refuse(); err != nil {
+		return nil, err
+	}
+	if in.EventSourceArn == "" && in.SelfManagedEventSource == nil {
+		return nil, invalid("Unrecognized event source.")
+	}
+	if _, err := a.version(r, f); err != nil {
+		return nil, invalid("Function does not exist")
+	}
+	isStream := service(in.EventSourceArn) == "kinesis" || service(in.EventSourceArn) == "dynamodb"
+	if isStream && in.StartingPosition == "" {
+		return nil, invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	m := registry.Mapping{
+		FunctionName: f.name, Qualifier: f.orLatest(), State: stateOf(true), EventSourceArn: in.EventSourceArn,
+		StartingPosition: in.StartingPosition, StartingPositionTimestamp: in.StartingPositionTimestamp,
+		Topics: in.Topics, Queues: in.Queues, Tags: in.Tags,
+	}
+	if err := in.apply(&m); err != nil {
+		return nil, err
+	}
+	if err := a.checkMapping(r, &m); err != nil {
+		return nil, err
+	}
+	created, err := a.Registry.CreateMapping(r.Context(), m)
+	if err != nil {
+		return nil, err
+	}
+	return a.mappingOf(&created)
+}
+
+// checkMapping holds a mapping to what its source can do, and fills in defaults.
+func (a *API) checkMapping(r *request, m *registry.Mapping) error {
+	if err := a.Mapping(m); err != nil {
+		return invalid(err.Error())
+	}
+	if service(m.EventSourceArn) == "sqs" && m.BatchSize != nil && *m.BatchSize > 10 &&
+		(m.MaximumBatchingWindowInSeconds == nil || *m.MaximumBatchingWindowInSeconds == 0) {
+		return invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
+	}
+	if m.EventSourceArn == "" {
+		return nil
+	}
+	same, _, err := a.Registry.Mappings(r.Context(), "", 1, func(have *registry.Mapping) bool {
+		return have.UUID != m.UUID && have.EventSourceArn == m.EventSourceArn && have.FunctionName == m.FunctionName && have.Qualifier == m.Qualifier
+	})
+	if err != nil || len(same) == 0 {
+		return err
+	}
+	return exception("ResourceConflictException", "The event source arn (\" "+m.EventSourceArn+" \") and function (\" "+m.FunctionName+
+		" \") provided mapping already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
+func getEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOutput, error) {
+	m, err := a.Registry.Mapping(r.Context(), in.UUID)
+	if err != nil {
+		return nil, missing(err, noMapping)
+	}
+	return a.mappingOf(&m)
+}
+
+const noMapping = "The resource you requested does not exist."
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+func updateEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOutput, error) {
+	if a.Mapping == nil {
+		return nil, invalid("Event source mappings are not supported: this server polls no event sources.")
+	}
+	if err := in.refuse(); err != nil {
+		return nil, err
+	}
+	var f reference
+	if in.FunctionName != "" {
+		var err error
+		if f, err = a.find(in.FunctionName, ""); err != nil {
+			return nil, err
+		}
+		if _, err := a.version(r, f); err != nil {
+			return nil, invalid("Function does not exist")
+		}
+	}
+	m, err := a.Registry.UpdateMapping(r.Context(), in.UUID, func(m *registry.Mapping) error {
+		if f.name != "" {
+			m.FunctionName, m.Qualifier = f.name, f.orLatest()
+		}
+		if err := in.apply(m); err != nil {
+			return err
+		}
+		return a.checkMapping(r, m)
+	})
+	if err != nil {
+		return nil, missing(err, noMapping)
+	}
+	return a.mappingOf(&m)
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_DeleteEventSourceMapping.html
+func deleteEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOutput, error) {
+	m, err := a.Registry.DeleteMapping(r.Context(), in.UUID)
+	if err != nil {
+		return nil, missing(err, noMapping)
+	}
+	m.State = "Deleting"
+	return a.mappingOf(&m)
+}
+
+type mappingsOutput struct {
+	EventSourceMappings []*mappingOutput
+	NextMarker          string `json:",omitempty"`
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html
+func listEventSourceMappings(a *API, r *request, in *mappingInput) (*mappingsOutput, error) {
+	var f reference
+	if in.FunctionName != "" {
+		var err error
+		if f, err = a.find(in.FunctionName, ""); err != nil {
+			return nil, err
+		}
+	}
+	page, next, err := a.Registry.Mappings(r.Context(), in.Marker, min(orDefault(in.MaxItems, 100), 100), func(m *registry.Mapping) bool {
+		return (f.name == "" || m.FunctionName == f.name && (f.qualifier == "" || m.Qualifier == f.qualifier)) &&
+			(in.EventSourceArn == "" || m.EventSourceArn == in.EventSourceArn)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &mappingsOutput{EventSourceMappings: make([]*mappingOutput, len(page)), NextMarker: next}
+	var problems []error
+	for i := range page {
+		out.EventSourceMappings[i], err = a.mappingOf(&page[i])
+		problems = append(problems, err)
+	}
+	return out, errors.Join(problems...)
+}

@@ -1,0 +1,185 @@
+package lambdaapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+type provisionedInput struct {
+	FunctionName, Qualifier         string
+	ProvisionedConcurrentExecutions int
+	Marker                          string
+	MaxItems                        int
+}
+
+type provisionedOutput struct {
+	FunctionArn                              string `json:",omitempty"` // in lists
+	RequestedProvisionedConcurrentExecutions int
+	AvailableProvisionedConcurrentExecutions int
+	AllocatedProvisionedConcurrentExecutions int
+	Status                                   string
+	LastModified                             string
+}
+
+// provisionedOf tells how far the environments of a qualifier have come.
+func (a *API) provisionedOf(r *request, f reference, p *registry.Provisioned) *provisionedOutput {
+	ready, err := a.Invoker.Initialized(r.Context(), f.name, f.qualifier)
+	if err != nil {
+		ready = 0 // gone meanwhile, or stopping
+	}
+	ready = min(ready, p.Requested)
+	out := &provisionedOutput{
+		RequestedProvisionedConcurrentExecutions: p.Requested, AvailableProvisionedConcurrentExecutions: ready, AllocatedProvisionedConcurrentExecutions: ready,
+		Status: "IN_PROGRESS", LastModified: p.LastModified.UTC().Format("2006-01-02T15:04:05-0700"),
+	}
+	if ready == p.Requested {
+		out.Status = "READY"
+	}
+	return out
+}
+
+// findPublished is find for what only published versions and aliases have.
+func (a *API) findPublished(name, qualifier, otherwise string) (reference, error) {
+	f, err := a.find(name, qualifier)
+	if err == nil && f.orLatest() == function.Latest {
+		err = invalid(otherwise)
+	}
+	return f, err
+}
+
+const publishedOnly = "The function resource provided must be an alias or a published version."
+
+// missingQualifier gives registry.ErrNotFound the text that calls on provisioned
+// concurrency have for it.
+func (a *API) missingQualifier(err error, f reference) error {
+	if isNumber(f.qualifier) {
+		return a.notFound(err, f)
+	}
+	return missing(err, "Cannot find alias arn: "+a.arn(f))
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_PutProvisionedConcurrencyConfig.html
+func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (*provisionedOutput, error) {
+	f, err := a.findPublished(in.FunctionName, in.Qualifier, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.version(r, f); err != nil {
+		return nil, a.missingQualifier(err, f)
+	}
+	others, err := a.totalProvisioned(r, f.name, f.qualifier)
+	if err != nil {
+		return nil, err
+	}
+	reserved, err := a.concurrency(r, f.name)
+	if err != nil {
+		return nil, err
+	}
+	switch total := others + in.ProvisionedConcurrentExecutions; {
+	case reserved != nil && total > *reserved.ReservedConcurrentExecutions:
+		return nil, invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
+	case total > a.Concurrency:
+		return nil, invalid("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency.")
+	}
+	p, err := a.Registry.Provisioned.Put(r.Context(), f.name, f.qualifier, func(p *registry.Provisioned, _ bool) error {
+		p.Requested = in.ProvisionedConcurrentExecutions
+		return nil
+	})
+	if err != nil {
+		return nil, a.missingQualifier(err, f)
+	}
+	a.refresh(r.Context(), f.name, f.qualifier)
+	return a.provisionedOf(r, f, &p), nil
+}
+
+// totalProvisioned is what all qualifiers of a function but one ask for.
+func (a *API) totalProvisioned(r *request, name, except string) (total int, err error) {
+	err = each(r.Context(), name, a.Registry.Provisioned.List, func(q registry.Qualified[registry.Provisioned]) {
+		if q.Qualifier != except {
+			total += q.Value.Requested
+		}
+	})
+	return total, err
+}
+
+// each visits all settings of a kind that a function has.
+func each[T any](ctx context.Context, name string, list func(context.Context, string, string, int) ([]registry.Qualified[T], string, error), visit func(registry.Qualified[T])) error {
+	for after := ""; ; {
+		page, next, err := list(ctx, name, after, maxPage)
+		if err != nil {
+			return err
+		}
+		for _, q := range page {
+			visit(q)
+		}
+		if after = next; after == "" {
+			return nil
+		}
+	}
+}
+
+func noProvisioned(err error) error {
+	if errors.Is(err, registry.ErrNotFound) {
+		return exception("ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
+	}
+	return err
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetProvisionedConcurrencyConfig.html
+func getProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (*provisionedOutput, error) {
+	f, err := a.findPublished(in.FunctionName, in.Qualifier, publishedOnly)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.version(r, f); err != nil {
+		return nil, a.missingQualifier(err, f)
+	}
+	p, err := a.Registry.Provisioned.Read(r.Context(), f.name, f.qualifier)
+	if err != nil {
+		return nil, noProvisioned(err)
+	}
+	return a.provisionedOf(r, f, &p), nil
+}
+
+type provisionedListOutput struct {
+	ProvisionedConcurrencyConfigs []*provisionedOutput
+	NextMarker                    string `json:",omitempty"`
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_ListProvisionedConcurrencyConfigs.html
+func listProvisionedConcurrencyConfigs(a *API, r *request, in *provisionedInput) (*provisionedListOutput, error) {
+	name, err := a.findWhole(in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	page, next, err := a.Registry.Provisioned.List(r.Context(), name, in.Marker, min(orDefault(in.MaxItems, maxFunctions), maxFunctions))
+	if err != nil {
+		return nil, a.notFound(err, reference{name: name})
+	}
+	out := &provisionedListOutput{ProvisionedConcurrencyConfigs: make([]*provisionedOutput, len(page)), NextMarker: next}
+	for i, q := range page {
+		f := reference{name, q.Qualifier}
+		out.ProvisionedConcurrencyConfigs[i] = a.provisionedOf(r, f, &q.Value)
+		out.ProvisionedConcurrencyConfigs[i].FunctionArn = a.arn(f)
+	}
+	return out, nil
+}
+
+// https://docs.aws.amazon.com/lambda/latest/api/API_DeleteProvisionedConcurrencyConfig.html
+func deleteProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (none, error) {
+	f, err := a.findPublished(in.FunctionName, in.Qualifier, publishedOnly)
+	if err != nil {
+		return none{}, err
+	}
+	if _, err := a.version(r, f); err != nil {
+		return none{}, a.missingQualifier(err, f)
+	}
+	if err := a.Registry.Provisioned.Delete(r.Context(), f.name, f.qualifier, nil); err != nil {
+		return none{}, noProvisioned(err)
+	}
+	a.refresh(r.Context(), f.name, f.qualifier)
+	return none{}, nil
+}

@@ -1,0 +1,165 @@
+package lambdaapi
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"runtime"
+	"strconv"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// settings are the members that CreateFunction and UpdateFunctionConfiguration
+// share; nil says nothing about what there is.
+type settings struct {
+	Role, Handler, Runtime, Description *string
+	Timeout, MemorySize                 *int
+	Environment                         *struct{ Variables map[string]string }
+	Layers                              []string
+	EphemeralStorage                    *struct{ Size int }
+	TracingConfig                       *struct{ Mode string }
+	DeadLetterConfig                    *struct{ TargetArn string }
+	SnapStart                           *struct{ ApplyOn string }
+	LoggingConfig                       *struct{ LogFormat, ApplicationLogLevel, SystemLogLevel, LogGroup string }
+
+	VpcConfig              *struct{ SubnetIds, SecurityGroupIds []string }
+	KMSKeyArn              string
+	FileSystemConfigs      []any
+	ImageConfig            map[string]any
+	CapacityProviderConfig map[string]any
+	DurableConfig          map[string]any
+}
+
+// refuse names the first setting that is not supported. What is empty asks for
+// nothing; tools send it.
+func (s *settings) refuse(name string) error {
+	no := func(member, why string) error { return invalid(member + " is not supported: " + why) }
+	switch {
+	case s.VpcConfig != nil && len(s.VpcConfig.SubnetIds)+len(s.VpcConfig.SecurityGroupIds) > 0:
+		return no("VpcConfig", "functions use the network of this machine.")
+	case s.KMSKeyArn != "":
+		return no("KMSKeyArn", "there is no KMS here; encrypt the disk of this machine.")
+	case len(s.FileSystemConfigs) > 0:
+		return no("FileSystemConfigs", "there is no EFS here.")
+	case len(s.ImageConfig) > 0:
+		return no("ImageConfig", "functions are zip archives here, not container images.")
+	case len(s.CapacityProviderConfig) > 0:
+		return no("CapacityProviderConfig", "functions run on this machine.")
+	case len(s.DurableConfig) > 0:
+		return no("DurableConfig", "there are no durable executions here.")
+	case s.SnapStart != nil && s.SnapStart.ApplyOn == "PublishedVersions":
+		return no("SnapStart.ApplyOn PublishedVersions", "environments are kept booted ahead instead, for every function.")
+	}
+	if l := s.LoggingConfig; l != nil {
+		switch {
+		case l.LogFormat == "JSON":
+			return no("LoggingConfig.LogFormat JSON", "set the environment variable AWS_LAMBDA_LOG_FORMAT to JSON.")
+		case l.ApplicationLogLevel != "" || l.SystemLogLevel != "":
+			return no("LoggingConfig.ApplicationLogLevel and SystemLogLevel", "everything is logged.")
+		case l.LogGroup != "" && l.LogGroup != logGroup(name):
+			return no("LoggingConfig.LogGroup", "the log group of a function is "+logGroup(name)+".")
+		}
+	}
+	return nil
+}
+
+func logGroup(name string) string { return (&function.Function{Name: name}).LogGroup() }
+
+// apply puts the settings over a configuration, except the layers.
+func (s *settings) apply(c *registry.Configuration) {
+	set(&c.Role, s.Role)
+	set(&c.Handler, s.Handler)
+	set(&c.Runtime, s.Runtime)
+	set(&c.Description, s.Description)
+	set(&c.Timeout, s.Timeout)
+	set(&c.MemorySize, s.MemorySize)
+	if s.Environment != nil {
+		c.Environment = maps.Clone(s.Environment.Variables)
+	}
+	if s.EphemeralStorage != nil {
+		c.EphemeralStorage = s.EphemeralStorage.Size
+	}
+	if s.TracingConfig != nil && s.TracingConfig.Mode != "" {
+		c.TracingMode = s.TracingConfig.Mode
+	}
+	if s.DeadLetterConfig != nil {
+		c.DeadLetterTarget = s.DeadLetterConfig.TargetArn
+	}
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// checkVersion says whether a version can run here.
+func (a *API) checkVersion(r *request, v *registry.Version) error {
+	if v.Runtime == "" || v.Handler == "" {
+		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+	}
+	if measured, err := json.Marshal(v.Environment); err != nil {
+		return err
+	} else if len(v.Environment) > 0 && len(measured) > function.MaxEnvironmentBytes {
+		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: " + string(measured))
+	}
+	f, err := v.Function(func(registry.Code) string { return "/" })
+	if err != nil {
+		return err
+	}
+	if err := a.Check(r.Context(), f); err != nil {
+		return invalid(err.Error())
+	}
+	return nil
+}
+
+// architecture is what this machine runs, as Lambda calls it.
+func architecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
+// checkArchitectures takes nothing, or what this machine is.
+func checkArchitectures(wanted []string) error {
+	for _, one := range wanted {
+		if one != architecture() {
+			return invalid("Architecture " + one + " is not supported: this machine is " + architecture() + ".")
+		}
+	}
+	return nil
+}
+
+// layers finds the layer versions that a function names.
+func (a *API) layers(r *request, arns []string) ([]registry.Layer, error) {
+	if len(arns) > function.MaxLayers {
+		return nil, invalid("Cannot reference more than " + strconv.Itoa(function.MaxLayers) + " layers.")
+	}
+	layers := make([]registry.Layer, 0, len(arns))
+	seen := make(map[string]string)
+	for _, arn := range arns {
+		name, version, err := a.Account.ParseLayer(arn)
+		switch {
+		case errors.Is(err, function.ErrOtherRegion):
+			return nil, invalid("Layers are not in the same region as the function. Layers are expected to be in region " + a.Account.Region + ".")
+		case err != nil:
+			return nil, invalid("Layer version " + arn + " does not exist.")
+		case seen[name] != "":
+			return nil, invalid("Two different versions of the same layer are not allowed to be referenced in the same function. " +
+				seen[name] + " and " + arn + " are versions of the same layer.")
+		}
+		seen[name] = arn
+		l, err := a.Registry.LayerVersion(r.Context(), name, version)
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil, invalid("Layer version " + arn + " does not exist.")
+		}
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, registry.Layer{ARN: a.Account.LayerARN(name, version), Code: l.Code})
+	}
+	return layers, nil
+}
