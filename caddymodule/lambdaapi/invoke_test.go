@@ -75,7 +75,8 @@ func TestDryRunAndEventDoNotRunTheFunction(t *testing.T) {
 	if out.StatusCode != 202 || len(out.Payload) != 0 {
 		t.Errorf("Event: status %d, payload %s", out.StatusCode, out.Payload)
 	}
-	_, err = w.InvokeAsync(t.Context(), &lambda.InvokeAsyncInput{FunctionName: aws.String("f"), InvokeArgs: strings.NewReader(`{"b":2}`)}) //nolint:staticcheck // old clients call it
+	//lint:ignore SA1019 old clients still call it
+	_, err = w.InvokeAsync(t.Context(), &lambda.InvokeAsyncInput{FunctionName: aws.String("f"), InvokeArgs: strings.NewReader(`{"b":2}`)})
 	check(t, err)
 	if len(w.pushed.events) != 2 || string(w.pushed.events[0].Payload) != `{"a":1}` || string(w.pushed.events[1].Payload) != `{"b":2}` ||
 		w.pushed.events[0].Function != "f" || w.pushed.events[0].Qualifier != "$LATEST" || w.pushed.events[0].RequestID == "" {
