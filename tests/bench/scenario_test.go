@@ -18,7 +18,7 @@ func TestBurstScenarioCountsFailuresAndEnvironments(t *testing.T) {
 			return
 		}
 		// Two environments answer the first round, and the second is refused.
-		if strings.HasPrefix(r.URL.Path, "/burst-2") {
+		if strings.HasSuffix(r.URL.Path, "/burst-2") {
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -130,7 +132,8 @@ func (s *stage) startHearth(ctx context.Context, caddy string, functions []funct
 
 // hearthBlocks returns the global option that declares functions, and their routes.
 func (s *stage) hearthBlocks(functions []function) (global, site string) {
-	var declared, routes strings.Builder
+	var declared strings.Builder
+	routes := make(map[string]*strings.Builder)
 	// Hundreds of functions are called once: their environments make room for the next.
 	fmt.Fprintf(&declared, "\thearth {\n\t\tdata_dir %s\n\t\tidle_timeout 10s\n", filepath.Join(s.folder, "data"))
 	for _, f := range functions {
@@ -140,10 +143,17 @@ func (s *stage) hearthBlocks(functions []function) (global, site string) {
 			fmt.Fprintf(&declared, "\t\t\tenv LC_TIME C\n")
 		}
 		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30s\n\t\t\treserved_concurrency %d\n\t\t}\n", f.concurrency)
-		fmt.Fprintf(&routes, "\troute %s {\n\t\tinvoke %s\n\t}\n", f.path(), f.name)
+		if routes[f.kind()] == nil {
+			routes[f.kind()] = new(strings.Builder)
+		}
+		fmt.Fprintf(routes[f.kind()], "\t\troute %s {\n\t\t\tinvoke %s\n\t\t}\n", f.path(), f.name)
 	}
 	declared.WriteString("\t}\n")
-	return declared.String(), routes.String()
+	var all strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(routes)) {
+		fmt.Fprintf(&all, "\troute /%s/* {\n%s\t}\n", kind, routes[kind])
+	}
+	return declared.String(), all.String()
 }
 
 // startCaddy serves site on a free port and waits until probe answers body.

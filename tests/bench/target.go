@@ -3,6 +3,7 @@ package main
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // stack is one way to answer a request: a Caddy of its own and what stands behind it.
@@ -43,7 +44,17 @@ type function struct {
 // path is what the target answers at.
 func (t target) path() string { return t.function.path() }
 
-func (f function) path() string { return "/" + f.name }
+// path is below the folder that a function shares with those of its kind: Caddy tries
+// the routes of a site one after the other, and a scenario has hundreds.
+func (f function) path() string { return "/" + f.kind() + "/" + f.name }
+
+// kind is the name without the number at its end.
+func (f function) kind() string {
+	if dash := strings.LastIndexByte(f.name, '-'); dash > 0 {
+		return f.name[:dash]
+	}
+	return f.name
+}
 
 func warmTargets(m machine) []target {
 	node := func(name string, processes int) function {
