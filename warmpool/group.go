@@ -161,17 +161,20 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 
 // take finds a member with room and counts a call to it. It needs mu.
 func (g *Group) take(short bool) *member {
-	if !g.quota.enter(g.fn.ReservedConcurrency) {
-		return nil // the environments have room for more than the function may run
-	}
 	m := g.roomiest(short)
 	if m == nil {
-		g.quota.leave()
 		return nil
+	}
+	if g.runs(m) && !g.quota.enter(g.fn.ReservedConcurrency) {
+		return nil // the environments have room for more than the function may run
 	}
 	g.add(m)
 	return m
 }
+
+// runs reports whether one call more would run in m, and not only be written ahead:
+// that is none of what the reserved concurrency bounds. It needs mu.
+func (g *Group) runs(m *member) bool { return m.load < g.fn.PerEnvironmentConcurrency }
 
 // roomiest needs mu.
 func (g *Group) roomiest(short bool) *member {
@@ -286,12 +289,22 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	} else if m.env.State() >= environment.StateShutdown {
 		m.dead = true
 	}
-	g.quota.leave()
-	g.settle(m)
-	g.mu.Unlock()
-	g.quota.wakeOthers(g)
+	g.leave(m)
 	if err == nil {
 		g.counters().observe(c)
+	}
+}
+
+// leave gives the room of a call that m had to whoever waits, and unlocks mu.
+func (g *Group) leave(m *member) {
+	left := g.runs(m)
+	if left {
+		g.quota.leave()
+	}
+	g.settle(m)
+	g.mu.Unlock()
+	if left {
+		g.quota.wakeOthers(g)
 	}
 }
 
@@ -300,10 +313,7 @@ func (g *Group) giveBack(m *member) {
 	g.mu.Lock()
 	m.load--
 	g.inFlight--
-	g.quota.leave()
-	g.settle(m)
-	g.mu.Unlock()
-	g.quota.wakeOthers(g)
+	g.leave(m)
 }
 
 // settle decides what becomes of a member that has one call less, and serves

@@ -72,3 +72,45 @@ func TestQuotaGoesWithTheLastVersion(t *testing.T) {
 		t.Errorf("left are %d quotas, %d groups, %d that end", len(w.quotas), len(w.groups), len(w.ending))
 	}
 }
+
+// Calls that are written ahead do not run: without them one environment idles while
+// the gateway wakes up.
+func TestReservedConcurrencyLetsShortCallsBeWrittenAhead(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", reserved(1))
+	deepest := 0
+	deadline := time.Now().Add(20 * time.Second)
+	for deepest < 2 && time.Now().Before(deadline) {
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				if err := g.Invoke(t.Context(), sleep(t, 0)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() { wg.Wait(); close(done) }()
+		for over := false; !over; {
+			select {
+			case <-done:
+				over = true
+			default:
+				g.mu.Lock()
+				for _, m := range g.members {
+					deepest = max(deepest, m.load)
+				}
+				if n := g.quota.inFlight.Load(); n > 1 {
+					t.Errorf("%d calls count as running", n)
+				}
+				g.mu.Unlock()
+			}
+		}
+	}
+	if deepest < 2 {
+		t.Error("no call was written ahead")
+	}
+	if n := g.quota.inFlight.Load(); n != 0 {
+		t.Errorf("%d calls are counted after all are over", n)
+	}
+}
