@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,6 +101,18 @@ func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
 		c.pool.Release(h.group)
 	}
 	return g, nil
+}
+
+// Adopt holds what another catalog of the same pool holds, as c's own resolver knows
+// it, so that environments stay when the other is closed.
+func (c *Catalog) Adopt(ctx context.Context, other *Catalog) {
+	other.mu.RLock()
+	keys := slices.Collect(maps.Keys(other.held))
+	other.mu.RUnlock()
+	for _, key := range keys {
+		// What cannot be resolved now, the next call looks for again.
+		_, _ = c.Group(ctx, key.function, key.version)
+	}
 }
 
 // Refresh takes over what has changed about the version or alias of a function:

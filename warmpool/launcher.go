@@ -163,6 +163,9 @@ func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
 func (l *Launcher) Follow(f *function.Function, changed func()) (io.Closer, error) {
 	var all followers
 	for _, path := range append([]string{f.Code}, f.Layers...) {
+		if l.Archives.Holds(path) {
+			continue // an unpacked archive never changes
+		}
 		follower, err := l.Code.Follow(path, changed)
 		if err != nil {
 			return nil, errors.Join(err, all.Close())

@@ -15,6 +15,10 @@ import (
 	"github.com/hearthfn/hearth/warmpool/keepalive"
 )
 
+// DefaultConcurrency is Lambda's own limit of an account.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const DefaultConcurrency = 1000
+
 // A Config configures a Pool. The zero value of a field stands for its default.
 type Config struct {
 	// MemoryMB is the budget for all environments, each counted with its
@@ -47,7 +51,7 @@ func (c *Config) setDefaults() error {
 		c.MemoryMB = total / 4 * 3
 	}
 	if c.Concurrency == 0 {
-		c.Concurrency = 1000
+		c.Concurrency = DefaultConcurrency
 	}
 	if c.Starts == 0 {
 		c.Starts = runtime.GOMAXPROCS(0)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,6 +77,7 @@ type Store struct {
 	mu      sync.Mutex // guards what follows
 	flights map[string]*flight
 	files   map[string]fileState // archives outside the store, by path
+	merged  map[string]struct{}  // names below merged that this process has given out
 }
 
 // A flight is work that others wait for.
@@ -87,7 +89,7 @@ type flight struct {
 // OpenStore opens the store in dir, or makes it, and removes what a predecessor
 // left unfinished more than a day ago.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
-	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState)}
+	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{})}
 	for _, sub := range []string{"archive", "tree", "merged", "new"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("code store: %w", err)
@@ -150,6 +152,11 @@ func (s *Store) Open(d Digest) (*os.File, error) {
 
 // Tree is the folder that an archive is unpacked in, or would be. Unpack makes it.
 func (s *Store) Tree(d Digest) string { return s.path("tree", string(d)) }
+
+// Holds reports whether a path is that of a tree, which never changes.
+func (s *Store) Holds(path string) bool {
+	return filepath.Dir(path) == s.path("tree", "") && Digest(filepath.Base(path)).valid()
+}
 
 // Unpack returns the folder that holds what is in an archive, unpacked if it has
 // not been yet. Nobody may change what is in it.
@@ -224,32 +231,67 @@ func (s *Store) make(target string, work func(into string) error) error {
 	return nil
 }
 
-// Collect removes archives and trees that nobody refers to any more: those whose
-// digest keep does not take and that are older than age, for an upload is stored
-// before it is referred to.
+// Collect removes what nobody refers to any more and is older than age, for an
+// upload is stored before it is referred to: archives, and their trees, whose digest
+// keep does not take and which are no archive's outside the store, and merged trees
+// that this process has not given out.
 func (s *Store) Collect(keep func(Digest) bool, age time.Duration) error {
+	s.mu.Lock()
+	outside := make(map[Digest]struct{}, len(s.files))
+	for _, f := range s.files {
+		outside[f.digest] = struct{}{}
+	}
+	given := maps.Clone(s.merged)
+	s.mu.Unlock()
+	used := func(kind, name string) bool {
+		if kind == "merged" {
+			_, used := given[name]
+			return used
+		}
+		_, used := outside[Digest(name)]
+		return used || keep(Digest(name))
+	}
 	var errs []error
-	for _, kind := range []string{"archive", "tree"} {
+	for _, kind := range []string{"archive", "tree", "merged"} {
 		entries, err := os.ReadDir(s.path(kind, ""))
 		if err != nil {
 			return fmt.Errorf("code store: %w", err)
 		}
 		for _, e := range entries {
-			d := Digest(e.Name())
-			info, err := e.Info()
-			if err != nil || !d.valid() || keep(d) || time.Since(info.ModTime()) < age {
+			if !Digest(e.Name()).valid() || used(kind, e.Name()) || time.Since(s.written(kind, e)) < age {
 				continue
 			}
-			// Out of the way in one step: nobody finds half a tree.
-			gone := s.path("new", "gone-"+kind+"-"+e.Name())
-			if err := os.Rename(s.path(kind, e.Name()), gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, err)
-				continue
-			}
-			errs = append(errs, os.RemoveAll(gone))
+			errs = append(errs, s.remove(kind, e.Name()))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// written is when an entry was, or the archive of a tree: one that is added again
+// finds its tree there.
+func (s *Store) written(kind string, e fs.DirEntry) time.Time {
+	info, err := e.Info()
+	if err != nil {
+		return time.Now() // it is gone
+	}
+	if kind == "tree" {
+		if archive, err := os.Stat(s.path("archive", e.Name())); err == nil && archive.ModTime().After(info.ModTime()) {
+			return archive.ModTime()
+		}
+	}
+	return info.ModTime()
+}
+
+// remove takes an entry out of the way in one step, so that nobody finds half a tree.
+func (s *Store) remove(kind, name string) error {
+	gone := s.path("new", "gone-"+kind+"-"+name)
+	if err := os.Rename(s.path(kind, name), gone); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 func syncDir(path string) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -25,7 +26,7 @@ func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
 	for _, tree := range trees {
 		fmt.Fprintf(hash, "%s\x00", tree)
 	}
-	target := s.path("merged", hex.EncodeToString(hash.Sum(nil)))
+	target := s.give(hash)
 	return target, s.once(ctx, target, func(into string) error {
 		for _, tree := range trees {
 			if err := overlay(tree, into); err != nil {
@@ -105,4 +106,14 @@ func copyFile(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Chmod(mode), out.Close())
+}
+
+// give is the path of the merged tree that a hash stands for, which Collect leaves
+// alone from now on: how long environments have it mounted is not known here.
+func (s *Store) give(h hash.Hash) string {
+	name := hex.EncodeToString(h.Sum(nil))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.merged[name] = struct{}{}
+	return s.path("merged", name)
 }

@@ -3,7 +3,6 @@ package code
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,6 +50,9 @@ func Check(path string) error {
 // archive that has changed has another folder; while what it has become is no
 // archive, because it is being written, it keeps the one it had.
 func (s *Store) Folder(ctx context.Context, path string) (string, error) {
+	if s.Holds(path) {
+		return s.Unpack(ctx, Digest(filepath.Base(path)))
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -103,7 +105,7 @@ func (s *Store) Layers(ctx context.Context, paths []string) (string, error) {
 	trees := make([]string, len(paths))
 	for i, path := range paths {
 		tree, err := s.Folder(ctx, path)
-		if err == nil && tree == path && len(paths) > 1 {
+		if err == nil && tree == path && len(paths) > 1 && !s.Holds(path) {
 			tree, err = s.snapshot(ctx, path)
 		}
 		if err != nil {
@@ -155,7 +157,7 @@ func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	target := s.path("merged", hex.EncodeToString(hash.Sum(nil)))
+	target := s.give(hash)
 	return target, s.once(ctx, target, func(into string) error { return copyTree(dir, into) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 // Settings are values of one kind T that hang on the qualifiers of a function:
@@ -98,6 +99,20 @@ func (s *Settings[T, P]) Read(ctx context.Context, name, qualifier string) (T, e
 		err = s.missing(name, qualifier)
 	}
 	return value, err
+}
+
+// Each calls visit with every setting of the kind there is, of all functions that
+// the API made, until it returns an error.
+func (s *Settings[T, P]) Each(ctx context.Context, visit func(name string, q Qualified[T]) error) error {
+	return s.r.eachOwner(ctx, ownerFunction, func(owner string) error {
+		return s.r.each(ctx, owner, s.kind, func(record state.Record) error {
+			q := Qualified[T]{Qualifier: strings.TrimPrefix(record.Name, s.kind)}
+			if err := decode(record, &q.Value); err != nil {
+				return err
+			}
+			return visit(strings.TrimPrefix(owner, ownerFunction), q)
+		})
+	})
 }
 
 func (s *Settings[T, P]) missing(name, qualifier string) error {
