@@ -61,12 +61,26 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 	if a.Sandbox.AllowAdminEndpoint {
 		return nil
 	}
+	a.admin = listen
 	for name, f := range a.functions {
 		if f.Network == "host" {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
-				`put "admin unix/%s/caddy-admin.sock" (or "admin off") into the global options, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`,
-				name, listen, strings.TrimSuffix(os.TempDir(), "/"))
+				`%s, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
 		}
 	}
 	return nil
+}
+
+// checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
+// have the host's network.
+func (a *App) checkAdminOfAPI() error {
+	if a.admin == "" {
+		return nil
+	}
+	return fmt.Errorf(`lambda_api: functions that it makes have the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
+		`%s, or set "sandbox { allow_admin_endpoint }"`, a.admin, hideAdmin())
+}
+
+func hideAdmin() string {
+	return fmt.Sprintf(`put "admin unix/%s/caddy-admin.sock" (or "admin off") into the global options`, strings.TrimSuffix(os.TempDir(), "/"))
 }

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
@@ -39,7 +43,7 @@ type App struct {
 	Runtimes map[string]string `json:"runtimes,omitempty"`
 
 	// How execution environments are kept apart from each other and the machine.
-	Sandbox Sandbox `json:"sandbox,omitempty"`
+	Sandbox Sandbox `json:"sandbox,omitzero"`
 
 	// The memory in MB for all environments together, each counted with its
 	// function's memory setting. Default: three quarters of the machine's.
@@ -66,7 +70,7 @@ type App struct {
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
 
 	// How the output of functions is kept.
-	Logs Logs `json:"logs,omitempty"`
+	Logs Logs `json:"logs,omitzero"`
 
 	// The twelve digits that ARNs name as the account. Default: 000000000000.
 	Account string `json:"account,omitempty"`
@@ -74,11 +78,35 @@ type App struct {
 	// The region that ARNs name, and AWS_REGION in functions. Default: us-east-1.
 	Region string `json:"region,omitempty"`
 
+	// Keys that sign requests to the Lambda API and to function URLs. They come beside
+	// the one that is made at the first start and kept in the data directory.
+	AccessKeys []AccessKey `json:"access_keys,omitempty"`
+
+	// The addresses of function URLs, with a star for the ID, e.g.
+	// https://*.fn.example.com. A site of that name has the handler
+	// hearth_function_urls. Default: there are no function URLs.
+	FunctionURL string `json:"function_url,omitempty"`
+
+	// The store that code comes from when the Lambda API is given a bucket and a key.
+	// Default: such calls are refused.
+	S3 *S3 `json:"s3,omitempty"`
+
+	ctx       caddy.Context
 	log       *zap.Logger
 	functions map[string]*function.Function
 	groups    map[string]*warmpool.Group
 	hidden    []string // paths that no environment may see
+	admin     string   // address of an admin endpoint that functions can reach
 	node      *node
+
+	registry *registry.Registry
+	catalog  *warmpool.Catalog
+	hasAPI   bool     // a handler answers the Lambda API
+	unknown  []string // functions that routes name and the configuration does not
+
+	urlDomain  string // of function URLs, with a dot in front
+	signatures *sigv4.Verifier
+	linkSecret string
 }
 
 // Sandbox says how execution environments are kept apart.
@@ -119,7 +147,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision reads and checks the configuration, and takes hold of what serves
 // the functions. It starts no environment.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.log = ctx.Logger()
+	a.ctx, a.log = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
 	a.DataDir = repl.ReplaceAll(a.DataDir, "")
 	if a.DataDir == "" {
@@ -135,6 +163,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.Region == "" {
 		a.Region = function.DefaultAccount.Region
+	}
+	if err := a.checkFunctionURL(); err != nil {
+		return err
 	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
@@ -159,6 +190,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 		a.groups[name] = a.node.pool.Retain(f)
 	}
+	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)))
+	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
 	metrics := a.node.pool.Metrics()
 	if err := ctx.GetMetricsRegistry().Register(metrics); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 		return fmt.Errorf("register metrics: %w", err)
@@ -170,14 +203,39 @@ func (a *App) Provision(ctx caddy.Context) error {
 // provisioned.
 func (a *App) Start() error {
 	tuneGC()
+	if err := a.node.storage.inUse; err != nil {
+		return fmt.Errorf("data_dir %s: %w", a.DataDir, err)
+	}
+	if err := a.checkUnknown(); err != nil {
+		return err
+	}
 	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
 		return err
 	}
 	for name, g := range a.groups {
 		g.Configure(a.functions[name])
 	}
+	a.node.adopt(a.catalog)
+	if err := a.provision(); err != nil {
+		return err
+	}
+	if err := a.tellEndpoint(); err != nil {
+		return err
+	}
 	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))
 	return nil
+}
+
+// provision starts what the API was asked to keep initialised.
+func (a *App) provision() error {
+	return a.registry.Provisioned.Each(context.Background(), func(name string, q registry.Qualified[registry.Provisioned]) error {
+		err := a.catalog.Refresh(context.Background(), name, q.Qualifier)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			// Its calls will say so too; the others are none the worse.
+			a.log.Error("provisioned concurrency cannot be started", zap.String("function", name), zap.String("qualifier", q.Qualifier), zap.Error(err))
+		}
+		return nil
+	})
 }
 
 // Stop implements caddy.App. Environments go when the last configuration that
@@ -189,19 +247,49 @@ func (a *App) Cleanup() error {
 	if a.node == nil {
 		return nil
 	}
+	if a.catalog != nil {
+		a.node.release(a.catalog)
+	}
 	for _, g := range a.groups {
 		a.node.pool.Release(g)
+	}
+	if a.registry != nil {
+		a.registry = nil // the storage closes it
 	}
 	return closeNode(a.node)
 }
 
-// group returns what serves a function, or an error that names it.
-func (a *App) group(name string) (*warmpool.Group, error) {
+// invoker returns what runs a function: of the configuration, or one that the Lambda
+// API makes, now or later.
+func (a *App) invoker(name, qualifier string) (invoker, error) {
 	g := a.groups[name]
 	if g == nil {
-		return nil, fmt.Errorf("function %q is not defined in the hearth global option; defined are %q", name, slices.Sorted(maps.Keys(a.groups)))
+		a.unknown = append(a.unknown, name)
+		return &registered{a.catalog, name, cmp.Or(qualifier, function.Latest)}, nil
+	}
+	if qualifier != "" && qualifier != function.Latest {
+		return nil, fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", name, qualifier)
 	}
 	return g, nil
+}
+
+// checkUnknown refuses routes to functions that nobody can ever make, and names
+// those that are not there yet.
+func (a *App) checkUnknown() error {
+	for _, name := range a.unknown {
+		_, err := a.registry.Version(context.Background(), name, function.Latest)
+		switch {
+		case err == nil:
+		case !errors.Is(err, registry.ErrNotFound):
+			return err
+		case !a.hasAPI:
+			return fmt.Errorf("function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api); defined are %q",
+				name, slices.Sorted(maps.Keys(a.groups)))
+		default:
+			a.log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", name))
+		}
+	}
+	return nil
 }
 
 func (a *App) poolConfig() warmpool.Config {
@@ -220,6 +308,9 @@ func (a *App) poolConfig() warmpool.Config {
 		IdleTimeout: time.Duration(a.IdleTimeout),
 	}
 }
+
+// concurrency is how many invocations run at once at most.
+func (a *App) concurrency() int { return cmp.Or(a.Concurrency, warmpool.DefaultConcurrency) }
 
 func (a *App) account() function.Account {
 	return function.Account{ID: a.Account, Region: a.Region}

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -18,6 +19,43 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("hearth", parseApp)
 	extendInvoke()
+	httpcaddyfile.RegisterHandlerDirective("lambda_api", parseLambdaAPI)
+	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")
+	httpcaddyfile.RegisterHandlerDirective("function_urls", parseFunctionURLs)
+	httpcaddyfile.RegisterDirectiveOrder("function_urls", httpcaddyfile.Before, "invoke")
+}
+
+func parseLambdaAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	l := new(LambdaAPI)
+	return l, l.UnmarshalCaddyfile(h.Dispenser)
+}
+
+func parseFunctionURLs(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	f := new(FunctionURLs)
+	return f, f.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler from the directive:
+//
+//	lambda_api [<matcher>]
+func (l *LambdaAPI) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
+
+// UnmarshalCaddyfile sets up the handler from the directive:
+//
+//	function_urls [<matcher>]
+func (f *FunctionURLs) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
+
+// bare reads a directive that has neither arguments nor options.
+func bare(d *caddyfile.Dispenser) error {
+	d.Next() // consume directive name
+	name := d.Val()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	if d.NextBlock(0) {
+		return d.Errf("unrecognized %s option '%s'; there are none", name, d.Val())
+	}
+	return nil
 }
 
 // parseApp parses the global option hearth. It may be given more than once, in
@@ -53,6 +91,13 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		idle_timeout   <duration>
 //		account        <twelve digits>
 //		region         <name>
+//		access_key     <id> <secret> [read_only]
+//		function_url   <address with a star>
+//		s3 {
+//			endpoint   <address>
+//			region     <name>
+//			access_key <id> <secret>
+//		}
 //		runtimes {
 //			<runtime> <interpreter>
 //		}
@@ -96,6 +141,13 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = text(d, &a.Account)
 		case "region":
 			err = text(d, &a.Region)
+		case "access_key":
+			err = a.unmarshalAccessKey(d)
+		case "function_url":
+			err = text(d, &a.FunctionURL)
+		case "s3":
+			a.S3 = new(S3)
+			err = a.S3.unmarshal(d)
 		case "runtimes":
 			err = pairs(d, &a.Runtimes, "runtime")
 		case "sandbox":
@@ -105,7 +157,50 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, runtimes, sandbox, logs and function", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalAccessKey(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 || len(args) > 3 {
+		return d.ArgErr()
+	}
+	key := AccessKey{ID: args[0], Secret: args[1]}
+	if len(args) == 3 {
+		if args[2] != "read_only" {
+			return d.Errf("access_key: after ID and secret there may be read_only, not '%s'", args[2])
+		}
+		key.ReadOnly = true
+	}
+	a.AccessKeys = append(a.AccessKeys, key)
+	return nil
+}
+
+func (s *S3) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "endpoint":
+			err = text(d, &s.Endpoint)
+		case "region":
+			err = text(d, &s.Region)
+		case "access_key":
+			args := d.RemainingArgs()
+			if len(args) != 2 {
+				return d.ArgErr()
+			}
+			s.AccessKeyID, s.SecretAccessKey = args[0], args[1]
+		default:
+			err = d.Errf("unrecognized s3 option '%s'; there are endpoint, region and access_key", d.Val())
 		}
 		if err != nil {
 			return err
@@ -407,4 +502,6 @@ func (i *Invoke) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 var (
 	_ caddyfile.Unmarshaler = (*App)(nil)
 	_ caddyfile.Unmarshaler = (*Invoke)(nil)
+	_ caddyfile.Unmarshaler = (*LambdaAPI)(nil)
+	_ caddyfile.Unmarshaler = (*FunctionURLs)(nil)
 )

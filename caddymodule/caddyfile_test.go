@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
+
+var update = flag.Bool("update", false, "write the goldens anew")
 
 // Each golden is a Caddyfile, a line of dashes, and the JSON it becomes or the
 // exact error; the format of Caddy's own.
@@ -31,6 +34,12 @@ func TestCaddyfileBecomesJSONOrTheExactError(t *testing.T) {
 			got, err := adapt(input + "\n")
 			if err != nil {
 				got = err.Error()
+			}
+			if *update {
+				if err := os.WriteFile(path, []byte(input+"\n----------\n"+got+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
 			}
 			if want = strings.TrimSpace(want); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -9,8 +9,11 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 // A requestError is the client's own.
@@ -45,6 +48,7 @@ func webStatus(err error) (status int, message string) {
 	var failed *functionError
 	var throttled *warmpool.ThrottledError
 	var initFailed *environment.InitError
+	var unsigned *sigv4.Error
 	switch {
 	case errors.As(err, &request):
 		status = request.status
@@ -52,6 +56,12 @@ func webStatus(err error) (status int, message string) {
 			return status, "Request Too Long"
 		}
 		return status, http.StatusText(status)
+	case errors.As(err, &unsigned):
+		return unsigned.Status, "Forbidden"
+	case errors.Is(err, registry.ErrNotFound):
+		return http.StatusNotFound, "Not Found"
+	case errors.Is(err, state.ErrInUse), errors.Is(err, state.ErrUnavailable), errors.Is(err, state.ErrClosed):
+		return http.StatusServiceUnavailable, "Service Unavailable"
 	case errors.As(err, &throttled):
 		return http.StatusTooManyRequests, "Too Many Requests"
 	case errors.As(err, &failed) && failed.outcome == environment.OutcomeTimeout:
@@ -73,7 +83,7 @@ const statusClientClosed = 499
 // refuse answers a request whose invocation has no response to pass on. Error
 // routes (handle_errors) come first where the site has them; otherwise the body
 // is API Gateway's.
-func (i *Invoke) refuse(w http.ResponseWriter, r *http.Request, call *environment.Call, err error) error {
+func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environment.Call, err error) error {
 	status, message := webStatus(err)
 	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
 		i.logFailure(call, err)
@@ -93,7 +103,7 @@ func (i *Invoke) refuse(w http.ResponseWriter, r *http.Request, call *environmen
 }
 
 // logFailure tells the developer, and whoever runs the server, what happened.
-func (i *Invoke) logFailure(call *environment.Call, err error) {
+func (i *responder) logFailure(call *environment.Call, err error) {
 	level := zapcore.ErrorLevel
 	if errors.As(err, new(*warmpool.ThrottledError)) {
 		level = zapcore.WarnLevel

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -60,10 +61,35 @@ type Invoke struct {
 	// Default: every type that is not text, JSON, XML, JavaScript or a form.
 	BinaryTypes []string `json:"binary_types,omitempty"`
 
-	log    *zap.Logger
-	group  *warmpool.Group
-	route  *apigateway.Route
+	responder
 	params []apigateway.Parameter // values with placeholders
+}
+
+// A responder answers requests by a function.
+type responder struct {
+	log   *zap.Logger
+	runs  invoker
+	route *apigateway.Route
+	// begin, if set, checks who a request is from. What it returns gets the body
+	// once it is read.
+	begin func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
+	// parameters, if set, are those of the path that the configuration makes.
+	parameters func(r *http.Request) []apigateway.Parameter
+}
+
+// An invoker runs calls of one function. *warmpool.Group is one.
+type invoker interface {
+	Invoke(ctx context.Context, call *environment.Call) error
+}
+
+// A registered is a qualifier of a function that the Lambda API made, or may make.
+type registered struct {
+	catalog         *warmpool.Catalog
+	name, qualifier string
+}
+
+func (f *registered) Invoke(ctx context.Context, call *environment.Call) error {
+	return f.catalog.Invoke(ctx, f.name, f.qualifier, call)
 }
 
 // CaddyModule returns the Caddy module information.
@@ -80,15 +106,12 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 	if i.Qualifier == "" {
 		i.Qualifier = function.Latest
 	}
-	if i.Qualifier != function.Latest {
-		return fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", i.Function, i.Qualifier)
-	}
 	module, err := ctx.App("hearth")
 	if err != nil {
 		return err
 	}
 	app := module.(*App)
-	if i.group, err = app.group(i.Function); err != nil {
+	if i.runs, err = app.invoker(i.Function, i.Qualifier); err != nil {
 		return err
 	}
 	return i.provisionRoute(app)
@@ -97,6 +120,10 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 // ServeHTTP invokes the function with the request as its event, and writes its
 // response.
 func (i *Invoke) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	return i.respond(w, r)
+}
+
+func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
 	x := exchanges.Get().(*exchange)
 	err := i.serve(w, r, x)
 	x.reset()
@@ -104,11 +131,11 @@ func (i *Invoke) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	return err
 }
 
-func (i *Invoke) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
+func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	call := x.call
 	call.RequestID = newRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
-	if err := x.readBody(w, r); err != nil {
+	if err := i.read(w, r, x); err != nil {
 		return i.refuse(w, r, call, err)
 	}
 	if err := i.encode(r, x); err != nil {
@@ -116,7 +143,7 @@ func (i *Invoke) serve(w http.ResponseWriter, r *http.Request, x *exchange) erro
 	}
 	x.stream = responseStream{w: w, route: i.route}
 	call.Stream = &x.stream
-	if err := i.group.Invoke(r.Context(), call); err != nil {
+	if err := i.runs.Invoke(r.Context(), call); err != nil {
 		return i.refuse(w, r, call, err)
 	}
 	if call.Streamed {
@@ -136,8 +163,24 @@ func (i *Invoke) serve(w http.ResponseWriter, r *http.Request, x *exchange) erro
 	return nil
 }
 
+// read reads the body, and checks whom it is from.
+func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	if i.begin == nil {
+		return x.readBody(w, r)
+	}
+	finish, err := i.begin(r)
+	if err != nil {
+		return err
+	}
+	if err := x.readBody(w, r); err != nil {
+		return err
+	}
+	x.identity, err = finish(x.body)
+	return err
+}
+
 // encode makes the invoke frame with the request as its event.
-func (i *Invoke) encode(r *http.Request, x *exchange) error {
+func (i *responder) encode(r *http.Request, x *exchange) error {
 	call := x.call
 	var err error
 	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
@@ -147,9 +190,9 @@ func (i *Invoke) encode(r *http.Request, x *exchange) error {
 	if err != nil {
 		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
 	}
-	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r)}
+	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r), IAM: x.identity}
 	context.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if len(i.params) > 0 {
+	if i.parameters != nil {
 		context.PathParameters = i.parameters(r)
 	}
 	head := len(call.Frame)
@@ -172,9 +215,10 @@ func sourceIP(r *http.Request) string {
 
 // An exchange is what one request needs, kept for the next.
 type exchange struct {
-	call   *environment.Call
-	body   []byte
-	stream responseStream
+	call     *environment.Call
+	body     []byte
+	identity *apigateway.Identity
+	stream   responseStream
 }
 
 // exchanges saves the memory of requests that are over; see BenchmarkInvoke.
@@ -186,6 +230,7 @@ func (x *exchange) reset() {
 	if cap(x.body) > 64<<10 {
 		x.body = nil
 	}
+	x.identity = nil
 	x.stream = responseStream{}
 }
 

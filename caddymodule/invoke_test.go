@@ -114,7 +114,7 @@ func newInvoke(tb testing.TB) *Invoke {
 		pool.Close(context.Background())
 		store.Close()
 	})
-	i := &Invoke{Function: "pets", log: zap.NewNop(), group: group, route: &apigateway.Route{}}
+	i := &Invoke{Function: "pets", responder: responder{log: zap.NewNop(), runs: group, route: &apigateway.Route{}}}
 	if err := i.route.Prepare(); err != nil {
 		tb.Fatal(err)
 	}

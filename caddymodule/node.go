@@ -5,35 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/code"
-	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// What must outlive a reload: the node with its environments, and the log store
-// below it, which stays open when a new node takes the place of an old one.
-var (
-	nodes  = caddy.NewUsagePool()
-	stores = caddy.NewUsagePool()
-)
+// nodes outlive a reload, with their environments.
+var nodes = caddy.NewUsagePool()
 
 // A node is what all configurations with the same data directory, sandbox,
 // interpreters and account share.
 type node struct {
 	key      string
-	store    *store
+	storage  *storage
 	sandbox  *sandbox.Sandbox
 	code     *code.Watcher
 	launcher *warmpool.Launcher
 	pool     *warmpool.Pool
+
+	mu      sync.Mutex
+	catalog *warmpool.Catalog // of the configuration that started last; guarded by mu
 }
 
 // drainTimeout is how long invocations in flight may go on when the last
@@ -56,36 +53,49 @@ func openNode(a *App) (*node, error) {
 }
 
 func newNode(a *App, key string) (*node, error) {
-	if err := os.MkdirAll(a.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("data_dir: %w", err)
-	}
-	box, err := sandbox.New(a.sandboxConfig(), a.log)
+	s, err := openStorage(a)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openStore(a)
-	if err != nil {
-		return nil, errors.Join(err, box.Close())
+	n := &node{key: key, storage: s}
+	if n.sandbox, err = sandbox.New(a.sandboxConfig(), a.log); err != nil {
+		return nil, errors.Join(err, closeStorage(s))
 	}
-	n := &node{key: key, store: s, sandbox: box}
 	if n.code, err = code.NewWatcher(a.log); err != nil {
-		return nil, errors.Join(err, closeStore(s), box.Close())
-	}
-	archives, err := code.OpenStore(filepath.Join(a.DataDir, "code"), a.log)
-	if err != nil {
-		return nil, errors.Join(err, n.code.Close(), closeStore(s), box.Close())
+		return nil, errors.Join(err, n.sandbox.Close(), closeStorage(s))
 	}
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
-		Dir: a.DataDir, Account: a.account(), Sandbox: box, Logs: s.Store,
-		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: archives,
+		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
+		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: s.archives,
 	}, a.log)
 	if err == nil {
 		n.pool, err = warmpool.New(a.poolConfig(), n.launcher, a.log)
 	}
 	if err != nil {
-		return nil, errors.Join(err, n.code.Close(), closeStore(s), box.Close())
+		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeStorage(s))
 	}
 	return n, nil
+}
+
+// adopt has the catalog of a configuration that starts hold what that of the one
+// before held, so that environments outlive a reload.
+func (n *node) adopt(c *warmpool.Catalog) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.catalog != nil {
+		c.Adopt(context.Background(), n.catalog)
+	}
+	n.catalog = c
+}
+
+// release closes the catalog of a configuration that is over.
+func (n *node) release(c *warmpool.Catalog) {
+	n.mu.Lock()
+	if n.catalog == c {
+		n.catalog = nil
+	}
+	n.mu.Unlock()
+	c.Close()
 }
 
 func closeNode(n *node) error {
@@ -98,39 +108,7 @@ func (n *node) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	n.pool.Close(ctx)
-	return errors.Join(n.code.Close(), closeStore(n.store), n.sandbox.Close())
+	return errors.Join(n.code.Close(), n.sandbox.Close(), closeStorage(n.storage))
 }
 
-// A store is the log store of a data directory.
-type store struct {
-	*logs.Store
-	dir string
-}
-
-func openStore(a *App) (*store, error) {
-	config := a.logsConfig()
-	value, _, err := stores.LoadOrNew(config.Dir, func() (caddy.Destructor, error) {
-		s, err := logs.Open(config, a.log)
-		if err != nil {
-			return nil, err
-		}
-		return &store{s, config.Dir}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return value.(*store), nil
-}
-
-func closeStore(s *store) error {
-	_, err := stores.Delete(s.dir)
-	return err
-}
-
-// Destruct implements caddy.Destructor.
-func (s *store) Destruct() error { return s.Close() }
-
-var (
-	_ caddy.Destructor = (*node)(nil)
-	_ caddy.Destructor = (*store)(nil)
-)
+var _ caddy.Destructor = (*node)(nil)

@@ -30,11 +30,14 @@ func (i *Invoke) provisionRoute(app *App) error {
 	for _, name := range slices.Sorted(maps.Keys(i.PathParameters)) {
 		i.params = append(i.params, apigateway.Parameter{Name: name, Value: i.PathParameters[name]})
 	}
+	if len(i.params) > 0 {
+		i.parameters = i.pathParameters
+	}
 	return i.route.Prepare()
 }
 
-// parameters replaces the placeholders of the configured path parameters.
-func (i *Invoke) parameters(r *http.Request) []apigateway.Parameter {
+// pathParameters replaces the placeholders of the configured path parameters.
+func (i *Invoke) pathParameters(r *http.Request) []apigateway.Parameter {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	values := make([]apigateway.Parameter, len(i.params))
 	for n, p := range i.params {

@@ -94,7 +94,7 @@ func (s *responseStream) begin(status int) {
 }
 
 // endStream answers for a streamed response that is over.
-func (i *Invoke) endStream(w http.ResponseWriter, r *http.Request, x *exchange) error {
+func (i *responder) endStream(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	s := &x.stream
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // for the next request of the connection
 	var err error

@@ -68,6 +68,9 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 
 	dst = append(dst, rt.fixed.context...)
 	dst = appendString(dst, domain)
+	if c.IAM != nil {
+		dst = rt.appendIdentity(dst, c.IAM)
+	}
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"http":{"method":`, r.Method)
 	dst = appendQuoted(dst, `,"path":`, path)
@@ -91,6 +94,17 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	}
 	dst = strconv.AppendBool(append(dst, `,"isBase64Encoded":`...), isBase64)
 	return append(dst, '}')
+}
+
+// appendIdentity appends who called, as function URLs of AuthType AWS_IAM tell it.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+func (rt *Route) appendIdentity(dst []byte, id *Identity) []byte {
+	dst = appendQuoted(dst, `,"authorizer":{"iam":{"accessKey":`, id.AccessKey)
+	dst = appendQuoted(dst, `,"accountId":`, rt.AccountID)
+	dst = appendQuoted(dst, `,"callerId":`, id.UserID)
+	dst = appendQuoted(dst, `,"cognitoIdentity":null,"principalOrgId":null,"userArn":`, id.UserARN)
+	dst = appendQuoted(dst, `,"userId":`, id.UserID)
+	return append(dst, "}}"...)
 }
 
 // prepareV1 writes what the events of format 1.0 have in common.

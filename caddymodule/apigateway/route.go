@@ -76,10 +76,18 @@ type Context struct {
 	// X-Forwarded-Proto and X-Forwarded-Port may be believed.
 	TrustedProxy bool
 
+	// IAM is who signed the request, nil if nobody had to. Format 2.0 alone tells it.
+	IAM *Identity
+
 	// PathParameters are given beside those that Route.Key takes from the path,
 	// and win over these. Those with an empty value are left out. No name may
 	// come twice.
 	PathParameters []Parameter
+}
+
+// An Identity is the owner of the access key that a request is signed with.
+type Identity struct {
+	AccessKey, UserID, UserARN string
 }
 
 // Prepare checks the Route, sets defaults and makes it ready for use.

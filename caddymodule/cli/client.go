@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+)
+
+// A target is a server's API and who calls it.
+type target struct {
+	endpoint, region, keyID, secret string
+	client                          *http.Client
+}
+
+// target finds the server: by flag, by the variables that AWS's tools read, or by
+// what the server on this machine has written to its data directory.
+func (c *Context) target() (*target, error) {
+	dir := cmp.Or(c.text("data-dir"), c.Getenv("HEARTH_DATA_DIR"), c.DataDir)
+	t := &target{
+		endpoint: cmp.Or(c.text("endpoint"), c.Getenv("AWS_ENDPOINT_URL_LAMBDA"), c.Getenv("AWS_ENDPOINT_URL")),
+		region:   cmp.Or(c.Getenv("AWS_REGION"), c.Getenv("AWS_DEFAULT_REGION"), "us-east-1"),
+		keyID:    c.Getenv("AWS_ACCESS_KEY_ID"), secret: c.Getenv("AWS_SECRET_ACCESS_KEY"),
+		client: http.DefaultClient,
+	}
+	if t.endpoint == "" {
+		address, err := readLine(filepath.Join(dir, "endpoint"))
+		if err != nil {
+			return nil, fmt.Errorf("no server with lambda_api runs with the data directory %s (%w): give --endpoint, or --data-dir", dir, err)
+		}
+		t.endpoint = address
+	}
+	if t.keyID == "" || t.secret == "" {
+		if err := t.readCredentials(filepath.Join(dir, "credentials")); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.trust(c); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// trust has the client take certificates of Caddy's own authority on this machine,
+// or any if that was asked for.
+func (t *target) trust(c *Context) error {
+	settings := &tls.Config{InsecureSkipVerify: c.is("insecure")}
+	if root, err := os.ReadFile(c.RootCA); err == nil && !settings.InsecureSkipVerify {
+		if settings.RootCAs, err = x509.SystemCertPool(); err != nil {
+			return err
+		}
+		settings.RootCAs.AppendCertsFromPEM(root)
+	} else if !settings.InsecureSkipVerify {
+		return nil // the system's certificates are all there are
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = settings
+	t.client = &http.Client{Transport: transport}
+	return nil
+}
+
+func (t *target) readCredentials(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or let this user read the server's credentials: %w", err)
+	}
+	keys, err := sigv4.ParseCredentials(data)
+	if err != nil {
+		return fmt.Errorf("credentials %s: %w", path, err)
+	}
+	for _, key := range keys {
+		if t.secret == "" || !key.ReadOnly {
+			t.keyID, t.secret = key.ID, key.Secret
+			if !key.ReadOnly {
+				return nil
+			}
+		}
+	}
+	if t.secret == "" {
+		return fmt.Errorf("credentials %s has no access key", path)
+	}
+	return nil
+}
+
+func readLine(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			err = err.(*fs.PathError).Err
+		}
+		return "", err
+	}
+	defer file.Close() // it was only read
+	lines := bufio.NewScanner(file)
+	if !lines.Scan() {
+		return "", cmp.Or(lines.Err(), errors.New("is empty"))
+	}
+	return strings.TrimSpace(lines.Text()), nil
+}
+
+func (t *target) credentials(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: t.keyID, SecretAccessKey: t.secret}, nil
+}
+
+func (t *target) lambda() *lambda.Client {
+	return lambda.New(lambda.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials)})
+}
+
+func (t *target) logs() *cloudwatchlogs.Client {
+	return cloudwatchlogs.New(cloudwatchlogs.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials)})
+}
+
+// api is the client of most commands.
+func (c *Context) api() (*lambda.Client, error) {
+	t, err := c.target()
+	if err != nil {
+		return nil, err
+	}
+	return t.lambda(), nil
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes of the commands.
+const (
+	ExitOK       = 0
+	ExitFailed   = 1 // the server or the machine refused
+	ExitUsage    = 2 // wrong arguments
+	ExitFunction = 3 // the function answered with an error
+	ExitMissing  = 4 // there is no such function
+)
+
+// A Command is one of `caddy hearth`.
+type Command struct {
+	Use, Short, Long string
+	Args             int // the least number of arguments
+	MaxArgs          int
+	Flags            func(*pflag.FlagSet)
+	Run              func(ctx context.Context, c *Context) error
+}
+
+// Commands are all there are.
+func Commands() []*Command {
+	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, envCommand}
+}
+
+// A Context is what a command runs with.
+type Context struct {
+	Flags    *pflag.FlagSet
+	Out, Err io.Writer
+	In       io.Reader
+	DataDir  string // where the server of this machine keeps credentials and endpoint
+	RootCA   string // the certificate of Caddy's own authority, if it has one
+	Color    bool   // Err is a terminal
+	// Getenv is os.Getenv.
+	Getenv func(string) string
+}
+
+// CommonFlags are those of every command.
+func CommonFlags(flags *pflag.FlagSet) {
+	flags.Bool("json", false, "Print JSON")
+	flags.String("endpoint", "", "The address of the server's Lambda API (default: $AWS_ENDPOINT_URL_LAMBDA, $AWS_ENDPOINT_URL, or that of the server on this machine)")
+	flags.String("data-dir", "", "The data directory of the server on this machine (default: $HEARTH_DATA_DIR, or the server's default)")
+	flags.Bool("insecure", false, "Do not check the server's certificate")
+}
+
+// A usageError is the caller's.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// A functionError is what a function answered instead of a result.
+type functionError struct{ kind string }
+
+func (e functionError) Error() string { return "the function failed: " + e.kind }
+
+// ExitCode is what the process should end with after err.
+func ExitCode(err error) int {
+	var missing *types.ResourceNotFoundException
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, new(usageError)):
+		return ExitUsage
+	case errors.As(err, new(functionError)):
+		return ExitFunction
+	case errors.As(err, &missing):
+		return ExitMissing
+	}
+	return ExitFailed
+}
+
+// Explain makes an error of the client one that a person can act on.
+func Explain(err error) error {
+	var refused smithy.APIError
+	var answer *smithyhttp.ResponseError
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound:
+		return errors.New("the server has no Lambda API at this address: is there lambda_api in its site?")
+	}
+	return err
+}
+
+func (c *Context) json() bool {
+	on, _ := c.Flags.GetBool("json")
+	return on
+}
+
+func (c *Context) text(name string) string {
+	value, _ := c.Flags.GetString(name)
+	return value
+}
+
+func (c *Context) is(name string) bool {
+	on, _ := c.Flags.GetBool(name)
+	return on
+}
+
+// say tells a person what is being done.
+func (c *Context) say(format string, args ...any) {
+	if !c.json() {
+		fmt.Fprintf(c.Err, format+"\n", args...)
+	}
+}
+
+// print writes what was found out: value as JSON if that was asked for, else text.
+func (c *Context) print(value any, text func(w io.Writer)) error {
+	if !c.json() {
+		text(c.Out)
+		return nil
+	}
+	encoder := json.NewEncoder(c.Out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// bold, dim and red are for a terminal.
+func (c *Context) bold(s string) string { return c.paint("1", s) }
+func (c *Context) dim(s string) string  { return c.paint("2", s) }
+
+func (c *Context) paint(code, s string) string {
+	if !c.Color {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}

@@ -1,0 +1,329 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+)
+
+var deployCommand = &Command{
+	Use:   "deploy DIR",
+	Short: "Zip a folder and make it a function, or the new code of one",
+	Long: `Zips a folder (or takes a zip or jar), creates the function or updates it, publishes
+a version of it, waits until it is active and prints its address.
+
+What the function is made with comes from the flags, then from hearth.json in the
+folder, then from a guess by its files:
+
+  {"name": "hello", "runtime": "nodejs22.x", "handler": "index.handler",
+   "memory": 256, "timeout": 10, "env": {"STAGE": "beta"}, "layers": [],
+   "url": "public"}
+
+url is public, iam (signed calls only) or none. Settings that are not given stay what
+they are when the function exists already.`,
+	Args: 1, MaxArgs: 1,
+	Flags: func(f *pflag.FlagSet) {
+		f.String("name", "", "Name of the function (default: that of the folder)")
+		f.String("runtime", "", "Lambda runtime, e.g. nodejs22.x or python3.13")
+		f.String("handler", "", "Handler, e.g. index.handler")
+		f.String("description", "", "What the function is for")
+		f.Int("memory", 0, "Memory in MB (default for a new function: 128)")
+		f.Int("timeout", 0, "Timeout in seconds (default for a new function: 3)")
+		f.Int("ephemeral-storage", 0, "Size of /tmp in MB (default for a new function: 512)")
+		f.StringArray("env", nil, "Environment variable NAME=VALUE; may be given again")
+		f.StringArray("layer", nil, "ARN of a layer version; may be given again")
+		f.String("url", "", "Function URL: public, iam or none (default: as it is)")
+		f.String("role", "", "Role ARN to keep with the function; it is not enforced")
+	},
+	Run: deploy,
+}
+
+// defaultRole stands for the role that the API requires and nobody enforces.
+const defaultRole = "arn:aws:iam::000000000000:role/hearth"
+
+// activeWithin bounds the wait for a function.
+const activeWithin = 2 * time.Minute
+
+// A deployed is what deploy prints.
+type deployed struct {
+	Name    string `json:"name"`
+	ARN     string `json:"arn"`
+	Version string `json:"version"`
+	Runtime string `json:"runtime"`
+	Handler string `json:"handler"`
+	Created bool   `json:"created"`
+	Changed bool   `json:"changed"`
+	Size    int    `json:"code_size"`
+	SHA256  string `json:"code_sha256"`
+	URL     string `json:"url,omitempty"`
+}
+
+func deploy(ctx context.Context, c *Context) error {
+	path := c.Flags.Arg(0)
+	wanted, err := c.config(path)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	code, files, err := archive(path)
+	if err != nil {
+		return err
+	}
+	if len(code) > maxZip {
+		return fmt.Errorf("%s is %s, and a request may have %d MB", path, humanize.IBytes(uint64(len(code))), maxZip>>20)
+	}
+	c.say("%s %d files, %s", c.dim("zipped  "), files, humanize.IBytes(uint64(len(code))))
+	api, err := c.api()
+	if err != nil {
+		return err
+	}
+	d := &deployment{Context: c, api: api, wanted: wanted, code: code}
+	out, err := d.run(ctx)
+	if err != nil {
+		return err
+	}
+	if out.URL, err = d.url(ctx); err != nil {
+		return err
+	}
+	return c.print(out, func(w io.Writer) {
+		what := "updated"
+		switch {
+		case out.Created:
+			what = "created"
+		case !out.Changed:
+			what = "is as it was:"
+		}
+		fmt.Fprintf(w, "%s %s version %s (%s, %s) in %s\n", c.bold(out.Name), what, out.Version, out.Runtime, out.Handler, time.Since(began).Round(time.Millisecond))
+		if out.URL != "" {
+			fmt.Fprintln(w, out.URL)
+		} else {
+			fmt.Fprintf(w, "no URL: give it one by --url public, or a route by `invoke %s` in the Caddyfile, or call it: caddy hearth invoke %s\n", out.Name, out.Name)
+		}
+	})
+}
+
+// config is what the function is to be made with.
+func (c *Context) config(path string) (config, error) {
+	conf, err := readConfig(path)
+	if err != nil {
+		return conf, err
+	}
+	conf.Name = cmp.Or(c.text("name"), conf.Name)
+	conf.Runtime = cmp.Or(c.text("runtime"), conf.Runtime)
+	conf.Handler = cmp.Or(c.text("handler"), conf.Handler)
+	conf.Description = cmp.Or(c.text("description"), conf.Description)
+	conf.URL = cmp.Or(c.text("url"), conf.URL)
+	for name, to := range map[string]*int{"memory": &conf.Memory, "timeout": &conf.Timeout, "ephemeral-storage": &conf.Storage} {
+		if n, _ := c.Flags.GetInt(name); n != 0 {
+			*to = n
+		}
+	}
+	if layers, _ := c.Flags.GetStringArray("layer"); len(layers) > 0 {
+		conf.Layers = layers
+	}
+	pairs, _ := c.Flags.GetStringArray("env")
+	if err := conf.setEnv(pairs); err != nil {
+		return conf, err
+	}
+	if err := conf.check(); err != nil {
+		return conf, err
+	}
+	return conf, conf.guess(path)
+}
+
+// A deployment is one run of deploy.
+type deployment struct {
+	*Context
+	api    *lambda.Client
+	wanted config
+	code   []byte
+}
+
+func (d *deployment) run(ctx context.Context) (*deployed, error) {
+	name := &d.wanted.Name
+	before, err := d.api.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: name})
+	created := errors.As(err, new(*types.ResourceNotFoundException))
+	if err != nil && !created {
+		return nil, err
+	}
+	out := &deployed{Name: *name, Created: created, Size: len(d.code)}
+	if created {
+		if err := d.create(ctx); err != nil {
+			return nil, err
+		}
+	} else if err := d.update(ctx, before); err != nil {
+		return nil, err
+	}
+	published, err := d.api.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: name})
+	if err != nil {
+		return nil, err
+	}
+	out.ARN = strings.TrimSuffix(aws.ToString(published.FunctionArn), ":"+aws.ToString(published.Version))
+	out.Version, out.Runtime, out.Handler = aws.ToString(published.Version), string(published.Runtime), aws.ToString(published.Handler)
+	out.SHA256 = aws.ToString(published.CodeSha256)
+	out.Changed = created || before.LastModified == nil || d.changed(before)
+	return out, nil
+}
+
+func (d *deployment) create(ctx context.Context) error {
+	d.say("%s function %s (%s, %s)", d.dim("creating"), d.wanted.Name, d.wanted.Runtime, d.wanted.Handler)
+	w := &d.wanted
+	in := &lambda.CreateFunctionInput{
+		FunctionName: &w.Name, Runtime: types.Runtime(w.Runtime), Handler: &w.Handler, Role: aws.String(cmp.Or(d.text("role"), defaultRole)),
+		Code: &types.FunctionCode{ZipFile: d.code}, Layers: w.Layers, Description: optional(w.Description),
+		MemorySize: optionalInt(w.Memory), Timeout: optionalInt(w.Timeout), EphemeralStorage: storage(w.Storage), Environment: environment(w.Env),
+	}
+	if _, err := d.api.CreateFunction(ctx, in); err != nil {
+		return err
+	}
+	return lambda.NewFunctionActiveV2Waiter(d.api, quickly[*lambda.FunctionActiveV2WaiterOptions]).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &w.Name}, activeWithin)
+}
+
+// quickly looks more often than the SDK would: nothing here takes long.
+func quickly[T any](options T) {
+	switch o := any(options).(type) {
+	case *lambda.FunctionActiveV2WaiterOptions:
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+	case *lambda.FunctionUpdatedV2WaiterOptions:
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+	}
+}
+
+// update changes the configuration first: code that needs it runs only with it.
+func (d *deployment) update(ctx context.Context, before *lambda.GetFunctionConfigurationOutput) error {
+	w := &d.wanted
+	if d.reconfigured(before) {
+		d.say("%s configuration", d.dim("updating"))
+		in := &lambda.UpdateFunctionConfigurationInput{
+			FunctionName: &w.Name, Runtime: types.Runtime(w.Runtime), Handler: &w.Handler, Role: optional(d.text("role")), Layers: w.Layers,
+			Description: optional(w.Description), MemorySize: optionalInt(w.Memory), Timeout: optionalInt(w.Timeout),
+			EphemeralStorage: storage(w.Storage), Environment: environment(w.Env),
+		}
+		if _, err := d.api.UpdateFunctionConfiguration(ctx, in); err != nil {
+			return err
+		}
+		if err := d.updated(ctx); err != nil {
+			return err
+		}
+	}
+	if d.digest() == aws.ToString(before.CodeSha256) {
+		return nil
+	}
+	d.say("%s code", d.dim("updating"))
+	if _, err := d.api.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: &w.Name, ZipFile: d.code}); err != nil {
+		return err
+	}
+	return d.updated(ctx)
+}
+
+func (d *deployment) updated(ctx context.Context) error {
+	return waitUpdated(ctx, d.api, d.wanted.Name)
+}
+
+func waitUpdated(ctx context.Context, api *lambda.Client, name string) error {
+	return lambda.NewFunctionUpdatedV2Waiter(api, quickly[*lambda.FunctionUpdatedV2WaiterOptions]).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, activeWithin)
+}
+
+func (d *deployment) digest() string {
+	sum := sha256.Sum256(d.code)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func (d *deployment) changed(before *lambda.GetFunctionConfigurationOutput) bool {
+	return d.reconfigured(before) || d.digest() != aws.ToString(before.CodeSha256)
+}
+
+// reconfigured reports whether something that was asked for is not so.
+func (d *deployment) reconfigured(before *lambda.GetFunctionConfigurationOutput) bool {
+	w := &d.wanted
+	differs := func(wanted int, is *int32) bool { return wanted != 0 && int32(wanted) != aws.ToInt32(is) }
+	var env map[string]string
+	if before.Environment != nil {
+		env = before.Environment.Variables
+	}
+	var layers []string
+	for _, l := range before.Layers {
+		layers = append(layers, aws.ToString(l.Arn))
+	}
+	var tmp *int32
+	if before.EphemeralStorage != nil {
+		tmp = before.EphemeralStorage.Size
+	}
+	return w.Runtime != string(before.Runtime) || w.Handler != aws.ToString(before.Handler) ||
+		w.Description != "" && w.Description != aws.ToString(before.Description) ||
+		d.text("role") != "" && d.text("role") != aws.ToString(before.Role) ||
+		differs(w.Memory, before.MemorySize) || differs(w.Timeout, before.Timeout) || differs(w.Storage, tmp) ||
+		w.Env != nil && !maps.Equal(w.Env, env) || w.Layers != nil && !slices.Equal(w.Layers, layers)
+}
+
+// url gives the function the URL that was asked for, and returns the one it has.
+func (d *deployment) url(ctx context.Context) (string, error) {
+	name := &d.wanted.Name
+	auth := map[string]types.FunctionUrlAuthType{"public": types.FunctionUrlAuthTypeNone, "iam": types.FunctionUrlAuthTypeAwsIam}[d.wanted.URL]
+	is, err := d.api.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: name})
+	missing := errors.As(err, new(*types.ResourceNotFoundException))
+	switch {
+	case err != nil && !missing:
+		return "", err
+	case d.wanted.URL == "none":
+		if missing {
+			return "", nil
+		}
+		_, err := d.api.DeleteFunctionUrlConfig(ctx, &lambda.DeleteFunctionUrlConfigInput{FunctionName: name})
+		return "", err
+	case missing && auth == "":
+		return "", nil
+	case missing:
+		made, err := d.api.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: name, AuthType: auth})
+		if err != nil {
+			return "", err
+		}
+		return aws.ToString(made.FunctionUrl), nil
+	case auth != "" && auth != is.AuthType:
+		_, err := d.api.UpdateFunctionUrlConfig(ctx, &lambda.UpdateFunctionUrlConfigInput{FunctionName: name, AuthType: auth})
+		return aws.ToString(is.FunctionUrl), err
+	}
+	return aws.ToString(is.FunctionUrl), nil
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func optionalInt(n int) *int32 {
+	if n == 0 {
+		return nil
+	}
+	return aws.Int32(int32(min(n, 1<<30)))
+}
+
+func storage(mb int) *types.EphemeralStorage {
+	if mb == 0 {
+		return nil
+	}
+	return &types.EphemeralStorage{Size: optionalInt(mb)}
+}
+
+func environment(env map[string]string) *types.Environment {
+	if env == nil {
+		return nil
+	}
+	return &types.Environment{Variables: env}
+}

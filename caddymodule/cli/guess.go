@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// configFile says in a folder what cannot be guessed.
+const configFile = "hearth.json"
+
+// A config is what a function is made with: hearth.json, over it the flags.
+type config struct {
+	Name        string            `json:"name,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Runtime     string            `json:"runtime,omitempty"`
+	Handler     string            `json:"handler,omitempty"`
+	Memory      int               `json:"memory,omitempty"`  // MB
+	Timeout     int               `json:"timeout,omitempty"` // seconds
+	Storage     int               `json:"ephemeral_storage,omitempty"`
+	Env         map[string]string `json:"env,omitempty"`
+	Layers      []string          `json:"layers,omitempty"`
+	// URL: public (anybody may call it), iam (signed calls only), or none.
+	URL string `json:"url,omitempty"`
+}
+
+// readConfig reads hearth.json, if there is one.
+func readConfig(dir string) (config, error) {
+	var c config
+	path := filepath.Join(dir, configFile)
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	defer file.Close() // it was only read
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return c, usage("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Runtimes that a folder is guessed to be for: the newest that Lambda has long had.
+const (
+	guessedNode   = "nodejs22.x"
+	guessedPython = "python3.13"
+	guessedJava   = "java21"
+	guessedCustom = "provided.al2023"
+)
+
+// guess fills in the runtime and the handler from what is in the folder.
+func (c *config) guess(path string) error {
+	if c.Name == "" {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		base := filepath.Base(absolute)
+		c.Name = strings.TrimSuffix(strings.TrimSuffix(base, ".zip"), ".jar")
+	}
+	if c.Runtime != "" && c.Handler != "" {
+		return nil
+	}
+	runtime, handler := guessEntry(path)
+	if c.Runtime == "" {
+		c.Runtime = runtime
+	}
+	if c.Handler == "" && sameFamily(c.Runtime, runtime) {
+		c.Handler = handler
+	}
+	switch {
+	case c.Runtime == "":
+		return usage("%s: which runtime it is for cannot be told from its files: give --runtime and --handler, or write them to %s", path, configFile)
+	case c.Handler == "" && strings.HasPrefix(c.Runtime, "provided"):
+		c.Handler = "bootstrap"
+	case c.Handler == "":
+		return usage("%s: which handler it has cannot be told from its files: give --handler, or write it to %s", path, configFile)
+	}
+	return nil
+}
+
+func sameFamily(a, b string) bool {
+	trim := func(s string) string { return strings.TrimRight(s, "0123456789.x") }
+	return trim(a) == trim(b)
+}
+
+// An entry is a file that functions usually begin in.
+type entry struct {
+	file, runtime string
+	handlers      *regexp.Regexp // what it calls its handler
+}
+
+var (
+	inNode   = regexp.MustCompile(`(?m)(?:exports\.|export\s+(?:const|let|var|async\s+function|function)\s+|export\s*\{[^}]*\b)(handler|lambdaHandler|lambda_handler)\b`)
+	inPython = regexp.MustCompile(`(?m)^(?:async\s+)?(?:def\s+)?(handler|lambda_handler)\b\s*[(=]`)
+)
+
+// entries are tried in order.
+func entries() []entry {
+	var all []entry
+	for _, name := range []string{"index", "app", "lambda", "handler", "main"} {
+		for _, extension := range []string{".mjs", ".js", ".cjs"} {
+			all = append(all, entry{name + extension, guessedNode, inNode})
+		}
+	}
+	for _, name := range []string{"lambda_function", "app", "main", "index", "handler", "lambda"} {
+		all = append(all, entry{name + ".py", guessedPython, inPython})
+	}
+	return all
+}
+
+func guessEntry(path string) (runtime, handler string) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		if strings.HasSuffix(path, ".jar") {
+			return guessedJava, ""
+		}
+		return "", ""
+	}
+	if _, err := os.Stat(filepath.Join(path, "bootstrap")); err == nil {
+		return guessedCustom, "bootstrap"
+	}
+	for _, e := range entries() {
+		text, err := os.ReadFile(filepath.Join(path, e.file))
+		if err != nil {
+			continue
+		}
+		module := strings.TrimSuffix(e.file, filepath.Ext(e.file))
+		if found := e.handlers.FindSubmatch(text); found != nil {
+			return e.runtime, module + "." + string(found[1])
+		}
+		runtime = e.runtime // some other handler: the caller has to say
+	}
+	if jars, err := filepath.Glob(filepath.Join(path, "lib", "*.jar")); err == nil && len(jars) > 0 {
+		return guessedJava, ""
+	}
+	return runtime, ""
+}
+
+// setEnv adds NAME=VALUE.
+func (c *config) setEnv(pairs []string) error {
+	c.Env = maps.Clone(c.Env)
+	for _, pair := range pairs {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return usage("--env %q is not NAME=VALUE", pair)
+		}
+		if c.Env == nil {
+			c.Env = make(map[string]string)
+		}
+		c.Env[name] = value
+	}
+	return nil
+}
+
+// check refuses what no function can be.
+func (c *config) check() error {
+	if !slices.Contains([]string{"", "public", "iam", "none"}, c.URL) {
+		return usage("url is public, iam or none, not %q", c.URL)
+	}
+	if c.Memory < 0 || c.Timeout < 0 || c.Storage < 0 {
+		return usage("memory, timeout and ephemeral storage are not negative")
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package caddymodule
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// answerPreflight answers a browser that asks what it may send; the function does
+// not see the request.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
+func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (answered bool) {
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	maps.Copy(w.Header(), corsHeaders(r.Header.Get("Origin"), true, c))
+	w.WriteHeader(http.StatusOK)
+	return true
+}
+
+// A corsWriter puts the headers for browsers that a function URL is configured with
+// in place of the function's own.
+type corsWriter struct {
+	*caddyhttp.ResponseWriterWrapper
+	headers http.Header
+	begun   bool
+}
+
+func newCorsWriter(w http.ResponseWriter, r *http.Request, c *registry.Cors) *corsWriter {
+	return &corsWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, headers: corsHeaders(r.Header.Get("Origin"), false, c)}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *corsWriter) WriteHeader(status int) {
+	if !w.begun {
+		w.begun = true
+		header := w.Header()
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Access-Control-") })
+		maps.Copy(header, w.headers)
+	}
+	w.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *corsWriter) Write(body []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriterWrapper.Write(body)
+}
+
+// corsHeaders are what a browser is told.
+func corsHeaders(origin string, preflight bool, c *registry.Cors) http.Header {
+	h := make(http.Header)
+	if origin == "" {
+		return h
+	}
+	wild := slices.Contains(c.AllowOrigins, "*")
+	if !wild && !slices.Contains(c.AllowOrigins, origin) {
+		return h
+	}
+	if wild && !c.AllowCredentials {
+		h.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Vary", "Origin")
+	}
+	if c.AllowCredentials {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+	set := func(name string, values []string) {
+		if len(values) > 0 {
+			h.Set(name, strings.Join(values, ","))
+		}
+	}
+	set("Access-Control-Expose-Headers", c.ExposeHeaders)
+	if preflight {
+		set("Access-Control-Allow-Methods", c.AllowMethods)
+		set("Access-Control-Allow-Headers", c.AllowHeaders)
+		if c.MaxAge > 0 {
+			h.Set("Access-Control-Max-Age", strconv.Itoa(c.MaxAge))
+		}
+	}
+	return h
+}

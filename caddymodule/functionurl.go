@@ -1,0 +1,184 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+func init() {
+	caddy.RegisterModule(FunctionURLs{})
+}
+
+// FunctionURLs answers the function URLs that the Lambda API made: the first label
+// of a request's host is the URL's ID. Requests for other hosts go to the next
+// handler.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+type FunctionURLs struct {
+	app      *App
+	log      *zap.Logger
+	verifier *sigv4.Verifier
+	// known are the responders of URLs as they are now.
+	known *lru.Cache[string, *functionURL]
+}
+
+// A functionURL answers the requests of one URL.
+type functionURL struct {
+	of *registry.URL // as it was when this was made
+	responder
+}
+
+// maxKnownURLs bounds the memory for URLs that have been called.
+const maxKnownURLs = 4096
+
+// CaddyModule returns the Caddy module information.
+func (FunctionURLs) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.hearth_function_urls",
+		New: func() caddy.Module { return new(FunctionURLs) },
+	}
+}
+
+// Provision takes hold of the functions and of the keys for URLs of AuthType AWS_IAM.
+func (f *FunctionURLs) Provision(ctx caddy.Context) error {
+	module, err := ctx.App("hearth")
+	if err != nil {
+		return err
+	}
+	f.app, f.log = module.(*App), ctx.Logger()
+	if f.app.FunctionURL == "" {
+		return errors.New(`function_urls: say in the hearth global option which addresses they have: function_url https://*.fn.example.com`)
+	}
+	if f.verifier, err = f.app.verifier(); err != nil {
+		return err
+	}
+	f.known, err = lru.New[string, *functionURL](maxKnownURLs)
+	return err
+}
+
+// ServeHTTP answers by the function whose URL the request's host is.
+func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	id, ok := f.app.functionURLID(r.Host)
+	if !ok {
+		return next.ServeHTTP(w, r)
+	}
+	of, err := f.app.registry.URL(r.Context(), id)
+	if errors.Is(err, registry.ErrNotFound) {
+		return next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+	}
+	u, ok := f.known.Get(id)
+	if !ok || u.of != of {
+		if u, err = f.prepare(of); err != nil {
+			return caddyhttp.Error(http.StatusInternalServerError, err)
+		}
+		f.known.Add(id, u)
+	}
+	if of.Cors == nil {
+		return u.respond(w, r)
+	}
+	if answerPreflight(w, r, of.Cors) {
+		return nil
+	}
+	return u.respond(newCorsWriter(w, r, of.Cors), r)
+}
+
+func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
+	u := &functionURL{of: of, responder: responder{
+		log:   f.log.With(zap.String("function", of.FunctionName)),
+		runs:  &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
+		route: &apigateway.Route{Payload: apigateway.V2, APIID: of.ID, AccountID: "anonymous"},
+	}}
+	if of.AuthType == "AWS_IAM" {
+		u.route.AccountID = f.app.Account
+		u.begin = f.authorize
+	}
+	return u, u.route.Prepare()
+}
+
+// authorize checks the signature of a request to a URL of AuthType AWS_IAM. Every
+// key that may invoke may call every URL, as it may call Invoke.
+func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Identity, error), error) {
+	check, err := f.verifier.Begin(r)
+	if err != nil {
+		return nil, err
+	}
+	return func(body []byte) (*apigateway.Identity, error) {
+		key, err := check.Finish(body)
+		if err != nil {
+			return nil, err
+		}
+		if key.ReadOnly {
+			return nil, &requestError{http.StatusForbidden, fmt.Errorf("access key %s is read-only", key.ID)}
+		}
+		return &apigateway.Identity{
+			AccessKey: key.ID, UserID: key.ID, UserARN: "arn:aws:iam::" + f.app.Account + ":user/" + key.ID,
+		}, nil
+	}, nil
+}
+
+// A urlInvoker gathers what a function streams unless its URL streams too.
+type urlInvoker struct {
+	registered
+	streams bool
+}
+
+func (u *urlInvoker) Invoke(ctx context.Context, call *environment.Call) error {
+	if !u.streams {
+		call.Stream = nil
+	}
+	return u.registered.Invoke(ctx, call)
+}
+
+// checkFunctionURL says whether the option function_url is an address.
+func (a *App) checkFunctionURL() error {
+	a.FunctionURL = strings.TrimSuffix(caddy.NewReplacer().ReplaceAll(a.FunctionURL, ""), "/")
+	if a.FunctionURL == "" {
+		return nil
+	}
+	u, err := url.Parse(a.FunctionURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !strings.HasPrefix(u.Host, "*.") || strings.Count(u.Host, "*") != 1 || u.Path != "" || u.RawQuery != "" {
+		return fmt.Errorf("function_url: %q is not an address such as https://*.fn.example.com", a.FunctionURL)
+	}
+	a.urlDomain = strings.ToLower(strings.TrimPrefix(u.Hostname(), "*"))
+	return nil
+}
+
+// functionURL is the address of a function URL, "" if there are none.
+func (a *App) functionURL(id string) string {
+	if a.FunctionURL == "" {
+		return ""
+	}
+	return strings.Replace(a.FunctionURL, "*", id, 1) + "/"
+}
+
+// functionURLID is the ID in the host of a function URL.
+func (a *App) functionURLID(host string) (id string, ok bool) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	id, ok = strings.CutSuffix(strings.ToLower(host), a.urlDomain)
+	return id, ok && id != "" && function.ValidName(id)
+}
+
+var (
+	_ caddy.Provisioner           = (*FunctionURLs)(nil)
+	_ caddyhttp.MiddlewareHandler = (*FunctionURLs)(nil)
+)

@@ -1,0 +1,194 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/state/boltstore"
+)
+
+// A storage is what a data directory holds. Its files are locked or written to
+// by one process, so it outlives a reload, and a new node that takes the place of
+// an old one.
+//
+//	DIR/logs/         log groups
+//	DIR/code/         code archives
+//	DIR/state.db      functions that the API made, and what is to be delivered
+//	DIR/credentials   access keys of the API
+//	DIR/endpoint      where `caddy hearth` finds the API
+type storage struct {
+	dir      string
+	logs     *logs.Store
+	archives *code.Store
+	records  *boltstore.Store // nil: see inUse
+	registry *registry.Registry
+	// inUse is that another process has the state: this one may check a
+	// configuration, as `caddy validate` does beside a server, and not start.
+	inUse error
+
+	stop context.CancelFunc // ends the collection of code
+	done chan struct{}
+}
+
+var storages = caddy.NewUsagePool()
+
+// openStorage returns the storage of a's data directory, the one that is open
+// already if there is one. closeStorage undoes it.
+func openStorage(a *App) (*storage, error) {
+	value, _, err := storages.LoadOrNew(a.DataDir, func() (caddy.Destructor, error) { return newStorage(a) })
+	if err != nil {
+		return nil, err
+	}
+	return value.(*storage), nil
+}
+
+func closeStorage(s *storage) error {
+	_, err := storages.Delete(s.dir)
+	return err
+}
+
+func newStorage(a *App) (_ *storage, err error) {
+	s := &storage{dir: a.DataDir, stop: func() {}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Destruct())
+		}
+	}()
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return s, fmt.Errorf("data_dir: %w", err)
+	}
+	if s.logs, err = logs.Open(a.logsConfig(), a.log); err != nil {
+		return s, err
+	}
+	if s.archives, err = code.OpenStore(filepath.Join(s.dir, "code"), a.log); err != nil {
+		return s, err
+	}
+	s.records, err = boltstore.Open(boltstore.Config{Path: filepath.Join(s.dir, "state.db")})
+	var records state.Records = s.records
+	if errors.Is(err, state.ErrInUse) {
+		s.inUse, s.records = err, nil
+		records = unavailable{err}
+	} else if err != nil {
+		return s, err
+	}
+	s.registry, err = registry.New(registry.Config{Records: records, CodePath: s.codePath})
+	if err != nil {
+		return s, err
+	}
+	if s.inUse == nil {
+		s.collect(a.log)
+	}
+	return s, nil
+}
+
+// codePath is where the code of a function of the registry lies.
+func (s *storage) codePath(c registry.Code) string {
+	digest, err := code.DigestOf(c.SHA256)
+	if err != nil {
+		panic(err) // only digests of stored archives are registered
+	}
+	return s.archives.Tree(digest)
+}
+
+// collectInterval is how often code that nothing refers to is looked for. What is
+// found unused twice goes, so that no environment runs it any more: the longest
+// invocation takes 15 minutes.
+const collectInterval = time.Hour
+
+// collect gives up code that is not referred to any more, until Destruct.
+func (s *storage) collect(log *zap.Logger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.done = cancel, make(chan struct{})
+	go func() {
+		defer close(s.done)
+		timer := time.NewTicker(collectInterval)
+		defer timer.Stop()
+		var before map[code.Digest]bool
+		for {
+			used, err := s.usedCode(ctx)
+			if err == nil && before != nil {
+				err = s.archives.Collect(func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Warn("code that is not used any more could not be given up", zap.Error(err))
+			}
+			before = used
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// usedCode is what the registry refers to.
+func (s *storage) usedCode(ctx context.Context) (map[code.Digest]bool, error) {
+	used := make(map[code.Digest]bool)
+	err := s.registry.CodeReferences(ctx, func(c registry.Code) {
+		if digest, err := code.DigestOf(c.SHA256); err == nil {
+			used[digest] = true
+		}
+	})
+	return used, err
+}
+
+// Destruct implements caddy.Destructor.
+func (s *storage) Destruct() error {
+	s.stop()
+	if s.done != nil {
+		<-s.done
+	}
+	if s.registry != nil {
+		s.registry.Close()
+	}
+	var errs []error
+	if s.records != nil {
+		errs = append(errs, s.records.Close())
+	}
+	if s.logs != nil {
+		errs = append(errs, s.logs.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// unavailable stands in for records that cannot be had.
+type unavailable struct{ err error }
+
+func (u unavailable) Read(context.Context, state.Key) (state.Record, error) {
+	return state.Record{}, u.err
+}
+
+func (u unavailable) List(context.Context, string, string, string, int) ([]state.Record, error) {
+	return nil, u.err
+}
+
+func (u unavailable) Owners(context.Context, string, string, int) ([]string, error) {
+	return nil, u.err
+}
+
+func (u unavailable) Change(context.Context, string, ...state.Change) (state.Revision, error) {
+	return 0, u.err
+}
+
+func (u unavailable) Watch(ctx context.Context, _ string) (<-chan string, error) {
+	changes := make(chan string)
+	context.AfterFunc(ctx, func() { close(changes) })
+	return changes, nil
+}
+
+var (
+	_ caddy.Destructor = (*storage)(nil)
+	_ state.Records    = unavailable{}
+)
