@@ -5,8 +5,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -190,4 +194,11 @@ func refused(t testing.TB, err error, status int, name, message string) {
 		t.Errorf("refused with %d %s: %q, want %d %s: %q",
 			response.HTTPStatusCode(), exception.ErrorCode(), exception.ErrorMessage(), status, name, message)
 	}
+}
+
+// sign signs a request as a client does whose body is body and whose clock says now.
+func (a *api) sign(r *http.Request, body string, now time.Time) {
+	a.t.Helper()
+	digest := sha256.Sum256([]byte(body))
+	a.check(v4.NewSigner().SignHTTP(context.Background(), a.credentials, r, hex.EncodeToString(digest[:]), "lambda", "us-east-1", now))
 }
