@@ -21,6 +21,7 @@ type ThrottledError struct {
 	Function string
 	Reason   string // ReasonReserved or ReasonConcurrent
 	Detail   string // which limit, for the log
+	Off      bool   // the reserved concurrency is 0: it will not pass by itself
 }
 
 func (e *ThrottledError) Error() string {

@@ -255,7 +255,7 @@ func (g *Group) refuse() error {
 	switch r := g.fn.ReservedConcurrency; {
 	case r != nil && *r == 0:
 		g.counters().throttles.Inc()
-		return &ThrottledError{g.name, ReasonReserved, "reserved concurrency is 0"}
+		return &ThrottledError{Function: g.name, Reason: ReasonReserved, Detail: "reserved concurrency is 0", Off: true}
 	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
 	case g.fn.QueueTimeout < 0 && g.starting == 0 && len(g.members) > 0 && len(g.members) >= g.most():
@@ -272,7 +272,7 @@ func (g *Group) throttled(detail string) error {
 		reason = ReasonReserved
 		detail = fmt.Sprintf("%s; reserved concurrency is %d", detail, *g.fn.ReservedConcurrency)
 	}
-	return &ThrottledError{g.name, reason, detail}
+	return &ThrottledError{Function: g.name, Reason: reason, Detail: detail}
 }
 
 // release takes c off m, and gives m to the next.

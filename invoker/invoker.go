@@ -1,0 +1,159 @@
+package invoker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A Store keeps events. Both stores of package state do.
+type Store interface {
+	state.Queue
+	state.Backlog
+}
+
+// A Runner runs functions. *warmpool.Catalog is one.
+type Runner interface {
+	// Invoke runs a call and returns nil when it has an outcome. Errors are those of
+	// warmpool.Group and registry.ErrNotFound; the event is tried again after others.
+	Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error
+}
+
+// ErrFull says that as many events wait as may. The sender should come again.
+var ErrFull = errors.New("as many events wait as may")
+
+// ErrTooLarge says that an event is over MaxPayload.
+var ErrTooLarge = errors.New("event is too large")
+
+// Config of an Invoker. Store, Runner, Book and Log are required.
+type Config struct {
+	Store   Store
+	Runner  Runner
+	Book    Book
+	Sender  Sender // nil: destinations are not delivered to, their events are buried
+	Account function.Account
+	Log     *zap.Logger
+
+	PerFunction int // how many events of one function run at once at most; default twice the cores, 4 at least
+	Concurrency int // how many run at once in all; default 8 times the cores, 16 at least
+	MaxWaiting  int // how many may wait in all; default 1,000,000
+}
+
+func (c *Config) setDefaults() {
+	c.PerFunction = cmp.Or(c.PerFunction, max(2*runtime.NumCPU(), 4))
+	c.Concurrency = cmp.Or(c.Concurrency, max(8*runtime.NumCPU(), 16))
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 1_000_000)
+}
+
+// An Invoker delivers events. Make one with New, Start it, and Close it.
+type Invoker struct {
+	Config
+	metrics *Metrics
+	waiting atomic.Int64 // events in the store that are not buried, about
+
+	intake context.Context // ends: no event is taken up any more
+	stop   context.CancelFunc
+	work   context.Context // ends: what runs is abandoned
+	abort  context.CancelFunc
+	all    sync.WaitGroup
+	wake   chan struct{} // holds one token: something may be leased, or has room
+
+	mu      sync.Mutex // guards what follows
+	lines   map[string]*line
+	running int // lines' workers
+}
+
+// New makes an invoker, which counts what the store holds.
+func New(ctx context.Context, config Config) (*Invoker, error) {
+	config.setDefaults()
+	i := &Invoker{Config: config, metrics: newMetrics(), wake: make(chan struct{}, 1), lines: make(map[string]*line)}
+	i.intake, i.stop = context.WithCancel(context.Background())
+	i.work, i.abort = context.WithCancel(context.Background())
+	err := i.eachGroup(ctx, func(g state.GroupStat) { i.waiting.Add(int64(g.Waiting)) })
+	if err != nil {
+		return nil, fmt.Errorf("count the events that wait: %w", err)
+	}
+	i.metrics.invoker = i
+	return i, nil
+}
+
+// Start begins to deliver.
+func (i *Invoker) Start() error {
+	hints, err := i.Store.Ready(i.intake)
+	if err != nil {
+		return err
+	}
+	i.all.Go(func() {
+		for range hints {
+			i.nudge()
+		}
+	})
+	i.all.Go(i.dispatch)
+	i.all.Go(i.extend)
+	return nil
+}
+
+// Close takes up no more events and waits for those that run, until ctx ends; they
+// are delivered again then.
+func (i *Invoker) Close(ctx context.Context) {
+	i.stop()
+	stop := context.AfterFunc(ctx, i.abort)
+	i.all.Wait()
+	stop()
+	i.abort()
+}
+
+// Push keeps messages for one function, all or none. When it returns nil they will
+// be delivered.
+func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
+	if i.waiting.Load()+int64(len(messages)) > int64(i.MaxWaiting) {
+		return ErrFull
+	}
+	items := make(map[string][]state.Item)
+	for _, m := range messages {
+		if len(m.Payload) > MaxPayload {
+			return fmt.Errorf("%w: %d bytes, %d at most", ErrTooLarge, len(m.Payload), MaxPayload)
+		}
+		if m.Accepted.IsZero() {
+			m.Accepted = time.Now()
+		}
+		body, err := m.encode()
+		if err != nil {
+			return err
+		}
+		items[m.group()] = append(items[m.group()], state.Item{Body: body, Once: m.Once, OnceFor: m.OnceFor})
+	}
+	for group, batch := range items {
+		for len(batch) > 0 {
+			n := min(len(batch), state.MaxItems)
+			if _, err := i.Store.Push(ctx, group, batch[:n]...); err != nil {
+				return fmt.Errorf("keep the event: %w", err)
+			}
+			i.waiting.Add(int64(n))
+			batch = batch[n:]
+		}
+	}
+	for _, m := range messages {
+		i.metrics.received.WithLabelValues(m.Function).Inc()
+	}
+	return nil
+}
+
+// nudge has the dispatcher look again.
+func (i *Invoker) nudge() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}

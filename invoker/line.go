@@ -1,0 +1,263 @@
+package invoker
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A line is the leased events of one group.
+type line struct {
+	group    string
+	function string
+	most     int // that run at once
+
+	// Guarded by the invoker's mu.
+	leases  []*held // not yet run, in order
+	running int
+	until   time.Time // no event runs before
+	pause   time.Duration
+	held    map[*held]struct{} // all that are leased: waiting here or running
+}
+
+// A held is a lease that is extended while it is held.
+type held struct {
+	state.Lease
+}
+
+// leaseFor is how long an event is leased; leases that are held are extended.
+const (
+	leaseFor    = time.Minute
+	extendEvery = 15 * time.Second
+)
+
+// leaseRetry is how soon the store is asked again when it fails.
+const leaseRetry = time.Second
+
+// dispatch leases events for lines that have room, until the intake ends.
+func (i *Invoker) dispatch() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-i.intake.Done():
+			i.giveBack()
+			return
+		case <-i.wake:
+		case <-timer.C:
+		}
+		next := i.fill()
+		wait := time.Minute
+		if !next.IsZero() {
+			wait = max(time.Until(next), 0)
+		}
+		timer.Reset(min(wait, time.Minute))
+	}
+}
+
+// fill leases what there is room for, and returns when there may be more.
+func (i *Invoker) fill() (next time.Time) {
+	for {
+		want, due := i.want()
+		if want.Max == 0 {
+			return due
+		}
+		leases, more, err := i.Store.Lease(i.intake, want)
+		if err != nil {
+			if i.intake.Err() == nil {
+				i.Log.Error("events cannot be leased", zap.Error(err))
+			}
+			return time.Now().Add(leaseRetry)
+		}
+		i.take(leases)
+		if len(leases) == 0 {
+			return earlier(due, more)
+		}
+	}
+}
+
+// earlier is the first of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// want says what may be leased now. due is when a line that pauses goes on.
+func (i *Invoker) want() (want state.Want, due time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := time.Now()
+	held := 0
+	for _, l := range i.lines {
+		held += len(l.held)
+		if len(l.leases) > 0 || l.running >= l.most || now.Before(l.until) {
+			want.Except = append(want.Except, l.group)
+		}
+		if now.Before(l.until) {
+			due = earlier(due, l.until)
+		} else if l.running < l.most && len(l.leases) > 0 {
+			i.runLocked(l)
+		}
+	}
+	want.Max = min(max(2*i.Concurrency-held, 0), state.MaxItems)
+	want.PerGroup, want.For = i.PerFunction, leaseFor
+	return want, due
+}
+
+// take puts leases into their lines and has them run.
+func (i *Invoker) take(leases []state.Lease) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, lease := range leases {
+		l := i.lines[lease.Group]
+		if l == nil {
+			name, ordered := functionOf(lease.Group)
+			l = &line{group: lease.Group, function: name, most: i.PerFunction, held: make(map[*held]struct{})}
+			if ordered {
+				l.most = 1
+			}
+			i.lines[lease.Group] = l
+		}
+		h := &held{lease}
+		l.held[h] = struct{}{}
+		l.leases = append(l.leases, h)
+	}
+	for _, lease := range leases {
+		i.runLocked(i.lines[lease.Group])
+	}
+}
+
+// runLocked starts workers for what waits in a line. It needs mu.
+func (i *Invoker) runLocked(l *line) {
+	for len(l.leases) > l.running && l.running < l.most && i.running < i.Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
+		l.running++
+		i.running++
+		i.all.Go(func() { i.serve(l) })
+	}
+}
+
+// serve runs events of a line until none waits.
+func (i *Invoker) serve(l *line) {
+	for {
+		i.mu.Lock()
+		if len(l.leases) == 0 || i.intake.Err() != nil || time.Now().Before(l.until) || l.running > l.most {
+			l.running--
+			i.running--
+			if l.running == 0 && len(l.held) == 0 && time.Now().After(l.until) {
+				delete(i.lines, l.group)
+			}
+			i.mu.Unlock()
+			i.nudge()
+			return
+		}
+		h := l.leases[0]
+		l.leases = l.leases[1:]
+		last := len(l.leases) == 0
+		i.mu.Unlock()
+		if last {
+			i.nudge() // more may be leased while this one runs
+		}
+		i.run(l, h)
+	}
+}
+
+// settle forgets a lease that is done with.
+func (i *Invoker) settle(l *line, h *held) {
+	i.mu.Lock()
+	delete(l.held, h)
+	i.mu.Unlock()
+}
+
+// hold puts an event back to the front of its line and has the line wait, because
+// its function cannot be had now.
+func (i *Invoker) hold(l *line, h *held) {
+	i.mu.Lock()
+	l.pause = min(max(2*l.pause, minPause), maxPause)
+	l.until = time.Now().Add(l.pause)
+	l.leases = append([]*held{h}, l.leases...)
+	i.mu.Unlock()
+}
+
+// standStill has an ordered line wait for its first event, which goes back to the
+// store at its place; so do those behind it.
+func (i *Invoker) standStill(l *line, h *held, d time.Duration) error {
+	i.mu.Lock()
+	l.until = time.Now().Add(d)
+	behind := l.leases
+	l.leases = nil
+	for _, b := range behind {
+		delete(l.held, b)
+	}
+	lease := h.Lease
+	i.mu.Unlock()
+	err := i.Store.Retry(i.work, lease)
+	for _, b := range behind {
+		err = errors.Join(err, i.Store.Retry(i.work, b.Lease))
+	}
+	return err
+}
+
+// goOn ends the growth of a line's pauses: its function can be had.
+func (i *Invoker) goOn(l *line) {
+	i.mu.Lock()
+	l.pause = 0
+	i.mu.Unlock()
+}
+
+// extend keeps the leases that are held, until the last one is not any more.
+func (i *Invoker) extend() {
+	ticker := time.NewTicker(extendEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-i.intake.Done():
+			// Calls that still run end before their leases do, or are abandoned.
+			return
+		case <-ticker.C:
+		}
+		i.mu.Lock()
+		var all []*held
+		for _, l := range i.lines {
+			for h := range l.held {
+				all = append(all, h)
+			}
+		}
+		i.mu.Unlock()
+		for _, h := range all {
+			i.mu.Lock()
+			lease := h.Lease
+			i.mu.Unlock()
+			extended, err := i.Store.Extend(i.work, lease, leaseFor)
+			if err != nil {
+				continue // it is done, or will be found lost when it is
+			}
+			i.mu.Lock()
+			h.Until, h.Token = extended.Until, extended.Token
+			i.mu.Unlock()
+		}
+	}
+}
+
+// giveBack gives the leases of events that did not run to whoever comes next.
+func (i *Invoker) giveBack() {
+	i.mu.Lock()
+	var all []*held
+	for _, l := range i.lines {
+		all = append(all, l.leases...)
+		for _, h := range l.leases {
+			delete(l.held, h)
+		}
+		l.leases = nil
+	}
+	i.mu.Unlock()
+	for _, h := range all {
+		if err := i.Store.Retry(i.work, h.Lease); err != nil {
+			i.Log.Warn("an event could not be given back: it is delivered when its lease ends", zap.Error(err))
+		}
+	}
+}

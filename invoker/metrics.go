@@ -1,0 +1,130 @@
+package invoker
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// Metrics of an Invoker, named after CloudWatch's of asynchronous invocations.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+type Metrics struct {
+	received, retries, throttles, dropped, buried, undelivered *prometheus.CounterVec
+	age                                                        *prometheus.HistogramVec
+
+	waiting, dead, oldest *prometheus.Desc
+	invoker               *Invoker
+}
+
+func newMetrics() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hearth_async_" + name, Help: help}, append([]string{"function"}, labels...))
+	}
+	return &Metrics{
+		received:    counter("events_received_total", "Events accepted and kept (AsyncEventsReceived)."),
+		retries:     counter("retries_total", "Attempts that failed and are made again."),
+		throttles:   counter("throttles_total", "Times that an event waited because its function was throttled."),
+		dropped:     counter("events_dropped_total", "Events given up (AsyncEventsDropped).", "condition"),
+		buried:      counter("events_buried_total", "Events given up and kept aside, for want of a destination."),
+		undelivered: counter("destination_delivery_failures_total", "Deliveries to a destination or dead-letter queue that failed (DestinationDeliveryFailures, DeadLetterErrors)."),
+		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_async_event_age_seconds", Help: "Age of events when their function is invoked (AsyncEventAge).",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 120, 300, 600, 1800, 3600, 21600},
+		}, []string{"function"}),
+		waiting: prometheus.NewDesc("hearth_async_events_waiting", "Events that wait, those being delivered included.", []string{"function"}, nil),
+		dead:    prometheus.NewDesc("hearth_async_events_dead", "Events that are kept aside.", []string{"function"}, nil),
+		oldest:  prometheus.NewDesc("hearth_async_oldest_event_seconds", "How long the event that is due first has been due.", []string{"function"}, nil),
+	}
+}
+
+// Metrics are the invoker's, to be registered.
+func (i *Invoker) Metrics() *Metrics { return i.metrics }
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.collectors() {
+		c.Describe(ch)
+	}
+	ch <- m.waiting
+	ch <- m.dead
+	ch <- m.oldest
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.collectors() {
+		c.Collect(ch)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	stats, err := m.invoker.Stats(ctx)
+	if err != nil {
+		return // the store says so where it matters
+	}
+	now := time.Now()
+	for _, s := range stats {
+		ch <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(s.Waiting), s.Function)
+		ch <- prometheus.MustNewConstMetric(m.dead, prometheus.GaugeValue, float64(s.Dead), s.Function)
+		overdue := 0.0
+		if !s.Due.IsZero() && s.Due.Before(now) {
+			overdue = now.Sub(s.Due).Seconds()
+		}
+		ch <- prometheus.MustNewConstMetric(m.oldest, prometheus.GaugeValue, overdue, s.Function)
+	}
+}
+
+const collectTimeout = 5 * time.Second
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.received, m.retries, m.throttles, m.dropped, m.buried, m.undelivered, m.age}
+}
+
+// A Stat is what is kept for one function.
+type Stat struct {
+	Function string    `json:"function"`
+	Waiting  int       `json:"waiting"` // those being delivered included
+	Running  int       `json:"running"`
+	Dead     int       `json:"dead"`
+	Due      time.Time `json:"due,omitzero"` // of the first that waits
+}
+
+// Stats are those of all functions that have events.
+func (i *Invoker) Stats(ctx context.Context) ([]Stat, error) {
+	all := []Stat{}
+	at := make(map[string]int)
+	err := i.eachGroup(ctx, func(g state.GroupStat) {
+		name, _ := functionOf(g.Group)
+		if _, known := at[name]; !known {
+			at[name] = len(all)
+			all = append(all, Stat{Function: name})
+		}
+		s := &all[at[name]]
+		s.Waiting, s.Running, s.Dead = s.Waiting+g.Waiting, s.Running+g.Leased, s.Dead+g.Buried
+		s.Due = earlier(s.Due, g.Due)
+	})
+	return all, err
+}
+
+// eachGroup visits the groups that are ours.
+func (i *Invoker) eachGroup(ctx context.Context, visit func(state.GroupStat)) error {
+	const page = 256
+	for after := groups; ; {
+		found, err := i.Store.Groups(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, g := range found {
+			if name, _ := functionOf(g.Group); name == "" {
+				return nil // past ours
+			}
+			visit(g)
+			after = g.Group
+		}
+		if len(found) < page {
+			return nil
+		}
+	}
+}

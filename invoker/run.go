@@ -1,0 +1,274 @@
+package invoker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A run is one attempt to deliver one event.
+type run struct {
+	invoker  *Invoker
+	line     *line
+	held     *held
+	message  *Message
+	settings Settings
+	call     *environment.Call
+	attempts int  // with this one, once it counts
+	answered bool // the function has, with a result or an error
+}
+
+// A verdict is what is wrong with an event that is buried, kept as its note.
+type verdict struct {
+	Condition string `json:"condition"`
+	Error     string `json:"error,omitempty"`
+}
+
+// run delivers an event and settles its lease.
+func (i *Invoker) run(l *line, h *held) {
+	r := &run{invoker: i, line: l, held: h, attempts: h.Attempts}
+	if err := r.deliver(); err != nil {
+		switch {
+		case errors.Is(err, state.ErrLeaseLost):
+			// Somebody else has it; functions bear to get an event twice.
+			i.Log.Warn("the lease of an event was lost", zap.String("function", l.function), zap.Error(err))
+		case i.work.Err() == nil:
+			i.Log.Error("an event could not be settled: it is delivered again", zap.String("function", l.function), zap.Error(err))
+		}
+		i.settle(l, h)
+	}
+}
+
+// deliver returns an error only when the lease could not be settled.
+func (r *run) deliver() error {
+	i := r.invoker
+	var err error
+	if r.message, err = decode(r.held.Body); err != nil {
+		return r.bury(verdict{Condition: "Malformed", Error: err.Error()})
+	}
+	m := r.message
+	if r.settings, err = i.Book.Settings(i.work, m.Function, m.Qualifier); err != nil {
+		return r.unavailable(err)
+	}
+	if time.Since(m.Accepted) > r.settings.MaxAge {
+		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
+	}
+	i.metrics.age.WithLabelValues(m.Function).Observe(time.Since(m.Accepted).Seconds())
+	if err := r.invoke(); err != nil {
+		return r.unavailable(err)
+	}
+	i.goOn(r.line)
+	r.answered = true
+	r.attempts++
+	if r.call.Outcome == environment.OutcomeResult {
+		return r.succeed()
+	}
+	if r.attempts > r.settings.MaxRetries {
+		return r.fail(ConditionRetries, errorMessage(r.call.Payload))
+	}
+	delay := retryDelay(r.attempts)
+	if time.Since(m.Accepted)+delay > r.settings.MaxAge {
+		return r.fail(ConditionAge, errorMessage(r.call.Payload))
+	}
+	return r.again(delay)
+}
+
+// invoke runs the function. Errors are not the function's own.
+func (r *run) invoke() error {
+	i, m := r.invoker, r.message
+	r.call = environment.NewCall()
+	r.call.RequestID = m.RequestID
+	var err error
+	r.call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
+		RequestID: m.RequestID, TraceID: m.TraceID, ClientContext: m.ClientContext, InvokedFunctionARN: i.Account.ARN(m.Function, m.Qualifier),
+	})
+	if err != nil {
+		return err
+	}
+	r.call.Frame = append(r.call.Frame, m.Payload...)
+	err = i.Runner.Invoke(i.work, m.Function, m.Qualifier, r.call)
+	var failed *environment.InitError
+	if errors.As(err, &failed) {
+		// Lambda counts an init phase that fails as the function's error.
+		r.call.Outcome, r.call.Payload = environment.OutcomeError, append(r.call.Payload[:0], failed.Payload...)
+		return nil
+	}
+	return err
+}
+
+// unavailable settles an event whose function did not run.
+func (r *run) unavailable(err error) error {
+	i := r.invoker
+	var throttled *warmpool.ThrottledError
+	switch {
+	case errors.Is(err, context.Canceled) && i.work.Err() != nil:
+		return nil // the process ends: the lease does so too
+	case errors.Is(err, registry.ErrNotFound):
+		return r.bury(verdict{Condition: "FunctionNotFound", Error: err.Error()})
+	case errors.As(err, &throttled) && throttled.Off:
+		return r.fail(ConditionZero, err.Error())
+	}
+	if errors.As(err, &throttled) {
+		i.metrics.throttles.WithLabelValues(r.line.function).Inc()
+	} else if !errors.Is(err, warmpool.ErrClosed) {
+		i.Log.Warn("an event's function cannot be run now", zap.String("function", r.line.function), zap.Error(err))
+	}
+	if r.message != nil && r.settings.MaxAge > 0 && time.Since(r.message.Accepted) > r.settings.MaxAge {
+		return r.fail(ConditionAge, err.Error())
+	}
+	i.hold(r.line, r.held)
+	return nil
+}
+
+// again gives the event back until its next attempt.
+func (r *run) again(delay time.Duration) error {
+	i := r.invoker
+	i.metrics.retries.WithLabelValues(r.message.Function).Inc()
+	i.mu.Lock()
+	r.held.Attempts = r.attempts
+	i.mu.Unlock()
+	if r.message.Order != "" {
+		err := i.standStill(r.line, r.held, delay)
+		i.settle(r.line, r.held)
+		return err
+	}
+	r.held.At = time.Now().Add(delay)
+	err := i.Store.Retry(i.work, r.held.Lease)
+	i.settle(r.line, r.held)
+	i.nudge() // the dispatcher learns when it is due
+	return err
+}
+
+// succeed hands on what the function returned.
+func (r *run) succeed() error {
+	if to := r.settings.OnSuccess; to != "" {
+		body, err := r.record(ConditionSuccess)
+		if err == nil {
+			err = r.send(to, body, nil)
+		}
+		if err != nil {
+			return r.bury(verdict{Condition: "DestinationFailed", Error: err.Error()})
+		}
+	}
+	return r.done()
+}
+
+// fail gives an event up: to where its function wants it, or aside.
+func (r *run) fail(condition, reason string) error {
+	i := r.invoker
+	i.metrics.dropped.WithLabelValues(r.message.Function, condition).Inc()
+	kept := false
+	if to := r.settings.DeadLetter; to != "" {
+		letter := &Letter{RequestID: r.message.RequestID, ErrorCode: 200, ErrorMessage: cut(reason, 1<<10)}
+		if err := r.send(to, r.message.Payload, letter); err != nil {
+			return r.bury(verdict{condition, "dead-letter queue: " + err.Error()})
+		}
+		kept = true
+	}
+	if to := r.settings.OnFailure; to != "" {
+		body, err := r.record(condition)
+		if err == nil {
+			err = r.send(to, body, nil)
+		}
+		if err != nil {
+			return r.bury(verdict{condition, "destination: " + err.Error()})
+		}
+		kept = true
+	}
+	if kept {
+		return r.done()
+	}
+	return r.bury(verdict{condition, reason})
+}
+
+// Deliveries to a destination that fail are tried again before the event is buried.
+const (
+	sendAttempts = 4
+	sendPause    = time.Second
+	sendTimeout  = 30 * time.Second
+)
+
+var errNoSender = errors.New("this server delivers to no destinations")
+
+func (r *run) send(to string, body []byte, letter *Letter) error {
+	i := r.invoker
+	if i.Sender == nil {
+		return errNoSender
+	}
+	pause := sendPause
+	for attempt := 1; ; attempt++ {
+		ctx, cancel := context.WithTimeout(i.work, sendTimeout)
+		err := i.Sender.Send(ctx, to, body, letter)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
+		if attempt == sendAttempts {
+			return fmt.Errorf("%s: %w", to, err)
+		}
+		select {
+		case <-time.After(pause):
+			pause *= 4
+		case <-i.work.Done():
+			return i.work.Err()
+		}
+	}
+}
+
+func (r *run) done() error {
+	i := r.invoker
+	err := i.Store.Done(i.work, r.held.Lease)
+	i.settle(r.line, r.held)
+	if err == nil {
+		i.waiting.Add(-1)
+	}
+	return err
+}
+
+// bury puts the event aside, where a person finds it.
+func (r *run) bury(v verdict) error {
+	i := r.invoker
+	if i.work.Err() != nil {
+		return nil // the process ends, and so does the attempt
+	}
+	v.Error = cut(v.Error, 4<<10)
+	note, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	r.held.Attempts, r.held.Note = r.attempts, note
+	lease := r.held.Lease
+	i.mu.Unlock()
+	err = i.Store.Bury(i.work, lease)
+	i.settle(r.line, r.held)
+	if err != nil {
+		return err
+	}
+	i.waiting.Add(-1)
+	i.metrics.buried.WithLabelValues(r.line.function).Inc()
+	i.Log.Warn("an event is given up and kept aside", zap.String("function", r.line.function), zap.String("condition", v.Condition), zap.Int("attempt", r.attempts))
+	return nil
+}
+
+func cut(s string, most int) string { return s[:min(len(s), most)] }
+
+// errorMessage is what a function said was wrong.
+func errorMessage(payload []byte) string {
+	var e struct{ ErrorMessage string }
+	if json.Unmarshal(payload, &e) == nil && e.ErrorMessage != "" {
+		return e.ErrorMessage
+	}
+	return string(payload)
+}
