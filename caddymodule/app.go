@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
@@ -82,6 +81,9 @@ type App struct {
 	// the one that is made at the first start and kept in the data directory.
 	AccessKeys []AccessKey `json:"access_keys,omitempty"`
 
+	// How asynchronous invocations and pushed events are delivered.
+	Async Async `json:"async,omitzero"`
+
 	// The addresses of function URLs, with a star for the ID, e.g.
 	// https://*.fn.example.com. A site of that name has the handler
 	// hearth_function_urls. Default: there are no function URLs.
@@ -89,7 +91,13 @@ type App struct {
 
 	// The store that code comes from when the Lambda API is given a bucket and a key.
 	// Default: such calls are refused.
-	S3 *S3 `json:"s3,omitempty"`
+	// It also is where destinations in buckets are.
+	S3 *Service `json:"s3,omitempty"`
+
+	// Where destinations that are SQS queues and SNS topics are. Default: there are
+	// none.
+	SQS *Service `json:"sqs,omitempty"`
+	SNS *Service `json:"sns,omitempty"`
 
 	ctx       caddy.Context
 	log       *zap.Logger
@@ -105,6 +113,7 @@ type App struct {
 	unknown  []string // functions that routes name and the configuration does not
 
 	urlDomain  string // of function URLs, with a dot in front
+	services   destinations
 	signatures *sigv4.Verifier
 	linkSecret string
 }
@@ -167,6 +176,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkFunctionURL(); err != nil {
 		return err
 	}
+	if err := a.resolveServices(); err != nil {
+		return err
+	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
 	}
@@ -192,8 +204,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)))
 	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
-	metrics := a.node.pool.Metrics()
-	if err := ctx.GetMetricsRegistry().Register(metrics); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+	if err := a.registerMetrics(a.node.pool.Metrics()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	return nil
@@ -216,6 +227,9 @@ func (a *App) Start() error {
 		g.Configure(a.functions[name])
 	}
 	a.node.adopt(a.catalog)
+	if err := a.node.storage.deliverBy(a); err != nil {
+		return fmt.Errorf("deliver events: %w", err)
+	}
 	if err := a.provision(); err != nil {
 		return err
 	}
@@ -247,6 +261,7 @@ func (a *App) Cleanup() error {
 	if a.node == nil {
 		return nil
 	}
+	a.node.storage.current.CompareAndSwap(a, nil)
 	if a.catalog != nil {
 		a.node.release(a.catalog)
 	}
@@ -259,9 +274,9 @@ func (a *App) Cleanup() error {
 	return closeNode(a.node)
 }
 
-// invoker returns what runs a function: of the configuration, or one that the Lambda
+// runner returns what runs a function: of the configuration, or one that the Lambda
 // API makes, now or later.
-func (a *App) invoker(name, qualifier string) (invoker, error) {
+func (a *App) runner(name, qualifier string) (runner, error) {
 	g := a.groups[name]
 	if g == nil {
 		a.unknown = append(a.unknown, name)

@@ -98,6 +98,14 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //			region     <name>
 //			access_key <id> <secret>
 //		}
+//		sqs|sns {
+//			...
+//		}
+//		async {
+//			per_function <n>
+//			concurrency  <n>
+//			max_waiting  <n>
+//		}
 //		runtimes {
 //			<runtime> <interpreter>
 //		}
@@ -146,8 +154,16 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function_url":
 			err = text(d, &a.FunctionURL)
 		case "s3":
-			a.S3 = new(S3)
+			a.S3 = new(Service)
 			err = a.S3.unmarshal(d)
+		case "sqs":
+			a.SQS = new(Service)
+			err = a.SQS.unmarshal(d)
+		case "sns":
+			a.SNS = new(Service)
+			err = a.SNS.unmarshal(d)
+		case "async":
+			err = a.Async.unmarshal(d)
 		case "runtimes":
 			err = pairs(d, &a.Runtimes, "runtime")
 		case "sandbox":
@@ -157,7 +173,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, async, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err
@@ -182,7 +198,8 @@ func (a *App) unmarshalAccessKey(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (s *S3) unmarshal(d *caddyfile.Dispenser) error {
+func (s *Service) unmarshal(d *caddyfile.Dispenser) error {
+	name := d.Val()
 	if d.NextArg() {
 		return d.ArgErr()
 	}
@@ -200,7 +217,56 @@ func (s *S3) unmarshal(d *caddyfile.Dispenser) error {
 			}
 			s.AccessKeyID, s.SecretAccessKey = args[0], args[1]
 		default:
-			err = d.Errf("unrecognized s3 option '%s'; there are endpoint, region and access_key", d.Val())
+			err = d.Errf("unrecognized %s option '%s'; there are endpoint, region and access_key", name, d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Async) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "per_function":
+			err = number(d, &a.PerFunction, 1)
+		case "concurrency":
+			err = number(d, &a.Concurrency, 1)
+		case "max_waiting":
+			err = number(d, &a.MaxWaiting, 1)
+		default:
+			err = d.Errf("unrecognized async option '%s'; there are per_function, concurrency and max_waiting", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "retries":
+			f.Retries = new(int)
+			err = number(d, f.Retries, 0)
+		case "max_age":
+			err = duration(d, &f.MaxAge)
+		case "on_success":
+			err = text(d, &f.OnSuccess)
+		case "on_failure":
+			err = text(d, &f.OnFailure)
+		default:
+			err = d.Errf("unrecognized async option '%s'; there are retries, max_age, on_success and on_failure", d.Val())
 		}
 		if err != nil {
 			return err
@@ -278,6 +344,12 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 //		ephemeral_storage           <size>
 //		network                     host|none
 //		queue_timeout               <duration>|off
+//		async {
+//			retries    <n>
+//			max_age    <duration>
+//			on_success <destination>
+//			on_failure <destination>
+//		}
 //	}
 func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
@@ -338,8 +410,10 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 		return text(d, &f.Network)
 	case "queue_timeout":
 		return durationOrOff(d, &f.QueueTimeout)
+	case "async":
+		return f.Async.unmarshal(d)
 	}
-	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network and queue_timeout", d.Val())
+	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, queue_timeout and async", d.Val())
 }
 
 // The helpers below read the arguments of one option, whose name they take from

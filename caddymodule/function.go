@@ -47,6 +47,8 @@ type Function struct {
 	// What the function can reach: host (the machine's network, as on Lambda) or
 	// none. Default: host.
 	Network string `json:"network,omitempty"`
+	// What becomes of the function's asynchronous invocations and pushed events.
+	Async FunctionAsync `json:"async,omitzero"`
 	// How long an invocation waits for an environment when all that the limits
 	// allow are busy, before it is throttled with 429. Default: 2s. Negative: not
 	// at all, as on AWS.
@@ -80,6 +82,10 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 	}
 	err := fn.Normalize()
 	if err != nil {
+		return nil, err
+	}
+	f.Async.OnSuccess, f.Async.OnFailure = repl.ReplaceAll(f.Async.OnSuccess, ""), repl.ReplaceAll(f.Async.OnFailure, "")
+	if err := f.Async.check(name); err != nil {
 		return nil, err
 	}
 	if fn.Code, err = codePath(fn.Code); err != nil {

@@ -68,7 +68,7 @@ type Invoke struct {
 // A responder answers requests by a function.
 type responder struct {
 	log   *zap.Logger
-	runs  invoker
+	runs  runner
 	route *apigateway.Route
 	// begin, if set, checks who a request is from. What it returns gets the body
 	// once it is read.
@@ -77,8 +77,8 @@ type responder struct {
 	parameters func(r *http.Request) []apigateway.Parameter
 }
 
-// An invoker runs calls of one function. *warmpool.Group is one.
-type invoker interface {
+// A runner runs calls of one function. *warmpool.Group is one.
+type runner interface {
 	Invoke(ctx context.Context, call *environment.Call) error
 }
 
@@ -111,7 +111,7 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
-	if i.runs, err = app.invoker(i.Function, i.Qualifier); err != nil {
+	if i.runs, err = app.runner(i.Function, i.Qualifier); err != nil {
 		return err
 	}
 	return i.provisionRoute(app)

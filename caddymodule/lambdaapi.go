@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -52,10 +51,9 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 		Check: a.node.launcher.Check, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
 		Logs: logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
 	}
-	if a.S3 != nil {
-		if config.Bucket, err = a.S3.bucket(); err != nil {
-			return fmt.Errorf("s3: %w", err)
-		}
+	config.Queue = a.node.storage
+	if a.services.s3 != nil { // not an interface that holds nil
+		config.Bucket = a.services.s3
 	}
 	l.api = lambdaapi.New(config)
 	a.hasAPI = true

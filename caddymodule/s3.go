@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,44 +16,26 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
 )
 
-// S3 is a store with the API of Amazon S3: MinIO, SeaweedFS, Ceph, Versity, or S3
-// itself.
-type S3 struct {
-	// Its address, e.g. http://minio:9000. Buckets are the first part of the path.
-	Endpoint string `json:"endpoint,omitempty"`
-
-	// The region that requests are signed for. Default: us-east-1.
-	Region string `json:"region,omitempty"`
-
-	// The access key. Placeholders such as {env.SECRET} keep it out of the
-	// configuration.
-	AccessKeyID     string `json:"access_key_id,omitempty"`
-	SecretAccessKey string `json:"secret_access_key,omitempty"`
-}
-
 // fetchTimeout bounds the fetch of an archive, of 250 MB at most.
 const fetchTimeout = 5 * time.Minute
 
-// unsigned stands for the hash of a body that there is not.
-const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-// bucket makes a reader of the store's objects.
-func (s *S3) bucket() (lambdaapi.Bucket, error) {
-	repl := caddy.NewReplacer()
-	endpoint, err := url.Parse(repl.ReplaceAll(s.Endpoint, ""))
-	if err != nil || endpoint.Scheme != "http" && endpoint.Scheme != "https" || endpoint.Host == "" {
-		return nil, fmt.Errorf("endpoint %q is not an address such as http://minio:9000", s.Endpoint)
+// bucket makes a reader and writer of the store's objects.
+func (s *Service) bucket() (*bucket, error) {
+	c, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if c.endpoint == nil {
+		return nil, errors.New("endpoint is missing, e.g. http://minio:9000")
 	}
 	return &bucket{
-		endpoint: endpoint, region: cmp.Or(repl.ReplaceAll(s.Region, ""), "us-east-1"),
-		credentials: aws.Credentials{AccessKeyID: repl.ReplaceAll(s.AccessKeyID, ""), SecretAccessKey: repl.ReplaceAll(s.SecretAccessKey, "")},
-		signer:      v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
-		client:      &http.Client{Timeout: fetchTimeout},
+		endpoint: c.endpoint, region: c.region, credentials: c.credentials,
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		client: &http.Client{Timeout: fetchTimeout},
 	}, nil
 }
 
@@ -63,25 +47,54 @@ type bucket struct {
 	client      *http.Client
 }
 
-// Open implements lambdaapi.Bucket.
-func (b *bucket) Open(ctx context.Context, name, key, version string) (io.ReadCloser, error) {
+// address is that of an object.
+func (b *bucket) address(name, key string) *url.URL {
 	address := b.endpoint.JoinPath(name)
 	address.Path += "/" + key // as it is: a key may have // and .. in it
 	address.RawPath = escapePath(address.Path)
-	if version != "" {
-		address.RawQuery = url.Values{"versionId": {version}}.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	return address
+}
+
+// do sends a signed request.
+func (b *bucket) do(ctx context.Context, method string, to *url.URL, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("X-Amz-Content-Sha256", emptyHash)
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	r.Header.Set("X-Amz-Content-Sha256", hash)
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	if b.credentials.AccessKeyID != "" {
-		if err := b.signer.SignHTTP(ctx, b.credentials, r, emptyHash, "s3", b.region, time.Now()); err != nil {
+		if err := b.signer.SignHTTP(ctx, b.credentials, r, hash, "s3", b.region, time.Now()); err != nil {
 			return nil, err
 		}
 	}
-	answer, err := b.client.Do(r)
+	return b.client.Do(r)
+}
+
+// Put writes an object, JSON.
+func (b *bucket) Put(ctx context.Context, name, key string, body []byte) error {
+	answer, err := b.do(ctx, http.MethodPut, b.address(name, key), body)
+	if err != nil {
+		return errors.New(reason(err))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return refusal(answer)
+	}
+	return nil
+}
+
+// Open implements lambdaapi.Bucket.
+func (b *bucket) Open(ctx context.Context, name, key, version string) (io.ReadCloser, error) {
+	address := b.address(name, key)
+	if version != "" {
+		address.RawQuery = url.Values{"versionId": {version}}.Encode()
+	}
+	answer, err := b.do(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		// To the caller too: the store is out of reach, or its address is wrong.
 		return nil, &lambdaapi.S3Error{Code: "ServiceUnavailable", Message: reason(err)}
@@ -90,6 +103,11 @@ func (b *bucket) Open(ctx context.Context, name, key, version string) (io.ReadCl
 		return answer.Body, nil
 	}
 	defer answer.Body.Close()
+	return nil, refusal(answer)
+}
+
+// refusal is what a store says is wrong.
+func refusal(answer *http.Response) *lambdaapi.S3Error {
 	const most = 64 << 10
 	refused := &lambdaapi.S3Error{Code: http.StatusText(answer.StatusCode)}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, most))
@@ -97,7 +115,7 @@ func (b *bucket) Open(ctx context.Context, name, key, version string) (io.ReadCl
 	if err == nil && xml.Unmarshal(text, &body) == nil && body.Code != "" {
 		refused.Code, refused.Message = body.Code, body.Message
 	}
-	return nil, refused
+	return refused
 }
 
 // reason is an error of the client without the address, which may have a secret.

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -33,12 +36,16 @@ type storage struct {
 	archives *code.Store
 	records  *boltstore.Store // nil: see inUse
 	registry *registry.Registry
+	invoker  *invoker.Invoker // nil until the first Start
 	// inUse is that another process has the state: this one may check a
 	// configuration, as `caddy validate` does beside a server, and not start.
 	inUse error
 
 	stop context.CancelFunc // ends the collection of code
 	done chan struct{}
+
+	mu      sync.Mutex // guards invoker's start, and the change of current
+	current atomic.Pointer[App]
 }
 
 var storages = caddy.NewUsagePool()
@@ -149,6 +156,11 @@ func (s *storage) Destruct() error {
 	s.stop()
 	if s.done != nil {
 		<-s.done
+	}
+	if s.invoker != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		s.invoker.Close(ctx)
+		cancel()
 	}
 	if s.registry != nil {
 		s.registry.Close()

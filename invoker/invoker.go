@@ -45,20 +45,28 @@ type Config struct {
 	Account function.Account
 	Log     *zap.Logger
 
+	Limits
+}
+
+// Limits of an Invoker, which Reconfigure changes.
+type Limits struct {
 	PerFunction int // how many events of one function run at once at most; default twice the cores, 4 at least
 	Concurrency int // how many run at once in all; default 8 times the cores, 16 at least
 	MaxWaiting  int // how many may wait in all; default 1,000,000
 }
 
-func (c *Config) setDefaults() {
-	c.PerFunction = cmp.Or(c.PerFunction, max(2*runtime.NumCPU(), 4))
-	c.Concurrency = cmp.Or(c.Concurrency, max(8*runtime.NumCPU(), 16))
-	c.MaxWaiting = cmp.Or(c.MaxWaiting, 1_000_000)
+func (l Limits) withDefaults() *Limits {
+	return &Limits{
+		PerFunction: cmp.Or(l.PerFunction, max(2*runtime.NumCPU(), 4)),
+		Concurrency: cmp.Or(l.Concurrency, max(8*runtime.NumCPU(), 16)),
+		MaxWaiting:  cmp.Or(l.MaxWaiting, 1_000_000),
+	}
 }
 
 // An Invoker delivers events. Make one with New, Start it, and Close it.
 type Invoker struct {
 	Config
+	limits  atomic.Pointer[Limits]
 	metrics *Metrics
 	waiting atomic.Int64 // events in the store that are not buried, about
 
@@ -76,8 +84,8 @@ type Invoker struct {
 
 // New makes an invoker, which counts what the store holds.
 func New(ctx context.Context, config Config) (*Invoker, error) {
-	config.setDefaults()
 	i := &Invoker{Config: config, metrics: newMetrics(), wake: make(chan struct{}, 1), lines: make(map[string]*line)}
+	i.limits.Store(config.withDefaults())
 	i.intake, i.stop = context.WithCancel(context.Background())
 	i.work, i.abort = context.WithCancel(context.Background())
 	err := i.eachGroup(ctx, func(g state.GroupStat) { i.waiting.Add(int64(g.Waiting)) })
@@ -114,10 +122,16 @@ func (i *Invoker) Close(ctx context.Context) {
 	i.abort()
 }
 
+// Reconfigure changes the limits. Lines that are under way end with the old ones.
+func (i *Invoker) Reconfigure(l Limits) {
+	i.limits.Store(l.withDefaults())
+	i.nudge()
+}
+
 // Push keeps messages for one function, all or none. When it returns nil they will
 // be delivered.
 func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
-	if i.waiting.Load()+int64(len(messages)) > int64(i.MaxWaiting) {
+	if i.waiting.Load()+int64(len(messages)) > int64(i.limits.Load().MaxWaiting) {
 		return ErrFull
 	}
 	items := make(map[string][]state.Item)

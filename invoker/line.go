@@ -104,8 +104,9 @@ func (i *Invoker) want() (want state.Want, due time.Time) {
 			i.runLocked(l)
 		}
 	}
-	want.Max = min(max(2*i.Concurrency-held, 0), state.MaxItems)
-	want.PerGroup, want.For = i.PerFunction, leaseFor
+	limits := i.limits.Load()
+	want.Max = min(max(2*limits.Concurrency-held, 0), state.MaxItems)
+	want.PerGroup, want.For = limits.PerFunction, leaseFor
 	return want, due
 }
 
@@ -117,7 +118,7 @@ func (i *Invoker) take(leases []state.Lease) {
 		l := i.lines[lease.Group]
 		if l == nil {
 			name, ordered := functionOf(lease.Group)
-			l = &line{group: lease.Group, function: name, most: i.PerFunction, held: make(map[*held]struct{})}
+			l = &line{group: lease.Group, function: name, most: i.limits.Load().PerFunction, held: make(map[*held]struct{})}
 			if ordered {
 				l.most = 1
 			}
@@ -134,7 +135,7 @@ func (i *Invoker) take(leases []state.Lease) {
 
 // runLocked starts workers for what waits in a line. It needs mu.
 func (i *Invoker) runLocked(l *line) {
-	for len(l.leases) > l.running && l.running < l.most && i.running < i.Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
+	for len(l.leases) > l.running && l.running < l.most && i.running < i.limits.Load().Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
 		l.running++
 		i.running++
 		i.all.Go(func() { i.serve(l) })

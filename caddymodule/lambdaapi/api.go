@@ -46,7 +46,9 @@ type Event struct {
 	Function  string
 	Qualifier string // as the caller gave it, function.Latest if it gave none
 	TraceID   string // X-Amzn-Trace-Id, "" if there is none
-	Payload   []byte // JSON
+	// ClientContext is JSON, "" if there is none.
+	ClientContext string
+	Payload       []byte // JSON
 }
 
 // A Bucket reads objects of an S3-compatible store.
@@ -148,6 +150,8 @@ type request struct {
 	id       string
 	body     []byte
 	exchange *exchange
+
+	clientContext string // of an invocation
 }
 
 // read puts the members that the request has into the struct that in points to.

@@ -102,6 +102,7 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 		return f, err
 	}
 	call := r.exchange.call
+	r.clientContext = clientContext
 	call.RequestID = r.id
 	call.Tail = in.LogType == "Tail"
 	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
@@ -174,7 +175,7 @@ func (a *API) push(r *request, f reference) error {
 		return a.notFound(err, f)
 	}
 	return a.Queue.Push(r.Context(), Event{
-		RequestID: r.id, Function: f.name, Qualifier: f.orLatest(), TraceID: r.Header.Get("X-Amzn-Trace-Id"),
+		RequestID: r.id, Function: f.name, Qualifier: f.orLatest(), TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,
 		Payload: append([]byte(nil), r.body...), // the buffer is used again
 	})
 }

@@ -1,0 +1,201 @@
+package caddymodule
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// Kinds of destinations, by how their names begin.
+const (
+	lambdaARN = "arn:aws:lambda:"
+	sqsARN    = "arn:aws:sqs:"
+	snsARN    = "arn:aws:sns:"
+	s3ARN     = "arn:aws:s3:::"
+)
+
+// checkDestination says whether something can be a destination at all.
+func checkDestination(to string) error {
+	for _, begin := range []string{lambdaARN, sqsARN, snsARN, s3ARN, "https://", "http://"} {
+		if strings.HasPrefix(to, begin) {
+			return nil
+		}
+	}
+	return fmt.Errorf("destination %q is neither the ARN of a function, an SQS queue, an SNS topic or an S3 bucket, nor a URL", to)
+}
+
+// Send implements invoker.Sender.
+func (s *storage) Send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
+	a := s.current.Load()
+	if a == nil {
+		return warmpool.ErrClosed
+	}
+	switch {
+	case strings.HasPrefix(to, lambdaARN):
+		return s.sendToFunction(ctx, a, to, body)
+	case strings.HasPrefix(to, "https://"), strings.HasPrefix(to, "http://"):
+		return sendToURL(ctx, to, body)
+	}
+	return a.services.send(ctx, to, body, letter)
+}
+
+// destinations are the services that destinations are at; nil: not configured.
+type destinations struct {
+	s3  *bucket
+	sqs *sqs.Client
+	sns *sns.Client
+}
+
+func (a *App) resolveServices() error {
+	var err error
+	if a.S3 != nil {
+		if a.services.s3, err = a.S3.bucket(); err != nil {
+			return fmt.Errorf("s3: %w", err)
+		}
+	}
+	if a.SQS != nil {
+		c, err := a.SQS.resolve()
+		if err != nil {
+			return fmt.Errorf("sqs: %w", err)
+		}
+		a.services.sqs = c.sqs()
+	}
+	if a.SNS != nil {
+		c, err := a.SNS.resolve()
+		if err != nil {
+			return fmt.Errorf("sns: %w", err)
+		}
+		a.services.sns = c.sns()
+	}
+	return nil
+}
+
+func (d *destinations) send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
+	missing := func(service string) error {
+		return fmt.Errorf("no %s is configured: set %s in the hearth global option", service, service)
+	}
+	switch {
+	case strings.HasPrefix(to, sqsARN) && d.sqs == nil:
+		return missing("sqs")
+	case strings.HasPrefix(to, sqsARN):
+		return d.sendToQueue(ctx, to, body, letter)
+	case strings.HasPrefix(to, snsARN) && d.sns == nil:
+		return missing("sns")
+	case strings.HasPrefix(to, snsARN):
+		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(body))}
+		for name, value := range attributes(letter) {
+			if in.MessageAttributes == nil {
+				in.MessageAttributes = make(map[string]snstypes.MessageAttributeValue)
+			}
+			in.MessageAttributes[name] = snstypes.MessageAttributeValue{DataType: aws.String(value.kind), StringValue: aws.String(value.text)}
+		}
+		_, err := d.sns.Publish(ctx, in)
+		return err
+	case strings.HasPrefix(to, s3ARN) && d.s3 == nil:
+		return missing("s3")
+	case strings.HasPrefix(to, s3ARN):
+		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
+		return d.s3.Put(ctx, name, prefix+objectName(time.Now().UTC()), body)
+	}
+	return errors.New("it is nothing that this server can reach")
+}
+
+// objectName is that of a record in a bucket, as Lambda makes it, without the name of
+// the function, which is in the record.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+func objectName(at time.Time) string {
+	return "aws/lambda/async/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + newRequestID()
+}
+
+func (d *destinations) sendToQueue(ctx context.Context, arn string, body []byte, letter *invoker.Letter) error {
+	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
+	if len(parts) != 6 {
+		return errors.New("it is not the ARN of a queue")
+	}
+	queue, err := d.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
+	if err != nil {
+		return err
+	}
+	in := &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(body))}
+	for name, value := range attributes(letter) {
+		if in.MessageAttributes == nil {
+			in.MessageAttributes = make(map[string]sqstypes.MessageAttributeValue)
+		}
+		in.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String(value.kind), StringValue: aws.String(value.text)}
+	}
+	_, err = d.sqs.SendMessage(ctx, in)
+	return err
+}
+
+// An attribute of a message.
+type attribute struct{ kind, text string }
+
+// attributes say why a dead-letter queue gets an event.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
+func attributes(letter *invoker.Letter) map[string]attribute {
+	if letter == nil {
+		return nil
+	}
+	return map[string]attribute{
+		"RequestID":    {"String", letter.RequestID},
+		"ErrorCode":    {"Number", strconv.Itoa(letter.ErrorCode)},
+		"ErrorMessage": {"String", cmp.Or(letter.ErrorMessage, "unknown")},
+	}
+}
+
+// sendToFunction invokes another function with the record, asynchronously.
+func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, body []byte) error {
+	name, qualifier, err := a.account().Parse(arn)
+	if err != nil {
+		return err
+	}
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
+	if _, err := a.registry.Resolve(ctx, name, qualifier); err != nil {
+		return err
+	}
+	return s.delivers().Push(ctx, &invoker.Message{RequestID: newRequestID(), Function: name, Qualifier: qualifier, Payload: body})
+}
+
+// destinationClient follows no redirects: a destination is where it says it is.
+var destinationClient = &http.Client{
+	Timeout:       30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// sendToURL posts the record.
+func sendToURL(ctx context.Context, to string, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("its address is not a URL") // which may hold a secret
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := destinationClient.Do(r)
+	if err != nil {
+		return errors.New(reason(err))
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("it answered %s", answer.Status)
+	}
+	return nil
+}
