@@ -66,6 +66,7 @@ type Call struct {
 
 	errorType string // of an outcome that the gateway found, for the REPORT line
 	streamErr error  // only touched by the call's goroutine
+	cut       bool   // the stream is longer than Payload may be; touched in the reader's seat
 }
 
 // NewCall returns a call that is ready to be filled in.

@@ -82,7 +82,7 @@ func (e *Environment) fail(c *Call, now time.Time, status string, oom bool) {
 	case oom:
 		kind, message = "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"
 	}
-	c.Payload = errorPayload(kind, c.RequestID, message)
+	c.Payload = errorPayload(kind, "RequestId: "+c.RequestID+" Error: "+message)
 	e.begin(c, now)
 	if c.Outcome == OutcomeTimeout {
 		e.spec.Log.Timeout(now, c.RequestID, c.Timeout)

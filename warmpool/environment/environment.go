@@ -127,11 +127,7 @@ const (
 func NewInitError(kind, message string) *InitError { return newInitError(kind, message) }
 
 func newInitError(kind, message string) *InitError {
-	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
-	if err != nil {
-		panic(err) // two strings always encode
-	}
-	return &InitError{Type: kind, Message: message, Payload: payload}
+	return &InitError{Type: kind, Message: message, Payload: errorPayload(kind, message)}
 }
 
 // Start starts a process, has it load the handler, and returns the environment

@@ -204,8 +204,12 @@ func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time
 	if head.Kind != runtimes.KindStreamEnd {
 		c.Payload = append(c.Payload[:0], payload...)
 	}
-	if head.Kind == runtimes.KindError {
+	switch {
+	case head.Kind == runtimes.KindError:
 		c.Outcome = OutcomeError
+	case c.cut:
+		c.Outcome, c.errorType = OutcomeError, "Function.ResponseSizeTooLarge"
+		c.Payload = errorPayload(c.errorType, fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", runtimes.MaxResponse))
 	}
 	e.report(c, now)
 	e.remove(i)
@@ -266,8 +270,10 @@ func (e *Environment) report(c *Call, now time.Time) {
 func (c *Call) stream(kind runtimes.Kind, payload []byte) {
 	c.Streamed = true
 	if c.Stream == nil {
-		if kind == runtimes.KindStreamChunk && len(c.Payload)+len(payload) <= runtimes.MaxResponse {
-			c.Payload = append(c.Payload, payload...)
+		if kind == runtimes.KindStreamChunk && !c.cut {
+			if c.cut = len(c.Payload)+len(payload) > runtimes.MaxResponse; !c.cut {
+				c.Payload = append(c.Payload, payload...)
+			}
 		}
 		return
 	}
@@ -281,12 +287,12 @@ func (c *Call) stream(kind runtimes.Kind, payload []byte) {
 	c.streamErr = c.Stream.Write(payload)
 }
 
-// errorPayload is a function error as Lambda words it, as JSON.
-func errorPayload(kind, requestID, message string) []byte {
+// errorPayload is an error as Lambda words it, as JSON.
+func errorPayload(kind, message string) []byte {
 	payload, err := json.Marshal(struct {
 		ErrorType    string `json:"errorType"`
 		ErrorMessage string `json:"errorMessage"`
-	}{kind, "RequestId: " + requestID + " Error: " + message})
+	}{kind, message})
 	if err != nil {
 		panic(err) // two strings always encode
 	}
