@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,13 +147,13 @@ func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) e
 	if err := i.runs.Invoke(r.Context(), call); err != nil {
 		return i.refuse(w, r, call, err)
 	}
-	if call.Streamed {
+	if call.Streamed && call.Stream != nil {
 		return i.endStream(w, r, x)
 	}
 	if call.Outcome != environment.OutcomeResult {
 		return i.refuse(w, r, call, &functionError{call.Outcome, call.Payload})
 	}
-	status, body, err := i.route.DecodeResponse(call.Payload, w.Header())
+	status, body, err := i.decode(call, w.Header())
 	if err != nil {
 		clear(w.Header())
 		return i.refuse(w, r, call, err)
@@ -161,6 +162,18 @@ func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) e
 	// An error here means that the client is gone; nothing is left to tell it.
 	_, _ = w.Write(body)
 	return nil
+}
+
+// decode reads a whole response, which may be a stream that was gathered.
+func (i *responder) decode(call *environment.Call, h http.Header) (status int, body []byte, err error) {
+	if call.Streamed {
+		// JSON has no NUL bytes.
+		if prelude, rest, found := bytes.Cut(call.Payload, []byte(preludeEnd)); found {
+			status, err = i.route.DecodePrelude(prelude, h)
+			return status, rest, err
+		}
+	}
+	return i.route.DecodeResponse(call.Payload, h)
 }
 
 // read reads the body, and checks whom it is from.
