@@ -129,9 +129,15 @@ func TestAPIPayloadsOf5MBGoBothWays(t *testing.T) {
 	if got := a.call("large", `{"size":6291000}`); len(got.Payload) != 6291002 {
 		t.Errorf("%d bytes, error %s", len(got.Payload), aws.ToString(got.FunctionError))
 	}
-	got := a.call("large", `{"size":6291556}`)
-	if aws.ToString(got.FunctionError) != "Unhandled" || !strings.Contains(string(got.Payload), `"errorType":"Function.ResponseSizeTooLarge"`) {
-		t.Errorf("a response over the limit: error %q, payload %.300s", aws.ToString(got.FunctionError), got.Payload)
+	a.create("stream", zipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => stream.end('x'.repeat(event.size)));"}))
+	if got := a.call("stream", `{"size":6291000}`); len(got.Payload) != 6291000 {
+		t.Errorf("%d bytes, error %s", len(got.Payload), aws.ToString(got.FunctionError))
+	}
+	for _, name := range []string{"large", "stream"} {
+		got := a.call(name, `{"size":6291557}`)
+		if aws.ToString(got.FunctionError) != "Unhandled" || !strings.Contains(string(got.Payload), `"errorType":"Function.ResponseSizeTooLarge"`) {
+			t.Errorf("%s over the limit: error %q, payload %.300s", name, aws.ToString(got.FunctionError), got.Payload)
+		}
 	}
 }
 
