@@ -233,7 +233,7 @@ func (a *App) Start() error {
 	if err := a.provision(); err != nil {
 		return err
 	}
-	if err := a.tellEndpoint(); err != nil {
+	if err := a.tellEndpoints(); err != nil {
 		return err
 	}
 	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))

@@ -2,16 +2,10 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/dustin/go-humanize"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -23,39 +17,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("function_urls", parseFunctionURLs)
 	httpcaddyfile.RegisterDirectiveOrder("function_urls", httpcaddyfile.Before, "invoke")
-}
-
-func parseLambdaAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	l := new(LambdaAPI)
-	return l, l.UnmarshalCaddyfile(h.Dispenser)
-}
-
-func parseFunctionURLs(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	f := new(FunctionURLs)
-	return f, f.UnmarshalCaddyfile(h.Dispenser)
-}
-
-// UnmarshalCaddyfile sets up the handler from the directive:
-//
-//	lambda_api [<matcher>]
-func (l *LambdaAPI) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
-
-// UnmarshalCaddyfile sets up the handler from the directive:
-//
-//	function_urls [<matcher>]
-func (f *FunctionURLs) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
-
-// bare reads a directive that has neither arguments nor options.
-func bare(d *caddyfile.Dispenser) error {
-	d.Next() // consume directive name
-	name := d.Val()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	if d.NextBlock(0) {
-		return d.Errf("unrecognized %s option '%s'; there are none", name, d.Val())
-	}
-	return nil
+	httpcaddyfile.RegisterHandlerDirective("receive", parseReceive)
+	httpcaddyfile.RegisterDirectiveOrder("receive", httpcaddyfile.Before, "invoke")
 }
 
 // parseApp parses the global option hearth. It may be given more than once, in
@@ -416,166 +379,10 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, queue_timeout and async", d.Val())
 }
 
-// The helpers below read the arguments of one option, whose name they take from
-// the dispenser for their errors.
-
-func text(d *caddyfile.Dispenser, to *string) error {
-	if !d.NextArg() {
-		return d.ArgErr()
-	}
-	*to = d.Val()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return nil
-}
-
-func number(d *caddyfile.Dispenser, to *int, least int) error {
-	name := d.Val()
-	var s string
-	if err := text(d, &s); err != nil {
-		return err
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < least {
-		return d.Errf("%s: '%s' is not a whole number of at least %d", name, s, least)
-	}
-	*to = n
-	return nil
-}
-
-func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	name := d.Val()
-	var s string
-	if err := text(d, &s); err != nil {
-		return err
-	}
-	v, err := caddy.ParseDuration(s)
-	v = v.Round(time.Millisecond)
-	if err != nil || v <= 0 { // zero would stand for the default
-		return d.Errf("%s: '%s' is not a duration such as 30s or 5m", name, s)
-	}
-	*to = caddy.Duration(v)
-	return nil
-}
-
-// durationOrOff reads a duration; off is negative.
-func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	if d.NextArg() {
-		if d.Val() == "off" && d.CountRemainingArgs() == 0 {
-			*to = -1
-			return nil
-		}
-		d.Prev()
-	}
-	return duration(d, to)
-}
-
-// megabytes reads a size as Lambda gives it, a bare number of MB (1,048,576
-// bytes each), or with a unit: 512, 512MB, 512MiB, 1GB.
-func megabytes(d *caddyfile.Dispenser, to *int) error {
-	name := d.Val()
-	var s string
-	if err := text(d, &s); err != nil {
-		return err
-	}
-	if n, err := strconv.Atoi(s); err == nil && n > 0 {
-		*to = n
-		return nil
-	}
-	// "1GB" and "1G" are 1024 MB to a Lambda user: decimal units count as binary ones.
-	bytes, err := humanize.ParseBytes(binaryUnit(s))
-	if err != nil || bytes < 1<<20 || bytes > 1<<50 {
-		return d.Errf("%s: '%s' is not a size such as 256, 256MB or 1GB", name, s)
-	}
-	*to = int(bytes >> 20)
-	return nil
-}
-
-// binaryUnit makes the unit of a size binary: G and GB become GiB.
-func binaryUnit(s string) string {
-	number := strings.TrimRight(s, "kmgtbKMGTB")
-	unit := strings.TrimRight(s[len(number):], "bB")
-	if len(unit) != 1 {
-		return s
-	}
-	return number + unit + "iB"
-}
-
-// pairs reads "<option> <name> <value>" or a block of "<name> <value>".
-func pairs(d *caddyfile.Dispenser, to *map[string]string, option string) error {
-	if *to == nil {
-		*to = make(map[string]string)
-	}
-	if args := d.RemainingArgs(); len(args) == 2 {
-		(*to)[args[0]] = args[1]
-		return nil
-	} else if len(args) != 0 {
-		return d.Errf("%s takes a name and a value, or a block of them", option)
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		name := d.Val()
-		var value string
-		if err := text(d, &value); err != nil {
-			return err
-		}
-		(*to)[name] = value
-	}
-	return nil
-}
-
-// UnmarshalCaddyfile sets up the handler from the directive:
-//
-//	invoke [<matcher>] <function>[:<qualifier>] {
-//		payload        1.0|2.0
-//		route          "<method> <path pattern>"
-//		stage          <name>
-//		stage_variable <name> <value>
-//		path_parameter <name> <value>
-//		binary_types   <content types...>
-//	}
-func (i *Invoke) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume directive name
-	var reference string
-	if err := text(d, &reference); err != nil {
-		return err
-	}
-	var err error
-	if i.Function, i.Qualifier, err = function.ParseReference(reference); err != nil {
-		return d.WrapErr(err)
-	}
-	for d.NextBlock(0) {
-		switch d.Val() {
-		case "payload":
-			err = text(d, &i.Payload)
-			if err == nil && i.Payload != "1.0" && i.Payload != "2.0" {
-				err = d.Errf("payload is 1.0 or 2.0, not '%s'", i.Payload)
-			}
-		case "route":
-			err = text(d, &i.Route)
-		case "stage":
-			err = text(d, &i.Stage)
-		case "stage_variable":
-			err = pairs(d, &i.StageVariables, "stage_variable")
-		case "path_parameter":
-			err = pairs(d, &i.PathParameters, "path_parameter")
-		case "binary_types":
-			if i.BinaryTypes = append(i.BinaryTypes, d.RemainingArgs()...); len(i.BinaryTypes) == 0 {
-				err = d.ArgErr()
-			}
-		default:
-			err = d.Errf("unrecognized invoke option '%s'; there are payload, route, stage, stage_variable, path_parameter and binary_types", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 var (
 	_ caddyfile.Unmarshaler = (*App)(nil)
 	_ caddyfile.Unmarshaler = (*Invoke)(nil)
 	_ caddyfile.Unmarshaler = (*LambdaAPI)(nil)
+	_ caddyfile.Unmarshaler = (*Receive)(nil)
 	_ caddyfile.Unmarshaler = (*FunctionURLs)(nil)
 )

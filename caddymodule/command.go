@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -49,6 +50,9 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 		defer stop()
 		err := c.Run(ctx, &cli.Context{
 			Flags: flags.FlagSet, Out: os.Stdout, Err: os.Stderr, In: os.Stdin, Getenv: os.Getenv,
+			Admin: func(address, method, uri string) (*http.Response, error) {
+				return caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
+			},
 			DataDir: filepath.Join(caddy.AppDataDir(), "hearth"),
 			RootCA:  filepath.Join(caddy.AppDataDir(), "pki", "authorities", "local", "root.crt"),
 			Color:   term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "",

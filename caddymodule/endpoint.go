@@ -13,13 +13,25 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// endpointFile tells `caddy hearth` on this machine where the API is.
-const endpointFile = "endpoint"
+// Files of the data directory that tell `caddy hearth` on this machine where the
+// Lambda API and the admin endpoint are.
+const (
+	endpointFile = "endpoint"
+	adminFile    = "admin"
+)
 
-// tellEndpoint writes the address of the Lambda API to the data directory.
-func (a *App) tellEndpoint() error {
-	path := filepath.Join(a.DataDir, endpointFile)
-	address := a.endpoint()
+// tellEndpoints writes them.
+func (a *App) tellEndpoints() error {
+	admin, err := adminListen(a.ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.tell(endpointFile, a.endpoint()), a.tell(adminFile, admin))
+}
+
+// tell writes an address to the data directory; "" removes the one that is there.
+func (a *App) tell(name, address string) error {
+	path := filepath.Join(a.DataDir, name)
 	if address == "" {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -30,7 +42,7 @@ func (a *App) tellEndpoint() error {
 		return nil
 	}
 	if err := os.WriteFile(path, []byte(address+"\n"), 0o600); err != nil {
-		return fmt.Errorf("tell the address of the Lambda API: %w", err)
+		return fmt.Errorf("tell where this server is: %w", err)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ import (
 //	DIR/code/         code archives
 //	DIR/state.db      functions that the API made, and what is to be delivered
 //	DIR/credentials   access keys of the API
-//	DIR/endpoint      where `caddy hearth` finds the API
+//	DIR/endpoint      where `caddy hearth` finds the API, and
+//	DIR/admin         the admin endpoint
 type storage struct {
 	dir      string
 	logs     *logs.Store

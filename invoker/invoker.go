@@ -88,12 +88,21 @@ func New(ctx context.Context, config Config) (*Invoker, error) {
 	i.limits.Store(config.withDefaults())
 	i.intake, i.stop = context.WithCancel(context.Background())
 	i.work, i.abort = context.WithCancel(context.Background())
-	err := i.eachGroup(ctx, func(g state.GroupStat) { i.waiting.Add(int64(g.Waiting)) })
-	if err != nil {
+	if err := i.count(ctx); err != nil {
 		return nil, fmt.Errorf("count the events that wait: %w", err)
 	}
 	i.metrics.invoker = i
 	return i, nil
+}
+
+// count sets waiting by the store.
+func (i *Invoker) count(ctx context.Context) error {
+	var waiting int64
+	err := i.eachGroup(ctx, func(g state.GroupStat) { waiting += int64(g.Waiting) })
+	if err == nil {
+		i.waiting.Store(waiting)
+	}
+	return err
 }
 
 // Start begins to deliver.

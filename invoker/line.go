@@ -37,11 +37,22 @@ const (
 // leaseRetry is how soon the store is asked again when it fails.
 const leaseRetry = time.Second
 
+// countEvery is how often the events that wait are counted again: what Once ruled out
+// was counted as kept.
+const countEvery = time.Minute
+
 // dispatch leases events for lines that have room, until the intake ends.
 func (i *Invoker) dispatch() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	counted := time.Now()
 	for {
+		if time.Since(counted) > countEvery {
+			if err := i.count(i.intake); err != nil && i.intake.Err() == nil {
+				i.Log.Warn("events that wait cannot be counted", zap.Error(err))
+			}
+			counted = time.Now()
+		}
 		select {
 		case <-i.intake.Done():
 			i.giveBack()

@@ -34,7 +34,7 @@ type Command struct {
 
 // Commands are all there are.
 func Commands() []*Command {
-	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, envCommand}
+	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, eventsCommand, envCommand}
 }
 
 // A Context is what a command runs with.
@@ -45,6 +45,8 @@ type Context struct {
 	DataDir  string // where the server of this machine keeps credentials and endpoint
 	RootCA   string // the certificate of Caddy's own authority, if it has one
 	Color    bool   // Err is a terminal
+	// Admin asks the admin endpoint at an address. An answer that is an error is one.
+	Admin func(address, method, uri string) (*http.Response, error)
 	// Getenv is os.Getenv.
 	Getenv func(string) string
 }

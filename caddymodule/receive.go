@@ -1,0 +1,313 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/invoker/push"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+func init() {
+	caddy.RegisterModule(Receive{})
+}
+
+// Receive takes events that sources push: object stores, SNS, GitHub and others. It
+// verifies the sender, keeps each event for the functions that it is for, and answers
+// only then; the functions run after that, and again when they fail.
+type Receive struct {
+	// The kind of source: s3, sns, eventbridge, cloudevents, eventgrid, github,
+	// standard_webhooks or generic.
+	Source string `json:"source,omitempty"`
+
+	// Tokens that the sender may have, as "Authorization: Bearer TOKEN" or ?token=TOKEN.
+	Tokens []string `json:"tokens,omitempty"`
+
+	// Keys of signatures (github, standard_webhooks, generic).
+	Secrets []string `json:"secrets,omitempty"`
+
+	// Take events from anyone, because something in front of this checks who sends.
+	Open bool `json:"open,omitempty"`
+
+	// ARNs of the SNS topics that may send (sns, and s3 by SNS).
+	Topics []string `json:"topics,omitempty"`
+
+	// The header that has the signature (generic). Default: X-Signature-256.
+	SignatureHeader string `json:"signature_header,omitempty"`
+
+	// The region that events name when the sender does not. Default: that of the
+	// hearth app.
+	Region string `json:"region,omitempty"`
+
+	// How old or far ahead a signed time may be. Default: 5m.
+	Tolerance caddy.Duration `json:"tolerance,omitempty"`
+
+	// How long a second delivery of the same event is recognised and not run.
+	// Negative: never. Default: 10m.
+	Dedupe caddy.Duration `json:"dedupe,omitempty"`
+
+	// Which events go to which function. Each rule that matches gets the event. Without
+	// rules, the last part of the URL's path names the function.
+	Rules []ReceiveRule `json:"rules,omitempty"`
+
+	log    *zap.Logger
+	app    *App
+	source push.Source
+	rules  []push.Rule
+}
+
+// ReceiveRule sends events to a function. All that it names must fit.
+type ReceiveRule struct {
+	// Name of events, with * and ?, e.g. ObjectCreated:*. Default: any.
+	Event string `json:"event,omitempty"`
+
+	// What they are about, for objects bucket/key, with * (within a folder), ** and ?.
+	// Default: anything.
+	Subject string `json:"subject,omitempty"`
+
+	// An event pattern of EventBridge, JSON. Default: any.
+	Pattern string `json:"pattern,omitempty"`
+
+	// The function, with a version or an alias: NAME or NAME:QUALIFIER.
+	Function string `json:"function,omitempty"`
+
+	// Run the events of one object one after the other, in the order they came. A
+	// failing event holds up those behind it until it is given up.
+	Ordered bool `json:"ordered,omitempty"`
+}
+
+// dedupeFor is how long a delivery is remembered.
+const dedupeFor = 10 * time.Minute
+
+// CaddyModule returns the Caddy module information.
+func (Receive) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.hearth_receive",
+		New: func() caddy.Module { return new(Receive) },
+	}
+}
+
+// Provision reads the rules and replaces placeholders.
+func (h *Receive) Provision(ctx caddy.Context) error {
+	module, err := ctx.App("hearth")
+	if err != nil {
+		return err
+	}
+	h.app, h.log = module.(*App), ctx.Logger().With(zap.String("source", h.Source))
+	repl := caddy.NewReplacer()
+	all := func(texts []string) (replaced []string, err error) {
+		for _, text := range texts {
+			value := repl.ReplaceAll(text, "")
+			if value == "" {
+				return nil, fmt.Errorf("receive %s: %q is empty", h.Source, text) // would let anyone in
+			}
+			replaced = append(replaced, value)
+		}
+		return replaced, nil
+	}
+	config := push.Config{
+		Open: h.Open, SignatureHeader: repl.ReplaceAll(h.SignatureHeader, ""), Region: repl.ReplaceAll(h.Region, ""),
+		Tolerance: time.Duration(h.Tolerance), SNS: newSNSClient(),
+	}
+	if config.Region == "" {
+		config.Region = h.app.Region
+	}
+	var errTokens, errSecrets, errTopics error
+	config.Tokens, errTokens = all(h.Tokens)
+	config.Secrets, errSecrets = all(h.Secrets)
+	config.Topics, errTopics = all(h.Topics)
+	if err := errors.Join(errTokens, errSecrets, errTopics); err != nil {
+		return err
+	}
+	if h.source, err = push.New(h.Source, config); err != nil {
+		return fmt.Errorf("receive %s: %w", h.Source, err)
+	}
+	for n, r := range h.Rules {
+		rule, err := r.prepare(repl)
+		if err != nil {
+			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
+		}
+		if _, err := h.app.runner(rule.Target.Function, rule.Target.Qualifier); err != nil {
+			return err
+		}
+		h.rules = append(h.rules, rule)
+	}
+	return nil
+}
+
+func (r *ReceiveRule) prepare(repl *caddy.Replacer) (push.Rule, error) {
+	target, err := push.ParseTarget(repl.ReplaceAll(r.Function, ""))
+	if err != nil {
+		return push.Rule{}, err
+	}
+	rule := push.Rule{Name: strings.TrimPrefix(repl.ReplaceAll(r.Event, ""), "s3:"), Subject: repl.ReplaceAll(r.Subject, ""), Target: target}
+	if r.Pattern != "" {
+		if rule.Pattern, err = pattern.Parse([]byte(repl.ReplaceKnown(r.Pattern, ""))); err != nil {
+			return rule, fmt.Errorf("pattern: %w", err)
+		}
+	}
+	return rule, nil
+}
+
+// ServeHTTP answers when all events of the request are kept.
+func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	id := newRequestID()
+	w.Header()["X-Amzn-Requestid"] = []string{id}
+	delivery, err := h.accept(w, r)
+	if err != nil {
+		return h.refuse(w, r, id, err)
+	}
+	if answer := delivery.Response; answer != nil {
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Status)
+		_, _ = w.Write(answer.Body) // the sender may be gone
+		return nil
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (h *Receive) accept(w http.ResponseWriter, r *http.Request) (*push.Delivery, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, push.MaxBody))
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, fmt.Errorf("%w: the body is over %d bytes", push.ErrTooLarge, push.MaxBody)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: the body could not be read", push.ErrMalformed)
+	}
+	delivery, err := h.source.Decode(r.Context(), &push.Request{
+		Method: r.Method, Query: r.URL.Query(), Header: r.Header, Body: body, Received: time.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	messages, err := h.messages(r, delivery.Events)
+	if err != nil || len(messages) == 0 {
+		return &delivery, err
+	}
+	i := h.app.node.storage.delivers()
+	if i == nil {
+		return nil, errNotYet
+	}
+	return &delivery, i.Push(r.Context(), messages...)
+}
+
+// errNotYet says that the server is starting.
+var errNotYet = errors.New("the server is starting")
+
+// messages are the events of a request, one for each function.
+func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Message, error) {
+	var all []*invoker.Message
+	for n := range events {
+		e := &events[n]
+		targets, err := push.Targets(h.rules, e, r.URL.Path)
+		if err != nil {
+			return nil, err
+		}
+		for _, target := range targets {
+			m := &invoker.Message{
+				RequestID: newRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: r.Header.Get("X-Amzn-Trace-Id"),
+				Source: h.Source, Subject: e.Subject, Payload: e.Payload,
+			}
+			if m.Qualifier == "" {
+				m.Qualifier = function.Latest
+			}
+			if _, err := h.app.registry.Resolve(r.Context(), m.Function, m.Qualifier); err != nil {
+				return nil, err
+			}
+			if e.Once != "" && h.Dedupe >= 0 {
+				m.Once, m.OnceFor = h.once(r, e, target), time.Duration(h.Dedupe)
+				if m.OnceFor == 0 {
+					m.OnceFor = dedupeFor
+				}
+			}
+			if e.Order != "" && h.ordered(target, e) {
+				m.Order = e.Order
+			}
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// once names a delivery. Two senders may give the same name, at two addresses.
+func (h *Receive) once(r *http.Request, e *push.Event, target push.Target) string {
+	sum := sha256.New()
+	for _, part := range []string{h.Source, r.Host, r.URL.Path, e.Once, target.Function, target.Qualifier} {
+		fmt.Fprintf(sum, "%d:%s,", len(part), part)
+	}
+	return base64.RawStdEncoding.EncodeToString(sum.Sum(nil))
+}
+
+// ordered reports whether a rule wants the events of this target in order.
+func (h *Receive) ordered(target push.Target, e *push.Event) bool {
+	for n := range h.rules {
+		if h.Rules[n].Ordered && h.rules[n].Target == target && h.rules[n].Matches(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// retryAfter is when a sender should come again whose event could not be kept.
+const retryAfter = 5 * time.Second
+
+// receiveStatus is the one table of what a sender is answered.
+func receiveStatus(err error) (status int, message string) {
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return http.StatusNotFound, "no such function"
+	case errors.Is(err, invoker.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge, err.Error()
+	case errors.Is(err, invoker.ErrFull):
+		return http.StatusServiceUnavailable, "as many events wait as may"
+	}
+	known := []error{push.ErrMalformed, push.ErrUnauthorized, push.ErrForbidden, push.ErrMethod, push.ErrNoFunction, push.ErrTooLarge, push.ErrMediaType, push.ErrUnavailable}
+	if slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
+		return push.Status(err), err.Error()
+	}
+	return http.StatusServiceUnavailable, "the event could not be kept"
+}
+
+// refuse answers a sender whose request was not taken.
+func (h *Receive) refuse(w http.ResponseWriter, r *http.Request, id string, err error) error {
+	status, message := receiveStatus(err)
+	header := w.Header()
+	switch {
+	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
+		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case status == http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", "Bearer")
+	}
+	level := h.log.Warn
+	if status >= http.StatusInternalServerError {
+		level = h.log.Error
+	}
+	level("event refused", zap.String("request_id", id), zap.Int("status", status), zap.String("path", r.URL.Path), zap.Error(err))
+	header.Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"message":%q}`, message) // the sender may be gone
+	return nil
+}
+
+var (
+	_ caddy.Provisioner           = (*Receive)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Receive)(nil)
+)
