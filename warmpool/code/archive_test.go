@@ -195,6 +195,27 @@ func TestLinksStayWithinTheTree(t *testing.T) {
 	}
 }
 
+func TestLinksThatLeadOutByWayOfOthersAreRefused(t *testing.T) {
+	const link = fs.ModeSymlink | 0o777
+	for name, test := range map[string]struct {
+		files []file
+		ok    bool
+	}{
+		"out":       {[]file{{"a/b/c/up", "../../..", link}, {"out", "a/b/c/up/../../../etc/passwd", link}}, false},
+		"just out":  {[]file{{"a/up", "..", link}, {"out", "a/up/..", link}}, false},
+		"inside":    {[]file{{"a/b/up", "..", link}, {"b", "a/b/up/file", link}, {"a/file", "x", 0}}, true},
+		"a circle":  {[]file{{"a", "b", link}, {"b", "a", link}}, true},
+		"nowhere":   {[]file{{"a", "b/c", link}, {"d", "a/e", link}}, true},
+		"in a file": {[]file{{"a", "x", 0}, {"b", "a/c", link}}, true},
+	} {
+		s := openStore(t)
+		_, err := s.Unpack(t.Context(), add(t, s, test.files...).Digest)
+		if test.ok != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A bomb that lies about its size is stopped at the size it declared.
 func TestBombIsStopped(t *testing.T) {
 	bomb := zipOf(t, file{"a", strings.Repeat("\x00", 10<<20), 0})

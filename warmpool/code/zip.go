@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 )
 
@@ -140,6 +141,29 @@ func unpack(r io.ReaderAt, size int64, into string) error {
 	for _, e := range links {
 		if err := unpackLink(e, filepath.Join(into, filepath.FromSlash(e.name))); err != nil {
 			return err
+		}
+	}
+	return checkLinks(into, links)
+}
+
+// checkLinks refuses links that lead out of the tree by way of others: what
+// unpackLink reads by its letters is elsewhere when a part of it is a link.
+func checkLinks(into string, links []entry) error {
+	if len(links) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(into)
+	if err != nil {
+		return err
+	}
+	defer root.Close() // it was only read
+	for _, e := range links {
+		_, err := root.Stat(e.name)
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+			// Or it leads nowhere, which harms nobody.
+		default:
+			return invalid(e.name, "it links out of the archive, by way of another link")
 		}
 	}
 	return nil
