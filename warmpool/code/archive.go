@@ -78,6 +78,11 @@ type Store struct {
 	flights map[string]*flight
 	files   map[string]fileState // archives outside the store, by path
 	merged  map[string]struct{}  // names below merged that this process has given out
+
+	// collecting is held for writing between the look at an entry and its removal, and
+	// for reading while an archive is put in its place: one that is uploaded again in
+	// between would go in place of the old one.
+	collecting sync.RWMutex
 }
 
 // A flight is work that others wait for.
@@ -135,7 +140,10 @@ func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (Archive, err
 	if err := errors.Join(file.Sync(), file.Chmod(0o600), file.Close()); err != nil {
 		return Archive{}, fmt.Errorf("code store: %w", err)
 	}
-	if err := os.Rename(file.Name(), s.path("archive", string(a.Digest))); err != nil {
+	s.collecting.RLock()
+	err = os.Rename(file.Name(), s.path("archive", string(a.Digest)))
+	s.collecting.RUnlock()
+	if err != nil {
 		return Archive{}, fmt.Errorf("code store: %w", err)
 	}
 	return a, syncDir(s.path("archive", ""))
@@ -258,40 +266,58 @@ func (s *Store) Collect(keep func(Digest) bool, age time.Duration) error {
 			return fmt.Errorf("code store: %w", err)
 		}
 		for _, e := range entries {
-			if !Digest(e.Name()).valid() || used(kind, e.Name()) || time.Since(s.written(kind, e)) < age {
-				continue
+			if Digest(e.Name()).valid() && !used(kind, e.Name()) {
+				errs = append(errs, s.removeOld(kind, e.Name(), age))
 			}
-			errs = append(errs, s.remove(kind, e.Name()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// written is when an entry was, or the archive of a tree: one that is added again
-// finds its tree there.
-func (s *Store) written(kind string, e fs.DirEntry) time.Time {
-	info, err := e.Info()
-	if err != nil {
-		return time.Now() // it is gone
-	}
-	if kind == "tree" {
-		if archive, err := os.Stat(s.path("archive", e.Name())); err == nil && archive.ModTime().After(info.ModTime()) {
-			return archive.ModTime()
-		}
-	}
-	return info.ModTime()
-}
-
-// remove takes an entry out of the way in one step, so that nobody finds half a tree.
-func (s *Store) remove(kind, name string) error {
-	gone := s.path("new", "gone-"+kind+"-"+name)
-	if err := os.Rename(s.path(kind, name), gone); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+// removeOld removes an entry unless it is younger than age.
+func (s *Store) removeOld(kind, name string, age time.Duration) error {
+	gone, err := s.takeAway(kind, name, age)
+	if err != nil || gone == "" {
 		return err
 	}
 	return os.RemoveAll(gone)
+}
+
+// takeAway renames an entry out of the way in one step, so that nobody finds half a
+// tree; gone is "" if it is younger than age, or not there any more.
+func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err error) {
+	s.collecting.Lock()
+	defer s.collecting.Unlock()
+	if written, err := s.written(kind, name); err != nil || time.Since(written) < age {
+		return "", ignoreMissing(err)
+	}
+	gone = s.path("new", "gone-"+kind+"-"+name)
+	if err := os.Rename(s.path(kind, name), gone); err != nil {
+		return "", ignoreMissing(err)
+	}
+	return gone, nil
+}
+
+// written is when an entry was, or the archive of a tree: one that is added again
+// finds its tree there.
+func (s *Store) written(kind, name string) (time.Time, error) {
+	info, err := os.Stat(s.path(kind, name))
+	if err != nil {
+		return time.Time{}, err
+	}
+	if kind == "tree" {
+		if archive, err := os.Stat(s.path("archive", name)); err == nil && archive.ModTime().After(info.ModTime()) {
+			return archive.ModTime(), nil
+		}
+	}
+	return info.ModTime(), nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func syncDir(path string) error {

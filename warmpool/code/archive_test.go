@@ -392,6 +392,38 @@ func TestCollectKeepsWhatIsReferredTo(t *testing.T) {
 	}
 }
 
+// An upload that comes while its like of long ago is collected stays.
+func TestCollectKeepsWhatIsUploadedAgainMeanwhile(t *testing.T) {
+	s := openStore(t)
+	data := zipOf(t, file{"a", "x", 0})
+	digest := add(t, s, file{"a", "x", 0}).Digest
+	for range 500 {
+		long := time.Now().Add(-2 * time.Hour)
+		if err := os.Chtimes(s.path("archive", string(digest)), long, long); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := s.Add(t.Context(), bytes.NewReader(data), MaxUpload); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			for range 20 { // one of them is while the upload takes its place
+				if err := s.Collect(func(Digest) bool { return false }, time.Hour); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		both.Wait()
+		if file, err := s.Open(digest); err != nil {
+			t.Fatalf("the upload is lost: %v", err)
+		} else {
+			file.Close()
+		}
+	}
+}
+
 func TestUnpackIsAbandonedByNobodysImpatience(t *testing.T) {
 	s := openStore(t)
 	a := add(t, s, file{"a", "x", 0})
