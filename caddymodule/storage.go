@@ -76,9 +76,6 @@ func newStorage(a *App) (_ *storage, err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return s, fmt.Errorf("data_dir: %w", err)
 	}
-	if s.logs, err = logs.Open(a.logsConfig(), a.log); err != nil {
-		return s, err
-	}
 	if s.archives, err = code.OpenStore(filepath.Join(s.dir, "code"), a.log); err != nil {
 		return s, err
 	}
@@ -88,6 +85,13 @@ func newStorage(a *App) (_ *storage, err error) {
 		s.inUse, s.records = err, nil
 		records = unavailable{err}
 	} else if err != nil {
+		return s, err
+	}
+	// After the state, whose lock says whose all this is: limits that are only being
+	// checked must not cost a running server its logs.
+	kept := a.logsConfig()
+	kept.Keep = s.inUse != nil
+	if s.logs, err = logs.Open(kept, a.log); err != nil {
 		return s, err
 	}
 	s.registry, err = registry.New(registry.Config{Records: records, CodePath: s.codePath})

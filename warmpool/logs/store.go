@@ -50,6 +50,9 @@ type Config struct {
 	// Retention is the age at which events are removed, give or take the day
 	// that one file may cover. Negative: never. Default: 30 days.
 	Retention time.Duration
+	// Keep has nothing removed, whatever the limits: the folder is another store's,
+	// and this one only looks.
+	Keep bool
 }
 
 func (c *Config) normalize() error {

@@ -157,6 +157,9 @@ func (w *writer) writeSegment(g *Group, data []byte) error {
 
 // sweep removes what is past the retention or over the total.
 func (w *writer) sweep(now time.Time) {
+	if w.store.config.Keep {
+		return
+	}
 	for _, g := range w.groups() {
 		keep := g.keep()
 		for keep > 0 {
@@ -172,7 +175,7 @@ func (w *writer) sweep(now time.Time) {
 
 // evict removes the oldest segment of the largest group until the total is kept.
 func (w *writer) evict() {
-	for w.total > int64(w.store.config.MaxTotalMB)<<20 {
+	for !w.store.config.Keep && w.total > int64(w.store.config.MaxTotalMB)<<20 {
 		var largest *Group
 		var size int64
 		for _, g := range w.groups() {
