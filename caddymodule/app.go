@@ -94,6 +94,11 @@ type App struct {
 	// It also is where destinations in buckets are.
 	S3 *Service `json:"s3,omitempty"`
 
+	// The server that has the functions, with the Lambda API, when this one only takes
+	// events and delivers them there. Functions of this configuration run here all the
+	// same. Default: functions run here.
+	Gateway *Service `json:"gateway,omitempty"`
+
 	// Where destinations that are SQS queues and SNS topics are. Default: there are
 	// none.
 	SQS *Service `json:"sqs,omitempty"`

@@ -119,12 +119,20 @@ func (a *App) registerMetrics(c prometheus.Collector) error {
 }
 
 // Invoke implements invoker.Runner by the configuration that is current.
-func (s *storage) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
+func (s *storage) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
 	a := s.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed // between two configurations, or at the end
 	}
-	return a.catalog.Invoke(ctx, name, qualifier, call)
+	if a.isElsewhere(m.Function) {
+		return a.services.gateway.Invoke(ctx, m, call)
+	}
+	return a.catalog.Invoke(ctx, m.Function, m.Qualifier, call)
+}
+
+// isElsewhere reports whether a function is the gateway's.
+func (a *App) isElsewhere(name string) bool {
+	return a.services.gateway != nil && a.Functions[name] == nil
 }
 
 // Settings implements invoker.Book.
@@ -137,6 +145,9 @@ func (s *storage) Settings(ctx context.Context, name, qualifier string) (invoker
 		return f.Async.settings(), nil
 	}
 	settings := (&FunctionAsync{}).settings()
+	if a.isElsewhere(name) {
+		return settings, nil
+	}
 	version, err := a.registry.Resolve(ctx, name, qualifier)
 	if err != nil {
 		return settings, err

@@ -61,7 +61,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //			region     <name>
 //			access_key <id> <secret>
 //		}
-//		sqs|sns {
+//		sqs|sns|gateway {
 //			...
 //		}
 //		async {
@@ -125,6 +125,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "sns":
 			a.SNS = new(Service)
 			err = a.SNS.unmarshal(d)
+		case "gateway":
+			a.Gateway = new(Service)
+			err = a.Gateway.unmarshal(d)
 		case "async":
 			err = a.Async.unmarshal(d)
 		case "runtimes":
@@ -136,7 +139,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, async, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

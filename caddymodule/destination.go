@@ -61,10 +61,17 @@ type destinations struct {
 	s3  *bucket
 	sqs *sqs.Client
 	sns *sns.Client
+
+	gateway *gateway
 }
 
 func (a *App) resolveServices() error {
 	var err error
+	if a.Gateway != nil {
+		if a.services.gateway, err = a.Gateway.gateway(); err != nil {
+			return fmt.Errorf("gateway: %w", err)
+		}
+	}
 	if a.S3 != nil {
 		if a.services.s3, err = a.S3.bucket(); err != nil {
 			return fmt.Errorf("s3: %w", err)
@@ -169,10 +176,20 @@ func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, body [
 	if qualifier == "" {
 		qualifier = function.Latest
 	}
-	if _, err := a.registry.Resolve(ctx, name, qualifier); err != nil {
+	if err := a.checkTarget(ctx, name, qualifier); err != nil {
 		return err
 	}
 	return s.delivers().Push(ctx, &invoker.Message{RequestID: newRequestID(), Function: name, Qualifier: qualifier, Payload: body})
+}
+
+// checkTarget says whether there is a function for an event. Those of a gateway are
+// known there alone.
+func (a *App) checkTarget(ctx context.Context, name, qualifier string) error {
+	if a.isElsewhere(name) {
+		return nil
+	}
+	_, err := a.registry.Resolve(ctx, name, qualifier)
+	return err
 }
 
 // destinationClient follows no redirects: a destination is where it says it is.

@@ -142,8 +142,10 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
 		}
-		if _, err := h.app.runner(rule.Target.Function, rule.Target.Qualifier); err != nil {
-			return err
+		if !h.app.isElsewhere(rule.Target.Function) {
+			if _, err := h.app.runner(rule.Target.Function, rule.Target.Qualifier); err != nil {
+				return err
+			}
 		}
 		h.rules = append(h.rules, rule)
 	}
@@ -229,7 +231,7 @@ func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Mes
 			if m.Qualifier == "" {
 				m.Qualifier = function.Latest
 			}
-			if _, err := h.app.registry.Resolve(r.Context(), m.Function, m.Qualifier); err != nil {
+			if err := h.app.checkTarget(r.Context(), m.Function, m.Qualifier); err != nil {
 				return nil, err
 			}
 			if e.Once != "" && h.Dedupe >= 0 {

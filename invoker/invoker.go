@@ -23,11 +23,12 @@ type Store interface {
 	state.Backlog
 }
 
-// A Runner runs functions. *warmpool.Catalog is one.
+// A Runner runs functions.
 type Runner interface {
-	// Invoke runs a call and returns nil when it has an outcome. Errors are those of
-	// warmpool.Group and registry.ErrNotFound; the event is tried again after others.
-	Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error
+	// Invoke runs a call with the message's payload, which is in its frame too, and
+	// returns nil when it has an outcome. Errors are those of warmpool.Group and
+	// registry.ErrNotFound; the event is tried again after others.
+	Invoke(ctx context.Context, m *Message, call *environment.Call) error
 }
 
 // ErrFull says that as many events wait as may. The sender should come again.

@@ -1,6 +1,7 @@
 package invoker_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,9 +101,11 @@ func (w *world) Settings(_ context.Context, name, _ string) (invoker.Settings, e
 	return s, nil
 }
 
-func (w *world) Invoke(_ context.Context, name, qualifier string, c *environment.Call) error {
-	n := slices.Index(c.Frame, '{')
-	one := call{function: name, qualifier: qualifier, id: c.RequestID, payload: string(c.Frame[n:]), at: time.Now(), Call: c}
+func (w *world) Invoke(_ context.Context, m *invoker.Message, c *environment.Call) error {
+	one := call{function: m.Function, qualifier: m.Qualifier, id: c.RequestID, payload: string(m.Payload), at: time.Now(), Call: c}
+	if !bytes.HasSuffix(c.Frame, m.Payload) {
+		w.t.Errorf("the frame does not end in the event: %q", c.Frame)
+	}
 	c.Version, c.Outcome, c.Payload = "$LATEST", environment.OutcomeResult, []byte(`{"ok":true}`)
 	w.mu.Lock()
 	w.calls = append(w.calls, one)

@@ -96,7 +96,7 @@ func (r *run) invoke() error {
 		return err
 	}
 	r.call.Frame = append(r.call.Frame, m.Payload...)
-	err = i.Runner.Invoke(i.work, m.Function, m.Qualifier, r.call)
+	err = i.Runner.Invoke(i.work, m, r.call)
 	var failed *environment.InitError
 	if errors.As(err, &failed) {
 		// Lambda counts an init phase that fails as the function's error.
