@@ -173,8 +173,18 @@ lint() {
 	fi
 }
 
+# have_boto3: the system's Python gets it from its packages, whatever is first on PATH.
+have_boto3() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import boto3' 2>/dev/null && return
+	done
+	return 1
+}
+
 run_tests() {
 	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk
+	have_boto3 || install_packages python3-boto3
 	build
 	prepare_examples
 	lint
