@@ -1,12 +1,22 @@
 package tests
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 // Pinned, so that what passed yesterday passes today.
-var jsSDK = []string{"@aws-sdk/client-lambda@3.1164.0", "@aws-sdk/client-cloudwatch-logs@3.1164.0"}
+var (
+	jsSDK = []string{"@aws-sdk/client-lambda@3.1164.0", "@aws-sdk/client-cloudwatch-logs@3.1164.0"}
+	osls  = "osls@4.3.1"
+)
+
+var npmInstall = []string{"install", "--no-audit", "--no-fund", "--loglevel=error"}
 
 // Both scripts do the same with the function whose code is in the files of the
 // working directory, and end with a word.
@@ -179,7 +189,44 @@ func TestAPIServesBoto3(t *testing.T) {
 func TestAPIServesTheSDKForJavaScript(t *testing.T) {
 	needs(t, "npm", "Node.js with npm (Debian: npm)")
 	s := sdkShell(t)
-	s.run("npm", append([]string{"install", "--no-audit", "--no-fund", "--loglevel=error"}, jsSDK...)...)
+	s.run("npm", append(npmInstall, jsSDK...)...)
 	s.write("script.mjs", []byte(jsScript))
 	s.want(s.run("node", "script.mjs"), "finished")
+}
+
+// What osls does by the Lambda API and CloudWatch Logs alone: deploying a whole service
+// and removing it are CloudFormation's and S3's work.
+func TestAPIServesTheServerlessFramework(t *testing.T) {
+	needs(t, "npm", "Node.js with npm (Debian: npm)")
+	a := newAPI(t, "", "invoke /hello shop-dev-hello")
+	s := a.shell()
+	if out, err := s.try("npm", append(npmInstall, osls)...); err != nil {
+		t.Skipf("%s cannot be installed here: %s", osls, tail(out, 5))
+	}
+	s.write("serverless.yml", []byte(`service: shop
+provider: { name: aws, runtime: nodejs20.x, region: us-east-1, deploymentBucket: bucket }
+package: { patterns: ['!**', index.js] }
+functions:
+  hello: { handler: index.handler }
+`))
+	handler := func(answer string) {
+		s.write("index.js", []byte("exports.handler = async (event) => { console.log('logged by', event.name); return { statusCode: 200, body: '"+answer+"' }; };"))
+	}
+	osls := func(args ...string) string {
+		t.Helper()
+		return s.run("node_modules/.bin/osls", args...)
+	}
+	handler("one")
+	osls("package")
+	archive, err := os.ReadFile(filepath.Join(s.work, ".serverless", "shop.zip"))
+	a.check(err)
+	a.create("shop-dev-hello", archive, func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	s.want(osls("invoke", "--function", "hello", "--data", `{"name":"Ada"}`, "--log"), `"body": "one"`, "logged by Ada")
+	handler("two")
+	osls("deploy", "function", "--function", "hello")
+	s.want(a.get("/hello").body, "two")
+	eventually(t, "the line is in the log", func() bool { return strings.Contains(osls("logs", "--function", "hello"), "logged by Ada") })
+	s.want(osls("deploy", "list", "functions"), "$LATEST, 1")
+	osls("rollback", "function", "--function", "hello", "--function-version", "1")
+	s.want(a.get("/hello").body, "one")
 }
