@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -106,10 +104,7 @@ func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
 // Adopt holds what another catalog of the same pool holds, as c's own resolver knows
 // it, so that environments stay when the other is closed.
 func (c *Catalog) Adopt(ctx context.Context, other *Catalog) {
-	other.mu.RLock()
-	keys := slices.Collect(maps.Keys(other.held))
-	other.mu.RUnlock()
-	for _, key := range keys {
+	for _, key := range other.keys(func(version) bool { return true }) {
 		// What cannot be resolved now, the next call looks for again.
 		_, _ = c.Group(ctx, key.function, key.version)
 	}
@@ -118,10 +113,21 @@ func (c *Catalog) Adopt(ctx context.Context, other *Catalog) {
 // Refresh takes over what has changed about the version or alias of a function:
 // its code, its limits, that it was deleted. Without it, the next call does, or
 // Sweep. When it returns, no new call runs what was there before.
+//
+// The function's other versions that are held take over their limits too: an alias
+// that has moved, or gone, leaves one whose environments nobody asks for any more.
 func (c *Catalog) Refresh(ctx context.Context, name, qualifier string) error {
 	_, err := c.Group(ctx, name, qualifier)
 	if errors.Is(err, registry.ErrNotFound) {
-		return c.sweep(ctx, func(key version) bool { return key.function == name })
+		err = nil
+	}
+	for _, key := range c.keys(func(key version) bool { return key.function == name }) {
+		_, groupErr := c.Group(ctx, key.function, key.version)
+		if errors.Is(groupErr, registry.ErrNotFound) {
+			c.drop(ctx, key)
+			groupErr = nil
+		}
+		err = errors.Join(err, groupErr)
 	}
 	return err
 }
@@ -139,20 +145,8 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int,
 
 // Sweep lets go of the functions that do not exist any more.
 func (c *Catalog) Sweep(ctx context.Context) error {
-	return c.sweep(ctx, func(version) bool { return true })
-}
-
-func (c *Catalog) sweep(ctx context.Context, of func(version) bool) error {
-	c.mu.RLock()
-	var keys []version
-	for key := range c.held {
-		if of(key) {
-			keys = append(keys, key)
-		}
-	}
-	c.mu.RUnlock()
 	var errs []error
-	for _, key := range keys {
+	for _, key := range c.keys(func(version) bool { return true }) {
 		_, err := c.resolver.Resolve(ctx, key.function, key.version)
 		switch {
 		case errors.Is(err, registry.ErrNotFound):
@@ -162,6 +156,19 @@ func (c *Catalog) sweep(ctx context.Context, of func(version) bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// keys are the versions that are held, of those that of takes.
+func (c *Catalog) keys(of func(version) bool) []version {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var keys []version
+	for key := range c.held {
+		if of(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // drop lets go of a version unless it has been made again meanwhile.

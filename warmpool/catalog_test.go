@@ -192,3 +192,59 @@ func TestProvisionedEnvironmentsOfAVersionStartWhenRefreshed(t *testing.T) {
 	}
 	waitFor(t, func() bool { return g.Stat().Idle == 2 })
 }
+
+// An alias with provisioned concurrency that moves on takes it along: the version
+// that it has left keeps no environments for it.
+func TestVersionThatAnAliasHasLeftIsNoLongerProvisioned(t *testing.T) {
+	c, r, _ := newCatalog(t)
+	create(t, r, "f", "one")
+	for _, code := range []string{"one", "two"} {
+		update(t, r, "f", code)
+		if _, err := r.Publish(t.Context(), "f", registry.PublishRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.CreateAlias(t.Context(), "f", registry.Alias{Name: "live", FunctionVersion: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Provisioned.Put(t.Context(), "f", "live", func(p *registry.Provisioned, _ bool) error {
+		p.Requested = 1
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(of string) version { return version{"f", of} }
+	provisioned := func(version string) int {
+		t.Helper()
+		if err := c.Refresh(t.Context(), "f", "live"); err != nil {
+			t.Fatal(err)
+		}
+		c.mu.RLock()
+		defer c.mu.RUnlock()
+		h := c.held[key(version)]
+		if h.group == nil {
+			return 0
+		}
+		return h.group.Function().ProvisionedConcurrency
+	}
+	if n := provisioned("1"); n != 1 {
+		t.Fatalf("version 1 has %d, want 1", n)
+	}
+	_, err = r.UpdateAlias(t.Context(), "f", "live", "", func(a *registry.Alias) error {
+		a.FunctionVersion = "2"
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, two := provisioned("1"), provisioned("2"); one != 0 || two != 1 {
+		t.Errorf("after the alias has moved: version 1 has %d, 2 has %d; want 0 and 1", one, two)
+	}
+	if err := r.DeleteAlias(t.Context(), "f", "live"); err != nil {
+		t.Fatal(err)
+	}
+	if two := provisioned("2"); two != 0 {
+		t.Errorf("after the alias has gone: version 2 has %d, want 0", two)
+	}
+}
