@@ -225,15 +225,8 @@ func (a *App) Start() error {
 	if err := a.checkUnknown(); err != nil {
 		return err
 	}
-	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
+	if err := a.node.storage.started.begin(a); err != nil {
 		return err
-	}
-	for name, g := range a.groups {
-		g.Configure(a.functions[name])
-	}
-	a.node.adopt(a.catalog)
-	if err := a.node.storage.deliverBy(a); err != nil {
-		return fmt.Errorf("deliver events: %w", err)
 	}
 	if err := a.provision(); err != nil {
 		return err
@@ -242,6 +235,21 @@ func (a *App) Start() error {
 		return err
 	}
 	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))
+	return nil
+}
+
+// takeOver has the pool, the functions and the delivery of events obey this
+// configuration.
+func (a *App) takeOver() error {
+	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
+		return err
+	}
+	for name, g := range a.groups {
+		g.Configure(a.functions[name])
+	}
+	if err := a.node.storage.deliverBy(a); err != nil {
+		return fmt.Errorf("deliver events: %w", err)
+	}
 	return nil
 }
 
@@ -267,8 +275,9 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	a.node.storage.current.CompareAndSwap(a, nil)
+	var err error
 	if a.catalog != nil {
-		a.node.release(a.catalog)
+		err = a.node.storage.started.end(a)
 	}
 	for _, g := range a.groups {
 		a.node.pool.Release(g)
@@ -276,7 +285,7 @@ func (a *App) Cleanup() error {
 	if a.registry != nil {
 		a.registry = nil // the storage closes it
 	}
-	return closeNode(a.node)
+	return errors.Join(err, closeNode(a.node))
 }
 
 // runner returns what runs a function: of the configuration, or one that the Lambda

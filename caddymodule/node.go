@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,9 +27,6 @@ type node struct {
 	code     *code.Watcher
 	launcher *warmpool.Launcher
 	pool     *warmpool.Pool
-
-	mu      sync.Mutex
-	catalog *warmpool.Catalog // of the configuration that started last; guarded by mu
 }
 
 // drainTimeout is how long invocations in flight may go on when the last
@@ -75,27 +71,6 @@ func newNode(a *App, key string) (*node, error) {
 		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeStorage(s))
 	}
 	return n, nil
-}
-
-// adopt has the catalog of a configuration that starts hold what that of the one
-// before held, so that environments outlive a reload.
-func (n *node) adopt(c *warmpool.Catalog) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.catalog != nil {
-		c.Adopt(context.Background(), n.catalog)
-	}
-	n.catalog = c
-}
-
-// release closes the catalog of a configuration that is over.
-func (n *node) release(c *warmpool.Catalog) {
-	n.mu.Lock()
-	if n.catalog == c {
-		n.catalog = nil
-	}
-	n.mu.Unlock()
-	c.Close()
 }
 
 func closeNode(n *node) error {

@@ -42,6 +42,8 @@ type storage struct {
 	// configuration, as `caddy validate` does beside a server, and not start.
 	inUse error
 
+	started started
+
 	stop context.CancelFunc // ends the collection of code
 	done chan struct{}
 
