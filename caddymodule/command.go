@@ -42,6 +42,10 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 	if c.Flags != nil {
 		c.Flags(command.Flags())
 	}
+	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		usage := func(caddycmd.Flags) (int, error) { return cli.ExitUsage, err }
+		return caddycmd.WrapCommandFuncForCobra(usage)(command, nil)
+	})
 	command.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
 		if n := flags.NArg(); n < c.Args || n > c.MaxArgs {
 			return cli.ExitUsage, fmt.Errorf("usage: caddy hearth %s", c.Use)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,11 @@ func (a *App) tellEndpoints() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.tell(endpointFile, a.endpoint()), a.tell(adminFile, admin))
+	endpoint := a.endpoint()
+	if endpoint != "" {
+		endpoint += "\n" + a.Region // that requests have to be signed for
+	}
+	return errors.Join(a.tell(endpointFile, endpoint), a.tell(adminFile, admin))
 }
 
 // tell writes an address to the data directory; "" removes the one that is there.
@@ -57,7 +62,8 @@ func (a *App) endpoint() string {
 		return ""
 	}
 	servers := module.(*caddyhttp.App)
-	for _, server := range servers.Servers {
+	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) { // the same one after each reload
+		server := servers.Servers[name]
 		host, found := siteOfAPI(server.Routes, "")
 		if !found {
 			continue

@@ -17,7 +17,7 @@ import (
 const maxZip = 50 << 20
 
 // left are what tools leave in a folder and no function needs.
-var left = map[string]bool{".git": true, ".hg": true, ".svn": true, ".DS_Store": true, "__pycache__": true, configFile: true}
+var left = map[string]bool{".git": true, ".hg": true, ".svn": true, ".DS_Store": true, "__pycache__": true}
 
 // archive zips a folder, or takes an archive as it is. The same files make the same
 // archive, so that an unchanged function stays the version it is.
@@ -30,6 +30,9 @@ func archive(path string) (data []byte, files int, err error) {
 		data, err = os.ReadFile(path)
 		return data, 1, err
 	}
+	if path, err = filepath.EvalSymlinks(path); err != nil { // WalkDir does not enter a link
+		return nil, 0, err
+	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
@@ -40,7 +43,7 @@ func archive(path string) (data []byte, files int, err error) {
 		if err != nil || name == "." {
 			return err
 		}
-		if left[d.Name()] {
+		if left[d.Name()] || name == configFile {
 			if d.IsDir() {
 				return fs.SkipDir
 			}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -38,11 +37,14 @@ func (c *Context) target() (*target, error) {
 		client: http.DefaultClient,
 	}
 	if t.endpoint == "" {
-		address, err := readLine(filepath.Join(dir, "endpoint"))
+		lines, err := readLines(filepath.Join(dir, "endpoint"))
 		if err != nil {
 			return nil, fmt.Errorf("no server with lambda_api runs with the data directory %s (%w): give --endpoint, or --data-dir", dir, err)
 		}
-		t.endpoint = address
+		t.endpoint = lines[0]
+		if len(lines) > 1 {
+			t.region = lines[1] // the server takes no other
+		}
 	}
 	if t.keyID == "" || t.secret == "" {
 		if err := t.readCredentials(filepath.Join(dir, "credentials")); err != nil {
@@ -96,20 +98,20 @@ func (t *target) readCredentials(path string) error {
 	return nil
 }
 
-func readLine(path string) (string, error) {
-	file, err := os.Open(path)
+// readLines are the lines of a small file, one at least.
+func readLines(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			err = err.(*fs.PathError).Err
 		}
-		return "", err
+		return nil, err
 	}
-	defer file.Close() // it was only read
-	lines := bufio.NewScanner(file)
-	if !lines.Scan() {
-		return "", cmp.Or(lines.Err(), errors.New("is empty"))
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if lines[0] == "" {
+		return nil, errors.New("is empty")
 	}
-	return strings.TrimSpace(lines.Text()), nil
+	return lines, nil
 }
 
 func (t *target) credentials(context.Context) (aws.Credentials, error) {

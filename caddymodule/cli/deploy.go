@@ -27,7 +27,7 @@ var deployCommand = &Command{
 a version of it, waits until it is active and prints its address.
 
 What the function is made with comes from the flags, then from hearth.json in the
-folder, then from a guess by its files:
+folder, then for a new function from a guess by its files:
 
   {"name": "hello", "runtime": "nodejs22.x", "handler": "index.handler",
    "memory": 256, "timeout": 10, "env": {"STAGE": "beta"}, "layers": [],
@@ -91,7 +91,7 @@ func deploy(ctx context.Context, c *Context) error {
 	if err != nil {
 		return err
 	}
-	d := &deployment{Context: c, api: api, wanted: wanted, code: code}
+	d := &deployment{Context: c, api: api, path: path, wanted: wanted, code: code}
 	out, err := d.run(ctx)
 	if err != nil {
 		return err
@@ -142,13 +142,14 @@ func (c *Context) config(path string) (config, error) {
 	if err := conf.check(); err != nil {
 		return conf, err
 	}
-	return conf, conf.guess(path)
+	return conf, conf.named(path)
 }
 
 // A deployment is one run of deploy.
 type deployment struct {
 	*Context
 	api    *lambda.Client
+	path   string
 	wanted config
 	code   []byte
 }
@@ -158,6 +159,14 @@ func (d *deployment) run(ctx context.Context) (*deployed, error) {
 	before, err := d.api.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: name})
 	created := errors.As(err, new(*types.ResourceNotFoundException))
 	if err != nil && !created {
+		return nil, err
+	}
+	if created {
+		err = d.wanted.guess(d.path)
+	} else {
+		err = d.wanted.keep(d.path, string(before.Runtime), aws.ToString(before.Handler))
+	}
+	if err != nil {
 		return nil, err
 	}
 	out := &deployed{Name: *name, Created: created, Size: len(d.code)}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 )
+
+// quote makes a text one word of a shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 var envCommand = &Command{
 	Use:   "env",
@@ -25,7 +29,7 @@ It prints the secret access key.`,
 		values := map[string]string{names[0]: t.endpoint, names[1]: t.keyID, names[2]: t.secret, names[3]: t.region, names[4]: t.region}
 		return c.print(values, func(w io.Writer) {
 			for _, name := range names {
-				fmt.Fprintf(w, "export %s='%s'\n", name, values[name])
+				fmt.Fprintf(w, "export %s=%s\n", name, quote(values[name]))
 			}
 		})
 	},

@@ -146,10 +146,11 @@ func (c *Context) admin(method, path string, query url.Values, into any, text fu
 	address := c.text("admin")
 	if address == "" {
 		dir := cmp.Or(c.text("data-dir"), c.Getenv("HEARTH_DATA_DIR"), c.DataDir)
-		var err error
-		if address, err = readLine(filepath.Join(dir, "admin")); err != nil {
+		lines, err := readLines(filepath.Join(dir, "admin"))
+		if err != nil {
 			return fmt.Errorf("no server with an admin endpoint runs with the data directory %s (%w): give --admin, or --data-dir", dir, err)
 		}
+		address = lines[0]
 	}
 	answer, err := c.Admin(address, method, "/hearth/events"+path+"?"+query.Encode())
 	if err != nil {

@@ -59,16 +59,34 @@ const (
 	guessedCustom = "provided.al2023"
 )
 
+// named fills in the name: that of the folder.
+func (c *config) named(path string) error {
+	if c.Name != "" {
+		return nil
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	base := filepath.Base(absolute)
+	c.Name = strings.TrimSuffix(strings.TrimSuffix(base, ".zip"), ".jar")
+	return nil
+}
+
+// keep fills in what the function has already. A guess does not count against it: a
+// runtime that was chosen once must not change because a later deploy says nothing.
+func (c *config) keep(path, runtime, handler string) error {
+	if c.Runtime == "" {
+		c.Runtime = runtime
+	}
+	if c.Handler == "" && sameFamily(c.Runtime, runtime) {
+		c.Handler = handler
+	}
+	return c.guess(path)
+}
+
 // guess fills in the runtime and the handler from what is in the folder.
 func (c *config) guess(path string) error {
-	if c.Name == "" {
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		base := filepath.Base(absolute)
-		c.Name = strings.TrimSuffix(strings.TrimSuffix(base, ".zip"), ".jar")
-	}
 	if c.Runtime != "" && c.Handler != "" {
 		return nil
 	}

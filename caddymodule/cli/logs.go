@@ -45,14 +45,15 @@ func printLogs(ctx context.Context, c *Context) error {
 	if err != nil {
 		return err
 	}
-	name := c.Flags.Arg(0)
-	// A function that has not logged yet has no group: say what is wrong, if it is.
-	if _, err := t.lambda().GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name}); err != nil {
+	// A function that has not logged yet has no group: say what is wrong, if it is. And
+	// it may be given by its ARN, or with a qualifier.
+	f, err := t.lambda().GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(c.Flags.Arg(0))})
+	if err != nil {
 		return err
 	}
 	since, _ := c.Flags.GetDuration("since")
 	limit, _ := c.Flags.GetInt("limit")
-	p := &logPrinter{Context: c, api: t.logs(), group: "/aws/lambda/" + name, from: time.Now().Add(-since).UnixMilli(), seen: map[string]struct{}{}, left: limit}
+	p := &logPrinter{Context: c, api: t.logs(), group: "/aws/lambda/" + aws.ToString(f.FunctionName), from: time.Now().Add(-since).UnixMilli(), seen: map[string]struct{}{}, left: limit}
 	if c.is("follow") {
 		p.left = -1
 	}

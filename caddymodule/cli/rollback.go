@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -57,6 +58,9 @@ func rollback(ctx context.Context, c *Context) error {
 	code, err := download(ctx, t, api, name, out.To)
 	if err != nil {
 		return err
+	}
+	if len(code) > maxZip { // before anything changes
+		return fmt.Errorf("the code of version %s is over the %d MB that a request may have: give it to $LATEST from its bucket, by aws lambda update-function-code", out.To, maxZip>>20)
 	}
 	restored := &lambda.UpdateFunctionConfigurationInput{
 		FunctionName: &name, Runtime: to.Runtime, Handler: to.Handler, Role: to.Role, MemorySize: to.MemorySize, Timeout: to.Timeout,
@@ -130,9 +134,21 @@ func same(a, b *types.FunctionConfiguration) bool {
 		}
 		return f.Environment.Variables
 	}
+	layers := func(f *types.FunctionConfiguration) (arns []string) {
+		for _, l := range f.Layers {
+			arns = append(arns, aws.ToString(l.Arn))
+		}
+		return arns
+	}
+	tmp := func(f *types.FunctionConfiguration) int32 {
+		if f.EphemeralStorage == nil {
+			return 0
+		}
+		return aws.ToInt32(f.EphemeralStorage.Size)
+	}
 	return aws.ToString(a.CodeSha256) == aws.ToString(b.CodeSha256) && a.Runtime == b.Runtime && aws.ToString(a.Handler) == aws.ToString(b.Handler) &&
 		aws.ToInt32(a.MemorySize) == aws.ToInt32(b.MemorySize) && aws.ToInt32(a.Timeout) == aws.ToInt32(b.Timeout) &&
-		fmt.Sprint(variables(a)) == fmt.Sprint(variables(b))
+		maps.Equal(variables(a), variables(b)) && slices.Equal(layers(a), layers(b)) && tmp(a) == tmp(b)
 }
 
 // download fetches the code of a version.

@@ -1,0 +1,86 @@
+package caddymodule
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+)
+
+func TestAddressIsOneThatThisMachineReaches(t *testing.T) {
+	plain, secure := &caddyhttp.Server{}, &caddyhttp.Server{TLSConnPolicies: caddytls.ConnectionPolicies{{}}}
+	app := &caddyhttp.App{}
+	for name, test := range map[string]struct {
+		server       *caddyhttp.Server
+		listen, host string
+		want         string
+	}{
+		"every address":    {plain, ":8080", "", "http://localhost:8080"},
+		"every IPv4":       {plain, "0.0.0.0:8080", "", "http://localhost:8080"},
+		"every IPv6":       {plain, "[::]:8080", "", "http://localhost:8080"},
+		"one address":      {plain, "127.0.0.2:8080", "", "http://127.0.0.2:8080"},
+		"one of IPv6":      {plain, "[::1]:8080", "", "http://[::1]:8080"},
+		"a site":           {secure, ":443", "lambda.example.com", "https://lambda.example.com"},
+		"on its own port":  {secure, ":8443", "lambda.example.com", "https://lambda.example.com:8443"},
+		"the usual port":   {plain, ":80", "lambda.example.com", "http://lambda.example.com"},
+		"plain beside TLS": {secure, ":80", "lambda.example.com", "http://lambda.example.com"},
+		"a socket":         {plain, "unix//run/site.sock", "", ""},
+	} {
+		if got := addressOf(app, test.server, test.listen, test.host); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestSiteOfTheAPIIsFoundWithinItsRoutes(t *testing.T) {
+	api := []caddyhttp.MiddlewareHandler{&LambdaAPI{}}
+	within := func(routes ...caddyhttp.Route) []caddyhttp.MiddlewareHandler {
+		return []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: routes}}
+	}
+	hosts := func(names ...string) caddyhttp.MatcherSets {
+		match := caddyhttp.MatchHost(names)
+		return caddyhttp.MatcherSets{{&match}}
+	}
+	for name, test := range map[string]struct {
+		routes caddyhttp.RouteList
+		host   string
+		found  bool
+	}{
+		"none":            {nil, "", false},
+		"another handler": {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: within()}}, "", false},
+		"for all hosts":   {caddyhttp.RouteList{{Handlers: api}}, "", true},
+		"within a site":   {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: within()}, {MatcherSets: hosts("*.b", "b"), Handlers: within(caddyhttp.Route{Handlers: api})}}, "b", true},
+		"any of a domain": {caddyhttp.RouteList{{MatcherSets: hosts("*.b"), Handlers: api}}, "", true},
+	} {
+		if host, found := siteOfAPI(test.routes, ""); host != test.host || found != test.found {
+			t.Errorf("%s: %q, %v; want %q, %v", name, host, found, test.host, test.found)
+		}
+	}
+}
+
+func TestWhatIsToldIsForTheOwnerAlone(t *testing.T) {
+	a := &App{DataDir: t.TempDir()}
+	path := filepath.Join(a.DataDir, endpointFile)
+	for _, address := range []string{"http://localhost:1\nus-east-1", "http://localhost:2\nus-east-1"} {
+		if err := a.tell(endpointFile, address); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != address+"\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	for range 2 {
+		if err := a.tell(endpointFile, ""); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("an address that is none is told")
+	}
+}
