@@ -340,6 +340,29 @@ func TestOneFunctionCannotStarveTheOthers(t *testing.T) {
 	})
 }
 
+func TestAnEventDoesNotWaitForTheOneBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.play = func(*call) error { time.Sleep(time.Minute); return nil }
+		w.start()
+		begun := time.Now()
+		for n := range 6 { // each comes when those before it run
+			w.push("slow", fmt.Sprintf(`{"n":%d}`, n))
+			time.Sleep(time.Second)
+		}
+		if n := len(w.made()); n != 4 {
+			t.Errorf("%d events run at once, want 4, as many as may", n)
+		}
+		time.Sleep(2 * time.Minute)
+		for n, c := range w.made() {
+			if took := c.at.Sub(begun); n < 4 && took > 10*time.Second || n >= 4 && took < time.Minute {
+				t.Errorf("event %d ran after %s", n, took)
+			}
+		}
+	})
+}
+
 func TestOrderedEventsRunOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

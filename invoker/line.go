@@ -16,8 +16,9 @@ type line struct {
 	most     int // that run at once
 
 	// Guarded by the invoker's mu.
-	leases  []*held // not yet run, in order
-	running int
+	leases  []*held   // not yet run, in order
+	running int       // workers
+	busy    int       // workers that run an event; the others are about to take one up
 	until   time.Time // no event runs before
 	pause   time.Duration
 	held    map[*held]struct{} // all that are leased: waiting here or running
@@ -146,7 +147,7 @@ func (i *Invoker) take(leases []state.Lease) {
 
 // runLocked starts workers for what waits in a line. It needs mu.
 func (i *Invoker) runLocked(l *line) {
-	for len(l.leases) > l.running && l.running < l.most && i.running < i.limits.Load().Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
+	for len(l.leases) > l.running-l.busy && l.running < l.most && i.running < i.limits.Load().Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
 		l.running++
 		i.running++
 		i.all.Go(func() { i.serve(l) })
@@ -169,12 +170,16 @@ func (i *Invoker) serve(l *line) {
 		}
 		h := l.leases[0]
 		l.leases = l.leases[1:]
+		l.busy++
 		last := len(l.leases) == 0
 		i.mu.Unlock()
 		if last {
 			i.nudge() // more may be leased while this one runs
 		}
 		i.run(l, h)
+		i.mu.Lock()
+		l.busy--
+		i.mu.Unlock()
 	}
 }
 
