@@ -177,8 +177,8 @@ func TestEventsAreDeliveredAndForgotten(t *testing.T) {
 		w.start()
 		w.push("f", `{"after":1}`)
 		time.Sleep(time.Second)
-		if got := w.ran(); !slices.Equal(got, []string{`{"before":1}`, `{"after":1}`}) {
-			t.Errorf("ran %q", got)
+		if got := slices.Sorted(slices.Values(w.ran())); !slices.Equal(got, []string{`{"after":1}`, `{"before":1}`}) {
+			t.Errorf("ran %q", got) // in any order: they may run at once
 		}
 		if s := w.stat("f"); s.Waiting+s.Dead != 0 {
 			t.Errorf("%+v is kept", s)

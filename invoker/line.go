@@ -26,7 +26,7 @@ type line struct {
 
 // A held is a lease that is extended while it is held.
 type held struct {
-	state.Lease
+	state.Lease // guarded by the invoker's mu
 }
 
 // leaseFor is how long an event is leased; leases that are held are extended.
@@ -183,6 +183,13 @@ func (i *Invoker) serve(l *line) {
 	}
 }
 
+// leaseOf is a lease as it is now; extend changes it.
+func (i *Invoker) leaseOf(h *held) state.Lease {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return h.Lease
+}
+
 // settle forgets a lease that is done with.
 func (i *Invoker) settle(l *line, h *held) {
 	i.mu.Lock()
@@ -214,7 +221,7 @@ func (i *Invoker) standStill(l *line, h *held, d time.Duration) error {
 	i.mu.Unlock()
 	err := i.Store.Retry(i.work, lease)
 	for _, b := range behind {
-		err = errors.Join(err, i.Store.Retry(i.work, b.Lease))
+		err = errors.Join(err, i.Store.Retry(i.work, i.leaseOf(b)))
 	}
 	return err
 }
@@ -246,10 +253,7 @@ func (i *Invoker) extend() {
 		}
 		i.mu.Unlock()
 		for _, h := range all {
-			i.mu.Lock()
-			lease := h.Lease
-			i.mu.Unlock()
-			extended, err := i.Store.Extend(i.work, lease, leaseFor)
+			extended, err := i.Store.Extend(i.work, i.leaseOf(h), leaseFor)
 			if err != nil {
 				continue // it is done, or will be found lost when it is
 			}
@@ -273,7 +277,7 @@ func (i *Invoker) giveBack() {
 	}
 	i.mu.Unlock()
 	for _, h := range all {
-		if err := i.Store.Retry(i.work, h.Lease); err != nil {
+		if err := i.Store.Retry(i.work, i.leaseOf(h)); err != nil {
 			i.Log.Warn("an event could not be given back: it is delivered when its lease ends", zap.Error(err))
 		}
 	}

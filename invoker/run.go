@@ -142,8 +142,9 @@ func (r *run) again(delay time.Duration) error {
 		i.settle(r.line, r.held)
 		return err
 	}
-	r.held.At = time.Now().Add(delay)
-	err := i.Store.Retry(i.work, r.held.Lease)
+	lease := i.leaseOf(r.held)
+	lease.At = time.Now().Add(delay)
+	err := i.Store.Retry(i.work, lease)
 	i.settle(r.line, r.held)
 	i.nudge() // the dispatcher learns when it is due
 	return err
@@ -228,7 +229,7 @@ func (r *run) send(to string, body []byte, letter *Letter) error {
 
 func (r *run) done() error {
 	i := r.invoker
-	err := i.Store.Done(i.work, r.held.Lease)
+	err := i.Store.Done(i.work, i.leaseOf(r.held))
 	i.settle(r.line, r.held)
 	if err == nil {
 		i.waiting.Add(-1)
