@@ -53,6 +53,9 @@ func judge(r report) []goal {
 		{"registered", "memory after the reload, MB", 200},
 		{"cold burst", "failures of ", 0},
 		{"cold burst", "environments, most", burstEnvironments},
+		{"api invoke", "failures", 0},
+		{"api create", "1 MB to Active, p50, ms", 50},
+		{"api list", "first page, p50, ms", 10},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
@@ -61,6 +64,11 @@ func judge(r report) []goal {
 			if f.Scenario == limit.scenario && strings.HasPrefix(f.Name, limit.figure) {
 				goals = append(goals, goal{f.Scenario + ": " + f.Name, "<= " + number(limit.most), f.Value, f.Value <= limit.most})
 			}
+		}
+	}
+	for _, f := range r.Figures {
+		if f.Scenario == "api invoke" && f.Name == apiShare {
+			goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= 0.50", f.Value, f.Value >= 0.5})
 		}
 	}
 	return goals

@@ -22,15 +22,18 @@ type sample struct {
 }
 
 // load drives path of a stack by wrk, which gets one thread so that it takes no more than
-// one core from the servers.
-func load(ctx context.Context, stage *stage, as stack, path string, connections int, length time.Duration) (sample, error) {
+// one core from the servers. Further arguments of wrk may replace its script.
+func load(ctx context.Context, stage *stage, as stack, path string, connections int, length time.Duration, more ...string) (sample, error) {
 	before, err := cpuOf(stage.roots[as])
 	if err != nil {
 		return sample{}, err
 	}
 	seconds := strconv.Itoa(max(1, int(length.Seconds())))
-	wrk := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
-		"--duration", seconds+"s", "--timeout", "10s", "--script", stage.asset("report.lua"), stage.address[as]+path)
+	arguments := append([]string{
+		"--threads", "1", "--connections", strconv.Itoa(connections),
+		"--duration", seconds + "s", "--timeout", "10s", "--script", stage.asset("report.lua"),
+	}, more...)
+	wrk := exec.CommandContext(ctx, "wrk", append(arguments, stage.address[as]+path)...)
 	var stderr bytes.Buffer
 	wrk.Stderr = &stderr
 	output, err := wrk.Output()

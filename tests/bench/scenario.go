@@ -22,8 +22,11 @@ type figure struct {
 	Value    float64 `json:"value"`
 }
 
-// coldGroup is what `bench cold` measures.
-const coldGroup = "cold"
+// What `bench cold` and `bench api` measure.
+const (
+	coldGroup = "cold"
+	apiGroup  = "api"
+)
 
 const (
 	burstCalls        = 200
@@ -32,11 +35,12 @@ const (
 )
 
 func allScenarios(m machine, s settings) []scenario {
-	return append(coldScenarios(m),
+	all := append(coldScenarios(m),
 		keepaliveScenario(),
 		burstScenario(m, s.rounds),
 		mixScenario(m, time.Duration(s.seconds)*time.Second),
 	)
+	return append(all, apiScenarios(m, s)...)
 }
 
 // burstScenario sends many calls at once to a cold function that may have few
