@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -52,6 +54,13 @@ func apiInvokeScenario(m machine, rounds int, length time.Duration) scenario {
 		if err := expect(ctx, s.address[hearthStack]+path, greeting); err != nil {
 			return nil, err
 		}
+		answer, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(of)})
+		if err != nil {
+			return nil, err
+		}
+		if want, _ := json.Marshal(greeting); !bytes.Contains(answer.Payload, want) {
+			return nil, fmt.Errorf("the API answers %s", answer.Payload)
+		}
 		byRoute := func(length time.Duration) (sample, error) {
 			return load(ctx, s.stage, hearthStack, path, apiConnections, length)
 		}
@@ -83,14 +92,17 @@ func apiInvokeScenario(m machine, rounds int, length time.Duration) scenario {
 		perSec := func(s sample) float64 { return s.PerSec }
 		p50 := func(s sample) time.Duration { return s.P50 }
 		p99 := func(s sample) time.Duration { return s.P99 }
+		cpu := func(s sample) time.Duration { return s.CPU } // what others on the machine disturb least
 		return []figure{
 			{name, "failures", float64(failures)},
 			{name, "by the route, req/s", middle(route, perSec)},
 			{name, "by the route, p50, ms", milliseconds(middle(route, p50))},
 			{name, "by the route, p99, ms", milliseconds(middle(route, p99))},
+			{name, "by the route, CPU us/req", float64(middle(route, cpu)) / float64(time.Microsecond)},
 			{name, "by the API, req/s", middle(api, perSec)},
 			{name, "by the API, p50, ms", milliseconds(middle(api, p50))},
 			{name, "by the API, p99, ms", milliseconds(middle(api, p99))},
+			{name, "by the API, CPU us/req", float64(middle(api, cpu)) / float64(time.Microsecond)},
 			{name, apiShare, median(ratios)},
 		}, nil
 	}}
