@@ -39,7 +39,10 @@ func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Only the port is another one, and HTTPS is left to Caddy's own tests.
-	text := strings.ReplaceAll(string(example), "localhost:8443 {", fmt.Sprintf("http://127.0.0.1:%d {", s.port))
+	text := strings.NewReplacer(
+		"\nlocalhost:8443 {", fmt.Sprintf("\nhttp://127.0.0.1:%d {", s.port),
+		"\n*.fn.localhost:8443 {", fmt.Sprintf("\nhttp://*.fn.localhost:%d {", s.port),
+	).Replace(string(example))
 	s.config = filepath.Join(s.dir, "Caddyfile")
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,6 +50,7 @@ func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
 	s.start()
 
 	s.get("/hello?name=Ada").want(t, 200, "Hello, Ada!")
+	s.get("/2015-03-31/functions/").want(t, 403, "Missing Authentication Token")
 	s.get("/python?name=Ada").want(t, 200, "Hello, Ada!")
 	s.get("/bash").want(t, 200, "Hello from bash!")
 	s.get("/express/users/7?verbose=true").want(t, 200, `{"id":"7","verbose":true}`)
