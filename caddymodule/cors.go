@@ -19,7 +19,7 @@ func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
-	maps.Copy(w.Header(), corsHeaders(r.Header.Get("Origin"), true, c))
+	setCors(w.Header(), corsHeaders(r.Header.Get("Origin"), true, c), c)
 	w.WriteHeader(http.StatusOK)
 	return true
 }
@@ -28,12 +28,13 @@ func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (
 // in place of the function's own.
 type corsWriter struct {
 	*caddyhttp.ResponseWriterWrapper
+	cors    *registry.Cors
 	headers http.Header
 	begun   bool
 }
 
 func newCorsWriter(w http.ResponseWriter, r *http.Request, c *registry.Cors) *corsWriter {
-	return &corsWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, headers: corsHeaders(r.Header.Get("Origin"), false, c)}
+	return &corsWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, cors: c, headers: corsHeaders(r.Header.Get("Origin"), false, c)}
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -42,7 +43,7 @@ func (w *corsWriter) WriteHeader(status int) {
 		w.begun = true
 		header := w.Header()
 		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Access-Control-") })
-		maps.Copy(header, w.headers)
+		setCors(header, w.headers, w.cors)
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
 }
@@ -55,6 +56,20 @@ func (w *corsWriter) Write(body []byte) (int, error) {
 	return w.ResponseWriterWrapper.Write(body)
 }
 
+// setCors puts what a browser is told into a header. A cache is told of all answers
+// that depend on who asks, beside what else they depend on.
+func setCors(header, cors http.Header, c *registry.Cors) {
+	maps.Copy(header, cors)
+	if !anyOrigin(c) {
+		header.Add("Vary", "Origin")
+	}
+}
+
+// anyOrigin reports whether all browsers are told the same.
+func anyOrigin(c *registry.Cors) bool {
+	return slices.Contains(c.AllowOrigins, "*") && !c.AllowCredentials
+}
+
 // corsHeaders are what a browser is told.
 func corsHeaders(origin string, preflight bool, c *registry.Cors) http.Header {
 	h := make(http.Header)
@@ -65,11 +80,10 @@ func corsHeaders(origin string, preflight bool, c *registry.Cors) http.Header {
 	if !wild && !slices.Contains(c.AllowOrigins, origin) {
 		return h
 	}
-	if wild && !c.AllowCredentials {
+	if anyOrigin(c) {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else {
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Vary", "Origin")
 	}
 	if c.AllowCredentials {
 		h.Set("Access-Control-Allow-Credentials", "true")
