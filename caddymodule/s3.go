@@ -35,7 +35,8 @@ func (s *Service) bucket() (*bucket, error) {
 	return &bucket{
 		endpoint: c.endpoint, region: c.region, credentials: c.credentials,
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
-		client: &http.Client{Timeout: fetchTimeout},
+		// A signature holds for one host; where else a store leads to is no business of ours.
+		client: &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
 }
 
