@@ -130,14 +130,11 @@ func (s *storage) collect(log *zap.Logger) {
 		defer timer.Stop()
 		var before map[code.Digest]bool
 		for {
-			used, err := s.usedCode(ctx)
-			if err == nil && before != nil {
-				err = s.archives.Collect(func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
-			}
+			next, err := s.collectOnce(ctx, before)
 			if err != nil && ctx.Err() == nil {
 				log.Warn("code that is not used any more could not be given up", zap.Error(err))
 			}
-			before = used
+			before = next
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
@@ -145,6 +142,19 @@ func (s *storage) collect(log *zap.Logger) {
 			}
 		}
 	}()
+}
+
+// collectOnce gives up code that is not used now and was not before, which is nil the
+// first time: then nothing goes. It returns what before is the next time.
+func (s *storage) collectOnce(ctx context.Context, before map[code.Digest]bool) (map[code.Digest]bool, error) {
+	used, err := s.usedCode(ctx)
+	if err != nil {
+		return before, err // what has been seen is not all
+	}
+	if before != nil {
+		err = s.archives.Collect(func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
+	}
+	return used, err
 }
 
 // usedCode is what the registry refers to.

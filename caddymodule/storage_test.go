@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"archive/zip"
+	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 )
@@ -61,4 +66,71 @@ func TestStorageOfAnotherProcessIsOnlyLookedAt(t *testing.T) {
 	if err := closeStorage(s); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestCodeIsGivenUpWhenItWasUnusedTwice(t *testing.T) {
+	s, err := openStorage(&App{DataDir: t.TempDir(), log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := closeStorage(s); err != nil {
+			t.Error(err)
+		}
+	}()
+	upload := func(name string, age time.Duration) code.Digest {
+		t.Helper()
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		if _, err := z.Create(name); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.archives.Add(t.Context(), &b, code.MaxUpload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Join(s.dir, "code", "archive", string(a.Digest)), at, at); err != nil {
+			t.Fatal(err)
+		}
+		return a.Digest
+	}
+	used, unused, young := upload("used", 2*time.Hour), upload("unused", 2*time.Hour), upload("young", time.Minute)
+	_, err = s.registry.Create(t.Context(), "f", registry.Configuration{Runtime: "nodejs22.x"}, registry.Code{SHA256: used.Base64()}, registry.State{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before map[code.Digest]bool
+	round := func(ctx context.Context, want string, digests ...code.Digest) {
+		t.Helper()
+		before, err = s.collectOnce(ctx, before)
+		there := ""
+		for _, d := range digests {
+			file, err := s.archives.Open(d)
+			if err != nil {
+				there += "-"
+				continue
+			}
+			there += "+"
+			file.Close()
+		}
+		if there != want {
+			t.Errorf("there are %s, want %s", there, want)
+		}
+	}
+	round(t.Context(), "+++", used, unused, young) // a server that has just begun knows nothing of before
+	if err := s.registry.Delete(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	round(t.Context(), "+-+", used, unused, young) // calls of what was deleted since may run on
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	round(stopped, "+-+", used, unused, young)
+	if err == nil {
+		t.Error("a look that was broken off is taken for a whole one")
+	}
+	round(t.Context(), "--+", used, unused, young)
 }
