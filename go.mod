@@ -22,6 +22,11 @@ require (
 )
 
 require (
+	github.com/redis/go-redis/v9 v9.22.0
+	go.uber.org/atomic v1.11.0 // indirect
+)
+
+require (
 	cel.dev/cel-go v0.32.0 // indirect
 	cel.dev/expr v0.25.3 // indirect
 	cloud.google.com/go/auth v0.23.3 // indirect

@@ -120,7 +120,7 @@ func (s *Store) Replay(ctx context.Context, group, id string) error {
 		return bucket(tx, bucketDue).Put(dueKey(group, now, seq), remark(0, nil))
 	}, func() { s.queue.replayed(group, now) })
 	if err == nil {
-		s.ready.changed(group)
+		s.ready.Changed(group)
 	}
 	return err
 }

@@ -118,7 +118,7 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 	}, func() {
 		if kept > 0 {
 			s.queue.pushed(group, kept, first)
-			s.ready.changed(group)
+			s.ready.Changed(group)
 		}
 	})
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *Store) Retry(ctx context.Context, lease state.Lease) error {
 		return bucket(tx, bucketDue).Put(dueKey(h.group.name, lease.At, h.seq), remark(lease.Attempts, lease.Note))
 	}, func(h *held) { h.group.lower(lease.At) })
 	if err == nil {
-		s.ready.changed(lease.Group)
+		s.ready.Changed(lease.Group)
 	}
 	return err
 }

@@ -118,7 +118,7 @@ func (s *Store) Change(ctx context.Context, owner string, changes ...state.Chang
 	err := s.update(ctx, size, func(tx *bbolt.Tx) (err error) {
 		revision, err = change(bucket(tx, bucketRecords), owner, changes)
 		return err
-	}, func() { s.records.changed(owner) })
+	}, func() { s.records.Changed(owner) })
 	if err != nil {
 		return state.Absent, err
 	}

@@ -16,6 +16,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/state/hints"
 )
 
 // Config says where a store is kept.
@@ -35,8 +36,8 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	records watches // of owners
-	ready   watches // of groups
+	records hints.Watches // of owners
+	ready   hints.Watches // of groups
 	queue   queue
 	slots   slots
 	token   atomic.Int64 // the last one of a lease or grant
@@ -272,8 +273,8 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
 		<-s.done
-		s.records.closeAll()
-		s.ready.closeAll()
+		s.records.Close()
+		s.ready.Close()
 		if s.failed == nil {
 			s.db.NoFreelistSync = false
 			// A commit that changes nothing else: the next Open need not look for

@@ -1,100 +1,13 @@
 package boltstore
 
-import (
-	"context"
-	"strings"
-	"sync"
-)
-
-// watches hands out hints. Its channels are filled under mu and never make the
-// sender wait.
-type watches struct {
-	mu     sync.Mutex
-	ended  bool
-	active map[*watch]struct{} // guarded by mu
-}
-
-type watch struct {
-	prefix string
-	hints  chan string // closed under mu when the watch leaves active
-	stop   func() bool
-}
-
-// maxHints is how many owners a slow receiver is told one by one.
-const maxHints = 64
+import "context"
 
 // Watch implements state.Records.
 func (s *Store) Watch(ctx context.Context, prefix string) (<-chan string, error) {
-	return s.records.watch(ctx, prefix, s.closedError())
+	return s.records.Watch(ctx, prefix, s.closedError())
 }
 
 // Ready implements state.Queue.
 func (s *Store) Ready(ctx context.Context) (<-chan string, error) {
-	return s.ready.watch(ctx, "", s.closedError())
-}
-
-func (w *watches) watch(ctx context.Context, prefix string, closed error) (<-chan string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
-		return nil, closed
-	}
-	added := &watch{prefix: prefix, hints: make(chan string, maxHints)}
-	if w.active == nil {
-		w.active = make(map[*watch]struct{})
-	}
-	w.active[added] = struct{}{}
-	added.stop = context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.remove(added)
-	})
-	return added.hints, nil
-}
-
-// remove is called with mu held.
-func (w *watches) remove(old *watch) {
-	if _, ok := w.active[old]; ok {
-		delete(w.active, old)
-		close(old.hints)
-	}
-}
-
-func (w *watches) changed(owner string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for watch := range w.active {
-		if strings.HasPrefix(owner, watch.prefix) {
-			watch.hint(owner)
-		}
-	}
-}
-
-func (w *watch) hint(owner string) {
-	select {
-	case w.hints <- owner:
-		return
-	default:
-	}
-	// The receiver is behind: one hint that says everything replaces them all.
-	// Only the sender, which holds mu, adds to the channel, so there is room.
-	for {
-		select {
-		case <-w.hints:
-			continue
-		default:
-		}
-		break
-	}
-	w.hints <- ""
-}
-
-func (w *watches) closeAll() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = true
-	for watch := range w.active {
-		watch.stop()
-		w.remove(watch)
-	}
+	return s.ready.Watch(ctx, "", s.closedError())
 }

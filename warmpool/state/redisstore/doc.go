@@ -1,0 +1,39 @@
+// Package redisstore keeps state in Redis, for several nodes: one server, a replicated
+// one behind Sentinel, or a Redis Cluster. It passes the same suite as boltstore.
+//
+// Everything of one owner, one group or one name has one hash tag, and each change of it
+// is one Lua script: one atomic step on one node of a cluster.
+//
+//	hearth:{OWNER}:v     hash    record name -> REVISION:VALUE
+//	hearth:{OWNER}:n     zset    record names, in byte order
+//	hearth:{OWNER}:r     number  the last revision, which outlives the records
+//	hearth:{owners}      zset    all owners there ever were, in byte order
+//
+//	hearth:{GROUP}:w     zset    IDs of entries that wait, by At
+//	hearth:{GROUP}:d     zset    those of them that are not leased, by At
+//	hearth:{GROUP}:l     zset    those that are, by the end of their lease
+//	hearth:{GROUP}:x     zset    IDs of buried entries
+//	hearth:{GROUP}:m     hash    ID -> AT|PUSHED|ATTEMPTS|TOKEN|NOTE
+//	hearth:{GROUP}:b     hash    ID -> body
+//	hearth:{GROUP}:s     number  the last ID;  :t  the last token
+//	hearth:{GROUP}:o:ONCE        the ID that was pushed under that name, for its time
+//	hearth:{groups}:due  zset    groups, by when they may have something to lease
+//	hearth:{groups}:gen  hash    group -> how often it got something
+//	hearth:{groups}:all  zset    all groups there ever were
+//
+//	hearth:{NAME}:g      hash    TOKEN -> COUNT|UNTIL;  :k  the last token
+//
+// Times are the server's, in milliseconds: the clocks of nodes do not count.
+//
+// A group's script and the index of groups are two steps, so the index is a hint:
+// whoever pushes tells it after, whoever finds a group empty takes it out unless the
+// group got something meanwhile (gen), and every minute each store looks through all
+// groups for what a node that died in between left out (repair).
+//
+// # What survives
+//
+// What was answered survives a crash of Redis as far as Redis itself keeps it: with
+// appendonly yes and appendfsync always everything, with everysec all but the last
+// second. Replicas are asynchronous; a failover may lose what the old master had not
+// sent.
+package redisstore
