@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,9 @@ type deployed struct {
 
 func deploy(ctx context.Context, c *Context) error {
 	path := c.Flags.Arg(0)
+	if _, err := os.Stat(path); err != nil {
+		return usageError{err}
+	}
 	wanted, err := c.config(path)
 	if err != nil {
 		return err
