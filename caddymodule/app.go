@@ -121,6 +121,7 @@ type App struct {
 	services   destinations
 	signatures *sigv4.Verifier
 	linkSecret string
+	newKey     *sigv4.Key // to be kept by Start; nil: there is one
 }
 
 // Sandbox says how execution environments are kept apart.
@@ -223,6 +224,9 @@ func (a *App) Start() error {
 		return fmt.Errorf("data_dir %s: %w", a.DataDir, err)
 	}
 	if err := a.checkUnknown(); err != nil {
+		return err
+	}
+	if err := a.keepCredentials(); err != nil {
 		return err
 	}
 	if err := a.node.storage.started.begin(a); err != nil {

@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -27,21 +29,20 @@ type AccessKey struct {
 }
 
 // verifier checks signatures by the keys of the data directory and of the
-// configuration. The first time there is none in the data directory, it makes one
-// and prints it.
+// configuration. If there is none in the data directory it makes one, which
+// keepCredentials keeps.
 func (a *App) verifier() (*sigv4.Verifier, error) {
 	if a.signatures != nil {
 		return a.signatures, nil
 	}
-	path := filepath.Join(a.DataDir, "credentials")
-	keys, created, err := sigv4.OpenCredentials(path)
+	path := a.credentials()
+	keys, err := sigv4.ReadCredentials(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := sigv4.NewKey()
+		a.newKey, keys, err = &key, []sigv4.Key{key}, nil
+	}
 	if err != nil {
 		return nil, err
-	}
-	if created {
-		// Not to the log: it is kept, sent on and read by others.
-		fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
-			"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", path, keys[0].ID, keys[0].Secret, a.Region)
 	}
 	// Of the data directory alone: those of the configuration may change any time.
 	if len(keys) == 0 {
@@ -57,6 +58,28 @@ func (a *App) verifier() (*sigv4.Verifier, error) {
 		return nil, fmt.Errorf("access keys: %w", err)
 	}
 	return a.signatures, nil
+}
+
+func (a *App) credentials() string { return filepath.Join(a.DataDir, "credentials") }
+
+// keepCredentials writes the access key that the first start has made, and prints it.
+// Who only has a configuration checked, in CI perhaps, is not shown a secret.
+func (a *App) keepCredentials() error {
+	if a.newKey == nil {
+		return nil
+	}
+	created, err := sigv4.CreateCredentials(a.credentials(), *a.newKey)
+	switch {
+	case err != nil:
+		return fmt.Errorf("make credentials: %w", err)
+	case !created:
+		return fmt.Errorf("credentials %s have appeared since this start began: start again to use them", a.credentials())
+	}
+	// Not to the log: it is kept, sent on and read by others.
+	fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
+		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", a.credentials(), a.newKey.ID, a.newKey.Secret, a.Region)
+	a.newKey = nil
+	return nil
 }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all

@@ -31,7 +31,7 @@ func (LambdaAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision makes the API, and at the first start an access key.
+// Provision makes the API.
 func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	module, err := ctx.App("hearth")
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 	"strings"
 )
 
-// OpenCredentials reads the access keys in the file at path, which has the format
-// of AWS's shared credentials. If there is none it is made, with one new key under
-// [default], readable by its owner alone; created says so.
+// ReadCredentials reads the access keys in the file at path, which has the format of
+// AWS's shared credentials. The error is fs.ErrNotExist if there is none.
 //
 //	[default]
 //	aws_access_key_id = AKIA...
@@ -29,20 +28,7 @@ import (
 //	hearth_access = read-only
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
-func OpenCredentials(path string) (keys []Key, created bool, err error) {
-	keys, err = readCredentials(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return keys, false, err
-	}
-	created, err = createCredentials(path)
-	if err != nil {
-		return nil, false, fmt.Errorf("make credentials: %w", err)
-	}
-	keys, err = readCredentials(path)
-	return keys, created, err
-}
-
-func readCredentials(path string) ([]Key, error) {
+func ReadCredentials(path string) ([]Key, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
@@ -125,16 +111,20 @@ func (k *Key) set(name, value string) error {
 	return nil
 }
 
-// createCredentials writes a new key. The file appears whole, and never in place
-// of one that another process made meanwhile.
-func createCredentials(path string) (created bool, err error) {
+// NewKey makes an access key.
+func NewKey() Key {
 	id := make([]byte, 10)
 	secret := make([]byte, 30)
 	rand.Read(id) // these never fail
 	rand.Read(secret)
-	text := "[default]\naws_access_key_id = AKIA" + base32.StdEncoding.EncodeToString(id) +
-		"\naws_secret_access_key = " + base64.StdEncoding.EncodeToString(secret) + "\n"
+	return Key{ID: "AKIA" + base32.StdEncoding.EncodeToString(id), Secret: base64.StdEncoding.EncodeToString(secret)}
+}
 
+// CreateCredentials writes a file with one key under [default], readable by its owner
+// alone. It appears whole, and never in place of one that is there: then created is
+// false.
+func CreateCredentials(path string, key Key) (created bool, err error) {
+	text := "[default]\naws_access_key_id = " + key.ID + "\naws_secret_access_key = " + key.Secret + "\n"
 	file, err := os.CreateTemp(filepath.Dir(path), ".credentials-*") // mode 0600
 	if err != nil {
 		return false, err

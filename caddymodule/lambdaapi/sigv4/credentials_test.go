@@ -18,7 +18,11 @@ func TestCredentialsAreMadeOnceAndForTheirOwnerOnly(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range created {
 		wait.Go(func() {
-			keys, made, err := sigv4.OpenCredentials(path)
+			made, err := sigv4.CreateCredentials(path, sigv4.NewKey())
+			if err != nil {
+				t.Error(err)
+			}
+			keys, err := sigv4.ReadCredentials(path)
 			if err != nil || len(keys) != 1 {
 				t.Errorf("keys %v, error %v", keys, err)
 				return
@@ -63,15 +67,15 @@ func TestCredentialsOfSeveralProfilesAreRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	keys, created, err := sigv4.OpenCredentials(path)
-	if err != nil || created || len(keys) != 2 || keys[0] != (sigv4.Key{ID: "AKIAONE", Secret: secret}) ||
+	keys, err := sigv4.ReadCredentials(path)
+	if err != nil || len(keys) != 2 || keys[0] != (sigv4.Key{ID: "AKIAONE", Secret: secret}) ||
 		keys[1] != (sigv4.Key{ID: "AKIATWO", Secret: secret + "=", ReadOnly: true}) {
-		t.Errorf("keys %+v, created %v, error %v", keys, created, err)
+		t.Errorf("keys %+v, error %v", keys, err)
 	}
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := sigv4.OpenCredentials(path); err == nil || !strings.Contains(err.Error(), "can be read by others (mode 0640)") {
+	if _, err := sigv4.ReadCredentials(path); err == nil || !strings.Contains(err.Error(), "can be read by others (mode 0640)") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -93,7 +97,7 @@ func TestCredentialsThatAreNoneAreRefusedWithTheLine(t *testing.T) {
 }
 
 func TestCredentialsThatCannotBeMadeAreAnError(t *testing.T) {
-	if _, _, err := sigv4.OpenCredentials(filepath.Join(t.TempDir(), "missing", "credentials")); err == nil {
+	if _, err := sigv4.CreateCredentials(filepath.Join(t.TempDir(), "missing", "credentials"), sigv4.NewKey()); err == nil {
 		t.Error("no error")
 	}
 }
