@@ -96,7 +96,7 @@ func (a *App) resolveServices() error {
 
 func (d *destinations) send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
 	missing := func(service string) error {
-		return fmt.Errorf("no %s is configured: set %s in the hearth global option", service, service)
+		return fmt.Errorf("%w: no %s is configured: set %s in the hearth global option", invoker.ErrNoDestination, service, service)
 	}
 	switch {
 	case strings.HasPrefix(to, sqsARN) && d.sqs == nil:
@@ -121,7 +121,7 @@ func (d *destinations) send(ctx context.Context, to string, body []byte, letter 
 		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
 		return d.s3.Put(ctx, name, prefix+objectName(time.Now().UTC()), body)
 	}
-	return errors.New("it is nothing that this server can reach")
+	return invoker.ErrNoDestination
 }
 
 // objectName is that of a record in a bucket, as Lambda makes it, without the name of
@@ -134,7 +134,7 @@ func objectName(at time.Time) string {
 func (d *destinations) sendToQueue(ctx context.Context, arn string, body []byte, letter *invoker.Letter) error {
 	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
 	if len(parts) != 6 {
-		return errors.New("it is not the ARN of a queue")
+		return fmt.Errorf("%w: it is not the ARN of a queue", invoker.ErrNoDestination)
 	}
 	queue, err := d.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
 	if err != nil {

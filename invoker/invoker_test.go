@@ -464,3 +464,19 @@ func TestAFailedDestinationKeepsTheEventAside(t *testing.T) {
 		}
 	})
 }
+
+func TestADestinationThatThereIsNoneOfIsTriedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.settings["f"] = invoker.Settings{MaxAge: time.Hour, OnSuccess: "arn:success"}
+		w.refuse = fmt.Errorf("%w: no sqs", invoker.ErrNoDestination)
+		w.start()
+		w.push("f", `{}`)
+		time.Sleep(time.Second)
+		page, _, err := w.Events(t.Context(), "f", true, "", 10)
+		if err != nil || len(page) != 1 || page[0].Error != "arn:success: out of reach: no sqs" {
+			t.Errorf("dead %+v, %v", page, err)
+		}
+	})
+}

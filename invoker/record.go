@@ -3,6 +3,7 @@ package invoker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -48,11 +49,16 @@ type Letter struct {
 	ErrorMessage string // at most 1 KB
 }
 
+// ErrNoDestination says that trying again would be no use: this server is not set up
+// for the destination.
+var ErrNoDestination = errors.New("out of reach")
+
 // A Sender delivers to destinations. It may be called again for what it has
 // delivered already.
 type Sender interface {
 	// Send hands body, JSON, to the destination that an ARN or URL names. letter is
-	// nil except for a dead-letter queue.
+	// nil except for a dead-letter queue. After an ErrNoDestination it is not called
+	// again.
 	Send(ctx context.Context, destination string, body []byte, letter *Letter) error
 }
 

@@ -215,7 +215,7 @@ func (r *run) send(to string, body []byte, letter *Letter) error {
 			return nil
 		}
 		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
-		if attempt == sendAttempts {
+		if attempt == sendAttempts || errors.Is(err, ErrNoDestination) {
 			return fmt.Errorf("%s: %w", to, err)
 		}
 		select {
