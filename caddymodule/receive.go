@@ -36,6 +36,8 @@ type Receive struct {
 	Source string `json:"source,omitempty"`
 
 	// Tokens that the sender may have, as "Authorization: Bearer TOKEN" or ?token=TOKEN.
+	// Caddy logs the latter where access logs are on, unless their format is one with a
+	// filter: request>uri query { replace token REDACTED }.
 	Tokens []string `json:"tokens,omitempty"`
 
 	// Keys of signatures (github, standard_webhooks, generic).
