@@ -1,0 +1,171 @@
+package tests
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	hookSecret  = "s3cret-of-the-hook"
+	wrongToken  = "wr0ng-token-of-somebody"
+	queryToken  = "t0k-in-a-query"
+	signingSeed = "0123456789abcdef0123456789abcdef"
+)
+
+func mac(key, text string) []byte {
+	h := hmac.New(sha256.New, []byte(key))
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// github signs a body as GitHub does.
+func (s *server) github(delivery, body, secret string) response {
+	s.t.Helper()
+	return s.post("/github/f", body, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(secret, body)), "X-GitHub-Event", "push", "X-GitHub-Delivery", delivery)
+}
+
+// webhook signs a body as Standard Webhooks has it.
+func (s *server) webhook(id string, at time.Time, body string) response {
+	s.t.Helper()
+	stamp := fmt.Sprint(at.Unix())
+	return s.post("/webhooks/f", body, "Webhook-Id", id, "Webhook-Timestamp", stamp,
+		"Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac(signingSeed, id+"."+stamp+"."+body)))
+}
+
+func newHooks(t *testing.T) (*server, *recorder) {
+	t.Helper()
+	s, r := newServer(t, "", ""), newRecorder(t)
+	s.configure(r.function(s, "f", ""), fmt.Sprintf(`
+	receive /s3/* s3 {
+		token %[1]s %[2]s
+	}
+	receive /generic/* generic {
+		token %[1]s %[2]s
+	}
+	receive /signed/* generic {
+		secret %[3]s
+	}
+	receive /github/* github {
+		secret %[3]s
+	}
+	receive /webhooks/* standard_webhooks {
+		secret whsec_%[4]s
+	}
+	}
+	log {
+		format filter {
+			request>uri query {
+				replace token REDACTED
+			}
+		}`, hookToken, queryToken, hookSecret, base64.StdEncoding.EncodeToString([]byte(signingSeed))))
+	return s.start(), r
+}
+
+func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
+	s, r := newHooks(t)
+	bearer := "Bearer " + hookToken
+	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+	for name, test := range map[string]struct {
+		method, path, authorization, body string
+		status                            int
+		text                              string
+	}{
+		"no token":         {"POST", "/generic/f", "", `{}`, 401, "no token"},
+		"wrong token":      {"POST", "/generic/f", "Bearer " + wrongToken, `{}`, 401, "wrong token"},
+		"wrong query":      {"POST", "/s3/f?token=" + wrongToken, "", `{}`, 401, "wrong token"},
+		"longer token":     {"POST", "/generic/f", bearer + "x", `{}`, 401, "wrong token"},
+		"password":         {"POST", "/generic/f", "Basic " + hookToken, `{}`, 401, "not a bearer token"},
+		"unknown function": {"POST", "/generic/nobody", bearer, `{}`, 404, "no such function"},
+		"unknown version":  {"POST", "/generic/f:7", bearer, `{}`, 404, "no such function"},
+		"no function":      {"POST", "/generic/", bearer, `{}`, 404, "names it"},
+		"odd function":     {"POST", "/generic/a%20b", bearer, `{}`, 404, "names it"},
+		"not JSON":         {"POST", "/generic/f", bearer, `{"a":`, 400, "not JSON"},
+		"two values":       {"POST", "/generic/f", bearer, `{} {}`, 400, "something follows"},
+		"empty":            {"POST", "/generic/f", bearer, ``, 400, "empty body"},
+		"not UTF-8":        {"POST", "/generic/f", bearer, "\"\xff\"", 400, "not UTF-8"},
+		"nothing of S3":    {"POST", "/s3/f", bearer, `{"Records":7}`, 400, ""},
+		"record of none":   {"POST", "/s3/f", bearer, `{"Records":[null]}`, 400, ""},
+		"deep":             {"POST", "/generic/f", bearer, deep, 400, "levels deep"},
+		"deep of S3":       {"POST", "/s3/f", bearer, deep, 400, "levels deep"},
+		"10 MB and more":   {"POST", "/generic/f", bearer, `"` + strings.Repeat("x", 10<<20) + `"`, 413, "the body is over"},
+		"over 1 MB":        {"POST", "/generic/f", bearer, `"` + strings.Repeat("x", 1<<20) + `"`, 413, "too large"},
+		"GET":              {"GET", "/generic/f", bearer, ``, 405, "by POST"},
+		"DELETE":           {"DELETE", "/s3/f", bearer, `{}`, 405, "by POST"},
+		"no signature":     {"POST", "/signed/f", "", `{}`, 401, "no X-Signature-256"},
+		"other's delivery": {"POST", "/github/f", "", `{}`, 401, "no X-Hub-Signature-256"},
+		"no id":            {"POST", "/webhooks/f", "", `{}`, 401, "no webhook-id"},
+	} {
+		request := s.request(test.method, test.path, strings.NewReader(test.body))
+		if test.authorization != "" {
+			request.Header.Set("Authorization", test.authorization)
+		}
+		got, err := try(request)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got.status != test.status || !strings.Contains(got.body, test.text) {
+			t.Errorf("%s: got %d %.300s, want %d with %q", name, got.status, got.body, test.status, test.text)
+		}
+		if test.status == http.StatusUnauthorized && got.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: the answer names no way to prove who one is", name)
+		}
+		for _, secret := range []string{hookToken, wrongToken, hookSecret} {
+			if strings.Contains(got.body, secret) {
+				t.Errorf("%s: the answer repeats a secret: %s", name, got.body)
+			}
+		}
+	}
+	if kept := append(s.events(""), s.events("?dead=true")...); len(kept) != 0 || len(r.of("f")) != 0 {
+		t.Errorf("kept: %+v, run: %q", kept, r.of("f"))
+	}
+	s.post("/generic/f?token="+queryToken, `{"still":"serves"}`).want(t, 200, "")
+	r.wait("f", 1)
+	s.tellsNone(hookToken, wrongToken, queryToken, hookSecret, signingSeed)
+}
+
+func TestDeliveriesThatAreRepeatedRunOnce(t *testing.T) {
+	s, r := newHooks(t)
+	body := `{"ref":"refs/heads/main","repository":{"full_name":"o/r"}}`
+	s.github("d-1", body, "another secret").want(t, 401, "does not fit")
+	for range 3 {
+		s.github("d-1", body, hookSecret).want(t, 200, "")
+	}
+	s.github("d-2", body, hookSecret).want(t, 200, "")
+	r.wait("f", 2)
+
+	now := time.Now()
+	s.webhook("m-1", now.Add(-10*time.Minute), `{"type":"a"}`).want(t, 401, "webhook-timestamp")
+	s.webhook("m-1", now.Add(10*time.Minute), `{"type":"a"}`).want(t, 401, "webhook-timestamp")
+	for range 2 {
+		s.webhook("m-1", now, `{"type":"a"}`).want(t, 200, "")
+	}
+	s.webhook("m-1", now.Add(time.Second), `{"type":"a"}`).want(t, 200, "") // signed again, the same message
+	r.wait("f", 3)
+	for range 2 {
+		s.post("/generic/f", `{"n":1}`, "Authorization", "Bearer "+hookToken, "Idempotency-Key", "k-1").want(t, 200, "")
+		s.post("/s3/f", minioEvent("ObjectCreated:Put", "b", "k", "0A"), "Authorization", "Bearer "+hookToken).want(t, 200, "")
+	}
+	s.nothingWaits()
+	r.wait("f", 5)
+
+	// What was kept before a crash is known after it.
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+	s.mu.Lock()
+	s.out.Reset()
+	s.mu.Unlock()
+	s.start()
+	s.github("d-1", body, hookSecret).want(t, 200, "")
+	s.webhook("m-1", now, `{"type":"a"}`).want(t, 200, "")
+	s.nothingWaits()
+	r.wait("f", 5)
+	s.tellsNone(hookToken, hookSecret, signingSeed)
+}
