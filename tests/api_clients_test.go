@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A shell runs clients with what a user gives them: the address and the credentials.
@@ -125,6 +128,10 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 	eventually(t, "the line is in the log", func() bool {
 		return strings.Contains(text(aws("logs", "filter-log-events", "--log-group-name", group, "--filter-pattern", `"logged by" -START`)), "logged by Ada")
 	})
+	if strings.Contains(s.run("aws", "--version"), "aws-cli/2") { // tail came with 2
+		s.want(s.run("aws", "--endpoint-url", a.url(""), "logs", "tail", group, "--since", "1h"), "logged by Ada")
+		s.want(a.follow(s, group), "logged by Ada")
+	}
 	s.want(text(aws("logs", "describe-log-streams", "--log-group-name", group)), "logStreamName:")
 	aws("logs", "put-retention-policy", "--log-group-name", group, "--retention-in-days", "7")
 	s.want(text(aws("logs", "describe-log-groups")), "retentionInDays:7")
@@ -139,4 +146,28 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 	aws("logs", "delete-log-group", "--log-group-name", group)
 	s.want(text(aws("logs", "describe-log-groups")), "logGroups:[]")
 	s.want(text(aws("lambda", "list-functions")), "Functions:[]")
+}
+
+// follow is what aws logs tail --follow has printed once something comes.
+func (a *api) follow(s *shell, group string) string {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, "aws", "--endpoint-url", a.url(""), "logs", "tail", group, "--since", "1h", "--follow")
+	cmd.Env = s.env
+	printed, err := cmd.StdoutPipe()
+	a.check(err)
+	a.check(cmd.Start())
+	buf := make([]byte, 64<<10)
+	for !strings.Contains(out.String(), "REPORT") {
+		n, err := printed.Read(buf)
+		if err != nil {
+			break
+		}
+		out.Write(buf[:n])
+	}
+	cancel()
+	_ = cmd.Wait() // it was killed
+	return out.String()
 }
