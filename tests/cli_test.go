@@ -1,0 +1,78 @@
+package tests
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// hearth runs `caddy hearth` as the server's own user on its machine: without an
+// address or a key.
+func (a *api) hearth(args ...string) (stdout string, exit int) {
+	a.t.Helper()
+	cmd := exec.Command(caddyBinary(a.t), append([]string{"hearth"}, args...)...)
+	cmd.Env = append(os.Environ(), "HEARTH_DATA_DIR="+a.dir+"/data", "XDG_DATA_HOME="+a.dir+"/xdg", "XDG_CONFIG_HOME="+a.dir+"/xdg")
+	cmd.Stdin = nil
+	out, err := cmd.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		return string(out) + string(failed.Stderr), failed.ExitCode()
+	}
+	a.check(err)
+	return string(out), 0
+}
+
+// wantHearth fails unless the command ends with the code and prints the texts.
+func (a *api) wantHearth(exit int, texts []string, args ...string) string {
+	a.t.Helper()
+	out, code := a.hearth(args...)
+	for _, text := range texts {
+		if !strings.Contains(out, text) || code != exit {
+			a.t.Errorf("caddy hearth %q ends with %d and prints %s; want %d and %q", args, code, out, exit, text)
+		}
+	}
+	return out
+}
+
+func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
+	a := newAPI(t, "", "invoke /hello hello")
+	source := func(answer string) string {
+		return a.code("hello", map[string]string{
+			"index.mjs":   "export const handler = async (event) => { console.log('logged by', event.name); if (event.fail) throw new Error('asked to fail'); return { statusCode: 200, body: '" + answer + "' }; };",
+			"hearth.json": `{"runtime": "nodejs20.x", "env": {"OWN": "mine"}}`,
+		})
+	}
+	dir := source("one")
+	out := a.wantHearth(0, []string{"http://", ".fn.localhost"}, "deploy", dir, "--url", "public")
+	address := strings.TrimSpace(out[strings.LastIndex(out, "http://"):])
+	a.do(a.urlRequest("GET", address, "/", "")).want(t, 200, "one")
+	a.get("/hello").want(t, 200, "one")
+	a.wantHearth(0, []string{`"body":"one"`}, "invoke", "hello", `{"name":"Ada"}`)
+
+	source("two")
+	a.wantHearth(0, []string{address}, "deploy", dir)
+	a.get("/hello").want(t, 200, "two")
+	before := a.wantHearth(0, []string{"hello"}, "list", "--json")
+	a.wantHearth(0, []string{address}, "deploy", dir)
+	if after := a.wantHearth(0, nil, "list", "--json"); after != before || !json.Valid([]byte(before)) {
+		t.Errorf("deploying the same again changed %s to %s", before, after)
+	}
+	a.wantHearth(0, []string{"hello"}, "rollback", "hello")
+	a.get("/hello").want(t, 200, "one")
+	eventually(t, "the line is in the log", func() bool {
+		out, _ := a.hearth("logs", "hello")
+		return strings.Contains(out, "logged by Ada")
+	})
+
+	a.wantHearth(3, []string{"asked to fail"}, "invoke", "hello", `{"fail":true}`)
+	a.wantHearth(4, []string{"missing"}, "invoke", "missing", "{}")
+	a.wantHearth(2, []string{"payload"}, "invoke", "hello", "{")
+	a.wantHearth(1, []string{"less than or equal to 900"}, "deploy", dir, "--timeout", "901")
+	a.wantHearth(2, []string{"usage"}, "deploy")
+	a.wantHearth(0, []string{"hello"}, "delete", "hello")
+	a.wantHearth(4, []string{"hello"}, "delete", "hello")
+	a.get("/hello").want(t, 404, "")
+}
