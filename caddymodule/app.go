@@ -19,6 +19,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
 func init() {
@@ -81,6 +82,10 @@ type App struct {
 	// the one that is made at the first start and kept in the data directory.
 	AccessKeys []AccessKey `json:"access_keys,omitempty"`
 
+	// The Redis that several nodes share. Default: this node is alone, and keeps its
+	// state in the data directory.
+	Redis Redis `json:"redis,omitzero"`
+
 	// How asynchronous invocations and pushed events are delivered.
 	Async Async `json:"async,omitzero"`
 
@@ -114,14 +119,28 @@ type App struct {
 
 	registry *registry.Registry
 	catalog  *warmpool.Catalog
-	hasAPI   bool     // a handler answers the Lambda API
-	unknown  []string // functions that routes name and the configuration does not
+	unfollow context.CancelFunc // of other nodes' changes
+	followed chan struct{}      // closed when that has ended
+	hasAPI   bool               // a handler answers the Lambda API
+	unknown  []string           // functions that routes name and the configuration does not
 
 	urlDomain  string // of function URLs, with a dot in front
 	services   destinations
 	signatures *sigv4.Verifier
 	linkSecret string
-	newKey     *sigv4.Key // to be kept by Start; nil: there is one
+	// What keepCredentials copies, of a cluster; nil: this node is alone.
+	sharedCredentials []byte
+	newKey            *sigv4.Key // to be kept by Start; nil: there is one
+}
+
+// Redis says where the state is that several nodes share.
+type Redis struct {
+	// redis://[USER[:PASSWORD]@]HOST[:PORT][,...][/DB], or rediss:// for TLS.
+	// ?master=NAME says that the hosts are Sentinels, ?cluster=true that they are
+	// nodes of a Redis Cluster.
+	URL string `json:"url,omitempty"`
+	// What all keys begin with. Default: hearth.
+	Prefix string `json:"prefix,omitempty"`
 }
 
 // Sandbox says how execution environments are kept apart.
@@ -178,6 +197,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.Region == "" {
 		a.Region = function.DefaultAccount.Region
+	}
+	a.Redis.URL, a.Redis.Prefix = repl.ReplaceAll(a.Redis.URL, ""), repl.ReplaceAll(a.Redis.Prefix, "")
+	if a.Redis.URL != "" {
+		if err := redisstore.CheckURL(a.Redis.URL); err != nil {
+			return err
+		}
 	}
 	if err := a.checkFunctionURL(); err != nil {
 		return err
@@ -238,6 +263,14 @@ func (a *App) Start() error {
 	if err := a.tellEndpoints(); err != nil {
 		return err
 	}
+	if a.node.storage.shared {
+		ctx, stop := context.WithCancel(context.Background())
+		a.unfollow, a.followed = stop, make(chan struct{})
+		go func() {
+			defer close(a.followed)
+			a.follow(ctx)
+		}()
+	}
 	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))
 	return nil
 }
@@ -277,6 +310,10 @@ func (a *App) Stop() error { return nil }
 func (a *App) Cleanup() error {
 	if a.node == nil {
 		return nil
+	}
+	if a.unfollow != nil {
+		a.unfollow()
+		<-a.followed
 	}
 	a.node.storage.current.CompareAndSwap(a, nil)
 	var err error

@@ -46,6 +46,9 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //
 //	hearth {
 //		data_dir       <path>
+//		redis          <url> {
+//			prefix <text>
+//		}
 //		memory_budget  <size>
 //		concurrency    <n>
 //		queue          <n>
@@ -125,6 +128,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "sns":
 			a.SNS = new(Service)
 			err = a.SNS.unmarshal(d)
+		case "redis":
+			err = a.Redis.unmarshal(d)
 		case "gateway":
 			a.Gateway = new(Service)
 			err = a.Gateway.unmarshal(d)
@@ -139,7 +144,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err
@@ -161,6 +166,21 @@ func (a *App) unmarshalAccessKey(d *caddyfile.Dispenser) error {
 		key.ReadOnly = true
 	}
 	a.AccessKeys = append(a.AccessKeys, key)
+	return nil
+}
+
+func (r *Redis) unmarshal(d *caddyfile.Dispenser) error {
+	if err := text(d, &r.URL); err != nil {
+		return err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() != "prefix" {
+			return d.Errf("unrecognized redis option '%s'; there is prefix", d.Val())
+		}
+		if err := text(d, &r.Prefix); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

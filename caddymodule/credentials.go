@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -12,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 // AccessKey is a key that signs requests to the Lambda API, beside the one that
@@ -36,11 +39,7 @@ func (a *App) verifier() (*sigv4.Verifier, error) {
 		return a.signatures, nil
 	}
 	path := a.credentials()
-	keys, err := sigv4.ReadCredentials(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key := sigv4.NewKey()
-		a.newKey, keys, err = &key, []sigv4.Key{key}, nil
-	}
+	keys, err := a.readCredentials(path)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +64,9 @@ func (a *App) credentials() string { return filepath.Join(a.DataDir, "credential
 // keepCredentials writes the access key that the first start has made, and prints it.
 // Who only has a configuration checked, in CI perhaps, is not shown a secret.
 func (a *App) keepCredentials() error {
+	if a.sharedCredentials != nil {
+		return a.copyCredentials()
+	}
 	if a.newKey == nil {
 		return nil
 	}
@@ -75,11 +77,99 @@ func (a *App) keepCredentials() error {
 	case !created:
 		return fmt.Errorf("credentials %s have appeared since this start began: start again to use them", a.credentials())
 	}
-	// Not to the log: it is kept, sent on and read by others.
-	fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
-		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", a.credentials(), a.newKey.ID, a.newKey.Secret, a.Region)
+	a.show(a.newKey)
 	a.newKey = nil
 	return nil
+}
+
+// show prints an access key. Not to the log: it is kept, sent on and read by others.
+func (a *App) show(key *sigv4.Key) {
+	fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
+		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", a.credentials(), key.ID, key.Secret, a.Region)
+}
+
+func (a *App) readCredentials(path string) (keys []sigv4.Key, err error) {
+	if a.node.storage.shared {
+		return a.readSharedCredentials(path)
+	}
+	keys, err = sigv4.ReadCredentials(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := sigv4.NewKey()
+		a.newKey, keys, err = &key, []sigv4.Key{key}, nil
+	}
+	return keys, err
+}
+
+// Records of the credentials that all nodes have, which is those of the node that came
+// first; and that they have been shown.
+const (
+	ownerCluster      = "cluster"
+	recordCredentials = "credentials"
+	recordShown       = "credentials-shown"
+)
+
+func (a *App) readSharedCredentials(path string) ([]sigv4.Key, error) {
+	records := a.node.storage.records
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	for {
+		record, err := records.Read(ctx, state.Key{Owner: ownerCluster, Name: recordCredentials})
+		if err == nil {
+			a.sharedCredentials = record.Value
+			return sigv4.ParseCredentials(record.Value)
+		}
+		if !errors.Is(err, state.ErrNotFound) {
+			return nil, fmt.Errorf("credentials of the cluster: %w", err)
+		}
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			key := sigv4.NewKey()
+			text, err = []byte(key.Profile()), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, err = records.Change(ctx, ownerCluster, state.Put(recordCredentials, state.Absent, text))
+		if err != nil && !errors.Is(err, state.ErrConflict) { // another node was quicker
+			return nil, fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+}
+
+// copyCredentials writes the cluster's credentials to the data directory, for
+// `caddy hearth`, and the first node prints them.
+func (a *App) copyCredentials() error {
+	path := a.credentials()
+	if own, err := os.ReadFile(path); err != nil || !bytes.Equal(own, a.sharedCredentials) {
+		if err := replaceFile(path, a.sharedCredentials); err != nil {
+			return fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	_, err := a.node.storage.records.Change(ctx, ownerCluster, state.Put(recordShown, state.Absent, nil))
+	if errors.Is(err, state.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("credentials of the cluster: %w", err)
+	}
+	keys, err := sigv4.ParseCredentials(a.sharedCredentials)
+	if err == nil {
+		a.show(&keys[0])
+	}
+	return err
+}
+
+// replaceFile writes a file for its owner alone, whole or not at all.
+func replaceFile(path string, text []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // fails when it has been renamed
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close(), os.Rename(file.Name(), path))
 }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/boltstore"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
 // A storage is what a data directory holds. Its files are locked or written to
@@ -32,10 +34,11 @@ import (
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
 type storage struct {
-	dir      string
+	key, dir string
 	logs     *logs.Store
 	archives *code.Store
-	records  *boltstore.Store // nil: see inUse
+	records  stateStore // nil: see inUse
+	shared   bool       // with other nodes, by Redis
 	registry *registry.Registry
 	invoker  *invoker.Invoker // nil until the first Start
 	// inUse is that another process has the state: this one may check a
@@ -53,10 +56,13 @@ type storage struct {
 
 var storages = caddy.NewUsagePool()
 
+// storageKey tells storages apart.
+func (a *App) storageKey() string { return a.DataDir + "\n" + a.Redis.URL + "\n" + a.Redis.Prefix }
+
 // openStorage returns the storage of a's data directory, the one that is open
 // already if there is one. closeStorage undoes it.
 func openStorage(a *App) (*storage, error) {
-	value, _, err := storages.LoadOrNew(a.DataDir, func() (caddy.Destructor, error) { return newStorage(a) })
+	value, _, err := storages.LoadOrNew(a.storageKey(), func() (caddy.Destructor, error) { return newStorage(a) })
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +70,41 @@ func openStorage(a *App) (*storage, error) {
 }
 
 func closeStorage(s *storage) error {
-	_, err := storages.Delete(s.dir)
+	_, err := storages.Delete(s.key)
 	return err
 }
 
+// A stateStore keeps what survives a restart.
+type stateStore interface {
+	state.Records
+	state.Queue
+	state.Backlog
+	state.Slots
+	io.Closer
+}
+
+// connectWithin bounds how long a start waits for Redis.
+const connectWithin = 15 * time.Second
+
+func openState(a *App) (stateStore, error) {
+	if a.Redis.URL == "" {
+		s, err := boltstore.Open(boltstore.Config{Path: filepath.Join(a.DataDir, "state.db")})
+		if err != nil {
+			return nil, err // not an interface that holds nil
+		}
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	s, err := redisstore.Open(ctx, redisstore.Config{URL: a.Redis.URL, Prefix: a.Redis.Prefix, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 func newStorage(a *App) (_ *storage, err error) {
-	s := &storage{dir: a.DataDir, stop: func() {}}
+	s := &storage{key: a.storageKey(), dir: a.DataDir, stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Destruct())
@@ -81,13 +116,18 @@ func newStorage(a *App) (_ *storage, err error) {
 	if s.archives, err = code.OpenStore(filepath.Join(s.dir, "code"), a.log); err != nil {
 		return s, err
 	}
-	s.records, err = boltstore.Open(boltstore.Config{Path: filepath.Join(s.dir, "state.db")})
-	var records state.Records = s.records
-	if errors.Is(err, state.ErrInUse) {
-		s.inUse, s.records = err, nil
-		records = unavailable{err}
-	} else if err != nil {
+	var records state.Records
+	s.shared = a.Redis.URL != ""
+	switch opened, err := openState(a); {
+	case errors.Is(err, state.ErrInUse):
+		s.inUse, records = err, unavailable{err}
+	case err != nil:
 		return s, err
+	default:
+		s.records, records = opened, opened
+	}
+	if s.shared {
+		s.archives.Share(code.NewShared(records))
 	}
 	// After the state, whose lock says whose all this is: limits that are only being
 	// checked must not cost a running server its logs.
@@ -152,7 +192,7 @@ func (s *storage) collectOnce(ctx context.Context, before map[code.Digest]bool) 
 		return before, err // what has been seen is not all
 	}
 	if before != nil {
-		err = s.archives.Collect(func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
+		err = s.archives.Collect(ctx, func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
 	}
 	return used, err
 }

@@ -109,7 +109,7 @@ func TestCodeIsGivenUpWhenItWasUnusedTwice(t *testing.T) {
 		before, err = s.collectOnce(ctx, before)
 		there := ""
 		for _, d := range digests {
-			file, err := s.archives.Open(d)
+			file, err := s.archives.Open(t.Context(), d)
 			if err != nil {
 				there += "-"
 				continue

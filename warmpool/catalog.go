@@ -121,6 +121,11 @@ func (c *Catalog) Refresh(ctx context.Context, name, qualifier string) error {
 	if errors.Is(err, registry.ErrNotFound) {
 		err = nil
 	}
+	return errors.Join(err, c.RefreshHeld(ctx, name))
+}
+
+// RefreshHeld is Refresh of what is held of a function. It takes nothing else.
+func (c *Catalog) RefreshHeld(ctx context.Context, name string) (err error) {
 	for _, key := range c.keys(func(key version) bool { return key.function == name }) {
 		_, groupErr := c.Group(ctx, key.function, key.version)
 		if errors.Is(groupErr, registry.ErrNotFound) {

@@ -58,7 +58,7 @@ func (a *API) serveLink(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return errLink
 	}
-	file, err := a.Code.Open(code.Digest(digest))
+	file, err := a.Code.Open(r.Context(), code.Digest(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return exception("ResourceNotFoundException", "The code is not there any more.")
 	}

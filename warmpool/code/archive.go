@@ -71,8 +71,9 @@ var ErrTooLarge = errors.New("code archive is too large")
 //	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list
 //	DIR/new/                  what is being written
 type Store struct {
-	dir string
-	log *zap.Logger
+	dir    string
+	log    *zap.Logger
+	shared *Shared // nil: this node is alone
 
 	mu      sync.Mutex // guards what follows
 	flights map[string]*flight
@@ -116,9 +117,26 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 
 func (s *Store) path(kind, name string) string { return filepath.Join(s.dir, kind, name) }
 
+// Share has archives that are added reach all nodes, and those of other nodes this one.
+// It is called before the store is used.
+func (s *Store) Share(shared *Shared) { s.shared = shared }
+
 // Add stores what r has as an archive, checked to be one that can be unpacked. It
 // fails with ErrTooLarge after limit bytes, and with ErrInvalid.
 func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (Archive, error) {
+	a, err := s.add(ctx, r, limit)
+	if err != nil || s.shared == nil {
+		return a, err
+	}
+	file, err := s.open(a.Digest)
+	if err != nil {
+		return a, err
+	}
+	defer file.Close() // it was only read
+	return a, s.shared.put(ctx, a.Digest, file, a.Size)
+}
+
+func (s *Store) add(_ context.Context, r io.Reader, limit int64) (Archive, error) {
 	file, err := os.CreateTemp(s.path("new", ""), "archive-")
 	if err != nil {
 		return Archive{}, fmt.Errorf("code store: %w", err)
@@ -149,9 +167,41 @@ func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (Archive, err
 	return a, syncDir(s.path("archive", ""))
 }
 
-// Open returns the bytes of an archive. The error is fs.ErrNotExist for one that
-// is not there.
-func (s *Store) Open(d Digest) (*os.File, error) {
+// Open returns the bytes of an archive, which may be another node's. The error is
+// fs.ErrNotExist for one that is not there.
+func (s *Store) Open(ctx context.Context, d Digest) (*os.File, error) {
+	file, err := s.open(d)
+	if s.shared == nil || !d.valid() || !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	if err := s.fetch(ctx, d); err != nil {
+		return nil, err
+	}
+	return s.open(d)
+}
+
+// fetch brings an archive of another node here, if it is what its digest says.
+func (s *Store) fetch(ctx context.Context, d Digest) error {
+	file, err := os.CreateTemp(s.path("new", ""), "archive-")
+	if err != nil {
+		return fmt.Errorf("code store: %w", err)
+	}
+	defer os.Remove(file.Name()) // fails when it has been renamed
+	defer file.Close()
+	hash := sha256.New()
+	if err := s.shared.get(ctx, d, io.MultiWriter(file, hash)); err != nil {
+		return err
+	}
+	if got := Digest(hex.EncodeToString(hash.Sum(nil))); got != d {
+		return fmt.Errorf("shared code %.12s: its digest is %.12s", d, got)
+	}
+	if err := errors.Join(file.Sync(), file.Chmod(0o600), file.Close(), os.Rename(file.Name(), s.path("archive", string(d)))); err != nil {
+		return fmt.Errorf("code store: %w", err)
+	}
+	return syncDir(s.path("archive", ""))
+}
+
+func (s *Store) open(d Digest) (*os.File, error) {
 	if !d.valid() {
 		return nil, fmt.Errorf("code archive %.64q: %w", d, fs.ErrNotExist)
 	}
@@ -174,7 +224,7 @@ func (s *Store) Unpack(ctx context.Context, d Digest) (string, error) {
 	}
 	tree := s.Tree(d)
 	return tree, s.once(ctx, tree, func(into string) error {
-		file, err := s.Open(d)
+		file, err := s.Open(ctx, d)
 		if err != nil {
 			return err
 		}
@@ -243,7 +293,7 @@ func (s *Store) make(target string, work func(into string) error) error {
 // upload is stored before it is referred to: archives, and their trees, whose digest
 // keep does not take and which are no archive's outside the store, and merged trees
 // that this process has not given out.
-func (s *Store) Collect(keep func(Digest) bool, age time.Duration) error {
+func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Duration) error {
 	s.mu.Lock()
 	outside := make(map[Digest]struct{}, len(s.files))
 	for _, f := range s.files {

@@ -120,7 +120,7 @@ func TestArchiveIsUnpackedWithItsModes(t *testing.T) {
 	if err != nil || digest != a.Digest {
 		t.Errorf("the digest %s comes back as %s, %v", a.Digest, digest, err)
 	}
-	stored, err := s.Open(a.Digest)
+	stored, err := s.Open(t.Context(), a.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,13 +370,13 @@ func TestCollectKeepsWhatIsReferredTo(t *testing.T) {
 		}
 	}
 	keep := func(d Digest) bool { return d == kept.Digest }
-	if err := s.Collect(keep, time.Hour); err != nil {
+	if err := s.Collect(t.Context(), keep, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(s.Tree(gone.Digest)); err != nil {
 		t.Errorf("what is young was collected: %v", err)
 	}
-	if err := s.Collect(keep, 0); err != nil {
+	if err := s.Collect(t.Context(), keep, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"archive", "tree"} {
@@ -410,13 +410,13 @@ func TestCollectKeepsWhatIsUploadedAgainMeanwhile(t *testing.T) {
 		})
 		both.Go(func() {
 			for range 20 { // one of them is while the upload takes its place
-				if err := s.Collect(func(Digest) bool { return false }, time.Hour); err != nil {
+				if err := s.Collect(t.Context(), func(Digest) bool { return false }, time.Hour); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 		both.Wait()
-		if file, err := s.Open(digest); err != nil {
+		if file, err := s.Open(t.Context(), digest); err != nil {
 			t.Fatalf("the upload is lost: %v", err)
 		} else {
 			file.Close()

@@ -91,7 +91,7 @@ func (s *Store) addFile(ctx context.Context, path string) (fileState, error) {
 	if err != nil {
 		return fileState{}, err
 	}
-	a, err := s.Add(ctx, file, MaxArchive)
+	a, err := s.add(ctx, file, MaxArchive)
 	return fileState{info.Size(), info.ModTime(), a.Digest}, err
 }
 

@@ -120,11 +120,16 @@ func NewKey() Key {
 	return Key{ID: "AKIA" + base32.StdEncoding.EncodeToString(id), Secret: base64.StdEncoding.EncodeToString(secret)}
 }
 
+// Profile is the text of a file of credentials with the key under [default].
+func (k *Key) Profile() string {
+	return "[default]\naws_access_key_id = " + k.ID + "\naws_secret_access_key = " + k.Secret + "\n"
+}
+
 // CreateCredentials writes a file with one key under [default], readable by its owner
 // alone. It appears whole, and never in place of one that is there: then created is
 // false.
 func CreateCredentials(path string, key Key) (created bool, err error) {
-	text := "[default]\naws_access_key_id = " + key.ID + "\naws_secret_access_key = " + key.Secret + "\n"
+	text := key.Profile()
 	file, err := os.CreateTemp(filepath.Dir(path), ".credentials-*") // mode 0600
 	if err != nil {
 		return false, err

@@ -215,8 +215,9 @@ func (s *Store) listen(channel string, to *hints.Watches) {
 		if s.ctx.Err() != nil {
 			return
 		}
+		// What is known stays: without it nothing could go on. Once hints come again,
+		// anything may have changed.
 		s.log.Warn("hints of other nodes are missed until redis answers again", zap.Error(err))
-		to.Changed("")
 		select {
 		case <-time.After(time.Second + rand.N(time.Second)): // not all nodes at once
 		case <-s.ctx.Done():
