@@ -173,6 +173,15 @@ func (s *Store) MustPut(t testing.TB, bucket, key, contentType string, body []by
 	s.must(t, http.MethodPut, "/"+bucket+"/"+key, "", contentType, body)
 }
 
+// Put writes an object; the error is a *StatusError if the store refuses.
+func (s *Store) Put(ctx context.Context, bucket, key, contentType string, body []byte) error {
+	status, answer, err := s.do(ctx, http.MethodPut, "/"+bucket+"/"+key, "", contentType, body)
+	if err == nil && status/100 != 2 {
+		err = &StatusError{Status: status, Body: string(answer)}
+	}
+	return err
+}
+
 // MustDelete removes an object.
 func (s *Store) MustDelete(t testing.TB, bucket, key string) {
 	t.Helper()

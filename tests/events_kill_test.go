@@ -1,0 +1,213 @@
+package tests
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/tests/objectstore"
+)
+
+// kills is how often each test kills the gateway.
+const kills = 50
+
+// mostDuplicates is the part of the events that may run more than once.
+const mostDuplicates = 0.02
+
+// A ledger is what functions have run, by lines that they write to a socket. What they
+// wrote before they died is read after it.
+type ledger struct {
+	t        *testing.T
+	listener net.Listener
+	readers  sync.WaitGroup
+
+	mu  sync.Mutex
+	ran map[string]int // how often, by ID; guarded by mu
+}
+
+func newLedger(t *testing.T) *ledger {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &ledger{t: t, listener: listener, ran: make(map[string]int)}
+	l.readers.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			l.readers.Go(func() {
+				defer c.Close()
+				for lines := bufio.NewScanner(c); lines.Scan(); {
+					l.mu.Lock()
+					l.ran[lines.Text()]++
+					l.mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { listener.Close() })
+	return l
+}
+
+// function is a block of a function that writes an event's ID, by an expression.
+func (l *ledger) function(s *server, name, id string) string {
+	s.t.Helper()
+	return pythonFunction(name, s.code(name, map[string]string{"app.py": fmt.Sprintf(`
+import socket
+ledger = socket.create_connection(("127.0.0.1", %d))
+
+def handler(event, context):
+    ledger.sendall((%s + "\n").encode())
+`, l.listener.Addr().(*net.TCPAddr).Port, id)}), "")
+}
+
+// check waits until all that was accepted has run, and counts what ran again.
+func (l *ledger) check(accepted map[string]bool) {
+	l.t.Helper()
+	var missing []string
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		missing = nil
+		l.mu.Lock()
+		for id := range accepted {
+			if l.ran[id] == 0 {
+				missing = append(missing, id)
+			}
+		}
+		l.mu.Unlock()
+		if missing == nil {
+			break
+		}
+	}
+	if missing != nil {
+		l.t.Errorf("%d of %d accepted events have not run: %.20q", len(missing), len(accepted), missing)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, again := len(l.ran), 0
+	for _, n := range l.ran {
+		again += n - 1
+	}
+	l.t.Logf("%d events accepted, %d ran, %d duplicates (%.2f %%) after %d kills", len(accepted), all, again, 100*float64(again)/float64(all), kills)
+	if float64(again) > mostDuplicates*float64(all) {
+		l.t.Errorf("%d of %d events ran twice, over %v %%", again, all, 100*mostDuplicates)
+	}
+}
+
+// kill ends the server as a power failure does, but for the disk's cache.
+func (s *server) kill() {
+	s.t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	<-s.exited
+	if out := s.output(); strings.Contains(out, `"level":"error"`) && !strings.Contains(out, "serving initial configuration") {
+		s.t.Errorf("the server did not start after a kill:\n%s", out)
+	}
+	s.mu.Lock()
+	s.out.Reset()
+	s.mu.Unlock()
+}
+
+// killOften kills the server at random instants of its life, and starts it a last time.
+func (s *server) killOften() {
+	s.t.Helper()
+	for range kills {
+		time.Sleep(time.Duration(rand.Int64N(int64(900 * time.Millisecond))))
+		s.kill()
+		s.spawn()
+	}
+	eventually(s.t, "the server serves after the last kill", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+}
+
+func TestEventsOfAClientSurviveKills(t *testing.T) {
+	s, l := newServer(t, "", ""), newLedger(t)
+	s.configure(l.function(s, "f", `event["id"]`), "receive /hooks/* generic {\n open\n}")
+	s.start()
+
+	var mu sync.Mutex
+	accepted := make(map[string]bool)
+	var senders sync.WaitGroup
+	end := make(chan struct{})
+	for sender := range 16 {
+		senders.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				id := fmt.Sprintf("%d-%d", sender, n)
+				r, err := http.Post(s.url("/hooks/f"), "application/json", strings.NewReader(`{"id":"`+id+`"}`))
+				if err != nil {
+					time.Sleep(20 * time.Millisecond) // it is being restarted
+					continue
+				}
+				r.Body.Close()
+				if r.StatusCode/100 == 2 {
+					mu.Lock()
+					accepted[id] = true
+					mu.Unlock()
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	s.killOften()
+	close(end)
+	senders.Wait()
+	http.DefaultClient.CloseIdleConnections()
+	if len(accepted) < 10*kills {
+		t.Errorf("only %d events were accepted: too few to tell", len(accepted))
+	}
+	l.check(accepted)
+	s.nothingWaits()
+	if dead := s.events("?dead=true"); len(dead) != 0 {
+		t.Errorf("dead: %+v", dead)
+	}
+}
+
+func TestEventsOfMinIOSurviveKills(t *testing.T) {
+	s, l := newServer(t, "", ""), newLedger(t)
+	s.configure(l.function(s, "f", `event["Records"][0]["s3"]["object"]["key"]`), "receive /events/* s3 {\n token "+hookToken+"\n}")
+	s.start()
+	store := objectstore.StartMinIO(t, s.url("/events/f"), hookToken)
+	store.MustMakeBucket(t, "photos")
+
+	var mu sync.Mutex
+	written := make(map[string]bool)
+	var writers sync.WaitGroup
+	end := make(chan struct{})
+	for writer := range 4 {
+		writers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				key := fmt.Sprintf("%d-%d", writer, n)
+				if err := store.Put(t.Context(), "photos", key, "image/jpeg", []byte("x")); err != nil {
+					t.Errorf("put: %v", err)
+					return
+				}
+				mu.Lock()
+				written[key] = true
+				mu.Unlock()
+				time.Sleep(40 * time.Millisecond)
+			}
+		})
+	}
+	s.killOften()
+	close(end)
+	writers.Wait()
+	l.check(written)
+	s.nothingWaits()
+}
