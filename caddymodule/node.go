@@ -65,7 +65,11 @@ func newNode(a *App, key string) (*node, error) {
 		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: s.archives,
 	}, a.log)
 	if err == nil {
-		n.pool, err = warmpool.New(a.poolConfig(), n.launcher, a.log)
+		config := a.poolConfig()
+		if s.shared {
+			config.Slots = s.records
+		}
+		n.pool, err = warmpool.New(config, n.launcher, a.log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeStorage(s))

@@ -20,6 +20,7 @@ type member struct {
 	generation  int  // of the code it was made from
 	memoryMB    int  // as reserved
 	load        int  // calls given to it and not returned
+	slotted     int  // of those that run, the ones that have a slot of a share
 	available   bool // in the available stack
 	dead        bool // it takes no call any more
 	provisioned bool
@@ -165,8 +166,14 @@ func (g *Group) take(short bool) *member {
 	if m == nil {
 		return nil
 	}
-	if g.runs(m) && !g.quota.enter(g.fn.ReservedConcurrency) {
-		return nil // the environments have room for more than the function may run
+	if g.runs(m) {
+		entered, slotted := g.quota.enter(g.fn.ReservedConcurrency)
+		if !entered {
+			return nil // the environments have room for more than the function may run
+		}
+		if slotted {
+			m.slotted++
+		}
 	}
 	g.add(m)
 	return m
@@ -299,7 +306,11 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 func (g *Group) leave(m *member) {
 	left := g.runs(m)
 	if left {
-		g.quota.leave()
+		slotted := m.slotted > 0
+		if slotted {
+			m.slotted--
+		}
+		g.quota.leave(slotted)
 	}
 	g.settle(m)
 	g.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/keepalive"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 // DefaultConcurrency is Lambda's own limit of an account.
@@ -38,6 +39,9 @@ type Config struct {
 	// IdleTimeout is how long an idle environment is kept at most; package keepalive
 	// decides within it. Default 1 hour.
 	IdleTimeout time.Duration
+	// Slots are those of reserved concurrency that this node shares with others. nil:
+	// it is alone. Reconfigure does not change it.
+	Slots state.Slots
 	// ShutdownGrace is how long a runtime may take to end when asked to. Default 2s.
 	ShutdownGrace time.Duration
 }
@@ -105,6 +109,7 @@ type settings struct {
 type Pool struct {
 	settings atomic.Pointer[settings]
 	starter  Starter
+	slots    state.Slots // nil: this node is alone
 	stems    stems
 	clock    keepalive.Clock
 	log      *zap.Logger
@@ -133,7 +138,7 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		starter: starter, log: log,
+		starter: starter, slots: config.Slots, log: log,
 		groups: make(map[version]*Group),
 		quotas: make(map[string]*quota),
 		ending: make(map[*Group]struct{}),
@@ -144,6 +149,9 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 	p.metrics = newMetrics(p)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tasks.Go(p.janitor)
+	if p.slots != nil {
+		p.tasks.Go(p.keepShares)
+	}
 	return p, nil
 }
 
@@ -233,6 +241,38 @@ func (p *Pool) Close(ctx context.Context) {
 			g.kill()
 		}
 		<-idle
+	}
+	for _, s := range p.shares() {
+		s.end()
+	}
+}
+
+// shares are those of the functions that are held.
+func (p *Pool) shares() (all []*share) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.quotas {
+		if q.share != nil {
+			all = append(all, q.share)
+		}
+	}
+	return all
+}
+
+// keepShares renews the slots that this node holds, and gives back what it does not
+// use.
+func (p *Pool) keepShares() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-ticker.C:
+			for _, s := range p.shares() {
+				s.tick()
+			}
+		}
 	}
 }
 

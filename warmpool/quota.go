@@ -9,6 +9,8 @@ import (
 // A quota counts the invocations of one function over all of its versions, for
 // its reserved concurrency bounds them together.
 type quota struct {
+	name     string
+	share    *share // of several nodes; nil: this one is alone
 	inFlight atomic.Int64
 	shared   atomic.Bool // there are several groups
 
@@ -16,29 +18,56 @@ type quota struct {
 	groups []*Group
 }
 
-// enter counts one invocation more, unless there are limit.
-func (q *quota) enter(limit *int) bool {
+// enter counts one invocation more, unless there are limit. slotted says that it has
+// one of the slots that several nodes share.
+func (q *quota) enter(limit *int) (entered, slotted bool) {
 	if limit == nil {
 		q.inFlight.Add(1)
-		return true
+		return true, false
+	}
+	if q.share != nil {
+		if !q.share.enter(*limit) {
+			return false, false
+		}
+		q.inFlight.Add(1)
+		return true, true
 	}
 	for {
 		n := q.inFlight.Load()
 		if n >= int64(*limit) {
-			return false
+			return false, false
 		}
 		if q.inFlight.CompareAndSwap(n, n+1) {
-			return true
+			return true, false
 		}
 	}
 }
 
-func (q *quota) leave() { q.inFlight.Add(-1) }
+// leave undoes enter.
+func (q *quota) leave(slotted bool) {
+	q.inFlight.Add(-1)
+	if slotted {
+		q.share.leave()
+	}
+}
+
+// waiting is how many callers wait, of all versions.
+func (q *quota) waiting() (n int) {
+	q.mu.Lock()
+	groups := slices.Clone(q.groups)
+	q.mu.Unlock()
+	for _, g := range groups {
+		g.mu.Lock()
+		n += g.waiters.len()
+		g.mu.Unlock()
+	}
+	return n
+}
 
 // wakeOthers lets the callers of other versions have what g has left. It is
 // called without any group's mu.
 func (q *quota) wakeOthers(g *Group) {
-	if !q.shared.Load() {
+	if g != nil && !q.shared.Load() {
 		return
 	}
 	q.mu.Lock()
@@ -58,7 +87,10 @@ func (q *quota) wakeOthers(g *Group) {
 func (p *Pool) join(g *Group) *quota {
 	q := p.quotas[g.name]
 	if q == nil {
-		q = &quota{}
+		q = &quota{name: g.name}
+		if p.slots != nil {
+			q.share = newShare(p, q, g.name)
+		}
 		p.quotas[g.name] = q
 	}
 	q.mu.Lock()
@@ -78,5 +110,8 @@ func (p *Pool) part(g *Group) {
 	q.mu.Unlock()
 	if empty && p.quotas[g.name] == q {
 		delete(p.quotas, g.name)
+		if q.share != nil {
+			p.tasks.Go(q.share.end)
+		}
 	}
 }

@@ -1,0 +1,231 @@
+package warmpool
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A share is what this node holds of a function's reserved concurrency when several
+// nodes have it together: slots, taken in blocks when callers wait and kept while they
+// are used. A call that finds a slot here asks nobody.
+//
+// A node that uses all there are offers some of them every second, and asks for more
+// only a little later, so that the callers of other nodes have their turn.
+type share struct {
+	pool  *Pool
+	quota *quota
+	name  string // of the slots
+
+	mu        sync.Mutex // guards what follows
+	grants    []state.Grant
+	held      int // slots of the grants that may be used
+	inFlight  int
+	peak      int // of inFlight, since the last tick
+	lastPeak  int // of the tick before
+	limit     int // as the last caller had it
+	yield     int // slots to be given back as calls end
+	loose     int // slots that are held no more, and not given back yet
+	notBefore time.Time
+	asking    bool
+}
+
+// Times of a share.
+const (
+	shareFor    = 15 * time.Second      // how long a grant lasts
+	renewBefore = 10 * time.Second      // what a grant still lasts when it is renewed
+	giveUpAt    = time.Second           // before its end a grant is not used any more
+	askAgain    = 50 * time.Millisecond // while callers wait and no slot is free
+	askAfterOff = 200 * time.Millisecond
+	slotsWithin = 5 * time.Second
+)
+
+func newShare(p *Pool, q *quota, name string) *share {
+	return &share{pool: p, quota: q, name: "concurrency/" + name}
+}
+
+// enter counts one invocation more, if there is a slot for it.
+func (s *share) enter(limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = limit
+	if s.inFlight < min(s.held, limit) {
+		s.inFlight++
+		s.peak = max(s.peak, s.inFlight)
+		return true
+	}
+	s.ask()
+	return false
+}
+
+func (s *share) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight--
+	if s.yield > 0 {
+		s.yield--
+		s.held--
+		s.loose++
+	}
+}
+
+// ask begins to take slots. It needs mu.
+func (s *share) ask() {
+	if s.asking || s.held >= s.limit || s.pool.ctx.Err() != nil {
+		return
+	}
+	s.asking = true
+	s.pool.tasks.Go(s.take)
+}
+
+// take takes slots until no caller waits.
+func (s *share) take() {
+	defer func() {
+		s.mu.Lock()
+		s.asking = false
+		s.mu.Unlock()
+	}()
+	for idle := 0; idle < 2; {
+		waiting := s.quota.waiting()
+		if waiting == 0 {
+			idle++
+		} else {
+			idle = 0
+		}
+		pause := askAgain
+		if s.takeSome(max(waiting, 1)) {
+			s.quota.wakeOthers(nil)
+			pause = 0
+			if s.quota.waiting() == 0 {
+				return
+			}
+		}
+		select {
+		case <-time.After(pause + rand.N(askAgain)/4):
+		case <-s.pool.ctx.Done():
+			return
+		}
+	}
+}
+
+// takeSome reports whether it took any.
+func (s *share) takeSome(most int) bool {
+	s.mu.Lock()
+	claim := state.Claim{Name: s.name, Limit: s.limit, Count: min(most, s.limit-s.held), For: shareFor}
+	early := time.Now().Before(s.notBefore)
+	s.mu.Unlock()
+	if claim.Count <= 0 || early {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.pool.ctx, slotsWithin)
+	defer cancel()
+	grant, err := s.pool.slots.Take(ctx, claim)
+	if err != nil {
+		if s.pool.ctx.Err() == nil {
+			s.pool.log.Warn("slots of reserved concurrency cannot be taken", zap.String("function", s.quota.name), zap.Error(err))
+		}
+		return false
+	}
+	if grant.Count == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grants = append(s.grants, grant)
+	s.held += grant.Count
+	return true
+}
+
+// tick keeps what is used, gives back the rest, and offers some of what is fully used.
+// It is called every second.
+func (s *share) tick() {
+	s.mu.Lock()
+	used := max(s.peak, s.lastPeak, s.inFlight)
+	s.lastPeak, s.peak = s.peak, s.inFlight
+	now := time.Now()
+	surplus := s.held - used
+	if surplus > 0 {
+		s.held -= surplus
+		s.loose += surplus
+	} else if s.held > 0 && s.held >= s.limit && s.yield == 0 {
+		s.yield = max(s.held/4, 1)
+		s.notBefore = now.Add(askAfterOff)
+	}
+	loose := s.loose
+	s.loose = 0
+	grants := s.grants
+	waits := s.held < s.limit
+	s.mu.Unlock()
+
+	kept := s.settle(grants, loose, now)
+	s.mu.Lock()
+	s.grants = append(kept, s.grants[len(grants):]...)
+	total := 0
+	for _, g := range s.grants {
+		total += g.Count
+	}
+	// What a grant that ended had is not to be used.
+	s.held = min(s.held, total-s.loose)
+	s.mu.Unlock()
+	if waits && s.quota.waiting() > 0 {
+		s.mu.Lock()
+		s.ask()
+		s.mu.Unlock()
+	}
+}
+
+// settle gives back loose slots, renews what is to be kept, and drops what has ended.
+func (s *share) settle(grants []state.Grant, loose int, now time.Time) (kept []state.Grant) {
+	ctx, cancel := context.WithTimeout(context.Background(), slotsWithin)
+	defer cancel()
+	for _, g := range grants {
+		back := min(loose, g.Count)
+		var err error
+		switch {
+		case back == g.Count:
+			loose -= back
+			err = s.pool.slots.Return(ctx, g)
+			if err == nil || errors.Is(err, state.ErrLeaseLost) {
+				continue
+			}
+			// It ends by its time; nobody uses it here.
+			continue
+		case back > 0 || g.Until.Sub(now) < renewBefore:
+			loose -= back
+			var renewed state.Grant
+			renewed, err = s.pool.slots.Renew(ctx, g, g.Count-back, shareFor)
+			if err == nil {
+				g = renewed
+			} else {
+				g.Count -= back
+			}
+		}
+		if errors.Is(err, state.ErrLeaseLost) || time.Until(g.Until) < giveUpAt {
+			s.pool.log.Warn("slots of reserved concurrency are lost", zap.String("function", s.quota.name), zap.Int("slots", g.Count), zap.Error(err))
+			continue
+		}
+		kept = append(kept, g)
+	}
+	return kept
+}
+
+// end gives everything back.
+func (s *share) end() {
+	s.mu.Lock()
+	grants := s.grants
+	s.grants, s.held, s.loose, s.yield = nil, 0, 0, 0
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), slotsWithin)
+	defer cancel()
+	for _, g := range grants {
+		if err := s.pool.slots.Return(ctx, g); err != nil && !errors.Is(err, state.ErrLeaseLost) {
+			return // they end by their time
+		}
+	}
+}
