@@ -321,6 +321,9 @@ func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Du
 			}
 		}
 	}
+	if s.shared != nil {
+		errs = append(errs, s.shared.collect(ctx, keep, age))
+	}
 	return errors.Join(errs...)
 }
 

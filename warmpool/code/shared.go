@@ -36,6 +36,8 @@ type sharedHead struct {
 	Size   int64
 	Chunks int
 	Added  time.Time
+
+	revision state.Revision
 }
 
 func chunkName(n int) string { return fmt.Sprintf("%s%06d", prefixChunk, n) }
@@ -86,6 +88,7 @@ func (s *Shared) head(ctx context.Context, d Digest) (sharedHead, error) {
 	if err := json.Unmarshal(record.Value, &head); err != nil {
 		return head, fmt.Errorf("shared code %.12s: %w", d, err)
 	}
+	head.revision = record.Revision
 	return head, nil
 }
 
@@ -135,7 +138,8 @@ func (s *Shared) collect(ctx context.Context, keep func(Digest) bool, age time.D
 			if err != nil || time.Since(head.Added) < age {
 				continue
 			}
-			if err := s.remove(ctx, owner); err != nil {
+			err = s.remove(ctx, owner, head.revision)
+			if err != nil && !errors.Is(err, state.ErrConflict) { // added again meanwhile
 				return err
 			}
 		}
@@ -146,8 +150,8 @@ func (s *Shared) collect(ctx context.Context, keep func(Digest) bool, age time.D
 }
 
 // remove takes the head first: nobody finds half an archive.
-func (s *Shared) remove(ctx context.Context, owner string) error {
-	if _, err := s.records.Change(ctx, owner, state.Delete(recordHead, state.Any)); err != nil {
+func (s *Shared) remove(ctx context.Context, owner string, revision state.Revision) error {
+	if _, err := s.records.Change(ctx, owner, state.Delete(recordHead, revision)); err != nil {
 		return fmt.Errorf("shared code: %w", err)
 	}
 	for {
