@@ -133,6 +133,12 @@ func (s *s3) normalise(record object) (Event, error) {
 	bucket["arn"] = "arn:aws:s3:::" + e.Bucket
 	obj["key"] = encodeKey(key)
 	normaliseObject(obj, strings.HasPrefix(name, "ObjectRemoved:"))
+	if sender.counts && name == "ObjectCreated:Copy" && obj["size"] == json.Number("0") {
+		delete(obj, "size") // Versity does not know the size of a copy: none is better than a wrong one
+	}
+	if !strings.HasPrefix(name, "ObjectRestore:") {
+		delete(record, "glacierEventData") // Versity always has it, S3 for what is restored
+	}
 
 	if sequencer := str(obj, "sequencer"); sequencer != "" {
 		e.Once = once("s3", name, e.Bucket, key, str(obj, "versionId"), sequencer)

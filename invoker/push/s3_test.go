@@ -34,7 +34,7 @@ func TestVersitysRequestsBecomeS3s(t *testing.T) {
 		t.Errorf("the test message gives %+v, %v", d, err)
 	}
 	e := decodeOne(t, source, requests[1])
-	wantJSON(t, e.Payload, `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-11-23T05:08:20.000Z","eventName":"ObjectCreated:Put","userIdentity":{"principalId":"minioadmin"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},"responseElements":{"x-amz-request-id":"","x-amz-id-2":""},"s3":{"s3SchemaVersion":"1.0","configurationId":"webhook-global","bucket":{"name":"photos","ownerIdentity":{"principalId":"minioadmin"},"arn":"arn:aws:s3:::photos"},"object":{"key":"in/a+b%2B%C3%BC.jpg","size":6,"eTag":"b1946ac92492d2347c6235b4d2611184","sequencer":"1"}},"glacierEventData":{"restoreEventData":{"lifecycleRestorationExpiryTime":"","lifecycleRestoreStorageClass":""}}}]}`)
+	wantJSON(t, e.Payload, `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-11-23T05:08:20.000Z","eventName":"ObjectCreated:Put","userIdentity":{"principalId":"minioadmin"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},"responseElements":{"x-amz-request-id":"","x-amz-id-2":""},"s3":{"s3SchemaVersion":"1.0","configurationId":"webhook-global","bucket":{"name":"photos","ownerIdentity":{"principalId":"minioadmin"},"arn":"arn:aws:s3:::photos"},"object":{"key":"in/a+b%2B%C3%BC.jpg","size":6,"eTag":"b1946ac92492d2347c6235b4d2611184","sequencer":"1"}}}]}`)
 	if e.Key != "in/a b+ü.jpg" {
 		t.Errorf("key = %q", e.Key)
 	}
@@ -42,6 +42,16 @@ func TestVersitysRequestsBecomeS3s(t *testing.T) {
 	wantObject := `{"key":"in/a+b%2B%C3%BC.jpg","sequencer":"2"}`
 	got, _ := encodeJSON(sub(removed, "s3")["object"])
 	wantJSON(t, got, wantObject)
+}
+
+func TestVersitysCopiesHaveNoWrongSize(t *testing.T) {
+	source := newSource(t, "s3", Config{Open: true})
+	r := captured(t, "versitygw.txt")[1]
+	r.Body = []byte(strings.NewReplacer("ObjectCreated:Put", "ObjectCreated:Copy", `"size":6`, `"size":0`).Replace(string(r.Body)))
+	got := sub(sub(record(t, decodeOne(t, source, r)), "s3"), "object")
+	if size, ok := got["size"]; ok || got["eTag"] == nil {
+		t.Errorf("the object is %v, of size %v", got, size)
+	}
 }
 
 // Versity counts from 1 again when it starts: the same number is not the same event.
