@@ -19,8 +19,17 @@ import (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 64 << 20
 
-// do sends a request that AWS's own signer signed. The path is not encoded.
+// do sends a request with a body of a type.
 func (s *Store) do(ctx context.Context, method, path, query, contentType string, body []byte) (int, []byte, error) {
+	header := make(http.Header)
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return s.send(ctx, method, path, query, header, body)
+}
+
+// send sends a request that AWS's own signer signed. The path is not encoded.
+func (s *Store) send(ctx context.Context, method, path, query string, header http.Header, body []byte) (int, []byte, error) {
 	target := s.Endpoint + escape(path)
 	if query != "" {
 		target += "?" + query
@@ -29,11 +38,9 @@ func (s *Store) do(ctx context.Context, method, path, query, contentType string,
 	if err != nil {
 		return 0, nil, err
 	}
+	request.Header = header
 	sum := sha256.Sum256(body)
 	request.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
-	}
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	credentials := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}
 	if err := signer.SignHTTP(ctx, credentials, request, hex.EncodeToString(sum[:]), "s3", "us-east-1", time.Now()); err != nil {

@@ -182,6 +182,16 @@ func (s *Store) Put(ctx context.Context, bucket, key, contentType string, body [
 	return err
 }
 
+// MustCopy writes an object that is the same as another one of the bucket.
+func (s *Store) MustCopy(t testing.TB, bucket, from, to string) {
+	t.Helper()
+	header := http.Header{"X-Amz-Copy-Source": {escape("/" + bucket + "/" + from)}}
+	status, answer, err := s.send(t.Context(), http.MethodPut, "/"+bucket+"/"+to, "", header, nil)
+	if err != nil || status/100 != 2 {
+		t.Fatalf("copy %q to %q: %d %s, %v", from, to, status, answer, err)
+	}
+}
+
 // MustDelete removes an object.
 func (s *Store) MustDelete(t testing.TB, bucket, key string) {
 	t.Helper()
