@@ -69,8 +69,8 @@ def handler(event, context):
 `, l.listener.Addr().(*net.TCPAddr).Port, id)}), "")
 }
 
-// check waits until all that was accepted has run, and counts what ran again.
-func (l *ledger) check(accepted map[string]bool) {
+// wait waits until all that was accepted has run.
+func (l *ledger) wait(accepted map[string]bool) {
 	l.t.Helper()
 	var missing []string
 	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -89,6 +89,12 @@ func (l *ledger) check(accepted map[string]bool) {
 	if missing != nil {
 		l.t.Errorf("%d of %d accepted events have not run: %.20q", len(missing), len(accepted), missing)
 	}
+}
+
+// check is wait, and counts what ran again.
+func (l *ledger) check(accepted map[string]bool) {
+	l.t.Helper()
+	l.wait(accepted)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all, again := len(l.ran), 0
