@@ -86,6 +86,14 @@ type App struct {
 	// state in the data directory.
 	Redis Redis `json:"redis,omitzero"`
 
+	// The name of this node among those that share the Redis. Default: the host's name
+	// and a part that tells its data directories apart.
+	Node string `json:"node,omitempty"`
+
+	// The HOST:PORT where other nodes reach this one. Default: the address that this
+	// machine has on the way to Redis, and any port.
+	PeerAddress string `json:"peer_address,omitempty"`
+
 	// How asynchronous invocations and pushed events are delivered.
 	Async Async `json:"async,omitzero"`
 
@@ -198,6 +206,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Region == "" {
 		a.Region = function.DefaultAccount.Region
 	}
+	a.Node, a.PeerAddress = repl.ReplaceAll(a.Node, ""), repl.ReplaceAll(a.PeerAddress, "")
 	a.Redis.URL, a.Redis.Prefix = repl.ReplaceAll(a.Redis.URL, ""), repl.ReplaceAll(a.Redis.Prefix, "")
 	if a.Redis.URL != "" {
 		if err := redisstore.CheckURL(a.Redis.URL); err != nil {
@@ -235,6 +244,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)))
 	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
+	if a.node.storage.shared {
+		a.catalog.HandTo(others{a.node.storage})
+	}
 	if err := a.registerMetrics(a.node.pool.Metrics()); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
@@ -262,6 +274,9 @@ func (a *App) Start() error {
 	}
 	if err := a.tellEndpoints(); err != nil {
 		return err
+	}
+	if err := a.node.storage.joinCluster(a); err != nil {
+		return fmt.Errorf("join the other nodes: %w", err)
 	}
 	if a.node.storage.shared {
 		ctx, stop := context.WithCancel(context.Background())

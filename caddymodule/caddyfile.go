@@ -49,6 +49,8 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		redis          <url> {
 //			prefix <text>
 //		}
+//		node           <name>
+//		peer_address   <host:port>
 //		memory_budget  <size>
 //		concurrency    <n>
 //		queue          <n>
@@ -130,6 +132,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = a.SNS.unmarshal(d)
 		case "redis":
 			err = a.Redis.unmarshal(d)
+		case "node":
+			err = text(d, &a.Node)
+		case "peer_address":
+			err = text(d, &a.PeerAddress)
 		case "gateway":
 			a.Gateway = new(Service)
 			err = a.Gateway.unmarshal(d)
@@ -144,7 +150,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

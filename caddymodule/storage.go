@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -52,6 +53,7 @@ type storage struct {
 
 	mu      sync.Mutex // guards invoker's start, and the change of current
 	current atomic.Pointer[App]
+	cluster atomic.Pointer[cluster.Cluster] // nil: this node is alone, or not started
 }
 
 var storages = caddy.NewUsagePool()
@@ -213,6 +215,11 @@ func (s *storage) Destruct() error {
 	s.stop()
 	if s.done != nil {
 		<-s.done
+	}
+	if c := s.cluster.Load(); c != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		c.Close(ctx)
+		cancel()
 	}
 	if s.invoker != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

@@ -68,6 +68,7 @@ func (l Limits) withDefaults() *Limits {
 type Invoker struct {
 	Config
 	limits  atomic.Pointer[Limits]
+	paused  atomic.Bool
 	metrics *Metrics
 	waiting atomic.Int64 // events in the store that are not buried, about
 
@@ -135,6 +136,13 @@ func (i *Invoker) Close(ctx context.Context) {
 // Reconfigure changes the limits. Lines that are under way end with the old ones.
 func (i *Invoker) Reconfigure(l Limits) {
 	i.limits.Store(l.withDefaults())
+	i.nudge()
+}
+
+// Pause has no more events taken up, until it is called with false. Those that were
+// leased and do not run yet go to other nodes.
+func (i *Invoker) Pause(on bool) {
+	i.paused.Store(on)
 	i.nudge()
 }
 

@@ -61,6 +61,11 @@ func (i *Invoker) dispatch() {
 		case <-i.wake:
 		case <-timer.C:
 		}
+		if i.paused.Load() {
+			i.giveBack()
+			timer.Reset(time.Minute)
+			continue
+		}
 		next := i.fill()
 		wait := time.Minute
 		if !next.IsZero() {

@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"invoker"},
 	{"invoker/push", "invoker/pull"},
 	{"invoker/pattern"},
+	{"warmpool/cluster"},
 	{"warmpool"},
 	{"warmpool/environment"},
 	{"warmpool/runtimes", "warmpool/sandbox", "warmpool/logs"},

@@ -26,6 +26,7 @@ type Resolver interface {
 type Catalog struct {
 	pool     *Pool
 	resolver Resolver
+	others   Others // nil: this node is alone
 
 	mu   sync.RWMutex // guards held
 	held map[version]holding
@@ -35,6 +36,44 @@ type Catalog struct {
 type holding struct {
 	of    *registry.Version
 	group *Group
+}
+
+// Others are the other nodes. *cluster.Cluster is one.
+type Others interface {
+	// Invoke runs a call on another node if one can run it at once. handed says that it
+	// did, or may have; else the call has not begun.
+	Invoke(ctx context.Context, g *Group, revision string, call *environment.Call) (handed bool, err error)
+}
+
+// HandTo has calls that no idle environment waits for here handed to other nodes. It is
+// called before the catalog is used.
+func (c *Catalog) HandTo(others Others) { c.others = others }
+
+// Ready are the versions that have idle environments here, and how many.
+func (c *Catalog) Ready(visit func(name, version string, idle int)) {
+	c.mu.RLock()
+	groups := make([]*Group, 0, len(c.held))
+	for _, h := range c.held {
+		groups = append(groups, h.group)
+	}
+	c.mu.RUnlock()
+	for _, g := range groups {
+		if idle := g.Stat().Idle; idle > 0 {
+			visit(g.name, g.version, idle)
+		}
+	}
+}
+
+// At is the group of a version if it is the revision given.
+func (c *Catalog) At(ctx context.Context, name, version, revision string) (*Group, error) {
+	r, err := c.resolver.Resolve(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	if r.Version.RevisionID != revision {
+		return nil, fmt.Errorf("function %s:%s: %w: the revision is another one here", name, version, registry.ErrPrecondition)
+	}
+	return c.Group(ctx, name, version)
 }
 
 // NewCatalog makes a catalog of what resolver knows. Close ends it.
@@ -48,9 +87,14 @@ const maxMoves = 10
 // Invoke runs c. The errors are those of Group.Invoke and of Resolver.
 func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
 	for moves := 0; ; moves++ {
-		g, err := c.Group(ctx, name, qualifier)
+		g, revision, err := c.group(ctx, name, qualifier)
 		if err != nil {
 			return err
+		}
+		if c.others != nil && !g.Prefers(call) {
+			if handed, err := c.others.Invoke(ctx, g, revision, call); handed {
+				return err
+			}
 		}
 		err = g.Invoke(ctx, call)
 		if !errors.Is(err, ErrClosed) || moves == maxMoves {
@@ -62,18 +106,24 @@ func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *envi
 
 // Group is what serves a qualifier now. It may be closed by the time it is used.
 func (c *Catalog) Group(ctx context.Context, name, qualifier string) (*Group, error) {
+	g, _, err := c.group(ctx, name, qualifier)
+	return g, err
+}
+
+func (c *Catalog) group(ctx context.Context, name, qualifier string) (g *Group, revision string, err error) {
 	r, err := c.resolver.Resolve(ctx, name, qualifier)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	key := versionOf(r.Function)
 	c.mu.RLock()
 	h := c.held[key]
 	c.mu.RUnlock()
 	if h.of == r.Version {
-		return h.group, nil
+		return h.group, r.RevisionID, nil
 	}
-	return c.hold(ctx, key)
+	g, err = c.hold(ctx, key)
+	return g, r.RevisionID, err
 }
 
 // hold takes the group of a version as it is now, in place of an older one.

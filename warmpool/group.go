@@ -52,6 +52,7 @@ type Group struct {
 	waiters    waiters
 	inFlight   int // calls given to members
 	starting   int // cold starts under way
+	handed     int // calls that other nodes ran since the last start because of them
 	pace       pace
 	history    keepalive.History
 	lastUse    time.Time // when a member became idle last
@@ -158,6 +159,56 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 	g.growLocked()
 	g.mu.Unlock()
 	return g.wait(ctx, w, began.Add(timeout))
+}
+
+// Ready reports whether a call would run at once: an environment is idle, and the
+// reserved concurrency leaves room.
+func (g *Group) Ready() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.available) == 0 || g.waiters.len() > 0 {
+		return false
+	}
+	return g.fn.ReservedConcurrency == nil || g.quota.room(*g.fn.ReservedConcurrency)
+}
+
+// Prefers reports whether a call is better served here than by a node that has an idle
+// environment: it would run at once, or be written ahead.
+func (g *Group) Prefers(c *environment.Call) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed || g.waiters.len() == 0 && (len(g.available) > 0 || g.roomiest(c.Short()) != nil)
+}
+
+// ColdCost is what a cold start is expected to take.
+func (g *Group) ColdCost() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if cost := g.history.Cost(); cost > 0 {
+		return cost
+	}
+	return unknownCost
+}
+
+// unknownCost is that of a function that has not been started here yet.
+const unknownCost = 100 * time.Millisecond
+
+// handedBeforeWarm is how many calls are handed to other nodes before this one starts an
+// environment of its own: a hand-off costs each call, a cold start in the background none.
+const handedBeforeWarm = 3
+
+// Handed says that a call was handed to another node.
+func (g *Group) Handed() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.handed++; g.handed < handedBeforeWarm {
+		return
+	}
+	g.handed = 0
+	if !g.closed && len(g.members)+g.starting == 0 && g.failed == nil && g.pool.ctx.Err() == nil && g.most() > 0 {
+		g.starting++
+		g.pool.tasks.Go(func() { g.start(OnDemand) })
+	}
 }
 
 // take finds a member with room and counts a call to it. It needs mu.

@@ -43,6 +43,16 @@ func (q *quota) enter(limit *int) (entered, slotted bool) {
 	}
 }
 
+// room reports whether enter would succeed.
+func (q *quota) room(limit int) bool {
+	if q.share != nil {
+		q.share.mu.Lock()
+		defer q.share.mu.Unlock()
+		return q.share.inFlight < min(q.share.held, limit)
+	}
+	return q.inFlight.Load() < int64(limit)
+}
+
 // leave undoes enter.
 func (q *quota) leave(slotted bool) {
 	q.inFlight.Add(-1)

@@ -55,7 +55,7 @@ func events(_ context.Context, c *Context) error {
 			Waiting, Running, Dead int
 			Due                    time.Time
 		}
-		return c.admin(http.MethodGet, "", query, &stats, func(w io.Writer) {
+		return c.admin(http.MethodGet, "/hearth/events", query, &stats, func(w io.Writer) {
 			if len(stats) == 0 {
 				fmt.Fprintln(w, "no events are kept")
 				return
@@ -79,13 +79,13 @@ func events(_ context.Context, c *Context) error {
 		query.Set("limit", fmt.Sprint(limit))
 		set("after", c.text("after"))
 		var page eventPage
-		return c.admin(http.MethodGet, "/list", query, &page, page.print)
+		return c.admin(http.MethodGet, "/hearth/events/list", query, &page, page.print)
 	case "show":
 		if id == "" {
 			return usage("which event? caddy hearth events show ID")
 		}
 		var event json.RawMessage
-		return c.admin(http.MethodGet, "/show", query, &event, func(w io.Writer) {
+		return c.admin(http.MethodGet, "/hearth/events/show", query, &event, func(w io.Writer) {
 			indented, err := json.MarshalIndent(event, "", "  ")
 			if err == nil {
 				fmt.Fprintf(w, "%s\n", indented)
@@ -103,7 +103,7 @@ func events(_ context.Context, c *Context) error {
 			}
 		}
 		var count struct{ Events int }
-		return c.admin(method, path, query, &count, func(w io.Writer) { fmt.Fprintf(w, "%d events are %s\n", count.Events, done) })
+		return c.admin(method, "/hearth/events"+path, query, &count, func(w io.Writer) { fmt.Fprintf(w, "%d events are %s\n", count.Events, done) })
 	}
 	return usage("there is no events %s; there are list, show, replay and purge", action)
 }
@@ -152,7 +152,7 @@ func (c *Context) admin(method, path string, query url.Values, into any, text fu
 		}
 		address = lines[0]
 	}
-	answer, err := c.Admin(address, method, "/hearth/events"+path+"?"+query.Encode())
+	answer, err := c.Admin(address, method, path+"?"+query.Encode())
 	if err != nil {
 		return err
 	}

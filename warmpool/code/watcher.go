@@ -11,6 +11,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 )
 
 // A Watcher watches the folders of all its Followers through one inotify
@@ -74,9 +75,10 @@ func (w *Watcher) forget(f *Follower) error {
 			continue
 		}
 		delete(w.dirs, dir)
-		// A folder that is gone is not watched any more.
-		if err := w.watcher.Remove(dir); err != nil &&
-			!errors.Is(err, fsnotify.ErrNonExistentWatch) && !errors.Is(err, fsnotify.ErrClosed) {
+		// A folder that is gone is not watched any more: EINVAL says so when fsnotify has
+		// not heard of it yet.
+		if err := w.watcher.Remove(dir); err != nil && !errors.Is(err, fsnotify.ErrNonExistentWatch) &&
+			!errors.Is(err, fsnotify.ErrClosed) && !errors.Is(err, unix.EINVAL) {
 			errs = append(errs, err)
 		}
 	}

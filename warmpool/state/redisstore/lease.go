@@ -54,6 +54,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0
 end
 local due = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 local ends = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+if ends then ends = string.format('%.0f', ends - 5) end -- the holder's clock began before ours
 if due and (not ends or tonumber(due) <= tonumber(ends)) then out[1] = due elseif ends then out[1] = ends end
 return out`)
 

@@ -1,0 +1,132 @@
+package caddymodule
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/cluster"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// joinCluster makes this process a node among those that share its Redis. The storage
+// leaves when it is closed.
+func (s *storage) joinCluster(a *App) error {
+	if !s.shared || s.cluster.Load() != nil {
+		return nil
+	}
+	nodes, ok := s.records.(state.Nodes)
+	if !ok {
+		return errors.New("the state store knows no nodes")
+	}
+	if _, err := a.verifier(); err != nil { // all nodes have its keys
+		return err
+	}
+	advertise, listen, err := a.peerAddress()
+	if err != nil {
+		return err
+	}
+	secret := sha256.Sum256([]byte("hearth cluster\n" + a.linkSecret))
+	c, err := cluster.New(cluster.Config{
+		Name: a.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: s, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	s.cluster.Store(c)
+	return a.registerMetrics(c.Metrics())
+}
+
+// nodeName is the same after a restart, and another one for another data directory.
+func (a *App) nodeName() string {
+	if a.Node != "" {
+		return a.Node
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	sum := sha256.Sum256([]byte(a.DataDir))
+	return host + "-" + hex.EncodeToString(sum[:3])
+}
+
+// peerAddress is where other nodes reach this one: as configured, or the address that
+// this machine has on the way to Redis, with any port.
+func (a *App) peerAddress() (advertise, listen string, err error) {
+	if a.PeerAddress != "" {
+		host, port, err := net.SplitHostPort(a.PeerAddress)
+		if err != nil {
+			return "", "", fmt.Errorf("peer_address %q is not HOST:PORT", a.PeerAddress)
+		}
+		listen = a.PeerAddress
+		if net.ParseIP(host) == nil {
+			listen = ":" + port // a name may be that of a way to this machine, and no address of it
+		}
+		return a.PeerAddress, listen, nil
+	}
+	_, rest, _ := strings.Cut(a.Redis.URL, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	first, _, _ := strings.Cut(rest, ",")
+	first, _, _ = strings.Cut(first, "/")
+	u := url.URL{Host: first}
+	// Nothing is sent: this asks for the way alone.
+	way, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379")))
+	if err != nil {
+		return "", "", fmt.Errorf("find the address that other nodes reach this one at (set peer_address): %w", err)
+	}
+	defer way.Close()
+	host, _, err := net.SplitHostPort(way.LocalAddr().String())
+	return host, "", err
+}
+
+// Ready implements cluster.Local.
+func (s *storage) Ready() map[string]int {
+	ready := make(map[string]int)
+	if a := s.current.Load(); a != nil {
+		a.catalog.Ready(func(name, version string, idle int) {
+			if !a.registry.ReadOnly(name) { // those of the Caddyfile are this node's own
+				ready[cluster.Thing(name, version)] = idle
+			}
+		})
+	}
+	return ready
+}
+
+// Group implements cluster.Local.
+func (s *storage) Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error) {
+	a := s.current.Load()
+	if a == nil {
+		return nil, warmpool.ErrClosed
+	}
+	return a.catalog.At(ctx, name, version, revision)
+}
+
+// others hands calls to other nodes once there are some.
+type others struct{ storage *storage }
+
+// Invoke implements warmpool.Others.
+func (o others) Invoke(ctx context.Context, g *warmpool.Group, revision string, call *environment.Call) (handed bool, err error) {
+	c := o.storage.cluster.Load()
+	if c == nil {
+		return false, nil
+	}
+	return c.Invoke(ctx, g, revision, call)
+}
+
+var (
+	_ cluster.Local   = (*storage)(nil)
+	_ warmpool.Others = others{}
+)

@@ -1,0 +1,92 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+func init() {
+	caddy.RegisterModule(NodesAdmin{})
+}
+
+// NodesAdmin answers Caddy's admin endpoint about the nodes that share a Redis.
+//
+//	GET    /hearth/nodes   the nodes that live
+//	POST   /hearth/drain   this node takes no calls of others and no more events
+//	DELETE /hearth/drain   it does again
+type NodesAdmin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (NodesAdmin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.hearth_nodes", New: func() caddy.Module { return new(NodesAdmin) }}
+}
+
+// Routes implements caddy.AdminRouter.
+func (NodesAdmin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/hearth/nodes", Handler: caddy.AdminHandlerFunc(serveNodes)},
+		{Pattern: "/hearth/drain", Handler: caddy.AdminHandlerFunc(serveDrain)},
+	}
+}
+
+// NodeList is what the admin endpoint answers.
+type NodeList struct {
+	Self  string       `json:"self"` // the name of this node
+	Nodes []state.Node `json:"nodes"`
+}
+
+// runningStorage is that of the configuration in charge.
+func runningStorage() (found *storage) {
+	storages.Range(func(_, value any) bool {
+		if s := value.(*storage); s.current.Load() != nil {
+			found = s
+		}
+		return found == nil
+	})
+	return found
+}
+
+func serveNodes(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	s := runningStorage()
+	if s == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	list := NodeList{Nodes: []state.Node{}}
+	if c := s.cluster.Load(); c != nil {
+		list.Self, list.Nodes = c.Self().Name, c.Members()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(list)
+}
+
+func serveDrain(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	s := runningStorage()
+	if s == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	on := r.Method == http.MethodPost
+	if i := s.delivers(); i != nil {
+		i.Pause(on)
+	}
+	if c := s.cluster.Load(); c != nil {
+		if err := c.Drain(r.Context(), on); err != nil {
+			return fmt.Errorf("tell the other nodes: %w", err)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]bool{"draining": on})
+}
+
+var _ caddy.AdminRouter = NodesAdmin{}

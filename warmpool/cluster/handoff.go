@@ -1,0 +1,231 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// Headers of a call that is handed over. The body is its frame.
+const (
+	pathInvoke     = "/invoke"
+	headerFunction = "Hearth-Function"
+	headerVersion  = "Hearth-Version"
+	headerRevision = "Hearth-Revision"
+	headerRequest  = "Hearth-Request"
+	headerTail     = "Hearth-Tail"
+	headerStreams  = "Hearth-Streams"
+)
+
+// Limits of what nodes send each other.
+const (
+	maxFrame = 8 << 20 // bytes of a call
+	maxPart  = 8 << 20 // bytes of one part of the answer
+)
+
+// Parts of an answer: a byte, the length in four, the bytes.
+const (
+	partStart = 's' // the content type of a stream
+	partChunk = 'c' // a chunk of it
+	partEnd   = 'e' // an end, as JSON
+)
+
+// An end is how a call ended on the other node.
+type end struct {
+	Outcome  environment.Outcome
+	Version  string
+	Payload  []byte
+	Duration time.Duration
+	Streamed bool
+	LogTail  []byte
+}
+
+// ErrBroken says that a call was sent to another node and its answer did not come
+// whole: it may have run.
+var ErrBroken = errors.New("the node that the call was handed to did not answer whole")
+
+// An offers is what nodes said of a thing.
+type offers struct {
+	by    map[string]int
+	until time.Time
+}
+
+// Times of a hand-off.
+const (
+	offersLast = 50 * time.Millisecond
+	shunFor    = 3 * time.Second
+	lookWithin = 20 * time.Millisecond
+)
+
+// leastCost is what a cold start has to cost for another node to be asked.
+const leastCost = 2 * time.Millisecond
+
+// Invoke runs a call on another node if one holds an idle environment. handed says that
+// it did, or may have; else the call has not begun.
+func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string, call *environment.Call) (handed bool, err error) {
+	if g.ColdCost() < leastCost {
+		return false, nil
+	}
+	f := g.Function()
+	peer, ok := c.choose(ctx, Thing(f.Name, f.Version))
+	if !ok {
+		return false, nil
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+peer.Address+pathInvoke, bytes.NewReader(call.Frame))
+	if err != nil {
+		return false, nil //nolint:nilerr // an address that is none
+	}
+	header := r.Header
+	header.Set(headerFunction, f.Name)
+	header.Set(headerVersion, f.Version)
+	header.Set(headerRevision, revision)
+	header.Set(headerRequest, call.RequestID)
+	header.Set(headerTail, strconv.FormatBool(call.Tail))
+	header.Set(headerStreams, strconv.FormatBool(call.Stream != nil))
+	answer, err := c.client.Do(r)
+	if err != nil {
+		c.shun(peer)
+		if ctx.Err() != nil {
+			return true, ctx.Err()
+		}
+		if isDial(err) {
+			return false, nil
+		}
+		return true, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		c.count("refused")
+		c.forget(Thing(f.Name, f.Version), peer)
+		return false, nil
+	}
+	if err := readAnswer(answer.Body, call); err != nil {
+		c.count("broken")
+		return true, err
+	}
+	c.count("sent")
+	g.Handed()
+	return true, nil
+}
+
+func (c *Cluster) count(result string) { c.metrics.handed.WithLabelValues(result).Inc() }
+
+// choose finds a node that offers a thing.
+func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
+	now := time.Now()
+	c.mu.Lock()
+	nodes, own := c.nodes, c.self.Process
+	known, ok := c.known[thing]
+	c.mu.Unlock()
+	if len(nodes) < 2 {
+		return state.Node{}, false
+	}
+	if !ok || now.After(known.until) {
+		look, cancel := context.WithTimeout(ctx, lookWithin)
+		by, err := c.Nodes.Offers(look, thing)
+		cancel()
+		if err != nil {
+			by = nil // asked again in a moment, and not by each call
+		}
+		known = offers{by, now.Add(offersLast)}
+		c.mu.Lock()
+		if len(c.known) > maxKnown {
+			clear(c.known)
+		}
+		c.known[thing] = known
+		c.mu.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var best state.Node
+	most := 0
+	for _, n := range nodes {
+		if n.Process == own || n.Draining || now.Before(c.shunned[n.Address]) {
+			continue
+		}
+		if ready := known.by[n.Process]; ready > most {
+			best, most = n, ready
+		}
+	}
+	return best, most > 0
+}
+
+const maxKnown = 1 << 14
+
+// shun has a node not asked for a while.
+func (c *Cluster) shun(n state.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.shunned) > maxKnown {
+		clear(c.shunned)
+	}
+	c.shunned[n.Address] = time.Now().Add(shunFor)
+}
+
+// forget has a node not asked for a thing until it is looked for again.
+func (c *Cluster) forget(thing string, n state.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.known[thing]
+	by := make(map[string]int, len(known.by))
+	for process, ready := range known.by {
+		if process != n.Process {
+			by[process] = ready
+		}
+	}
+	c.known[thing] = offers{by, known.until}
+}
+
+// readAnswer puts what the other node answers into the call.
+func readAnswer(body io.Reader, call *environment.Call) error {
+	var head [5]byte
+	for {
+		if _, err := io.ReadFull(body, head[:]); err != nil {
+			return fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		size := binary.BigEndian.Uint32(head[1:])
+		if size > maxPart {
+			return fmt.Errorf("%w: a part of %d bytes", ErrBroken, size)
+		}
+		part := make([]byte, size)
+		if _, err := io.ReadFull(body, part); err != nil {
+			return fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		switch head[0] {
+		case partStart:
+			if call.Stream != nil {
+				call.Streamed = true
+				if err := call.Stream.Start(string(part)); err != nil {
+					return err
+				}
+			}
+		case partChunk:
+			if call.Stream != nil {
+				if err := call.Stream.Write(part); err != nil {
+					return err
+				}
+			}
+		case partEnd:
+			var e end
+			if err := json.Unmarshal(part, &e); err != nil {
+				return fmt.Errorf("%w: %w", ErrBroken, err)
+			}
+			call.Outcome, call.Version, call.Duration, call.Streamed = e.Outcome, e.Version, e.Duration, e.Streamed
+			call.Payload, call.LogTail = append(call.Payload[:0], e.Payload...), e.LogTail
+			return nil
+		default:
+			return fmt.Errorf("%w: a part of kind %d", ErrBroken, head[0])
+		}
+	}
+}

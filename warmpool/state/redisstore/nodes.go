@@ -1,0 +1,100 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// beat says that a node lives.
+//
+//	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life)
+//	ARGV    name, JSON, milliseconds
+//	Output  the JSON of each node that lives
+var beat = redis.NewScript(clock + `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
+	redis.call('ZREM', KEYS[2], name)
+	redis.call('HDEL', KEYS[1], name)
+end
+return redis.call('HVALS', KEYS[1])`)
+
+func (s *Store) nodeKeys() []string {
+	return []string{s.prefix + ":{nodes}:info", s.prefix + ":{nodes}:until"}
+}
+
+// Beat implements state.Nodes.
+func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) ([]state.Node, error) {
+	info, err := json.Marshal(self)
+	if err != nil {
+		return nil, err
+	}
+	values, err := beat.Run(ctx, s.client, s.nodeKeys(), self.Name, info, spanMillis(lasts)).StringSlice()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	var all []state.Node
+	for _, value := range values {
+		var n state.Node
+		if json.Unmarshal([]byte(value), &n) == nil {
+			all = append(all, n)
+		}
+	}
+	slices.SortFunc(all, func(a, b state.Node) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Leave implements state.Nodes.
+func (s *Store) Leave(ctx context.Context, self state.Node) error {
+	keys := s.nodeKeys()
+	pipe := s.client.Pipeline()
+	pipe.HDel(ctx, keys[0], self.Name)
+	pipe.ZRem(ctx, keys[1], self.Name)
+	_, err := pipe.Exec(ctx)
+	return s.explain(err)
+}
+
+// offerLife is how long an offer is kept that its node does not change: what a dead
+// node left goes.
+const offerLife = 24 * time.Hour
+
+// Offer implements state.Nodes.
+func (s *Store) Offer(ctx context.Context, self state.Node, ready map[string]int) error {
+	pipe := s.client.Pipeline()
+	for thing, n := range ready {
+		key := s.key(thing, "ready")
+		if n > 0 {
+			pipe.HSet(ctx, key, self.Process, n)
+			pipe.Expire(ctx, key, offerLife)
+		} else {
+			pipe.HDel(ctx, key, self.Process)
+		}
+	}
+	_, err := pipe.Exec(ctx)
+	return s.explain(err)
+}
+
+// Offers implements state.Nodes.
+func (s *Store) Offers(ctx context.Context, thing string) (map[string]int, error) {
+	values, err := s.client.HGetAll(ctx, s.key(thing, "ready")).Result()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	all := make(map[string]int, len(values))
+	for process, text := range values {
+		if n, err := strconv.Atoi(text); err == nil && n > 0 {
+			all[process] = n
+		}
+	}
+	return all, nil
+}
+
+var _ state.Nodes = (*Store)(nil)
