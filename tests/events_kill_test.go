@@ -122,15 +122,24 @@ func (s *server) kill() {
 	s.mu.Unlock()
 }
 
-// killOften kills the server at random instants of its life, and starts it a last time.
+// killOften kills the server, every third time at a random instant after its start,
+// which may be before it serves, else when it has served for a random time. It is
+// started a last time then.
 func (s *server) killOften() {
 	s.t.Helper()
-	for range kills {
-		time.Sleep(time.Duration(rand.Int64N(int64(900 * time.Millisecond))))
+	serves := func() {
+		s.t.Helper()
+		eventually(s.t, "the server serves after a kill", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+	}
+	for n := range kills {
+		if n%3 != 0 {
+			serves()
+		}
+		time.Sleep(rand.N(600 * time.Millisecond))
 		s.kill()
 		s.spawn()
 	}
-	eventually(s.t, "the server serves after the last kill", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+	serves()
 }
 
 func TestEventsOfAClientSurviveKills(t *testing.T) {
