@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func allScenarios(m machine, s settings) []scenario {
 		burstScenario(m, s.rounds),
 		mixScenario(m, time.Duration(s.seconds)*time.Second),
 	)
-	return append(all, apiScenarios(m, s)...)
+	return append(append(all, apiScenarios(m, s)...), eventScenarios(m, s)...)
 }
 
 // burstScenario sends many calls at once to a cold function that may have few
