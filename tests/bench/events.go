@@ -22,7 +22,7 @@ const (
 )
 
 func eventScenarios(m machine, s settings) []scenario {
-	return []scenario{acceptScenario(m, s, "events accepted", true), acceptScenario(m, s, "events accepted and delivered", false)}
+	return []scenario{acceptScenario(m, s, "events accepted", true), acceptScenario(m, s, "events accepted and delivered", false), latencyScenario(m)}
 }
 
 // newEventStage is a server of its own with a function that takes events, so that its
@@ -80,7 +80,7 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 		if err := sendEvent(ctx, own, fmt.Sprintf(`{"ms":%d}`, map[bool]int{true: 25000, false: 0}[waiting])); err != nil {
 			return nil, err
 		}
-		var perSecond, disk, share, batches, p99 []float64
+		var perSecond, disk, share, batches, p99, cpu []float64
 		failures := 0
 		for range s.rounds {
 			before, err := commitsOf(own)
@@ -103,6 +103,7 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 			failures += got.Failures
 			perSecond, disk, batches = append(perSecond, got.PerSec), append(disk, allowed), append(batches, batch)
 			share, p99 = append(share, got.PerSec/allowed), append(p99, milliseconds(got.P99))
+			cpu = append(cpu, float64(got.CPU)/float64(time.Microsecond))
 		}
 		return []figure{
 			{name, "failures", float64(failures)},
@@ -111,6 +112,7 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 			{name, "share of what the disk allows", median(share)},
 			{name, "events of a commit", median(batches)},
 			{name, "p99, ms", median(p99)},
+			{name, "CPU of the server and its functions, us/event", median(cpu)},
 		}, nil
 	}}
 }
