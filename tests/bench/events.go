@@ -22,7 +22,7 @@ const (
 )
 
 func eventScenarios(m machine, s settings) []scenario {
-	return []scenario{acceptScenario(m, s, "events accepted", true), acceptScenario(m, s, "events accepted and delivered", false), latencyScenario(m)}
+	return []scenario{acceptScenario(m, s, "events accepted", true), acceptScenario(m, s, "events accepted and delivered", false), latencyScenario(m), manyScenario(m)}
 }
 
 // newEventStage is a server of its own with a function that takes events, so that its
