@@ -166,9 +166,7 @@ func (i *Invoker) serve(l *line) {
 		if len(l.leases) == 0 || i.intake.Err() != nil || time.Now().Before(l.until) || l.running > l.most {
 			l.running--
 			i.running--
-			if l.running == 0 && len(l.held) == 0 && time.Now().After(l.until) {
-				delete(i.lines, l.group)
-			}
+			i.tidyLocked(l)
 			i.mu.Unlock()
 			i.nudge()
 			return
@@ -199,7 +197,15 @@ func (i *Invoker) leaseOf(h *held) state.Lease {
 func (i *Invoker) settle(l *line, h *held) {
 	i.mu.Lock()
 	delete(l.held, h)
+	i.tidyLocked(l)
 	i.mu.Unlock()
+}
+
+// tidyLocked forgets a line that has nothing to do. It needs mu.
+func (i *Invoker) tidyLocked(l *line) {
+	if l.running == 0 && len(l.held) == 0 && time.Now().After(l.until) && i.lines[l.group] == l {
+		delete(i.lines, l.group)
+	}
 }
 
 // hold puts an event back to the front of its line and has the line wait, because

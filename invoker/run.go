@@ -38,15 +38,21 @@ type verdict struct {
 func (i *Invoker) run(l *line, h *held) {
 	r := &run{invoker: i, line: l, held: h, attempts: h.Attempts}
 	if err := r.deliver(); err != nil {
-		switch {
-		case errors.Is(err, state.ErrLeaseLost):
-			// Somebody else has it; functions bear to get an event twice.
-			i.Log.Warn("the lease of an event was lost", zap.String("function", l.function), zap.Error(err))
-		case i.work.Err() == nil:
-			i.Log.Error("an event could not be settled: it is delivered again", zap.String("function", l.function), zap.Error(err))
-		}
-		i.settle(l, h)
+		r.unsettled(err)
 	}
+}
+
+// unsettled is for a lease whose end could not be written.
+func (r *run) unsettled(err error) {
+	i, name := r.invoker, zap.String("function", r.line.function)
+	switch {
+	case errors.Is(err, state.ErrLeaseLost):
+		// Somebody else has it; functions bear to get an event twice.
+		i.Log.Warn("the lease of an event was lost", name, zap.Error(err))
+	case i.work.Err() == nil:
+		i.Log.Error("an event could not be settled: it is delivered again", name, zap.Error(err))
+	}
+	i.settle(r.line, r.held)
 }
 
 // deliver returns an error only when the lease could not be settled.
@@ -227,7 +233,24 @@ func (r *run) send(to string, body []byte, letter *Letter) error {
 	}
 }
 
+// done removes the event. The worker does not wait until that would survive a crash,
+// which takes longer than many a function does: how many are on their way is bounded
+// by what may be leased. Ordered events wait, or a crash would have the first one run
+// again after the second.
 func (r *run) done() error {
+	if r.message.Order != "" {
+		return r.remove()
+	}
+	r.invoker.all.Go(func() {
+		if err := r.remove(); err != nil {
+			r.unsettled(err)
+		}
+		r.invoker.nudge() // there is room to lease another
+	})
+	return nil
+}
+
+func (r *run) remove() error {
 	i := r.invoker
 	err := i.Store.Done(i.work, i.leaseOf(r.held))
 	i.settle(r.line, r.held)

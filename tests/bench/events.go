@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,9 +81,13 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 		if err := sendEvent(ctx, own, fmt.Sprintf(`{"ms":%d}`, map[bool]int{true: 25000, false: 0}[waiting])); err != nil {
 			return nil, err
 		}
-		var perSecond, disk, share, batches, p99, cpu []float64
+		var perSecond, disk, share, batches, p99, cpu, delivered []float64
 		failures := 0
 		for range s.rounds {
+			ranBefore, err := eventsRun(ctx, own)
+			if err != nil {
+				return nil, err
+			}
 			before, err := commitsOf(own)
 			if err != nil {
 				return nil, err
@@ -95,6 +100,12 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 			if err != nil {
 				return nil, err
 			}
+			ranAfter, err := eventsRun(ctx, own)
+			if err != nil {
+				return nil, err
+			}
+			delivered = append(delivered, (ranAfter-ranBefore)*got.PerSec/float64(got.Requests))
+			// With delivery the ends of events share the commits.
 			batch := max(1, float64(got.Requests)/float64(max(1, after-before)))
 			allowed, err := diskAllows(ctx, own.folder, batch, 2*time.Second)
 			if err != nil {
@@ -105,7 +116,7 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 			share, p99 = append(share, got.PerSec/allowed), append(p99, milliseconds(got.P99))
 			cpu = append(cpu, float64(got.CPU)/float64(time.Microsecond))
 		}
-		return []figure{
+		figures := []figure{
 			{name, "failures", float64(failures)},
 			{name, "events/s", median(perSecond)},
 			{name, "the disk allows, events/s", median(disk)},
@@ -113,8 +124,26 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 			{name, "events of a commit", median(batches)},
 			{name, "p99, ms", median(p99)},
 			{name, "CPU of the server and its functions, us/event", median(cpu)},
-		}, nil
+		}
+		if !waiting {
+			figures = append(figures, figure{name, "delivered/s meanwhile", median(delivered)})
+		}
+		return figures, nil
 	}}
+}
+
+// eventsRun is how many events a server has handed to functions.
+func eventsRun(ctx context.Context, s *stage) (float64, error) {
+	metrics := call(ctx, http.DefaultClient, s.address[hearthStack]+"/metrics")
+	if metrics.err != nil {
+		return 0, metrics.err
+	}
+	_, rest, found := strings.Cut(metrics.body, "\nhearth_async_event_age_seconds_count{function=\"take\"} ")
+	if !found {
+		return 0, nil // none yet
+	}
+	count, _, _ := strings.Cut(rest, "\n")
+	return strconv.ParseFloat(count, 64)
 }
 
 func sendEvent(ctx context.Context, s *stage, body string) error {
