@@ -2,6 +2,8 @@ package push
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 )
 
 // generic takes any JSON, from a sender with a token or with a signed body. The event
@@ -17,14 +19,17 @@ func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
 	if err := g.verify(r); err != nil {
 		return Delivery{}, err
 	}
-	value, err := decodeJSON(r.Body)
+	fields, err := fieldsOf(r.Body)
 	if err != nil {
 		return Delivery{}, err
 	}
 	e := Event{Payload: r.Body, Source: "generic"}
-	if body, ok := value.(object); ok {
-		if e.Name = str(body, "type"); e.Name == "" {
-			e.Name = str(body, "event")
+	for _, name := range []string{"type", "event"} {
+		if e.Name != "" || len(fields[name]) == 0 || fields[name][0] != '"' {
+			continue
+		}
+		if err := json.Unmarshal(fields[name], &e.Name); err != nil {
+			return Delivery{}, fmt.Errorf("%w: the name of the event: %w", ErrMalformed, err)
 		}
 	}
 	// The name of the header is the one that IETF's draft has for the purpose.

@@ -15,12 +15,8 @@ type object = map[string]any
 
 // decodeJSON reads one JSON value that is no deeper than MaxDepth.
 func decodeJSON(body []byte) (any, error) {
-	if !utf8.Valid(body) {
-		// encoding/json would replace the bytes, and name another object by it.
-		return nil, fmt.Errorf("%w: not UTF-8", ErrMalformed)
-	}
-	if tooDeep(body) {
-		return nil, fmt.Errorf("%w: nested more than %d levels deep", ErrMalformed, MaxDepth)
+	if err := checkText(body); err != nil {
+		return nil, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -36,6 +32,41 @@ func decodeJSON(body []byte) (any, error) {
 		return nil, fmt.Errorf("%w: something follows the JSON value", ErrMalformed)
 	}
 	return value, nil
+}
+
+// fieldsOf returns the fields of an object, as they are, and none of any other value: a
+// source that hands on the body need not build what is in it.
+func fieldsOf(body []byte) (map[string]json.RawMessage, error) {
+	if err := checkText(body); err != nil {
+		return nil, err
+	}
+	text := bytes.TrimLeft(body, " \t\r\n")
+	switch {
+	case len(text) == 0:
+		return nil, fmt.Errorf("%w: an empty body", ErrMalformed)
+	case text[0] != '{':
+		if !json.Valid(body) {
+			return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
+		}
+		return nil, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("%w: not JSON: %w", ErrMalformed, err)
+	}
+	return fields, nil
+}
+
+// checkText refuses what no source takes.
+func checkText(body []byte) error {
+	if !utf8.Valid(body) {
+		// encoding/json would replace the bytes, and name another object by it.
+		return fmt.Errorf("%w: not UTF-8", ErrMalformed)
+	}
+	if tooDeep(body) {
+		return fmt.Errorf("%w: nested more than %d levels deep", ErrMalformed, MaxDepth)
+	}
+	return nil
 }
 
 func decodeObject(body []byte) (object, error) {
