@@ -21,9 +21,9 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api] [FLAGS]
-                    build, then the benchmark, or its cold starts or the Lambda
-                    API alone; --help shows its flags
+  bench [cold|api|events] [FLAGS]
+                    build, then the benchmark, or its cold starts, the Lambda API
+                    or its events alone; --help shows its flags
   help              this text
 
 On Debian and Ubuntu what a command needs is installed when it is missing (as root,

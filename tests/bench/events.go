@@ -19,7 +19,6 @@ const (
 	eventSize         = 1024
 	eventsConnections = 64
 	eventsWanted      = 8000 // a second, unless half of what the disk allows is less
-	eventsGroup       = "events"
 )
 
 func eventScenarios(m machine, s settings) []scenario {

@@ -29,6 +29,8 @@ func judge(r report) []goal {
 		goals = append(goals, goal{"one Node process, 1 connection, time added over respond, times reverse_proxy's", "<= 0.50", share, share <= 0.5})
 	}
 
+	goals = append(goals, acceptGoals(r)...)
+
 	for _, limit := range []struct {
 		scenario, figure string
 		most             float64
@@ -56,6 +58,12 @@ func judge(r report) []goal {
 		{"api invoke", "failures", 0},
 		{"api create", "1 MB to Active, p50, ms", 50},
 		{"api list", "first page, p50, ms", 10},
+		{"events accepted", "failures", 0},
+		{"events accepted and delivered", "failures", 0},
+		{"event latency", "request to the function's start, p50, ms", 5},
+		{"a million events", "memory growth once idle, MB", 100},
+		{"a million events", "restart, start to the first answer, ms", 2000},
+		{"a million events", "restart after a kill, start to the first answer, ms", 2000},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
@@ -69,6 +77,28 @@ func judge(r report) []goal {
 	for _, f := range r.Figures {
 		if f.Scenario == "api invoke" && f.Name == apiShare {
 			goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= 0.50", f.Value, f.Value >= 0.5})
+		}
+	}
+	return goals
+}
+
+// acceptGoals judge how many events are accepted: so many, or half of what the disk
+// allows if that is less.
+func acceptGoals(r report) (goals []goal) {
+	value := func(scenario, name string) (float64, bool) {
+		for _, f := range r.Figures {
+			if f.Scenario == scenario && f.Name == name {
+				return f.Value, true
+			}
+		}
+		return 0, false
+	}
+	for _, scenario := range []string{"events accepted", "events accepted and delivered"} {
+		accepted, ok := value(scenario, "events/s")
+		disk, known := value(scenario, "the disk allows, events/s")
+		if ok && known {
+			wanted := min(eventsWanted, disk/2)
+			goals = append(goals, goal{scenario + ": events/s", ">= " + number(wanted), accepted, accepted >= wanted})
 		}
 	}
 	return goals

@@ -10,7 +10,8 @@
 // rounds, and ratios are taken inside a round. The scenarios look at what throughput
 // hides: cold starts, a burst on a cold function, short calls beside a long one.
 //
-// `bench cold` measures the cold starts alone, `bench api` the Lambda API.
+// `bench cold` measures the cold starts alone, `bench api` the Lambda API,
+// `bench events` what becomes of events.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main
@@ -69,14 +70,14 @@ func parseFlags(args []string) (settings, error) {
 	flags.StringVar(&only, "only", "", "measure only the targets and scenarios whose name matches this `regexp`")
 	flags.StringVar(&s.json, "json", "", "`file` for the results as JSON (default tests/bench/results/DATE.json)")
 	flags.StringVar(&s.caddy, "caddy", "bin/caddy", "the Caddy `binary` to measure")
-	if len(args) > 0 && (args[0] == coldGroup || args[0] == apiGroup) {
+	if len(args) > 0 && (args[0] == coldGroup || args[0] == apiGroup || args[0] == eventsGroup) {
 		s.group, args = args[0], args[1:]
 	}
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
 	}
 	if flags.NArg() > 0 {
-		return settings{}, fmt.Errorf("unknown argument %q: the groups are %q and %q, named before the flags", flags.Arg(0), coldGroup, apiGroup)
+		return settings{}, fmt.Errorf("unknown argument %q: the groups are %q, %q and %q, named before the flags", flags.Arg(0), coldGroup, apiGroup, eventsGroup)
 	}
 	if s.rounds < 1 || s.seconds < 1 {
 		return settings{}, errors.New("--rounds and --seconds must be 1 or more")

@@ -48,6 +48,18 @@ func TestColdGroupLeavesOutWarmTargetsAndTheMix(t *testing.T) {
 	}
 }
 
+func TestEventsGroupIsEventsAlone(t *testing.T) {
+	s, err := parseFlags([]string{"events"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := machine{Node: "20.1.0", Python: "3.11.2"}
+	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
+	if len(warm) > 0 || len(scenarios) != 4 {
+		t.Errorf("%d targets and %d scenarios, want none and 4", len(warm), len(scenarios))
+	}
+}
+
 func TestRuntimesAreNamedAsLambdaNamesThem(t *testing.T) {
 	m := machine{Node: firstVersion("v20.20.2\n"), Python: firstVersion("Python 3.11.7\n")}
 	if got := m.nodeRuntime() + " " + m.pythonRuntime(); got != "nodejs20.x python3.11" {

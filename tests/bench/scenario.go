@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -23,10 +22,11 @@ type figure struct {
 	Value    float64 `json:"value"`
 }
 
-// What `bench cold` and `bench api` measure.
+// What `bench cold`, `bench api` and `bench events` measure.
 const (
-	coldGroup = "cold"
-	apiGroup  = "api"
+	coldGroup   = "cold"
+	apiGroup    = "api"
+	eventsGroup = "events"
 )
 
 const (
