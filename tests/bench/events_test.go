@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestAcceptedEventsAreJudgedByTheLesserOfNumberAndDisk(t *testing.T) {
@@ -41,7 +42,7 @@ func TestCommitsAreReadFromTheNewerHead(t *testing.T) {
 
 func TestDiskIsMeasuredAndItsFileRemoved(t *testing.T) {
 	folder := t.TempDir()
-	if got, err := diskAllows(t.Context(), folder, 2.5, 1); err != nil || got <= 0 {
+	if got, err := diskAllows(t.Context(), folder, 2.5, 50*time.Millisecond); err != nil || got <= 0 {
 		t.Errorf("disk allows %v, %v", got, err)
 	}
 	left, err := os.ReadDir(folder)
