@@ -70,11 +70,8 @@ func TestResultsGoToTheDestinationsOfTheCaddyfile(t *testing.T) {
 	for name, to := range destinations {
 		s.configure(m.options()+r.function(s, "next", "")+r.function(s, "f", "async {\n retries 0\n on_success "+to+"\n on_failure "+to+"\n}"),
 			"receive /hooks/* generic {\n open\n}")
-		if s.cmd == nil {
-			s.start()
-		} else {
-			s.reload()
-		}
+		s.stop() // a reload may reset a connection that is being made
+		s.restarted()
 		read := func(n int) string {
 			switch name {
 			case "url":
