@@ -32,6 +32,13 @@ Exit codes: 0 done, 1 refused, 2 wrong arguments, 3 the function failed, 4 no su
 			for _, c := range cli.Commands() {
 				root.AddCommand(cobraCommand(c))
 			}
+			root.Args = cobra.ArbitraryArgs
+			root.RunE = func(command *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return command.Help()
+				}
+				return exit(command, cli.ExitUsage, fmt.Errorf("there is no caddy hearth %s: see caddy help hearth", args[0]))
+			}
 		},
 	})
 }
@@ -42,26 +49,44 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 	if c.Flags != nil {
 		c.Flags(command.Flags())
 	}
-	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		usage := func(caddycmd.Flags) (int, error) { return cli.ExitUsage, err }
-		return caddycmd.WrapCommandFuncForCobra(usage)(command, nil)
-	})
-	command.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
-		if n := flags.NArg(); n < c.Args || n > c.MaxArgs {
-			return cli.ExitUsage, fmt.Errorf("usage: caddy hearth %s", c.Use)
+	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return exit(command, cli.ExitUsage, err) })
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if n := len(args); n < c.Args || n > c.MaxArgs {
+			return exit(command, cli.ExitUsage, fmt.Errorf("usage: caddy hearth %s", c.Use))
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		err := c.Run(ctx, &cli.Context{
-			Flags: flags.FlagSet, Out: os.Stdout, Err: os.Stderr, In: os.Stdin, Getenv: os.Getenv,
+			Flags: command.Flags(), Out: os.Stdout, Err: os.Stderr, In: os.Stdin, Getenv: os.Getenv,
 			Admin: func(address, method, uri string) (*http.Response, error) {
 				return caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
 			},
 			DataDir: filepath.Join(caddy.AppDataDir(), "hearth"),
 			RootCA:  filepath.Join(caddy.AppDataDir(), "pki", "authorities", "local", "root.crt"),
-			Color:   term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "",
+			Color:   colored(),
 		})
-		return cli.ExitCode(err), cli.Explain(err)
-	})
+		return exit(command, cli.ExitCode(err), cli.Explain(err))
+	}
 	return command
+}
+
+func colored() bool { return term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "" }
+
+// exit says what is wrong and has the process end with a code. Caddy's own way writes
+// errors as log lines, which a person at a terminal does not expect of a client.
+func exit(command *cobra.Command, code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := "Error: "
+	if colored() {
+		text = "\x1b[31mError:\x1b[0m "
+	}
+	fmt.Fprintf(os.Stderr, "%s%v\n", text, err)
+	command.SilenceErrors, command.SilenceUsage = true, true
+	if code > cli.ExitFailed {
+		// What Caddy ends the process with a code by; it has no error left to print.
+		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(command, nil)
+	}
+	return err
 }

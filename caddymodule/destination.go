@@ -94,17 +94,31 @@ func (a *App) resolveServices() error {
 	return nil
 }
 
-func (d *destinations) send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
-	missing := func(service string) error {
-		return fmt.Errorf("%w: no %s is configured: set %s in the hearth global option", invoker.ErrNoDestination, service, service)
+// check says whether a destination that is no function can be delivered to.
+func (d *destinations) check(to string) error {
+	for begin, there := range map[string]bool{sqsARN: d.sqs != nil, snsARN: d.sns != nil, s3ARN: d.s3 != nil} {
+		if strings.HasPrefix(to, begin) {
+			if !there {
+				return missingService(strings.Split(begin, ":")[2])
+			}
+			return nil
+		}
 	}
+	return errors.New("it is neither a function, an SQS queue, an SNS topic nor an S3 bucket")
+}
+
+func missingService(name string) error {
+	return fmt.Errorf("%w: no %s is configured: set %s in the hearth global option", invoker.ErrNoDestination, name, name)
+}
+
+func (d *destinations) send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
 	switch {
 	case strings.HasPrefix(to, sqsARN) && d.sqs == nil:
-		return missing("sqs")
+		return missingService("sqs")
 	case strings.HasPrefix(to, sqsARN):
 		return d.sendToQueue(ctx, to, body, letter)
 	case strings.HasPrefix(to, snsARN) && d.sns == nil:
-		return missing("sns")
+		return missingService("sns")
 	case strings.HasPrefix(to, snsARN):
 		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(body))}
 		for name, value := range attributes(letter) {
@@ -116,7 +130,7 @@ func (d *destinations) send(ctx context.Context, to string, body []byte, letter 
 		_, err := d.sns.Publish(ctx, in)
 		return err
 	case strings.HasPrefix(to, s3ARN) && d.s3 == nil:
-		return missing("s3")
+		return missingService("s3")
 	case strings.HasPrefix(to, s3ARN):
 		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
 		return d.s3.Put(ctx, name, prefix+objectName(time.Now().UTC()), body)

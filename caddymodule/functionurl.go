@@ -116,7 +116,7 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 // authorize checks the signature of a request to a URL of AuthType AWS_IAM. Every
 // key that may invoke may call every URL, as it may call Invoke.
 func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Identity, error), error) {
-	check, err := f.verifier.Begin(r)
+	check, err := f.verifier.Begin(r, "lambda")
 	if err != nil {
 		return nil, err
 	}

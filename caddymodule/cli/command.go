@@ -79,7 +79,7 @@ func ExitCode(err error) int {
 		return ExitUsage
 	case errors.As(err, new(functionError)):
 		return ExitFunction
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, new(missingError)):
 		return ExitMissing
 	}
 	return ExitFailed

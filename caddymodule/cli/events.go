@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"text/tabwriter"
 	"time"
 
@@ -154,7 +155,7 @@ func (c *Context) admin(method, path string, query url.Values, into any, text fu
 	}
 	answer, err := c.Admin(address, method, path+"?"+query.Encode())
 	if err != nil {
-		return err
+		return adminError(err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
@@ -165,4 +166,25 @@ func (c *Context) admin(method, path string, query url.Values, into any, text fu
 		return errors.New("the admin endpoint did not answer JSON")
 	}
 	return c.print(json.RawMessage(body), text)
+}
+
+// inAdminError is how Caddy words what its admin endpoint answers.
+var inAdminError = regexp.MustCompile(`HTTP (\d{3}): (\{.*\})`)
+
+// A missingError says that there is no such thing.
+type missingError struct{ text string }
+
+func (e missingError) Error() string { return e.text }
+
+// adminError takes what the endpoint says out of its wrapping.
+func adminError(err error) error {
+	found := inAdminError.FindStringSubmatch(err.Error())
+	var body struct{ Error string }
+	if found == nil || json.Unmarshal([]byte(found[2]), &body) != nil || body.Error == "" {
+		return err
+	}
+	if found[1] == "404" {
+		return missingError{body.Error}
+	}
+	return errors.New(body.Error)
 }

@@ -87,6 +87,10 @@ type Config struct {
 	// in the defaults of its source. nil: mappings are refused.
 	Mapping func(m *registry.Mapping) error
 
+	// Destination says whether this server can deliver to a destination or dead-letter
+	// queue that is no function. nil: it delivers to none.
+	Destination func(arn string) error
+
 	Queue  Queue        // nil: asynchronous invocations are refused
 	Bucket Bucket       // nil: code in a bucket is refused
 	Logs   *logsapi.API // nil: calls of CloudWatch Logs are passed on
@@ -100,11 +104,12 @@ type API struct {
 	Config
 	model *model.Model
 	calls sync.Pool
+	large chan struct{} // holds one for each large body that is being read
 }
 
 // New makes an API.
 func New(c Config) *API {
-	return &API{Config: c, model: model.New(), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
+	return &API{Config: c, model: model.New(), large: make(chan struct{}, largeBodies), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
 }
 
 // Handles says whether a request is for this API: its path is one of Lambda's, its
@@ -204,7 +209,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string) error {
 		x.reset()
 		a.calls.Put(x)
 	}()
-	key, err := a.authorize(w, r, x, route)
+	key, err := a.authorize(w, r, x, "lambda", limitOf(route.Name))
 	if err != nil {
 		return err
 	}
@@ -219,12 +224,17 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string) error {
 }
 
 // authorize verifies a request's signature and reads its body.
-func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, route model.Route) (*sigv4.Key, error) {
-	check, err := a.Verifier.Begin(r)
+func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, service string, limit int64) (*sigv4.Key, error) {
+	check, err := a.Verifier.Begin(r, service)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.readBody(w, r, limitOf(route.Name)); err != nil {
+	done, err := a.readLarge(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := x.readBody(w, r, limit); err != nil {
 		return nil, err
 	}
 	return check.Finish(x.body)
@@ -255,7 +265,7 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		x.reset()
 		a.calls.Put(x)
 	}()
-	key, err := a.authorize(w, r, x, model.Route{Operation: &model.Operation{Name: "Logs"}})
+	key, err := a.authorize(w, r, x, "logs", maxOther)
 	if err != nil {
 		return err
 	}

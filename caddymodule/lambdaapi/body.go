@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
@@ -43,6 +44,28 @@ func (x *exchange) reset() {
 	}
 }
 
+// Whoever knows the ID of a key, which is no secret, may have a body read before its
+// signature is found to be wrong, for that needs the body. So few large ones are read
+// at once, and none slowly.
+const (
+	largeBody   = 8 << 20 // bytes, above the largest event
+	largeBodies = 4       // at once
+	readPause   = 30 * time.Second
+)
+
+// readLarge waits for its turn to read a body, if that may be large.
+func (a *API) readLarge(r *http.Request, limit int64) (done func(), err error) {
+	if limit <= largeBody || r.ContentLength >= 0 && r.ContentLength <= largeBody {
+		return func() {}, nil
+	}
+	select {
+	case a.large <- struct{}{}:
+		return func() { <-a.large }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
 // readBody reads the whole body.
 func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.Body == nil || r.Body == http.NoBody {
@@ -50,6 +73,11 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, limit int64)
 	}
 	if r.ContentLength > limit {
 		return tooLarge(limit)
+	}
+	control := http.NewResponseController(w)
+	deadlines := r.ContentLength < 0 || r.ContentLength > maxOther // a small one comes with its header, mostly
+	if deadlines {
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }() // for the next request of the connection
 	}
 	// What the header says may be a lie, but only up to the limit.
 	if n := int(r.ContentLength); n > cap(x.body) && n <= 1<<20 {
@@ -59,6 +87,9 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, limit int64)
 	for {
 		if len(x.body) == cap(x.body) {
 			x.body = append(x.body, 0)[:len(x.body)]
+		}
+		if deadlines {
+			_ = control.SetReadDeadline(time.Now().Add(readPause)) // where the connection knows none there is none
 		}
 		n, err := body.Read(x.body[len(x.body):cap(x.body)])
 		x.body = x.body[:len(x.body)+n]

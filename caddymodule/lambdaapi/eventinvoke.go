@@ -89,6 +89,18 @@ func (a *API) putEventInvoke(r *request, in *eventInvokeInput, update bool) (*ev
 	return a.eventInvokeOf(f, &c), nil
 }
 
+// checkDestination refuses what nothing would be delivered to.
+func (a *API) checkDestination(arn string) error {
+	err := errors.New("this server delivers to functions only")
+	if a.Destination != nil {
+		err = a.Destination(arn)
+	}
+	if err != nil {
+		return invalid("The destination " + arn + " is not supported: " + err.Error() + ".")
+	}
+	return nil
+}
+
 // checkDestinations holds destinations that are functions to those that are here.
 func (a *API) checkDestinations(r *request, f reference, d *destinationConfig) error {
 	if d == nil {
@@ -99,8 +111,11 @@ func (a *API) checkDestinations(r *request, f reference, d *destinationConfig) e
 			continue
 		}
 		target, err := a.find(to.Destination, "")
-		if err != nil {
-			continue // a queue's, a topic's ...
+		if err != nil { // a queue's, a topic's ...
+			if err := a.checkDestination(to.Destination); err != nil {
+				return err
+			}
+			continue
 		}
 		if target.name == f.name {
 			return invalid("You can't specify the function as a destination for itself.")

@@ -93,8 +93,9 @@ func newWorld(t testing.TB, change ...func(*lambdaapi.Config)) *world {
 		},
 		URL:     func(id string) string { return "https://" + id + ".lambda-url.example.com/" },
 		LinkKey: []byte("key"), Concurrency: 1000,
-		Mapping: func(*registry.Mapping) error { return nil },
-		Queue:   w.pushed, Logs: logsapi.New(logStore, function.DefaultAccount, zap.NewNop()), Log: zap.NewNop(),
+		Mapping:     func(*registry.Mapping) error { return nil },
+		Destination: func(string) error { return nil },
+		Queue:       w.pushed, Logs: logsapi.New(logStore, function.DefaultAccount, zap.NewNop()), Log: zap.NewNop(),
 	}
 	for _, f := range change {
 		f(&config)

@@ -113,6 +113,11 @@ func (a *API) checkVersion(r *request, v *registry.Version) error {
 	} else if len(v.Environment) > 0 && len(measured) > function.MaxEnvironmentBytes {
 		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: " + string(measured))
 	}
+	if v.DeadLetterTarget != "" {
+		if err := a.checkDestination(v.DeadLetterTarget); err != nil {
+			return err
+		}
+	}
 	f, err := v.Function(func(registry.Code) string { return "/" })
 	if err != nil {
 		return err

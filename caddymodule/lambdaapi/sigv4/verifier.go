@@ -113,9 +113,9 @@ type Check struct {
 	payload   string // the hash that is signed: the header's; "" for the body's
 }
 
-// Begin checks all about a signature that does not need the body. Errors are of
-// type *Error.
-func (v *Verifier) Begin(r *http.Request) (*Check, error) {
+// Begin checks all about a signature for a service that does not need the body. Errors
+// are of type *Error.
+func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 	s, err := parse(r)
 	if err != nil {
 		return nil, err
@@ -130,8 +130,8 @@ func (v *Verifier) Begin(r *http.Request) (*Check, error) {
 	switch {
 	case s.region != v.region:
 		return nil, invalid("Credential should be scoped to a valid region. ")
-	case c.service < 0:
-		return nil, invalid("Credential should be scoped to correct service: '" + v.services[0] + "'. ")
+	case c.service < 0 || s.service != service:
+		return nil, invalid("Credential should be scoped to correct service: '" + service + "'. ")
 	case s.day != s.time[:dayLength]:
 		return nil, invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
 			s.day + "' != '" + s.time[:dayLength] + "', from '" + s.time + "'.")

@@ -48,7 +48,7 @@ func verifier(t testing.TB, change ...func(*sigv4.Config)) *sigv4.Verifier {
 }
 
 func verify(v *sigv4.Verifier, r *http.Request, body string) (*sigv4.Key, error) {
-	check, err := v.Begin(r)
+	check, err := v.Begin(r, serviceOf(r))
 	if err != nil {
 		return nil, err
 	}
@@ -397,7 +397,7 @@ func BenchmarkVerify(b *testing.B) {
 	payload := []byte(body)
 	b.ReportAllocs()
 	for b.Loop() {
-		check, err := v.Begin(r)
+		check, err := v.Begin(r, serviceOf(r))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -414,7 +414,36 @@ func ExampleVerifier() {
 		return
 	}
 	r := httptest.NewRequest("GET", "/2015-03-31/functions", nil)
-	_, err = v.Begin(r)
+	_, err = v.Begin(r, serviceOf(r))
 	fmt.Println(err)
 	// Output: MissingAuthenticationTokenException: Missing Authentication Token
+}
+
+// serviceOf is the service that a test's request is for: the one it is signed for, if
+// there is such a one.
+func serviceOf(r *http.Request) string {
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if scope == "" {
+		scope = r.URL.Query().Get("X-Amz-Credential")
+	}
+	parts := strings.Split(scope, "/")
+	if len(parts) >= 5 && (parts[3] == "logs" || parts[3] == "service") {
+		return parts[3]
+	}
+	return "lambda"
+}
+
+func TestASignatureForOneServiceIsNoneForAnother(t *testing.T) {
+	v, err := sigv4.New(sigv4.Config{Keys: []sigv4.Key{{ID: "AKIAKEY", Secret: "0123456789abcdef"}}, Region: "us-east-1", Services: []string{"lambda", "logs"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "http://localhost/2015-03-31/functions/", nil)
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAKEY/20261123/us-east-1/logs/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
+	r.Header.Set("X-Amz-Date", "20261123T000000Z")
+	_, err = v.Begin(r, "lambda")
+	var refused *sigv4.Error
+	if !errors.As(err, &refused) || !strings.Contains(refused.Message, "correct service: 'lambda'") {
+		t.Errorf("%v", err)
+	}
 }
