@@ -51,7 +51,7 @@ func TestSignedPostIsGoodMoreThanOnce(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 		}
-		check, err := verifier.Begin(r)
+		check, err := verifier.Begin(r, "lambda")
 		if err == nil {
 			_, err = check.Finish([]byte(body))
 		}
