@@ -68,12 +68,20 @@ type Store struct {
 	output   bytes.Buffer  // of the process; to be read when it has exited
 }
 
+var minio = program{"minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"}
+
+// MinIO is the path of the program, which is built if it is not there.
+func MinIO(t testing.TB) string {
+	t.Helper()
+	return minio.path(t)
+}
+
 // StartMinIO starts a MinIO that posts what Notify asks for to webhook, with token as
 // its bearer token. It looks into its queue every 3 s, for what is new and for what could
 // not be delivered.
 func StartMinIO(t testing.TB, webhook, token string) *Store {
 	t.Helper()
-	p := program{"minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"}
+	p := minio
 	address, folder := freeAddress(t), t.TempDir()
 	command := exec.Command(p.path(t), "server", "--quiet", "--address", address, filepath.Join(folder, "data"))
 	command.Env = append(os.Environ(),
