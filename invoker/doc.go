@@ -27,6 +27,12 @@
 // to be tried again keeps its place, so that those behind wait; the pause is kept in
 // memory and ends early when the process does.
 //
+// # Destinations
+//
+// What a destination is to have and does not take is a note of the event, which waits for
+// it in its group like any other: the function does not run again, and no other event
+// waits for a destination that is away.
+//
 // # At least once
 //
 // An event is Done after its function has answered and its destination has it. Who

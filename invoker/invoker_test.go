@@ -454,13 +454,46 @@ func TestAFailedDestinationKeepsTheEventAside(t *testing.T) {
 		w.refuse = errors.New("503")
 		w.start()
 		w.push("f", `{}`)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(20 * time.Minute)
 		w.mu.Lock()
 		sent := len(w.sent)
 		w.mu.Unlock()
 		page, _, err := w.Events(t.Context(), "f", true, "", 10)
-		if err != nil || len(page) != 1 || page[0].Condition != "DestinationFailed" || sent != 4 || len(w.ran()) != 1 {
+		if err != nil || len(page) != 1 || page[0].Condition != "DestinationFailed" || sent != 6 || len(w.ran()) != 1 {
 			t.Errorf("dead %+v %v, %d sent, %d ran", page, err, sent, len(w.ran()))
+		}
+	})
+}
+
+func TestADestinationThatIsAwayHoldsUpNothingAndGetsTheRecordLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.settings["f"] = invoker.Settings{MaxAge: time.Hour, OnSuccess: "arn:success"}
+		w.refuse = errors.New("503")
+		w.start()
+		began := time.Now()
+		for n := range 20 { // more than workers
+			w.push("f", fmt.Sprintf(`{"n":%d}`, n))
+		}
+		time.Sleep(500 * time.Millisecond)
+		if n := len(w.ran()); n != 20 {
+			t.Errorf("%d of 20 ran after %s", n, time.Since(began))
+		}
+		w.mu.Lock()
+		w.refuse, w.sent = nil, nil
+		w.mu.Unlock()
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.sent) != 20 || len(w.calls) != 20 {
+			t.Errorf("%d records were delivered, %d calls ran, want 20 each", len(w.sent), len(w.calls))
+		}
+		for _, d := range w.sent {
+			var r invoker.Record
+			if err := json.Unmarshal([]byte(d.body), &r); err != nil || r.RequestContext.ApproximateInvokeCount != 1 || string(r.ResponsePayload) != `{"ok":true}` || r.ResponseContext.ExecutedVersion != "$LATEST" {
+				t.Errorf("record %s %v", d.body, err)
+			}
 		}
 	})
 }
@@ -475,7 +508,7 @@ func TestADestinationThatThereIsNoneOfIsTriedOnce(t *testing.T) {
 		w.push("f", `{}`)
 		time.Sleep(time.Second)
 		page, _, err := w.Events(t.Context(), "f", true, "", 10)
-		if err != nil || len(page) != 1 || page[0].Error != "arn:success: out of reach: no sqs" {
+		if err != nil || len(page) != 1 || page[0].Error != "destination: arn:success: out of reach: no sqs" {
 			t.Errorf("dead %+v, %v", page, err)
 		}
 	})

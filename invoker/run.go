@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -66,6 +65,9 @@ func (r *run) deliver() error {
 	if r.settings, err = i.Book.Settings(i.work, m.Function, m.Qualifier); err != nil {
 		return r.unavailable(err)
 	}
+	if p := readPending(r.held.Note); p != nil {
+		return r.resume(p)
+	}
 	if time.Since(m.Accepted) > r.settings.MaxAge {
 		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
 	}
@@ -77,7 +79,7 @@ func (r *run) deliver() error {
 	r.answered = true
 	r.attempts++
 	if r.call.Outcome == environment.OutcomeResult {
-		return r.succeed()
+		return r.finish(ConditionSuccess, "")
 	}
 	if r.attempts > r.settings.MaxRetries {
 		return r.fail(ConditionRetries, errorMessage(r.call.Payload))
@@ -156,81 +158,10 @@ func (r *run) again(delay time.Duration) error {
 	return err
 }
 
-// succeed hands on what the function returned.
-func (r *run) succeed() error {
-	if to := r.settings.OnSuccess; to != "" {
-		body, err := r.record(ConditionSuccess)
-		if err == nil {
-			err = r.send(to, body, nil)
-		}
-		if err != nil {
-			return r.bury(verdict{Condition: "DestinationFailed", Error: err.Error()})
-		}
-	}
-	return r.done()
-}
-
 // fail gives an event up: to where its function wants it, or aside.
 func (r *run) fail(condition, reason string) error {
-	i := r.invoker
-	i.metrics.dropped.WithLabelValues(r.message.Function, condition).Inc()
-	kept := false
-	if to := r.settings.DeadLetter; to != "" {
-		letter := &Letter{RequestID: r.message.RequestID, ErrorCode: 200, ErrorMessage: cut(reason, 1<<10)}
-		if err := r.send(to, r.message.Payload, letter); err != nil {
-			return r.bury(verdict{condition, "dead-letter queue: " + err.Error()})
-		}
-		kept = true
-	}
-	if to := r.settings.OnFailure; to != "" {
-		body, err := r.record(condition)
-		if err == nil {
-			err = r.send(to, body, nil)
-		}
-		if err != nil {
-			return r.bury(verdict{condition, "destination: " + err.Error()})
-		}
-		kept = true
-	}
-	if kept {
-		return r.done()
-	}
-	return r.bury(verdict{condition, reason})
-}
-
-// Deliveries to a destination that fail are tried again before the event is buried.
-const (
-	sendAttempts = 4
-	sendPause    = time.Second
-	sendTimeout  = 30 * time.Second
-)
-
-var errNoSender = errors.New("this server delivers to no destinations")
-
-func (r *run) send(to string, body []byte, letter *Letter) error {
-	i := r.invoker
-	if i.Sender == nil {
-		return errNoSender
-	}
-	pause := sendPause
-	for attempt := 1; ; attempt++ {
-		ctx, cancel := context.WithTimeout(i.work, sendTimeout)
-		err := i.Sender.Send(ctx, to, body, letter)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
-		if attempt == sendAttempts || errors.Is(err, ErrNoDestination) {
-			return fmt.Errorf("%s: %w", to, err)
-		}
-		select {
-		case <-time.After(pause):
-			pause *= 4
-		case <-i.work.Done():
-			return i.work.Err()
-		}
-	}
+	r.invoker.metrics.dropped.WithLabelValues(r.message.Function, condition).Inc()
+	return r.finish(condition, reason)
 }
 
 // done removes the event. The worker does not wait until that would survive a crash,

@@ -1,0 +1,148 @@
+package invoker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// A pending says of an event that its function is done with it, and that a destination
+// does not have it yet. It is the event's note meanwhile: a destination that is away holds
+// up no other event, and the function does not run again.
+type pending struct {
+	Condition string          `json:"condition"`
+	Reason    string          `json:"reason,omitempty"`
+	Tries     int             `json:"tries"`
+	Lettered  bool            `json:"lettered,omitempty"` // the dead-letter queue has it
+	Answered  bool            `json:"answered,omitempty"`
+	Version   string          `json:"version,omitempty"`
+	Response  json.RawMessage `json:"response,omitempty"`
+}
+
+// note is how a pending is kept apart from a verdict.
+type note struct {
+	Pending *pending `json:"pending,omitempty"`
+}
+
+// Deliveries to a destination that fail are tried again, after these pauses, before the
+// event is buried.
+var handoverPauses = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+
+// handoverTimeout bounds one delivery.
+const handoverTimeout = 30 * time.Second
+
+// maxResponse is how much of a response a note keeps; a note has 64 KB at most. What is
+// larger is left out of the record when its destination was away at first.
+const maxResponse = 48 << 10
+
+var errNoSender = fmt.Errorf("%w: this server delivers to no destinations", ErrNoDestination)
+
+// readPending is what the note of an event says is to be handed over.
+func readPending(text []byte) *pending {
+	var n note
+	if len(text) == 0 || json.Unmarshal(text, &n) != nil {
+		return nil
+	}
+	return n.Pending
+}
+
+// resume hands an event over whose destination was away.
+func (r *run) resume(p *pending) error {
+	r.answered = p.Answered
+	r.call = environment.NewCall()
+	r.call.Version, r.call.Payload = p.Version, p.Response
+	return r.handOver(p)
+}
+
+// finish hands the event over as its function's settings say, for the first time.
+func (r *run) finish(condition, reason string) error {
+	p := &pending{Condition: condition, Reason: cut(reason, 4<<10), Answered: r.answered}
+	if r.call != nil {
+		p.Version = r.call.Version
+		if len(r.call.Payload) <= maxResponse && json.Valid(r.call.Payload) {
+			p.Response = r.call.Payload
+		}
+	}
+	return r.handOver(p)
+}
+
+// handOver brings the event to all that are to have it, removes it then, and puts it
+// aside when nobody is.
+func (r *run) handOver(p *pending) error {
+	kept := p.Condition == ConditionSuccess
+	if to := r.settings.DeadLetter; to != "" && p.Condition != ConditionSuccess {
+		kept = true
+		if !p.Lettered {
+			letter := &Letter{RequestID: r.message.RequestID, ErrorCode: 200, ErrorMessage: cut(p.Reason, 1<<10)}
+			if err := r.send(to, r.message.Payload, letter); err != nil {
+				return r.postpone(p, fmt.Errorf("dead-letter queue: %w", err))
+			}
+			p.Lettered = true
+		}
+	}
+	to := r.settings.OnFailure
+	if p.Condition == ConditionSuccess {
+		to = r.settings.OnSuccess
+	}
+	if to != "" {
+		kept = true
+		body, err := r.record(p.Condition)
+		if err == nil {
+			err = r.send(to, body, nil)
+		}
+		if err != nil {
+			return r.postpone(p, fmt.Errorf("destination: %w", err))
+		}
+	}
+	if kept {
+		return r.done()
+	}
+	return r.bury(verdict{p.Condition, p.Reason})
+}
+
+// postpone has the event handed over later, or aside if that is no use any more.
+func (r *run) postpone(p *pending, failure error) error {
+	i := r.invoker
+	if i.work.Err() != nil {
+		return nil // the process ends, and so does the lease
+	}
+	if p.Tries == len(handoverPauses) || errors.Is(failure, ErrNoDestination) {
+		condition := p.Condition
+		if condition == ConditionSuccess {
+			condition = "DestinationFailed"
+		}
+		return r.bury(verdict{condition, failure.Error()})
+	}
+	pause := handoverPauses[p.Tries]
+	p.Tries++
+	text, err := json.Marshal(note{p})
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	r.held.At, r.held.Attempts, r.held.Note = time.Now().Add(pause), r.attempts, text
+	lease := r.held.Lease
+	i.mu.Unlock()
+	err = i.Store.Retry(i.work, lease)
+	i.settle(r.line, r.held)
+	i.nudge() // the dispatcher learns when it is due
+	return err
+}
+
+func (r *run) send(to string, body []byte, letter *Letter) error {
+	i := r.invoker
+	if i.Sender == nil {
+		return errNoSender
+	}
+	ctx, cancel := context.WithTimeout(i.work, handoverTimeout)
+	defer cancel()
+	if err := i.Sender.Send(ctx, to, body, letter); err != nil {
+		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
+		return fmt.Errorf("%s: %w", to, err)
+	}
+	return nil
+}
