@@ -17,6 +17,7 @@ import (
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool"
@@ -53,7 +54,25 @@ func (s *storage) Send(ctx context.Context, to string, body []byte, letter *invo
 	case strings.HasPrefix(to, "https://"), strings.HasPrefix(to, "http://"):
 		return sendToURL(ctx, to, body)
 	}
-	return a.services.send(ctx, to, body, letter)
+	err := a.services.send(ctx, to, body, letter)
+	if isGone(err) {
+		return fmt.Errorf("%w: %w", invoker.ErrNoDestination, err)
+	}
+	return err
+}
+
+// isGone says whether a service told that what is sent to is not there: trying again is no
+// use, while all else, a refusal of the credentials included, may be mended meanwhile.
+func isGone(err error) bool {
+	var refused smithy.APIError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.ErrorCode() {
+	case "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "NotFoundException", "NoSuchBucket":
+		return true
+	}
+	return false
 }
 
 // destinations are the services that destinations are at; nil: not configured.

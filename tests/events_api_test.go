@@ -108,14 +108,14 @@ func TestDeadLetterQueueGetsTheEventOfAFailedFunction(t *testing.T) {
 }
 
 func TestDeadEventsOfDestinationsThatFailAreReplayed(t *testing.T) {
-	r := newRecorder(t)
-	a := newAPI(t, "", "")
+	m, r := startMoto(t), newRecorder(t)
+	a := newAPI(t, m.options(), "")
 	r.tell(a, "f")
-	a.eventConfig("f", "", "", "arn:aws:sqs:us-east-1:000000000000:nowhere") // no sqs is configured
+	a.eventConfig("f", "", "", "arn:aws:sqs:us-east-1:000000000000:nowhere")
 	r.failing("f", true)
 	a.event("f", `{"n":1}`)
 	eventually(t, "the event is kept aside", func() bool { return len(a.events("?dead=true")) == 1 })
-	if e := a.events("?dead=true")[0]; !strings.Contains(e.Error, "no sqs is configured") {
+	if e := a.events("?dead=true")[0]; !strings.Contains(e.Error, "nowhere") {
 		t.Errorf("it is kept aside as %+v", e)
 	}
 	r.failing("f", false)

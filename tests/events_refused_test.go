@@ -87,7 +87,7 @@ func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
 		"no function":      {"POST", "/generic/", bearer, `{}`, 404, "names it"},
 		"odd function":     {"POST", "/generic/a%20b", bearer, `{}`, 404, "names it"},
 		"not JSON":         {"POST", "/generic/f", bearer, `{"a":`, 400, "not JSON"},
-		"two values":       {"POST", "/generic/f", bearer, `{} {}`, 400, "something follows"},
+		"two values":       {"POST", "/generic/f", bearer, `{} {}`, 400, "after top-level value"},
 		"empty":            {"POST", "/generic/f", bearer, ``, 400, "empty body"},
 		"not UTF-8":        {"POST", "/generic/f", bearer, "\"\xff\"", 400, "not UTF-8"},
 		"nothing of S3":    {"POST", "/s3/f", bearer, `{"Records":7}`, 400, ""},
