@@ -117,6 +117,11 @@ type App struct {
 	SQS *Service `json:"sqs,omitempty"`
 	SNS *Service `json:"sns,omitempty"`
 
+	// Where the Kinesis streams and the streams of DynamoDB tables are that event source
+	// mappings name; SQS queues are at sqs. Default: at AWS.
+	Kinesis  *Service `json:"kinesis,omitempty"`
+	DynamoDB *Service `json:"dynamodb,omitempty"`
+
 	ctx       caddy.Context
 	log       *zap.Logger
 	functions map[string]*function.Function

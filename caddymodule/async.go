@@ -95,7 +95,7 @@ func (s *storage) deliverBy(a *App) error {
 	s.current.Store(a)
 	if s.invoker != nil {
 		s.invoker.Reconfigure(a.Async.limits())
-		return a.registerMetrics(s.invoker.Metrics())
+		return errors.Join(a.registerMetrics(s.invoker.Metrics()), a.registerMetrics(s.puller.Metrics()))
 	}
 	i, err := invoker.New(context.Background(), invoker.Config{
 		Store: s.records, Runner: s, Book: s, Sender: s, Account: a.account(), Log: a.log, Limits: a.Async.limits(),
@@ -107,7 +107,10 @@ func (s *storage) deliverBy(a *App) error {
 		return err
 	}
 	s.invoker = i
-	return a.registerMetrics(i.Metrics())
+	if err := s.pullBy(a); err != nil {
+		return err
+	}
+	return errors.Join(a.registerMetrics(i.Metrics()), a.registerMetrics(s.puller.Metrics()))
 }
 
 func (a *App) registerMetrics(c prometheus.Collector) error {

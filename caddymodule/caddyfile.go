@@ -66,7 +66,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //			region     <name>
 //			access_key <id> <secret>
 //		}
-//		sqs|sns|gateway {
+//		sqs|sns|kinesis|dynamodb|gateway {
 //			...
 //		}
 //		async {
@@ -136,6 +136,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = text(d, &a.Node)
 		case "peer_address":
 			err = text(d, &a.PeerAddress)
+		case "kinesis":
+			a.Kinesis = new(Service)
+			err = a.Kinesis.unmarshal(d)
+		case "dynamodb":
+			a.DynamoDB = new(Service)
+			err = a.DynamoDB.unmarshal(d)
 		case "gateway":
 			a.Gateway = new(Service)
 			err = a.Gateway.unmarshal(d)
@@ -150,7 +156,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, gateway, async, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, gateway, async, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -103,6 +103,13 @@ func (a *App) resolveServices() error {
 		}
 		a.services.sqs = c.sqs()
 	}
+	for name, service := range map[string]*Service{"kinesis": a.Kinesis, "dynamodb": a.DynamoDB} {
+		if service != nil {
+			if _, err := service.resolve(); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
 	if a.SNS != nil {
 		c, err := a.SNS.resolve()
 		if err != nil {

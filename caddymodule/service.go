@@ -3,8 +3,10 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -60,8 +62,18 @@ func (c *connection) base() *string {
 	return aws.String(c.endpoint.String())
 }
 
-// Retrieve implements aws.CredentialsProvider.
-func (c *connection) Retrieve(context.Context) (aws.Credentials, error) { return c.credentials, nil }
+// Retrieve implements aws.CredentialsProvider: the key that is configured, or that of
+// the environment.
+func (c *connection) Retrieve(context.Context) (aws.Credentials, error) {
+	if c.credentials.AccessKeyID != "" {
+		return c.credentials, nil
+	}
+	own := aws.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
+	if own.AccessKeyID == "" {
+		return own, errors.New("no access key: set access_key in the option of the service, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the server's environment")
+	}
+	return own, nil
+}
 
 func (c *connection) sqs() *sqs.Client {
 	return sqs.New(sqs.Options{Region: c.region, BaseEndpoint: c.base(), Credentials: c})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -42,6 +43,7 @@ type storage struct {
 	shared   bool       // with other nodes, by Redis
 	registry *registry.Registry
 	invoker  *invoker.Invoker // nil until the first Start
+	puller   *pull.Engine     // likewise
 	// inUse is that another process has the state: this one may check a
 	// configuration, as `caddy validate` does beside a server, and not start.
 	inUse error
@@ -215,6 +217,9 @@ func (s *storage) Destruct() error {
 	s.stop()
 	if s.done != nil {
 		<-s.done
+	}
+	if s.puller != nil {
+		s.puller.Close()
 	}
 	if c := s.cluster.Load(); c != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

@@ -1,0 +1,165 @@
+package pull
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+)
+
+// A record is one of a source, as a function gets it.
+type record struct {
+	id      string          // as batchItemFailures names it
+	event   json.RawMessage // one element of Records
+	filters json.RawMessage // what filter patterns see: event with its body decoded
+	at      time.Time       // when it came into the source
+}
+
+// maxEvent is how much of an event a batch may make, in bytes.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+const maxEvent = 6 << 20
+
+// fits is how many of the records make one event: as many as one may hold, at least one
+// and at most limit.
+func fits(records []record, limit int) int {
+	size := len(`{"Records":[]}`)
+	for n := range records {
+		if size += len(records[n].event) + 1; n == limit || n > 0 && size > maxEvent {
+			return n
+		}
+	}
+	return len(records)
+}
+
+// A batcher invokes a mapping's function with batches.
+type batcher struct {
+	engine  *Engine
+	mapping registry.Mapping
+	filters []*pattern.Pattern
+	partial bool // ReportBatchItemFailures
+}
+
+func newBatcher(e *Engine, m registry.Mapping) (*batcher, error) {
+	b := &batcher{engine: e, mapping: m, partial: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
+	for _, text := range m.Filters {
+		p, err := pattern.Parse([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("filter: %w", err)
+		}
+		b.filters = append(b.filters, p)
+	}
+	return b, nil
+}
+
+// size is how many records a batch has at most.
+func (b *batcher) size() int {
+	if b.mapping.BatchSize == nil {
+		return 10
+	}
+	return *b.mapping.BatchSize
+}
+
+// window is how long a batch is gathered.
+func (b *batcher) window() time.Duration {
+	if b.mapping.MaximumBatchingWindowInSeconds == nil {
+		return 0
+	}
+	return time.Duration(*b.mapping.MaximumBatchingWindowInSeconds) * time.Second
+}
+
+// wants reports whether a filter takes a record; without filters all are taken.
+func (b *batcher) wants(r *record) bool {
+	if len(b.filters) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.filters, func(p *pattern.Pattern) bool {
+		ok, err := p.Match(r.filters)
+		return err == nil && ok
+	})
+}
+
+// An errFunction is what a function answered instead of a result.
+type functionError struct{ payload []byte }
+
+func (e *functionError) Error() string { return string(e.payload[:min(len(e.payload), 1<<10)]) }
+
+// errAnswer says that the function answered with batchItemFailures that mean nothing;
+// the whole batch has failed then.
+var errAnswer = errors.New("the function's batchItemFailures are malformed, or name items that are not of the batch")
+
+// invoke runs the function with a batch. failed are the IDs that it says have failed. An
+// error of another type than *functionError and errAnswer says that it did not run.
+func (b *batcher) invoke(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error) {
+	var event bytes.Buffer
+	event.WriteString(`{"Records":[`)
+	for n, r := range records {
+		if n > 0 {
+			event.WriteByte(',')
+		}
+		event.Write(r.event)
+	}
+	event.WriteString(`]}`)
+	m := &b.mapping
+	call = environment.NewCall()
+	call.RequestID = newRequestID()
+	call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
+		RequestID: call.RequestID, InvokedFunctionARN: b.engine.Account.ARN(m.FunctionName, m.Qualifier),
+	})
+	if err != nil {
+		return nil, call, err
+	}
+	call.Frame = append(call.Frame, event.Bytes()...)
+	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, call)
+	var initFailed *environment.InitError
+	switch {
+	case errors.As(err, &initFailed):
+		return nil, call, &functionError{initFailed.Payload}
+	case err != nil:
+		return nil, call, err
+	case call.Outcome != environment.OutcomeResult:
+		return nil, call, &functionError{call.Payload}
+	case !b.partial:
+		return nil, call, nil
+	}
+	failed, err = itemFailures(call.Payload, records)
+	return failed, call, err
+}
+
+// itemFailures reads {"batchItemFailures":[{"itemIdentifier":ID}]}.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+func itemFailures(payload []byte, records []record) (map[string]bool, error) {
+	var answer struct {
+		BatchItemFailures []struct {
+			ItemIdentifier *string `json:"itemIdentifier"`
+		} `json:"batchItemFailures"`
+	}
+	text := bytes.TrimSpace(payload)
+	if len(text) == 0 || string(text) == "null" || string(text) == `""` {
+		return nil, nil
+	}
+	if json.Unmarshal(text, &answer) != nil {
+		return nil, errAnswer
+	}
+	failed := make(map[string]bool)
+	for _, f := range answer.BatchItemFailures {
+		if f.ItemIdentifier == nil || !slices.ContainsFunc(records, func(r record) bool { return r.id == *f.ItemIdentifier }) {
+			return nil, errAnswer
+		}
+		failed[*f.ItemIdentifier] = true
+	}
+	return failed, nil
+}
+
+// isFunctions reports whether an error is the function's own, so that the batch counts as
+// tried.
+func isFunctions(err error) bool {
+	return errors.As(err, new(*functionError)) || errors.Is(err, errAnswer)
+}

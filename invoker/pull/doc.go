@@ -1,0 +1,21 @@
+// Package pull polls event sources for functions: SQS queues, Kinesis streams and
+// DynamoDB streams, as the event source mappings of the Lambda API say.
+//
+//	Engine     one worker for each mapping that is enabled; starts, changes and ends
+//	   |       them as the registry's mappings change
+//	   +-- queue   SQS: receive -> filter -> invoke -> delete what was done
+//	   +-- stream  Kinesis, DynamoDB: for each shard, by whichever node holds its lease
+//	                  read from the checkpoint -> batch -> filter -> invoke -> checkpoint
+//	                  fails: retry with back-off, bisect, at last the on-failure
+//	                  destination, and on
+//
+// A checkpoint is written after the function has answered: who dies in between does the
+// batch again. A shard is read by the node that holds its slot in the state; a node that
+// is not heard of for half a minute loses it. Children of a shard are read when it is
+// read to its end.
+//
+// Every source has one file. What is not polled is refused by name when the mapping is
+// made (Check).
+//
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+package pull

@@ -1,0 +1,326 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A Runner runs functions. *warmpool.Catalog is one.
+type Runner interface {
+	// Invoke runs a call and returns nil when it has an outcome.
+	Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error
+}
+
+// A Sender delivers to on-failure destinations.
+type Sender interface {
+	Send(ctx context.Context, destination string, body []byte) error
+}
+
+// Clients reach the sources. Each returns a client for an ARN's region.
+type Clients interface {
+	SQS(region string) *sqs.Client
+	Kinesis(region string) *kinesis.Client
+	DynamoDB(region string) *dynamodbstreams.Client
+}
+
+// A Store keeps checkpoints and says who reads what.
+type Store interface {
+	state.Records
+	state.Slots
+}
+
+// Config of an Engine. All fields are required.
+type Config struct {
+	Registry *registry.Registry
+	Store    Store
+	Runner   Runner
+	Sender   Sender
+	Clients  Clients
+	Account  function.Account
+	Log      *zap.Logger
+}
+
+// An Engine runs a worker for each mapping. Make one with New, Start it, Close it.
+type Engine struct {
+	Config
+	metrics *Metrics
+
+	ctx  context.Context
+	stop context.CancelFunc
+	all  sync.WaitGroup
+
+	workers map[string]*worker // by UUID; the engine's own goroutine's
+}
+
+// A worker polls for one mapping as it was.
+type worker struct {
+	mapping registry.Mapping
+	stop    context.CancelFunc
+	done    chan struct{}
+}
+
+// New makes an engine.
+func New(c Config) *Engine {
+	e := &Engine{Config: c, metrics: newMetrics(), workers: make(map[string]*worker)}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	return e
+}
+
+// mappingOwner begins the owners of mappings' records; see package registry.
+const mappingOwner = "mapping/"
+
+// lookEvery is how often the mappings are looked through without a hint.
+const lookEvery = time.Minute
+
+// Start begins to poll.
+func (e *Engine) Start() error {
+	changed, err := e.Store.Watch(e.ctx, mappingOwner)
+	if err != nil {
+		return err
+	}
+	e.all.Go(func() {
+		ticker := time.NewTicker(lookEvery)
+		defer ticker.Stop()
+		for {
+			if err := e.look(); err != nil && e.ctx.Err() == nil {
+				e.Log.Error("event source mappings cannot be read", zap.Error(err))
+			}
+			select {
+			case _, more := <-changed:
+				if !more {
+					return
+				}
+			case <-ticker.C:
+			case <-e.ctx.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// Close ends all polling. Batches that functions have run to their end.
+func (e *Engine) Close() {
+	e.stop()
+	e.all.Wait()
+	for _, w := range e.workers {
+		<-w.done
+	}
+}
+
+// look starts, changes and ends workers by what the mappings are now.
+func (e *Engine) look() error {
+	wanted := make(map[string]registry.Mapping)
+	for after := ""; ; {
+		page, next, err := e.Registry.Mappings(e.ctx, after, 100, nil)
+		if err != nil {
+			return err
+		}
+		for _, m := range page {
+			if m.State == "Enabled" {
+				wanted[m.UUID] = settingsOf(m)
+			}
+		}
+		if after = next; after == "" {
+			break
+		}
+	}
+	for id, w := range e.workers {
+		if m, ok := wanted[id]; !ok || !reflect.DeepEqual(m, w.mapping) {
+			w.stop()
+			<-w.done
+			delete(e.workers, id)
+			if err := e.forget(id); err != nil {
+				return err
+			}
+		}
+	}
+	for id, m := range wanted {
+		if e.workers[id] == nil {
+			e.workers[id] = e.work(m)
+		}
+	}
+	return nil
+}
+
+// forget removes the checkpoints of a mapping that was deleted.
+func (e *Engine) forget(id string) error {
+	if _, err := e.Registry.Mapping(e.ctx, id); !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	for {
+		page, err := e.Store.List(e.ctx, checkpointOwner+id, "", "", 100)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		var changes []state.Change
+		for _, r := range page {
+			changes = append(changes, state.Delete(r.Name, state.Any))
+		}
+		if _, err := e.Store.Change(e.ctx, checkpointOwner+id, changes...); err != nil {
+			return err
+		}
+	}
+}
+
+// checkpointOwner begins the owners of checkpoints: one for each mapping, with a record
+// for each shard.
+const checkpointOwner = "checkpoint/"
+
+// settingsOf is a mapping without what its own worker writes.
+func settingsOf(m registry.Mapping) registry.Mapping {
+	m.LastResult, m.LastModified, m.StateReason = "", time.Time{}, ""
+	return m
+}
+
+// Pauses of a worker whose source is away: they double.
+const (
+	minPause = time.Second
+	maxPause = time.Minute
+)
+
+func (e *Engine) work(m registry.Mapping) *worker {
+	ctx, stop := context.WithCancel(e.ctx)
+	w := &worker{mapping: m, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		p, err := newPoller(e, m)
+		if err != nil {
+			e.result(m.UUID, "PROBLEM: "+err.Error())
+			return
+		}
+		for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
+			began := time.Now()
+			err := p.run(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if time.Since(began) > 2*maxPause {
+				pause = minPause // it has worked for a while
+			}
+			e.Log.Warn("an event source cannot be polled", zap.String("source", m.EventSourceArn), zap.String("function", m.FunctionName), zap.Error(err))
+			e.metrics.problems.WithLabelValues(m.FunctionName).Inc()
+			e.result(m.UUID, "PROBLEM: "+err.Error())
+			sleep(ctx, pause)
+		}
+	}()
+	return w
+}
+
+// result notes what became of a mapping's last batch, if that is another thing than of
+// the one before.
+func (e *Engine) result(id, text string) {
+	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
+	defer cancel()
+	if m, err := e.Registry.Mapping(ctx, id); err != nil || m.LastResult == text {
+		return
+	}
+	_, err := e.Registry.UpdateMapping(ctx, id, func(m *registry.Mapping) error {
+		m.LastResult = text
+		return nil
+	})
+	if err != nil && !errors.Is(err, registry.ErrNotFound) && e.ctx.Err() == nil {
+		e.Log.Warn("the result of a mapping cannot be noted", zap.Error(err))
+	}
+}
+
+// A poller reads one source until ctx ends, or it cannot.
+type poller interface {
+	run(ctx context.Context) error
+}
+
+func newPoller(e *Engine, m registry.Mapping) (poller, error) {
+	b, err := newBatcher(e, m)
+	if err != nil {
+		return nil, err
+	}
+	region := regionOf(m.EventSourceArn)
+	switch serviceOf(m.EventSourceArn) {
+	case "sqs":
+		return &queue{batcher: b, client: e.Clients.SQS(region)}, nil
+	case "kinesis":
+		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(region), m.EventSourceArn}}, nil
+	case "dynamodb":
+		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(region), m.EventSourceArn}}, nil
+	}
+	return nil, fmt.Errorf("event source %s is not polled", m.EventSourceArn)
+}
+
+func serviceOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[2]
+	}
+	return ""
+}
+
+func regionOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[3]
+	}
+	return ""
+}
+
+// sleep returns early when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Check says whether a mapping's source is polled here, and fills in the defaults.
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+func Check(m *registry.Mapping) error {
+	set := func(to **int, value int) {
+		if *to == nil {
+			*to = &value
+		}
+	}
+	no := false
+	switch serviceOf(m.EventSourceArn) {
+	case "sqs":
+		set(&m.BatchSize, 10)
+		set(&m.MaximumBatchingWindowInSeconds, 0)
+		if strings.HasSuffix(m.EventSourceArn, ".fifo") && *m.BatchSize > 10 {
+			return errors.New("batch size must be at most 10 for FIFO queues")
+		}
+	case "kinesis", "dynamodb":
+		set(&m.BatchSize, 100)
+		set(&m.MaximumBatchingWindowInSeconds, 0)
+		set(&m.ParallelizationFactor, 1)
+		set(&m.MaximumRecordAgeInSeconds, -1)
+		set(&m.MaximumRetryAttempts, -1)
+		set(&m.TumblingWindowInSeconds, 0)
+		if m.BisectBatchOnFunctionError == nil {
+			m.BisectBatchOnFunctionError = &no
+		}
+		switch {
+		case *m.ParallelizationFactor > 1:
+			return errors.New("ParallelizationFactor above 1 is not supported: one batch of a shard runs at a time")
+		case *m.TumblingWindowInSeconds > 0:
+			return errors.New("TumblingWindowInSeconds is not supported")
+		}
+	case "":
+		return errors.New("this kind of event source is not supported: SQS queues, Kinesis streams and DynamoDB streams are polled, by their ARN")
+	default:
+		return fmt.Errorf("event sources of %s are not supported: SQS queues, Kinesis streams and DynamoDB streams are polled", serviceOf(m.EventSourceArn))
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package pull
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of an Engine.
+type Metrics struct {
+	records, failures, problems, given *prometheus.CounterVec
+	age                                *prometheus.GaugeVec
+}
+
+func newMetrics() *Metrics {
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hearth_mapping_" + name, Help: help}, []string{"function"})
+	}
+	return &Metrics{
+		records:  counter("records_total", "Records that functions were invoked with."),
+		failures: counter("failed_batches_total", "Batches that failed, and are tried again or given up."),
+		problems: counter("source_problems_total", "Times that a source could not be polled."),
+		given:    counter("records_given_up_total", "Records of streams that were given up, after retries or for their age."),
+		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hearth_mapping_iterator_age_seconds", Help: "How old the last record of the last batch was when the function had it (IteratorAge).",
+		}, []string{"function", "source"}),
+	}
+}
+
+// Metrics are the engine's, to be registered.
+func (e *Engine) Metrics() *Metrics { return e.metrics }
+
+func (m *Metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.records, m.failures, m.problems, m.given, m.age}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.all() {
+		c.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.all() {
+		c.Collect(ch)
+	}
+}
+
+// newRequestID makes a random UUID.
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

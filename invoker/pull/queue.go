@@ -1,0 +1,276 @@
+package pull
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/zap"
+)
+
+// A queue polls an SQS queue, or one with its API.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+type queue struct {
+	*batcher
+	client *sqs.Client
+	url    string
+}
+
+// Limits of SQS, and how many batches run at once without a MaximumConcurrency.
+const (
+	maxReceive       = 10
+	longPoll         = 20 // seconds
+	defaultPollers   = 5
+	keepInvisible    = 30 * time.Second // how often what is being worked on is kept from others
+	invisibleFor     = 120              // seconds, each time
+	deleteWithin     = 10 * time.Second
+	receiveForWindow = time.Second
+)
+
+func (q *queue) run(ctx context.Context) error {
+	parts := strings.Split(q.mapping.EventSourceArn, ":")
+	name := parts[len(parts)-1]
+	found, err := q.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	if err != nil {
+		return err
+	}
+	q.url = aws.ToString(found.QueueUrl)
+	pollers := defaultPollers
+	if m := q.mapping.MaximumConcurrency; m != nil {
+		pollers = *m
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	// One poller while there is nothing to do; more as each finds a whole batch.
+	room := make(chan struct{}, pollers)
+	var poll func()
+	poll = func() {
+		defer func() { <-room }()
+		for ctx.Err() == nil {
+			messages, err := q.receive(ctx)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if len(messages) == 0 {
+				if len(room) > 1 {
+					return // the others are enough
+				}
+				continue
+			}
+			if len(messages) >= min(q.size(), maxReceive) {
+				select {
+				case room <- struct{}{}:
+					all.Go(poll)
+				default:
+				}
+			}
+			q.deliver(ctx, messages)
+		}
+	}
+	room <- struct{}{}
+	all.Go(poll)
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// receive gathers a batch.
+func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
+	var all []types.Message
+	var until time.Time
+	for len(all) < q.size() {
+		wait := int32(longPoll)
+		if len(all) > 0 {
+			left := time.Until(until)
+			if left <= 0 {
+				break
+			}
+			wait = int32(max(min(left, receiveForWindow)/time.Second, 0))
+		}
+		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: &q.url, MaxNumberOfMessages: int32(min(q.size()-len(all), maxReceive)), WaitTimeSeconds: wait,
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			if len(all) > 0 {
+				break
+			}
+			return nil, err
+		}
+		if len(out.Messages) == 0 && len(all) == 0 {
+			return nil, nil
+		}
+		if len(all) == 0 {
+			until = time.Now().Add(q.window())
+		}
+		all = append(all, out.Messages...)
+		if q.window() == 0 {
+			break
+		}
+	}
+	return all, nil
+}
+
+// deliver runs a batch, and deletes what was done. What was not comes back when its time
+// of being invisible is over.
+func (q *queue) deliver(ctx context.Context, messages []types.Message) {
+	receipts := make(map[string]string)
+	var batch []record
+	var drop []string
+	for i := range messages {
+		r, err := q.recordOf(&messages[i])
+		if err != nil {
+			q.engine.Log.Error("a message cannot be read", zap.String("source", q.mapping.EventSourceArn), zap.Error(err))
+			continue
+		}
+		receipts[r.id] = aws.ToString(messages[i].ReceiptHandle)
+		if !q.wants(&r) {
+			drop = append(drop, r.id) // as Lambda does
+			continue
+		}
+		batch = append(batch, r)
+	}
+	q.remove(drop, receipts)
+	stop := q.keep(batch, receipts)
+	defer stop()
+	for len(batch) > 0 {
+		n := fits(batch, q.size())
+		q.see(ctx, batch[:n], receipts)
+		batch = batch[n:]
+	}
+}
+
+// see runs the function with what makes one event, and deletes what was done.
+func (q *queue) see(ctx context.Context, batch []record, receipts map[string]string) {
+	// A batch that has been received is seen through, also when polling ends.
+	failed, _, err := q.invoke(context.WithoutCancel(ctx), batch)
+	metrics := q.engine.metrics
+	metrics.records.WithLabelValues(q.mapping.FunctionName).Add(float64(len(batch)))
+	if err != nil {
+		metrics.failures.WithLabelValues(q.mapping.FunctionName).Inc()
+		q.engine.result(q.mapping.UUID, "PROBLEM: Function call failed")
+		if !isFunctions(err) {
+			q.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", q.mapping.FunctionName), zap.Error(err))
+			sleep(ctx, minPause)
+		}
+		return
+	}
+	done := make([]string, 0, len(batch))
+	for _, r := range batch {
+		if !failed[r.id] {
+			done = append(done, r.id)
+		}
+	}
+	q.remove(done, receipts)
+	q.engine.result(q.mapping.UUID, "OK")
+}
+
+// keep has messages not come to others while they are worked on, until stop.
+func (q *queue) keep(batch []record, receipts map[string]string) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			sleep(ctx, keepInvisible)
+			if ctx.Err() != nil {
+				return
+			}
+			for page := range slices.Chunk(batch, maxReceive) {
+				in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
+				for n, r := range page {
+					in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+						Id: aws.String(strconv.Itoa(n)), ReceiptHandle: aws.String(receipts[r.id]), VisibilityTimeout: invisibleFor,
+					})
+				}
+				if _, err := q.client.ChangeMessageVisibilityBatch(ctx, in); err != nil && ctx.Err() == nil {
+					q.engine.Log.Warn("messages may come to another poller too", zap.String("source", q.mapping.EventSourceArn), zap.Error(err))
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// remove deletes messages. One that is not deleted comes again.
+func (q *queue) remove(ids []string, receipts map[string]string) {
+	for page := range slices.Chunk(ids, maxReceive) {
+		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url}
+		for n, id := range page {
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: aws.String(receipts[id])})
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), deleteWithin)
+		out, err := q.client.DeleteMessageBatch(ctx, in)
+		cancel()
+		if err == nil && len(out.Failed) > 0 {
+			err = fmt.Errorf("%d of %d: %s", len(out.Failed), len(page), aws.ToString(out.Failed[0].Message))
+		}
+		if err != nil {
+			q.engine.Log.Warn("messages that were done cannot be deleted: they come again", zap.String("source", q.mapping.EventSourceArn), zap.Error(err))
+		}
+	}
+}
+
+// A message is one as Lambda gives it to a function.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event
+type message struct {
+	MessageID         string               `json:"messageId"`
+	ReceiptHandle     string               `json:"receiptHandle"`
+	Body              any                  `json:"body"`
+	Attributes        map[string]string    `json:"attributes"`
+	MessageAttributes map[string]attribute `json:"messageAttributes"`
+	MD5OfBody         string               `json:"md5OfBody"`
+	MD5OfAttributes   string               `json:"md5OfMessageAttributes,omitempty"`
+	EventSource       string               `json:"eventSource"`
+	EventSourceARN    string               `json:"eventSourceARN"`
+	AWSRegion         string               `json:"awsRegion"`
+}
+
+type attribute struct {
+	StringValue      *string  `json:"stringValue,omitempty"`
+	BinaryValue      *string  `json:"binaryValue,omitempty"`
+	StringListValues []string `json:"stringListValues"`
+	BinaryListValues []string `json:"binaryListValues"`
+	DataType         string   `json:"dataType"`
+}
+
+func (q *queue) recordOf(m *types.Message) (record, error) {
+	out := message{
+		MessageID: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
+		Attributes: maps.Clone(m.Attributes), MessageAttributes: map[string]attribute{}, MD5OfBody: aws.ToString(m.MD5OfBody),
+		MD5OfAttributes: aws.ToString(m.MD5OfMessageAttributes), EventSource: "aws:sqs", EventSourceARN: q.mapping.EventSourceArn, AWSRegion: regionOf(q.mapping.EventSourceArn),
+	}
+	for name, a := range m.MessageAttributes {
+		one := attribute{StringValue: a.StringValue, StringListValues: []string{}, BinaryListValues: []string{}, DataType: aws.ToString(a.DataType)}
+		if a.BinaryValue != nil {
+			one.BinaryValue = aws.String(base64.StdEncoding.EncodeToString(a.BinaryValue))
+		}
+		out.MessageAttributes[name] = one
+	}
+	event, err := json.Marshal(out)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{id: out.MessageID, event: event, filters: event}
+	if millis, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
+		r.at = time.UnixMilli(millis)
+	}
+	if len(q.filters) > 0 && json.Valid([]byte(aws.ToString(m.Body))) {
+		out.Body = json.RawMessage(aws.ToString(m.Body))
+		if r.filters, err = json.Marshal(out); err != nil {
+			return record{}, err
+		}
+	}
+	return r, nil
+}

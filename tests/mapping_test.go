@@ -1,0 +1,221 @@
+package tests
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+// A polled is a server with a function that logs the records it gets, and moto.
+func polled(t *testing.T, code string) (*api, *moto) {
+	t.Helper()
+	m := startMoto(t)
+	service := func(name string) string {
+		return fmt.Sprintf("%s {\n\tendpoint %s\n\taccess_key %s %s\n}\n", name, m.url, motoKey, motoSecret)
+	}
+	a := newAPI(t, service("sqs")+service("kinesis")+service("dynamodb"), "")
+	_, err := a.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
+		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": code})},
+	})
+	a.check(err)
+	return a, m
+}
+
+const logRecords = `
+import json
+def handler(event, context):
+    print("batch", len(event["Records"]))
+    for r in event["Records"]:
+        print("record", json.dumps(r, sort_keys=True))
+`
+
+func (m *moto) makeQueue(t *testing.T, name string) (url, arn string) {
+	t.Helper()
+	q, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *q.QueueUrl, "arn:aws:sqs:us-east-1:123456789012:" + name
+}
+
+func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
+	a, m := polled(t, logRecords)
+	url, arn := m.makeQueue(t, "orders")
+	made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: &arn,
+		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"body": {"kind": ["order"]}}`)}}},
+	})
+	a.check(err)
+	if *made.BatchSize != 10 || *made.State != "Enabled" {
+		t.Errorf("made with batches of %d, %s", *made.BatchSize, *made.State)
+	}
+	send := func(body string) {
+		_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{
+			"a": {DataType: aws.String("String"), StringValue: aws.String("x")},
+		}})
+		a.check(err)
+	}
+	send(`{"kind":"order","n":1}`)
+	send(`{"kind":"other"}`)
+	send(`no JSON`)
+	a.wantLog("f", `"eventSource": "aws:sqs"`, `"messageAttributes": {"a": {`, `"eventSourceARN": "`+arn)
+	eventually(t, "all messages are gone from the queue: done, or filtered out", func() bool {
+		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.check(err)
+		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+	})
+	if text := a.logs("f"); strings.Contains(text, "other") || strings.Contains(text, "no JSON") {
+		t.Error("the function got what its filter does not want")
+	}
+	eventually(t, "the mapping says that its last batch was processed", func() bool {
+		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})
+		a.check(err)
+		return aws.ToString(got.LastProcessingResult) == "OK"
+	})
+
+	// Paused, it polls no more; enabled again it goes on where it was.
+	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(false)})
+	a.check(err)
+	time.Sleep(500 * time.Millisecond)
+	send(`{"kind":"order","n":2}`)
+	time.Sleep(time.Second)
+	if strings.Contains(a.logs("f"), `\"n\":2}`) {
+		t.Error("a paused mapping polls")
+	}
+	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(true)})
+	a.check(err)
+	a.wantLog("f", `\"n\":2}`)
+	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: made.UUID})
+	a.check(err)
+}
+
+func TestMessagesThatFailComeAgainAndOthersOfTheirBatchDoNot(t *testing.T) {
+	a, m := polled(t, `
+import json
+seen = set()
+def handler(event, context):
+    failed = []
+    for r in event["Records"]:
+        n = json.loads(r["body"])["n"]
+        print("got", n)
+        if n == 2 and n not in seen:
+            seen.add(n)
+            failed.append({"itemIdentifier": r["messageId"]})
+    return {"batchItemFailures": failed}
+`)
+	url, arn := m.makeQueue(t, "partly")
+	var entries []sqstypes.SendMessageBatchRequestEntry
+	for n := range 4 {
+		entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(n)), MessageBody: aws.String(fmt.Sprintf(`{"n":%d}`, n))})
+	}
+	_, err := m.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+	a.check(err)
+	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: &arn, FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
+	})
+	a.check(err)
+	eventually(t, "the message that failed comes again", func() bool { return strings.Count(a.logs("f"), "got 2") == 2 })
+	for _, n := range []string{"got 0", "got 1", "got 3"} {
+		if c := strings.Count(a.logs("f"), n); c != 1 {
+			t.Errorf("%q is there %d times", n, c)
+		}
+	}
+}
+
+// A poisoned record is found by halves and told; the others are done, in order.
+func TestAPoisonedRecordOfAStreamIsBisectedAndGivenUp(t *testing.T) {
+	a, m := polled(t, `
+import base64
+def handler(event, context):
+    bodies = [base64.b64decode(r["kinesis"]["data"]).decode() for r in event["Records"]]
+    if "poison" in bodies:
+        raise Exception("poison of %d" % len(bodies))
+    for b in bodies:
+        print("done", b)
+`)
+	_, dead := m.makeQueue(t, "dead")
+	k := kinesis.New(kinesis.Options{Region: "us-east-1", BaseEndpoint: &m.url, Credentials: keys(motoKey, motoSecret)})
+	_, err := k.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(1)})
+	a.check(err)
+	arn := "arn:aws:kinesis:us-east-1:123456789012:stream/s"
+	for n := range 10 {
+		data := fmt.Sprintf("r%d", n)
+		if n == 6 {
+			data = "poison"
+		}
+		_, err := k.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: []byte(data)})
+		a.check(err)
+	}
+	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: &arn, StartingPosition: types.EventSourcePositionTrimHorizon, BatchSize: aws.Int32(10),
+		BisectBatchOnFunctionError: aws.Bool(true), MaximumRetryAttempts: aws.Int32(1),
+		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &dead}},
+	})
+	a.check(err)
+	eventually(t, "the records behind the poisoned one are done", func() bool { return strings.Contains(a.logs("f"), "done r9") })
+	var order []string
+	for _, line := range strings.Split(a.logs("f"), "\n") {
+		if _, after, found := strings.Cut(line, "done r"); found {
+			order = append(order, after[:1])
+		}
+	}
+	if got := strings.Join(order, ""); got != "012345789" {
+		t.Errorf("done were %s", got)
+	}
+	queue, err := m.sqs.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
+	a.check(err)
+	got, err := m.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5})
+	a.check(err)
+	if len(got.Messages) != 1 {
+		t.Fatalf("%d records of what was given up", len(got.Messages))
+	}
+	var told struct {
+		RequestContext   struct{ Condition string }
+		KinesisBatchInfo struct {
+			BatchSize           int
+			ShardID             string `json:"shardId"`
+			StartSequenceNumber string
+			StreamARN           string `json:"streamArn"`
+		}
+	}
+	if err := json.Unmarshal([]byte(*got.Messages[0].Body), &told); err != nil || told.RequestContext.Condition != "RetryAttemptsExhausted" ||
+		told.KinesisBatchInfo.BatchSize != 1 || told.KinesisBatchInfo.StreamARN != arn || told.KinesisBatchInfo.ShardID == "" {
+		t.Errorf("told is %s, %v", *got.Messages[0].Body, err)
+	}
+
+	// The checkpoint outlives the server.
+	a.stop()
+	_, err = k.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: []byte("after")})
+	a.check(err)
+	a.start()
+	eventually(t, "the record that came meanwhile is done", func() bool { return strings.Contains(a.logs("f"), "done after") })
+	if n := strings.Count(a.logs("f"), "done r0"); n != 1 {
+		t.Errorf("the first record was done %d times", n)
+	}
+}
+
+func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
+	a := newAPI(t, "", "")
+	_, err := a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
+		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": logRecords})},
+	})
+	a.check(err)
+	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:kafka:us-east-1:123456789012:cluster/c/1"), Topics: []string{"orders"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "not supported") {
+		t.Errorf("%v", err)
+	}
+}
