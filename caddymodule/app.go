@@ -122,6 +122,9 @@ type App struct {
 	Kinesis  *Service `json:"kinesis,omitempty"`
 	DynamoDB *Service `json:"dynamodb,omitempty"`
 
+	// What is polled for functions.
+	EventSources []EventSource `json:"event_sources,omitempty"`
+
 	ctx       caddy.Context
 	log       *zap.Logger
 	functions map[string]*function.Function
@@ -247,7 +250,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 		a.groups[name] = a.node.pool.Retain(f)
 	}
-	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)))
+	mappings, err := a.mappings()
+	if err != nil {
+		return err
+	}
+	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)
 	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
 	if a.node.storage.shared {
 		a.catalog.HandTo(others{a.node.storage})

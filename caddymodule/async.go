@@ -95,6 +95,9 @@ func (s *storage) deliverBy(a *App) error {
 	s.current.Store(a)
 	if s.invoker != nil {
 		s.invoker.Reconfigure(a.Async.limits())
+		if err := s.pullBy(a); err != nil {
+			return err
+		}
 		return errors.Join(a.registerMetrics(s.invoker.Metrics()), a.registerMetrics(s.puller.Metrics()))
 	}
 	i, err := invoker.New(context.Background(), invoker.Config{

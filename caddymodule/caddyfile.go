@@ -69,6 +69,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		sqs|sns|kinesis|dynamodb|gateway {
 //			...
 //		}
+//		aws_endpoint   [s3|sqs|sns|kinesis|dynamodb] <address>
 //		async {
 //			per_function <n>
 //			concurrency  <n>
@@ -85,6 +86,9 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //			retention <duration>
 //			max_file  <size>
 //			max_total <size>
+//		}
+//		event_source <ARN or URL> <function> {
+//			...
 //		}
 //		function <name> {
 //			...
@@ -122,14 +126,11 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function_url":
 			err = text(d, &a.FunctionURL)
 		case "s3":
-			a.S3 = new(Service)
-			err = a.S3.unmarshal(d)
+			err = unmarshalService(d, &a.S3)
 		case "sqs":
-			a.SQS = new(Service)
-			err = a.SQS.unmarshal(d)
+			err = unmarshalService(d, &a.SQS)
 		case "sns":
-			a.SNS = new(Service)
-			err = a.SNS.unmarshal(d)
+			err = unmarshalService(d, &a.SNS)
 		case "redis":
 			err = a.Redis.unmarshal(d)
 		case "node":
@@ -137,14 +138,17 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "peer_address":
 			err = text(d, &a.PeerAddress)
 		case "kinesis":
-			a.Kinesis = new(Service)
-			err = a.Kinesis.unmarshal(d)
+			err = unmarshalService(d, &a.Kinesis)
 		case "dynamodb":
-			a.DynamoDB = new(Service)
-			err = a.DynamoDB.unmarshal(d)
+			err = unmarshalService(d, &a.DynamoDB)
+		case "aws_endpoint":
+			err = a.unmarshalEndpoint(d)
+		case "event_source":
+			var e EventSource
+			err = e.unmarshal(d)
+			a.EventSources = append(a.EventSources, e)
 		case "gateway":
-			a.Gateway = new(Service)
-			err = a.Gateway.unmarshal(d)
+			err = unmarshalService(d, &a.Gateway)
 		case "async":
 			err = a.Async.unmarshal(d)
 		case "runtimes":
@@ -156,7 +160,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, gateway, async, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err
@@ -196,29 +200,66 @@ func (r *Redis) unmarshal(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// unmarshalService keeps what aws_endpoint has set and the block does not.
+func unmarshalService(d *caddyfile.Dispenser, s **Service) error {
+	if *s == nil {
+		*s = new(Service)
+	}
+	return (*s).unmarshal(d)
+}
+
 func (s *Service) unmarshal(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	if d.NextArg() {
 		return d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
 		switch d.Val() {
-		case "endpoint":
-			err = text(d, &s.Endpoint)
-		case "region":
-			err = text(d, &s.Region)
-		case "access_key":
-			args := d.RemainingArgs()
-			if len(args) != 2 {
-				return d.ArgErr()
-			}
-			s.AccessKeyID, s.SecretAccessKey = args[0], args[1]
+		case "endpoint", "region", "access_key":
 		default:
-			err = d.Errf("unrecognized %s option '%s'; there are endpoint, region and access_key", name, d.Val())
+			return d.Errf("unrecognized %s option '%s'; there are endpoint, region and access_key", name, d.Val())
 		}
-		if err != nil {
+		if err := s.option(d); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// option reads one option of a service.
+func (s *Service) option(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "endpoint":
+		return text(d, &s.Endpoint)
+	case "region":
+		return text(d, &s.Region)
+	}
+	if !d.Args(&s.AccessKeyID, &s.SecretAccessKey) || d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// unmarshalEndpoint reads aws_endpoint [SERVICE] URL, which stands for the endpoint of
+// one service, or of all that have no other.
+func (a *App) unmarshalEndpoint(d *caddyfile.Dispenser) error {
+	services := map[string]**Service{"s3": &a.S3, "sqs": &a.SQS, "sns": &a.SNS, "kinesis": &a.Kinesis, "dynamodb": &a.DynamoDB}
+	args := d.RemainingArgs()
+	if len(args) == 2 {
+		service := services[args[0]]
+		if service == nil {
+			return d.Errf("aws_endpoint: '%s' is no service that is used here; there are s3, sqs, sns, kinesis and dynamodb", args[0])
+		}
+		services = map[string]**Service{args[0]: service}
+	} else if len(args) != 1 {
+		return d.ArgErr()
+	}
+	for _, service := range services {
+		if *service == nil {
+			*service = new(Service)
+		}
+		if len(args) == 2 || (*service).Endpoint == "" {
+			(*service).Endpoint = args[len(args)-1]
 		}
 	}
 	return nil

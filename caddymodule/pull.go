@@ -1,7 +1,9 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -10,21 +12,31 @@ import (
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
 // pullBy has the event source mappings polled for, from the first start on.
 func (s *storage) pullBy(a *App) error {
 	if s.puller != nil {
+		s.puller.Reconfigure()
 		return nil
 	}
 	e := pull.New(pull.Config{
-		Registry: s.registry, Store: s.records, Runner: puller{s}, Sender: puller{s}, Clients: puller{s}, Account: a.account(), Log: a.log,
+		Registry: s.mappings, Store: s.records, Runner: puller{s}, Sender: puller{s}, Clients: puller{s}, Account: a.account(), Log: a.log,
 	})
 	if err := e.Start(); err != nil {
 		return err
 	}
 	s.puller = e
 	return nil
+}
+
+// mappings is the registry with the mappings that are to be polled for.
+func (s *storage) mappings() *registry.Registry {
+	if a := s.current.Load(); a != nil {
+		return a.registry
+	}
+	return s.registry // no configuration is in charge
 }
 
 // A puller is what pollers need, by the configuration that is current.
@@ -45,29 +57,39 @@ func (p puller) Send(ctx context.Context, destination string, body []byte) error
 }
 
 // SQS implements pull.Clients.
-func (p puller) SQS(region string) *sqs.Client {
-	c := p.connection(region, func(a *App) *Service { return a.SQS })
+func (p puller) SQS(m *registry.Mapping) *sqs.Client {
+	c := p.connection(m, func(a *App) *Service { return a.SQS })
 	return c.sqs()
 }
 
 // Kinesis implements pull.Clients.
-func (p puller) Kinesis(region string) *kinesis.Client {
-	c := p.connection(region, func(a *App) *Service { return a.Kinesis })
+func (p puller) Kinesis(m *registry.Mapping) *kinesis.Client {
+	c := p.connection(m, func(a *App) *Service { return a.Kinesis })
 	return kinesis.New(kinesis.Options{Region: c.region, BaseEndpoint: c.base(), Credentials: c})
 }
 
 // DynamoDB implements pull.Clients.
-func (p puller) DynamoDB(region string) *dynamodbstreams.Client {
-	c := p.connection(region, func(a *App) *Service { return a.DynamoDB })
+func (p puller) DynamoDB(m *registry.Mapping) *dynamodbstreams.Client {
+	c := p.connection(m, func(a *App) *Service { return a.DynamoDB })
 	return dynamodbstreams.New(dynamodbstreams.Options{Region: c.region, BaseEndpoint: c.base(), Credentials: c})
 }
 
-// connection is a service's, in the region that an ARN names. Without a configuration
-// it is AWS's own.
-func (p puller) connection(region string, of func(*App) *Service) *connection {
-	service := &Service{}
+// connection is that of a mapping: its own, else the service's, else AWS's, in the region
+// that the ARN names.
+func (p puller) connection(m *registry.Mapping, of func(*App) *Service) *connection {
+	var service Service
 	if a := p.storage.current.Load(); a != nil && of(a) != nil {
-		service = of(a)
+		service = *of(a)
+	}
+	region := ""
+	if parts := strings.Split(m.EventSourceArn, ":"); len(parts) > 3 {
+		region = parts[3]
+	}
+	if own := m.Connection; own != nil {
+		service.Endpoint, region = cmp.Or(own.Endpoint, service.Endpoint), cmp.Or(own.Region, region)
+		if own.AccessKeyID != "" {
+			service.AccessKeyID, service.SecretAccessKey = own.AccessKeyID, own.SecretAccessKey
+		}
 	}
 	c, err := service.resolve() // Provision has checked it
 	if err != nil {

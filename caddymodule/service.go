@@ -3,12 +3,12 @@ package caddymodule
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/caddyserver/caddy/v2"
@@ -62,18 +62,28 @@ func (c *connection) base() *string {
 	return aws.String(c.endpoint.String())
 }
 
-// Retrieve implements aws.CredentialsProvider: the key that is configured, or that of
-// the environment.
-func (c *connection) Retrieve(context.Context) (aws.Credentials, error) {
+// Retrieve implements aws.CredentialsProvider: the key that is configured, or what AWS's
+// usual chain finds: the environment, shared files, a web identity, the machine's role.
+func (c *connection) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if c.credentials.AccessKeyID != "" {
 		return c.credentials, nil
 	}
-	own := aws.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
-	if own.AccessKeyID == "" {
-		return own, errors.New("no access key: set access_key in the option of the service, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the server's environment")
+	chain, err := usualCredentials()
+	if err != nil {
+		return aws.Credentials{}, err
 	}
-	return own, nil
+	own, err := chain.Retrieve(ctx)
+	if err != nil {
+		err = fmt.Errorf("no access key: set access_key in the option of the service, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the server's environment: %w", err)
+	}
+	return own, err
 }
+
+// usualCredentials caches what it finds until that expires.
+var usualCredentials = sync.OnceValues(func() (aws.CredentialsProvider, error) {
+	c, err := config.LoadDefaultConfig(context.Background())
+	return c.Credentials, err
+})
 
 func (c *connection) sqs() *sqs.Client {
 	return sqs.New(sqs.Options{Region: c.region, BaseEndpoint: c.base(), Credentials: c})

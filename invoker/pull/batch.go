@@ -45,10 +45,11 @@ type batcher struct {
 	mapping registry.Mapping
 	filters []*pattern.Pattern
 	partial bool // ReportBatchItemFailures
+	event   func(records []record) []byte
 }
 
 func newBatcher(e *Engine, m registry.Mapping) (*batcher, error) {
-	b := &batcher{engine: e, mapping: m, partial: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
+	b := &batcher{engine: e, mapping: m, event: recordsEvent, partial: slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures")}
 	for _, text := range m.Filters {
 		p, err := pattern.Parse([]byte(text))
 		if err != nil {
@@ -98,15 +99,6 @@ var errAnswer = errors.New("the function's batchItemFailures are malformed, or n
 // invoke runs the function with a batch. failed are the IDs that it says have failed. An
 // error of another type than *functionError and errAnswer says that it did not run.
 func (b *batcher) invoke(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error) {
-	var event bytes.Buffer
-	event.WriteString(`{"Records":[`)
-	for n, r := range records {
-		if n > 0 {
-			event.WriteByte(',')
-		}
-		event.Write(r.event)
-	}
-	event.WriteString(`]}`)
 	m := &b.mapping
 	call = environment.NewCall()
 	call.RequestID = newRequestID()
@@ -116,7 +108,7 @@ func (b *batcher) invoke(ctx context.Context, records []record) (failed map[stri
 	if err != nil {
 		return nil, call, err
 	}
-	call.Frame = append(call.Frame, event.Bytes()...)
+	call.Frame = append(call.Frame, b.event(records)...)
 	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, call)
 	var initFailed *environment.InitError
 	switch {
@@ -131,6 +123,18 @@ func (b *batcher) invoke(ctx context.Context, records []record) (failed map[stri
 	}
 	failed, err = itemFailures(call.Payload, records)
 	return failed, call, err
+}
+
+// recordsEvent is {"Records":[...]}, what most sources' functions get.
+func recordsEvent(records []record) []byte {
+	event := []byte(`{"Records":[`)
+	for n, r := range records {
+		if n > 0 {
+			event = append(event, ',')
+		}
+		event = append(event, r.event...)
+	}
+	return append(event, `]}`...)
 }
 
 // itemFailures reads {"batchItemFailures":[{"itemIdentifier":ID}]}.

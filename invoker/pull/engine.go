@@ -31,11 +31,11 @@ type Sender interface {
 	Send(ctx context.Context, destination string, body []byte) error
 }
 
-// Clients reach the sources. Each returns a client for an ARN's region.
+// Clients reach the sources that have the API of AWS's.
 type Clients interface {
-	SQS(region string) *sqs.Client
-	Kinesis(region string) *kinesis.Client
-	DynamoDB(region string) *dynamodbstreams.Client
+	SQS(m *registry.Mapping) *sqs.Client
+	Kinesis(m *registry.Mapping) *kinesis.Client
+	DynamoDB(m *registry.Mapping) *dynamodbstreams.Client
 }
 
 // A Store keeps checkpoints and says who reads what.
@@ -46,7 +46,7 @@ type Store interface {
 
 // Config of an Engine. All fields are required.
 type Config struct {
-	Registry *registry.Registry
+	Registry func() *registry.Registry // that of the configuration that is current
 	Store    Store
 	Runner   Runner
 	Sender   Sender
@@ -64,6 +64,8 @@ type Engine struct {
 	stop context.CancelFunc
 	all  sync.WaitGroup
 
+	changed chan struct{} // has room for one: the configuration is another
+
 	workers map[string]*worker // by UUID; the engine's own goroutine's
 }
 
@@ -76,9 +78,17 @@ type worker struct {
 
 // New makes an engine.
 func New(c Config) *Engine {
-	e := &Engine{Config: c, metrics: newMetrics(), workers: make(map[string]*worker)}
+	e := &Engine{Config: c, metrics: newMetrics(), changed: make(chan struct{}, 1), workers: make(map[string]*worker)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
+}
+
+// Reconfigure has the mappings of a new configuration polled.
+func (e *Engine) Reconfigure() {
+	select {
+	case e.changed <- struct{}{}:
+	default:
+	}
 }
 
 // mappingOwner begins the owners of mappings' records; see package registry.
@@ -105,6 +115,7 @@ func (e *Engine) Start() error {
 				if !more {
 					return
 				}
+			case <-e.changed:
 			case <-ticker.C:
 			case <-e.ctx.Done():
 				return
@@ -127,7 +138,7 @@ func (e *Engine) Close() {
 func (e *Engine) look() error {
 	wanted := make(map[string]registry.Mapping)
 	for after := ""; ; {
-		page, next, err := e.Registry.Mappings(e.ctx, after, 100, nil)
+		page, next, err := e.Registry().Mappings(e.ctx, after, 100, nil)
 		if err != nil {
 			return err
 		}
@@ -145,6 +156,9 @@ func (e *Engine) look() error {
 			w.stop()
 			<-w.done
 			delete(e.workers, id)
+			if w.mapping.Declared {
+				continue // its checkpoints are there when it is declared again
+			}
 			if err := e.forget(id); err != nil {
 				return err
 			}
@@ -160,7 +174,7 @@ func (e *Engine) look() error {
 
 // forget removes the checkpoints of a mapping that was deleted.
 func (e *Engine) forget(id string) error {
-	if _, err := e.Registry.Mapping(e.ctx, id); !errors.Is(err, registry.ErrNotFound) {
+	if _, err := e.Registry().Mapping(e.ctx, id); !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
 	for {
@@ -227,13 +241,7 @@ func (e *Engine) work(m registry.Mapping) *worker {
 func (e *Engine) result(id, text string) {
 	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
 	defer cancel()
-	if m, err := e.Registry.Mapping(ctx, id); err != nil || m.LastResult == text {
-		return
-	}
-	_, err := e.Registry.UpdateMapping(ctx, id, func(m *registry.Mapping) error {
-		m.LastResult = text
-		return nil
-	})
+	err := e.Registry().NoteMapping(ctx, id, text)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) && e.ctx.Err() == nil {
 		e.Log.Warn("the result of a mapping cannot be noted", zap.Error(err))
 	}
@@ -249,21 +257,25 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	region := regionOf(m.EventSourceArn)
-	switch serviceOf(m.EventSourceArn) {
+	switch kindOf(&m) {
 	case "sqs":
-		return &queue{batcher: b, client: e.Clients.SQS(region)}, nil
+		return &queue{batcher: b, client: e.Clients.SQS(&m)}, nil
 	case "kinesis":
-		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(region), m.EventSourceArn}}, nil
+		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn}}, nil
 	case "dynamodb":
-		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(region), m.EventSourceArn}}, nil
+		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(&m), m.EventSourceArn}}, nil
 	}
 	return nil, fmt.Errorf("event source %s is not polled", m.EventSourceArn)
 }
 
-func serviceOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+// kindOf is which kind of source a mapping has: the service of its ARN, or the scheme of
+// its URL; "" is none.
+func kindOf(m *registry.Mapping) string {
+	if parts := strings.SplitN(m.EventSourceArn, ":", 6); len(parts) == 6 && parts[0] == "arn" {
 		return parts[2]
+	}
+	if scheme, _, ok := strings.Cut(m.EventSourceArn, "://"); ok {
+		return scheme
 	}
 	return ""
 }
@@ -283,44 +295,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// Check says whether a mapping's source is polled here, and fills in the defaults.
-// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
-func Check(m *registry.Mapping) error {
-	set := func(to **int, value int) {
-		if *to == nil {
-			*to = &value
-		}
-	}
-	no := false
-	switch serviceOf(m.EventSourceArn) {
-	case "sqs":
-		set(&m.BatchSize, 10)
-		set(&m.MaximumBatchingWindowInSeconds, 0)
-		if strings.HasSuffix(m.EventSourceArn, ".fifo") && *m.BatchSize > 10 {
-			return errors.New("batch size must be at most 10 for FIFO queues")
-		}
-	case "kinesis", "dynamodb":
-		set(&m.BatchSize, 100)
-		set(&m.MaximumBatchingWindowInSeconds, 0)
-		set(&m.ParallelizationFactor, 1)
-		set(&m.MaximumRecordAgeInSeconds, -1)
-		set(&m.MaximumRetryAttempts, -1)
-		set(&m.TumblingWindowInSeconds, 0)
-		if m.BisectBatchOnFunctionError == nil {
-			m.BisectBatchOnFunctionError = &no
-		}
-		switch {
-		case *m.ParallelizationFactor > 1:
-			return errors.New("ParallelizationFactor above 1 is not supported: one batch of a shard runs at a time")
-		case *m.TumblingWindowInSeconds > 0:
-			return errors.New("TumblingWindowInSeconds is not supported")
-		}
-	case "":
-		return errors.New("this kind of event source is not supported: SQS queues, Kinesis streams and DynamoDB streams are polled, by their ARN")
-	default:
-		return fmt.Errorf("event sources of %s are not supported: SQS queues, Kinesis streams and DynamoDB streams are polled", serviceOf(m.EventSourceArn))
-	}
-	return nil
 }

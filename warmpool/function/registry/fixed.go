@@ -1,26 +1,37 @@
 package registry
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// fixed are the functions of the Caddyfile. They have $LATEST alone.
+// fixed are the functions and event source mappings of the Caddyfile. The functions have
+// $LATEST alone.
 type fixed struct {
 	functions map[string]*Resolved
 	names     []string // sorted
+
+	mappings   map[string]Mapping
+	mappingIDs []string // sorted
 }
 
 // With returns the same registry with functions laid over it that it reads like
 // its own and refuses to change (ErrReadOnly). A function of the same name that
 // the API made is hidden until the name is free again. The functions are
-// normalized and not changed any more.
-func (r *Registry) With(functions []*function.Function) *Registry {
+// normalized and not changed any more. Mappings get their UUID of what they join.
+func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Registry {
 	over := *r
-	over.fixed = &fixed{functions: make(map[string]*Resolved, len(functions))}
+	over.fixed = &fixed{functions: make(map[string]*Resolved, len(functions)), mappings: make(map[string]Mapping, len(mappings))}
+	for _, m := range mappings {
+		m.UUID, m.LastModified, m.Declared = declaredID(&m), r.timestamp(), true
+		over.fixed.mappings[m.UUID] = m
+	}
+	over.fixed.mappingIDs = slices.Sorted(maps.Keys(over.fixed.mappings))
 	for _, f := range functions {
 		over.fixed.functions[f.Name] = &Resolved{Function: f, Version: &Version{
 			FunctionName: f.Name, Version: function.Latest, RevisionID: newID(), LastModified: r.timestamp(),
@@ -48,4 +59,20 @@ func (r *Registry) checkWritable(name string) error {
 		return fmt.Errorf("function %s: %w", name, ErrReadOnly)
 	}
 	return nil
+}
+
+// declaredID is the UUID of a mapping of the Caddyfile: the same after each start, and on
+// all nodes, so that its checkpoints are found.
+func declaredID(m *Mapping) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"event_source", m.EventSourceArn, strings.Join(m.Topics, ","), m.FunctionName, m.Qualifier}, "\x00")))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: made in a way of one's own
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+func (r *Registry) fixedMapping(uuid string) (Mapping, bool) {
+	m, ok := r.fixed.mappings[uuid]
+	if result, noted := r.results.Load(uuid); ok && noted {
+		m.LastResult = result.(string)
+	}
+	return m, ok
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,9 +41,30 @@ type Mapping struct {
 	KMSKeyArn                      string            `json:",omitempty"`
 	Tags                           map[string]string `json:",omitempty"`
 
+	// Declared says that the mapping is one of the Caddyfile, and Connection how its
+	// source is reached. Neither is kept or shown.
+	Declared   bool        `json:"-"`
+	Connection *Connection `json:"-"`
+
 	// Source holds, under AWS's names, what belongs to one kind of source alone:
 	// SourceAccessConfigurations, SelfManagedEventSource, ProvisionedPollerConfig ...
 	Source map[string]json.RawMessage `json:",omitempty"`
+}
+
+// A Connection is how the source of one mapping is reached; what is empty is as for all.
+type Connection struct {
+	Endpoint, Region, AccessKeyID, SecretAccessKey string // of a service with the API of AWS's
+
+	// SASL is the mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; "": none.
+	SASL, Username, Password string
+
+	// TLS, when it is asked for or a file is named: those of the authority, default the
+	// system's, and of the client's certificate and key.
+	TLS                       bool
+	CAFile, CertFile, KeyFile string
+
+	Group string        // the consumer group; "": made of the mapping's UUID
+	Every time.Duration // how often it is listed; 0: the default
 }
 
 const recordMapping = "mapping"
@@ -61,6 +83,9 @@ func (r *Registry) CreateMapping(ctx context.Context, m Mapping) (Mapping, error
 
 // Mapping returns one mapping.
 func (r *Registry) Mapping(ctx context.Context, uuid string) (m Mapping, err error) {
+	if m, ok := r.fixedMapping(uuid); ok {
+		return m, nil
+	}
 	found := false
 	if uuidPattern.MatchString(uuid) {
 		found, err = r.read(ctx, ownerMapping+uuid, recordMapping, &m)
@@ -73,7 +98,7 @@ func (r *Registry) Mapping(ctx context.Context, uuid string) (m Mapping, err err
 
 // UpdateMapping changes a mapping by change, which may be called several times.
 func (r *Registry) UpdateMapping(ctx context.Context, uuid string, change func(*Mapping) error) (m Mapping, err error) {
-	if m, err = r.Mapping(ctx, uuid); err != nil {
+	if m, err = r.writable(ctx, uuid); err != nil {
 		return m, err
 	}
 	err = r.change(ctx, ownerMapping+uuid, func(e *edit) error {
@@ -89,9 +114,35 @@ func (r *Registry) UpdateMapping(ctx context.Context, uuid string, change func(*
 	return m, err
 }
 
+// writable is a mapping that is not one of the Caddyfile.
+func (r *Registry) writable(ctx context.Context, uuid string) (Mapping, error) {
+	m, err := r.Mapping(ctx, uuid)
+	if err == nil && m.Declared {
+		err = fmt.Errorf("event source mapping %s: %w", uuid, ErrReadOnly)
+	}
+	return m, err
+}
+
+// NoteMapping says what became of a mapping's last batch.
+func (r *Registry) NoteMapping(ctx context.Context, uuid, result string) error {
+	m, err := r.Mapping(ctx, uuid)
+	switch {
+	case err != nil || m.LastResult == result:
+		return err
+	case m.Declared:
+		r.results.Store(uuid, result)
+		return nil
+	}
+	_, err = r.UpdateMapping(ctx, uuid, func(m *Mapping) error {
+		m.LastResult = result
+		return nil
+	})
+	return err
+}
+
 // DeleteMapping removes a mapping and returns what it was.
 func (r *Registry) DeleteMapping(ctx context.Context, uuid string) (m Mapping, err error) {
-	if m, err = r.Mapping(ctx, uuid); err != nil {
+	if m, err = r.writable(ctx, uuid); err != nil {
 		return m, err
 	}
 	err = r.change(ctx, ownerMapping+uuid, func(e *edit) error {
@@ -112,6 +163,23 @@ func (r *Registry) Mappings(ctx context.Context, after string, limit int, match 
 	if err := checkLimit(limit); err != nil {
 		return nil, "", err
 	}
+	if page, next, err = r.ownMappings(ctx, after, limit, match); err != nil {
+		return nil, "", err
+	}
+	for _, id := range r.fixed.mappingIDs {
+		if m, _ := r.fixedMapping(id); id > after && (next == "" || id < next) && (match == nil || match(&m)) {
+			page = append(page, m)
+		}
+	}
+	slices.SortFunc(page, func(a, b Mapping) int { return strings.Compare(a.UUID, b.UUID) })
+	if len(page) > limit {
+		page, next = page[:limit], page[limit-1].UUID
+	}
+	return page, next, nil
+}
+
+// ownMappings are those that the API made.
+func (r *Registry) ownMappings(ctx context.Context, after string, limit int, match func(*Mapping) bool) (page []Mapping, next string, err error) {
 	from := ""
 	if after != "" {
 		from = ownerMapping + after

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -36,6 +37,7 @@ type Registry struct {
 	rand     func() float64
 	views    *views
 	fixed    *fixed
+	results  *sync.Map // of mappings of the Caddyfile, by UUID
 
 	urls      Settings[URLConfig, *URLConfig]
 	knownURLs *lru.Cache[string, *knownURL] // by ID
@@ -79,7 +81,7 @@ func New(c Config) (*Registry, error) {
 		return nil, fmt.Errorf("following changes of functions: %w", err)
 	}
 	r := &Registry{
-		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{},
+		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{}, results: new(sync.Map),
 		knownURLs: knownURLs, stop: stop, ended: make(chan struct{}),
 	}
 	r.settle()

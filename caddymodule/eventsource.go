@@ -1,0 +1,327 @@
+package caddymodule
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// EventSource is a source that is polled for a function: what the Lambda API calls an
+// event source mapping. The API shows those of the configuration, and does not change
+// them.
+type EventSource struct {
+	// The source: the ARN of an SQS queue, a Kinesis stream, the stream of a DynamoDB
+	// table or an S3 bucket (arn:aws:s3:::BUCKET/PREFIX), or an address:
+	// kafka://HOST:PORT[,HOST:PORT], redis://HOST:PORT/DB or rediss://HOST:PORT/DB.
+	Source string `json:"source,omitempty"`
+
+	// The function, and its version or alias after a colon. Default: $LATEST.
+	Function string `json:"function,omitempty"`
+
+	// The topic of Kafka, or the stream of Redis.
+	Topic string `json:"topic,omitempty"`
+
+	// The consumer group of Kafka or Redis. Default: one that is made of source and
+	// function.
+	Group string `json:"group,omitempty"`
+
+	// Do not poll.
+	Disabled bool `json:"disabled,omitempty"`
+
+	// How many records a batch has at most. Default: 10 of queues, 100 of others.
+	BatchSize *int `json:"batch_size,omitempty"`
+
+	// How long a batch is gathered. Default: 0.
+	BatchWindow caddy.Duration `json:"batch_window,omitempty"`
+
+	// How many batches of a shard run at once. Default: 1.
+	Parallelization *int `json:"parallelization,omitempty"`
+
+	// How many batches of a queue run at once. Default: 5.
+	Concurrency *int `json:"concurrency,omitempty"`
+
+	// How often a batch is tried again. Default: until its records are gone.
+	Retries *int `json:"retries,omitempty"`
+
+	// How old a record may become. Default: any age.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// Windows in which a function adds things up, with a state. Default: none.
+	TumblingWindow caddy.Duration `json:"tumbling_window,omitempty"`
+
+	// Try the halves of a batch that failed alone.
+	Bisect bool `json:"bisect,omitempty"`
+
+	// The function says which records failed, as batchItemFailures.
+	ReportFailures bool `json:"report_failures,omitempty"`
+
+	// Patterns of the records that the function gets, any of them. Default: all.
+	Filters []string `json:"filters,omitempty"`
+
+	// Where what is given up is told: a destination as of asynchronous invocations.
+	OnFailure string `json:"on_failure,omitempty"`
+
+	// Where reading begins: trim_horizon, latest, or a time (RFC 3339). Default:
+	// trim_horizon; of S3, latest: what is there at first is not an event.
+	Start string `json:"start,omitempty"`
+
+	// How often a bucket is listed. Default: 1m.
+	Every caddy.Duration `json:"every,omitempty"`
+
+	// The address of the service, its region and an access key. Default: as the option
+	// of the service says.
+	Service
+
+	// SASL of Kafka: plain, scram-sha-256 or scram-sha-512.
+	SASL     string `json:"sasl,omitempty"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+
+	// TLS to Kafka, with the system's authorities or those of a file, and with a
+	// certificate and key.
+	TLS  bool   `json:"tls,omitempty"`
+	CA   string `json:"ca,omitempty"`
+	Cert string `json:"cert,omitempty"`
+	Key  string `json:"key,omitempty"`
+}
+
+// mapping is the event source mapping that an EventSource stands for.
+func (e *EventSource) mapping(account function.Account) (registry.Mapping, error) {
+	repl := caddy.NewReplacer()
+	var m registry.Mapping
+	source, username, password, err := withoutUser(repl.ReplaceAll(e.Source, ""))
+	if err != nil {
+		return m, err
+	}
+	name, qualifier, err := account.Parse(repl.ReplaceAll(e.Function, ""))
+	if err != nil {
+		return m, err
+	}
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
+	service, err := e.Service.resolve()
+	if err != nil {
+		return m, err
+	}
+	endpoint := ""
+	if service.endpoint != nil {
+		endpoint = service.endpoint.String()
+	}
+	no := false
+	m = registry.Mapping{
+		FunctionName: name, Qualifier: qualifier, State: "Enabled", EventSourceArn: source,
+		BatchSize: e.BatchSize, ParallelizationFactor: e.Parallelization, MaximumConcurrency: e.Concurrency, MaximumRetryAttempts: e.Retries,
+		MaximumBatchingWindowInSeconds: seconds(e.BatchWindow), MaximumRecordAgeInSeconds: seconds(e.MaxAge), TumblingWindowInSeconds: seconds(e.TumblingWindow),
+		BisectBatchOnFunctionError: &no, OnFailure: repl.ReplaceAll(e.OnFailure, ""),
+		Connection: &registry.Connection{
+			Endpoint: endpoint, Region: repl.ReplaceAll(e.Region, ""), AccessKeyID: service.credentials.AccessKeyID, SecretAccessKey: service.credentials.SecretAccessKey,
+			SASL: strings.ToUpper(e.SASL), Username: cmp.Or(repl.ReplaceAll(e.Username, ""), username), Password: cmp.Or(repl.ReplaceAll(e.Password, ""), password),
+			TLS: e.TLS || e.CA != "" || e.Cert != "", CAFile: repl.ReplaceAll(e.CA, ""), CertFile: repl.ReplaceAll(e.Cert, ""), KeyFile: repl.ReplaceAll(e.Key, ""),
+			Group: repl.ReplaceAll(e.Group, ""), Every: time.Duration(e.Every),
+		},
+	}
+	if e.Disabled {
+		m.State = "Disabled"
+	}
+	if e.Bisect {
+		m.BisectBatchOnFunctionError = &e.Bisect
+	}
+	if e.ReportFailures {
+		m.FunctionResponseTypes = []string{"ReportBatchItemFailures"}
+	}
+	if topic := repl.ReplaceAll(e.Topic, ""); topic != "" {
+		m.Topics = []string{topic}
+	}
+	for _, text := range e.Filters {
+		if _, err := pattern.Parse([]byte(text)); err != nil {
+			return m, fmt.Errorf("filter %s: %w", text, err)
+		}
+		m.Filters = append(m.Filters, text)
+	}
+	if m.OnFailure != "" {
+		if err := checkDestination(m.OnFailure); err != nil {
+			return m, err
+		}
+	}
+	switch strings.ToLower(e.Start) {
+	case "":
+	case "trim_horizon", "latest":
+		m.StartingPosition = strings.ToUpper(e.Start)
+	default:
+		at, err := time.Parse(time.RFC3339, e.Start)
+		if err != nil {
+			return m, fmt.Errorf("start %q is neither trim_horizon, latest nor a time such as 2026-01-02T15:04:05Z", e.Start)
+		}
+		m.StartingPosition, m.StartingPositionTimestamp = "AT_TIMESTAMP", &at
+	}
+	return m, pull.Check(&m)
+}
+
+// withoutUser takes what is secret out of an address.
+func withoutUser(source string) (address, username, password string, err error) {
+	if !strings.Contains(source, "://") {
+		return source, "", "", nil
+	}
+	u, err := url.Parse(source)
+	if err != nil {
+		return "", "", "", errors.New("it is neither an ARN nor a URL") // which may hold a secret
+	}
+	if u.User != nil {
+		username = u.User.Username()
+		password, _ = u.User.Password()
+		u.User = nil
+	}
+	return u.String(), username, password, nil
+}
+
+// seconds is nil for the default.
+func seconds(d caddy.Duration) *int {
+	if d == 0 {
+		return nil
+	}
+	n := int(time.Duration(d) / time.Second)
+	return &n
+}
+
+// mappings are those of the configuration.
+func (a *App) mappings() ([]registry.Mapping, error) {
+	seen := make(map[string]bool)
+	all := make([]registry.Mapping, len(a.EventSources))
+	for n := range a.EventSources {
+		m, err := a.EventSources[n].mapping(a.account())
+		if err != nil {
+			return nil, fmt.Errorf("event source %d, of function %s: %w", n+1, a.EventSources[n].Function, err)
+		}
+		key := fmt.Sprint(m.EventSourceArn, m.Topics, m.FunctionName, m.Qualifier)
+		if seen[key] {
+			return nil, fmt.Errorf("event source %s: it is polled for function %s twice", m.EventSourceArn, m.FunctionName)
+		}
+		seen[key], all[n] = true, m
+	}
+	return all, nil
+}
+
+// unmarshal reads
+//
+//	event_source <ARN or URL> <function> {
+//		topic           <name>
+//		group           <name>
+//		disabled
+//		batch_size      <n>
+//		batch_window    <duration>
+//		parallelization <n>
+//		concurrency     <n>
+//		retries         <n>
+//		max_age         <duration>
+//		tumbling_window <duration>
+//		bisect
+//		report_failures
+//		filter          <pattern>
+//		on_failure      <ARN or URL>
+//		start           trim_horizon|latest|<time>
+//		every           <duration>
+//		endpoint        <address>
+//		region          <name>
+//		access_key      <id> <secret>
+//		sasl            plain|scram-sha-256|scram-sha-512 <username> <password>
+//		tls {
+//			ca   <file>
+//			cert <file> <key file>
+//		}
+//	}
+func (e *EventSource) unmarshal(d *caddyfile.Dispenser) error {
+	if !d.Args(&e.Source, &e.Function) {
+		return d.Err("event_source takes the ARN or URL of a source, and a function")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	count := func(to **int, least int) error {
+		*to = new(int)
+		return number(d, *to, least)
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch name := d.Val(); name {
+		case "topic":
+			err = text(d, &e.Topic)
+		case "group":
+			err = text(d, &e.Group)
+		case "disabled", "bisect", "report_failures":
+			*map[string]*bool{"disabled": &e.Disabled, "bisect": &e.Bisect, "report_failures": &e.ReportFailures}[name] = true
+			if d.NextArg() {
+				err = d.ArgErr()
+			}
+		case "batch_size":
+			err = count(&e.BatchSize, 1)
+		case "parallelization":
+			err = count(&e.Parallelization, 1)
+		case "concurrency":
+			err = count(&e.Concurrency, 1)
+		case "retries":
+			err = count(&e.Retries, 0)
+		case "batch_window":
+			err = duration(d, &e.BatchWindow)
+		case "max_age":
+			err = duration(d, &e.MaxAge)
+		case "tumbling_window":
+			err = duration(d, &e.TumblingWindow)
+		case "every":
+			err = duration(d, &e.Every)
+		case "filter":
+			err = texts(d, &e.Filters)
+		case "on_failure":
+			err = text(d, &e.OnFailure)
+		case "start":
+			err = text(d, &e.Start)
+		case "endpoint", "region", "access_key":
+			err = e.Service.option(d)
+		case "sasl":
+			if !d.Args(&e.SASL, &e.Username, &e.Password) || d.NextArg() {
+				err = d.ArgErr()
+			}
+		case "tls":
+			err = e.unmarshalTLS(d)
+		default:
+			err = d.Errf("unrecognized event_source option '%s'; there are topic, group, disabled, batch_size, batch_window, parallelization, concurrency, retries, max_age, tumbling_window, bisect, report_failures, filter, on_failure, start, every, endpoint, region, access_key, sasl and tls", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *EventSource) unmarshalTLS(d *caddyfile.Dispenser) error {
+	e.TLS = true
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch d.Val() {
+		case "ca":
+			if err := text(d, &e.CA); err != nil {
+				return err
+			}
+		case "cert":
+			if !d.Args(&e.Cert, &e.Key) || d.NextArg() {
+				return d.ArgErr()
+			}
+		default:
+			return d.Errf("unrecognized tls option '%s'; there are ca and cert", d.Val())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package pull
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+const polled = "SQS queues, Kinesis streams and DynamoDB streams are polled"
+
+// Check says whether a mapping's source is polled here, and fills in the defaults.
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+func Check(m *registry.Mapping) error {
+	if err := checkRanges(m); err != nil {
+		return err
+	}
+	setDefault(&m.MaximumBatchingWindowInSeconds, 0)
+	switch kind := kindOf(m); kind {
+	case "sqs":
+		setDefault(&m.BatchSize, 10)
+		if strings.HasSuffix(m.EventSourceArn, ".fifo") && *m.BatchSize > 10 {
+			return errors.New("batch size must be at most 10 for FIFO queues")
+		}
+		if m.MaximumRetryAttempts != nil || m.MaximumRecordAgeInSeconds != nil || m.OnFailure != "" {
+			return errors.New("a queue has no retries, age or on-failure destination of its mapping: set its redrive policy")
+		}
+		return noneOf("queues", m, false)
+	case "kinesis", "dynamodb":
+		streamDefaults(m)
+		switch {
+		case *m.ParallelizationFactor > 1:
+			return errors.New("ParallelizationFactor above 1 is not supported: one batch of a shard runs at a time")
+		case *m.TumblingWindowInSeconds > 0:
+			return errors.New("TumblingWindowInSeconds is not supported")
+		}
+	case "":
+		return errors.New("this kind of event source is not supported: " + polled)
+	default:
+		return fmt.Errorf("event sources of %s are not supported: %s", kind, polled)
+	}
+	if m.MaximumConcurrency != nil {
+		return errors.New("a maximum concurrency is for queues alone: streams have a parallelization factor")
+	}
+	return nil
+}
+
+// noneOf refuses what only shards have.
+func noneOf(kind string, m *registry.Mapping, bisects bool) error {
+	bisect := m.BisectBatchOnFunctionError
+	for option, given := range map[string]bool{
+		"a parallelization factor": over(m.ParallelizationFactor, 1),
+		"tumbling windows":         over(m.TumblingWindowInSeconds, 0),
+		"bisecting of batches":     !bisects && bisect != nil && *bisect,
+		"a starting position":      !bisects && m.StartingPosition != "",
+	} {
+		if given {
+			return fmt.Errorf("%s have not %s", kind, option)
+		}
+	}
+	return nil
+}
+
+func over(value *int, limit int) bool { return value != nil && *value > limit }
+
+func setDefault(to **int, value int) {
+	if *to == nil {
+		*to = &value
+	}
+}
+
+// streamDefaults are those of sources that are read shard by shard.
+func streamDefaults(m *registry.Mapping) {
+	setDefault(&m.BatchSize, 100)
+	setDefault(&m.ParallelizationFactor, 1)
+	setDefault(&m.MaximumRecordAgeInSeconds, -1)
+	setDefault(&m.MaximumRetryAttempts, -1)
+	setDefault(&m.TumblingWindowInSeconds, 0)
+	if no := false; m.BisectBatchOnFunctionError == nil {
+		m.BisectBatchOnFunctionError = &no
+	}
+	if m.StartingPosition == "" {
+		m.StartingPosition = "TRIM_HORIZON"
+	}
+}
+
+// checkRanges holds a mapping to AWS's limits, which the API knows of its service model.
+func checkRanges(m *registry.Mapping) error {
+	for _, value := range []struct {
+		name        string
+		is          *int
+		least, most int
+	}{
+		{"batch size", m.BatchSize, 1, 10000},
+		{"batch window (seconds)", m.MaximumBatchingWindowInSeconds, 0, 300},
+		{"parallelization factor", m.ParallelizationFactor, 1, 10},
+		{"number of retries", m.MaximumRetryAttempts, -1, 10000},
+		{"maximum age (seconds)", m.MaximumRecordAgeInSeconds, -1, 604800},
+		{"tumbling window (seconds)", m.TumblingWindowInSeconds, 0, 900},
+		{"concurrency", m.MaximumConcurrency, 2, 1000},
+	} {
+		if value.is != nil && (*value.is < value.least || *value.is > value.most) {
+			return fmt.Errorf("a %s of %d: %d to %d are allowed", value.name, *value.is, value.least, value.most)
+		}
+	}
+	return nil
+}

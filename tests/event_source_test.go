@@ -1,0 +1,86 @@
+package tests
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
+	m := startMoto(t)
+	url, arn := m.makeQueue(t, "orders")
+	a := newAPI(t, "", "")
+	a.stop()
+	functions := func(more string) string {
+		return fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n\tfilter `{\"body\":{\"kind\":[\"order\"]}}`\n%s}\n", m.url, arn, motoKey, motoSecret, more) +
+			pythonFunction("f", a.code("f", map[string]string{"app.py": logRecords}), "")
+	}
+	send := func(n int) {
+		t.Helper()
+		_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(fmt.Sprintf(`{"kind":"order","n":%d}`, n))})
+		a.check(err)
+	}
+	done := func() bool {
+		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.check(err)
+		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+	}
+	a.configure(functions(""), "")
+	a.start()
+	send(1)
+	a.wantLog("f", `\"n\":1}`)
+	eventually(t, "the message is deleted", done)
+
+	list, err := a.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String("f")})
+	a.check(err)
+	if len(list.EventSourceMappings) != 1 || *list.EventSourceMappings[0].EventSourceArn != arn || *list.EventSourceMappings[0].State != "Enabled" {
+		t.Fatalf("the API shows %+v", list.EventSourceMappings)
+	}
+	id := list.EventSourceMappings[0].UUID
+	eventually(t, "the API shows the result", func() bool {
+		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: id})
+		a.check(err)
+		return aws.ToString(got.LastProcessingResult) == "OK"
+	})
+	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: id})
+	if err == nil || !strings.Contains(err.Error(), "Caddyfile") {
+		t.Errorf("deleting it by the API says %v", err)
+	}
+
+	a.configure(functions("\tdisabled\n"), "")
+	a.reload()
+	time.Sleep(300 * time.Millisecond) // a long poll that ended may have begun before
+	send(2)
+	time.Sleep(time.Second)
+	if strings.Contains(a.logs("f"), `\"n\":2}`) {
+		t.Error("a disabled event source is polled")
+	}
+	a.configure(functions("\tbatch_size 5\n"), "")
+	a.reload()
+	a.wantLog("f", `\"n\":2}`)
+	eventually(t, "the message is deleted", done)
+}
+
+func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
+	for source, want := range map[string]string{
+		"arn:aws:sqs:us-east-1:000000000000:q f {\n batch_size 10001\n}":              "1 to 10000",
+		"arn:aws:sqs:us-east-1:000000000000:q f {\n bisect\n}":                        "queues have not bisecting",
+		"arn:aws:sqs:us-east-1:000000000000:q f {\n retries 3\n}":                     "redrive policy",
+		"arn:aws:sqs:us-east-1:000000000000:q.fifo f {\n batch_size 11\n}":            "at most 10",
+		"arn:aws:sqs:us-east-1:000000000000:q f {\n filter `{\"a\":1}`\n}":            "filter",
+		"arn:aws:kinesis:us-east-1:000000000000:stream/s f {\n start yesterday\n}":    "neither trim_horizon",
+		"arn:aws:kinesis:us-east-1:000000000000:stream/s f {\n concurrency 3\n}":      "for queues alone",
+		"arn:aws:kinesis:us-east-1:000000000000:stream/s f {\n on_failure nowhere\n}": "destination",
+		"ftp://host/x f": "not supported",
+		"nonsense f":     "not supported",
+	} {
+		s := newServer(t, "event_source "+source, "")
+		s.startFails(want)
+	}
+}
