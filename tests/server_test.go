@@ -231,8 +231,10 @@ func (s *server) do(r *http.Request) response {
 	return got
 }
 
-func try(r *http.Request) (response, error) {
-	res, err := client.Do(r)
+func try(r *http.Request) (response, error) { return tryWith(client, r) }
+
+func tryWith(c *http.Client, r *http.Request) (response, error) {
+	res, err := c.Do(r)
 	if err != nil {
 		return response{}, err
 	}
