@@ -16,8 +16,8 @@ import (
 // nodes have it together: slots, taken in blocks when callers wait and kept while they
 // are used. A call that finds a slot here asks nobody.
 //
-// A node that uses all there are offers some of them every second, and asks for more
-// only a little later, so that the callers of other nodes have their turn.
+// A node that uses what it holds while none are left offers some every second, and asks
+// for more only a little later, so that the callers of other nodes have their turn.
 type share struct {
 	pool  *Pool
 	quota *quota
@@ -25,15 +25,19 @@ type share struct {
 
 	mu        sync.Mutex // guards what follows
 	grants    []state.Grant
-	held      int // slots of the grants that may be used
+	until     time.Time // when the first of them may not be used any more; zero: none is there
+	held      int       // slots of the grants that may be used
 	inFlight  int
-	peak      int // of inFlight, since the last tick
-	lastPeak  int // of the tick before
-	limit     int // as the last caller had it
-	yield     int // slots to be given back as calls end
-	loose     int // slots that are held no more, and not given back yet
+	peak      int  // of inFlight, since the last tick
+	lastPeak  int  // of the tick before
+	limit     int  // as the last caller had it
+	yield     int  // slots to be given back as calls end
+	loose     int  // slots that are held no more, and not given back yet
+	returning int  // those that are being given back
+	short     bool // since the last tick, more were wanted than were free
 	notBefore time.Time
 	asking    bool
+	settling  bool
 }
 
 // Times of a share.
@@ -55,6 +59,11 @@ func (s *share) enter(limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limit = limit
+	// Here and by the clock: whatever holds up this process or its way to the store, others
+	// may have what has ended.
+	if now := time.Now(); !s.until.IsZero() && !now.Before(s.until) {
+		s.bound(now)
+	}
 	if s.inFlight < min(s.held, limit) {
 		s.inFlight++
 		s.peak = max(s.peak, s.inFlight)
@@ -64,14 +73,32 @@ func (s *share) enter(limit int) bool {
 	return false
 }
 
+// bound has no more be held than what grants that last have, and returns that. It needs
+// mu.
+func (s *share) bound(now time.Time) (total int) {
+	s.until = time.Time{}
+	for _, g := range s.grants {
+		if end := g.Until.Add(-giveUpAt); now.Before(end) {
+			total += g.Count
+			if s.until.IsZero() || end.Before(s.until) {
+				s.until = end
+			}
+		}
+	}
+	s.held = min(s.held, max(total-s.loose-s.returning, 0))
+	return total
+}
+
 func (s *share) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
-	if s.yield > 0 {
+	if s.yield > 0 && s.held > 0 {
 		s.yield--
 		s.held--
 		s.loose++
+		s.notBefore = time.Now().Add(askAfterOff)
+		s.settleSoon()
 	}
 }
 
@@ -132,52 +159,68 @@ func (s *share) takeSome(most int) bool {
 		}
 		return false
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short = s.short || grant.Count < claim.Count
 	if grant.Count == 0 {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.grants = append(s.grants, grant)
 	s.held += grant.Count
+	s.bound(time.Now())
 	return true
 }
 
 // tick keeps what is used, gives back the rest, and offers some of what is fully used.
 // It is called every second.
 func (s *share) tick() {
+	waits := s.quota.waiting() > 0 // takes locks under which enter is called
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	used := max(s.peak, s.lastPeak, s.inFlight)
 	s.lastPeak, s.peak = s.peak, s.inFlight
-	now := time.Now()
-	surplus := s.held - used
-	if surplus > 0 {
+	if surplus := s.held - used; surplus > 0 {
 		s.held -= surplus
 		s.loose += surplus
-	} else if s.held > 0 && s.held >= s.limit && s.yield == 0 {
-		s.yield = max(s.held/4, 1)
-		s.notBefore = now.Add(askAfterOff)
+	} else if s.held > 0 && s.yield == 0 && (s.held >= s.limit || s.short) {
+		s.yield = s.held / 4
+		if s.yield == 0 && (s.held >= s.limit || rand.N(2) == 0) {
+			s.yield = 1
+		}
 	}
-	loose := s.loose
-	s.loose = 0
-	grants := s.grants
-	waits := s.held < s.limit
-	s.mu.Unlock()
-
-	kept := s.settle(grants, loose, now)
-	s.mu.Lock()
-	s.grants = append(kept, s.grants[len(grants):]...)
-	total := 0
-	for _, g := range s.grants {
-		total += g.Count
-	}
-	// What a grant that ended had is not to be used.
-	s.held = min(s.held, total-s.loose)
-	s.mu.Unlock()
-	if waits && s.quota.waiting() > 0 {
-		s.mu.Lock()
+	s.short = false
+	s.settleSoon()
+	if waits && s.held < s.limit {
 		s.ask()
-		s.mu.Unlock()
 	}
+}
+
+// settleSoon has the store hear of what is to be given back or renewed. It needs mu.
+func (s *share) settleSoon() {
+	due := s.loose > 0
+	for _, g := range s.grants {
+		due = due || time.Until(g.Until) < renewBefore
+	}
+	if due && !s.settling && s.pool.ctx.Err() == nil {
+		s.settling = true
+		s.pool.tasks.Go(s.settleOnce)
+	}
+}
+
+func (s *share) settleOnce() {
+	s.mu.Lock()
+	grants, loose := s.grants, s.loose
+	s.returning, s.loose = loose, 0
+	s.mu.Unlock()
+	kept := s.settle(grants, loose, time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settling, s.returning = false, 0
+	if len(s.grants) >= len(grants) { // else it has ended
+		s.grants = append(kept, s.grants[len(grants):]...)
+	}
+	// A grant that was not used any more may have been renewed all the same.
+	s.loose = max(s.bound(time.Now())-s.held, 0)
 }
 
 // settle gives back loose slots, renews what is to be kept, and drops what has ended.
