@@ -1,0 +1,86 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+)
+
+// countingCode counts in Redis how many executions there are at once, and keeps the
+// most. It speaks Redis's protocol itself: what it counts by is not what is tested.
+func countingCode(redis *redisServer, execution time.Duration) map[string]string {
+	return map[string]string{"index.mjs": fmt.Sprintf(`
+import net from 'node:net';
+const redis = net.connect(%d, '127.0.0.1').setNoDelay();
+const ask = command => new Promise(done => { redis.once('data', done); redis.write(command + '\r\n'); });
+const enter = "local n = redis.call('INCR', 'test:now') if n > tonumber(redis.call('GET', 'test:most') or 0) then redis.call('SET', 'test:most', n) end return n";
+export const handler = async () => {
+	await ask('EVAL "' + enter + '" 0');
+	await new Promise(done => setTimeout(done, %d));
+	await ask('DECR test:now');
+	return { statusCode: 200, body: 'counted' };
+};`, redis.port, execution.Milliseconds())}
+}
+
+func (a *api) reserve(name string, most int32) {
+	a.t.Helper()
+	_, err := a.PutFunctionConcurrency(context.Background(), &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String(name), ReservedConcurrentExecutions: &most})
+	a.check(err)
+}
+
+func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
+	const reserved, callers = 10, 100
+	c := newCluster(t, 3, "")
+	first := c.nodes[0]
+	first.create("f", zipOf(t, countingCode(c.redis, 30*time.Millisecond)))
+	first.reserve("f", reserved)
+	c.withinASecond("/f", 200, "counted", c.nodes...)
+	c.redis.cli("SET", "test:most", "0")
+	most := func() int {
+		n, err := strconv.Atoi(c.redis.cli("GET", "test:most"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	began := time.Now()
+	l := c.load(callers/len(c.nodes)+1, "/f", c.nodes...)
+	eventually(t, "all of the reserved concurrency is used", func() bool { return most() >= reserved })
+	l.runs(t, 1000)
+	// One node alone may use it all when the others have nothing to do.
+	l.end()
+	took := time.Since(began)
+	c.redis.cli("SET", "test:most", "0")
+	alone := c.load(20, "/f", c.nodes[1])
+	eventually(t, "one node uses all of the reserved concurrency", func() bool { return most() >= reserved })
+	alone.end()
+	if n := most(); n != reserved {
+		t.Errorf("%d executions at once, want %d", n, reserved)
+	}
+	if now := c.redis.cli("GET", "test:now"); now != "0" {
+		t.Errorf("%s executions are left over", now)
+	}
+	answered, throttled := make(map[*api]int), 0
+	for _, one := range l.done {
+		switch {
+		case one.err == nil && one.status == 200:
+			answered[one.node]++
+		case one.err == nil && one.status == 429: // it waited for the queue timeout
+			throttled++
+		default:
+			t.Fatalf("a call failed: %v", one)
+		}
+	}
+	for n, node := range c.nodes {
+		t.Logf("node %d answered %d calls in %s", n+1, answered[node], took.Round(time.Millisecond))
+		if answered[node] < 50 {
+			t.Errorf("node %d did not get its share", n+1)
+		}
+	}
+	t.Logf("%d of %d calls were throttled", throttled, len(l.done))
+}
