@@ -51,7 +51,15 @@ func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
 	began := time.Now()
 	l := c.load(callers/len(c.nodes)+1, "/f", c.nodes...)
 	eventually(t, "all of the reserved concurrency is used", func() bool { return most() >= reserved })
-	l.runs(t, 1000)
+	eventually(t, "every node gets its share", func() bool {
+		answered := make(map[*api]int)
+		for _, one := range l.sofar() {
+			if one.status == 200 {
+				answered[one.node]++
+			}
+		}
+		return answered[c.nodes[0]] >= 100 && answered[c.nodes[1]] >= 100 && answered[c.nodes[2]] >= 100
+	})
 	// One node alone may use it all when the others have nothing to do.
 	l.end()
 	took := time.Since(began)
@@ -78,9 +86,6 @@ func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
 	}
 	for n, node := range c.nodes {
 		t.Logf("node %d answered %d calls in %s", n+1, answered[node], took.Round(time.Millisecond))
-		if answered[node] < 50 {
-			t.Errorf("node %d did not get its share", n+1)
-		}
 	}
 	t.Logf("%d of %d calls were throttled", throttled, len(l.done))
 }

@@ -65,14 +65,6 @@ func (r *redisServer) kill() {
 	}
 }
 
-// signal stops the server (SIGSTOP), or has it go on.
-func (r *redisServer) signal(s syscall.Signal) {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
 // cli is what the server answers.
 func (r *redisServer) cli(args ...string) string {
 	r.t.Helper()

@@ -125,7 +125,10 @@ func (s *share) take() {
 		} else {
 			idle = 0
 		}
-		pause := askAgain
+		// Who holds none asks more often than who has some.
+		s.mu.Lock()
+		pause := askAgain * time.Duration(min(1+s.held, 4))
+		s.mu.Unlock()
 		if s.takeSome(max(waiting, 1)) {
 			s.quota.wakeOthers(nil)
 			pause = 0
