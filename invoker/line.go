@@ -29,10 +29,12 @@ type held struct {
 	state.Lease // guarded by the invoker's mu
 }
 
-// leaseFor is how long an event is leased; leases that are held are extended.
+// leaseFor is how long an event is leased, and so after which time others run what a
+// node had leased that died. Leases that are held are extended; what is left of one is
+// longer than a store is away when it fails over, or a node drains.
 const (
-	leaseFor    = time.Minute
-	extendEvery = 15 * time.Second
+	leaseFor    = 20 * time.Second
+	extendEvery = 4 * time.Second
 )
 
 // leaseRetry is how soon the store is asked again when it fails.
