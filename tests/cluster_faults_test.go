@@ -106,20 +106,22 @@ func TestClusterLosesOnlyTheCallsOfANodeThatIsKilled(t *testing.T) {
 	eventually(t, "the node is back", func() bool { return first.metric("hearth_nodes") == 3 })
 	c.withinASecond("/f", 200, "well", victim)
 	l.end()
-	lost := 0
+	// What another node had handed to the victim was in flight there too.
+	lost, handed := 0, 0
 	for _, one := range l.done {
+		inFlight := one.began.Before(killed) && one.ended.After(killed.Add(-time.Second))
 		switch {
 		case one.err == nil && one.status == 200:
-		case one.node == victim && one.ended.After(killed.Add(-time.Second)):
-			if one.began.Before(killed) {
-				lost++
-			}
-		default:
-			t.Errorf("a call of another node failed: %v", one)
+		case one.node == victim && inFlight:
+			lost++
+		case inFlight:
+			handed++
+		case one.node != victim:
+			t.Errorf("a call that began %s after the kill failed: %v", one.began.Sub(killed), one)
 		}
 	}
-	if lost > 2 {
-		t.Errorf("%d calls were lost, of 2 callers", lost)
+	if lost > 2 || handed > 4 {
+		t.Errorf("%d calls of the victim and %d of others were lost, of 2 callers each", lost, handed)
 	}
-	t.Logf("%d calls, %d in flight were lost", len(l.done), lost)
+	t.Logf("%d calls, %d in flight were lost, and %d that others had handed over", len(l.done), lost, handed)
 }
