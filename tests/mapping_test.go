@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +218,74 @@ func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "not supported") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestMessagesDoNotComeAgainWhileTheirFunctionRuns(t *testing.T) {
+	a, m := polled(t, `
+import time
+def handler(event, context):
+    print("run of", event["Records"][0]["body"])
+    time.sleep(5)
+    print("end of", event["Records"][0]["body"])
+`)
+	_, err := a.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Timeout: aws.Int32(20)})
+	a.check(err)
+	url, arn := m.makeQueue(t, "slow") // which shows messages again after 2 s
+	_, err = m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")})
+	a.check(err)
+	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("f"), EventSourceArn: &arn})
+	a.check(err)
+	eventually(t, "it ends", func() bool { return strings.Contains(a.logs("f"), "end of one") })
+	if n := strings.Count(a.logs("f"), "run of one"); n != 1 {
+		t.Errorf("it ran %d times", n)
+	}
+}
+
+func TestMessagesOfAGroupKeepTheirOrder(t *testing.T) {
+	a, m := polled(t, `
+import json, random
+def handler(event, context):
+    failed = []
+    for r in event["Records"]:
+        if failed or random.random() < 0.2:
+            failed.append({"itemIdentifier": r["messageId"]})
+        else:
+            print("done", r["attributes"]["MessageGroupId"], r["body"])
+    return {"batchItemFailures": failed}
+`)
+	name := "ordered.fifo"
+	q, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "1"}})
+	a.check(err)
+	const each = 12
+	for n := range each {
+		for _, group := range []string{"a", "b"} {
+			_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{
+				QueueUrl: q.QueueUrl, MessageBody: aws.String(fmt.Sprintf("%02d", n)), MessageGroupId: &group, MessageDeduplicationId: aws.String(fmt.Sprint(group, n)),
+			})
+			a.check(err)
+		}
+	}
+	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:sqs:us-east-1:123456789012:" + name), BatchSize: aws.Int32(1), // moto mixes up several that come again
+		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
+	})
+	a.check(err)
+	done := func(group string) (order []string) {
+		lines := strings.Split(a.logs("f"), "\n")
+		slices.Sort(lines) // which begin with the time: each environment has a log of its own
+		for _, line := range lines {
+			if _, text, found := strings.Cut(line, "done "+group+" "); found {
+				order = append(order, text)
+			}
+		}
+		return order
+	}
+	eventually(t, "all are done", func() bool { return len(done("a")) >= each && len(done("b")) >= each })
+	for _, group := range []string{"a", "b"} {
+		order := done(group)
+		if len(order) != each || !slices.IsSorted(order) {
+			t.Errorf("group %s was done as %s", group, order)
+		}
 	}
 }

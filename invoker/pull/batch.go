@@ -21,6 +21,7 @@ type record struct {
 	event   json.RawMessage // one element of Records
 	filters json.RawMessage // what filter patterns see: event with its body decoded
 	at      time.Time       // when it came into the source
+	key     string          // records of one key keep their order
 }
 
 // maxEvent is how much of an event a batch may make, in bytes.
@@ -96,9 +97,14 @@ func (e *functionError) Error() string { return string(e.payload[:min(len(e.payl
 // the whole batch has failed then.
 var errAnswer = errors.New("the function's batchItemFailures are malformed, or name items that are not of the batch")
 
-// invoke runs the function with a batch. failed are the IDs that it says have failed. An
-// error of another type than *functionError and errAnswer says that it did not run.
+// invoke runs the function with a batch, as do does.
 func (b *batcher) invoke(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error) {
+	return b.do(ctx, b.event(records), records)
+}
+
+// do runs the function with an event that has the records. failed are the IDs that it says have failed. An
+// error of another type than *functionError and errAnswer says that it did not run.
+func (b *batcher) do(ctx context.Context, event []byte, records []record) (failed map[string]bool, call *environment.Call, err error) {
 	m := &b.mapping
 	call = environment.NewCall()
 	call.RequestID = newRequestID()
@@ -108,7 +114,7 @@ func (b *batcher) invoke(ctx context.Context, records []record) (failed map[stri
 	if err != nil {
 		return nil, call, err
 	}
-	call.Frame = append(call.Frame, b.event(records)...)
+	call.Frame = append(call.Frame, event...)
 	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, call)
 	var initFailed *environment.InitError
 	switch {

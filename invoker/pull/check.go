@@ -29,11 +29,8 @@ func Check(m *registry.Mapping) error {
 		return noneOf("queues", m, false)
 	case "kinesis", "dynamodb":
 		streamDefaults(m)
-		switch {
-		case *m.ParallelizationFactor > 1:
-			return errors.New("ParallelizationFactor above 1 is not supported: one batch of a shard runs at a time")
-		case *m.TumblingWindowInSeconds > 0:
-			return errors.New("TumblingWindowInSeconds is not supported")
+		if *m.ParallelizationFactor > 1 && *m.TumblingWindowInSeconds > 0 {
+			return errors.New("tumbling windows with a parallelization factor above 1 are not supported: the state of a window is one")
 		}
 	case "":
 		return errors.New("this kind of event source is not supported: " + polled)

@@ -99,6 +99,11 @@ func (d *dynamoStream) recordOf(r *types.Record) (record, error) {
 		}
 		body[name] = image
 	}
+	key, err := json.Marshal(body["Keys"])
+	if err != nil {
+		return out, err
+	}
+	out.key = string(key)
 	event := map[string]any{
 		"eventID": aws.ToString(r.EventID), "eventName": r.EventName, "eventVersion": aws.ToString(r.EventVersion), "eventSource": "aws:dynamodb",
 		"awsRegion": aws.ToString(r.AwsRegion), "dynamodb": body, "eventSourceARN": d.arn,
@@ -106,7 +111,6 @@ func (d *dynamoStream) recordOf(r *types.Record) (record, error) {
 	if r.UserIdentity != nil { // an item that expired
 		event["userIdentity"] = map[string]any{"principalId": r.UserIdentity.PrincipalId, "type": r.UserIdentity.Type}
 	}
-	var err error
 	out.event, err = json.Marshal(event)
 	out.filters = out.event
 	return out, err

@@ -86,7 +86,7 @@ func (k *kinesisStream) recordOf(id string, r *types.Record) (record, error) {
 		SchemaVersion: "1.0", PartitionKey: aws.ToString(r.PartitionKey), Sequence: aws.ToString(r.SequenceNumber),
 		Data: base64.StdEncoding.EncodeToString(r.Data),
 	}
-	out := record{id: data.Sequence}
+	out := record{id: data.Sequence, key: data.PartitionKey}
 	if r.ApproximateArrivalTimestamp != nil {
 		out.at = *r.ApproximateArrivalTimestamp
 		data.Arrival = float64(out.at.UnixMilli()) / 1000

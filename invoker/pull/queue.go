@@ -24,6 +24,8 @@ type queue struct {
 	*batcher
 	client *sqs.Client
 	url    string
+
+	invisible time.Duration // how long a message does not come to others once it was received
 }
 
 // Limits of SQS, and how many batches run at once without a MaximumConcurrency.
@@ -31,8 +33,7 @@ const (
 	maxReceive       = 10
 	longPoll         = 20 // seconds
 	defaultPollers   = 5
-	keepInvisible    = 30 * time.Second // how often what is being worked on is kept from others
-	invisibleFor     = 120              // seconds, each time
+	minInvisible     = time.Second // queues with less are polled as if they had this
 	deleteWithin     = 10 * time.Second
 	receiveForWindow = time.Second
 )
@@ -45,6 +46,9 @@ func (q *queue) run(ctx context.Context) error {
 		return err
 	}
 	q.url = aws.ToString(found.QueueUrl)
+	if err := q.askInvisible(ctx); err != nil {
+		return err
+	}
 	pollers := defaultPollers
 	if m := q.mapping.MaximumConcurrency; m != nil {
 		pollers = *m
@@ -85,6 +89,20 @@ func (q *queue) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+func (q *queue) askInvisible(ctx context.Context) error {
+	const name = types.QueueAttributeNameVisibilityTimeout
+	got, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{name}})
+	if err != nil {
+		return err
+	}
+	seconds, err := strconv.Atoi(got.Attributes[string(name)])
+	if err != nil {
+		return fmt.Errorf("the queue has a %s of %.20q", name, got.Attributes[string(name)])
+	}
+	q.invisible = max(time.Duration(seconds)*time.Second, minInvisible)
+	return nil
+}
+
 // receive gathers a batch.
 func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 	var all []types.Message
@@ -99,7 +117,7 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			wait = int32(max(min(left, receiveForWindow)/time.Second, 0))
 		}
 		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &q.url, MaxNumberOfMessages: int32(min(q.size()-len(all), maxReceive)), WaitTimeSeconds: wait,
+			QueueUrl: &q.url, VisibilityTimeout: int32(q.invisible / time.Second), MaxNumberOfMessages: int32(min(q.size()-len(all), maxReceive)), WaitTimeSeconds: wait,
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}, MessageAttributeNames: []string{"All"},
 		})
 		if err != nil {
@@ -112,7 +130,8 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			return nil, nil
 		}
 		if len(all) == 0 {
-			until = time.Now().Add(q.window())
+			// Messages must not come to others while they wait for more.
+			until = time.Now().Add(min(q.window(), q.invisible/2))
 		}
 		all = append(all, out.Messages...)
 		if q.window() == 0 {
@@ -146,13 +165,18 @@ func (q *queue) deliver(ctx context.Context, messages []types.Message) {
 	defer stop()
 	for len(batch) > 0 {
 		n := fits(batch, q.size())
-		q.see(ctx, batch[:n], receipts)
+		if done := q.see(ctx, batch[:n], receipts); !done && q.isFIFO() {
+			return // what comes behind in a group waits for what comes before
+		}
 		batch = batch[n:]
 	}
 }
 
-// see runs the function with what makes one event, and deletes what was done.
-func (q *queue) see(ctx context.Context, batch []record, receipts map[string]string) {
+func (q *queue) isFIFO() bool { return strings.HasSuffix(q.mapping.EventSourceArn, ".fifo") }
+
+// see runs the function with what makes one event, and deletes what was done. It reports
+// whether that is all.
+func (q *queue) see(ctx context.Context, batch []record, receipts map[string]string) bool {
 	// A batch that has been received is seen through, also when polling ends.
 	failed, _, err := q.invoke(context.WithoutCancel(ctx), batch)
 	metrics := q.engine.metrics
@@ -164,7 +188,7 @@ func (q *queue) see(ctx context.Context, batch []record, receipts map[string]str
 			q.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", q.mapping.FunctionName), zap.Error(err))
 			sleep(ctx, minPause)
 		}
-		return
+		return false
 	}
 	done := make([]string, 0, len(batch))
 	for _, r := range batch {
@@ -174,6 +198,7 @@ func (q *queue) see(ctx context.Context, batch []record, receipts map[string]str
 	}
 	q.remove(done, receipts)
 	q.engine.result(q.mapping.UUID, "OK")
+	return len(done) == len(batch)
 }
 
 // keep has messages not come to others while they are worked on, until stop.
@@ -183,7 +208,7 @@ func (q *queue) keep(batch []record, receipts map[string]string) (stop func()) {
 	go func() {
 		defer close(done)
 		for {
-			sleep(ctx, keepInvisible)
+			sleep(ctx, q.invisible/3)
 			if ctx.Err() != nil {
 				return
 			}
@@ -191,7 +216,7 @@ func (q *queue) keep(batch []record, receipts map[string]string) (stop func()) {
 				in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
 				for n, r := range page {
 					in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-						Id: aws.String(strconv.Itoa(n)), ReceiptHandle: aws.String(receipts[r.id]), VisibilityTimeout: invisibleFor,
+						Id: aws.String(strconv.Itoa(n)), ReceiptHandle: aws.String(receipts[r.id]), VisibilityTimeout: int32(q.invisible / time.Second),
 					})
 				}
 				if _, err := q.client.ChangeMessageVisibilityBatch(ctx, in); err != nil && ctx.Err() == nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"sync"
 	"time"
 
@@ -43,7 +45,7 @@ type stream struct {
 	source shardSource
 
 	mu      sync.Mutex // guards running
-	running map[string]struct{}
+	running map[string]context.CancelFunc
 }
 
 // Times of a stream.
@@ -51,63 +53,115 @@ const (
 	shardsEvery   = 5 * time.Second
 	leaseFor      = 30 * time.Second
 	renewEvery    = 10 * time.Second
+	keepWithin    = 5 * time.Second
 	readPause     = time.Second            // after nothing, as Lambda does
 	readAgain     = 200 * time.Millisecond // a shard may be read five times a second
 	maxReadAtOnce = 1000
 )
 
 func (s *stream) run(ctx context.Context) error {
-	s.running = make(map[string]struct{})
+	s.running = make(map[string]context.CancelFunc)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
 	defer all.Wait()
-	first := true
-	for ctx.Err() == nil {
-		shards, err := s.source.shards(ctx)
-		if err != nil {
-			cancel(err)
-			break
-		}
-		open, err := s.open(ctx, shards)
-		if err != nil {
-			cancel(err)
-			break
-		}
-		for _, one := range open {
+	var seat seat
+	defer func() { seat.leave(s) }()
+	for first := true; ctx.Err() == nil; first = false {
+		if err := s.look(ctx, &seat, func(id string, grant state.Grant) {
+			own, stop := context.WithCancel(ctx)
 			s.mu.Lock()
-			_, runs := s.running[one.id]
-			s.mu.Unlock()
-			if runs {
-				continue
-			}
-			grant, err := s.engine.Store.Take(ctx, state.Claim{Name: s.leaseName(one.id), Limit: 1, Count: 1, For: leaseFor})
-			if err != nil {
-				cancel(err)
-				break
-			}
-			if grant.Count == 0 {
-				continue // another node reads it
-			}
-			s.mu.Lock()
-			s.running[one.id] = struct{}{}
+			s.running[id] = stop
 			s.mu.Unlock()
 			from := s.start(first)
 			all.Go(func() {
 				defer func() {
+					stop()
 					s.mu.Lock()
-					delete(s.running, one.id)
+					delete(s.running, id)
 					s.mu.Unlock()
 				}()
-				if err := s.hold(ctx, one.id, grant, from); err != nil && ctx.Err() == nil {
+				if err := s.hold(own, id, grant, from); err != nil && own.Err() == nil {
 					cancel(err)
 				}
 			})
+		}); err != nil {
+			cancel(err)
+			break
 		}
-		first = false
 		sleep(ctx, shardsEvery)
 	}
 	return context.Cause(ctx)
+}
+
+// look begins to read shards that nobody reads, up to this node's share of all, and lets
+// go of what is more than that.
+func (s *stream) look(ctx context.Context, seat *seat, begin func(shard string, grant state.Grant)) error {
+	shards, err := s.source.shards(ctx)
+	if err != nil {
+		return err
+	}
+	open, err := s.open(ctx, shards)
+	if err != nil {
+		return err
+	}
+	readers, err := seat.take(ctx, s)
+	if err != nil {
+		return err
+	}
+	share := (len(open) + readers - 1) / readers
+	s.mu.Lock()
+	running := maps.Clone(s.running)
+	s.mu.Unlock()
+	over := len(running) - share
+	for _, one := range open {
+		stop, runs := running[one.id]
+		switch {
+		case runs && over > 0:
+			over--
+			stop()
+		case runs || over >= 0: // it has its share
+		default:
+			grant, err := s.engine.Store.Take(ctx, state.Claim{Name: s.leaseName(one.id), Limit: 1, Count: 1, For: leaseFor})
+			if err != nil {
+				return err
+			}
+			if grant.Count == 1 {
+				over++
+				begin(one.id, grant)
+			}
+		}
+	}
+	return nil
+}
+
+// A seat is a node's among the readers of a stream: how many there are says what each
+// one's share is.
+type seat struct{ grant state.Grant }
+
+func (t *seat) take(ctx context.Context, s *stream) (readers int, err error) {
+	name := "readers/" + s.mapping.UUID
+	if t.grant.Count > 0 {
+		if t.grant, err = s.engine.Store.Renew(ctx, t.grant, 1, leaseFor); errors.Is(err, state.ErrLeaseLost) {
+			t.grant, err = state.Grant{}, nil
+		}
+	}
+	if err == nil && t.grant.Count == 0 {
+		t.grant, err = s.engine.Store.Take(ctx, state.Claim{Name: name, Limit: 1 << 20, Count: 1, For: leaseFor})
+	}
+	if err != nil {
+		return 0, err
+	}
+	readers, err = s.engine.Store.Taken(ctx, name)
+	return max(readers, 1), err
+}
+
+func (t *seat) leave(s *stream) {
+	if t.grant.Count > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), renewEvery)
+		defer cancel()
+		_ = s.engine.Store.Return(ctx, t.grant) // else it ends by its time
+	}
 }
 
 // start is where a shard without a checkpoint begins. One that appears later is the child
@@ -131,6 +185,8 @@ func (s *stream) owner() string { return checkpointOwner + s.mapping.UUID }
 type checkpoint struct {
 	Sequence string `json:"sequence"`
 	Ended    bool   `json:"ended,omitempty"`
+
+	Window *window `json:"window,omitempty"` // the tumbling window that is open
 
 	revision state.Revision
 }
@@ -212,6 +268,7 @@ type reader struct {
 	*stream
 	id         string
 	checkpoint checkpoint
+	lane       bool // one of several: the checkpoint is not its business
 }
 
 func (r *reader) read(ctx context.Context, from position) error {
@@ -232,7 +289,7 @@ func (r *reader) read(ctx context.Context, from position) error {
 	var buffer []record
 	var due time.Time
 	for ctx.Err() == nil {
-		records, next, err := r.source.read(ctx, r.id, iterator, min(r.size(), maxReadAtOnce))
+		records, next, err := r.source.read(ctx, r.id, iterator, min(r.size()**r.mapping.ParallelizationFactor, maxReadAtOnce))
 		if errors.Is(err, errExpired) {
 			if iterator, err = r.source.iterator(ctx, r.id, last, from); err != nil {
 				return err
@@ -249,15 +306,23 @@ func (r *reader) read(ctx context.Context, from position) error {
 			buffer = append(buffer, records...)
 			last = records[len(records)-1].id
 		}
-		for len(buffer) > 0 {
-			n := fits(buffer, r.size())
+		for lanes := *r.mapping.ParallelizationFactor; len(buffer) > 0; {
+			n := min(len(buffer), r.size()*lanes)
+			if lanes == 1 {
+				n = fits(buffer, n)
+			}
 			if n == len(buffer) && n < r.size() && next != "" && time.Now().Before(due) {
 				break // there is room for more, and time
 			}
-			if err := r.deliver(ctx, buffer[:n]); err != nil {
+			if err := r.deliver(ctx, buffer[:n], lanes); err != nil {
 				return err
 			}
 			buffer = buffer[n:]
+		}
+		if w := r.checkpoint.Window; w != nil && (next == "" || len(buffer) == 0 && !time.Now().Before(w.End)) {
+			if err := r.closeWindow(ctx); err != nil {
+				return err
+			}
 		}
 		if next == "" {
 			r.checkpoint.Ended = true
@@ -279,6 +344,9 @@ func (r *reader) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What was done is kept when reading has just ended, too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
 	revision, err := r.engine.Store.Change(ctx, r.owner(), state.Put(r.id, r.checkpoint.revision, value))
 	if err != nil {
 		return err
@@ -289,22 +357,60 @@ func (r *reader) keep(ctx context.Context) error {
 
 // pass writes that everything up to a record is done.
 func (r *reader) pass(ctx context.Context, last *record) error {
+	if r.lane {
+		return nil
+	}
 	r.checkpoint.Sequence = last.id
 	return r.keep(ctx)
 }
 
 // deliver sees a batch through: it returns nil when the checkpoint is behind it.
-func (r *reader) deliver(ctx context.Context, batch []record) error {
+func (r *reader) deliver(ctx context.Context, batch []record, lanes int) error {
 	wanted := make([]record, 0, len(batch))
 	for n := range batch {
 		if r.wants(&batch[n]) {
 			wanted = append(wanted, batch[n])
 		}
 	}
-	if err := r.see(ctx, wanted); err != nil {
+	var err error
+	switch {
+	case lanes > 1:
+		err = r.seeLanes(ctx, wanted, lanes)
+	case *r.mapping.TumblingWindowInSeconds > 0:
+		err = r.seeWindows(ctx, wanted)
+	default:
+		err = r.see(ctx, wanted)
+	}
+	if err != nil {
 		return err
 	}
 	return r.pass(ctx, &batch[len(batch)-1])
+}
+
+// seeLanes runs batches beside each other; records of one key are in one lane. It ends
+// when all lanes have: a checkpoint can be behind all of them alone.
+func (r *reader) seeLanes(ctx context.Context, records []record, lanes int) error {
+	split := make([][]record, lanes)
+	for _, one := range records {
+		h := fnv.New32a()
+		h.Write([]byte(one.key))
+		n := int(h.Sum32() % uint32(lanes))
+		split[n] = append(split[n], one)
+	}
+	errs := make([]error, lanes)
+	var all sync.WaitGroup
+	for n, lane := range split {
+		all.Go(func() {
+			own := &reader{stream: r.stream, id: r.id, lane: true}
+			for len(lane) > 0 && errs[n] == nil {
+				size := fits(lane, r.size())
+				errs[n] = own.see(ctx, lane[:size])
+				lane = lane[size:]
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // see runs the function until it is done with all records, or they are given up.
@@ -322,16 +428,14 @@ func (r *reader) see(ctx context.Context, records []record) error {
 			continue
 		}
 		r.engine.metrics.age.WithLabelValues(r.mapping.FunctionName, r.mapping.EventSourceArn).Set(time.Since(records[len(records)-1].at).Seconds())
-		failed, call, err := r.invoke(context.WithoutCancel(ctx), records)
+		failed, call, err := r.call(context.WithoutCancel(ctx), records, false)
 		r.engine.metrics.records.WithLabelValues(r.mapping.FunctionName).Add(float64(len(records)))
 		if err == nil && len(failed) == 0 {
 			r.engine.result(r.mapping.UUID, "OK")
 			return nil
 		}
-		r.engine.metrics.failures.WithLabelValues(r.mapping.FunctionName).Inc()
-		r.engine.result(r.mapping.UUID, "PROBLEM: Function call failed")
+		r.failed(err)
 		if err != nil && !isFunctions(err) {
-			r.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", r.mapping.FunctionName), zap.Error(err))
 			sleep(ctx, minPause)
 			continue
 		}
@@ -366,9 +470,23 @@ func (r *reader) see(ctx context.Context, records []record) error {
 			}
 			return r.giveUp(ctx, records, "RetryAttemptsExhausted", attempts, &responseContext{200, call.Version, functionError})
 		}
-		sleep(ctx, min(100*time.Millisecond<<min(attempts, 10), maxPause))
+		sleep(ctx, retryPause(attempts))
 	}
 	return nil
+}
+
+// failed says everywhere that a batch was not done.
+func (r *reader) failed(err error) {
+	r.engine.metrics.failures.WithLabelValues(r.mapping.FunctionName).Inc()
+	r.engine.result(r.mapping.UUID, "PROBLEM: Function call failed")
+	if err != nil && !isFunctions(err) {
+		r.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", r.mapping.FunctionName), zap.Error(err))
+	}
+}
+
+// retryPause is how long a batch waits after it failed.
+func retryPause(attempts int) time.Duration {
+	return min(100*time.Millisecond<<min(attempts, 10), maxPause)
 }
 
 // tooOld is how many records at the beginning are older than the mapping allows.
