@@ -22,6 +22,7 @@ type record struct {
 	filters json.RawMessage // what filter patterns see: event with its body decoded
 	at      time.Time       // when it came into the source
 	key     string          // records of one key keep their order
+	shard   string          // which one it is of, where a batch has records of several
 }
 
 // maxEvent is how much of an event a batch may make, in bytes.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"maps"
 	"sync"
@@ -355,13 +354,30 @@ func (r *reader) keep(ctx context.Context) error {
 	return nil
 }
 
-// pass writes that everything up to a record is done.
-func (r *reader) pass(ctx context.Context, last *record) error {
+// pass implements ordered: it writes that everything up to the last of done is.
+func (r *reader) pass(ctx context.Context, done []record) error {
 	if r.lane {
 		return nil
 	}
-	r.checkpoint.Sequence = last.id
+	r.checkpoint.Sequence = done[len(done)-1].id
 	return r.keep(ctx)
+}
+
+type batchInfo struct {
+	ShardID                         string `json:"shardId"`
+	StartSequenceNumber             string `json:"startSequenceNumber"`
+	EndSequenceNumber               string `json:"endSequenceNumber"`
+	ApproximateArrivalOfFirstRecord string `json:"approximateArrivalOfFirstRecord"`
+	ApproximateArrivalOfLastRecord  string `json:"approximateArrivalOfLastRecord"`
+	BatchSize                       int    `json:"batchSize"`
+	StreamARN                       string `json:"streamArn"`
+}
+
+// told implements ordered.
+// https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+func (r *reader) told(records []record) (name string, info any) {
+	first, last := &records[0], &records[len(records)-1]
+	return r.source.batchInfo(), batchInfo{r.id, first.id, last.id, arrival(first.at), arrival(last.at), len(records), r.mapping.EventSourceArn}
 }
 
 // deliver sees a batch through: it returns nil when the checkpoint is behind it.
@@ -379,12 +395,12 @@ func (r *reader) deliver(ctx context.Context, batch []record, lanes int) error {
 	case *r.mapping.TumblingWindowInSeconds > 0:
 		err = r.seeWindows(ctx, wanted)
 	default:
-		err = r.see(ctx, wanted)
+		err = r.seeThrough(ctx, r, wanted)
 	}
 	if err != nil {
 		return err
 	}
-	return r.pass(ctx, &batch[len(batch)-1])
+	return r.pass(ctx, batch)
 }
 
 // seeLanes runs batches beside each other; records of one key are in one lane. It ends
@@ -404,156 +420,11 @@ func (r *reader) seeLanes(ctx context.Context, records []record, lanes int) erro
 			own := &reader{stream: r.stream, id: r.id, lane: true}
 			for len(lane) > 0 && errs[n] == nil {
 				size := fits(lane, r.size())
-				errs[n] = own.see(ctx, lane[:size])
+				errs[n] = own.seeThrough(ctx, own, lane[:size])
 				lane = lane[size:]
 			}
 		})
 	}
 	all.Wait()
 	return errors.Join(errs...)
-}
-
-// see runs the function until it is done with all records, or they are given up.
-func (r *reader) see(ctx context.Context, records []record) error {
-	attempts := 0
-	for len(records) > 0 {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if old := r.tooOld(records); old > 0 {
-			if err := r.giveUp(ctx, records[:old], "RecordAgeExceeded", attempts, nil); err != nil {
-				return err
-			}
-			records, attempts = records[old:], 0
-			continue
-		}
-		r.engine.metrics.age.WithLabelValues(r.mapping.FunctionName, r.mapping.EventSourceArn).Set(time.Since(records[len(records)-1].at).Seconds())
-		failed, call, err := r.call(context.WithoutCancel(ctx), records, false)
-		r.engine.metrics.records.WithLabelValues(r.mapping.FunctionName).Add(float64(len(records)))
-		if err == nil && len(failed) == 0 {
-			r.engine.result(r.mapping.UUID, "OK")
-			return nil
-		}
-		r.failed(err)
-		if err != nil && !isFunctions(err) {
-			sleep(ctx, minPause)
-			continue
-		}
-		for n := range records { // those before the first that failed are done
-			if failed[records[n].id] {
-				if n > 0 {
-					if err := r.pass(ctx, &records[n-1]); err != nil {
-						return err
-					}
-					records, attempts = records[n:], 0
-				}
-				break
-			}
-		}
-		if bisects := r.mapping.BisectBatchOnFunctionError; bisects != nil && *bisects && len(records) > 1 {
-			// This does not count as a retry.
-			half := len(records) / 2
-			if err := r.see(ctx, records[:half]); err != nil {
-				return err
-			}
-			if err := r.pass(ctx, &records[half-1]); err != nil {
-				return err
-			}
-			records, attempts = records[half:], 0
-			continue
-		}
-		attempts++
-		if most := r.mapping.MaximumRetryAttempts; most != nil && *most >= 0 && attempts > *most {
-			functionError := ""
-			if call != nil {
-				functionError = "Unhandled"
-			}
-			return r.giveUp(ctx, records, "RetryAttemptsExhausted", attempts, &responseContext{200, call.Version, functionError})
-		}
-		sleep(ctx, retryPause(attempts))
-	}
-	return nil
-}
-
-// failed says everywhere that a batch was not done.
-func (r *reader) failed(err error) {
-	r.engine.metrics.failures.WithLabelValues(r.mapping.FunctionName).Inc()
-	r.engine.result(r.mapping.UUID, "PROBLEM: Function call failed")
-	if err != nil && !isFunctions(err) {
-		r.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", r.mapping.FunctionName), zap.Error(err))
-	}
-}
-
-// retryPause is how long a batch waits after it failed.
-func retryPause(attempts int) time.Duration {
-	return min(100*time.Millisecond<<min(attempts, 10), maxPause)
-}
-
-// tooOld is how many records at the beginning are older than the mapping allows.
-func (r *reader) tooOld(records []record) (n int) {
-	most := r.mapping.MaximumRecordAgeInSeconds
-	if most == nil || *most < 0 {
-		return 0
-	}
-	for n < len(records) && time.Since(records[n].at) > time.Duration(*most)*time.Second {
-		n++
-	}
-	return n
-}
-
-type (
-	requestContext struct {
-		RequestID              string `json:"requestId"`
-		FunctionARN            string `json:"functionArn"`
-		Condition              string `json:"condition"`
-		ApproximateInvokeCount int    `json:"approximateInvokeCount"`
-	}
-	responseContext struct {
-		StatusCode      int    `json:"statusCode"`
-		ExecutedVersion string `json:"executedVersion"`
-		FunctionError   string `json:"functionError,omitempty"`
-	}
-	batchInfo struct {
-		ShardID                         string `json:"shardId"`
-		StartSequenceNumber             string `json:"startSequenceNumber"`
-		EndSequenceNumber               string `json:"endSequenceNumber"`
-		ApproximateArrivalOfFirstRecord string `json:"approximateArrivalOfFirstRecord"`
-		ApproximateArrivalOfLastRecord  string `json:"approximateArrivalOfLastRecord"`
-		BatchSize                       int    `json:"batchSize"`
-		StreamARN                       string `json:"streamArn"`
-	}
-)
-
-// giveUp tells the on-failure destination which records the function did not take.
-// https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-func (r *reader) giveUp(ctx context.Context, records []record, condition string, attempts int, response *responseContext) error {
-	r.engine.metrics.given.WithLabelValues(r.mapping.FunctionName).Add(float64(len(records)))
-	first, last := &records[0], &records[len(records)-1]
-	r.engine.Log.Warn("records are given up", zap.String("function", r.mapping.FunctionName), zap.String("source", r.mapping.EventSourceArn),
-		zap.String("condition", condition), zap.Int("records", len(records)), zap.String("first", first.id), zap.String("last", last.id))
-	if r.mapping.OnFailure == "" {
-		return nil
-	}
-	const arrival = "2006-01-02T15:04:05.000Z"
-	info := batchInfo{r.id, first.id, last.id, first.at.UTC().Format(arrival), last.at.UTC().Format(arrival), len(records), r.mapping.EventSourceArn}
-	out := map[string]any{
-		"requestContext": requestContext{newRequestID(), r.engine.Account.ARN(r.mapping.FunctionName, r.mapping.Qualifier), condition, attempts},
-		"version":        "1.0", "timestamp": time.Now().UTC().Format(arrival), r.source.batchInfo(): info,
-	}
-	if response != nil {
-		out["responseContext"] = response
-	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	// The shard waits for its destination: what is passed over is told, or nobody knows.
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		if err = r.engine.Sender.Send(ctx, r.mapping.OnFailure, body); err == nil || ctx.Err() != nil {
-			return err
-		}
-		r.engine.Log.Error("the on-failure destination does not take a record: its shard waits", zap.String("source", r.mapping.EventSourceArn), zap.Error(err))
-		r.engine.result(r.mapping.UUID, fmt.Sprintf("PROBLEM: on-failure destination: %v", err))
-		sleep(ctx, pause)
-	}
 }

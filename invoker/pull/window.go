@@ -48,10 +48,10 @@ func (r *reader) seeWindows(ctx context.Context, records []record) error {
 		for n < len(records) && records[n].at.Before(open.End) { // what is late counts too
 			n++
 		}
-		if err := r.see(ctx, records[:n]); err != nil {
+		if err := r.seeThrough(ctx, r, records[:n]); err != nil {
 			return err
 		}
-		if err := r.pass(ctx, &records[n-1]); err != nil {
+		if err := r.pass(ctx, records[:n]); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -62,7 +62,7 @@ func (r *reader) seeWindows(ctx context.Context, records []record) error {
 // closeWindow runs the function for the last time in a window.
 func (r *reader) closeWindow(ctx context.Context) error {
 	for attempts := 0; ; {
-		_, _, err := r.call(context.WithoutCancel(ctx), nil, true)
+		_, _, err := r.callIn(context.WithoutCancel(ctx), nil, true)
 		if err == nil {
 			break
 		}
@@ -82,8 +82,13 @@ func (r *reader) closeWindow(ctx context.Context) error {
 	return r.keep(ctx)
 }
 
-// call runs the function with records, and in a window with its state.
-func (r *reader) call(ctx context.Context, records []record, final bool) (map[string]bool, *environment.Call, error) {
+// call implements ordered.
+func (r *reader) call(ctx context.Context, records []record) (map[string]bool, *environment.Call, error) {
+	return r.callIn(ctx, records, false)
+}
+
+// callIn runs the function with records, and in a window with its state.
+func (r *reader) callIn(ctx context.Context, records []record, final bool) (map[string]bool, *environment.Call, error) {
 	w := r.checkpoint.Window
 	if w == nil {
 		return r.invoke(ctx, records)

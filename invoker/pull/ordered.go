@@ -1,0 +1,173 @@
+package pull
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// An ordered source has shards whose records are done one after the other: a batch is
+// seen through before the next of its shards.
+type ordered interface {
+	// call runs the function with records, as batcher.invoke does.
+	call(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error)
+	// pass notes that the records, and all before them in their shards, are done.
+	pass(ctx context.Context, done []record) error
+	// told is what an on-failure destination is told of records, and under which name.
+	told(records []record) (name string, info any)
+}
+
+// seeThrough runs the function until it is done with all records, or they are given up.
+// It returns early when ctx ends; an invocation that runs then runs to its end.
+func (b *batcher) seeThrough(ctx context.Context, source ordered, records []record) error {
+	attempts := 0
+	for len(records) > 0 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if old, young := b.tooOld(records); len(old) > 0 {
+			if err := b.giveUp(ctx, source, old, "RecordAgeExceeded", attempts, nil); err != nil {
+				return err
+			}
+			records, attempts = young, 0
+			continue
+		}
+		b.engine.metrics.age.WithLabelValues(b.mapping.FunctionName, b.mapping.EventSourceArn).Set(time.Since(records[len(records)-1].at).Seconds())
+		failed, call, err := source.call(context.WithoutCancel(ctx), records)
+		b.engine.metrics.records.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
+		if err == nil && len(failed) == 0 {
+			b.engine.result(b.mapping.UUID, "OK")
+			return nil
+		}
+		b.failed(err)
+		if err != nil && !isFunctions(err) {
+			sleep(ctx, minPause)
+			continue
+		}
+		if len(failed) > 0 {
+			// Those of a shard before the first that failed are done.
+			done, rest := split(records, func(r *record) bool { return !failed[r.id] })
+			if len(done) > 0 {
+				if err := source.pass(ctx, done); err != nil {
+					return err
+				}
+				records, attempts = rest, 0
+			}
+		}
+		if bisects := b.mapping.BisectBatchOnFunctionError; bisects != nil && *bisects && len(records) > 1 {
+			// This does not count as a retry.
+			half := len(records) / 2
+			if err := b.seeThrough(ctx, source, records[:half]); err != nil {
+				return err
+			}
+			if err := source.pass(ctx, records[:half]); err != nil {
+				return err
+			}
+			records, attempts = records[half:], 0
+			continue
+		}
+		attempts++
+		if most := b.mapping.MaximumRetryAttempts; most != nil && *most >= 0 && attempts > *most {
+			functionError := ""
+			if call != nil {
+				functionError = "Unhandled"
+			}
+			return b.giveUp(ctx, source, records, "RetryAttemptsExhausted", attempts, &responseContext{200, call.Version, functionError})
+		}
+		sleep(ctx, retryPause(attempts))
+	}
+	return nil
+}
+
+// split takes off those at the front of each shard of which front says so.
+func split(records []record, front func(*record) bool) (taken, rest []record) {
+	ended := make(map[string]bool)
+	for n := range records {
+		r := &records[n]
+		if !ended[r.shard] && front(r) {
+			taken = append(taken, *r)
+		} else {
+			ended[r.shard] = true
+			rest = append(rest, *r)
+		}
+	}
+	return taken, rest
+}
+
+// failed says everywhere that a batch was not done.
+func (b *batcher) failed(err error) {
+	b.engine.metrics.failures.WithLabelValues(b.mapping.FunctionName).Inc()
+	b.engine.result(b.mapping.UUID, "PROBLEM: Function call failed")
+	if err != nil && !isFunctions(err) {
+		b.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", b.mapping.FunctionName), zap.Error(err))
+	}
+}
+
+// retryPause is how long a batch waits after it failed.
+func retryPause(attempts int) time.Duration {
+	return min(100*time.Millisecond<<min(attempts, 10), maxPause)
+}
+
+// tooOld takes off those at the front of each shard that are older than the mapping
+// allows.
+func (b *batcher) tooOld(records []record) (old, young []record) {
+	most := b.mapping.MaximumRecordAgeInSeconds
+	if most == nil || *most < 0 {
+		return nil, records
+	}
+	return split(records, func(r *record) bool { return time.Since(r.at) > time.Duration(*most)*time.Second })
+}
+
+type (
+	requestContext struct {
+		RequestID              string `json:"requestId"`
+		FunctionARN            string `json:"functionArn"`
+		Condition              string `json:"condition"`
+		ApproximateInvokeCount int    `json:"approximateInvokeCount"`
+	}
+	responseContext struct {
+		StatusCode      int    `json:"statusCode"`
+		ExecutedVersion string `json:"executedVersion"`
+		FunctionError   string `json:"functionError,omitempty"`
+	}
+)
+
+// arrival is a time as on-failure destinations are told.
+func arrival(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// giveUp tells the on-failure destination which records the function did not take.
+// https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, condition string, attempts int, response *responseContext) error {
+	b.engine.metrics.given.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
+	b.engine.Log.Warn("records are given up", zap.String("function", b.mapping.FunctionName), zap.String("source", b.mapping.EventSourceArn),
+		zap.String("condition", condition), zap.Int("records", len(records)), zap.String("first", records[0].id), zap.String("last", records[len(records)-1].id))
+	if b.mapping.OnFailure == "" {
+		return nil
+	}
+	name, info := source.told(records)
+	out := map[string]any{
+		"requestContext": requestContext{newRequestID(), b.engine.Account.ARN(b.mapping.FunctionName, b.mapping.Qualifier), condition, attempts},
+		"version":        "1.0", "timestamp": arrival(time.Now()), name: info,
+	}
+	if response != nil {
+		out["responseContext"] = response
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	// The shard waits for its destination: what is passed over is told, or nobody knows.
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, body); err == nil || ctx.Err() != nil {
+			return err
+		}
+		b.engine.Log.Error("the on-failure destination does not take a record: its shard waits", zap.String("source", b.mapping.EventSourceArn), zap.Error(err))
+		b.engine.result(b.mapping.UUID, fmt.Sprintf("PROBLEM: on-failure destination: %v", err))
+		sleep(ctx, pause)
+	}
+}
