@@ -75,10 +75,10 @@ type Receive struct {
 
 // ReceiveRule sends events to a function. All that it names must fit.
 type ReceiveRule struct {
-	// Name of events, with * and ?, e.g. ObjectCreated:*. Default: any.
+	// Name of events, where * is any text, e.g. ObjectCreated:*. Default: any.
 	Event string `json:"event,omitempty"`
 
-	// What they are about, for objects bucket/key, with * (within a folder), ** and ?.
+	// What they are about, for objects bucket/key, with * (within a folder) and **.
 	// Default: anything.
 	Subject string `json:"subject,omitempty"`
 
