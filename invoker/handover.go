@@ -23,9 +23,10 @@ type pending struct {
 	Response  json.RawMessage `json:"response,omitempty"`
 }
 
-// note is how a pending is kept apart from a verdict.
+// A note is what is kept with an event that waits, apart from a verdict.
 type note struct {
-	Pending *pending `json:"pending,omitempty"`
+	Pending *pending  `json:"pending,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // its age counts from, when it was replayed
 }
 
 // Deliveries to a destination that fail are tried again, after these pauses, before the
@@ -41,13 +42,13 @@ const maxResponse = 48 << 10
 
 var errNoSender = fmt.Errorf("%w: this server delivers to no destinations", ErrNoDestination)
 
-// readPending is what the note of an event says is to be handed over.
-func readPending(text []byte) *pending {
+// readNote is the note of an event that waits, empty if there is none.
+func readNote(text []byte) note {
 	var n note
 	if len(text) == 0 || json.Unmarshal(text, &n) != nil {
-		return nil
+		return note{}
 	}
-	return n.Pending
+	return n
 }
 
 // resume hands an event over whose destination was away.
@@ -119,7 +120,7 @@ func (r *run) postpone(p *pending, failure error) error {
 	}
 	pause := handoverPauses[p.Tries]
 	p.Tries++
-	text, err := json.Marshal(note{p})
+	text, err := json.Marshal(note{Pending: p})
 	if err != nil {
 		return err
 	}

@@ -222,6 +222,37 @@ func TestFailedEventsAreTriedAgainAfterOneAndTwoMinutesAndThenKeptAside(t *testi
 	})
 }
 
+func TestAReplayedEventHasAllAttemptsHoweverOldItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.play = fails
+		w.start()
+		w.push("f", `{}`)
+		w.push("f", `{"in":"order"}`, func(m *invoker.Message) { m.Order = "o" })
+		time.Sleep(48 * time.Hour)
+		for range 2 {
+			page, _, err := w.Events(t.Context(), "", true, "", 10)
+			if err != nil || len(page) != 2 {
+				t.Fatalf("dead: %+v %v", page, err)
+			}
+			before := len(w.made())
+			for _, e := range page {
+				if e.Condition != "RetriesExhausted" || e.Attempts != 3 {
+					t.Errorf("dead: %+v", e)
+				}
+				if err := w.Replay(t.Context(), e.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(7 * time.Hour)
+			if n := len(w.made()) - before; n != 6 {
+				t.Errorf("two replayed events were tried %d times, want 6", n)
+			}
+		}
+	})
+}
+
 func TestDestinationsGetARecordAndDeadLetterQueuesTheEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -65,10 +65,10 @@ func (r *run) deliver() error {
 	if r.settings, err = i.Book.Settings(i.work, m.Function, m.Qualifier); err != nil {
 		return r.unavailable(err)
 	}
-	if p := readPending(r.held.Note); p != nil {
+	if p := readNote(r.held.Note).Pending; p != nil {
 		return r.resume(p)
 	}
-	if time.Since(m.Accepted) > r.settings.MaxAge {
+	if r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
 	}
 	i.metrics.age.WithLabelValues(m.Function).Observe(time.Since(m.Accepted).Seconds())
@@ -85,7 +85,7 @@ func (r *run) deliver() error {
 		return r.fail(ConditionRetries, errorMessage(r.call.Payload))
 	}
 	delay := retryDelay(r.attempts)
-	if time.Since(m.Accepted)+delay > r.settings.MaxAge {
+	if r.age()+delay > r.settings.MaxAge {
 		return r.fail(ConditionAge, errorMessage(r.call.Payload))
 	}
 	return r.again(delay)
@@ -131,19 +131,40 @@ func (r *run) unavailable(err error) error {
 	} else if !errors.Is(err, warmpool.ErrClosed) {
 		i.Log.Warn("an event's function cannot be run now", zap.String("function", r.line.function), zap.Error(err))
 	}
-	if r.message != nil && r.settings.MaxAge > 0 && time.Since(r.message.Accepted) > r.settings.MaxAge {
+	if r.message != nil && r.settings.MaxAge > 0 && r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, err.Error())
 	}
 	i.hold(r.line, r.held)
 	return nil
 }
 
+// since is when the event came, or was replayed: it is due since then at its first
+// attempt, and later ones have it in their note.
+func (r *run) since() time.Time {
+	if n := readNote(r.held.Note); n.Since.After(r.message.Accepted) {
+		return n.Since
+	}
+	if r.held.Attempts == 0 && r.held.At.After(r.message.Accepted) {
+		return r.held.At
+	}
+	return r.message.Accepted
+}
+
+func (r *run) age() time.Duration { return time.Since(r.since()) }
+
 // again gives the event back until its next attempt.
 func (r *run) again(delay time.Duration) error {
 	i := r.invoker
 	i.metrics.retries.WithLabelValues(r.message.Function).Inc()
+	var kept []byte
+	if since := r.since(); since.After(r.message.Accepted) {
+		var err error
+		if kept, err = json.Marshal(note{Since: since}); err != nil {
+			return err
+		}
+	}
 	i.mu.Lock()
-	r.held.Attempts = r.attempts
+	r.held.Attempts, r.held.Note = r.attempts, kept
 	i.mu.Unlock()
 	if r.message.Order != "" {
 		err := i.standStill(r.line, r.held, delay)
