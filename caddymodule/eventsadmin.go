@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,10 @@ const (
 	usualEvents = 100
 	mostEvents  = 1000
 )
+
+// cursor is how the place where a page ends is written: it goes through shells and URLs
+// as it is.
+var cursor = base64.RawURLEncoding.Strict()
 
 // EventPage is a page of events as the admin endpoint answers it.
 type EventPage struct {
@@ -99,8 +104,15 @@ func answerEvents(i *invoker.Invoker, r *http.Request) (any, error) {
 			}
 			limit = min(n, mostEvents)
 		}
-		page, next, err := i.Events(ctx, function, dead, query.Get("after"), limit)
-		return EventPage{page, next}, err
+		after, err := cursor.DecodeString(query.Get("after"))
+		if err != nil {
+			return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
+		}
+		page, next, err := i.Events(ctx, function, dead, string(after), limit)
+		if errors.Is(err, invoker.ErrNoPage) {
+			return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
+		}
+		return EventPage{page, cursor.EncodeToString([]byte(next))}, err
 	case "GET show":
 		return i.Event(ctx, id)
 	case "POST replay":

@@ -33,6 +33,9 @@ type Event struct {
 // ErrNoEvent says that an ID is not that of an event that is kept.
 var ErrNoEvent = errors.New("no such event")
 
+// ErrNoPage says that a page cannot begin after what is given.
+var ErrNoPage = errors.New("not the next of a page")
+
 // eventOf is what an entry is to a person.
 func eventOf(e *state.Entry, dead, payload bool) Event {
 	out := Event{ID: e.Group + ":" + e.ID, Attempts: e.Attempts, Dead: dead}
@@ -59,7 +62,8 @@ func eventOf(e *state.Entry, dead, payload bool) Event {
 }
 
 // Events are up to limit events of a function, or of all for "": those that wait, or
-// the dead ones. after is "" or the next of the page before; next is "" on the last.
+// the dead ones. after is "" or the next of the page before, bytes that may be any; next
+// is "" on the last. ErrNoPage says that after never was a next.
 func (i *Invoker) Events(ctx context.Context, name string, dead bool, after string, limit int) (page []Event, next string, err error) {
 	from, within, err := splitPage(after)
 	if err != nil {
@@ -79,6 +83,9 @@ func (i *Invoker) Events(ctx context.Context, name string, dead bool, after stri
 		}
 		for {
 			entries, more, err := i.Store.Entries(ctx, group, dead, within, limit-len(page))
+			if errors.Is(err, state.ErrInvalid) {
+				err = fmt.Errorf("%w: %.200q", ErrNoPage, after)
+			}
 			if err != nil {
 				return nil, "", err
 			}
@@ -103,7 +110,7 @@ func splitPage(after string) (group, within string, err error) {
 	}
 	group, within, found := strings.Cut(after, "\n")
 	if name, _ := functionOf(group); !found || name == "" {
-		return "", "", fmt.Errorf("%w: the page does not exist", ErrNoEvent)
+		return "", "", fmt.Errorf("%w: %.200q", ErrNoPage, after)
 	}
 	if within == "" {
 		group += "\x00" // that group is over: the one after it

@@ -135,7 +135,7 @@ func (p *eventPage) print(w io.Writer) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%.80s\t%s\n", e.ID, e.Accepted.Format(time.RFC3339), e.Attempts, state, e.Subject)
 	}
 	if p.Next != "" {
-		fmt.Fprintf(table, "more: --after %q\n", p.Next)
+		fmt.Fprintf(table, "more: --after %s\n", p.Next)
 	}
 }
 
