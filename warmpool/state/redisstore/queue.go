@@ -111,6 +111,10 @@ func (s *Store) tell(ctx context.Context, group string, at time.Time) error {
 	return nil
 }
 
+// pushWithin bounds how long a source waits to hear that it has to come again. A push
+// is not sent again within it: each one that reaches the server keeps the items.
+const pushWithin = 3 * time.Second
+
 // Push implements state.Queue.
 func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]string, error) {
 	if err := state.CheckPush(group, items); err != nil {
@@ -131,11 +135,16 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 			first = item.At
 		}
 	}
-	ids, err := push.Run(ctx, s.client, keys, args...).StringSlice()
+	within, cancel := context.WithTimeout(ctx, pushWithin)
+	defer cancel()
+	ids, err := push.Run(within, s.client, keys, args...).StringSlice()
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%s: %w: no answer within %s", s.address, state.ErrUnavailable, pushWithin)
+	}
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return ids, s.tell(ctx, group, first)
+	return ids, s.tell(within, group, first)
 }
 
 // settle runs the script of that name.

@@ -234,6 +234,15 @@ func (s *Store) hear(channel string, to *hints.Watches) error {
 	if _, err := subscription.Receive(s.ctx); err != nil {
 		return err
 	}
+	// Who hears that anything may have changed reads, and must not be sent to connections
+	// that do not work yet.
+	for s.client.Ping(s.ctx).Err() != nil {
+		select {
+		case <-time.After(100*time.Millisecond + rand.N(100*time.Millisecond)):
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
 	to.Changed("") // before, nobody listened
 	for {
 		message, err := subscription.ReceiveMessage(s.ctx)
