@@ -42,8 +42,8 @@ type share struct {
 
 // Times of a share.
 const (
-	shareFor    = 15 * time.Second      // how long a grant lasts
-	renewBefore = 10 * time.Second      // what a grant still lasts when it is renewed
+	shareFor    = 20 * time.Second      // how long a grant lasts, and so after which time others have those of a node that died
+	renewBefore = 14 * time.Second      // what a grant still lasts when it is renewed: longer than a store restarts
 	giveUpAt    = time.Second           // before its end a grant is not used any more
 	askAgain    = 50 * time.Millisecond // while callers wait and no slot is free
 	askAfterOff = 200 * time.Millisecond
