@@ -50,7 +50,7 @@ func (a *api) accept(accepted map[string]bool, name string, events int) (refused
 
 // Within which time others have what a node held that died.
 const (
-	slotsEnd  = 15 * time.Second
+	slotsEnd  = 20 * time.Second
 	leasesEnd = 20 * time.Second
 )
 

@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 // A redisServer is a real redis-server on a port of its own, with its own folder.
@@ -73,4 +76,110 @@ func (r *redisServer) cli(args ...string) string {
 		r.t.Fatalf("redis-cli %s: %v: %s", args, err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// signal stops the server (SIGSTOP), or has it go on.
+func (r *redisServer) signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// refuses fails unless a node answers pushed events with 503, soon.
+func (a *api) refuses() {
+	a.t.Helper()
+	began := time.Now()
+	got := a.post("/events/e", `{"id":"refused"}`, "Authorization", "Bearer "+hookToken)
+	took := time.Since(began)
+	if got.status != 503 || got.header.Get("Retry-After") == "" || took > 5*time.Second {
+		a.t.Errorf("without redis an event is answered after %s with %d %s %s", took, got.status, got.header, got.body)
+	}
+}
+
+// takesAgain waits until nodes take events again, and follow each other's changes.
+func (c *cluster) takesAgain(accepted map[string]bool, name string) {
+	c.t.Helper()
+	since := time.Now()
+	for n, node := range c.nodes {
+		eventually(c.t, "a node takes events again", func() bool { return node.accept(accepted, fmt.Sprint(name, n), 1) == 0 })
+	}
+	c.t.Logf("%s: all nodes take events again after %s", name, time.Since(since).Round(time.Millisecond))
+	c.nodes[0].create(name, nodeZip(c.t, answers(name)))
+	eventually(c.t, "another node knows a new function", func() bool {
+		_, err := c.nodes[1].Invoke(c.t.Context(), &lambda.InvokeInput{FunctionName: aws.String(name), Payload: []byte("{}")})
+		return err == nil
+	})
+	c.nodes[1].updateCode(name, nodeZip(c.t, answers("changed")))
+	c.withinASecond("/invoke/"+name, 200, "changed", c.nodes...)
+}
+
+// wantGap fails if there was a time without any answer.
+func (l *load) wantGap(t *testing.T, most time.Duration) {
+	t.Helper()
+	l.end()
+	longest, last := time.Duration(0), time.Time{}
+	for _, one := range l.done {
+		if !last.IsZero() {
+			longest = max(longest, one.ended.Sub(last))
+		}
+		last = one.ended
+	}
+	if longest > most {
+		t.Errorf("for %s there was no answer", longest)
+	}
+}
+
+func TestClusterGoesOnWhileRedisIsAwayAndLosesNothing(t *testing.T) {
+	c, events := newCluster(t, 2, ""), newLedger(t)
+	first := c.nodes[0]
+	first.create("f", nodeZip(t, answers("well")))
+	first.create("reserved", nodeZip(t, answers("well")))
+	first.reserve("reserved", 6)
+	first.create("e", zipOf(t, events.code(20*time.Millisecond)))
+	c.withinASecond("/f", 200, "well", c.nodes...)
+	c.withinASecond("/invoke/reserved", 200, "well", c.nodes...)
+	var loads []*load
+	for _, node := range c.nodes {
+		loads = append(loads, c.load(1, "/f", node), c.load(1, "/invoke/reserved", node))
+	}
+	all := func(answered int) {
+		for _, l := range loads {
+			l.runs(t, answered)
+		}
+	}
+	all(20)
+	accepted := make(map[string]bool)
+	first.accept(accepted, "before", 100)
+	c.redis.kill()
+	for _, node := range c.nodes {
+		node.refuses()
+	}
+	all(100)
+	c.redis.start()
+	c.takesAgain(accepted, "restarted")
+
+	first.accept(accepted, "again", 100)
+	c.redis.signal(syscall.SIGSTOP)
+	paused := time.Now()
+	for _, node := range c.nodes {
+		node.refuses()
+	}
+	all(100)
+	<-time.After(time.Until(paused.Add(10 * time.Second)))
+	c.redis.signal(syscall.SIGCONT)
+	c.takesAgain(accepted, "resumed")
+	events.wait(accepted)
+	for _, l := range loads {
+		l.wantGap(t, 2*time.Second)
+		l.wantAll(t, 200, "well")
+	}
+	events.mu.Lock()
+	defer events.mu.Unlock()
+	t.Logf("%d events were accepted, ran: %d", len(accepted), len(events.ran))
+	for id, n := range events.ran {
+		if n > 1 {
+			t.Logf("%s ran %d times", id, n)
+		}
+	}
 }

@@ -22,6 +22,10 @@ type cluster struct {
 }
 
 const clusterSite = `invoke /f f
+invoke /invoke/reserved reserved
+invoke /invoke/restarted restarted
+invoke /invoke/resumed resumed
+invoke /invoke/failed-over failed-over
 receive /events/* generic {
 	token ` + hookToken + `
 }
