@@ -46,6 +46,7 @@ func (s *storage) joinCluster(a *App) error {
 		return err
 	}
 	s.cluster.Store(c)
+	s.Moved()
 	return a.registerMetrics(c.Metrics())
 }
 
@@ -114,6 +115,13 @@ func (s *storage) Group(ctx context.Context, name, version, revision string) (*w
 	return a.catalog.At(ctx, name, version, revision)
 }
 
+// Moved implements cluster.Local.
+func (s *storage) Moved() {
+	if a := s.current.Load(); a != nil {
+		a.catalog.Spread()
+	}
+}
+
 // others hands calls to other nodes once there are some.
 type others struct{ storage *storage }
 
@@ -124,6 +132,15 @@ func (o others) Invoke(ctx context.Context, g *warmpool.Group, revision string, 
 		return false, nil
 	}
 	return c.Invoke(ctx, g, revision, call)
+}
+
+// Share implements warmpool.Others.
+func (o others) Share(name, version string, total int) int {
+	c := o.storage.cluster.Load()
+	if c == nil {
+		return 0 // it is about to join, and knows its part then
+	}
+	return c.Share(name, version, total)
 }
 
 var (

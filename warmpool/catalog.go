@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
@@ -34,8 +35,9 @@ type Catalog struct {
 
 // A holding is a group and what it was made from.
 type holding struct {
-	of    *registry.Version
-	group *Group
+	of       *registry.Version
+	function *function.Function
+	group    *Group
 }
 
 // Others are the other nodes. *cluster.Cluster is one.
@@ -43,6 +45,9 @@ type Others interface {
 	// Invoke runs a call on another node if one can run it at once. handed says that it
 	// did, or may have; else the call has not begun.
 	Invoke(ctx context.Context, g *Group, revision string, call *environment.Call) (handed bool, err error)
+
+	// Share is this node's part of what all nodes keep initialised of a version.
+	Share(name, version string, total int) int
 }
 
 // HandTo has calls that no idle environment waits for here handed to other nodes. It is
@@ -142,13 +147,36 @@ func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
 	if h.of == r.Version {
 		return h.group, nil
 	}
-	g := c.pool.Retain(r.Function)
-	g.Configure(r.Function)
-	c.held[key] = holding{r.Version, g}
+	own := c.share(r.Function)
+	g := c.pool.Retain(own)
+	g.Configure(own)
+	c.held[key] = holding{r.Version, r.Function, g}
 	if h.group != nil {
 		c.pool.Release(h.group)
 	}
 	return g, nil
+}
+
+// share is a function with this node's part of its provisioned concurrency.
+func (c *Catalog) share(f *function.Function) *function.Function {
+	if c.others == nil || f.ProvisionedConcurrency == 0 {
+		return f
+	}
+	own := *f
+	own.ProvisionedConcurrency = c.others.Share(f.Name, f.Version, f.ProvisionedConcurrency)
+	return &own
+}
+
+// Spread takes up this node's part of what is provisioned anew, when there are more or
+// fewer nodes.
+func (c *Catalog) Spread() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.held {
+		if h.function.ProvisionedConcurrency > 0 {
+			h.group.Configure(c.share(h.function))
+		}
+	}
 }
 
 // Adopt holds what another catalog of the same pool holds, as c's own resolver knows
@@ -188,14 +216,23 @@ func (c *Catalog) RefreshHeld(ctx context.Context, name string) (err error) {
 }
 
 // Initialized is how many environments of a qualifier have had their init phase, and
-// not ended.
+// not ended. The parts of other nodes count as if they had.
 func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int, error) {
 	g, err := c.Group(ctx, name, qualifier)
 	if err != nil {
 		return 0, err
 	}
 	stat := g.Stat()
-	return stat.Idle + stat.Busy, nil
+	n := stat.Idle + stat.Busy
+	if c.others != nil {
+		r, err := c.resolver.Resolve(ctx, name, qualifier)
+		if err != nil {
+			return 0, err
+		}
+		total := r.Function.ProvisionedConcurrency
+		n += total - c.share(r.Function).ProvisionedConcurrency
+	}
+	return n, nil
 }
 
 // Sweep lets go of the functions that do not exist any more.

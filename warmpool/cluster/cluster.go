@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +41,8 @@ type Local interface {
 	// Group is what serves a version of a function here, if that is the revision that
 	// the caller has.
 	Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error)
+	// Moved is called when other nodes take calls than before.
+	Moved()
 }
 
 // Thing names a version of a function among the offers.
@@ -157,9 +161,48 @@ func (c *Cluster) beat(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
+	before := names(c.nodes)
 	c.nodes = nodes
 	c.mu.Unlock()
+	if !slices.Equal(before, names(nodes)) {
+		c.Local.Moved()
+	}
 	return nil
+}
+
+// names are those of the nodes that take calls, sorted.
+func names(nodes []state.Node) (all []string) {
+	for _, n := range nodes {
+		if !n.Draining {
+			all = append(all, n.Name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Share implements warmpool.Others: the total is divided evenly among the nodes that take
+// calls, and what is left over goes to some by the version's name, so that it is not the
+// same nodes' for all.
+func (c *Cluster) Share(name, version string, total int) int {
+	c.mu.Lock()
+	all := names(c.nodes)
+	self := slices.Index(all, c.self.Name)
+	draining := c.draining
+	c.mu.Unlock()
+	switch {
+	case draining:
+		return 0
+	case self < 0: // others have not heard of this node yet
+		return total
+	}
+	h := fnv.New32a()
+	h.Write([]byte(Thing(name, version)))
+	share := total / len(all)
+	if (self+int(h.Sum32()%uint32(len(all))))%len(all) < total%len(all) {
+		share++
+	}
+	return share
 }
 
 // offer tells what has changed about what is idle here.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
@@ -29,6 +30,7 @@ func (alone) Beat(_ context.Context, self state.Node, _ time.Duration) ([]state.
 func (alone) Leave(context.Context, state.Node) error                 { return nil }
 func (alone) Offer(context.Context, state.Node, map[string]int) error { return nil }
 func (alone) Offers(context.Context, string) (map[string]int, error)  { return nil, nil }
+func (alone) Moved()                                                  {}
 func (alone) Ready() map[string]int                                   { return nil }
 func (alone) Group(context.Context, string, string, string) (*warmpool.Group, error) {
 	return nil, warmpool.ErrClosed
@@ -107,4 +109,39 @@ func FuzzAnswersThatAreNotWholeAreErrors(f *testing.F) {
 			t.Error("an answer without an end was taken")
 		}
 	})
+}
+
+func TestSharesAddUpAndLeftoversMove(t *testing.T) {
+	var all []*Cluster
+	nodes := []state.Node{{Name: "c"}, {Name: "a"}, {Name: "gone", Draining: true}, {Name: "b"}}
+	for _, n := range nodes {
+		c := &Cluster{self: n, nodes: nodes}
+		c.draining = n.Draining
+		all = append(all, c)
+	}
+	extra := make(map[string]bool) // nodes that ever had more than others
+	for version := range 20 {
+		for total := range 10 {
+			sum, most := 0, 0
+			for _, c := range all {
+				n := c.Share("f", fmt.Sprint(version), total)
+				sum, most = sum+n, max(most, n)
+				if c.draining && n != 0 {
+					t.Error("a node that drains has a share")
+				}
+				if n > total/3 {
+					extra[c.self.Name] = true
+				}
+			}
+			if sum != total || most > (total+2)/3 {
+				t.Errorf("shares of %d add up to %d, the largest is %d", total, sum, most)
+			}
+		}
+	}
+	if len(extra) != 3 {
+		t.Errorf("what is left over goes to %v alone", extra)
+	}
+	if n := (&Cluster{self: state.Node{Name: "new"}, nodes: nodes}).Share("f", "1", 7); n != 7 {
+		t.Errorf("a node that others do not know has a share of %d", n)
+	}
 }
