@@ -20,7 +20,8 @@ var rollbackCommand = &Command{
 	Short: "Make an earlier version what runs again",
 	Long: `Gives $LATEST the code and the configuration of the version before the one that it is
 now, or of the one that --to names, and publishes that as a new version. Every deploy
-publishes a version to go back to.`,
+publishes a version to go back to. A second rollback goes back one more; --to goes forward
+again.`,
 	Args: 1, MaxArgs: 1,
 	Flags: func(f *pflag.FlagSet) { f.String("to", "", "The version to go back to (default: the one before)") },
 	Run:   rollback,
@@ -107,23 +108,42 @@ func publishedVersions(ctx context.Context, api *lambda.Client, name string) ([]
 	return all, nil
 }
 
-// choose finds the version that was asked for, or the newest that is not what
-// $LATEST is.
+// choose finds the version that was asked for, or the one before what $LATEST is.
 func choose(versions []types.FunctionConfiguration, wanted string) (*types.FunctionConfiguration, error) {
 	latest := &versions[0]
+	if wanted == "" {
+		if v := before(versions); v != nil {
+			return v, nil
+		}
+		return nil, fmt.Errorf("%s has no earlier version to go back to; --to takes any", aws.ToString(latest.FunctionName))
+	}
 	for i := range versions[1:] {
-		v := &versions[1+i]
-		if wanted == "" && !same(v, latest) || wanted != "" && aws.ToString(v.Version) == wanted {
+		if v := &versions[1+i]; aws.ToString(v.Version) == wanted {
 			return v, nil
 		}
 	}
-	if wanted != "" {
-		if _, err := strconv.Atoi(wanted); err != nil {
-			return nil, usage("--to takes the number of a version, not %q", wanted)
-		}
-		return nil, fmt.Errorf("%s has no version %s", aws.ToString(latest.FunctionName), wanted)
+	if _, err := strconv.Atoi(wanted); err != nil {
+		return nil, usage("--to takes the number of a version, not %q", wanted)
 	}
-	return nil, fmt.Errorf("%s has no earlier version to go back to", aws.ToString(latest.FunctionName))
+	return nil, fmt.Errorf("%s has no version %s", aws.ToString(latest.FunctionName), wanted)
+}
+
+// before finds what was there before $LATEST became what it is. A version that is what an
+// earlier one was takes back all in between: it was rolled back to, and rolling back
+// again does not go forward.
+func before(versions []types.FunctionConfiguration) *types.FunctionConfiguration {
+	var line []*types.FunctionConfiguration // what became of what, the last one is now
+	for i := len(versions) - 1; i >= 0; i-- {
+		v := &versions[i] // the oldest first, $LATEST at the end
+		if known := slices.IndexFunc(line, func(earlier *types.FunctionConfiguration) bool { return same(earlier, v) }); known >= 0 {
+			line = line[:known]
+		}
+		line = append(line, v)
+	}
+	if len(line) < 2 {
+		return nil
+	}
+	return line[len(line)-2]
 }
 
 // same reports whether a version is what another one is.

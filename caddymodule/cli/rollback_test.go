@@ -18,7 +18,7 @@ func published(version, code string, change func(*types.FunctionConfiguration)) 
 	return f
 }
 
-func TestRollbackChoosesTheNewestVersionThatIsAnother(t *testing.T) {
+func TestRollbackChoosesTheVersionBeforeTheOneThatRuns(t *testing.T) {
 	type list []types.FunctionConfiguration
 	latest := published("$LATEST", "two", nil)
 	for name, test := range map[string]struct {
@@ -30,6 +30,10 @@ func TestRollbackChoosesTheNewestVersionThatIsAnother(t *testing.T) {
 		"the one before":          {list{latest, published("2", "two", nil), published("1", "one", nil)}, "", "1", 0},
 		"latest is not published": {list{latest, published("1", "one", nil)}, "", "1", 0},
 		"after the same":          {list{latest, published("3", "two", nil), published("2", "two", nil), published("1", "one", nil)}, "", "1", 0},
+		"a second time":           {list{latest, published("4", "two", nil), published("3", "three", nil), published("2", "two", nil), published("1", "one", nil)}, "", "1", 0},
+		"forward, by number":      {list{latest, published("4", "two", nil), published("3", "three", nil), published("2", "two", nil)}, "3", "3", 0},
+		"a third time":            {list{latest, published("3", "two", nil), published("2", "three", nil), published("1", "two", nil)}, "", "", ExitFailed},
+		"deployed after it":       {list{latest, published("4", "two", nil), published("3", "one", nil), published("2", "three", nil), published("1", "one", nil)}, "", "3", 0},
 		"by number":               {list{latest, published("2", "two", nil), published("1", "two", nil)}, "1", "1", 0},
 		"no such number":          {list{latest, published("1", "one", nil)}, "7", "", ExitFailed},
 		"no number":               {list{latest, published("1", "one", nil)}, "live", "", ExitUsage},
