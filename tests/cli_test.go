@@ -76,3 +76,34 @@ func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
 	a.wantHearth(4, []string{"hello"}, "delete", "hello")
 	a.get("/hello").want(t, 404, "")
 }
+
+func TestRollingBackTwiceGoesBackTwice(t *testing.T) {
+	a := newAPI(t, "", "invoke /hello hello")
+	for _, answer := range []string{"one", "two", "three"} {
+		dir := a.code("hello", map[string]string{"index.mjs": "export const handler = async () => '" + answer + "';"})
+		a.wantHearth(0, nil, "deploy", dir)
+	}
+	a.get("/hello").want(t, 200, "three")
+	a.wantHearth(0, []string{"version 2 again, now as version 4"}, "rollback", "hello")
+	a.get("/hello").want(t, 200, "two")
+	a.wantHearth(0, []string{"version 1 again, now as version 5"}, "rollback", "hello")
+	a.get("/hello").want(t, 200, "one")
+	a.wantHearth(1, []string{"no earlier version", "--to"}, "rollback", "hello")
+	a.wantHearth(0, []string{"version 3 again, now as version 6"}, "rollback", "hello", "--to", "3")
+	a.get("/hello").want(t, 200, "three")
+}
+
+func TestDeployDoesNotPutFilesOfAnotherLanguageOnTheOldRuntime(t *testing.T) {
+	a := newAPI(t, "", "invoke /hello hello")
+	dir := a.code("hello", map[string]string{"app.py": "def handler(event, context):\n    return 'snake'\n"})
+	a.wantHearth(0, []string{"python3.13"}, "deploy", dir)
+	a.get("/hello").want(t, 200, "snake")
+
+	a.check(os.Remove(dir + "/app.py"))
+	a.check(os.WriteFile(dir+"/index.mjs", []byte("export const handler = async () => 'node';"), 0o644))
+	a.wantHearth(2, []string{"nodejs22.x", "python3.13", "--runtime"}, "deploy", dir)
+	a.get("/hello").want(t, 200, "snake")
+	a.wantHearth(0, []string{"(nodejs22.x, index.handler)"}, "deploy", dir, "--runtime", "nodejs22.x")
+	a.get("/hello").want(t, 200, "node")
+	a.wantHearth(0, []string{"is as it was"}, "deploy", dir)
+}

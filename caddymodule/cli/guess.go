@@ -74,9 +74,14 @@ func (c *config) named(path string) error {
 }
 
 // keep fills in what the function has already. A guess does not count against it: a
-// runtime that was chosen once must not change because a later deploy says nothing.
+// runtime that was chosen once must not change because a later deploy says nothing. But
+// files of another language could not run on it.
 func (c *config) keep(path, runtime, handler string) error {
 	if c.Runtime == "" {
+		guessed, _ := guessEntry(path)
+		if guessed != "" && !sameFamily(guessed, runtime) && !hasModule(path, runtime, handler) {
+			return usage("%s: its files are for %s, and function %q has %s: give --runtime %s to change it, or --runtime %s to keep it", path, guessed, c.Name, runtime, guessed, runtime)
+		}
 		c.Runtime = runtime
 	}
 	if c.Handler == "" && sameFamily(c.Runtime, runtime) {
@@ -163,6 +168,29 @@ func guessEntry(path string) (runtime, handler string) {
 		return guessedJava, ""
 	}
 	return runtime, ""
+}
+
+// hasModule reports whether a folder has the file that a handler is in.
+func hasModule(dir, runtime, handler string) bool {
+	dot := strings.LastIndexByte(handler, '.')
+	if dot < 0 {
+		return false
+	}
+	var extensions []string
+	switch {
+	case sameFamily(runtime, guessedNode):
+		extensions = []string{".mjs", ".js", ".cjs"}
+	case sameFamily(runtime, guessedPython):
+		extensions = []string{".py", "/__init__.py"}
+	}
+	module := handler[:dot]
+	if sameFamily(runtime, guessedPython) {
+		module = strings.ReplaceAll(module, ".", "/")
+	}
+	return slices.ContainsFunc(extensions, func(extension string) bool {
+		_, err := os.Stat(filepath.Join(dir, module+extension))
+		return err == nil
+	})
 }
 
 // setEnv adds NAME=VALUE.

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -73,6 +74,39 @@ func TestFunctionKeepsTheRuntimeThatItHas(t *testing.T) {
 		c := test.given
 		if err := c.keep(dir, "nodejs20.x", "index.main"); err != nil || c.Runtime != test.want.Runtime || c.Handler != test.want.Handler {
 			t.Errorf("%s: %s, %s, %v; want %s, %s", name, c.Runtime, c.Handler, err, test.want.Runtime, test.want.Handler)
+		}
+	}
+}
+
+func TestFilesOfAnotherLanguageThanTheFunctionsAreRefused(t *testing.T) {
+	node := folder(t, map[string]string{"index.js": "exports.handler = 1"})
+	both := folder(t, map[string]string{"index.js": "exports.handler = 1", "lib/main.py": ""})
+	program := folder(t, map[string]string{"bootstrap": ""})
+	for name, test := range map[string]struct {
+		dir, runtime, handler string
+		given                 config
+		want                  string // the runtime; "" for a refusal
+	}{
+		"Python's":            {node, "python3.12", "app.handler", config{}, ""},
+		"a program's":         {program, "nodejs22.x", "index.handler", config{}, ""},
+		"Node's for programs": {node, "provided.al2023", "bootstrap", config{}, ""},
+		"both are there":      {both, "python3.12", "lib.main.run", config{}, "python3.12"},
+		"changed":             {node, "python3.12", "app.handler", config{Runtime: "nodejs22.x"}, "nodejs22.x"},
+		"kept":                {node, "python3.12", "app.handler", config{Runtime: "python3.12"}, "python3.12"},
+		"nothing to go by":    {t.TempDir(), "python3.12", "app.handler", config{}, "python3.12"},
+	} {
+		c := test.given
+		c.Name = "f"
+		err := c.keep(test.dir, test.runtime, test.handler)
+		if test.want != "" {
+			if err != nil || c.Runtime != test.want {
+				t.Errorf("%s: %s, %v; want %s", name, c.Runtime, err, test.want)
+			}
+			continue
+		}
+		guessed, _ := guessEntry(test.dir)
+		if ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "--runtime "+guessed) || !strings.Contains(err.Error(), "--runtime "+test.runtime) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
