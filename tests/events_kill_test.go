@@ -27,8 +27,9 @@ type ledger struct {
 	listener net.Listener
 	readers  sync.WaitGroup
 
-	mu  sync.Mutex
-	ran map[string]int // how often, by ID; guarded by mu
+	mu    sync.Mutex
+	ran   map[string]int // how often, by ID; guarded by mu
+	order []string       // of the first times; guarded by mu
 }
 
 func newLedger(t *testing.T) *ledger {
@@ -47,7 +48,9 @@ func newLedger(t *testing.T) *ledger {
 				defer c.Close()
 				for lines := bufio.NewScanner(c); lines.Scan(); {
 					l.mu.Lock()
-					l.ran[lines.Text()]++
+					if l.ran[lines.Text()]++; l.ran[lines.Text()] == 1 {
+						l.order = append(l.order, lines.Text())
+					}
 					l.mu.Unlock()
 				}
 			})

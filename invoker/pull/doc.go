@@ -11,7 +11,7 @@
 //
 // A checkpoint is written after the function has answered: who dies in between does the
 // batch again. A shard is read by the node that holds its slot in the state; a node that
-// is not heard of for half a minute loses it. Children of a shard are read when it is
+// is not heard of for 15 s loses it. Children of a shard are read when it is
 // read to its end.
 //
 // Every source has one file. What is not polled is refused by name when the mapping is

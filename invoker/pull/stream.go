@@ -50,8 +50,8 @@ type stream struct {
 // Times of a stream.
 const (
 	shardsEvery   = 5 * time.Second
-	leaseFor      = 30 * time.Second
-	renewEvery    = 10 * time.Second
+	leaseFor      = 15 * time.Second
+	renewEvery    = 5 * time.Second
 	keepWithin    = 5 * time.Second
 	readPause     = time.Second            // after nothing, as Lambda does
 	readAgain     = 200 * time.Millisecond // a shard may be read five times a second
