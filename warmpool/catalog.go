@@ -96,12 +96,15 @@ func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *envi
 		if err != nil {
 			return err
 		}
-		if c.others != nil && !g.Prefers(call) {
-			if handed, err := c.others.Invoke(ctx, g, revision, call); handed {
+		if c.others == nil || g.Prefers(call) {
+			err = g.Invoke(ctx, call)
+		} else {
+			hand := func() (bool, error) { return c.others.Invoke(ctx, g, revision, call) }
+			if handed, err := hand(); handed {
 				return err
 			}
+			err = g.invoke(ctx, call, hand)
 		}
-		err = g.Invoke(ctx, call)
 		if !errors.Is(err, ErrClosed) || moves == maxMoves {
 			return err
 		}

@@ -92,9 +92,21 @@ func (g *Group) Configure(f *function.Function) {
 // the error is a *ThrottledError, an *environment.InitError, a *StartError,
 // ErrClosed, or ctx's.
 func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
+	return g.invoke(ctx, c, nil)
+}
+
+// invoke is Invoke that asks elsewhere, if it is not nil, again and again while c waits
+// and nothing is being started for it. elsewhere says whether it ran c, and its error.
+func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func() (bool, error)) error {
 	var began time.Time // when the wait began; zero: it has not had to wait
 	for deaths := 0; ; {
-		m, err := g.acquire(ctx, c, &began)
+		m, err := g.acquire(ctx, c, &began, elsewhere != nil)
+		if errors.Is(err, errLook) {
+			if ran, err := elsewhere(); ran {
+				return err
+			}
+			continue // at the head of the queue, where it was or nearly so
+		}
 		if err != nil {
 			return err
 		}
@@ -124,7 +136,7 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 const maxDeaths = 5
 
 // acquire returns a member to which c is now counted.
-func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time) (*member, error) {
+func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time, looks bool) (*member, error) {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -158,7 +170,7 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 	timeout := g.fn.QueueTimeout
 	g.growLocked()
 	g.mu.Unlock()
-	return g.wait(ctx, w, began.Add(timeout))
+	return g.wait(ctx, w, began.Add(timeout), looks)
 }
 
 // Ready reports whether a call would run at once: an environment is idle, and the

@@ -3,6 +3,7 @@ package warmpool
 import (
 	"container/list"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -43,9 +44,14 @@ func (q *waiters) remove(w *waiter) *waiter {
 }
 
 // wait blocks until w is served, ctx is done, or the queue timeout has passed
-// with no cold start under way that may serve it.
-func (g *Group) wait(ctx context.Context, w *waiter, until time.Time) (*member, error) {
-	timer := time.NewTimer(time.Until(until))
+// with no cold start under way that may serve it. A caller that looks elsewhere is told
+// errLook when it is time to.
+func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool) (*member, error) {
+	left := time.Until(until)
+	if looks {
+		left = min(left, lookPause)
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	for {
 		var err error
@@ -73,6 +79,9 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time) (*member, 
 			continue
 		}
 		g.waiters.remove(w)
+		if err == nil && looks && time.Now().Before(until) {
+			err = errLook
+		}
 		if err == nil {
 			err = g.throttled("no environment became free within the queue timeout")
 		}
@@ -80,6 +89,12 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time) (*member, 
 		return nil, err
 	}
 }
+
+// errLook has a caller who waits look for a place elsewhere.
+var errLook = errors.New("look elsewhere")
+
+// lookPause is how long a caller waits before it looks elsewhere again.
+const lookPause = 50 * time.Millisecond
 
 // startPoll is how often a waiter that is out of time looks whether the cold
 // start that it still hopes for is over.

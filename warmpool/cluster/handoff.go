@@ -126,12 +126,16 @@ func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
 	now := time.Now()
 	c.mu.Lock()
 	nodes, own := c.nodes, c.self.Process
-	known, ok := c.known[thing]
+	known := c.known[thing]
+	stale := now.After(known.until)
+	if stale { // the others go on with what is known while one looks
+		c.know(thing, offers{known.by, now.Add(offersLast)})
+	}
 	c.mu.Unlock()
 	if len(nodes) < 2 {
 		return state.Node{}, false
 	}
-	if !ok || now.After(known.until) {
+	if stale {
 		look, cancel := context.WithTimeout(ctx, lookWithin)
 		by, err := c.Nodes.Offers(look, thing)
 		cancel()
@@ -140,10 +144,7 @@ func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
 		}
 		known = offers{by, now.Add(offersLast)}
 		c.mu.Lock()
-		if len(c.known) > maxKnown {
-			clear(c.known)
-		}
-		c.known[thing] = known
+		c.know(thing, known)
 		c.mu.Unlock()
 	}
 	c.mu.Lock()
@@ -162,6 +163,14 @@ func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
 }
 
 const maxKnown = 1 << 14
+
+// know needs mu.
+func (c *Cluster) know(thing string, o offers) {
+	if len(c.known) > maxKnown {
+		clear(c.known)
+	}
+	c.known[thing] = o
+}
 
 // shun has a node not asked for a while.
 func (c *Cluster) shun(n state.Node) {
