@@ -248,3 +248,25 @@ func TestVersionThatAnAliasHasLeftIsNoLongerProvisioned(t *testing.T) {
 		t.Errorf("after the alias has gone: version 2 has %d, want 0", two)
 	}
 }
+
+// busyOthers run the third call that they are asked for.
+type busyOthers struct{ asked atomic.Int32 }
+
+func (o *busyOthers) Invoke(_ context.Context, _ *Group, _ string, call *environment.Call) (bool, error) {
+	call.Version = "elsewhere"
+	return o.asked.Add(1) == 3, nil
+}
+
+func TestACallThatWaitsOnAFullNodeLooksElsewhereAgain(t *testing.T) {
+	c, r, w := newCatalog(t)
+	others := new(busyOthers)
+	c.HandTo(others)
+	if err := w.Reconfigure(Config{MemoryMB: 64}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, r, "f", "one") // needs 128 MB
+	version, err := c.echo(t, "f", function.Latest)
+	if err != nil || version != "elsewhere" || others.asked.Load() != 3 {
+		t.Errorf("run %s after %d looks, %v", version, others.asked.Load(), err)
+	}
+}
