@@ -257,6 +257,8 @@ func (o *busyOthers) Invoke(_ context.Context, _ *Group, _ string, call *environ
 	return o.asked.Add(1) == 3, nil
 }
 
+func (o *busyOthers) Share(_, _ string, total int) int { return total }
+
 func TestACallThatWaitsOnAFullNodeLooksElsewhereAgain(t *testing.T) {
 	c, r, w := newCatalog(t)
 	others := new(busyOthers)
