@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,4 +89,43 @@ func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
 		t.Logf("node %d answered %d calls in %s", n+1, answered[node], took.Round(time.Millisecond))
 	}
 	t.Logf("%d of %d calls were throttled", throttled, len(l.done))
+}
+
+// commands is how many commands redis has run, those that scripts call included.
+func (r *redisServer) commands() (n int) {
+	r.t.Helper()
+	for _, line := range strings.Split(r.cli("info", "commandstats"), "\n") {
+		var calls int
+		if _, after, found := strings.Cut(line, ":calls="); found {
+			if _, err := fmt.Sscan(strings.ReplaceAll(after, ",", " "), &calls); err != nil {
+				r.t.Fatal(err)
+			}
+			n += calls
+		}
+	}
+	return n
+}
+
+func TestClusterWarmCallAsksRedisNothing(t *testing.T) {
+	const calls = 1000
+	c := newCluster(t, 2, "")
+	first := c.nodes[0]
+	first.create("f", nodeZip(t, answers("well")))
+	first.create("reserved", nodeZip(t, answers("well")))
+	first.reserve("reserved", 4)
+	c.withinASecond("/f", 200, "well", c.nodes...)
+	c.withinASecond("/invoke/reserved", 200, "well", first)
+	began, before := time.Now(), c.redis.commands()
+	for range calls / 2 {
+		first.get("/f").want(t, 200, "well")
+		first.get("/invoke/reserved").want(t, 200, "well")
+	}
+	took, asked := time.Since(began), c.redis.commands()-before
+	before = c.redis.commands()
+	<-time.After(took)
+	idle := c.redis.commands() - before
+	t.Logf("%d warm calls in %s: %d commands, %d in the same time without calls", calls, took.Round(time.Millisecond), asked, idle)
+	if asked-idle > calls/10 {
+		t.Errorf("%d warm calls asked redis %d times, %d times without calls", calls, asked, idle)
+	}
 }
