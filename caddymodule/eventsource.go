@@ -174,7 +174,9 @@ func withoutUser(source string) (address, username, password string, err error) 
 	if !strings.Contains(source, "://") {
 		return source, "", "", nil
 	}
-	u, err := url.Parse(source)
+	// A list of hosts, as Kafka has them, is none of a URL.
+	first, others, several := strings.Cut(source, ",")
+	u, err := url.Parse(first)
 	if err != nil {
 		return "", "", "", errors.New("it is neither an ARN nor a URL") // which may hold a secret
 	}
@@ -183,7 +185,10 @@ func withoutUser(source string) (address, username, password string, err error) 
 		password, _ = u.User.Password()
 		u.User = nil
 	}
-	return u.String(), username, password, nil
+	if address = u.String(); several {
+		address += "," + others
+	}
+	return address, username, password, nil
 }
 
 // seconds is nil for the default.

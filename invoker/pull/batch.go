@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hearthfn/hearth/invoker/pattern"
@@ -34,6 +35,9 @@ const maxEvent = 6 << 20
 func fits(records []record, limit int) int {
 	size := len(`{"Records":[]}`)
 	for n := range records {
+		if n == 0 || records[n].shard != records[n-1].shard {
+			size += len(records[n].shard) + len(`"":[],`)
+		}
 		if size += len(records[n].event) + 1; n == limit || n > 0 && size > maxEvent {
 			return n
 		}
@@ -144,12 +148,13 @@ func recordsEvent(records []record) []byte {
 	return append(event, `]}`...)
 }
 
-// itemFailures reads {"batchItemFailures":[{"itemIdentifier":ID}]}.
+// itemFailures reads {"batchItemFailures":[{"itemIdentifier":ID}]}; of Kafka, the ID is
+// {"partition":"TOPIC-PARTITION","offset":OFFSET}.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 func itemFailures(payload []byte, records []record) (map[string]bool, error) {
 	var answer struct {
 		BatchItemFailures []struct {
-			ItemIdentifier *string `json:"itemIdentifier"`
+			ItemIdentifier json.RawMessage `json:"itemIdentifier"`
 		} `json:"batchItemFailures"`
 	}
 	text := bytes.TrimSpace(payload)
@@ -161,12 +166,28 @@ func itemFailures(payload []byte, records []record) (map[string]bool, error) {
 	}
 	failed := make(map[string]bool)
 	for _, f := range answer.BatchItemFailures {
-		if f.ItemIdentifier == nil || !slices.ContainsFunc(records, func(r record) bool { return r.id == *f.ItemIdentifier }) {
+		id := identifierOf(f.ItemIdentifier)
+		if !slices.ContainsFunc(records, func(r record) bool { return r.id == id }) {
 			return nil, errAnswer
 		}
-		failed[*f.ItemIdentifier] = true
+		failed[id] = true
 	}
 	return failed, nil
+}
+
+// identifierOf is a record's ID as a function names it, "" if it names none.
+func identifierOf(text json.RawMessage) (id string) {
+	if json.Unmarshal(text, &id) == nil {
+		return id
+	}
+	var of struct {
+		Partition string `json:"partition"`
+		Offset    *int64 `json:"offset"`
+	}
+	if json.Unmarshal(text, &of) != nil || of.Offset == nil {
+		return ""
+	}
+	return of.Partition + "-" + strconv.FormatInt(*of.Offset, 10)
 }
 
 // isFunctions reports whether an error is the function's own, so that the batch counts as

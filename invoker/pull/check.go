@@ -8,7 +8,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-const polled = "SQS queues, Kinesis streams and DynamoDB streams are polled"
+const polled = "SQS queues, Kinesis streams, DynamoDB streams and topics of Kafka are polled"
 
 // Check says whether a mapping's source is polled here, and fills in the defaults.
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
@@ -16,8 +16,12 @@ func Check(m *registry.Mapping) error {
 	if err := checkRanges(m); err != nil {
 		return err
 	}
+	kind := kindOf(m)
+	if kind == "kafka" {
+		return checkKafka(m)
+	}
 	setDefault(&m.MaximumBatchingWindowInSeconds, 0)
-	switch kind := kindOf(m); kind {
+	switch kind {
 	case "sqs":
 		setDefault(&m.BatchSize, 10)
 		if strings.HasSuffix(m.EventSourceArn, ".fifo") && *m.BatchSize > 10 {

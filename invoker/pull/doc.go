@@ -1,5 +1,5 @@
-// Package pull polls event sources for functions: SQS queues, Kinesis streams and
-// DynamoDB streams, as the event source mappings of the Lambda API say.
+// Package pull polls event sources for functions: SQS queues, Kinesis streams, DynamoDB
+// streams and topics of Kafka, as the event source mappings of the Lambda API say.
 //
 //	Engine     one worker for each mapping that is enabled; starts, changes and ends
 //	   |       them as the registry's mappings change
@@ -8,6 +8,8 @@
 //	                  read from the checkpoint -> batch -> filter -> invoke -> checkpoint
 //	                  fails: retry with back-off, bisect, at last the on-failure
 //	                  destination, and on
+//	   +-- topic   Kafka: the partitions that the consumer group gives to this node
+//	                  poll -> batch -> filter -> invoke -> commit; fails: as a stream
 //
 // A checkpoint is written after the function has answered: who dies in between does the
 // batch again. A shard is read by the node that holds its slot in the state; a node that

@@ -227,7 +227,7 @@ func (e *Engine) work(m registry.Mapping) *worker {
 			if time.Since(began) > 2*maxPause {
 				pause = minPause // it has worked for a while
 			}
-			e.Log.Warn("an event source cannot be polled", zap.String("source", m.EventSourceArn), zap.String("function", m.FunctionName), zap.Error(err))
+			e.Log.Warn("an event source cannot be polled", zap.String("source", sourceName(&m)), zap.String("function", m.FunctionName), zap.Error(err))
 			e.metrics.problems.WithLabelValues(m.FunctionName).Inc()
 			e.result(m.UUID, "PROBLEM: "+err.Error())
 			sleep(ctx, pause)
@@ -262,6 +262,8 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 		return &queue{batcher: b, client: e.Clients.SQS(&m)}, nil
 	case "kinesis":
 		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn}}, nil
+	case "kafka":
+		return newTopic(b)
 	case "dynamodb":
 		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(&m), m.EventSourceArn}}, nil
 	}
@@ -276,6 +278,9 @@ func kindOf(m *registry.Mapping) string {
 	}
 	if scheme, _, ok := strings.Cut(m.EventSourceArn, "://"); ok {
 		return scheme
+	}
+	if isSelfManaged(m) {
+		return "kafka"
 	}
 	return ""
 }
