@@ -185,7 +185,10 @@ type bank struct {
 	reg   *registry.Registry
 }
 
-func newBank(t *testing.T, r *river) *bank {
+func newBank(t *testing.T, r interface {
+	Runner
+	Sender
+}) *bank {
 	t.Helper()
 	store, err := boltstore.Open(boltstore.Config{Path: filepath.Join(t.TempDir(), "state.db")})
 	if err != nil {
