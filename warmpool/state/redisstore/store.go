@@ -244,14 +244,29 @@ func (s *Store) hear(channel string, to *hints.Watches) error {
 		}
 	}
 	to.Changed("") // before, nobody listened
-	for {
-		message, err := subscription.ReceiveMessage(s.ctx)
-		if err != nil {
+	for asked := false; ; {
+		message, err := subscription.ReceiveTimeout(s.ctx, silenceFor)
+		var slow net.Error
+		switch {
+		case err != nil && errors.As(err, &slow) && slow.Timeout() && !asked:
+			// Nobody tells of a connection whose other end is gone.
+			asked = true
+			if err := subscription.Ping(s.ctx); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
 			return err
 		}
-		to.Changed(message.Payload)
+		asked = false
+		if m, ok := message.(*redis.Message); ok {
+			to.Changed(m.Payload)
+		}
 	}
 }
+
+// silenceFor is how long a subscription may be silent before it has to answer, as soon.
+const silenceFor = 4 * time.Second
 
 // Watch implements state.Records.
 func (s *Store) Watch(ctx context.Context, prefix string) (<-chan string, error) {
