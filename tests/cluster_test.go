@@ -42,9 +42,12 @@ func newCluster(t *testing.T, nodes int, options string) *cluster {
 }
 
 // add starts one more node.
-func (c *cluster) add(redis, options string) *api {
+func (c *cluster) add(redis, options string, change ...func(*server)) *api {
 	c.t.Helper()
 	a := &api{server: newServer(c.t, "", "")}
+	for _, f := range change {
+		f(a.server)
+	}
 	c.nodes = append(c.nodes, a)
 	a.configure(fmt.Sprintf("redis %s\nnode n%d\nidle_timeout 10m\n%s", redis, len(c.nodes), options), clusterSite)
 	a.start()

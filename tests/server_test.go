@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,9 @@ import (
 type server struct {
 	t      *testing.T
 	dir    string // data, admin socket, code
+	host   string // address of the site
 	port   int
+	netns  string // network namespace that it runs in; default the test's
 	config string // path of the Caddyfile
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -82,7 +85,7 @@ func tempDir(t *testing.T) string {
 // option, site for the site's block.
 func newServer(t *testing.T, functions, site string) *server {
 	t.Helper()
-	s := &server{t: t, dir: tempDir(t), port: freePort(t)}
+	s := &server{t: t, dir: tempDir(t), host: "127.0.0.1", port: freePort(t)}
 	s.config = filepath.Join(s.dir, "Caddyfile")
 	s.configure(functions, site)
 	return s
@@ -98,14 +101,14 @@ func (s *server) configure(functions, site string) {
 		%[2]s
 	}
 }
-http://127.0.0.1:%[3]d {
+http://%[5]s:%[3]d {
 	@metrics path /metrics
 	route {
 		metrics @metrics
 		%[4]s
 	}
 }
-`, s.dir, functions, s.port, site)
+`, s.dir, functions, s.port, site, s.host)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -130,7 +133,11 @@ func (s *server) code(name string, files map[string]string) string {
 // spawn starts the server without waiting for it.
 func (s *server) spawn() {
 	s.t.Helper()
-	s.cmd = exec.Command(caddyBinary(s.t), "run", "--config", s.config, "--adapter", "caddyfile")
+	command := []string{caddyBinary(s.t), "run", "--config", s.config, "--adapter", "caddyfile"}
+	if s.netns != "" {
+		command = append([]string{"nsenter", "--net=/run/netns/" + s.netns}, command...)
+	}
+	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Dir = ".."
 	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.dir+"/xdg", "XDG_CONFIG_HOME="+s.dir+"/xdg", "XDG_RUNTIME_DIR="+s.dir)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
@@ -197,7 +204,9 @@ func tail(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-func (s *server) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", s.port, path) }
+func (s *server) url(path string) string {
+	return fmt.Sprintf("http://%s:%d%s", cmp.Or(s.host, "127.0.0.1"), s.port, path)
+}
 
 // A response is read whole.
 type response struct {
