@@ -8,7 +8,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-const polled = "SQS queues, Kinesis streams, DynamoDB streams and topics of Kafka are polled"
+const polled = "SQS queues, Kinesis streams, DynamoDB streams, topics of Kafka and streams of Redis are polled"
 
 // Check says whether a mapping's source is polled here, and fills in the defaults.
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
@@ -36,6 +36,12 @@ func Check(m *registry.Mapping) error {
 		if *m.ParallelizationFactor > 1 && *m.TumblingWindowInSeconds > 0 {
 			return errors.New("tumbling windows with a parallelization factor above 1 are not supported: the state of a window is one")
 		}
+	case "redis", "rediss":
+		if len(m.Topics) != 1 {
+			return errors.New("a stream of Redis is missing: name it by topic")
+		}
+		streamDefaults(m)
+		return noneOf("streams of Redis", m, true)
 	case "":
 		return errors.New("this kind of event source is not supported: " + polled)
 	default:
@@ -86,6 +92,14 @@ func streamDefaults(m *registry.Mapping) {
 	}
 }
 
+// leastConcurrency is AWS's of its queues; streams of Redis are read in order by one.
+func leastConcurrency(m *registry.Mapping) int {
+	if kindOf(m) == "sqs" {
+		return 2
+	}
+	return 1
+}
+
 // checkRanges holds a mapping to AWS's limits, which the API knows of its service model.
 func checkRanges(m *registry.Mapping) error {
 	for _, value := range []struct {
@@ -99,7 +113,7 @@ func checkRanges(m *registry.Mapping) error {
 		{"number of retries", m.MaximumRetryAttempts, -1, 10000},
 		{"maximum age (seconds)", m.MaximumRecordAgeInSeconds, -1, 604800},
 		{"tumbling window (seconds)", m.TumblingWindowInSeconds, 0, 900},
-		{"concurrency", m.MaximumConcurrency, 2, 1000},
+		{"concurrency", m.MaximumConcurrency, leastConcurrency(m), 1000},
 	} {
 		if value.is != nil && (*value.is < value.least || *value.is > value.most) {
 			return fmt.Errorf("a %s of %d: %d to %d are allowed", value.name, *value.is, value.least, value.most)

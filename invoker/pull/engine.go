@@ -206,6 +206,8 @@ func settingsOf(m registry.Mapping) registry.Mapping {
 const (
 	minPause = time.Second
 	maxPause = time.Minute
+
+	hasWorked = 10 * time.Second // who lasted as long fails for the first time
 )
 
 func (e *Engine) work(m registry.Mapping) *worker {
@@ -224,8 +226,8 @@ func (e *Engine) work(m registry.Mapping) *worker {
 			if ctx.Err() != nil {
 				return
 			}
-			if time.Since(began) > 2*maxPause {
-				pause = minPause // it has worked for a while
+			if time.Since(began) > hasWorked {
+				pause = minPause
 			}
 			e.Log.Warn("an event source cannot be polled", zap.String("source", sourceName(&m)), zap.String("function", m.FunctionName), zap.Error(err))
 			e.metrics.problems.WithLabelValues(m.FunctionName).Inc()
@@ -264,6 +266,8 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn}}, nil
 	case "kafka":
 		return newTopic(b)
+	case "redis", "rediss":
+		return newRedisStream(b)
 	case "dynamodb":
 		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(&m), m.EventSourceArn}}, nil
 	}

@@ -1,0 +1,384 @@
+package pull
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// A redisStream reads a stream of Redis by a consumer group. What is being worked on is
+// pending there; what a node had that died is claimed by others.
+// https://redis.io/docs/latest/develop/data-types/streams/
+type redisStream struct {
+	*batcher
+	options               *redis.Options
+	client                *redis.Client
+	name, group, consumer string
+	address               string // without what is secret
+	mu                    sync.Mutex
+	inHand                map[string]struct{} // IDs that are worked on; guarded by mu
+}
+
+// Times of streams of Redis.
+const (
+	redisBlock     = 5 * time.Second  // one wait for records
+	redisKeepEvery = 5 * time.Second  // how often what is worked on is kept from others
+	redisDeadAfter = 15 * time.Second // after which what nobody works on is claimed
+	redisForget    = time.Hour        // after which the name of a reader that is gone is removed
+	redisWithin    = 5 * time.Second  // an answer
+)
+
+// consumerPrefix begins the names of Hearth's consumers, one for each run of a poller.
+const consumerPrefix = "hearth-"
+
+func newRedisStream(b *batcher) (*redisStream, error) {
+	m := &b.mapping
+	options, err := redis.ParseURL(m.EventSourceArn)
+	if err != nil {
+		return nil, fmt.Errorf("the address is not one such as redis://localhost:6379/0: %w", err)
+	}
+	s := &redisStream{batcher: b, name: m.Topics[0], address: m.EventSourceArn, inHand: make(map[string]struct{})}
+	s.group, s.consumer = "hearth-"+m.UUID, consumerPrefix+newRequestID()
+	if c := m.Connection; c != nil {
+		options.Username, options.Password = c.Username, c.Password
+		if c.Group != "" {
+			s.group = c.Group
+		}
+		if c.TLS && options.TLSConfig == nil {
+			return nil, errors.New("tls is for rediss:// addresses")
+		}
+		if options.TLSConfig != nil {
+			name := options.TLSConfig.ServerName
+			if options.TLSConfig, err = tlsOf(c); err != nil {
+				return nil, err
+			}
+			options.TLSConfig.ServerName = name
+		}
+	}
+	options.PoolSize = s.pollers() + 2 // and what keeps and claims
+	options.MaxRetries = -1            // the engine tries again, and says so
+	options.ContextTimeoutEnabled = true
+	s.options = options
+	return s, nil
+}
+
+func (s *redisStream) pollers() int {
+	if n := s.mapping.MaximumConcurrency; n != nil {
+		return *n
+	}
+	return defaultPollers
+}
+
+func (s *redisStream) run(ctx context.Context) error {
+	s.client = redis.NewClient(s.options)
+	defer s.client.Close()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer s.leave()
+	var all sync.WaitGroup
+	all.Go(func() { s.every(ctx, redisKeepEvery, s.keep) })
+	all.Go(func() { s.every(ctx, redisKeepEvery, s.claim) })
+	all.Go(func() { s.every(ctx, redisForget, s.forgetReaders) })
+	s.poll(ctx, cancel, &all)
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// poll starts a reader while there is nothing to do, and more as each finds a whole batch.
+func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, all *sync.WaitGroup) {
+	room := make(chan struct{}, s.pollers())
+	var read func()
+	read = func() {
+		defer func() { <-room }()
+		for ctx.Err() == nil {
+			messages, err := s.gather(ctx)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if len(messages) == 0 {
+				if len(room) > 1 {
+					return // the others are enough
+				}
+				continue
+			}
+			if len(messages) == s.size() {
+				select {
+				case room <- struct{}{}:
+					all.Go(read)
+				default:
+				}
+			}
+			if err := s.deliver(ctx, messages); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}
+	room <- struct{}{}
+	all.Go(read)
+}
+
+// begin makes the consumer group, and the stream, if they are not there.
+func (s *redisStream) begin(ctx context.Context) error {
+	from := "0"
+	switch s.mapping.StartingPosition {
+	case "LATEST":
+		from = "$"
+	case "AT_TIMESTAMP":
+		// A group begins behind the ID that it is given.
+		from = fmt.Sprintf("%d-%d", s.mapping.StartingPositionTimestamp.UnixMilli()-1, uint64(1<<64-1))
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
+	err := s.client.XGroupCreateMkStream(ctx, s.name, s.group, from).Err()
+	if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
+		return err
+	}
+	return nil
+}
+
+// leave removes this reader's name if nothing is pending.
+func (s *redisStream) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), redisWithin)
+	defer cancel()
+	pending, err := s.client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: s.name, Group: s.group, Start: "-", End: "+", Count: 1, Consumer: s.consumer}).Result()
+	if err == nil && len(pending) == 0 {
+		s.client.XGroupDelConsumer(ctx, s.name, s.group, s.consumer)
+	}
+}
+
+// every does something again and again until ctx ends. What fails will fail for reading
+// too, which says so.
+func (s *redisStream) every(ctx context.Context, interval time.Duration, do func(context.Context) error) {
+	for {
+		sleep(ctx, interval)
+		if ctx.Err() != nil {
+			return
+		}
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			s.engine.Log.Debug("a stream is not looked after", zap.String("source", s.address), zap.Error(err))
+		}
+	}
+}
+
+// keep has what is worked on not be claimed by others.
+func (s *redisStream) keep(ctx context.Context) error {
+	s.mu.Lock()
+	ids := slices.Collect(maps.Keys(s.inHand))
+	s.mu.Unlock()
+	for page := range slices.Chunk(ids, 1000) {
+		own, cancel := context.WithTimeout(ctx, redisWithin)
+		err := s.client.XClaimJustID(own, &redis.XClaimArgs{Stream: s.name, Group: s.group, Consumer: s.consumer, Messages: page}).Err()
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim takes over what others had who are gone.
+func (s *redisStream) claim(ctx context.Context) error {
+	for from := "0-0"; ctx.Err() == nil; {
+		own, cancel := context.WithTimeout(ctx, redisWithin)
+		messages, next, err := s.client.XAutoClaim(own, &redis.XAutoClaimArgs{
+			Stream: s.name, Group: s.group, Consumer: s.consumer, MinIdle: redisDeadAfter, Start: from, Count: int64(s.size()),
+		}).Result()
+		cancel()
+		if err != nil {
+			return err
+		}
+		if err := s.deliver(ctx, messages); err != nil {
+			return err
+		}
+		if from = next; from == "0-0" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// forgetReaders removes the names of readers that have ended long ago with nothing left.
+func (s *redisStream) forgetReaders(ctx context.Context) error {
+	readers, err := s.client.XInfoConsumers(ctx, s.name, s.group).Result()
+	if err != nil {
+		return err
+	}
+	for _, one := range readers {
+		if strings.HasPrefix(one.Name, consumerPrefix) && one.Name != s.consumer && one.Pending == 0 && one.Idle > redisForget {
+			s.client.XGroupDelConsumer(ctx, s.name, s.group, one.Name)
+		}
+	}
+	return nil
+}
+
+// gather reads a batch; none if there was nothing for a while.
+func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err error) {
+	until := time.Now().Add(redisBlock)
+	for len(all) < s.size() {
+		left := time.Until(until)
+		if left < time.Millisecond { // 0 would block without an end
+			break
+		}
+		got, err := s.client.XReadGroup(ctx, &redis.XReadGroupArgs{
+			Group: s.group, Consumer: s.consumer, Streams: []string{s.name, ">"}, Count: int64(s.size() - len(all)), Block: left,
+		}).Result()
+		if errors.Is(err, redis.Nil) {
+			break
+		}
+		if err != nil {
+			if len(all) > 0 && ctx.Err() != nil {
+				break // what was read is done
+			}
+			return nil, err
+		}
+		if len(all) == 0 {
+			until = time.Now().Add(min(s.window(), redisDeadAfter/2))
+		}
+		for _, one := range got {
+			all = append(all, one.Messages...)
+		}
+	}
+	return all, nil
+}
+
+// deliver sees messages through.
+func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) error {
+	var records, unwanted []record
+	for i := range messages {
+		r, err := s.recordOf(&messages[i])
+		if err != nil {
+			return err
+		}
+		if s.wants(&r) {
+			records = append(records, r)
+		} else {
+			unwanted = append(unwanted, r)
+		}
+	}
+	if err := s.pass(ctx, unwanted); err != nil {
+		return err
+	}
+	s.hold(records)
+	defer s.release(records)
+	for len(records) > 0 {
+		n := fits(records, s.size())
+		if err := s.seeThrough(ctx, s, records[:n]); err != nil {
+			return err
+		}
+		if err := s.pass(ctx, records[:n]); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+func (s *redisStream) hold(records []record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range records {
+		s.inHand[r.id] = struct{}{}
+	}
+}
+
+func (s *redisStream) release(records []record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range records {
+		delete(s.inHand, r.id)
+	}
+}
+
+// call implements ordered.
+func (s *redisStream) call(ctx context.Context, records []record) (map[string]bool, *environment.Call, error) {
+	return s.invoke(ctx, records)
+}
+
+// pass implements ordered.
+func (s *redisStream) pass(ctx context.Context, done []record) error {
+	if len(done) == 0 {
+		return nil
+	}
+	ids := make([]string, len(done))
+	for i := range done {
+		ids[i] = done[i].id
+	}
+	// What was done is noted when polling has just ended, too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisWithin)
+	defer cancel()
+	return s.client.XAck(ctx, s.name, s.group, ids...).Err()
+}
+
+// told implements ordered.
+func (s *redisStream) told(records []record) (name string, info any) {
+	return "RedisBatchInfo", map[string]any{
+		"stream": s.name, "group": s.group, "startId": records[0].id, "endId": records[len(records)-1].id, "batchSize": len(records),
+		"eventSourceARN": s.address,
+	}
+}
+
+// A redisRecord is one as functions get it.
+type redisRecord struct {
+	EventID        string            `json:"eventID"`
+	EventSource    string            `json:"eventSource"`
+	EventSourceARN string            `json:"eventSourceARN"`
+	Stream         string            `json:"stream"`
+	Group          string            `json:"group"`
+	Timestamp      int64             `json:"timestamp"` // milliseconds
+	Values         map[string]any    `json:"values"`
+	BinaryValues   map[string]string `json:"binaryValues,omitempty"` // in Base64
+}
+
+func (s *redisStream) recordOf(m *redis.XMessage) (record, error) {
+	out := redisRecord{EventID: m.ID, EventSource: "hearth:redis", EventSourceARN: s.address, Stream: s.name, Group: s.group, Values: make(map[string]any, len(m.Values))}
+	millis, _, _ := strings.Cut(m.ID, "-")
+	var err error
+	if out.Timestamp, err = strconv.ParseInt(millis, 10, 64); err != nil {
+		return record{}, fmt.Errorf("the ID %.40q is not one of Redis", m.ID)
+	}
+	for name, value := range m.Values {
+		text, _ := value.(string)
+		if utf8.ValidString(text) {
+			out.Values[name] = text
+			continue
+		}
+		if out.BinaryValues == nil {
+			out.BinaryValues = make(map[string]string)
+		}
+		out.BinaryValues[name] = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	event, err := json.Marshal(out)
+	if err != nil {
+		return record{}, err
+	}
+	// Each record stands for itself: what is done is done, whatever came before it.
+	r := record{id: m.ID, shard: m.ID, event: event, filters: event, at: time.UnixMilli(out.Timestamp)}
+	if len(s.batcher.filters) > 0 {
+		for name, value := range out.Values {
+			if text := value.(string); len(text) > 0 && (text[0] == '{' || text[0] == '[') && json.Valid([]byte(text)) {
+				out.Values[name] = json.RawMessage(text)
+			}
+		}
+		r.filters, err = json.Marshal(out)
+	}
+	return r, err
+}

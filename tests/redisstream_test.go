@@ -1,0 +1,167 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/redis/go-redis/v9"
+)
+
+// reader is a client of the server.
+func (r *redisServer) client() *redis.Client {
+	r.t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", r.port)})
+	r.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// add writes records ID with an id field.
+func addRecords(t *testing.T, c *redis.Client, stream string, ids ...string) {
+	t.Helper()
+	_, err := c.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+		for _, id := range ids {
+			p.XAdd(t.Context(), &redis.XAddArgs{Stream: stream, Values: []string{"id", id}})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pending is how many records of a group are not done.
+func pending(t *testing.T, c *redis.Client, stream, group string) int64 {
+	t.Helper()
+	got, err := c.XPending(context.Background(), stream, group).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Count
+}
+
+func TestStreamsOfRedisAreRead(t *testing.T) {
+	r, m := newRedis(t), startMoto(t)
+	url, dead := m.queue(t, "dead")
+	c := r.client()
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf(`aws_endpoint %s
+	sqs {
+		access_key %s %s
+	}
+	event_source %s/0 f {
+		topic orders
+		group shop
+		filter `+"`"+`{"values": {"kind": [{"exists": false}, "order"]}}`+"`"+`
+		report_failures
+		retries 1
+		on_failure %s
+	}
+	`, m.url, motoKey, motoSecret, r.url(), dead)+pythonFunction("f", s.code("f", map[string]string{"app.py": `
+import json
+def handler(event, context):
+    failed = []
+    for r in event["Records"]:
+        print("record", json.dumps(r, sort_keys=True))
+        if r["values"].get("id") == "poison":
+            failed.append({"itemIdentifier": r["eventID"]})
+        else:
+            print("done", r["values"].get("id"))
+    return {"batchItemFailures": failed}
+`}), ""), "")
+	s.start()
+	// Those that are there before the group is begin it.
+	eventually(t, "the group is there", func() bool { return c.XInfoGroups(t.Context(), "orders").Err() == nil })
+	addRecords(t, c, "orders", "first")
+	c.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: []string{"kind", "other", "id", "unwanted"}})
+	c.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: []string{"kind", "order", "blob", "\xff\x00", "id", "binary"}})
+	s.wantLog("f", `"eventSource": "hearth:redis"`, `"stream": "orders"`, `"group": "shop"`, `"binaryValues": {"blob": "/wA="}`, "done first", "done binary")
+	addRecords(t, c, "orders", "a", "poison", "b")
+	told := *m.next(t, url).Body
+	if !strings.Contains(told, `"condition":"RetryAttemptsExhausted"`) || !strings.Contains(told, `"stream":"orders"`) || !strings.Contains(told, `"batchSize":1`) {
+		t.Errorf("told was %s", told)
+	}
+	s.wantLog("f", "done a", "done b")
+	eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
+	if text := s.logs("f"); strings.Contains(text, "unwanted") || strings.Count(text, "done a") != 1 {
+		t.Error("the function got what its filter does not want, or what it has done")
+	}
+	s.stop()
+	if readers, err := c.XInfoConsumers(t.Context(), "orders", "shop").Result(); err != nil || len(readers) != 0 {
+		t.Errorf("readers are left: %+v, %v", readers, err)
+	}
+	_, _ = m.sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(url)})
+}
+
+func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
+	r, l := newRedis(t, "--appendonly", "yes", "--appendfsync", "always"), newLedger(t)
+	c := r.client()
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.start()
+	accepted := make(map[string]bool)
+	const killed = 6
+	for n := range killed + 1 {
+		var ids []string
+		for one := range 300 {
+			id := fmt.Sprintf("redis-%d-%03d", n, one)
+			ids, accepted[id] = append(ids, id), true
+		}
+		addRecords(t, c, "orders", ids...)
+		time.Sleep(rand.N(300 * time.Millisecond)) // any instant
+		switch {
+		case n == killed:
+		case n%2 == 0:
+			s.kill()
+			s.spawn()
+			eventually(t, "the server serves", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+		default:
+			r.kill()
+			r.start()
+			eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
+		}
+	}
+	l.wait(accepted)
+	t.Logf("%d records, %d duplicates after %d kills", len(accepted), l.duplicates("redis"), killed)
+	if n, most := l.duplicates("redis"), killed*5*100; n > most {
+		t.Errorf("%d duplicates, over %d", n, most)
+	}
+}
+
+func TestClusterNodesShareAStreamOfRedis(t *testing.T) {
+	r, l := newRedis(t), newLedger(t)
+	c := r.client()
+	servers := []*server{newServer(t, "", ""), newServer(t, "", "")}
+	for _, s := range servers { // which share nothing else
+		s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n group shop\n batch_size 10\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+		s.start()
+	}
+	accepted := make(map[string]bool)
+	add := func(round int) {
+		for n := range 100 {
+			id := fmt.Sprintf("redis-%d-%d", round, n)
+			accepted[id] = true
+			addRecords(t, c, "orders", id)
+		}
+	}
+	got := func(s *server) float64 { return s.metric(`hearth_mapping_records_total{function="f"}`) }
+	add(0)
+	for round := 1; got(servers[0]) == 0 || got(servers[1]) == 0; round++ {
+		if round == 50 {
+			t.Fatalf("one reads %v records, the other %v", got(servers[0]), got(servers[1]))
+		}
+		add(round)
+	}
+	l.wait(accepted)
+	servers[0].kill()
+	add(100)
+	l.wait(accepted)
+	if n := l.duplicates("redis"); n > 50 {
+		t.Errorf("%d duplicates", n)
+	}
+}
