@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -47,12 +48,42 @@ func (r *Registry) Resolve(ctx context.Context, name, qualifier string) (*Resolv
 		if t := v.route(qualifier); t != nil {
 			return t.choose(r.rand), nil
 		}
+		if before, away := v.before(qualifier); before != nil {
+			return r.loadOr(ctx, name, qualifier, v, before, away)
+		}
 	}
 	t, err := r.load(ctx, name, qualifier)
 	if err != nil {
 		return nil, err
 	}
 	return t.choose(r.rand), nil
+}
+
+// Times of a store that may have no answer.
+const (
+	answersWithin = 500 * time.Millisecond // else what was known is run
+	awayFor       = time.Second            // until it is asked again
+)
+
+// loadOr is load that falls back on what was there before a change, or before hints were
+// missed, while the store has no answer.
+func (r *Registry) loadOr(ctx context.Context, name, qualifier string, v *view, before *route, away bool) (*Resolved, error) {
+	if away {
+		return before.choose(r.rand), nil
+	}
+	within, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	t, err := r.load(within, name, qualifier)
+	switch {
+	case err == nil:
+		return t.choose(r.rand), nil
+	case errors.Is(err, state.ErrUnavailable), within.Err() != nil && ctx.Err() == nil:
+		v.storeAway()
+		return before.choose(r.rand), nil
+	case isMissing(err):
+		v.forgetLast()
+	}
+	return nil, err
 }
 
 // Version returns $LATEST or a published version.

@@ -1,11 +1,16 @@
 package registry_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 func weighted(t testing.TB, r *registry.Registry, weight float64) {
@@ -194,4 +199,63 @@ func BenchmarkFunctionsPage(b *testing.B) {
 			after = next
 		}
 	})
+}
+
+// Records that cannot be read now and then.
+type fickle struct {
+	state.Records
+	away atomic.Bool
+}
+
+func (f *fickle) Read(ctx context.Context, key state.Key) (state.Record, error) {
+	if f.away.Load() {
+		return state.Record{}, state.ErrUnavailable
+	}
+	return f.Records.Read(ctx, key)
+}
+
+func TestWhatWasKnownRunsWhileTheStoreIsAway(t *testing.T) {
+	records := openStore(t)
+	store := &fickle{Records: records}
+	here := on(t, records, func(c *registry.Config) { c.Records = store })
+	there := on(t, records) // another node
+	mustCreate(t, here, "f")
+	mustCreate(t, here, "g")
+	runs(t, here, "f", latest)
+	runs(t, here, "g", latest)
+	store.away.Store(true)
+	for _, name := range []string{"f", "g"} {
+		_, err := there.Update(ctx, name, "", func(v *registry.Version) error { v.Description = "changed"; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := there.Delete(ctx, "g"); err != nil {
+		t.Fatal(err)
+	}
+	description := func(name string) string {
+		r, err := here.Resolve(ctx, name, latest)
+		if errors.Is(err, registry.ErrNotFound) {
+			return "gone"
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return r.Description
+	}
+	for range 100 { // the hint comes some time
+		if got := description("f"); got != "d" {
+			t.Fatalf("%q runs while the store is away", got)
+		}
+	}
+	store.away.Store(false)
+	for end := time.Now().Add(10 * time.Second); description("f") != "changed" || description("g") != "gone"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what has changed is not read")
+		}
+	}
+	store.away.Store(true)
+	if _, err := here.Resolve(ctx, "g", latest); err == nil {
+		t.Error("what was deleted runs again while the store is away")
+	}
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"strings"
 	"sync"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -18,6 +19,9 @@ type view struct {
 	mu       sync.RWMutex
 	versions map[string]*Version // by version, guarded by mu
 	routes   map[string]*route   // by qualifier, guarded by mu
+
+	last    *view     // before the last change; nil: unknown, or not needed any more; guarded by mu
+	missing time.Time // when the store last had no answer, guarded by mu
 }
 
 func newViews(size int) (*views, error) {
@@ -33,20 +37,69 @@ func (c *views) have(name string) *view {
 
 // get returns the view of a function, a new one if there is none.
 func (c *views) get(name string) *view {
-	v := &view{versions: make(map[string]*Version), routes: make(map[string]*route)}
+	v := newView(nil)
 	if have, ok, _ := c.byName.PeekOrAdd(name, v); ok {
 		return have
 	}
 	return v
 }
 
-// drop forgets a function by the owner of its records, or all for "".
+func newView(last *view) *view {
+	return &view{versions: make(map[string]*Version), routes: make(map[string]*route), last: last}
+}
+
+// drop has a function read again, by the owner of its records, or all for "".
 func (c *views) drop(owner string) {
-	if owner == "" {
-		c.byName.Purge()
-	} else if name, ok := strings.CutPrefix(owner, ownerFunction); ok {
-		c.byName.Remove(name)
+	names := c.byName.Keys()
+	if owner != "" {
+		name, ok := strings.CutPrefix(owner, ownerFunction)
+		if !ok {
+			return
+		}
+		names = []string{name}
 	}
+	for _, name := range names {
+		if v, ok := c.byName.Peek(name); ok {
+			c.byName.Add(name, newView(v.known()))
+		}
+	}
+}
+
+// known is what is known of a function: nothing newer than v, if that is empty.
+func (v *view) known() *view {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.routes) == 0 && v.last != nil {
+		return v.last
+	}
+	v.last = nil
+	return v
+}
+
+// before is a qualifier's way before the last change, nil if that is not known or not
+// needed, and whether the store had no answer just now.
+func (v *view) before(qualifier string) (t *route, away bool) {
+	v.mu.RLock()
+	last, missing := v.last, v.missing
+	v.mu.RUnlock()
+	if last == nil {
+		return nil, false
+	}
+	return last.route(qualifier), time.Since(missing) < awayFor
+}
+
+// forgetLast is for what is not there any more.
+func (v *view) forgetLast() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.last = nil
+}
+
+// storeAway says that the store has no answer.
+func (v *view) storeAway() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.missing = time.Now()
 }
 
 func (v *view) version(version string) *Version {
@@ -71,4 +124,14 @@ func (v *view) keepRoute(qualifier string, t *route) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.routes[qualifier] = t
+	if v.last != nil && v.last.only(qualifier) {
+		v.last = nil
+	}
+}
+
+// only reports whether qualifier is all that is known.
+func (v *view) only(qualifier string) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.routes) == 1 && v.routes[qualifier] != nil
 }
