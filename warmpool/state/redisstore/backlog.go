@@ -83,7 +83,7 @@ func (s *Store) Entries(ctx context.Context, group string, buried bool, after st
 // replay makes a buried entry wait.
 //
 //	KEYS    buried, waiting, due, meta
-//	ARGV    ID, channel, group
+//	ARGV    ID
 //	Output  1; 0 if none is buried
 var replay = redis.NewScript(clock + `
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
@@ -91,7 +91,6 @@ local pushed, token = string.match(redis.call('HGET', KEYS[4], ARGV[1]), '^%-?%d
 redis.call('HSET', KEYS[4], ARGV[1], string.format('%.0f', now) .. '|' .. pushed .. '|0|' .. token .. '|')
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1`)
 
 // Replay implements state.Backlog.
@@ -99,7 +98,7 @@ func (s *Store) Replay(ctx context.Context, group, id string) error {
 	if err := state.CheckOwner(group); err != nil {
 		return err
 	}
-	ok, err := replay.Run(ctx, s.client, []string{s.key(group, "x"), s.key(group, "w"), s.key(group, "d"), s.key(group, "m")}, id, s.channel("ready"), group).Int()
+	ok, err := replay.Run(ctx, s.client, []string{s.key(group, "x"), s.key(group, "w"), s.key(group, "d"), s.key(group, "m")}, id).Int()
 	if err != nil {
 		return s.explain(err)
 	}

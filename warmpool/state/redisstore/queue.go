@@ -20,14 +20,13 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 //
 //	KEYS    waiting, due, meta, bodies, last ID, then for each item the key of its
 //	        name, or any of these if it has none
-//	ARGV    channel, group, then for each item: at or '', milliseconds of its name or
-//	        0, body
+//	ARGV    for each item: at or '', milliseconds of its name or 0, body
 //	Output  the IDs
 var push = redis.NewScript(clock + `
 local ids = {}
-for i = 3, #ARGV, 3 do
+for i = 1, #ARGV, 3 do
 	local named, id = tonumber(ARGV[i+1]) > 0, false
-	local key = KEYS[5 + i / 3]
+	local key = KEYS[5 + (i + 2) / 3]
 	if named then id = redis.call('GET', key) end
 	if not id then
 		id = string.format('%016x', redis.call('INCR', KEYS[5]))
@@ -40,14 +39,13 @@ for i = 3, #ARGV, 3 do
 	end
 	ids[#ids+1] = id
 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ids`)
 
 // settle ends a lease, or makes it last.
 //
 //	KEYS    waiting, due, leased, buried, meta, bodies
 //	ARGV    what (done, retry, bury or extend), ID, token, at or '' (retry) or
-//	        milliseconds (extend), attempts, note, channel, group
+//	        milliseconds (extend), attempts, note
 //	Output  1; 0 if the lease has ended
 var settle = redis.NewScript(clock + `
 local what, id = ARGV[1], ARGV[2]
@@ -74,18 +72,19 @@ if what == 'bury' then
 else
 	redis.call('ZADD', KEYS[1], at, id)
 	redis.call('ZADD', KEYS[2], at, id)
-	redis.call('PUBLISH', ARGV[7], ARGV[8])
 end
 return 1`)
 
-// told tells the index that a group got something.
+// told tells the index that a group got something, and then who waits for that: before,
+// it would find nothing there.
 //
 //	KEYS    due, generations, all
-//	ARGV    group, when, 1 if it may be a new group
+//	ARGV    group, when, 1 if it may be a new group, channel
 var told = redis.NewScript(`
 redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 redis.call('ZADD', KEYS[1], 'LT', ARGV[2], ARGV[1])
-if ARGV[3] == '1' then redis.call('ZADD', KEYS[3], 0, ARGV[1]) end`)
+if ARGV[3] == '1' then redis.call('ZADD', KEYS[3], 0, ARGV[1]) end
+redis.call('PUBLISH', ARGV[4], ARGV[1])`)
 
 // index are the keys of the groups' index.
 func (s *Store) index() []string {
@@ -103,7 +102,7 @@ func (s *Store) tell(ctx context.Context, group string, at time.Time) error {
 	if s.remember("group/" + group) {
 		isNew = 1
 	}
-	err := told.Run(ctx, s.client, s.index(), group, when, isNew).Err()
+	err := told.Run(ctx, s.client, s.index(), group, when, isNew, s.channel("ready")).Err()
 	if err != nil && err != redis.Nil {
 		s.forget("group/" + group)
 		return s.explain(err)
@@ -121,8 +120,7 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 		return nil, err
 	}
 	keys := []string{s.key(group, "w"), s.key(group, "d"), s.key(group, "m"), s.key(group, "b"), s.key(group, "s")}
-	args := make([]any, 0, 2+3*len(items))
-	args = append(args, s.channel("ready"), group)
+	args := make([]any, 0, 3*len(items))
 	first := items[0].At
 	for _, item := range items {
 		key, span := keys[0], int64(0)
@@ -153,7 +151,7 @@ func (s *Store) settle(ctx context.Context, what string, l state.Lease, at any) 
 		return err
 	}
 	keys := []string{s.key(l.Group, "w"), s.key(l.Group, "d"), s.key(l.Group, "l"), s.key(l.Group, "x"), s.key(l.Group, "m"), s.key(l.Group, "b")}
-	ok, err := settle.Run(ctx, s.client, keys, what, l.ID, l.Token, at, l.Attempts, l.Note, s.channel("ready"), l.Group).Int()
+	ok, err := settle.Run(ctx, s.client, keys, what, l.ID, l.Token, at, l.Attempts, l.Note).Int()
 	if err != nil {
 		return s.explain(err)
 	}
