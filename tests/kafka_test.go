@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // A broker is a Kafka with topics, and a client that writes to it.
@@ -66,6 +67,21 @@ func TestTopicsOfKafkaInTheCaddyfileAreRead(t *testing.T) {
 	}
 }
 
+func TestTopicsOfKafkaAreReadWithAPassword(t *testing.T) {
+	b := startBroker(t, 1, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "packer", "open sesame")},
+		kgo.SASL(scram.Auth{User: "packer", Pass: "open sesame"}.AsSha512Mechanism()))
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n sasl scram-sha-512 packer {env.PACKER_PASSWORD}\n}\n", b.ListenAddrs()[0])+
+		pythonFunction("f", s.code("f", map[string]string{"app.py": logKafka}), ""), "")
+	t.Setenv("PACKER_PASSWORD", "open sesame")
+	s.start()
+	b.put(0, "one")
+	s.wantLog("f", "done orders-0 one")
+	if strings.Contains(s.output(), "sesame") {
+		t.Error("the password is in the log")
+	}
+}
+
 func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	b := startBroker(t, 1, nil)
 	a := newAPI(t, "", "")
@@ -84,6 +100,12 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	if *made.BatchSize != 100 {
 		t.Errorf("batches have %d", *made.BatchSize)
 	}
+	same := &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), Topics: []string{"orders"},
+		SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
+	}
+	_, err = a.CreateEventSourceMapping(t.Context(), same)
+	refused(t, err, 409, "ResourceConflictException", "already exists")
 	a.wantLog("f", "done orders-0 one")
 	result := func() string {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})
@@ -101,4 +123,57 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	}
 	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: made.UUID})
 	a.check(err)
+}
+
+// Two nodes read one topic, and are killed in turn. What a batch had done when its node
+// died is done again; nothing else is.
+func TestNoRecordOfKafkaIsLostWhenNodesAreKilled(t *testing.T) {
+	const partitions, batch, kills = 4, 5, 2
+	b, l := startBroker(t, partitions, nil), newLedger(t)
+	record := `"\n".join("%d-%s" % (r["partition"], base64.b64decode(r["value"]).decode()) for rs in event["records"].values() for r in rs)`
+	var nodes [2]*server
+	for n := range nodes {
+		s := newServer(t, "", "")
+		s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n group packers\n batch_size %d\n batch_window 1ms\n}\n", b.ListenAddrs()[0], batch)+
+			l.function(s, "f", strings.ReplaceAll(record, "base64.", `__import__("base64").`)), "")
+		nodes[n] = s.start()
+	}
+	accepted := make(map[string]bool)
+	put := func(count int) {
+		for range count {
+			n := len(accepted) / partitions
+			for p := range int32(partitions) {
+				b.put(p, fmt.Sprintf("%06d", n))
+				accepted[fmt.Sprintf("%d-%06d", p, n)] = true
+			}
+		}
+	}
+	put(20)
+	l.wait(accepted)
+	for n := range kills {
+		put(100)
+		s := nodes[n%2]
+		s.kill() // while it works on them
+		put(20)
+		l.wait(accepted) // the other has taken over
+		s.start()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	again := 0
+	for _, times := range l.ran {
+		again += times - 1
+	}
+	t.Logf("%d records, %d of them twice, after %d kills", len(accepted), again, kills)
+	if again > kills*batch {
+		t.Errorf("%d records were done again, more than a batch for each kill", again)
+	}
+	last := make(map[string]string)
+	for _, id := range l.order {
+		p, value, _ := strings.Cut(id, "-")
+		if value < last[p] {
+			t.Errorf("in partition %s, %s was done after %s", p, value, last[p])
+		}
+		last[p] = value
+	}
 }
