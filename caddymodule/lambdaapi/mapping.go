@@ -1,8 +1,10 @@
 package lambdaapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +108,11 @@ func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, json.Unmarshal(kept, &out.sourceFields)
+	err = json.Unmarshal(kept, &out.sourceFields)
+	if out.SelfManagedEventSource != nil && out.SelfManagedKafkaEventSourceConfig == nil {
+		out.SelfManagedKafkaEventSourceConfig = map[string]string{"ConsumerGroupId": m.UUID}
+	}
+	return out, err
 }
 
 // apply puts what was given over a mapping.
@@ -235,6 +241,9 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	return a.mappingOf(&created)
 }
 
+// selfManaged is the member of a mapping that names the brokers of Kafka.
+const selfManaged = "SelfManagedEventSource"
+
 // checkMapping holds a mapping to what its source can do, and fills in defaults.
 func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 	if err := a.Mapping(m); err != nil {
@@ -244,11 +253,9 @@ func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 		(m.MaximumBatchingWindowInSeconds == nil || *m.MaximumBatchingWindowInSeconds == 0) {
 		return invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
 	}
-	if m.EventSourceArn == "" {
-		return nil
-	}
 	same, _, err := a.Registry.Mappings(r.Context(), "", 1, func(have *registry.Mapping) bool {
-		return have.UUID != m.UUID && have.EventSourceArn == m.EventSourceArn && have.FunctionName == m.FunctionName && have.Qualifier == m.Qualifier
+		return have.UUID != m.UUID && have.FunctionName == m.FunctionName && have.Qualifier == m.Qualifier && have.EventSourceArn == m.EventSourceArn &&
+			slices.Equal(have.Topics, m.Topics) && bytes.Equal(have.Source[selfManaged], m.Source[selfManaged])
 	})
 	if err != nil || len(same) == 0 {
 		return err
