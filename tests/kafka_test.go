@@ -105,7 +105,7 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 		SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
 	}
 	_, err = a.CreateEventSourceMapping(t.Context(), same)
-	refused(t, err, 409, "ResourceConflictException", "already exists")
+	refused(t, err, 409, "ResourceConflictException", "The event source arn")
 	a.wantLog("f", "done orders-0 one")
 	result := func() string {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})
@@ -113,6 +113,12 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 		return aws.ToString(got.LastProcessingResult)
 	}
 	eventually(t, "the mapping says that its last batch was processed", func() bool { return result() == "OK" })
+	if age := a.metric(fmt.Sprintf("hearth_mapping_iterator_age_seconds{function=\"f\",source=\"kafka://%s\"}", b.ListenAddrs()[0])); age <= 0 || age > 60 {
+		t.Errorf("the iterator age is %v", age)
+	}
+	if config := made.SelfManagedKafkaEventSourceConfig; aws.ToString(config.ConsumerGroupId) != "packers" {
+		t.Errorf("the group is %+v", config)
+	}
 	b.Close()
 	eventually(t, "the mapping says that no broker answers", func() bool { return strings.HasPrefix(result(), "PROBLEM: no broker of Kafka answers") })
 	if !strings.Contains(a.output(), "an event source cannot be polled") {

@@ -31,6 +31,7 @@ type topic struct {
 const (
 	kafkaWindow    = 500 * time.Millisecond // as Lambda's, if none is asked for
 	sessionTimeout = 15 * time.Second       // after which others read what a node had that died
+	moveWithin     = 16 * time.Minute       // partitions, when members come and go: longer than any function runs
 	askWithin      = 10 * time.Second       // an answer of a broker
 	askEvery       = 10 * time.Second       // a broker that has sent nothing
 )
@@ -154,7 +155,7 @@ func (t *topic) consume(ctx context.Context) error {
 	c := &consumer{topic: t}
 	var err error
 	c.client, err = kgo.NewClient(append(slices.Clone(t.options),
-		kgo.ConsumerGroup(t.group), kgo.ConsumeTopics(t.name), kgo.DisableAutoCommit(), kgo.SessionTimeout(sessionTimeout),
+		kgo.ConsumerGroup(t.group), kgo.ConsumeTopics(t.name), kgo.DisableAutoCommit(), kgo.SessionTimeout(sessionTimeout), kgo.RebalanceTimeout(moveWithin),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// A partition goes to another member when the batch that runs is done, and its
 		// offsets are committed.

@@ -93,6 +93,29 @@ func TestPartitionsMoveBetweenNodesWithoutLossOrRepetition(t *testing.T) {
 	}
 }
 
+func TestANodeReadsPartitionsBesideEachOtherWhenAsked(t *testing.T) {
+	m := newMill(t, 3)
+	var running, most atomic.Int32
+	m.play = func([]string) (string, bool) {
+		n := running.Add(1)
+		for was := most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
+		}
+		time.Sleep(50 * time.Millisecond)
+		running.Add(-1)
+		return "{}", false
+	}
+	for p := range int32(3) {
+		m.put(p, strings.Fields(numbers(20))...)
+	}
+	defer m.grind(func(m *registry.Mapping) { m.BatchSize, m.MaximumConcurrency = ptr(1), ptr(3) })()
+	for p := range int32(3) {
+		m.wantDone(p, numbers(20))
+	}
+	if most.Load() < 2 {
+		t.Error("one batch ran at a time")
+	}
+}
+
 func TestABatchThatWaitsToBeTriedAgainLetsPartitionsGo(t *testing.T) {
 	m := newMill(t, 2)
 	var healed atomic.Bool
