@@ -350,9 +350,6 @@ func (a *App) Cleanup() error {
 	for _, g := range a.groups {
 		a.node.pool.Release(g)
 	}
-	if a.registry != nil {
-		a.registry = nil // the storage closes it
-	}
 	return errors.Join(err, closeNode(a.node))
 }
 
