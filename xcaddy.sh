@@ -21,9 +21,9 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events] [FLAGS]
-                    build, then the benchmark, or its cold starts, the Lambda API
-                    or its events alone; --help shows its flags
+  bench [cold|api|events|pull] [FLAGS]
+                    build, then the benchmark, or its cold starts, the Lambda API,
+                    its events or its sources alone; --help shows its flags
   help              this text
 
 On Debian and Ubuntu what a command needs is installed when it is missing (as root,
@@ -204,7 +204,7 @@ run_tests() {
 }
 
 bench() {
-	need bwrap node python3 java wrk
+	need bwrap node python3 java wrk redis-server
 	build
 	# Not go run: it would not pass on a signal, and the servers would be left behind.
 	go build -buildvcs=false -o bin/bench ./tests/bench

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // goal is a stated aim beside what was measured.
 type goal struct {
@@ -30,6 +33,7 @@ func judge(r report) []goal {
 	}
 
 	goals = append(goals, acceptGoals(r)...)
+	goals = append(goals, pullGoals(r)...)
 
 	for _, limit := range []struct {
 		scenario, figure string
@@ -64,12 +68,13 @@ func judge(r report) []goal {
 		{"a million events", "memory growth once idle, MB", 100},
 		{"a million events", "restart, start to the first answer, ms", 2000},
 		{"a million events", "restart after a kill, start to the first answer, ms", 2000},
+		{"idle mappings of ", idleShare, 5},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
 	} {
 		for _, f := range r.Figures {
-			if f.Scenario == limit.scenario && strings.HasPrefix(f.Name, limit.figure) {
+			if (f.Scenario == limit.scenario || strings.HasSuffix(limit.scenario, " ") && strings.HasPrefix(f.Scenario, limit.scenario)) && strings.HasPrefix(f.Name, limit.figure) {
 				goals = append(goals, goal{f.Scenario + ": " + f.Name, "<= " + number(limit.most), f.Value, f.Value <= limit.most})
 			}
 		}
@@ -77,6 +82,25 @@ func judge(r report) []goal {
 	for _, f := range r.Figures {
 		if f.Scenario == "api invoke" && f.Name == apiShare {
 			goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= 0.50", f.Value, f.Value >= 0.5})
+		}
+	}
+	return goals
+}
+
+// pullGoals judge how many records are taken: so many, or most of what the source gives
+// to a bare client.
+func pullGoals(r report) (goals []goal) {
+	shares := make(map[string]float64)
+	for _, f := range r.Figures {
+		if f.Name == pullShare {
+			shares[f.Scenario] = f.Value
+		}
+	}
+	for _, f := range r.Figures {
+		share, ok := shares[f.Scenario]
+		if f.Name == pullRate && ok {
+			wanted := fmt.Sprintf(">= %d, or a share of 0.8", pullWanted)
+			goals = append(goals, goal{f.Scenario + ": " + f.Name, wanted, f.Value, f.Value >= pullWanted || share >= 0.8})
 		}
 	}
 	return goals

@@ -11,7 +11,7 @@
 // hides: cold starts, a burst on a cold function, short calls beside a long one.
 //
 // `bench cold` measures the cold starts alone, `bench api` the Lambda API,
-// `bench events` what becomes of events.
+// `bench events` what becomes of events, `bench pull` sources that are polled.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main
@@ -25,6 +25,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -70,14 +72,14 @@ func parseFlags(args []string) (settings, error) {
 	flags.StringVar(&only, "only", "", "measure only the targets and scenarios whose name matches this `regexp`")
 	flags.StringVar(&s.json, "json", "", "`file` for the results as JSON (default tests/bench/results/DATE.json)")
 	flags.StringVar(&s.caddy, "caddy", "bin/caddy", "the Caddy `binary` to measure")
-	if len(args) > 0 && (args[0] == coldGroup || args[0] == apiGroup || args[0] == eventsGroup) {
+	if len(args) > 0 && slices.Contains(groups, args[0]) {
 		s.group, args = args[0], args[1:]
 	}
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
 	}
 	if flags.NArg() > 0 {
-		return settings{}, fmt.Errorf("unknown argument %q: the groups are %q, %q and %q, named before the flags", flags.Arg(0), coldGroup, apiGroup, eventsGroup)
+		return settings{}, fmt.Errorf("unknown argument %q: the groups are %s, named before the flags", flags.Arg(0), strings.Join(groups, ", "))
 	}
 	if s.rounds < 1 || s.seconds < 1 {
 		return settings{}, errors.New("--rounds and --seconds must be 1 or more")

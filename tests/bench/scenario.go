@@ -22,12 +22,15 @@ type figure struct {
 	Value    float64 `json:"value"`
 }
 
-// What `bench cold`, `bench api` and `bench events` measure.
+// What `bench cold`, `bench api` and so on measure.
 const (
 	coldGroup   = "cold"
 	apiGroup    = "api"
 	eventsGroup = "events"
+	pullGroup   = "pull"
 )
+
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup}
 
 const (
 	burstCalls        = 200
@@ -41,7 +44,9 @@ func allScenarios(m machine, s settings) []scenario {
 		burstScenario(m, s.rounds),
 		mixScenario(m, time.Duration(s.seconds)*time.Second),
 	)
-	return append(append(all, apiScenarios(m, s)...), eventScenarios(m, s)...)
+	all = append(all, apiScenarios(m, s)...)
+	all = append(all, eventScenarios(m, s)...)
+	return append(all, pullScenarios(m, s)...)
 }
 
 // burstScenario sends many calls at once to a cold function that may have few

@@ -96,6 +96,25 @@ func (s *server) ready(ctx context.Context, url, body string) error {
 	}
 }
 
+// answers waits until ask has no error.
+func (s *server) answers(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("%s ended:\n%s", s.name, s.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer within %v: %w:\n%s", s.name, readyWithin, err, s.lastWords())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // lastWords returns the end of the log, for a person to read.
 func (s *server) lastWords() string {
 	const enough = 2000
