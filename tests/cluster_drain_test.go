@@ -31,7 +31,7 @@ func TestClusterRestartedNodeByNodeLosesNothing(t *testing.T) {
 		}
 		id, slow := fmt.Sprint("slow", n), make(chan error, 1)
 		go func() {
-			out, err := node.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("e"), Payload: []byte(`{"id":"` + id + `","after":1500}`)})
+			out, err := node.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("e"), Payload: []byte(`{"id":"` + id + `","after":800}`)})
 			if err == nil && out.FunctionError != nil {
 				err = fmt.Errorf("%s", out.Payload)
 			}

@@ -54,7 +54,18 @@ const (
 	leasesEnd = 20 * time.Second
 )
 
-func TestClusterLosesOnlyTheCallsOfANodeThatIsKilled(t *testing.T) {
+// Both wait for the same times to pass, and do little else.
+func TestClusterTakesOverFromNodes(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){"that are killed": killOneNode, "that are cut off": cutOffOneNode} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+// Only the calls in flight on the node fail.
+func killOneNode(t *testing.T) {
 	c, events := newCluster(t, 3, ""), newLedger(t)
 	first, victim := c.nodes[0], c.nodes[2]
 	first.create("f", nodeZip(t, answers("well")))

@@ -68,7 +68,7 @@ func TestClusterStreamsAnswersOfOtherNodesAsTheyAreWritten(t *testing.T) {
 export const handler = awslambda.streamifyResponse(async (event, out) => {
 	out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { 'x-own': 'own' } });
 	out.write('first\n');
-	await new Promise(done => setTimeout(done, 1000));
+	await new Promise(done => setTimeout(done, 600));
 	out.write('x'.repeat(9 << 20) + '\n');
 	out.end('last\n');
 });`}))
@@ -85,7 +85,7 @@ export const handler = awslambda.streamifyResponse(async (event, out) => {
 	if err != nil || first != "first\n" || res.StatusCode != 201 || res.Header.Get("X-Own") != "own" {
 		t.Fatalf("%d %v, %q %v", res.StatusCode, res.Header, first, err)
 	}
-	if early := time.Since(began); early > 900*time.Millisecond {
+	if early := time.Since(began); early > 500*time.Millisecond {
 		t.Errorf("the first line came after %s", early)
 	}
 	long, err := lines.ReadString('\n')

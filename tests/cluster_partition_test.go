@@ -145,7 +145,8 @@ func within(t *testing.T, most time.Duration, what string, happens func() bool) 
 	}
 }
 
-func TestClusterNodeThatIsCutOffGivesUpBeforeOthersTakeOver(t *testing.T) {
+// The node gives up what it holds before the other takes it over.
+func cutOffOneNode(t *testing.T) {
 	const reserved = 4
 	n := newNetns(t)
 	c := &cluster{t: t, redis: newRedis(t, "--bind", "127.0.0.1", n.back, "--protected-mode", "no")}

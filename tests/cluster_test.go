@@ -196,8 +196,8 @@ func TestClusterRunsNoOldCodeASecondAfterAnUpdateUnderLoad(t *testing.T) {
 	c.withinASecond("/f", 200, "code 0", c.nodes...)
 	l := c.load(2, "/f", c.nodes...)
 	old := 0
-	for n := 1; n <= 3; n++ {
-		_, err := c.nodes[n-1].UpdateFunctionCode(context.Background(), &lambda.UpdateFunctionCodeInput{
+	for n := 1; n <= 2; n++ {
+		_, err := c.nodes[n].UpdateFunctionCode(context.Background(), &lambda.UpdateFunctionCodeInput{
 			FunctionName: aws.String("f"), ZipFile: nodeZip(t, answers(fmt.Sprint("code ", n))),
 		})
 		first.check(err)
