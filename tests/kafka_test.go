@@ -131,17 +131,53 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	a.check(err)
 }
 
+func TestNoRecordOfKafkaIsLostWhenItsBrokerRestarts(t *testing.T) {
+	options := []kfake.Opt{kfake.DataDir(t.TempDir()), kfake.SyncWrites(), kfake.Ports(freePort(t))}
+	b, l := startBroker(t, 2, options), newLedger(t)
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n batch_size 5\n batch_window 1ms\n}\n", b.ListenAddrs()[0])+l.function(s, "f", kafkaIDs), "")
+	s.start()
+	accepted := make(map[string]bool)
+	put := func() {
+		n := len(accepted)
+		for p := range int32(2) {
+			for i := range 20 {
+				value := fmt.Sprintf("%06d", n+i)
+				b.put(p, value)
+				accepted[fmt.Sprintf("%d-%s", p, value)] = true
+			}
+		}
+	}
+	put()
+	l.wait(accepted)
+	for range 2 {
+		put()
+		b.client.Close()
+		b.Close()
+		b = startBroker(t, 2, options)
+		put()
+		l.wait(accepted)
+	}
+	again := 0
+	for _, times := range l.ran {
+		again += times - 1
+	}
+	t.Logf("%d records, %d of them twice", len(accepted), again)
+}
+
+// kafkaIDs is an expression of the lines PARTITION-VALUE of all records of an event.
+const kafkaIDs = `"\n".join("%d-%s" % (r["partition"], __import__("base64").b64decode(r["value"]).decode()) for rs in event["records"].values() for r in rs)`
+
 // Two nodes read one topic, and are killed in turn. What a batch had done when its node
 // died is done again; nothing else is.
 func TestNoRecordOfKafkaIsLostWhenNodesAreKilled(t *testing.T) {
 	const partitions, batch, kills = 4, 5, 2
 	b, l := startBroker(t, partitions, nil), newLedger(t)
-	record := `"\n".join("%d-%s" % (r["partition"], base64.b64decode(r["value"]).decode()) for rs in event["records"].values() for r in rs)`
 	var nodes [2]*server
 	for n := range nodes {
 		s := newServer(t, "", "")
 		s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n group packers\n batch_size %d\n batch_window 1ms\n}\n", b.ListenAddrs()[0], batch)+
-			l.function(s, "f", strings.ReplaceAll(record, "base64.", `__import__("base64").`)), "")
+			l.function(s, "f", kafkaIDs), "")
 		nodes[n] = s.start()
 	}
 	accepted := make(map[string]bool)
