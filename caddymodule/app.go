@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -122,12 +123,16 @@ type App struct {
 	Kinesis  *Service `json:"kinesis,omitempty"`
 	DynamoDB *Service `json:"dynamodb,omitempty"`
 
+	// Functions that run by the clock, by the schedule's name.
+	Schedules map[string]*Schedule `json:"schedules,omitempty"`
+
 	// What is polled for functions.
 	EventSources []EventSource `json:"event_sources,omitempty"`
 
 	ctx       caddy.Context
 	log       *zap.Logger
 	functions map[string]*function.Function
+	schedules []schedule.Schedule
 	groups    map[string]*warmpool.Group
 	hidden    []string // paths that no environment may see
 	admin     string   // address of an admin endpoint that functions can reach
@@ -252,6 +257,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	mappings, err := a.mappings()
 	if err != nil {
+		return err
+	}
+	if a.schedules, err = a.resolveSchedules(); err != nil {
 		return err
 	}
 	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)

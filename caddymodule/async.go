@@ -95,10 +95,7 @@ func (s *storage) deliverBy(a *App) error {
 	s.current.Store(a)
 	if s.invoker != nil {
 		s.invoker.Reconfigure(a.Async.limits())
-		if err := s.pullBy(a); err != nil {
-			return err
-		}
-		return errors.Join(a.registerMetrics(s.invoker.Metrics()), a.registerMetrics(s.puller.Metrics()))
+		return s.pollAndSchedule(a)
 	}
 	i, err := invoker.New(context.Background(), invoker.Config{
 		Store: s.records, Runner: s, Book: s, Sender: s, Account: a.account(), Log: a.log, Limits: a.Async.limits(),
@@ -110,10 +107,16 @@ func (s *storage) deliverBy(a *App) error {
 		return err
 	}
 	s.invoker = i
+	return s.pollAndSchedule(a)
+}
+
+// pollAndSchedule has the sources and schedules of a configuration run, too.
+func (s *storage) pollAndSchedule(a *App) error {
 	if err := s.pullBy(a); err != nil {
 		return err
 	}
-	return errors.Join(a.registerMetrics(i.Metrics()), a.registerMetrics(s.puller.Metrics()))
+	s.scheduleBy(a)
+	return errors.Join(a.registerMetrics(s.invoker.Metrics()), a.registerMetrics(s.puller.Metrics()), a.registerMetrics(s.scheduler.Metrics()))
 }
 
 func (a *App) registerMetrics(c prometheus.Collector) error {

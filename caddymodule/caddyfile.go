@@ -90,6 +90,9 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		event_source <ARN or URL> <function> {
 //			...
 //		}
+//		schedule <name> <expression> <function> {
+//			...
+//		}
 //		function <name> {
 //			...
 //		}
@@ -143,6 +146,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = unmarshalService(d, &a.DynamoDB)
 		case "aws_endpoint":
 			err = a.unmarshalEndpoint(d)
+		case "schedule":
+			err = a.unmarshalSchedule(d)
 		case "event_source":
 			var e EventSource
 			err = e.unmarshal(d)
@@ -160,7 +165,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -28,6 +28,7 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"sandbox":        {"## The global option `hearth`", "{\n hearth {\n sandbox on {\n OPTION\n }\n }\n}", "`sandbox { X }`"},
 		"logs":           {"## The global option `hearth`", "{\n hearth {\n logs {\n OPTION\n }\n }\n}", "`logs { X }`"},
 		"event_source":   {"## `event_source`", "{\n hearth {\n event_source arn:aws:sqs:r:1:q f {\n OPTION\n }\n }\n}", "`X`"},
+		"schedule":       {"## `schedule`", "{\n hearth {\n schedule s \"rate(1 minute)\" f {\n OPTION\n }\n }\n}", "`X`"},
 		"function":       {"## `function`", "{\n hearth {\n function f {\n OPTION\n }\n }\n}", "`X`"},
 		"function async": {"## `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
 		"invoke":         {"## The directive `invoke`", "{\n hearth\n}\nexample.com {\n invoke f {\n OPTION\n }\n}", "`X`"},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -36,14 +37,15 @@ import (
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
 type storage struct {
-	key, dir string
-	logs     *logs.Store
-	archives *code.Store
-	records  stateStore // nil: see inUse
-	shared   bool       // with other nodes, by Redis
-	registry *registry.Registry
-	invoker  *invoker.Invoker // nil until the first Start
-	puller   *pull.Engine     // likewise
+	key, dir  string
+	logs      *logs.Store
+	archives  *code.Store
+	records   stateStore // nil: see inUse
+	shared    bool       // with other nodes, by Redis
+	registry  *registry.Registry
+	invoker   *invoker.Invoker // nil until the first Start
+	puller    *pull.Engine     // likewise
+	scheduler *schedule.Engine // likewise
 	// inUse is that another process has the state: this one may check a
 	// configuration, as `caddy validate` does beside a server, and not start.
 	inUse error
@@ -217,6 +219,9 @@ func (s *storage) Destruct() error {
 	s.stop()
 	if s.done != nil {
 		<-s.done
+	}
+	if s.scheduler != nil {
+		s.scheduler.Close()
 	}
 	if s.puller != nil {
 		s.puller.Close()

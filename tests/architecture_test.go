@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"caddymodule"},
 	{"caddymodule/lambdaapi", "caddymodule/apigateway"},
 	{"invoker"},
-	{"invoker/push", "invoker/pull"},
+	{"invoker/push", "invoker/pull", "invoker/schedule"},
 	{"invoker/pattern"},
 	{"warmpool/cluster"},
 	{"warmpool"},

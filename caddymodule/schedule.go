@@ -1,0 +1,270 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/invoker/schedule"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+func init() {
+	caddy.RegisterModule(SchedulesAdmin{})
+}
+
+// Schedule runs a function by the clock, as Amazon EventBridge does.
+type Schedule struct {
+	// When: rate(5 minutes), cron(0 12 * * ? *) or at(2027-01-02T15:04:05).
+	Expression string `json:"expression,omitempty"`
+
+	// The function, and its version or alias after a colon.
+	Function string `json:"function,omitempty"`
+
+	// Where the clock is, of cron expressions and times, e.g. Europe/Berlin. Default:
+	// UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+
+	// Within how long of a tick the function runs, at some time. Default: at once.
+	FlexibleWindow caddy.Duration `json:"flexible_window,omitempty"`
+
+	// The event, JSON. Default: the one that EventBridge sends.
+	Input json.RawMessage `json:"input,omitempty"`
+
+	// From when and until when there are ticks. Default: no limit.
+	Start *time.Time `json:"start,omitempty"`
+	End   *time.Time `json:"end,omitempty"`
+
+	// How late a tick still runs that was missed while no node ran; of several the newest
+	// does. Default: 1m. Below zero: missed ticks do not run.
+	CatchUp caddy.Duration `json:"catch_up,omitempty"`
+
+	// Do not run.
+	Disabled bool `json:"disabled,omitempty"`
+}
+
+// Limits of schedules. Windows are those of AWS's scheduler.
+const (
+	defaultCatchUp = time.Minute
+	maxCatchUp     = 7 * 24 * time.Hour
+	maxWindow      = 24 * time.Hour
+)
+
+var scheduleName = regexp.MustCompile(`^[0-9a-zA-Z-_.]{1,64}$`)
+
+func (s *Schedule) resolve(name string, account function.Account) (schedule.Schedule, error) {
+	var out schedule.Schedule
+	if !scheduleName.MatchString(name) {
+		return out, errors.New("a name is up to 64 of letters, digits, - _ and . alone")
+	}
+	repl := caddy.NewReplacer()
+	location := time.UTC
+	if zone := repl.ReplaceAll(s.TimeZone, ""); zone != "" {
+		var err error
+		if location, err = time.LoadLocation(zone); err != nil || zone == "Local" {
+			return out, fmt.Errorf("time_zone %q is none such as Europe/Berlin", zone)
+		}
+	}
+	expression, err := schedule.Parse(repl.ReplaceAll(s.Expression, ""), location)
+	if err != nil {
+		return out, err
+	}
+	target, qualifier, err := account.Parse(repl.ReplaceAll(s.Function, ""))
+	if err != nil {
+		return out, err
+	}
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
+	if len(s.Input) > 0 && !json.Valid(s.Input) {
+		return out, errors.New("input is not JSON")
+	}
+	if len(s.Input) > invoker.MaxPayload {
+		return out, fmt.Errorf("input has %d bytes, %d at most", len(s.Input), invoker.MaxPayload)
+	}
+	if w := time.Duration(s.FlexibleWindow); w < 0 || w > maxWindow {
+		return out, fmt.Errorf("flexible_window %s: %s at most", w, maxWindow)
+	}
+	out = schedule.Schedule{
+		Name: name, Expression: expression, Function: target, Qualifier: qualifier, Input: s.Input,
+		Window: time.Duration(s.FlexibleWindow), CatchUp: time.Duration(s.CatchUp), Disabled: s.Disabled,
+	}
+	switch {
+	case out.CatchUp == 0:
+		out.CatchUp = defaultCatchUp
+	case out.CatchUp < 0:
+		out.CatchUp = 0
+	case out.CatchUp > maxCatchUp:
+		return out, fmt.Errorf("catch_up %s: %s at most", out.CatchUp, maxCatchUp)
+	}
+	if s.Start != nil {
+		out.Start = *s.Start
+	}
+	if s.End != nil {
+		out.End = *s.End
+	}
+	if !out.End.IsZero() && !out.End.After(out.Start) {
+		return out, errors.New("end is not after start")
+	}
+	return out, nil
+}
+
+// schedules are those of the configuration, by name.
+func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
+	var all []schedule.Schedule
+	for _, name := range slices.Sorted(maps.Keys(a.Schedules)) {
+		s, err := a.Schedules[name].resolve(name, a.account())
+		if err != nil {
+			return nil, fmt.Errorf("schedule %s: %w", name, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// scheduleBy has the schedules of a configuration run.
+func (s *storage) scheduleBy(a *App) {
+	if s.scheduler == nil {
+		s.scheduler = schedule.New(schedule.Config{Store: s.records, Pusher: ticker{s}, Account: a.account(), Log: a.log})
+	}
+	s.scheduler.Set(context.Background(), a.schedules)
+}
+
+// A ticker keeps the events of ticks.
+type ticker struct{ storage *storage }
+
+// PushTick implements schedule.Pusher.
+func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
+	i := t.storage.delivers()
+	if i == nil {
+		return warmpool.ErrClosed
+	}
+	return i.Push(ctx, &invoker.Message{
+		RequestID: e.RequestID, Function: e.Function, Qualifier: e.Qualifier, Source: "schedule", Payload: e.Payload, Once: e.Once, OnceFor: e.OnceFor,
+	})
+}
+
+// unmarshalSchedule reads
+//
+//	schedule <name> <expression> <function> {
+//		time_zone       <zone>
+//		flexible_window <duration>
+//		input           <JSON>
+//		start           <time>
+//		end             <time>
+//		catch_up        <duration>|off
+//		disabled
+//	}
+func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
+	var name string
+	s := new(Schedule)
+	if !d.Args(&name, &s.Expression, &s.Function) {
+		return d.Err("schedule takes a name, an expression such as \"rate(5 minutes)\", and a function")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	if a.Schedules[name] != nil {
+		return d.Errf("schedule %s: there are two", name)
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch option := d.Val(); option {
+		case "time_zone":
+			err = text(d, &s.TimeZone)
+		case "flexible_window":
+			err = duration(d, &s.FlexibleWindow)
+		case "catch_up":
+			err = durationOrOff(d, &s.CatchUp)
+		case "input":
+			var input string
+			if err = text(d, &input); err == nil && !json.Valid([]byte(input)) {
+				err = d.Errf("input: %q is not JSON", input)
+			}
+			s.Input = json.RawMessage(input)
+		case "start":
+			s.Start, err = moment(d)
+		case "end":
+			s.End, err = moment(d)
+		case "disabled":
+			s.Disabled = true
+			if d.NextArg() {
+				err = d.ArgErr()
+			}
+		default:
+			err = d.Errf("unrecognized schedule option '%s'; there are time_zone, flexible_window, input, start, end, catch_up and disabled", option)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.Schedules == nil {
+		a.Schedules = make(map[string]*Schedule)
+	}
+	a.Schedules[name] = s
+	return nil
+}
+
+// moment reads a time.
+func moment(d *caddyfile.Dispenser) (*time.Time, error) {
+	name := d.Val()
+	var value string
+	if err := text(d, &value); err != nil {
+		return nil, err
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return nil, d.Errf("%s: '%s' is not a time such as 2027-01-02T15:04:05Z", name, value)
+	}
+	return &at, nil
+}
+
+// SchedulesAdmin answers Caddy's admin endpoint about schedules.
+//
+//	GET /hearth/schedules   those that run, and when
+type SchedulesAdmin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (SchedulesAdmin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.hearth_schedules", New: func() caddy.Module { return new(SchedulesAdmin) }}
+}
+
+// Routes implements caddy.AdminRouter.
+func (SchedulesAdmin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/hearth/schedules", Handler: caddy.AdminHandlerFunc(serveSchedules)}}
+}
+
+func serveSchedules(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	s := runningStorage()
+	if s == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	s.mu.Lock()
+	scheduler := s.scheduler
+	s.mu.Unlock()
+	list := []schedule.Listed{}
+	if scheduler != nil {
+		list = scheduler.List()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]any{"schedules": list})
+}
+
+var (
+	_ caddy.AdminRouter = SchedulesAdmin{}
+	_ schedule.Pusher   = ticker{}
+)
