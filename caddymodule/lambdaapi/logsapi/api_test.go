@@ -291,7 +291,7 @@ func TestWhatIsWrongIsRefusedAsByAWS(t *testing.T) {
 func TestLiveTailShowsWhatIsLoggedFromThen(t *testing.T) {
 	w := newWorld(t)
 	st := w.stream("thumb", "$LATEST", "e1")
-	st.Line(time.Now(), "", []byte("ERROR before"))
+	st.Line(time.Now().Add(-5*time.Millisecond), "", []byte("ERROR before")) // not in the session's first millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	out, err := w.client.StartLiveTail(ctx, &cloudwatchlogs.StartLiveTailInput{
