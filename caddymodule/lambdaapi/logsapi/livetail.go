@@ -89,6 +89,7 @@ func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte)
 	defer cancel()
 	t := &liveTail{api: a, w: w, control: http.NewResponseController(w), encoder: eventstream.NewEncoder()}
 	w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+	from := time.Now() // what is logged once the client knows of the session belongs to it
 	t.send("initial-response", struct{}{})
 	t.send("sessionStart", sessionStart{newID(), newID(), in})
 	// Whoever reads a group ends before this does.
@@ -96,7 +97,7 @@ func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte)
 	defer readers.Wait()
 	defer cancel()
 	for _, g := range groups {
-		readers.Go(func() { t.follow(ctx, g, logs.Query{Follow: true, From: time.Now(), Stream: stream}, pattern) })
+		readers.Go(func() { t.follow(ctx, g, logs.Query{Follow: true, From: from, Stream: stream}, pattern) })
 	}
 	t.run(ctx)
 	return nil
