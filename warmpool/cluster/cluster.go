@@ -55,6 +55,7 @@ const (
 	offerEvery = 250 * time.Millisecond
 	askFor     = 3 * time.Second
 	dialWithin = 200 * time.Millisecond // a call waits meanwhile
+	takeWithin = 500 * time.Millisecond // likewise, for a node to say that it takes it
 )
 
 // A Cluster is this node among the others. Make one with New, Start it, Close it.
@@ -97,7 +98,7 @@ func New(c Config) (*Cluster, error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	x.client = &http.Client{Transport: &http.Transport{
-		TLSClientConfig: settings, Protocols: protocols, IdleConnTimeout: time.Minute, DialContext: (&net.Dialer{Timeout: dialWithin}).DialContext,
+		TLSClientConfig: settings, Protocols: protocols, IdleConnTimeout: time.Minute, ExpectContinueTimeout: takeWithin, DialContext: (&net.Dialer{Timeout: dialWithin}).DialContext,
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}}
 	return x, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"fmt"
 	"net"
 	"net/http"
@@ -143,5 +144,31 @@ func TestSharesAddUpAndLeftoversMove(t *testing.T) {
 	}
 	if n := (&Cluster{self: state.Node{Name: "new"}, nodes: nodes}).Share("f", "1", 7); n != 7 {
 		t.Errorf("a node that others do not know has a share of %d", n)
+	}
+}
+
+func TestACallIsReadOnlyByANodeThatTakesItWhileItWaits(t *testing.T) {
+	read := func(f *frame) string {
+		b, err := io.ReadAll(f)
+		if err != nil && !errors.Is(err, errSilent) {
+			t.Error(err)
+		}
+		return string(b)
+	}
+	f := &frame{rest: []byte("call")}
+	if got := read(f); got != "" {
+		t.Errorf("%q was read before it was taken", got)
+	}
+	f.take()
+	if got := read(f); got != "call" || !f.end() {
+		t.Errorf("%q was read", got)
+	}
+	f = &frame{rest: []byte("call")}
+	if f.end() {
+		t.Error("a call that nobody took may have run")
+	}
+	f.take()
+	if got := read(f); got != "" || f.end() {
+		t.Errorf("%q was read after its end", got)
 	}
 }

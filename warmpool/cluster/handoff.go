@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -9,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool"
@@ -17,7 +18,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// Headers of a call that is handed over. The body is its frame.
+// Headers of a call that is handed over. The body is its frame, which is sent when the
+// other node has said that it takes it.
 const (
 	pathInvoke     = "/invoke"
 	headerFunction = "Hearth-Function"
@@ -82,11 +84,16 @@ func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string
 	if !ok {
 		return false, nil
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+peer.Address+pathInvoke, bytes.NewReader(call.Frame))
+	body := &frame{rest: call.Frame}
+	defer body.end()
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: body.take})
+	r, err := http.NewRequestWithContext(traced, http.MethodPost, "https://"+peer.Address+pathInvoke, body)
 	if err != nil {
 		return false, nil //nolint:nilerr // an address that is none
 	}
+	r.ContentLength = int64(len(call.Frame))
 	header := r.Header
+	header.Set("Expect", "100-continue")
 	header.Set(headerFunction, f.Name)
 	header.Set(headerVersion, f.Version)
 	header.Set(headerRevision, revision)
@@ -99,8 +106,8 @@ func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string
 		if ctx.Err() != nil {
 			return true, ctx.Err()
 		}
-		if isDial(err) {
-			return false, nil
+		if !body.end() {
+			return false, nil // the other node is gone or silent, and has not seen the call
 		}
 		return true, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
@@ -118,6 +125,47 @@ func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string
 	g.Handed()
 	return true, nil
 }
+
+// A frame is that of a call, to be read by the transport: only when the other node takes
+// it, for one that is silent must not run it later, and only while the call waits, for its
+// memory is used again.
+type frame struct {
+	mu    sync.Mutex // guards what follows
+	rest  []byte
+	taken bool
+	over  bool
+}
+
+// Read implements io.Reader.
+func (f *frame) Read(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over || !f.taken {
+		return 0, errSilent
+	}
+	if len(f.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+func (f *frame) take() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.taken = f.taken || !f.over
+}
+
+// end has no more of it read, and reports whether the other node may have some.
+func (f *frame) end() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	return f.taken
+}
+
+var errSilent = errors.New("the node does not answer")
 
 func (c *Cluster) count(result string) { c.metrics.handed.WithLabelValues(result).Inc() }
 

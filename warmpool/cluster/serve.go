@@ -3,9 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -89,12 +87,6 @@ func (a *answer) Write(chunk []byte) error {
 		return err
 	}
 	return a.control.Flush()
-}
-
-// isDial reports whether a connection was never made, so that nothing was sent on it.
-func isDial(err error) bool {
-	var failed *net.OpError
-	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 var _ environment.ResponseStream = (*answer)(nil)
