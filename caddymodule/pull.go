@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -72,6 +73,18 @@ func (p puller) Kinesis(m *registry.Mapping) *kinesis.Client {
 func (p puller) DynamoDB(m *registry.Mapping) *dynamodbstreams.Client {
 	c := p.connection(m, func(a *App) *Service { return a.DynamoDB })
 	return dynamodbstreams.New(dynamodbstreams.Options{Region: c.region, BaseEndpoint: c.base(), Credentials: c})
+}
+
+// S3 implements pull.Clients.
+func (p puller) S3(m *registry.Mapping) pull.Bucket {
+	c := p.connection(m, func(a *App) *Service { return a.S3 })
+	if c.endpoint != nil {
+		return c.bucket()
+	}
+	c.endpoint = &url.URL{Scheme: "https", Host: "s3." + c.region + ".amazonaws.com"}
+	b := c.bucket()
+	b.credentials = c // AWS answers nobody else
+	return b
 }
 
 // connection is that of a mapping: its own, else the service's, else AWS's, in the region

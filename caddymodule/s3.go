@@ -32,18 +32,27 @@ func (s *Service) bucket() (*bucket, error) {
 	if c.endpoint == nil {
 		return nil, errors.New("endpoint is missing, e.g. http://minio:9000")
 	}
-	return &bucket{
-		endpoint: c.endpoint, region: c.region, credentials: c.credentials,
+	return c.bucket(), nil
+}
+
+// bucket needs an endpoint. Without an access key its requests are not signed.
+func (c *connection) bucket() *bucket {
+	b := &bucket{
+		endpoint: c.endpoint, region: c.region,
 		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
 		// A signature holds for one host; where else a store leads to is no business of ours.
 		client: &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}, nil
+	}
+	if c.credentials.AccessKeyID != "" {
+		b.credentials = c
+	}
+	return b
 }
 
 type bucket struct {
 	endpoint    *url.URL
 	region      string
-	credentials aws.Credentials
+	credentials aws.CredentialsProvider // nil: requests are not signed
 	signer      *v4.Signer
 	client      *http.Client
 }
@@ -68,8 +77,12 @@ func (b *bucket) do(ctx context.Context, method string, to *url.URL, body []byte
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if b.credentials.AccessKeyID != "" {
-		if err := b.signer.SignHTTP(ctx, b.credentials, r, hash, "s3", b.region, time.Now()); err != nil {
+	if b.credentials != nil {
+		key, err := b.credentials.Retrieve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.signer.SignHTTP(ctx, key, r, hash, "s3", b.region, time.Now()); err != nil {
 			return nil, err
 		}
 	}

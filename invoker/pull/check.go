@@ -8,7 +8,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-const polled = "SQS queues, Kinesis streams, DynamoDB streams, topics of Kafka and streams of Redis are polled"
+const polled = "SQS queues, Kinesis streams, DynamoDB streams, topics of Kafka, streams of Redis and S3 buckets (by listing) are polled"
 
 // Check says whether a mapping's source is polled here, and fills in the defaults.
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
@@ -17,6 +17,9 @@ func Check(m *registry.Mapping) error {
 		return err
 	}
 	kind := kindOf(m)
+	if c := m.Connection; c != nil && c.Every != 0 && kind != "s3" {
+		return errors.New("every is for buckets alone: others are not listed")
+	}
 	if kind == "kafka" {
 		return checkKafka(m)
 	}
@@ -42,6 +45,8 @@ func Check(m *registry.Mapping) error {
 		}
 		streamDefaults(m)
 		return noneOf("streams of Redis", m, true)
+	case "s3":
+		return checkListing(m)
 	case "":
 		return errors.New("this kind of event source is not supported: " + polled)
 	default:

@@ -36,6 +36,7 @@ type Clients interface {
 	SQS(m *registry.Mapping) *sqs.Client
 	Kinesis(m *registry.Mapping) *kinesis.Client
 	DynamoDB(m *registry.Mapping) *dynamodbstreams.Client
+	S3(m *registry.Mapping) Bucket
 }
 
 // A Store keeps checkpoints and says who reads what.
@@ -266,6 +267,8 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn}}, nil
 	case "kafka":
 		return newTopic(b)
+	case "s3":
+		return newListing(b)
 	case "redis", "rediss":
 		return newRedisStream(b)
 	case "dynamodb":

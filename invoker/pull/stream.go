@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -80,7 +78,8 @@ func (s *stream) run(ctx context.Context) error {
 					delete(s.running, id)
 					s.mu.Unlock()
 				}()
-				if err := s.hold(own, id, grant, from); err != nil && own.Err() == nil {
+				read := func(ctx context.Context) error { return (&reader{stream: s, id: id}).read(ctx, from) }
+				if err := s.hold(own, id, grant, read); err != nil && own.Err() == nil {
 					cancel(err)
 				}
 			})
@@ -176,10 +175,6 @@ func (s *stream) start(first bool) position {
 	return p
 }
 
-func (s *stream) leaseName(shard string) string { return "mapping/" + s.mapping.UUID + "/" + shard }
-
-func (s *stream) owner() string { return checkpointOwner + s.mapping.UUID }
-
 // A checkpoint is how far a shard has been read.
 type checkpoint struct {
 	Sequence string `json:"sequence"`
@@ -222,44 +217,6 @@ func (s *stream) open(ctx context.Context, shards []shard) ([]shard, error) {
 		}
 	}
 	return open, nil
-}
-
-// hold reads a shard while its lease lasts.
-func (s *stream) hold(ctx context.Context, id string, grant state.Grant, from position) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			sleep(ctx, renewEvery)
-			if ctx.Err() != nil {
-				return
-			}
-			renewed, err := s.engine.Store.Renew(ctx, grant, 1, leaseFor)
-			switch {
-			case err == nil:
-				grant = renewed
-			case errors.Is(err, state.ErrLeaseLost) || time.Until(grant.Until) < renewEvery:
-				cancel(state.ErrLeaseLost) // somebody else may read it by now
-				return
-			}
-		}
-	}()
-	r := &reader{stream: s, id: id}
-	err := r.read(ctx, from)
-	cancel(nil)
-	<-done
-	back, stop := context.WithTimeout(context.Background(), renewEvery)
-	defer stop()
-	if returned := s.engine.Store.Return(back, grant); returned != nil && !errors.Is(returned, state.ErrLeaseLost) {
-		s.engine.Log.Warn("the lease of a shard could not be given back: it ends by its time", zap.Error(returned))
-	}
-	if errors.Is(err, state.ErrLeaseLost) || errors.Is(err, state.ErrConflict) || errors.Is(context.Cause(ctx), state.ErrLeaseLost) {
-		s.engine.Log.Warn("the lease of a shard was lost", zap.String("source", s.mapping.EventSourceArn), zap.String("shard", id))
-		return nil
-	}
-	return err
 }
 
 // A reader reads one shard.
