@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -296,5 +297,90 @@ def handler(event, context):
 		if len(order) != each || !slices.IsSorted(order) {
 			t.Errorf("group %s was done as %s", group, order)
 		}
+	}
+}
+
+// dynamo calls moto's DynamoDB.
+func (m *moto) dynamo(t *testing.T, operation, body string) (answer struct {
+	TableDescription struct{ LatestStreamArn string }
+}) {
+	t.Helper()
+	request, err := http.NewRequest("POST", m.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+motoKey+"/20260101/us-east-1/dynamodb/aws4_request")
+	got, err := try(request)
+	if err != nil || got.status != 200 || json.Unmarshal([]byte(got.body), &answer) != nil {
+		t.Fatalf("%s: %v %v", operation, got, err)
+	}
+	return answer
+}
+
+func TestChangesOfTablesReachFunctions(t *testing.T) {
+	a, m := polled(t, logRecords)
+	arn := m.dynamo(t, "CreateTable", `{"TableName":"t","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
+		"BillingMode":"PAY_PER_REQUEST","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}`).TableDescription.LatestStreamArn
+	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"1"},"b":{"B":"AQI="},"l":{"L":[{"BOOL":true},{"NULL":true}]},"s":{"SS":["x"]},"m":{"M":{"k":{"S":"v"}}}}}`)
+	_, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("f"), EventSourceArn: &arn, StartingPosition: types.EventSourcePositionTrimHorizon,
+		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"dynamodb":{"Keys":{"id":{"S":[{"anything-but":"unwanted"}]}}}}`)}}},
+	})
+	a.check(err)
+	a.wantLog("f", `"eventName": "INSERT"`, `"eventSource": "aws:dynamodb"`, `"eventSourceARN": "`+arn, `"StreamViewType": "NEW_AND_OLD_IMAGES"`,
+		`"Keys": {"id": {"S": "one"}}`, `"b": {"B": "AQI="}`, `"l": {"L": [{"BOOL": true}, {"NULL": true}]}`, `"m": {"M": {"k": {"S": "v"}}}`, `"n": {"N": "1"}`, `"s": {"SS": ["x"]}`)
+	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"unwanted"}}}`)
+	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"2"}}}`)
+	m.dynamo(t, "DeleteItem", `{"TableName":"t","Key":{"id":{"S":"one"}}}`)
+	a.wantLog("f", `"eventName": "MODIFY"`, `"eventName": "REMOVE"`)
+	if strings.Contains(a.logs("f"), "unwanted") {
+		t.Error("the function got what its filter does not want")
+	}
+}
+
+func TestRecordsKeepTheirOrderWhenAStreamIsResharded(t *testing.T) {
+	m, l := startMoto(t), newLedger(t)
+	client, arn := m.stream(t, "s", 1)
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n access_key %s %s\n}\n", m.url, arn, motoKey, motoSecret)+
+		l.function(s, "f", `"\n".join(__import__("base64").b64decode(r["kinesis"]["data"]).decode() for r in event["Records"])`), "")
+	s.start()
+	accepted := make(map[string]bool)
+	n := 0
+	put := func() { putRecords(t, client, "s", n, n+10, accepted); n += 10 }
+	put()
+	shards := func() (open []string) {
+		got, err := client.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range got.Shards {
+			if one.SequenceNumberRange.EndingSequenceNumber == nil {
+				open = append(open, *one.ShardId)
+			}
+		}
+		return open
+	}
+	first := shards()
+	_, err := client.SplitShard(t.Context(), &kinesis.SplitShardInput{StreamName: aws.String("s"), ShardToSplit: &first[0], NewStartingHashKey: aws.String("170141183460469231731687303715884105728")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put()
+	halves := shards()
+	if len(halves) != 2 {
+		t.Fatalf("open after the split are %s", halves)
+	}
+	_, err = client.MergeShards(t.Context(), &kinesis.MergeShardsInput{StreamName: aws.String("s"), ShardToMerge: &halves[0], AdjacentShardToMerge: &halves[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put()
+	l.wait(accepted)
+	l.inOrder("kinesis")
+	if again := l.duplicates("kinesis"); again != 0 {
+		t.Errorf("%d records ran twice", again)
 	}
 }
