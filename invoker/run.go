@@ -204,7 +204,16 @@ func (r *run) done() error {
 
 func (r *run) remove() error {
 	i := r.invoker
-	err := i.Store.Done(i.work, i.leaseOf(r.held))
+	lease := i.leaseOf(r.held)
+	err := i.Store.Done(i.work, lease)
+	// It has run: while a store is away for a moment nobody else should run it again.
+	for errors.Is(err, state.ErrUnavailable) && time.Now().Before(lease.Until) && i.intake.Err() == nil {
+		select {
+		case <-time.After(leaseRetry):
+		case <-i.intake.Done():
+		}
+		err = i.Store.Done(i.work, i.leaseOf(r.held))
+	}
 	i.settle(r.line, r.held)
 	if err == nil {
 		i.waiting.Add(-1)
