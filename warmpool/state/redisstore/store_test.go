@@ -181,3 +181,48 @@ func TestEntriesThatTheIndexLacksAreFound(t *testing.T) {
 		}
 	}
 }
+
+// What the manual says that an ACL has to allow is enough.
+func TestTheUserOfTheManualMayDoAllThatIsNeeded(t *testing.T) {
+	manual, err := os.ReadFile("../../../docs/cluster.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, _ := strings.Cut(string(manual), "ACL SETUSER hearth ")
+	rule, _, found := strings.Cut(rule, "```")
+	if !found {
+		t.Fatal("the manual names no user")
+	}
+	allow := append([]string{"ACL", "SETUSER", "hearth"}, strings.Fields(strings.NewReplacer("\\\n", " ", "~hearth:*", "~t*:*", "&hearth:*", "&t*:*").Replace(rule))...)
+	one := startRedis(t)
+	several := startCluster(t)
+	for _, address := range strings.Split(one+","+several, ",") {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("redis-cli", append([]string{"-p", port}, allow...)...).CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "OK" {
+			t.Fatalf("%v: %s %v", allow, out, err)
+		}
+	}
+	for name, url := range map[string]string{"one": "redis://hearth:a-long-password@" + one, "cluster": "redis://hearth:a-long-password@" + several + "?cluster=true"} {
+		t.Run(name, func(t *testing.T) {
+			conform(t, url)
+			s, self := open(t, url), state.Node{Name: "n", Process: "p"}
+			if nodes, err := s.Beat(t.Context(), self, time.Minute); err != nil || len(nodes) != 1 {
+				t.Error(nodes, err)
+			}
+			for _, ready := range []int{1, 0} {
+				if err := s.Offer(t.Context(), self, map[string]int{"thing": ready}); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := s.Offers(t.Context(), "thing"); err != nil {
+				t.Error(err)
+			}
+			if err := s.Leave(t.Context(), self); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
