@@ -3,9 +3,11 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -55,6 +57,18 @@ func (p puller) Invoke(ctx context.Context, name, qualifier string, call *enviro
 // Send implements pull.Sender.
 func (p puller) Send(ctx context.Context, destination string, body []byte) error {
 	return p.storage.Send(ctx, destination, body, nil)
+}
+
+// Reach implements pull.Clients.
+func (p puller) Reach(m *registry.Mapping) string {
+	parts := strings.SplitN(m.EventSourceArn, ":", 4)
+	if len(parts) < 4 || parts[0] != "arn" {
+		return "" // its own address says it
+	}
+	c := p.connection(m, func(a *App) *Service {
+		return map[string]*Service{"sqs": a.SQS, "kinesis": a.Kinesis, "dynamodb": a.DynamoDB, "s3": a.S3}[parts[2]]
+	})
+	return fmt.Sprint(aws.ToString(c.base()), c.region, c.credentials.AccessKeyID, c.credentials.SecretAccessKey)
 }
 
 // SQS implements pull.Clients.

@@ -224,7 +224,9 @@ func (s *storage) Destruct() error {
 		s.scheduler.Close()
 	}
 	if s.puller != nil {
-		s.puller.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		s.puller.Close(ctx)
+		cancel()
 	}
 	if c := s.cluster.Load(); c != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

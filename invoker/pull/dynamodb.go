@@ -30,7 +30,7 @@ func (d *dynamoStream) shards(ctx context.Context) ([]shard, error) {
 			return nil, err
 		}
 		for _, s := range out.StreamDescription.Shards {
-			all = append(all, shard{aws.ToString(s.ShardId), aws.ToString(s.ParentShardId)})
+			all = append(all, shard{id: aws.ToString(s.ShardId), parent: aws.ToString(s.ParentShardId)})
 		}
 		if out.StreamDescription.LastEvaluatedShardId == nil {
 			return all, nil
@@ -45,9 +45,13 @@ func (d *dynamoStream) iterator(ctx context.Context, id, after string, from posi
 	case after != "":
 		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &after
 	case from.kind == "AT_TIMESTAMP":
-		in.ShardIteratorType = types.ShardIteratorTypeLatest // there is no other here
+		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon // the reader leaves out what is older
 	}
 	out, err := d.client.GetShardIterator(ctx, in)
+	if after != "" && errors.As(err, new(*types.TrimmedDataAccessException)) {
+		// Nobody read for a day, and the stream has forgotten what came next.
+		return d.iterator(ctx, id, "", position{kind: "TRIM_HORIZON"})
+	}
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +60,7 @@ func (d *dynamoStream) iterator(ctx context.Context, id, after string, from posi
 
 func (d *dynamoStream) read(ctx context.Context, _, iterator string, limit int) ([]record, string, error) {
 	out, err := d.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: &iterator, Limit: aws.Int32(int32(limit))})
-	if errors.As(err, new(*types.ExpiredIteratorException)) {
+	if errors.As(err, new(*types.ExpiredIteratorException)) || errors.As(err, new(*types.TrimmedDataAccessException)) {
 		return nil, "", errExpired
 	}
 	if err != nil {

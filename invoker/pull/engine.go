@@ -33,6 +33,10 @@ type Sender interface {
 
 // Clients reach the sources that have the API of AWS's.
 type Clients interface {
+	// Reach says how a source is reached; when that changes the others make new clients.
+	// It may hold secrets.
+	Reach(m *registry.Mapping) string
+
 	SQS(m *registry.Mapping) *sqs.Client
 	Kinesis(m *registry.Mapping) *kinesis.Client
 	DynamoDB(m *registry.Mapping) *dynamodbstreams.Client
@@ -73,6 +77,8 @@ type Engine struct {
 // A worker polls for one mapping as it was.
 type worker struct {
 	mapping registry.Mapping
+	reach   string // how its source is reached: what Clients.Reach said
+	ending  bool   // stop was called
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -126,12 +132,15 @@ func (e *Engine) Start() error {
 	return nil
 }
 
-// Close ends all polling. Batches that functions have run to their end.
-func (e *Engine) Close() {
+// Close ends all polling. Batches that functions have run to their end, until ctx ends.
+func (e *Engine) Close(ctx context.Context) {
 	e.stop()
 	e.all.Wait()
 	for _, w := range e.workers {
-		<-w.done
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -153,9 +162,13 @@ func (e *Engine) look() error {
 		}
 	}
 	for id, w := range e.workers {
-		if m, ok := wanted[id]; !ok || !reflect.DeepEqual(m, w.mapping) {
+		m, ok := wanted[id]
+		if !w.ending && (!ok || !reflect.DeepEqual(m, w.mapping) || e.Clients.Reach(&m) != w.reach) {
+			w.ending = true
 			w.stop()
-			<-w.done
+		}
+		select {
+		case <-w.done:
 			delete(e.workers, id)
 			if w.mapping.Declared {
 				continue // its checkpoints are there when it is declared again
@@ -163,6 +176,7 @@ func (e *Engine) look() error {
 			if err := e.forget(id); err != nil {
 				return err
 			}
+		default: // its last batch runs: the end of it has the mappings looked through again
 		}
 	}
 	for id, m := range wanted {
@@ -213,12 +227,14 @@ const (
 
 func (e *Engine) work(m registry.Mapping) *worker {
 	ctx, stop := context.WithCancel(e.ctx)
-	w := &worker{mapping: m, stop: stop, done: make(chan struct{})}
+	w := &worker{mapping: m, reach: e.Clients.Reach(&m), stop: stop, done: make(chan struct{})}
 	go func() {
+		defer e.Reconfigure()
 		defer close(w.done)
 		p, err := newPoller(e, m)
 		if err != nil {
 			e.result(m.UUID, "PROBLEM: "+err.Error())
+			<-ctx.Done() // until the mapping is another one
 			return
 		}
 		for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {

@@ -28,7 +28,7 @@ func (k *kinesisStream) shards(ctx context.Context) ([]shard, error) {
 			return nil, err
 		}
 		for _, s := range out.Shards {
-			all = append(all, shard{aws.ToString(s.ShardId), aws.ToString(s.ParentShardId)})
+			all = append(all, shard{id: aws.ToString(s.ShardId), parent: aws.ToString(s.ParentShardId)})
 		}
 		if out.NextToken == nil {
 			return all, nil

@@ -107,6 +107,7 @@ func (q *queue) askInvisible(ctx context.Context) error {
 func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 	var all []types.Message
 	var until time.Time
+	size := 0 // bytes, about
 	for len(all) < q.size() {
 		wait := int32(longPoll)
 		if len(all) > 0 {
@@ -116,6 +117,7 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			}
 			wait = int32(max(min(left, receiveForWindow)/time.Second, 0))
 		}
+		asked := time.Now()
 		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &q.url, VisibilityTimeout: int32(q.invisible / time.Second), MaxNumberOfMessages: int32(min(q.size()-len(all), maxReceive)), WaitTimeSeconds: wait,
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}, MessageAttributeNames: []string{"All"},
@@ -127,6 +129,9 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			return nil, err
 		}
 		if len(out.Messages) == 0 && len(all) == 0 {
+			if time.Since(asked) < minPause { // it knows no long polling
+				sleep(ctx, minPause)
+			}
 			return nil, nil
 		}
 		if len(all) == 0 {
@@ -134,7 +139,10 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			until = time.Now().Add(min(q.window(), q.invisible/2))
 		}
 		all = append(all, out.Messages...)
-		if q.window() == 0 {
+		for i := range out.Messages {
+			size += len(aws.ToString(out.Messages[i].Body))
+		}
+		if q.window() == 0 || size >= maxEvent {
 			break
 		}
 	}

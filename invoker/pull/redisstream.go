@@ -233,6 +233,7 @@ func (s *redisStream) forgetReaders(ctx context.Context) error {
 // gather reads a batch; none if there was nothing for a while.
 func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err error) {
 	until := time.Now().Add(redisBlock)
+	size := 0 // bytes, about
 	for len(all) < s.size() {
 		left := time.Until(until)
 		if left < time.Millisecond { // 0 would block without an end
@@ -255,6 +256,15 @@ func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err err
 		}
 		for _, one := range got {
 			all = append(all, one.Messages...)
+			for i := range one.Messages {
+				for _, value := range one.Messages[i].Values {
+					text, _ := value.(string)
+					size += len(text)
+				}
+			}
+		}
+		if size >= maxEvent {
+			break
 		}
 	}
 	return all, nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/smithy-go"
+
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -25,12 +27,28 @@ type shardSource interface {
 	batchInfo() string
 }
 
-type shard struct{ id, parent string }
+type shard struct {
+	id, parent string
+	child      bool // of one that was read to its end
+}
 
 // A position is where a mapping begins in shards that have no checkpoint.
 type position struct {
 	kind string // TRIM_HORIZON, LATEST or AT_TIMESTAMP
 	at   time.Time
+}
+
+// isThrottle reports whether a service asks to be asked less often.
+func isThrottle(err error) bool {
+	var refused smithy.APIError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.ErrorCode() {
+	case "ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException", "KMSThrottlingException":
+		return true
+	}
+	return false
 }
 
 var errExpired = errors.New("the iterator has expired")
@@ -65,12 +83,13 @@ func (s *stream) run(ctx context.Context) error {
 	var seat seat
 	defer func() { seat.leave(s) }()
 	for first := true; ctx.Err() == nil; first = false {
-		if err := s.look(ctx, &seat, func(id string, grant state.Grant) {
+		if err := s.look(ctx, &seat, func(one shard, grant state.Grant) {
+			id := one.id
 			own, stop := context.WithCancel(ctx)
 			s.mu.Lock()
 			s.running[id] = stop
 			s.mu.Unlock()
-			from := s.start(first)
+			from := s.start(one, first)
 			all.Go(func() {
 				defer func() {
 					stop()
@@ -94,7 +113,7 @@ func (s *stream) run(ctx context.Context) error {
 
 // look begins to read shards that nobody reads, up to this node's share of all, and lets
 // go of what is more than that.
-func (s *stream) look(ctx context.Context, seat *seat, begin func(shard string, grant state.Grant)) error {
+func (s *stream) look(ctx context.Context, seat *seat, begin func(one shard, grant state.Grant)) error {
 	shards, err := s.source.shards(ctx)
 	if err != nil {
 		return err
@@ -126,7 +145,7 @@ func (s *stream) look(ctx context.Context, seat *seat, begin func(shard string, 
 			}
 			if grant.Count == 1 {
 				over++
-				begin(one.id, grant)
+				begin(one, grant)
 			}
 		}
 	}
@@ -164,9 +183,9 @@ func (t *seat) leave(s *stream) {
 
 // start is where a shard without a checkpoint begins. One that appears later is the child
 // of another, and is read whole.
-func (s *stream) start(first bool) position {
+func (s *stream) start(one shard, first bool) position {
 	p := position{kind: s.mapping.StartingPosition}
-	if p.kind == "" || !first {
+	if p.kind == "" || one.child || !first {
 		p.kind = "TRIM_HORIZON"
 	}
 	if at := s.mapping.StartingPositionTimestamp; at != nil {
@@ -179,6 +198,10 @@ func (s *stream) start(first bool) position {
 type checkpoint struct {
 	Sequence string `json:"sequence"`
 	Ended    bool   `json:"ended,omitempty"`
+
+	// From is when a shard without a sequence number was begun at its end: a restart must
+	// not begin later. Sources know no sequence number of "now".
+	From *time.Time `json:"from,omitempty"`
 
 	Window *window `json:"window,omitempty"` // the tumbling window that is open
 
@@ -213,6 +236,7 @@ func (s *stream) open(ctx context.Context, shards []shard) ([]shard, error) {
 	for _, one := range shards {
 		over, there := ended[one.parent]
 		if !ended[one.id] && (one.parent == "" || !there || over) {
+			one.child = over
 			open = append(open, one)
 		}
 	}
@@ -233,23 +257,33 @@ func (r *reader) read(ctx context.Context, from position) error {
 		return err
 	}
 	last := r.checkpoint.Sequence // of what is in buffer
+	if begun := r.checkpoint.From; begun != nil {
+		from = position{kind: "AT_TIMESTAMP", at: *begun}
+	}
 	iterator, err := r.source.iterator(ctx, r.id, last, from)
 	if err != nil {
 		return err
 	}
 	if last == "" && from.kind == "LATEST" {
-		// From now on, whatever happens before the first record: a restart must not begin
-		// later. Sources know no sequence number of "now", so the time is kept.
-		from = position{kind: "AT_TIMESTAMP", at: time.Now()}
+		now := time.Now()
+		from = position{kind: "AT_TIMESTAMP", at: now}
+		r.checkpoint.From = &now
+		if err := r.keep(ctx); err != nil {
+			return err
+		}
 	}
 	var buffer []record
 	var due time.Time
 	for ctx.Err() == nil {
-		records, next, err := r.source.read(ctx, r.id, iterator, min(r.size()**r.mapping.ParallelizationFactor, maxReadAtOnce))
+		records, next, err := r.source.read(ctx, r.id, iterator, maxReadAtOnce)
 		if errors.Is(err, errExpired) {
 			if iterator, err = r.source.iterator(ctx, r.id, last, from); err != nil {
 				return err
 			}
+			continue
+		}
+		if isThrottle(err) { // the shard's readers share what it gives
+			sleep(ctx, readPause)
 			continue
 		}
 		if err != nil {
@@ -259,15 +293,21 @@ func (r *reader) read(ctx context.Context, from position) error {
 			if len(buffer) == 0 {
 				due = time.Now().Add(r.window())
 			}
-			buffer = append(buffer, records...)
 			last = records[len(records)-1].id
+			for _, one := range records {
+				// Not all sources begin at a time; some know seconds alone.
+				if r.checkpoint.Sequence != "" || from.kind != "AT_TIMESTAMP" || one.at.IsZero() || one.at.Add(time.Second).After(from.at) {
+					buffer = append(buffer, one)
+				}
+			}
 		}
 		for lanes := *r.mapping.ParallelizationFactor; len(buffer) > 0; {
 			n := min(len(buffer), r.size()*lanes)
 			if lanes == 1 {
 				n = fits(buffer, n)
 			}
-			if n == len(buffer) && n < r.size() && next != "" && time.Now().Before(due) {
+			isFull := n >= r.size() || fits(buffer, n) < n // of records, or of bytes
+			if n == len(buffer) && !isFull && next != "" && time.Now().Before(due) {
 				break // there is room for more, and time
 			}
 			if err := r.deliver(ctx, buffer[:n], lanes); err != nil {

@@ -69,7 +69,7 @@ func (r *river) shards(context.Context) (all []shard, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range r.shard {
-		all = append(all, shard{id, r.parent[id]})
+		all = append(all, shard{id: id, parent: r.parent[id]})
 	}
 	return all, nil
 }
@@ -204,7 +204,7 @@ func newBank(t *testing.T, r interface {
 }
 
 func (b *bank) close() {
-	b.Close()
+	b.Close(context.Background())
 	b.reg.Close()
 	b.store.Close()
 }
@@ -439,5 +439,37 @@ func TestReadersShareShardsAndTakeThemOver(t *testing.T) {
 		if s := strings.Join(got, " "); s != "a1 a2 a3 b1 b2 b3 c1 c2 c3 d1 d2 d3" {
 			t.Errorf("the function got %s", s)
 		}
+	})
+}
+
+func TestReadingFromNowOnOutlivesARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *river, b *bank) {
+		latest := func(m *registry.Mapping) { m.StartingPosition = "LATEST" }
+		r.put("a", "old")
+		time.Sleep(5 * time.Second)
+		stop := b.flow(t, r, latest)
+		time.Sleep(5 * time.Second)
+		stop()
+		time.Sleep(5 * time.Second)
+		r.put("a", "meanwhile")
+		stop = b.flow(t, r, latest)
+		time.Sleep(5 * time.Second)
+		r.want("meanwhile")
+		stop()
+		// A child that came while nobody read is read whole.
+		r.put("a", "last")
+		r.mu.Lock()
+		r.ended["a"] = true
+		r.mu.Unlock()
+		stop = b.flow(t, r, latest)
+		time.Sleep(5 * time.Second)
+		stop()
+		r.put("b", "child")
+		r.mu.Lock()
+		r.parent["b"] = "a"
+		r.mu.Unlock()
+		defer b.flow(t, r, latest)()
+		time.Sleep(5 * time.Second)
+		r.want("meanwhile last child")
 	})
 }
