@@ -39,7 +39,8 @@ type EventSource struct {
 	// Do not poll.
 	Disabled bool `json:"disabled,omitempty"`
 
-	// How many records a batch has at most. Default: 10 of queues, 100 of others.
+	// How many records a batch has at most. Default: 10 of queues
+	// and buckets, 100 of others.
 	BatchSize *int `json:"batch_size,omitempty"`
 
 	// How long a batch is gathered. Default: 0.
@@ -76,7 +77,7 @@ type EventSource struct {
 	// trim_horizon; of S3, latest: what is there at first is not an event.
 	Start string `json:"start,omitempty"`
 
-	// How often a bucket is listed. Default: 1m.
+	// How often a bucket is listed, at least 1s. Default: 1m.
 	Every caddy.Duration `json:"every,omitempty"`
 
 	// The address of the service, its region and an access key. Default: as the option

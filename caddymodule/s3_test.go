@@ -17,6 +17,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/invoker/pull"
 )
 
 func openBucket(t *testing.T, s Service) *bucket {
@@ -152,6 +153,59 @@ func TestStoreNeedsAnAddress(t *testing.T) {
 	for _, endpoint := range []string{"", "minio:9000", "ftp://minio", "http://", "://"} {
 		if _, err := (&Service{Endpoint: endpoint}).bucket(); err == nil {
 			t.Errorf("%q is taken", endpoint)
+		}
+	}
+}
+
+func TestObjectsAreListedPageByPage(t *testing.T) {
+	var asked []string
+	answer := func(w http.ResponseWriter, text string) { _, _ = w.Write([]byte(text)) }
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.RequestURI)
+		switch r.URL.Path {
+		case "/photos":
+			answer(w, `<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>photos</Name><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
+<Contents><Key>a+b%2Bc%25/%C3%BC%01</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;abc-2&quot;</ETag><Size>7</Size></Contents>
+<Contents><Key>b</Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>def</ETag><Size>0</Size></Contents></ListBucketResult>`)
+		case "/raw": // a store that knows no encoding-type
+			answer(w, `<ListBucketResult><Contents><Key>a+b%25</Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>"x"</ETag></Contents></ListBucketResult>`)
+		case "/wrong":
+			answer(w, `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`)
+		case "/cut":
+			answer(w, `<ListBucketResult><Contents><Key>a</Key>`)
+		case "/endless":
+			_, _ = w.Write([]byte("<ListBucketResult><Name>"))
+			for range 10 {
+				if _, err := w.Write(bytes.Repeat([]byte("x"), 1<<20)); err != nil {
+					return
+				}
+			}
+			answer(w, "</Name></ListBucketResult>")
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			answer(w, "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>")
+		}
+	}))
+	defer store.Close()
+	b := openBucket(t, Service{Endpoint: store.URL, AccessKeyID: "ID", SecretAccessKey: "secret"})
+	page, more, err := b.List(t.Context(), "photos", "a b/", "ü+%")
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	want := []pull.Object{{Key: "a b+c%/ü\x01", ETag: "abc-2", Size: 7, LastModified: at}, {Key: "b", ETag: "def", LastModified: at.Truncate(time.Second)}}
+	if err != nil || !more || !slices.Equal(page, want) {
+		t.Errorf("%+v, %v, %v", page, more, err)
+	}
+	if want := []string{"/photos?encoding-type=url&list-type=2&prefix=a%20b%2F&start-after=%C3%BC%2B%25"}; !slices.Equal(asked, want) {
+		t.Errorf("asked was %q", asked)
+	}
+	if page, more, err := b.List(t.Context(), "raw", "", ""); err != nil || more || len(page) != 1 || page[0].Key != "a+b%25" || page[0].ETag != "x" {
+		t.Errorf("raw keys: %+v, %v, %v", page, more, err)
+	}
+	for _, name := range []string{"wrong", "cut", "endless", "none"} {
+		if page, _, err := b.List(t.Context(), name, "", ""); err == nil {
+			t.Errorf("%s: listed are %+v", name, page)
+		} else if name == "none" && !strings.Contains(err.Error(), "NoSuchBucket") {
+			t.Errorf("no such bucket: %v", err)
 		}
 	}
 }

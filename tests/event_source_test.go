@@ -85,6 +85,7 @@ func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
 		"kafka://me:secret@broker:9092 f {\n topic orders\n}":                     "wants a SASL mechanism",
 		"kafka://broker:9092 f {\n topic orders\n tls {\n ca /nowhere.pem\n }\n}": "/nowhere.pem",
 		"kafka://broker:9092 f {\n topic orders\n parallelization 2\n}":           "topics of Kafka have not",
+		"arn:aws:s3:::photos f {\n tumbling_window 10s\n}":                        "buckets have not tumbling windows",
 		"ftp://host/x f": "not supported",
 		"nonsense f":     "not supported",
 	} {

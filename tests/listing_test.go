@@ -3,8 +3,15 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/hearthfn/hearth/tests/objectstore"
 )
@@ -54,7 +61,7 @@ func (r *recorder) happens(region string, n int, want map[string]bool) int {
 }
 
 func TestFunctionsGetEventsOfBucketsThatAreListed(t *testing.T) {
-	store := objectstore.StartMinIO(t, "http://127.0.0.1:1/", "")
+	store := objectstore.StartMinIO(t, "", "")
 	store.MustMakeBucket(t, "photos")
 	store.MustPut(t, "photos", "old.txt", "", []byte("old"))
 	store.MustPut(t, "photos", "old too.txt", "", []byte("old"))
@@ -67,5 +74,146 @@ func TestFunctionsGetEventsOfBucketsThatAreListed(t *testing.T) {
 		store.MustPut(t, "photos", key, "", []byte("hello"))
 		want["ObjectCreated:Put "+encoded] = true
 	}
-	r.happens("eu-west-1", 0, want)
+	n := r.happens("eu-west-1", 0, want)
+	for key, encoded := range encodedKeys {
+		if len(key)%2 == 0 {
+			store.MustDelete(t, "photos", key)
+			want["ObjectRemoved:Delete "+encoded] = true
+		}
+	}
+	store.MustPut(t, "photos", "old.txt", "", []byte("hello"))
+	store.MustPut(t, "photos", "old too.txt", "", []byte("old")) // as it was
+	want["ObjectCreated:Put old.txt"] = true
+	n = r.happens("eu-west-1", n, want)
+
+	// What happens while the server is away is told when it is back.
+	s.kill()
+	store.MustPut(t, "photos", "away.txt", "", []byte("hello"))
+	store.MustDelete(t, "photos", "old.txt")
+	s.spawn()
+	want["ObjectCreated:Put away.txt"], want["ObjectRemoved:Delete old.txt"] = true, true
+	n = r.happens("eu-west-1", n, want)
+
+	// Nor is anything gone when the store is.
+	store.Kill()
+	eventually(t, "the problem is in the log", func() bool { return strings.Contains(s.output(), "an event source cannot be polled") })
+	store.Start(t)
+	store.MustPut(t, "photos", "back.txt", "", []byte("hello"))
+	want["ObjectCreated:Put back.txt"] = true
+	r.happens("eu-west-1", n, want)
+	s.tellsNone("minioadmin")
+}
+
+func TestBucketsOfManyKeysAreListedPageByPage(t *testing.T) {
+	store := objectstore.StartMinIO(t, "", "")
+	store.MustMakeBucket(t, "photos")
+	const keys = 2500
+	var all sync.WaitGroup
+	for part := range 10 {
+		all.Go(func() {
+			for n := part; n < keys; n += 10 {
+				if err := store.Put(t.Context(), "photos", fmt.Sprintf("in/%d/%04d ü.txt", n%7, n), "", []byte("hello")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	store.MustPut(t, "photos", "out.txt", "", []byte("hello"))
+	s, r := newServer(t, "", ""), newRecorder(t)
+	s.configure("region eu-west-1\n"+listing(store, "photos/in/", "start trim_horizon\nbatch_size 100\n")+r.function(s, "f", ""), "")
+	s.start()
+	want := make(map[string]bool)
+	for n := range keys {
+		want[fmt.Sprintf("ObjectCreated:Put in/%d/%04d+%%C3%%BC.txt", n%7, n)] = true
+	}
+	n := r.happens("eu-west-1", 0, want)
+	if calls := len(r.of("f")); calls > keys/100 {
+		t.Errorf("%d batches, over %d", calls, keys/100)
+	}
+	for n := range 50 {
+		n *= 50
+		store.MustDelete(t, "photos", fmt.Sprintf("in/%d/%04d ü.txt", n%7, n))
+		want[fmt.Sprintf("ObjectRemoved:Delete in/%d/%04d+%%C3%%BC.txt", n%7, n)] = true
+	}
+	r.happens("eu-west-1", n, want)
+}
+
+func TestObjectsOfListedBucketsSurviveKillsOfBoth(t *testing.T) {
+	store, l := objectstore.StartMinIO(t, "", ""), newLedger(t)
+	store.MustMakeBucket(t, "photos")
+	s := newServer(t, "", "")
+	s.configure(listing(store, "photos", "start trim_horizon\n")+
+		l.function(s, "f", `"\n".join(r["eventName"].split(":")[0] + "-" + r["s3"]["object"]["key"] for r in event["Records"])`), "")
+	s.start()
+	accepted := make(map[string]bool)
+	const killed = 8
+	for n := range killed + 1 {
+		for one := range 100 {
+			key := fmt.Sprintf("%d-%03d", n, one)
+			store.MustPut(t, "photos", key, "", []byte("hello"))
+			accepted["ObjectCreated-"+key] = true
+		}
+		if n > 0 {
+			l.wait(accepted)
+			for one := range 50 {
+				key := fmt.Sprintf("%d-%03d", n-1, one)
+				store.MustDelete(t, "photos", key)
+				accepted["ObjectRemoved-"+key] = true
+			}
+		}
+		time.Sleep(rand.N(1200 * time.Millisecond)) // any instant
+		switch {
+		case n == killed:
+		case n%4 == 3:
+			store.Kill()
+			store.Start(t)
+		default:
+			s.kill()
+			s.spawn()
+		}
+	}
+	l.wait(accepted)
+	t.Logf("%d changes, %d duplicates after %d kills", len(accepted), l.duplicates("Object"), killed)
+	if n := l.duplicates("Object"); n > killed*10 { // a batch for each
+		t.Errorf("%d duplicates", n)
+	}
+}
+
+func TestMappingsOfBucketsAreMadeByTheAPI(t *testing.T) {
+	store := objectstore.StartMinIO(t, "", "")
+	store.MustMakeBucket(t, "photos")
+	store.MustPut(t, "photos", "in/a b.txt", "", []byte("hello"))
+	a := newAPI(t, fmt.Sprintf("s3 {\nendpoint %s\naccess_key minioadmin minioadmin\n}\n", store.Endpoint), "")
+	_, err := a.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
+		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": logRecords})},
+	})
+	a.check(err)
+	make := func(bucket string) string {
+		made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+			FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:s3:::" + bucket), StartingPosition: types.EventSourcePositionTrimHorizon,
+		})
+		a.check(err)
+		if *made.BatchSize != 10 {
+			t.Errorf("a batch has %d", *made.BatchSize)
+		}
+		return *made.UUID
+	}
+	result := func(id, want string) {
+		t.Helper()
+		eventually(t, want+" is shown", func() bool {
+			got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: &id})
+			a.check(err)
+			return strings.Contains(aws.ToString(got.LastProcessingResult), want)
+		})
+	}
+	id := make("photos/in/")
+	a.wantLog("f", "in/a+b.txt")
+	result(id, "OK")
+	// A bucket that is not there yet is found when it is, and shown as wrong until then.
+	missing := make("later")
+	result(missing, "NoSuchBucket")
+	store.MustMakeBucket(t, "later")
+	result(missing, "OK")
 }

@@ -1,5 +1,6 @@
 // Package pull polls event sources for functions: SQS queues, Kinesis streams, DynamoDB
-// streams and topics of Kafka, as the event source mappings of the Lambda API say.
+// streams, topics of Kafka, streams of Redis and listings of S3, as the event source
+// mappings of the Lambda API say.
 //
 //	Engine     one worker for each mapping that is enabled; starts, changes and ends
 //	   |       them as the registry's mappings change
@@ -10,6 +11,9 @@
 //	                  destination, and on
 //	   +-- topic   Kafka: the partitions that the consumer group gives to this node
 //	                  poll -> batch -> filter -> invoke -> commit; fails: as a stream
+//	   +-- listing S3: by whichever node holds the lease, every minute or so
+//	                  list -> compare with the known keys (chunk) -> batch -> filter
+//	                  -> invoke -> note what is known now; fails: as a stream
 //
 // A checkpoint is written after the function has answered: who dies in between does the
 // batch again. A shard is read by the node that holds its slot in the state; a node that

@@ -64,6 +64,7 @@ type Store struct {
 	Endpoint string // http://HOST:PORT
 	notify   string // ARN of the webhook, empty if the store posts all events to it
 	command  *exec.Cmd
+	make     func() *exec.Cmd
 	exited   chan struct{} // closed when the process has ended
 	output   bytes.Buffer  // of the process; to be read when it has exited
 }
@@ -77,20 +78,28 @@ func MinIO(t testing.TB) string {
 }
 
 // StartMinIO starts a MinIO that posts what Notify asks for to webhook, with token as
-// its bearer token. It looks into its queue every 3 s, for what is new and for what could
-// not be delivered.
+// its bearer token; to no webhook, nothing. It looks into its queue every 3 s, for what
+// is new and for what could not be delivered.
 func StartMinIO(t testing.TB, webhook, token string) *Store {
 	t.Helper()
 	p := minio
 	address, folder := freeAddress(t), t.TempDir()
-	command := exec.Command(p.path(t), "server", "--quiet", "--address", address, filepath.Join(folder, "data"))
-	command.Env = append(os.Environ(),
-		"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-		"MINIO_NOTIFY_WEBHOOK_ENABLE_HEARTH=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_HEARTH="+webhook,
-		"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_HEARTH="+token,
-		"MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_HEARTH="+filepath.Join(folder, "queue"))
-	s := &Store{notify: "arn:minio:sqs::HEARTH:webhook"}
-	s.start(t, command, address)
+	s := &Store{Endpoint: "http://" + address, make: func() *exec.Cmd {
+		command := exec.Command(p.path(t), "server", "--quiet", "--address", address, filepath.Join(folder, "data"))
+		command.Env = append(os.Environ(),
+			"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
+		if webhook != "" {
+			command.Env = append(command.Env,
+				"MINIO_NOTIFY_WEBHOOK_ENABLE_HEARTH=on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_HEARTH="+webhook,
+				"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_HEARTH="+token,
+				"MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_HEARTH="+filepath.Join(folder, "queue"))
+		}
+		return command
+	}}
+	if webhook != "" {
+		s.notify = "arn:minio:sqs::HEARTH:webhook"
+	}
+	s.Start(t)
 	return s
 }
 
@@ -100,9 +109,11 @@ func StartVersity(t testing.TB, webhook string) *Store {
 	t.Helper()
 	p := program{"versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"}
 	address, folder := freeAddress(t), t.TempDir()
-	s := new(Store)
-	s.start(t, exec.Command(p.path(t), "--quiet", "--port", address, "--access", accessKey, "--secret", secretKey,
-		"--event-webhook-url", webhook, "posix", folder), address)
+	s := &Store{Endpoint: "http://" + address, make: func() *exec.Cmd {
+		return exec.Command(p.path(t), "--quiet", "--port", address, "--access", accessKey, "--secret", secretKey,
+			"--event-webhook-url", webhook, "posix", folder)
+	}}
+	s.Start(t)
 	return s
 }
 
@@ -116,10 +127,18 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// start runs the command until the test ends, and returns when it answers.
-func (s *Store) start(t testing.TB, command *exec.Cmd, address string) {
+// Kill ends the store as a power failure does, but for the disk's cache. Start starts it
+// again, with what it had.
+func (s *Store) Kill() {
+	_ = s.command.Process.Kill()
+	<-s.exited
+}
+
+// Start runs the store until the test ends, and returns when it answers.
+func (s *Store) Start(t testing.TB) {
 	t.Helper()
-	s.Endpoint, s.command, s.exited = "http://"+address, command, make(chan struct{})
+	command, exited := s.make(), make(chan struct{})
+	s.command, s.exited = command, exited
 	command.Stdout, command.Stderr = &s.output, &s.output
 	// No store outlives a test that was killed.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -127,12 +146,12 @@ func (s *Store) start(t testing.TB, command *exec.Cmd, address string) {
 		t.Fatal(err)
 	}
 	go func() {
-		defer close(s.exited)
+		defer close(exited)
 		_ = command.Wait()
 	}()
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		<-s.exited
+		<-exited
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", filepath.Base(command.Path), s.output.Bytes())
 		}
