@@ -21,8 +21,11 @@ import (
 // joinCluster makes this process a node among those that share its Redis. The storage
 // leaves when it is closed.
 func (s *storage) joinCluster(a *App) error {
-	if !s.shared || s.cluster.Load() != nil {
+	if !s.shared {
 		return nil
+	}
+	if c := s.cluster.Load(); c != nil { // since another configuration
+		return a.registerMetrics(c.Metrics())
 	}
 	nodes, ok := s.records.(state.Nodes)
 	if !ok {

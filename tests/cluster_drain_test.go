@@ -83,3 +83,14 @@ func linesWith(text, part string) (n int) {
 	}
 	return n
 }
+
+func TestClusterIsMeasuredAfterAReloadToo(t *testing.T) {
+	node := newCluster(t, 1, "").nodes[0]
+	if n := node.metric("hearth_nodes"); n != 1 {
+		t.Fatalf("%v nodes live, want 1", n)
+	}
+	node.reload()
+	if n := node.metric("hearth_nodes"); n != 1 {
+		t.Errorf("after a reload %v nodes live, want 1", n)
+	}
+}
