@@ -73,6 +73,8 @@ for i = 1, #ARGV, 3 do
 	end
 end`)
 
+const leaseWithin = 3 * time.Second
+
 // maxCandidates is how many groups a lease looks at.
 const maxCandidates = 256
 
@@ -90,6 +92,10 @@ func (s *Store) Lease(ctx context.Context, want state.Want) (leases []state.Leas
 	if err := state.CheckWant(want); err != nil {
 		return nil, next, err
 	}
+	// A lease whose answer is not waited for is nobody's until it ends: it must not be asked
+	// for again and again while the server does not answer.
+	ctx, cancel := context.WithTimeout(ctx, leaseWithin)
+	defer cancel()
 	index, err := candidates.Run(ctx, s.client, s.index()[:2], maxCandidates+len(want.Except)).StringSlice()
 	if err != nil {
 		return nil, next, s.explain(err)
