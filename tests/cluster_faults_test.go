@@ -96,6 +96,7 @@ func killOneNode(t *testing.T) {
 	if n := victim.accept(accepted, "victim", 200); n != 0 {
 		t.Errorf("%d events were refused", n)
 	}
+	dies := time.Now()
 	victim.kill()
 	killed := time.Now()
 
@@ -120,12 +121,11 @@ func killOneNode(t *testing.T) {
 	// What another node had handed to the victim was in flight there too.
 	lost, handed := 0, 0
 	for _, one := range l.done {
-		inFlight := one.began.Before(killed) && one.ended.After(killed.Add(-time.Second))
 		switch {
 		case one.err == nil && one.status == 200:
-		case one.node == victim && inFlight:
+		case one.node == victim && one.began.Before(dies):
 			lost++
-		case inFlight:
+		case one.node != victim && one.began.Before(killed) && one.ended.After(dies):
 			handed++
 		case one.node != victim:
 			t.Errorf("a call that began %s after the kill failed: %v", one.began.Sub(killed), one)

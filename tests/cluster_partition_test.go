@@ -194,6 +194,8 @@ func cutOffOneNode(t *testing.T) {
 	warm.wantAll(t, 200, "code")
 	holds.end()
 	takes.end()
+	slots.mu.Lock()
+	defer slots.mu.Unlock()
 	if slots.most != reserved {
 		t.Errorf("%d executions at once, want %d", slots.most, reserved)
 	}

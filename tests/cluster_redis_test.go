@@ -180,6 +180,9 @@ func TestClusterGoesOnWhileRedisIsAwayAndLosesNothing(t *testing.T) {
 	}
 	c.takesAgain(accepted, "resumed")
 	events.wait(accepted)
+	for _, e := range first.events("") {
+		t.Logf("waits: attempt %d: %s %s", e.Attempts, e.Payload, e.Error)
+	}
 	for _, l := range loads {
 		l.wantGap(t, 5*time.Second)
 		l.wantAll(t, 200, "well")
