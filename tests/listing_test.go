@@ -217,3 +217,42 @@ func TestMappingsOfBucketsAreMadeByTheAPI(t *testing.T) {
 	store.MustMakeBucket(t, "later")
 	result(missing, "OK")
 }
+
+func TestClusterNodesListABucketInTurn(t *testing.T) {
+	store, l := objectstore.StartMinIO(t, "", ""), newLedger(t)
+	store.MustMakeBucket(t, "photos")
+	c := &cluster{t: t, redis: newRedis(t)}
+	for range 2 {
+		a := &api{server: newServer(t, "", "")}
+		c.nodes = append(c.nodes, a)
+		a.configure(fmt.Sprintf("redis %s\nnode n%d\n", c.redis.url(), len(c.nodes))+listing(store, "photos", "start trim_horizon\n")+
+			l.function(a.server, "f", `"\n".join("object-" + r["s3"]["object"]["key"] for r in event["Records"])`), clusterSite)
+		a.start()
+	}
+	accepted := make(map[string]bool)
+	put := func(round int) {
+		for n := range 60 {
+			key := fmt.Sprintf("%d-%02d", round, n)
+			store.MustPut(t, "photos", key, "", []byte("hello"))
+			accepted["object-"+key] = true
+		}
+	}
+	put(0)
+	l.wait(accepted)
+	got := func(n int) float64 { return c.nodes[n].metric(`hearth_mapping_records_total{function="f"}`) }
+	lister := 0
+	if got(1) > 0 {
+		lister = 1
+	}
+	if got(0)+got(1) != 60 || got(1-lister) != 0 || l.duplicates("object") != 0 {
+		t.Errorf("the nodes were told %v and %v, want one 60, with %d duplicates", got(0), got(1), l.duplicates("object"))
+	}
+	c.nodes[lister].kill()
+	began := time.Now()
+	put(1)
+	l.wait(accepted)
+	t.Logf("the other lists after %s; %d duplicates", time.Since(began), l.duplicates("object"))
+	if n := l.duplicates("object"); n > 10 {
+		t.Errorf("%d duplicates", n)
+	}
+}

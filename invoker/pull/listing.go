@@ -36,7 +36,7 @@ type listing struct {
 	*batcher
 	bucket, prefix string
 
-	away bool // the last listing failed
+	away bool // the last listing failed, or there was none yet
 }
 
 // Times of a listing.
@@ -92,7 +92,7 @@ func checkListing(m *registry.Mapping) error {
 
 func newListing(b *batcher) (*listing, error) {
 	bucket, prefix, err := bucketOf(&b.mapping)
-	return &listing{batcher: b, bucket: bucket, prefix: prefix}, err
+	return &listing{batcher: b, bucket: bucket, prefix: prefix, away: true}, err
 }
 
 func (l *listing) run(ctx context.Context) error {

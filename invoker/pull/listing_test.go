@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -473,5 +474,72 @@ func TestWhatBucketsHaveNotIsRefused(t *testing.T) {
 	m := registry.Mapping{EventSourceArn: "arn:aws:s3:::photos"}
 	if err := Check(&m); err != nil || *m.BatchSize != 10 || m.StartingPosition != "LATEST" {
 		t.Errorf("defaults are %+v, %v", m, err)
+	}
+}
+
+// A warehouse is a bucket of more keys than anybody wants in memory.
+type warehouse struct {
+	Clients
+	keys int
+	tag  func(n int) string // "": it is not there
+	heap uint64             // the most that was in use, in bytes
+}
+
+func (w *warehouse) S3(*registry.Mapping) Bucket { return w }
+
+func (w *warehouse) List(_ context.Context, _, _, after string) (page []Object, more bool, err error) {
+	from := 0
+	if after != "" {
+		if _, err := fmt.Sscanf(after, "in/%08d", &from); err != nil {
+			return nil, false, err
+		}
+		from++
+	}
+	if from%50_000 == 0 {
+		w.heap = max(w.heap, heapInUse())
+	}
+	for ; from < w.keys && len(page) < 1000; from++ {
+		if tag := w.tag(from); tag != "" {
+			page = append(page, Object{Key: fmt.Sprintf("in/%08d", from), ETag: tag})
+		}
+	}
+	return page, from < w.keys, nil
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestALargeBucketNeedsLittleMemory(t *testing.T) {
+	s := newShelf(t)
+	b := newBank(t, s)
+	defer b.close()
+	w := &warehouse{keys: 300_000, tag: func(int) string { return "5d41402abc4b2a76b9719d911017c592" }}
+	b.Clients = w
+	l, first := b.lister(t, s, nil), heapInUse()
+	if err := l.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	same := w.tag
+	w.tag = func(n int) string {
+		switch n % 1000 {
+		case 17:
+			return ""
+		case 18:
+			return "other"
+		}
+		return same(n)
+	}
+	if err := l.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if told := len(s.take()); told != 600 {
+		t.Errorf("%d changes are told, want 600", told)
+	}
+	if more := int64(w.heap) - int64(first); more > 8<<20 { // keys and ETags alone are 13 MB
+		t.Errorf("%d MB more were in use than at first", more>>20)
 	}
 }
