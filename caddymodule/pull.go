@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -46,10 +47,13 @@ func (s *storage) mappings() *registry.Registry {
 type puller struct{ storage *storage }
 
 // Invoke implements pull.Runner.
-func (p puller) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
+func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error {
 	a := p.storage.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed
+	}
+	if a.isElsewhere(name) {
+		return a.services.gateway.Invoke(ctx, &invoker.Message{Function: name, Qualifier: qualifier, Payload: event}, call)
 	}
 	return a.catalog.Invoke(ctx, name, qualifier, call)
 }

@@ -20,13 +20,25 @@ def handler(event, context):
 			runtime python3.13
 			handler app.handler
 			code `+code+`
+		}
+		function poll {
+			runtime python3.13
+			handler app.handler
+			code `+functions.code("poll", map[string]string{"app.py": `
+def handler(event, context):
+    print("polled", event["Records"][0]["values"]["id"])
+`})+`
 		}`, "lambda_api")
 	functions.start()
 
+	redis := newRedis(t)
 	inbox := newServer(t, fmt.Sprintf(`gateway {
 			endpoint http://127.0.0.1:%d
 			access_key AKIAINVOKER 0123456789abcdef
-		}`, functions.port), `receive /events/* generic {
+		}
+		event_source %s poll {
+			topic orders
+		}`, functions.port, redis.url()), `receive /events/* generic {
 			token secret
 		}`).start()
 	post := func(name, body string) response {
@@ -35,6 +47,10 @@ def handler(event, context):
 	}
 	post("note", `{"n":1}`).want(t, 200, "")
 	functions.wantLog("note", "had 1")
+
+	// And what is polled goes there, too.
+	addRecords(t, redis.client(), "orders", "an-order")
+	functions.wantLog("poll", "polled an-order")
 
 	// What waits while the other server is away is delivered when it is back.
 	functions.stop()

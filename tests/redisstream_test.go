@@ -165,3 +165,37 @@ func TestClusterNodesShareAStreamOfRedis(t *testing.T) {
 		t.Errorf("%d duplicates", n)
 	}
 }
+
+func TestRecordsOfRedisThatEndTheirReadersAreGivenUp(t *testing.T) {
+	r, m := newRedis(t), startMoto(t)
+	url, dead := m.queue(t, "dead")
+	c := r.client()
+	// One that had the record twice, and is gone.
+	addRecords(t, c, "orders", "deadly", "other")
+	if err := c.XGroupCreate(t.Context(), "orders", "shop", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: "shop", Consumer: "gone", Streams: []string{"orders", ">"}, Count: 1}).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := got[0].Messages[0].ID
+	err = c.Do(t.Context(), "XCLAIM", "orders", "shop", "gone", 0, id, "IDLE", 60000, "RETRYCOUNT", 2).Err()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, l := newServer(t, "", ""), newLedger(t)
+	s.configure(fmt.Sprintf("aws_endpoint %s\nsqs {\n access_key %s %s\n}\nevent_source %s/0 f {\n topic orders\n group shop\n retries 1\n on_failure %s\n concurrency 1\n}\n", m.url, motoKey, motoSecret, r.url(), dead)+
+		l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.start()
+	if told := *m.next(t, url).Body; !strings.Contains(told, `"condition":"RetryAttemptsExhausted"`) || !strings.Contains(told, id) {
+		t.Errorf("told was %s", told)
+	}
+	l.wait(map[string]bool{"other": true})
+	eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ran["deadly"] != 0 {
+		t.Error("the record ran once more")
+	}
+}

@@ -120,7 +120,7 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 		return nil, call, err
 	}
 	call.Frame = append(call.Frame, event...)
-	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, call)
+	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, event, call)
 	var initFailed *environment.InitError
 	switch {
 	case errors.As(err, &initFailed):

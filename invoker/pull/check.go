@@ -20,6 +20,9 @@ func Check(m *registry.Mapping) error {
 	if c := m.Connection; c != nil && c.Every != 0 && kind != "s3" {
 		return errors.New("every is for buckets alone: others are not listed")
 	}
+	if text := string(m.Source["ProvisionedPollerConfig"]); text != "" && text != "null" {
+		return errors.New("ProvisionedPollerConfig is not supported: pollers follow what there is to read")
+	}
 	if kind == "kafka" {
 		return checkKafka(m)
 	}

@@ -22,8 +22,9 @@ import (
 
 // A Runner runs functions. *warmpool.Catalog is one.
 type Runner interface {
-	// Invoke runs a call and returns nil when it has an outcome.
-	Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error
+	// Invoke runs a call with an event, which is the end of its frame, and returns nil
+	// when it has an outcome.
+	Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error
 }
 
 // A Sender delivers to on-failure destinations.

@@ -30,6 +30,9 @@ type redisStream struct {
 	name, group, consumer string
 	address               string // without what is secret
 	mu                    sync.Mutex
+	claimAt               time.Time // when to look for what others had; guarded by mu
+	claimFrom             string    // where to go on at once; guarded by mu
+	begun                 bool
 	inHand                map[string]struct{} // IDs that are worked on; guarded by mu
 }
 
@@ -94,7 +97,6 @@ func (s *redisStream) run(ctx context.Context) error {
 	defer s.leave()
 	var all sync.WaitGroup
 	all.Go(func() { s.every(ctx, redisKeepEvery, s.keep) })
-	all.Go(func() { s.every(ctx, redisKeepEvery, s.claim) })
 	all.Go(func() { s.every(ctx, redisForget, s.forgetReaders) })
 	s.poll(ctx, cancel, &all)
 	all.Wait()
@@ -108,8 +110,12 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 	read = func() {
 		defer func() { <-room }()
 		for ctx.Err() == nil {
-			messages, err := s.gather(ctx)
+			messages, err := s.claim(ctx)
+			if err == nil && len(messages) == 0 {
+				messages, err = s.gather(ctx)
+			}
 			if err != nil {
+				s.release(messages)
 				cancel(err)
 				return
 			}
@@ -136,13 +142,15 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 	all.Go(read)
 }
 
-// begin makes the consumer group, and the stream, if they are not there.
+// begin makes the consumer group, and the stream, if they are not there. If they were, and
+// somebody has deleted them, the new stream is read whole.
 func (s *redisStream) begin(ctx context.Context) error {
 	from := "0"
-	switch s.mapping.StartingPosition {
-	case "LATEST":
+	switch {
+	case s.begun:
+	case s.mapping.StartingPosition == "LATEST":
 		from = "$"
-	case "AT_TIMESTAMP":
+	case s.mapping.StartingPosition == "AT_TIMESTAMP":
 		// A group begins behind the ID that it is given.
 		from = fmt.Sprintf("%d-%d", s.mapping.StartingPositionTimestamp.UnixMilli()-1, uint64(1<<64-1))
 	}
@@ -152,6 +160,7 @@ func (s *redisStream) begin(ctx context.Context) error {
 	if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
 		return err
 	}
+	s.begun = true
 	return nil
 }
 
@@ -195,25 +204,72 @@ func (s *redisStream) keep(ctx context.Context) error {
 	return nil
 }
 
-// claim takes over what others had who are gone.
-func (s *redisStream) claim(ctx context.Context) error {
-	for from := "0-0"; ctx.Err() == nil; {
-		own, cancel := context.WithTimeout(ctx, redisWithin)
-		messages, next, err := s.client.XAutoClaim(own, &redis.XAutoClaimArgs{
-			Stream: s.name, Group: s.group, Consumer: s.consumer, MinIdle: redisDeadAfter, Start: from, Count: int64(s.size()),
-		}).Result()
-		cancel()
+// claim takes over a batch of what others had who are gone, if it is time to look.
+func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
+	s.mu.Lock()
+	from := s.claimFrom
+	if from == "" {
+		if time.Now().Before(s.claimAt) {
+			s.mu.Unlock()
+			return nil, nil
+		}
+		from = "0-0"
+	}
+	s.claimAt, s.claimFrom = time.Now().Add(redisKeepEvery), ""
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
+	messages, next, err := s.client.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+		Stream: s.name, Group: s.group, Consumer: s.consumer, MinIdle: redisDeadAfter, Start: from, Count: int64(s.size()),
+	}).Result()
+	if err != nil || len(messages) == 0 {
+		return nil, err
+	}
+	s.hold(messages)
+	if next != "0-0" {
+		s.mu.Lock()
+		s.claimFrom = next // whoever comes next goes on there
+		s.mu.Unlock()
+	}
+	return s.exhausted(ctx, messages)
+}
+
+// exhausted gives up those of claimed messages that were delivered more often than they may
+// be: whoever had them died, maybe of them. It returns the others.
+func (s *redisStream) exhausted(ctx context.Context, messages []redis.XMessage) ([]redis.XMessage, error) {
+	most := s.mapping.MaximumRetryAttempts
+	if most == nil || *most < 0 {
+		return messages, nil
+	}
+	pending, err := s.client.XPendingExt(ctx, &redis.XPendingExtArgs{
+		Stream: s.name, Group: s.group, Start: messages[0].ID, End: messages[len(messages)-1].ID, Count: int64(10 * len(messages)), Consumer: s.consumer,
+	}).Result()
+	if err != nil {
+		return messages, err
+	}
+	times := make(map[string]int64, len(pending))
+	for _, one := range pending {
+		times[one.ID] = one.RetryCount
+	}
+	var left []redis.XMessage
+	for i := range messages {
+		if n := times[messages[i].ID]; n <= int64(*most)+1 {
+			left = append(left, messages[i])
+			continue
+		}
+		r, err := s.recordOf(&messages[i])
+		if err == nil {
+			err = s.giveUp(ctx, s, []record{r}, "RetryAttemptsExhausted", int(times[r.id]-1), nil)
+		}
+		if err == nil {
+			err = s.pass(ctx, []record{r})
+		}
+		s.release(messages[i : i+1])
 		if err != nil {
-			return err
-		}
-		if err := s.deliver(ctx, messages); err != nil {
-			return err
-		}
-		if from = next; from == "0-0" {
-			return nil
+			return left, err
 		}
 	}
-	return nil
+	return left, nil
 }
 
 // forgetReaders removes the names of readers that have ended long ago with nothing left.
@@ -249,12 +305,13 @@ func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err err
 			if len(all) > 0 && ctx.Err() != nil {
 				break // what was read is done
 			}
-			return nil, err
+			return all, err
 		}
 		if len(all) == 0 {
-			until = time.Now().Add(min(s.window(), redisDeadAfter/2))
+			until = time.Now().Add(s.window())
 		}
 		for _, one := range got {
+			s.hold(one.Messages) // while they wait for more, too
 			all = append(all, one.Messages...)
 			for i := range one.Messages {
 				for _, value := range one.Messages[i].Values {
@@ -270,8 +327,9 @@ func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err err
 	return all, nil
 }
 
-// deliver sees messages through.
+// deliver sees messages through, and lets go of them.
 func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) error {
+	defer s.release(messages)
 	var records, unwanted []record
 	for i := range messages {
 		r, err := s.recordOf(&messages[i])
@@ -287,8 +345,6 @@ func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) er
 	if err := s.pass(ctx, unwanted); err != nil {
 		return err
 	}
-	s.hold(records)
-	defer s.release(records)
 	for len(records) > 0 {
 		n := fits(records, s.size())
 		if err := s.seeThrough(ctx, s, records[:n]); err != nil {
@@ -302,19 +358,19 @@ func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) er
 	return nil
 }
 
-func (s *redisStream) hold(records []record) {
+func (s *redisStream) hold(messages []redis.XMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range records {
-		s.inHand[r.id] = struct{}{}
+	for i := range messages {
+		s.inHand[messages[i].ID] = struct{}{}
 	}
 }
 
-func (s *redisStream) release(records []record) {
+func (s *redisStream) release(messages []redis.XMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range records {
-		delete(s.inHand, r.id)
+	for i := range messages {
+		delete(s.inHand, messages[i].ID)
 	}
 }
 

@@ -101,7 +101,7 @@ func (r *river) read(_ context.Context, id, iterator string, limit int) ([]recor
 	return records, fmt.Sprintf("%s/%d", id, n), nil
 }
 
-func (r *river) Invoke(_ context.Context, _, _ string, call *environment.Call) error {
+func (r *river) Invoke(_ context.Context, _, _ string, _ []byte, call *environment.Call) error {
 	e := riverEvent{at: time.Now()}
 	if err := json.Unmarshal(call.Frame[bytes.Index(call.Frame, []byte(`{"Records"`)):], &e); err != nil {
 		r.t.Error(err)
