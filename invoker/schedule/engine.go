@@ -106,6 +106,12 @@ func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 	now := time.Now()
 	e.mu.Lock()
 	seen := e.seen
+	waiting := make(map[string]entry) // whose event is not kept yet
+	for _, one := range e.entries {
+		if !one.tick.IsZero() && !one.tick.After(now) {
+			waiting[one.Name+"\x00"+one.Expression.String()] = *one
+		}
+	}
 	e.mu.Unlock()
 	entries := make([]*entry, 0, len(schedules))
 	for _, s := range schedules {
@@ -127,6 +133,11 @@ func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 			from = since
 		}
 		one := &entry{Schedule: s}
+		if old, ok := waiting[s.Name+"\x00"+s.Expression.String()]; ok {
+			one.tick, one.due, one.tries = old.tick, old.due, old.tries
+			entries = append(entries, one)
+			continue
+		}
 		one.next(from)
 		// Of several that were missed the newest runs.
 		for !one.tick.IsZero() {

@@ -174,7 +174,9 @@ func TestTicksAreKeptUntilTheQueueTakesThem(t *testing.T) {
 		c.mu.Lock()
 		c.kept, c.refuse = nil, true
 		c.mu.Unlock()
-		time.Sleep(2*time.Minute + 40*time.Second)
+		time.Sleep(2*time.Minute + 39*time.Second)
+		e.Set(t.Context(), []Schedule{c.schedule("a", "rate(1 hour)"), c.schedule("b", "rate(1 minute)")})
+		time.Sleep(time.Second)
 		c.mu.Lock()
 		c.refuse = false
 		c.mu.Unlock()
