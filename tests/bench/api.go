@@ -42,7 +42,7 @@ func newAPIStage(ctx context.Context, shared *stage, routes string) (*apiStage, 
 		return nil, err
 	}
 	s := &apiStage{
-		stage: &stage{caddy: shared.caddy, folder: folder, address: map[stack]string{}, roots: map[stack][]int{}},
+		stage: &stage{caddy: shared.caddy, folder: folder, options: shared.options, address: map[stack]string{}, roots: map[stack][]int{}},
 		key:   aws.Credentials{AccessKeyID: "HEARTHBENCH", SecretAccessKey: rand.Text()},
 	}
 	if err := os.CopyFS(folder, assets); err != nil {
@@ -56,8 +56,8 @@ func newAPIStage(ctx context.Context, shared *stage, routes string) (*apiStage, 
 }
 
 func (s *apiStage) start(ctx context.Context, routes string) error {
-	global := fmt.Sprintf("\thearth {\n\t\tdata_dir %s\n\t\tregion %s\n\t\taccess_key %s %s\n\t}\n",
-		filepath.Join(s.folder, "data"), apiRegion, s.key.AccessKeyID, s.key.SecretAccessKey)
+	global := fmt.Sprintf("\thearth {\n\t\tdata_dir %s\n\t\tregion %s\n\t\taccess_key %s %s\n%s\t}\n",
+		filepath.Join(s.folder, "data"), apiRegion, s.key.AccessKeyID, s.key.SecretAccessKey, s.options)
 	s.roots[hearthStack] = nil
 	return s.startCaddy(ctx, s.caddy, hearthStack, global, "\tlambda_api\n\trespond /ready ok\n"+routes, "/ready", "ok")
 }

@@ -28,7 +28,7 @@ func eventScenarios(m machine, s settings) []scenario {
 // newEventStage is a server of its own with a function that takes events, so that its
 // queue and its limits are not those of other scenarios.
 func newEventStage(ctx context.Context, shared *stage, m machine, async string) (_ *stage, err error) {
-	own := &stage{caddy: shared.caddy, address: map[stack]string{}, roots: map[stack][]int{}}
+	own := &stage{caddy: shared.caddy, options: shared.options, address: map[stack]string{}, roots: map[stack][]int{}}
 	if own.folder, err = os.MkdirTemp(shared.folder, eventsGroup); err != nil {
 		return nil, err
 	}
@@ -133,11 +133,16 @@ func acceptScenario(m machine, s settings, name string, waiting bool) scenario {
 
 // eventsRun is how many events a server has handed to functions.
 func eventsRun(ctx context.Context, s *stage) (float64, error) {
+	return metricOf(ctx, s, `hearth_async_event_age_seconds_count{function="take"}`)
+}
+
+// metricOf is the value of a metric, 0 before there is one.
+func metricOf(ctx context.Context, s *stage, name string) (float64, error) {
 	metrics := call(ctx, http.DefaultClient, s.address[hearthStack]+"/metrics")
 	if metrics.err != nil {
 		return 0, metrics.err
 	}
-	_, rest, found := strings.Cut(metrics.body, "\nhearth_async_event_age_seconds_count{function=\"take\"} ")
+	_, rest, found := strings.Cut(metrics.body, "\n"+name+" ")
 	if !found {
 		return 0, nil // none yet
 	}

@@ -69,6 +69,11 @@ func judge(r report) []goal {
 		{"a million events", "restart, start to the first answer, ms", 2000},
 		{"a million events", "restart after a kill, start to the first answer, ms", 2000},
 		{"idle mappings of ", idleShare, 5},
+		{"cluster warm", "failures", 0},
+		{"cluster hand-off", "failures", 0},
+		{"cluster hand-off", "adds at p50, ms", 1},
+		{clusterAccepted, "failures", 0},
+		{clusterDelivered, "failures", 0},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
@@ -80,8 +85,18 @@ func judge(r report) []goal {
 		}
 	}
 	for _, f := range r.Figures {
-		if f.Scenario == "api invoke" && f.Name == apiShare {
-			goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= 0.50", f.Value, f.Value >= 0.5})
+		for _, least := range []struct {
+			scenario, figure string
+			wanted           float64
+		}{
+			{"api invoke", apiShare, 0.5},
+			{"cluster warm", clusterShare, 0.95},
+			{clusterAccepted, "events/s", eventsWanted},
+			{clusterDelivered, "events/s", eventsWanted},
+		} {
+			if f.Scenario == least.scenario && f.Name == least.figure {
+				goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= " + number(least.wanted), f.Value, f.Value >= least.wanted})
+			}
 		}
 	}
 	return goals

@@ -11,7 +11,8 @@
 // hides: cold starts, a burst on a cold function, short calls beside a long one.
 //
 // `bench cold` measures the cold starts alone, `bench api` the Lambda API,
-// `bench events` what becomes of events, `bench pull` sources that are polled.
+// `bench events` what becomes of events, `bench pull` sources that are polled,
+// `bench cluster` several nodes that share a Redis.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main

@@ -24,13 +24,14 @@ type figure struct {
 
 // What `bench cold`, `bench api` and so on measure.
 const (
-	coldGroup   = "cold"
-	apiGroup    = "api"
-	eventsGroup = "events"
-	pullGroup   = "pull"
+	coldGroup    = "cold"
+	apiGroup     = "api"
+	eventsGroup  = "events"
+	pullGroup    = "pull"
+	clusterGroup = "cluster"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup}
 
 const (
 	burstCalls        = 200
@@ -46,7 +47,8 @@ func allScenarios(m machine, s settings) []scenario {
 	)
 	all = append(all, apiScenarios(m, s)...)
 	all = append(all, eventScenarios(m, s)...)
-	return append(all, pullScenarios(m, s)...)
+	all = append(all, pullScenarios(m, s)...)
+	return append(all, clusterScenarios(m, s)...)
 }
 
 // burstScenario sends many calls at once to a cold function that may have few

@@ -21,6 +21,7 @@ var assets embed.FS
 type stage struct {
 	caddy   string // the binary
 	folder  string // temporary; gone after close
+	options string // further lines of the hearth option
 	servers []*server
 	address map[stack]string // http://127.0.0.1:PORT of the stacks that run
 	roots   map[stack][]int  // process ids whose families are a stack
@@ -135,7 +136,7 @@ func (s *stage) hearthBlocks(functions []function) (global, site string) {
 	var declared strings.Builder
 	routes := make(map[string]*strings.Builder)
 	// Hundreds of functions are called once: their environments make room for the next.
-	fmt.Fprintf(&declared, "\thearth {\n\t\tdata_dir %s\n\t\tidle_timeout 10s\n", filepath.Join(s.folder, "data"))
+	fmt.Fprintf(&declared, "\thearth {\n\t\tdata_dir %s\n\t\tidle_timeout 10s\n%s", filepath.Join(s.folder, "data"), s.options)
 	for _, f := range functions {
 		fmt.Fprintf(&declared, "\t\tfunction %s {\n", f.name)
 		fmt.Fprintf(&declared, "\t\t\truntime %s\n\t\t\thandler %s\n\t\t\tcode %s\n", f.runtime, f.handler, s.asset(f.code))
