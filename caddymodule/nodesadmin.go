@@ -18,7 +18,8 @@ func init() {
 // NodesAdmin answers Caddy's admin endpoint about the nodes that share a Redis.
 //
 //	GET    /hearth/nodes   the nodes that live
-//	POST   /hearth/drain   this node takes no calls of others and no more events
+//	POST   /hearth/drain   this node takes no calls of others and no more events, and polls
+//	                       no sources
 //	DELETE /hearth/drain   it does again
 type NodesAdmin struct{}
 
@@ -80,6 +81,11 @@ func serveDrain(w http.ResponseWriter, r *http.Request) error {
 	if i := s.delivers(); i != nil {
 		i.Pause(on)
 	}
+	s.mu.Lock()
+	if s.puller != nil {
+		s.puller.Pause(on)
+	}
+	s.mu.Unlock()
 	if c := s.cluster.Load(); c != nil {
 		if err := c.Drain(r.Context(), on); err != nil {
 			return fmt.Errorf("tell the other nodes: %w", err)

@@ -93,3 +93,27 @@ func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
 		s.startFails(want)
 	}
 }
+
+func TestANodeThatDrainsPollsNoMore(t *testing.T) {
+	r, l := newRedis(t), newLedger(t)
+	c := r.client()
+	s := newServer(t, "", "")
+	s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.start()
+	addRecords(t, c, "orders", "before")
+	l.wait(map[string]bool{"before": true})
+	s.admin("POST", "/hearth/drain").want(t, 200, "")
+	eventually(t, "nobody reads the stream", func() bool {
+		groups, err := c.XInfoGroups(t.Context(), "orders").Result()
+		return err == nil && len(groups) == 1 && groups[0].Consumers == 0
+	})
+	addRecords(t, c, "orders", "meanwhile")
+	time.Sleep(500 * time.Millisecond)
+	l.mu.Lock()
+	if l.ran["meanwhile"] != 0 {
+		t.Error("a node that drains polls")
+	}
+	l.mu.Unlock()
+	s.admin("DELETE", "/hearth/drain").want(t, 200, "")
+	l.wait(map[string]bool{"meanwhile": true})
+}

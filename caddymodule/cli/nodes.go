@@ -54,7 +54,7 @@ var nodesCommand = &Command{
 var drainCommand = &Command{
 	Use:   "drain",
 	Short: "Have a node take no calls of others and no more events, before it is stopped",
-	Long: `Other nodes hand no calls to a draining node, and it takes up no more events; what it
+	Long: `Other nodes hand no calls to a draining node, and it takes up no more events and polls no sources; what it
 runs goes on, and requests that still come to it are answered. Stop it then. --off undoes it.`,
 	Flags: func(f *pflag.FlagSet) {
 		adminFlag(f)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -71,6 +72,7 @@ type Engine struct {
 	all  sync.WaitGroup
 
 	changed chan struct{} // has room for one: the configuration is another
+	paused  atomic.Bool
 
 	workers map[string]*worker // by UUID; the engine's own goroutine's
 }
@@ -97,6 +99,13 @@ func (e *Engine) Reconfigure() {
 	case e.changed <- struct{}{}:
 	default:
 	}
+}
+
+// Pause has nothing polled, until it is called with false. Batches that run are seen
+// through, and shards go to other nodes.
+func (e *Engine) Pause(on bool) {
+	e.paused.Store(on)
+	e.Reconfigure()
 }
 
 // mappingOwner begins the owners of mappings' records; see package registry.
@@ -154,7 +163,7 @@ func (e *Engine) look() error {
 			return err
 		}
 		for _, m := range page {
-			if m.State == "Enabled" {
+			if m.State == "Enabled" && !e.paused.Load() {
 				wanted[m.UUID] = settingsOf(m)
 			}
 		}
