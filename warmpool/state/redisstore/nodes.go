@@ -13,22 +13,34 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// beat says that a node lives.
+// beat says that a node lives. Who has the list is not sent it again: all nodes are asked
+// to be told of all each second. The mark of a list is a time and no count, so that a server
+// that forgot something never gives another list the mark of one that it gave before.
 //
-//	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life)
-//	ARGV    name, JSON, milliseconds
-//	Output  the JSON of each node that lives
+//	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life), mark
+//	ARGV    name, JSON, milliseconds, the mark of the list that the node has
+//	Output  the mark; unless it is that, the JSON of each node that lives
 var beat = redis.NewScript(clock + `
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local moved = redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2]
+if moved then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
 	redis.call('ZREM', KEYS[2], name)
 	redis.call('HDEL', KEYS[1], name)
+	moved = true
 end
-return redis.call('HVALS', KEYS[1])`)
+local mark = redis.call('GET', KEYS[3])
+if moved or (mark or '') == '' then
+	mark = t[1] .. '.' .. t[2] .. '/' .. ARGV[1]
+	redis.call('SET', KEYS[3], mark)
+end
+if mark == ARGV[4] then return {mark} end
+local out = redis.call('HVALS', KEYS[1])
+table.insert(out, 1, mark)
+return out`)
 
 func (s *Store) nodeKeys() []string {
-	return []string{s.prefix + ":{nodes}:info", s.prefix + ":{nodes}:until"}
+	return []string{s.prefix + ":{nodes}:info", s.prefix + ":{nodes}:until", s.prefix + ":{nodes}:mark"}
 }
 
 // Beat implements state.Nodes.
@@ -37,18 +49,27 @@ func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	values, err := beat.Run(ctx, s.client, s.nodeKeys(), self.Name, info, spanMillis(lasts)).StringSlice()
+	s.mu.Lock()
+	mark, have := s.nodesMark, s.nodes
+	s.mu.Unlock()
+	values, err := beat.Run(ctx, s.client, s.nodeKeys(), self.Name, info, spanMillis(lasts), mark).StringSlice()
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	if values[0] == mark {
+		return slices.Clone(have), nil
+	}
 	var all []state.Node
-	for _, value := range values {
+	for _, value := range values[1:] {
 		var n state.Node
 		if json.Unmarshal([]byte(value), &n) == nil {
 			all = append(all, n)
 		}
 	}
 	slices.SortFunc(all, func(a, b state.Node) int { return cmp.Compare(a.Name, b.Name) })
+	s.mu.Lock()
+	s.nodesMark, s.nodes = values[0], slices.Clone(all)
+	s.mu.Unlock()
 	return all, nil
 }
 
@@ -58,6 +79,7 @@ func (s *Store) Leave(ctx context.Context, self state.Node) error {
 	pipe := s.client.Pipeline()
 	pipe.HDel(ctx, keys[0], self.Name)
 	pipe.ZRem(ctx, keys[1], self.Name)
+	pipe.Set(ctx, keys[2], "", 0) // the next beat makes another
 	_, err := pipe.Exec(ctx)
 	return s.explain(err)
 }

@@ -59,6 +59,9 @@ type Store struct {
 	known  map[string]struct{}
 	served map[string]int64 // groups, by when this store leased of them last
 	turn   int64
+
+	nodes     []state.Node // that live, as of nodesMark
+	nodesMark string
 }
 
 // maxKnown bounds the memory for names that are in the index already.

@@ -1,0 +1,68 @@
+package redisstore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
+)
+
+func TestBeatsKnowTheNodesThatLiveWhateverChanges(t *testing.T) {
+	url := "redis://" + startRedis(t)
+	var stores [2]*redisstore.Store
+	for i := range stores {
+		s, err := redisstore.Open(t.Context(), redisstore.Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		stores[i] = s
+	}
+	one, two := stores[0], stores[1]
+	first, second := state.Node{Name: "a", Process: "1"}, state.Node{Name: "b", Process: "2"}
+	beats := func(s *redisstore.Store, self state.Node, lasts time.Duration, want string) {
+		t.Helper()
+		for range 2 { // told, and remembered
+			nodes, err := s.Beat(t.Context(), self, lasts)
+			var got []string
+			for _, n := range nodes {
+				text := n.Name + n.Process
+				if n.Draining {
+					text += "-draining"
+				}
+				got = append(got, text)
+			}
+			if err != nil || strings.Join(got, " ") != want {
+				t.Errorf("%s knows %q (%v), want %q", self.Name, got, err, want)
+			}
+		}
+	}
+	beats(one, first, time.Minute, "a1")
+	beats(two, second, time.Minute, "a1 b2")
+	beats(one, first, time.Minute, "a1 b2")
+	second.Draining = true
+	beats(two, second, time.Minute, "a1 b2-draining")
+	beats(one, first, time.Minute, "a1 b2-draining")
+	if err := two.Leave(t.Context(), second); err != nil {
+		t.Error(err)
+	}
+	beats(one, first, time.Minute, "a1")
+	second = state.Node{Name: "b", Process: "3"}
+	if _, err := two.Beat(t.Context(), second, time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	for end := time.Now().Add(10 * time.Millisecond); time.Now().Before(end); {
+		_ = one.Client().Ping(t.Context()).Err() // its time passes on the server
+	}
+	beats(one, first, time.Minute, "a1") // b has not been heard of
+	beats(two, second, time.Minute, "a1 b3")
+	beats(one, first, time.Minute, "a1 b3")
+	if err := one.Client().FlushAll(context.Background()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	beats(two, second, time.Minute, "b3") // what the server forgot
+	beats(one, first, time.Minute, "a1 b3")
+}
