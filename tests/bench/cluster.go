@@ -25,6 +25,7 @@ func clusterScenarios(m machine, s settings) []scenario {
 		handOffScenario(m, s),
 		clusterAcceptScenario(m, s, clusterAccepted),
 		clusterAcceptScenario(m, s, clusterDelivered),
+		nodesScenario(),
 	}
 }
 

@@ -66,3 +66,15 @@ func TestRuntimesAreNamedAsLambdaNamesThem(t *testing.T) {
 		t.Errorf("runtimes = %s", got)
 	}
 }
+
+func TestClusterGroupIsSeveralNodesAlone(t *testing.T) {
+	s, err := parseFlags([]string{"cluster"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := machine{Node: "20.1.0", Python: "3.11.2"}
+	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
+	if len(warm) > 0 || len(scenarios) != 5 {
+		t.Errorf("%d targets and %d scenarios, want none and 5", len(warm), len(scenarios))
+	}
+}
