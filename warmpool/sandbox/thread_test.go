@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,8 @@ func onMainThread() bool { return unix.Gettid() == unix.Getpid() }
 func fromMainThread(t *testing.T, do func()) {
 	t.Helper()
 	const holders = 20
-	for range 10_000 {
+	// The main thread may wait in the kernel for a while, on a busy machine above all.
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 		var found atomic.Bool
 		var work, held sync.WaitGroup
 		held.Add(holders)
