@@ -21,7 +21,8 @@ const (
 
 func clusterScenarios(m machine, s settings) []scenario {
 	return []scenario{
-		clusterWarmScenario(m, s),
+		clusterWarmScenario(m, s, "cluster warm", false),
+		clusterWarmScenario(m, s, "cluster warm, reserved concurrency used up", true),
 		handOffScenario(m, s),
 		clusterAcceptScenario(m, s, clusterAccepted),
 		clusterAcceptScenario(m, s, clusterDelivered),
@@ -56,9 +57,9 @@ func (s *apiStage) loadRoute(ctx context.Context, connections int, length time.D
 }
 
 // clusterWarmScenario calls one function of a gateway that keeps its state in Redis and
-// of one that keeps it in its own file, in turn.
-func clusterWarmScenario(m machine, s settings) scenario {
-	const name = "cluster warm"
+// of one that keeps it in its own file, in turn. The one environment that it has, as in the
+// table of the targets, is all that the gateway may run or all that is reserved.
+func clusterWarmScenario(m machine, s settings, name string, reserved bool) scenario {
 	return scenario{name: name, group: clusterGroup, measure: func(ctx context.Context, shared *stage) ([]figure, error) {
 		redis, err := startRedis(ctx, shared)
 		if err != nil {
@@ -66,19 +67,24 @@ func clusterWarmScenario(m machine, s settings) scenario {
 		}
 		defer redis.close()
 		var gateways [2]*apiStage
+		limit := "\t\tconcurrency 1\n"
+		if reserved {
+			limit = ""
+		}
 		for i, options := range []string{"", "\t\tredis " + redis.url + "\n"} {
-			if gateways[i], err = gateway(ctx, shared, options); err != nil {
+			if gateways[i], err = gateway(ctx, shared, options+limit); err != nil {
 				return nil, err
 			}
 			defer gateways[i].close()
 			if err := gateways[i].shareFunction(ctx, m); err != nil {
 				return nil, err
 			}
-			// One environment, as in the table of the targets.
-			if _, err := gateways[i].client(1).PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{
-				FunctionName: aws.String(clusterFunction), ReservedConcurrentExecutions: aws.Int32(1),
-			}); err != nil {
-				return nil, err
+			if reserved {
+				if _, err := gateways[i].client(1).PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{
+					FunctionName: aws.String(clusterFunction), ReservedConcurrentExecutions: aws.Int32(1),
+				}); err != nil {
+					return nil, err
+				}
 			}
 			if _, err := gateways[i].loadRoute(ctx, clusterConnections, warmUp); err != nil {
 				return nil, err

@@ -74,7 +74,7 @@ func TestClusterGroupIsSeveralNodesAlone(t *testing.T) {
 	}
 	m := machine{Node: "20.1.0", Python: "3.11.2"}
 	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
-	if len(warm) > 0 || len(scenarios) != 5 {
-		t.Errorf("%d targets and %d scenarios, want none and 5", len(warm), len(scenarios))
+	if len(warm) > 0 || len(scenarios) != 6 {
+		t.Errorf("%d targets and %d scenarios, want none and 6", len(warm), len(scenarios))
 	}
 }
