@@ -199,7 +199,7 @@ run_tests() {
 	say "go test -race, packages"
 	go test -race -tags "$TAGS" -timeout 5m "$@" "${packages[@]}" || failed=1
 	say "go test -race, tests/"
-	go test -race -tags "$TAGS" -timeout 20m -p 1 "$@" ./tests/... || failed=1
+	go test -race -tags "$TAGS" -timeout 45m -p 1 "$@" ./tests/... || failed=1
 	return "$failed"
 }
 

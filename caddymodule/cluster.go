@@ -118,6 +118,12 @@ func (s *storage) Group(ctx context.Context, name, version, revision string) (*w
 	return a.catalog.At(ctx, name, version, revision)
 }
 
+// isAlone reports whether no other node lives.
+func (s *storage) isAlone() bool {
+	c := s.cluster.Load()
+	return c != nil && len(c.Members()) == 1
+}
+
 // Moved implements cluster.Local.
 func (s *storage) Moved() {
 	if a := s.current.Load(); a != nil {

@@ -67,7 +67,7 @@ func newNode(a *App, key string) (*node, error) {
 	if err == nil {
 		config := a.poolConfig()
 		if s.shared {
-			config.Slots = s.records
+			config.Slots, config.Alone = s.records, s.isAlone
 		}
 		n.pool, err = warmpool.New(config, n.launcher, a.log)
 	}

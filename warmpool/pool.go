@@ -42,6 +42,9 @@ type Config struct {
 	// Slots are those of reserved concurrency that this node shares with others. nil:
 	// it is alone. Reconfigure does not change it.
 	Slots state.Slots
+	// Alone reports whether no other node lives that could want slots. nil: one may.
+	// Reconfigure does not change it.
+	Alone func() bool
 	// ShutdownGrace is how long a runtime may take to end when asked to. Default 2s.
 	ShutdownGrace time.Duration
 }
@@ -110,6 +113,7 @@ type Pool struct {
 	settings atomic.Pointer[settings]
 	starter  Starter
 	slots    state.Slots // nil: this node is alone
+	alone    func() bool // whether nobody else wants slots
 	stems    stems
 	clock    keepalive.Clock
 	log      *zap.Logger
@@ -138,7 +142,7 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		starter: starter, slots: config.Slots, log: log,
+		starter: starter, slots: config.Slots, alone: config.Alone, log: log,
 		groups: make(map[version]*Group),
 		quotas: make(map[string]*quota),
 		ending: make(map[*Group]struct{}),

@@ -16,8 +16,8 @@ import (
 // nodes have it together: slots, taken in blocks when callers wait and kept while they
 // are used. A call that finds a slot here asks nobody.
 //
-// A node that uses what it holds while none are left offers some every second, and asks
-// for more only a little later, so that the callers of other nodes have their turn.
+// A node that uses what it holds while none are left offers some every second, if other
+// nodes live, and asks for more only a little later, so that their callers have their turn.
 type share struct {
 	pool  *Pool
 	quota *quota
@@ -185,7 +185,7 @@ func (s *share) tick() {
 	if surplus := s.held - used; surplus > 0 {
 		s.held -= surplus
 		s.loose += surplus
-	} else if s.held > 0 && s.yield == 0 && (s.held >= s.limit || s.short) {
+	} else if s.held > 0 && s.yield == 0 && (s.held >= s.limit || s.short) && !(s.pool.alone != nil && s.pool.alone()) {
 		s.yield = s.held / 4
 		if s.yield == 0 && (s.held >= s.limit || rand.N(2) == 0) {
 			s.yield = 1

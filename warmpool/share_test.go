@@ -142,3 +142,24 @@ func TestSlotsThatAreNotUsedGoBack(t *testing.T) {
 		}
 	}
 }
+
+func TestSlotsStayWhileNobodyElseLives(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		slots := openSlots(t)
+		w := newWorld(t, Config{Slots: slots, Alone: func() bool { return alone }})
+		g := w.group("f", reserved(1))
+		waited := 0
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+			began := time.Now()
+			if err := g.Invoke(t.Context(), sleep(t, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if time.Since(began) >= askAfterOff {
+				waited++
+			}
+		}
+		if hasYielded := waited > 1; hasYielded == alone { // one may be the machine's
+			t.Errorf("alone: %v, and %d calls waited", alone, waited)
+		}
+	}
+}
