@@ -201,7 +201,7 @@ func TestAPIServesTheServerlessFramework(t *testing.T) {
 	a := newAPI(t, "", "invoke /hello shop-dev-hello")
 	s := a.shell()
 	if out, err := s.try("npm", append(npmInstall, osls)...); err != nil {
-		t.Skipf("%s cannot be installed here: %s", osls, tail(out, 5))
+		t.Fatalf("npm cannot install %s: is a registry reachable?\n%s", osls, tail(out, 5))
 	}
 	s.write("serverless.yml", []byte(`service: shop
 provider: { name: aws, runtime: nodejs20.x, region: us-east-1, deploymentBucket: bucket }
