@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -55,12 +54,11 @@ func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
 
 	a.configure(functions("\tdisabled\n"), "")
 	a.reload()
-	time.Sleep(300 * time.Millisecond) // a long poll that ended may have begun before
-	send(2)
-	time.Sleep(time.Second)
-	if strings.Contains(a.logs("f"), `\"n\":2}`) {
+	m.isOurs(t, url, `{"kind":"order","n":0}`)
+	if strings.Contains(a.logs("f"), `\"n\":0}`) {
 		t.Error("a disabled event source is polled")
 	}
+	send(2)
 	a.configure(functions("\tbatch_size 5\n"), "")
 	a.reload()
 	a.wantLog("f", `\"n\":2}`)
@@ -107,13 +105,10 @@ func TestANodeThatDrainsPollsNoMore(t *testing.T) {
 		groups, err := c.XInfoGroups(t.Context(), "orders").Result()
 		return err == nil && len(groups) == 1 && groups[0].Consumers == 0
 	})
-	addRecords(t, c, "orders", "meanwhile")
-	time.Sleep(500 * time.Millisecond)
-	l.mu.Lock()
-	if l.ran["meanwhile"] != 0 {
-		t.Error("a node that drains polls")
+	addRecords(t, c, "orders", "meanwhile") // by a name that a reader would have left
+	if groups, err := c.XInfoGroups(t.Context(), "orders").Result(); err != nil || groups[0].Consumers != 0 || groups[0].Lag != 1 {
+		t.Errorf("a node that drains polls: %+v, %v", groups, err)
 	}
-	l.mu.Unlock()
 	s.admin("DELETE", "/hearth/drain").want(t, 200, "")
 	l.wait(map[string]bool{"meanwhile": true})
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -89,12 +88,11 @@ func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 	// Paused, it polls no more; enabled again it goes on where it was.
 	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(false)})
 	a.check(err)
-	time.Sleep(500 * time.Millisecond)
-	send(`{"kind":"order","n":2}`)
-	time.Sleep(time.Second)
-	if strings.Contains(a.logs("f"), `\"n\":2}`) {
+	m.isOurs(t, url, `{"kind":"order","n":0}`)
+	if strings.Contains(a.logs("f"), `\"n\":0}`) {
 		t.Error("a paused mapping polls")
 	}
+	send(`{"kind":"order","n":2}`)
 	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(true)})
 	a.check(err)
 	a.wantLog("f", `\"n\":2}`)

@@ -94,6 +94,24 @@ func (m *moto) next(t *testing.T, address string) sqstypes.Message {
 	return got.Messages[0]
 }
 
+// isOurs fails unless all of what is put into a queue comes to us: nobody else polls it. A
+// poll that was ended a moment ago may have one more message, which comes back.
+func (m *moto) isOurs(t *testing.T, address string, body string) {
+	t.Helper()
+	const enough = 5 // that somebody who polls would have one
+	for range enough {
+		if _, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &address, MessageBody: &body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range enough {
+		got := m.next(t, address)
+		if _, err := m.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &address, ReceiptHandle: got.ReceiptHandle}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // objects waits until there are n objects whose names begin so, and returns them.
 func (m *moto) objects(t *testing.T, bucket, prefix string, n int) (bodies []string) {
 	t.Helper()
