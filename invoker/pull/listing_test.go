@@ -136,17 +136,7 @@ func (b *bank) lister(t *testing.T, s *shelf, change func(m *registry.Mapping)) 
 	if b.Clients == nil {
 		b.Clients = s
 	}
-	m := registry.Mapping{UUID: "00000000-0000-0000-0000-000000000000", FunctionName: "f", Qualifier: "$LATEST", EventSourceArn: "arn:aws:s3:::photos/in/"}
-	if change != nil {
-		change(&m)
-	}
-	if err := Check(&m); err != nil {
-		t.Fatal(err)
-	}
-	batcher, err := newBatcher(b.Engine, m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	batcher := b.batcher(t, "arn:aws:s3:::photos/in/", change)
 	l, err := newListing(batcher)
 	if err != nil {
 		t.Fatal(err)

@@ -216,9 +216,10 @@ func (b *bank) flow(t *testing.T, r *river, change func(m *registry.Mapping)) (s
 	return stop
 }
 
-func (b *bank) read(t *testing.T, r *river, change func(m *registry.Mapping)) (s *stream, stop func()) {
+// batcher is that of a mapping as Check leaves it.
+func (b *bank) batcher(t *testing.T, source string, change func(m *registry.Mapping)) *batcher {
 	t.Helper()
-	m := registry.Mapping{UUID: "00000000-0000-0000-0000-000000000000", FunctionName: "f", Qualifier: "$LATEST", EventSourceArn: "arn:aws:kinesis:us-east-1:000000000000:stream/s"}
+	m := registry.Mapping{UUID: "00000000-0000-0000-0000-000000000000", FunctionName: "f", Qualifier: "$LATEST", EventSourceArn: source}
 	if change != nil {
 		change(&m)
 	}
@@ -229,6 +230,12 @@ func (b *bank) read(t *testing.T, r *river, change func(m *registry.Mapping)) (s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return batcher
+}
+
+func (b *bank) read(t *testing.T, r *river, change func(m *registry.Mapping)) (s *stream, stop func()) {
+	t.Helper()
+	batcher := b.batcher(t, "arn:aws:kinesis:us-east-1:000000000000:stream/s", change)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	s = &stream{batcher: batcher, source: r}
