@@ -91,15 +91,33 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
 		return caddyhttp.Error(status, err)
 	}
+	body := []byte(`{"message":"` + message + `"}`)
 	header := w.Header()
+	if i.route.FunctionURL {
+		status, body = urlAnswer(status, body, header)
+	}
 	header.Set("Content-Type", "application/json")
 	header["X-Amzn-Requestid"] = []string{call.RequestID}
 	if status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"message":"` + message + `"}`))
+	_, _ = w.Write(body)
 	return nil
+}
+
+// urlAnswer is what a function URL answers where it differs from API Gateway: recorded
+// from AWS, a function that fails is plain words under the type of JSON, one that is
+// too slow among them.
+func urlAnswer(status int, body []byte, header http.Header) (int, []byte) {
+	switch status {
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return http.StatusBadGateway, []byte("Internal Server Error")
+	case http.StatusForbidden:
+		header.Set("X-Amzn-Errortype", "AccessDeniedException")
+		return status, []byte(`{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}`)
+	}
+	return status, body
 }
 
 // logFailure tells the developer, and whoever runs the server, what happened.

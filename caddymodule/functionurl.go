@@ -104,8 +104,9 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u := &functionURL{of: of, responder: responder{
 		log:   f.log.With(zap.String("function", of.FunctionName)),
 		runs:  &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
-		route: &apigateway.Route{Payload: apigateway.V2, APIID: of.ID, AccountID: "anonymous"},
+		route: &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}
+	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
 	if of.AuthType == "AWS_IAM" {
 		u.route.AccountID = f.app.Account
 		u.begin = f.authorize

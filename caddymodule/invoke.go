@@ -71,6 +71,9 @@ type responder struct {
 	log   *zap.Logger
 	runs  runner
 	route *apigateway.Route
+	// asIs says that a response which is not streamed goes out as the JSON that it is,
+	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
+	asIs bool
 	// begin, if set, checks who a request is from. What it returns gets the body
 	// once it is read.
 	begin func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
@@ -172,6 +175,10 @@ func (i *responder) decode(call *environment.Call, h http.Header) (status int, b
 			status, err = i.route.DecodePrelude(prelude, h)
 			return status, rest, err
 		}
+	}
+	if i.asIs {
+		h["Content-Type"] = []string{"application/json"}
+		return http.StatusOK, call.Payload, nil
 	}
 	return i.route.DecodeResponse(call.Payload, h)
 }

@@ -52,7 +52,7 @@ func TestAPIPublicFunctionURLIsServedUntilItIsDeleted(t *testing.T) {
 		t.Errorf("the addresses are %s and %s", latest, live)
 	}
 	got := a.do(a.urlRequest("POST", latest, "/a/b?c=d", "text"))
-	got.want(t, 201, "POST /a/b c=d anonymous  "+u.Hostname()+" text $LATEST")
+	got.want(t, 201, "POST /a/b c=d anonymous  "+u.Host+" text $LATEST")
 	if got.header.Get("X-Own") != "own" || got.header.Get("Set-Cookie") != "a=b" {
 		t.Errorf("headers %v", got.header)
 	}
@@ -180,4 +180,93 @@ func TestAPIFunctionURLStreamsWhenAskedTo(t *testing.T) {
 		_, err = a.DeleteFunctionUrlConfig(context.Background(), &lambda.DeleteFunctionUrlConfigInput{FunctionName: &name})
 		a.check(err)
 	}
+}
+
+func TestFunctionURLAnswersAnyJSONAndTellsPathsAsAWSDoes(t *testing.T) {
+	a := newAPI(t, "", "")
+	a.create("json", nodeZip(t, `return { statusCode: 202, body: { path: event.requestContext.http.path, raw: event.rawPath, domain: event.requestContext.domainName, cookie: event.headers.cookie } };`))
+	a.create("plain", zipOf(t, map[string]string{"f.py": "def h(event, context):\n    return {'hello': [1, 2.5, event['rawPath']]}\n"}), func(in *lambda.CreateFunctionInput) {
+		in.Runtime, in.Handler = types.RuntimePython312, aws.String("f.h")
+	})
+	a.create("fails", nodeZip(t, `if (event.rawPath === '/exit') process.exit(1); if (event.rawPath === '/sleep') await new Promise(r => setTimeout(r, 60000)); throw new Error('secret');`),
+		func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
+	urls := map[string]string{}
+	for _, name := range []string{"json", "plain", "fails"} {
+		urls[name] = a.createURL(lambda.CreateFunctionUrlConfigInput{FunctionName: &name, AuthType: types.FunctionUrlAuthTypeNone})
+	}
+	u, err := url.Parse(urls["json"])
+	a.check(err)
+	r := a.urlRequest("GET", urls["json"], "/a%20b%2Fc", "")
+	r.Header.Set("Cookie", "k=v; l=w")
+	got := a.do(r)
+	if want := `{"path":"/a b/c","raw":"/a%20b%2Fc","domain":"` + u.Host + `","cookie":"k=v; l=w"}`; got.status != 202 || got.body != want || got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v %s, want 202 %s", got.status, got.header, got.body, want)
+	}
+	if got := a.do(a.urlRequest("GET", urls["plain"], "/x", "")); got.status != 200 || got.body != `{"hello":[1,2.5,"/x"]}` {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/throw", "/exit", "/sleep"} {
+		if got := a.do(a.urlRequest("GET", urls["fails"], path, "")); got.status != 502 || got.body != "Internal Server Error" {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	_, err = a.UpdateFunctionUrlConfig(context.Background(), &lambda.UpdateFunctionUrlConfigInput{FunctionName: aws.String("json"), InvokeMode: types.InvokeModeResponseStream})
+	a.check(err)
+	if got := a.do(a.urlRequest("GET", urls["json"], "/", "")); got.status != 200 || !strings.HasPrefix(got.body, `{"statusCode":202,"body":{"path":"/"`) {
+		t.Errorf("streaming URL, no stream: %d %s", got.status, got.body)
+	}
+}
+
+// The bytes are what a client may send: bodies of any kind, and header values and
+// queries that are no UTF-8.
+func TestAnyBytesReachAFunctionByEveryWayOverHTTP(t *testing.T) {
+	const echo = `import base64, json
+def h(event, context):
+    if 'requestContext' not in event:
+        return event
+    body = event['body']
+    if event['isBase64Encoded']:
+        body = base64.b64decode(body).hex()
+    headers = {k.lower(): v for k, v in event['headers'].items()}
+    return {'statusCode': 200, 'body': json.dumps([body, event['isBase64Encoded'], headers['x-odd'], (event['queryStringParameters'] or {}).get('q')])}
+`
+	a := newAPI(t, "", "@v1 path /v1/*\n@v2 path /v2/*\ninvoke @v1 f {\n\tpayload 1.0\n}\ninvoke @v2 f\ninvoke n\n")
+	a.create("f", zipOf(t, map[string]string{"f.py": echo}), func(in *lambda.CreateFunctionInput) {
+		in.Runtime, in.Handler = types.RuntimePython312, aws.String("f.h")
+	})
+	a.create("n", nodeZip(t, `const h = Object.fromEntries(Object.entries(event.headers).map(([k, v]) => [k.toLowerCase(), v]));
+		const body = event.isBase64Encoded ? Buffer.from(event.body, 'base64').toString('hex') : event.body;
+		return { statusCode: 200, body: JSON.stringify([body, event.isBase64Encoded, h['x-odd'], event.queryStringParameters?.q]) };`))
+	address := a.createURL(lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeNone})
+	odd := string([]byte{'c', 'a', 'f', 0xE9, 0xFF, 0x80, 0})
+	for _, way := range []string{"/v1/x", "/v2/x", "/node", address} {
+		for _, contentType := range []string{"application/json", "text/plain", "image/png", ""} {
+			r := a.urlRequest("POST", address, "/?q=%ff%00", odd)
+			if way != address {
+				r = a.request("POST", way+"?q=%ff%00", strings.NewReader(odd))
+			}
+			r.Header.Del("Content-Type")
+			if contentType != "" {
+				r.Header.Set("Content-Type", contentType)
+			}
+			r.Header["X-Odd"] = []string{"a\xe9b\xff"}
+			r.Header["X-Amzn-Trace-Id"] = []string{"Root=1-\xe9"}
+			got := a.do(r)
+			if got.status != 200 || !strings.Contains(strings.ReplaceAll(got.body, " ", ""), `["636166e9ff8000",true,`) {
+				t.Errorf("%s of type %q: %d %s", way, contentType, got.status, got.body)
+			}
+		}
+	}
+	for _, kind := range []types.InvocationType{types.InvocationTypeRequestResponse, types.InvocationTypeEvent} {
+		for payload, words := range map[string]string{
+			"{\"a\":\"caf\xe9\"}": "Invalid UTF-8 middle byte 0x22 at byte 11",
+			"\"\xff\"":            "Invalid UTF-8 start byte 0xff at byte 2",
+			"{":                   "",
+		} {
+			_, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("f"), InvocationType: kind, Payload: []byte(payload)})
+			refused(t, err, 400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: "+words)
+		}
+	}
+	_, err := a.InvokeWithResponseStream(context.Background(), &lambda.InvokeWithResponseStreamInput{FunctionName: aws.String("f"), Payload: []byte("\"\xe9\"")})
+	refused(t, err, 400, "InvalidRequestContentException", "Could not parse request body into json: ")
 }

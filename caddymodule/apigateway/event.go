@@ -30,7 +30,26 @@ func rawPath(r *http.Request) string {
 	return "/"
 }
 
-// contextHead is how the request context of both formats begins.
+// paths are rawPath and requestContext.http.path of an event of format 2.0.
+//
+// Recorded from AWS in 2026: a function URL gives the first as the client wrote it,
+// the second decoded; an HTTP API decodes both.
+// https://github.com/hotsock/voker/tree/main/vokerhttp/testdata
+// https://github.com/fastify/aws-lambda-fastify/issues/169 and
+// https://github.com/honojs/hono/issues/2156 say the same of HTTP APIs. The event is
+// not copied where those lose data: an HTTP API decodes "%252F" twice, ends a path at
+// a "%3F" and refuses "%25".
+func (rt *Route) paths(escaped string) (raw, decoded string) {
+	decoded = unescape(escaped, false)
+	if rt.FunctionURL {
+		return escaped, decoded
+	}
+	return decoded, decoded
+}
+
+// contextHead is how the request context of both formats begins. The domain name
+// that follows it has the port that the client named: AWS has none but the usual
+// ones, and functions build redirects from it.
 func (rt *Route) contextHead() []byte {
 	dst := appendQuoted(nil, `,"requestContext":{"accountId":`, rt.AccountID)
 	dst = appendQuoted(dst, `,"apiId":`, rt.APIID)
@@ -53,11 +72,12 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	dst = slices.Grow(dst, eventRoom+len(body))
 	path := rawPath(r)
 	domain, port := splitHost(r.Host)
-	headers := requestHeaders{header: r.Header, host: r.Host, bodySize: len(body)}
+	headers := requestHeaders{header: r.Header, host: r.Host, bodySize: len(body), cookies: rt.FunctionURL}
 	headers.forward(r, c, port)
+	raw, decoded := rt.paths(path)
 
 	dst = append(dst, rt.fixed.head...)
-	dst = appendQuoted(dst, `,"rawPath":`, path)
+	dst = appendQuoted(dst, `,"rawPath":`, raw)
 	dst = appendQuoted(dst, `,"rawQueryString":`, r.URL.RawQuery)
 	dst = headers.appendCookies(dst)
 	dst = headers.appendObject(append(dst, `,"headers":`...), joined)
@@ -67,13 +87,13 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	}
 
 	dst = append(dst, rt.fixed.context...)
-	dst = appendString(dst, domain)
+	dst = appendString(dst, r.Host)
 	if c.IAM != nil {
 		dst = rt.appendIdentity(dst, c.IAM)
 	}
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"http":{"method":`, r.Method)
-	dst = appendQuoted(dst, `,"path":`, path)
+	dst = appendQuoted(dst, `,"path":`, decoded)
 	dst = appendQuoted(dst, `,"protocol":`, r.Proto)
 	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)
 	dst = appendQuoted(dst, `,"userAgent":`, r.UserAgent())
@@ -149,7 +169,7 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	dst = append(dst, rt.fixed.variables...)
 
 	dst = append(dst, rt.fixed.context...)
-	dst = appendString(dst, domain)
+	dst = appendString(dst, r.Host)
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"extendedRequestId":`, c.RequestID)
 	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)

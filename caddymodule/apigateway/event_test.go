@@ -38,6 +38,10 @@ func TestEventsAreShapedAsInAWS(t *testing.T) {
 			request: "GET /pets/a%20b%2Fc HTTP/1.1\nHost: pets.example.com:8443\n\n",
 			context: apigateway.Context{PathParameters: []apigateway.Parameter{{Name: "host", Value: "pets"}, {Name: "none", Value: ""}}},
 		},
+		"v2-url": {
+			route:   apigateway.Route{FunctionURL: true, AccountID: "anonymous", APIID: "id"},
+			request: "GET /capture/space%20value/%2Fa%25b?x=a%2Bb HTTP/1.1\nHost: id.fn.example.com:8443\nCookie: session=abc123; theme=dark\n\n", tls: true,
+		},
 		"v2-json":    {request: "POST /pets HTTP/1.1\nHost: h\nContent-Type: application/json; charset=utf-8\nContent-Length: 15\n\n" + `{"name":"Zoë"}`},
 		"v2-binary":  {request: "PUT /cat.png HTTP/1.1\nHost: h\nContent-Type: image/png\nContent-Length: 4\n\n" + "\x89PNG"},
 		"v2-untyped": {request: "POST / HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}"},

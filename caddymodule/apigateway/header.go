@@ -36,6 +36,7 @@ type requestHeaders struct {
 	host     string
 	bodySize int
 	v1       bool
+	cookies  bool // are told among the headers too, as function URLs do
 
 	sourceIP, port, scheme string // X-Forwarded-For, -Port, -Proto
 }
@@ -72,7 +73,7 @@ func (h *requestHeaders) skips(name string) bool {
 	case "Content-Length", "Host", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto":
 		return true // appendObject has them
 	case "Cookie":
-		if !h.v1 {
+		if !h.v1 && !h.cookies {
 			return true // appendCookies has them
 		}
 	}

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,7 +33,9 @@ type fields struct {
 // only are not taken over; the server sets them.
 //
 // With format 2.0, JSON that is not an object with a statusCode is the body of a
-// 200 of type application/json, a string without its quotes.
+// 200 of type application/json, a string without its quotes. Recorded from function
+// URLs: they write such JSON anew, without space, and take a body that is an object,
+// a list or a number for JSON.
 //
 // Every error wraps ErrMalformedResponse; h may then have been changed in part.
 //
@@ -62,6 +65,9 @@ func (rt *Route) DecodeResponse(payload []byte, h http.Header) (status int, body
 		if whole.kind() == '"' {
 			return http.StatusOK, whole.takeString(), nil
 		}
+		if rt.FunctionURL {
+			return http.StatusOK, whole.takeCompact(), nil
+		}
 		return http.StatusOK, whole.text, nil
 	}
 	if status, err = f.status(); err != nil {
@@ -70,7 +76,7 @@ func (rt *Route) DecodeResponse(payload []byte, h http.Header) (status int, body
 	if err = f.setHeaders(h); err != nil {
 		return 0, nil, err
 	}
-	if body, err = f.takeBody(); err != nil {
+	if body, err = f.takeBody(rt.FunctionURL); err != nil {
 		return 0, nil, err
 	}
 	if status == http.StatusNoContent || status == http.StatusNotModified {
@@ -170,8 +176,9 @@ func (f *fields) status() (int, error) {
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// takeBody decodes the body, in place where it can.
-func (f *fields) takeBody() ([]byte, error) {
+// takeBody decodes the body, in place where it can. With anyJSON a body may be
+// another value than a string.
+func (f *fields) takeBody(anyJSON bool) ([]byte, error) {
 	isBase64 := false
 	switch f.isBase64Encoded.kind() {
 	case 't':
@@ -185,6 +192,9 @@ func (f *fields) takeBody() ([]byte, error) {
 		return nil, nil
 	case '"':
 	default:
+		if anyJSON {
+			return f.body.takeCompact(), nil
+		}
 		return nil, malformed("body is %s, want a string: use JSON.stringify or the like", excerpt(f.body.text))
 	}
 	body := f.body.takeString()
@@ -200,6 +210,16 @@ func (f *fields) takeBody() ([]byte, error) {
 		return nil, malformed("isBase64Encoded is true, but body is no base64: %w", err)
 	}
 	return decoded, nil
+}
+
+// takeCompact is the text without the space between its parts, and overwrites the
+// scanned text.
+func (v value) takeCompact() []byte {
+	b := bytes.NewBuffer(v.text[:0])
+	if err := json.Compact(b, v.text); err != nil {
+		panic(err) // it has been scanned
+	}
+	return b.Bytes()
 }
 
 // takeString is str, but overwrites the scanned text instead of copying it.

@@ -112,6 +112,34 @@ func TestResponsesAreUnderstoodAsInAWS(t *testing.T) {
 	}
 }
 
+func TestResponsesOfFunctionURLsMayBeAnyJSON(t *testing.T) {
+	for response, test := range map[string]struct {
+		status int
+		body   string
+	}{
+		// Recorded: 17 and 16 bytes of what Python writes with spaces.
+		`{"hello": "world"}`:              {200, `{"hello":"world"}`},
+		`["hello", 3, true]`:              {200, `["hello",3,true]`},
+		` "hello" `:                       {200, `hello`},
+		`3.10`:                            {200, `3.10`},
+		`null`:                            {200, `null`},
+		"{\n \"a b\" : [ 1 , \" x \" ] }": {200, `{"a b":[1," x "]}`},
+		`{"statusCode": 201, "body": {"a": [1, 2]}}`:                     {201, `{"a":[1,2]}`},
+		`{"statusCode": 200, "body": [1, {"b": null}]}`:                  {200, `[1,{"b":null}]`},
+		`{"statusCode": 200, "body": 12.5}`:                              {200, `12.5`},
+		`{"statusCode": 200, "body": false}`:                             {200, `false`},
+		`{"statusCode": 200, "body": null}`:                              {200, ``},
+		`{"statusCode": 200, "body": {"a": 1}, "isBase64Encoded": true}`: {200, `{"a":1}`},
+		`{"statusCode": 200, "body": "{ \"kept\": 1 }"}`:                 {200, `{ "kept": 1 }`},
+	} {
+		h := http.Header{}
+		status, body, err := prepared(t, apigateway.Route{FunctionURL: true}).DecodeResponse([]byte(response), h)
+		if err != nil || status != test.status || string(body) != test.body || !reflect.DeepEqual(h, jsonType) {
+			t.Errorf("%s: %d %v %q %v, want %d %q", response, status, h, body, err, test.status, test.body)
+		}
+	}
+}
+
 func TestResponseKeepsHeadersThatAreThereAlready(t *testing.T) {
 	h := http.Header{"X-Amzn-Requestid": {"id"}, "Vary": {"Origin"}, "Content-Type": {"text/css"}, "Set-Cookie": {"lb=1"}}
 	_, _, err := prepared(t, apigateway.Route{}).DecodeResponse([]byte(`{"statusCode":200,"headers":{"vary":"Accept"},"cookies":["a=1"]}`), h)

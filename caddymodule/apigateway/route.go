@@ -34,6 +34,10 @@ type Route struct {
 	// Stage is the stage's name. Default: "$default", with format 1.0 "prod".
 	Stage string
 
+	// FunctionURL says that the requests are those of a function URL, not of an HTTP
+	// API. Only format 2.0 knows it.
+	FunctionURL bool
+
 	// StageVariables are given with each event. Default: none.
 	StageVariables map[string]string
 
@@ -97,6 +101,9 @@ func (rt *Route) Prepare() error {
 	setDefault(&rt.APIID, "hearth")
 	switch rt.v1 = rt.Payload == V1; {
 	case rt.v1:
+		if rt.FunctionURL {
+			return fmt.Errorf("payload %q: function URLs have 2.0", string(rt.Payload))
+		}
 		setDefault(&rt.Key, "ANY /{proxy+}")
 		setDefault(&rt.Stage, "prod")
 	case rt.Payload == V2:

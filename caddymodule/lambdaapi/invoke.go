@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -94,7 +95,7 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	if len(r.body) == 0 {
 		r.body = []byte("{}")
 	}
-	if !json.Valid(r.body) {
+	if !utf8.Valid(r.body) || !json.Valid(r.body) {
 		return f, exception("InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: "+syntaxOf(r.body))
 	}
 	clientContext, err := decodeClientContext(in.ClientContext)
@@ -115,13 +116,36 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	return f, nil
 }
 
+// syntaxOf says what is wrong with a payload, of bytes that are no UTF-8 in the words
+// of AWS's parser.
 func syntaxOf(body []byte) string {
+	if at := invalidUTF8(body); at >= 0 {
+		if part := body[at]; part < 0xC2 || part > 0xF4 {
+			return fmt.Sprintf("Invalid UTF-8 start byte 0x%x at byte %d", part, at+1)
+		}
+		if at+1 == len(body) {
+			return fmt.Sprintf("Invalid UTF-8: it ends within a character at byte %d", at+1)
+		}
+		return fmt.Sprintf("Invalid UTF-8 middle byte 0x%x at byte %d", body[at+1], at+2)
+	}
 	err := json.Unmarshal(body, new(any))
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("%s at byte %d", syntax.Error(), syntax.Offset)
 	}
 	return "no JSON value"
+}
+
+// invalidUTF8 is where the first character begins that is no UTF-8, -1 if there is none.
+func invalidUTF8(text []byte) int {
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
 }
 
 func decodeClientContext(text string) (string, error) {
@@ -132,7 +156,7 @@ func decodeClientContext(text string) (string, error) {
 		return "", exception("InvalidRequestContentException", fmt.Sprintf("Client context must be at most %d bytes in Base64.", maxClientContext))
 	}
 	decoded, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || json.Unmarshal(decoded, new(map[string]any)) != nil {
+	if err != nil || !utf8.Valid(decoded) || json.Unmarshal(decoded, new(map[string]any)) != nil {
 		return "", exception("InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.")
 	}
 	return string(decoded), nil

@@ -154,7 +154,11 @@ const metaFixed = 8 + 5*2
 //
 // It fails when the strings are over the limit given at Invoke.
 func BeginInvoke(dst []byte, in *Invoke) ([]byte, error) {
-	meta := metaFixed + len(in.RequestID) + len(in.TraceID) + len(in.InvokedFunctionARN) +
+	trace := in.TraceID
+	if !isPlain(trace) {
+		trace = "" // a client may send any bytes, and runtimes read text
+	}
+	meta := metaFixed + len(in.RequestID) + len(trace) + len(in.InvokedFunctionARN) +
 		len(in.ClientContext) + len(in.Identity)
 	if meta > math.MaxUint16 {
 		return dst, fmt.Errorf("client context, identity and trace header are %d bytes long together, %d at most", meta, math.MaxUint16)
@@ -162,15 +166,25 @@ func BeginInvoke(dst []byte, in *Invoke) ([]byte, error) {
 	dst = AppendHead(dst, Head{Kind: KindInvoke, MetaLen: uint16(meta)})
 	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(in.DeadlineMillis))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.RequestID)))
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.TraceID)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(trace)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.InvokedFunctionARN)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.ClientContext)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(in.Identity)))
 	dst = append(dst, in.RequestID...)
-	dst = append(dst, in.TraceID...)
+	dst = append(dst, trace...)
 	dst = append(dst, in.InvokedFunctionARN...)
 	dst = append(dst, in.ClientContext...)
 	return append(dst, in.Identity...), nil
+}
+
+// isPlain reports whether text is printable ASCII.
+func isPlain(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // FinishInvoke writes what is known last into a frame that BeginInvoke began:
