@@ -31,7 +31,7 @@ type Function struct {
 	Layers []string `json:"layers,omitempty"`
 	// Memory in MB, 128 to 32768. Default: 128.
 	Memory int `json:"memory,omitempty"`
-	// How long an invocation may take, 1s to 15m. Default: 3s.
+	// How long an invocation may take, 1s to 90m. Default: 3s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 	// Environment variables of the function. 4 KB in all.
 	Env map[string]string `json:"env,omitempty"`

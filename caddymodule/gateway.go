@@ -28,7 +28,7 @@ type gateway struct {
 // Limits of calls to a gateway.
 const (
 	gatewayConnections = 256
-	gatewayTimeout     = 16 * time.Minute // the longest function takes 15
+	gatewayTimeout     = 91 * time.Minute // the longest function takes 90
 )
 
 func (s *Service) gateway() (*gateway, error) {

@@ -30,7 +30,7 @@ type node struct {
 }
 
 // drainTimeout is how long invocations in flight may go on when the last
-// configuration that has the node is gone. Lambda's longest takes 15 minutes;
+// configuration that has the node is gone. The longest takes 90 minutes;
 // Caddy has waited for its grace period already.
 const drainTimeout = 10 * time.Second
 

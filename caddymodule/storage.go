@@ -163,8 +163,8 @@ func (s *storage) codePath(c registry.Code) string {
 
 // collectInterval is how often code that nothing refers to is looked for. What is
 // found unused twice goes, so that no environment runs it any more: the longest
-// invocation takes 15 minutes.
-const collectInterval = time.Hour
+// invocation takes 90 minutes.
+const collectInterval = 2 * time.Hour
 
 // collect gives up code that is not referred to any more, until Destruct.
 func (s *storage) collect(log *zap.Logger) {

@@ -56,8 +56,8 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 		{create(func(in *lambda.CreateFunctionInput) {
 			in.Environment = &types.Environment{Variables: map[string]string{"AA": strings.Repeat("x", 4096)}}
 		}), 400, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit."},
-		{create(func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(901) }), 400, "ValidationException",
-			"1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"},
+		{create(func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(5401) }), 400, "ValidationException",
+			"1 validation error detected: Value '5401' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 5400"},
 		{create(func(in *lambda.CreateFunctionInput) { in.Role = aws.String("nobody") }), 400, "ValidationException", "1 validation error detected: Value 'nobody' at 'role' failed to satisfy constraint: "},
 		{create(func(in *lambda.CreateFunctionInput) { in.Runtime = "cobol" }), 400, "ValidationException", "1 validation error detected: Value 'cobol' at 'runtime' failed to satisfy constraint: "},
 		{create(func(in *lambda.CreateFunctionInput) { in.Runtime = types.RuntimeRuby34 }), 400, "InvalidParameterValueException", "function \"new\": runtime \"ruby3.4\""},

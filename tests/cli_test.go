@@ -70,7 +70,7 @@ func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
 	a.wantHearth(3, []string{"asked to fail"}, "invoke", "hello", `{"fail":true}`)
 	a.wantHearth(4, []string{"missing"}, "invoke", "missing", "{}")
 	a.wantHearth(2, []string{"payload"}, "invoke", "hello", "{")
-	a.wantHearth(1, []string{"less than or equal to 900"}, "deploy", dir, "--timeout", "901")
+	a.wantHearth(1, []string{"less than or equal to 5400"}, "deploy", dir, "--timeout", "5401")
 	a.wantHearth(2, []string{"usage"}, "deploy")
 	a.wantHearth(0, []string{"hello"}, "delete", "hello")
 	a.wantHearth(4, []string{"hello"}, "delete", "hello")

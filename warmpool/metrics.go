@@ -50,7 +50,7 @@ func newMetrics(p *Pool) *Metrics {
 		}, function),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hearth_duration_seconds", Help: "Time that the handler took.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900},
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 5400},
 		}, function),
 		initDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hearth_init_duration_seconds", Help: "Time that the init phase of an environment took.",

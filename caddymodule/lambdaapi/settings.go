@@ -3,11 +3,9 @@ package lambdaapi
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"runtime"
 	"strconv"
-	"time"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -34,8 +32,6 @@ type settings struct {
 	DurableConfig          map[string]any
 }
 
-const maxTimeout = int(function.MaxTimeout / time.Second)
-
 // refuse names the first setting that is not supported. What is empty asks for
 // nothing; tools send it.
 func (s *settings) refuse(name string) error {
@@ -53,10 +49,6 @@ func (s *settings) refuse(name string) error {
 		return no("CapacityProviderConfig", "functions run on this machine.")
 	case len(s.DurableConfig) > 0:
 		return no("DurableConfig", "there are no durable executions here.")
-	case s.Timeout != nil && *s.Timeout > maxTimeout:
-		// The model lets durable functions have more.
-		return exception("ValidationException", fmt.Sprintf("1 validation error detected: Value '%d' at 'timeout' failed to satisfy constraint: "+
-			"Member must have value less than or equal to %d", *s.Timeout, maxTimeout))
 	case s.SnapStart != nil && s.SnapStart.ApplyOn == "PublishedVersions":
 		return no("SnapStart.ApplyOn PublishedVersions", "environments are kept booted ahead instead, for every function.")
 	}

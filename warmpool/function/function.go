@@ -18,7 +18,7 @@ const (
 	MinMemoryMB               = 128
 	MaxMemoryMB               = 32768
 	DefaultTimeout            = 3 * time.Second
-	MaxTimeout                = 900 * time.Second
+	MaxTimeout                = 5400 * time.Second
 	DefaultEphemeralStorageMB = 512
 	MaxEphemeralStorageMB     = 10240
 	MaxDescription            = 256
