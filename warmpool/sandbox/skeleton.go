@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,6 +44,11 @@ func etc() []string {
 	}
 }
 
+// searched are the folders of functions and layers where libraries and programs are
+// looked for. They are there before a stem has its function: the C library remembers
+// for good that a folder of LD_LIBRARY_PATH is not there.
+func searched() []string { return []string{TaskRoot + "/lib", LayerRoot + "/lib", LayerRoot + "/bin"} }
+
 // changing are the copies that are kept up to date: a laptop changes its network
 // and a gateway runs for months. Running environments see the new ones too.
 func changing() []string { return []string{"resolv.conf", "hosts"} }
@@ -64,7 +70,7 @@ func newSkeleton(root string) (*skeleton, error) {
 }
 
 func (s *skeleton) build() error {
-	for _, dir := range []string{"", "usr", "dev", "proc", "tmp", "etc", TaskRoot, RuntimeDir, LayerRoot} {
+	for _, dir := range slices.Concat([]string{"", "usr", "dev", "proc", "tmp", "etc", TaskRoot, RuntimeDir, LayerRoot}, searched()) {
 		if err := mkdirAll(filepath.Join(s.root, dir)); err != nil {
 			return err
 		}
