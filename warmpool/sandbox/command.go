@@ -36,6 +36,9 @@ func (s *Sandbox) options(spec Spec) ([]string, error) {
 	for _, bind := range s.skeleton.binds {
 		o = append(o, "--ro-bind", bind, bind)
 	}
+	if s.bash.Source != "" {
+		o = append(o, "--ro-bind", s.bash.Source, s.bash.Target)
+	}
 	o = append(o, "--proc", "/proc")
 	for _, name := range devices() {
 		path := "/dev/" + name

@@ -46,6 +46,7 @@ type Sandbox struct {
 	tools      tools
 	starter    *starter
 	skeleton   *skeleton     // nil when off
+	bash       Mount         // over dash, which sh is otherwise; empty when there is no need
 	seccomp    *os.File      // nil when off
 	cgroups    *hierarchy    // nil when there are none for us
 	identities *identityPool // nil unless root
@@ -108,6 +109,9 @@ func (s *Sandbox) open(cfg Config) error {
 	}
 	var err error
 	if s.skeleton, err = newSkeleton(filepath.Join(s.dir, "root")); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	if err := s.findShell(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	program, err := seccompProgram()
