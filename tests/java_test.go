@@ -38,7 +38,7 @@ func (s *server) javaCode() (folder, jar, lib string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	run("javafunction", "javac", "--release", "11", "-cp", interfaces, "-d", folder, "example/Functions.java")
+	run("javafunction", "javac", "--release", "11", "-cp", interfaces, "-d", folder, "example/Functions.java", "example/Encodings.java")
 	jar = filepath.Join(s.dir, "functions.jar")
 	run(folder, "jar", "--create", "--file", jar, ".")
 	lib = filepath.Join(s.dir, "lib.zip") // as Gradle's buildZip packs it

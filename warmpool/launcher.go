@@ -52,6 +52,7 @@ type LauncherConfig struct {
 type Launcher struct {
 	LauncherConfig
 	log          *zap.Logger
+	language     string   // LANG of functions
 	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by path
 	extended     sync.Map // functions (*function.Function by name and version) found to have extensions, and so no stems
 
@@ -67,7 +68,7 @@ var (
 // NewLauncher writes the bootstraps to the data directory, from where every
 // environment has them mounted.
 func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
-	l := &Launcher{LauncherConfig: config, log: log, precompiled: make(map[string]struct{})}
+	l := &Launcher{LauncherConfig: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
 	if err := config.Interpreters.Validate(); err != nil {
 		return nil, err
 	}
@@ -433,7 +434,7 @@ func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sand
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 func (l *Launcher) variables(f *function.Function, initialization, stream string, at places) map[string]string {
 	env := map[string]string{
-		"LANG":            "en_US.UTF-8",
+		"LANG":            l.language,
 		"TZ":              ":UTC",
 		"PATH":            "/usr/local/bin:/usr/bin:/bin:" + at.layers + "/bin",
 		"LD_LIBRARY_PATH": at.task + ":" + at.task + "/lib:" + at.layers + "/lib",

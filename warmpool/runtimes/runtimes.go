@@ -190,7 +190,7 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 	case FamilyPython:
 		args = append([]string{in.Path}, python.Args(runtimeDir)...)
 	case FamilyJava:
-		args = append([]string{in.Path}, java.Args(runtimeDir, memoryMB, in.Version, stem)...)
+		args = slices.Concat([]string{in.Path}, country(variables), java.Args(runtimeDir, memoryMB, in.Version, stem))
 		if stem {
 			// See package java on the working directory.
 			args = append([]string{"/bin/sh", "-c", `cd / && exec "$@"`, "sh"}, args...)
