@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -141,7 +142,7 @@ func (a *App) readSharedCredentials(path string) ([]sigv4.Key, error) {
 func (a *App) copyCredentials() error {
 	path := a.credentials()
 	if own, err := os.ReadFile(path); err != nil || !bytes.Equal(own, a.sharedCredentials) {
-		if err := replaceFile(path, a.sharedCredentials); err != nil {
+		if err := disk.Replace(path, a.sharedCredentials, 0o600); err != nil {
 			return fmt.Errorf("credentials of the cluster: %w", err)
 		}
 	}
@@ -159,17 +160,6 @@ func (a *App) copyCredentials() error {
 		a.show(&keys[0])
 	}
 	return err
-}
-
-// replaceFile writes a file for its owner alone, whole or not at all.
-func replaceFile(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // fails when it has been renamed
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close(), os.Rename(file.Name(), path))
 }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all

@@ -31,6 +31,7 @@ var floors = [][]string{
 	{"warmpool/code"},
 	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
+	{"warmpool/disk"},
 }
 
 // reservation keeps something for the few packages that are about it.

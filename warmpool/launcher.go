@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -145,10 +146,7 @@ func (l *Launcher) archiveClasses(ctx context.Context, in runtimes.Interpreter) 
 	if exit := p.Exit(); exit.Code != 0 || exit.Signal != 0 {
 		return fmt.Errorf("make a class-data archive: %s", exit)
 	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), target)
+	return disk.Keep(file, 0o644, target)
 }
 
 // firstOf reports whether no function before was for this interpreter.
@@ -281,14 +279,15 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		spec.InitTimeout = max(provisionedInitTimeout, f.Timeout)
 	}
 	stream.InitStart(time.Now(), versionText(interpreter))
-	extensions, err := custom.Extensions(sourceOf(code, sandbox.LayerRoot))
+	places := []custom.Place{
+		{Outside: sourceOf(code, sandbox.TaskRoot), Inside: at.task}, {Outside: sourceOf(code, sandbox.LayerRoot), Inside: at.layers},
+	}
+	extensions, err := custom.Extensions(places)
 	if err != nil {
 		return nil, err
 	}
 	if interpreter.Family == runtimes.FamilyCustom {
-		bootstrap, err := custom.Bootstrap([]custom.Place{
-			{Outside: sourceOf(code, sandbox.TaskRoot), Inside: at.task}, {Outside: sourceOf(code, sandbox.LayerRoot), Inside: at.layers},
-		})
+		bootstrap, err := custom.Bootstrap(places)
 		if err != nil {
 			return nil, refuseEntrypoint(stream, err)
 		}

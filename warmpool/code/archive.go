@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/disk"
 )
 
 // Limits of code, as Lambda has them.
@@ -64,7 +66,8 @@ var ErrTooLarge = errors.New("code archive is too large")
 
 // A Store keeps archives by their digest, each unpacked once, whichever functions
 // share it. Several goroutines, and processes, may use one folder: everything in
-// it is whole under its final name or is not there.
+// it is whole under its final name or is not there, after a power cut too. A tree that
+// something else has damaged is found at its first use and made again.
 //
 //	DIR/archive/DIGEST        the archive, byte for byte
 //	DIR/tree/DIGEST/          what is in it
@@ -79,6 +82,8 @@ type Store struct {
 	flights map[string]*flight
 	files   map[string]fileState // archives outside the store, by path
 	merged  map[string]struct{}  // names below merged that this process has given out
+	whole   map[string]struct{}  // trees and merged trees that this process has made or checked
+	doubted map[string]struct{}  // trees of archives that were added again: they are read to their end
 
 	// collecting is held for writing between the look at an entry and its removal, and
 	// for reading while an archive is put in its place: one that is uploaded again in
@@ -95,7 +100,8 @@ type flight struct {
 // OpenStore opens the store in dir, or makes it, and removes what a predecessor
 // left unfinished more than a day ago.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
-	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{})}
+	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{}),
+		whole: make(map[string]struct{}), doubted: make(map[string]struct{})}
 	for _, sub := range []string{"archive", "tree", "merged", "new"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("code store: %w", err)
@@ -155,16 +161,14 @@ func (s *Store) add(_ context.Context, r io.Reader, limit int64) (Archive, error
 		return Archive{}, err
 	}
 	a := Archive{Digest(hex.EncodeToString(hash.Sum(nil))), n}
-	if err := errors.Join(file.Sync(), file.Chmod(0o600), file.Close()); err != nil {
-		return Archive{}, fmt.Errorf("code store: %w", err)
-	}
 	s.collecting.RLock()
-	err = os.Rename(file.Name(), s.path("archive", string(a.Digest)))
+	err = disk.Keep(file, 0o600, s.path("archive", string(a.Digest)))
 	s.collecting.RUnlock()
 	if err != nil {
 		return Archive{}, fmt.Errorf("code store: %w", err)
 	}
-	return a, syncDir(s.path("archive", ""))
+	s.doubt(s.Tree(a.Digest))
+	return a, nil
 }
 
 // Open returns the bytes of an archive, which may be another node's. The error is
@@ -195,10 +199,10 @@ func (s *Store) fetch(ctx context.Context, d Digest) error {
 	if got := Digest(hex.EncodeToString(hash.Sum(nil))); got != d {
 		return fmt.Errorf("shared code %.12s: its digest is %.12s", d, got)
 	}
-	if err := errors.Join(file.Sync(), file.Chmod(0o600), file.Close(), os.Rename(file.Name(), s.path("archive", string(d)))); err != nil {
+	if err := disk.Keep(file, 0o600, s.path("archive", string(d))); err != nil {
 		return fmt.Errorf("code store: %w", err)
 	}
-	return syncDir(s.path("archive", ""))
+	return nil
 }
 
 func (s *Store) open(d Digest) (*os.File, error) {
@@ -206,87 +210,6 @@ func (s *Store) open(d Digest) (*os.File, error) {
 		return nil, fmt.Errorf("code archive %.64q: %w", d, fs.ErrNotExist)
 	}
 	return os.Open(s.path("archive", string(d)))
-}
-
-// Tree is the folder that an archive is unpacked in, or would be. Unpack makes it.
-func (s *Store) Tree(d Digest) string { return s.path("tree", string(d)) }
-
-// Holds reports whether a path is that of a tree, which never changes.
-func (s *Store) Holds(path string) bool {
-	return filepath.Dir(path) == s.path("tree", "") && Digest(filepath.Base(path)).valid()
-}
-
-// Unpack returns the folder that holds what is in an archive, unpacked if it has
-// not been yet. Nobody may change what is in it.
-func (s *Store) Unpack(ctx context.Context, d Digest) (string, error) {
-	if !d.valid() {
-		return "", fmt.Errorf("code archive %.64q: %w", d, fs.ErrNotExist)
-	}
-	tree := s.Tree(d)
-	return tree, s.once(ctx, tree, func(into string) error {
-		file, err := s.Open(ctx, d)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		info, err := file.Stat()
-		if err != nil {
-			return err
-		}
-		return unpack(file, info.Size(), into)
-	})
-}
-
-// once makes the folder target by work, in a place of its own that is renamed when
-// it is whole. Callers at the same time wait for the one that works; its error is
-// theirs, and the next call tries again.
-func (s *Store) once(ctx context.Context, target string, work func(into string) error) error {
-	if _, err := os.Stat(target); err == nil {
-		return nil
-	}
-	s.mu.Lock()
-	f := s.flights[target]
-	if f != nil {
-		s.mu.Unlock()
-		select {
-		case <-f.done:
-			return f.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	f = &flight{done: make(chan struct{})}
-	s.flights[target] = f
-	s.mu.Unlock()
-
-	f.err = s.make(target, work)
-	s.mu.Lock()
-	delete(s.flights, target)
-	s.mu.Unlock()
-	close(f.done)
-	return f.err
-}
-
-func (s *Store) make(target string, work func(into string) error) error {
-	into, err := os.MkdirTemp(s.path("new", ""), "tree-")
-	if err != nil {
-		return fmt.Errorf("code store: %w", err)
-	}
-	defer os.RemoveAll(into) // is gone when it has been renamed
-	if err := os.Chmod(into, 0o755); err != nil {
-		return fmt.Errorf("code store: %w", err)
-	}
-	if err := work(into); err != nil {
-		return err
-	}
-	err = os.Rename(into, target)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // another process was quicker
-	}
-	if err != nil {
-		return fmt.Errorf("code store: %w", err)
-	}
-	return nil
 }
 
 // Collect removes what nobody refers to any more and is older than age, for an
@@ -345,9 +268,15 @@ func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err
 		return "", ignoreMissing(err)
 	}
 	gone = s.path("new", "gone-"+kind+"-"+name)
+	if err := os.RemoveAll(gone); err != nil { // of a predecessor
+		return "", err
+	}
 	if err := os.Rename(s.path(kind, name), gone); err != nil {
 		return "", ignoreMissing(err)
 	}
+	s.mu.Lock()
+	delete(s.whole, s.path(kind, name))
+	s.mu.Unlock()
 	return gone, nil
 }
 
@@ -371,12 +300,4 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -157,9 +157,9 @@ func TestWhatIsNoCodeIsRefusedByName(t *testing.T) {
 		"absolute":           {zipOf(t, file{"/etc/passwd", "x", 0}), "its path is absolute"},
 		"backslash":          {zipOf(t, file{`a\b`, "x", 0}), "folders are parted by /"},
 		"NUL":                {zipOf(t, file{"a\x00b", "x", 0}), "holds a NUL"},
-		"twice":              {zipOf(t, file{"a", "x", 0}, file{"./a", "y", 0}), "it is there twice"},
 		"file and folder":    {zipOf(t, file{"a", "x", 0}, file{"a/b", "y", 0}), "which is no folder"},
-		"setuid":             {zipOf(t, file{"a", "x", fs.ModeSetuid | 0o755}), "run as another user"},
+		"folder of a link":   {zipOf(t, file{"l", "a", fs.ModeSymlink | 0o777}, file{"l/b", "y", 0}), "which is no folder"},
+		"link as folder":     {zipOf(t, file{"l/", "", fs.ModeSymlink | 0o777}), "named as a folder and is none"},
 		"device":             {zipOf(t, file{"a", "x", fs.ModeDevice | 0o644}), "neither a file"},
 		"pipe":               {zipOf(t, file{"a", "x", fs.ModeNamedPipe | 0o644}), "neither a file"},
 		"encrypted":          {encrypted, "it is encrypted"},
@@ -176,43 +176,66 @@ func TestWhatIsNoCodeIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestLinksStayWithinTheTree(t *testing.T) {
-	for link, ok := range map[string]bool{
-		"a": true, "./a": true, "../a": true, "../../a": false, "/etc/passwd": false, "b/../../../x": false, "": false,
-	} {
+// Only environments follow links, where the paths are theirs.
+func TestLinksMayLeadAnywhere(t *testing.T) {
+	const link = fs.ModeSymlink | 0o777
+	s := openStore(t)
+	tree, err := s.Unpack(t.Context(), add(t, s, file{"node_modules", "/opt/nodejs/node_modules", link}, file{"a/up", "../../..", link},
+		file{"out", "a/up/etc/passwd", link}, file{"circle", "circle", link}, file{"a/b/in", "../c", link}).Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "a 755; a/b 755; a/b/in->../c 0; a/up->../../.. 0; circle->circle 0; node_modules->/opt/nodejs/node_modules 0; out->a/up/etc/passwd 0"
+	if got := look(t, tree); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for to, says := range map[string]string{"": "a path of 1 to", strings.Repeat("x/", 2048): "a path of 1 to", "a\x00b": "holds a NUL"} {
 		s := openStore(t)
-		a := add(t, s, file{"a", "x", 0}, file{"dir/link", link, fs.ModeSymlink | 0o777})
-		_, err := s.Unpack(t.Context(), a.Digest)
-		if ok != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {
-			t.Errorf("link to %q: %v", link, err)
+		_, err := s.Unpack(t.Context(), add(t, s, file{"a", "x", 0}, file{"dir/link", to, link}).Digest)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"dir/link"`) {
+			t.Errorf("link to %.20q: %v", to, err)
 		}
-		if trees := look(t, s.path("tree", "")); !ok && trees != "" {
-			t.Errorf("link to %q: left behind is %s", link, trees)
-		}
-		if unfinished := look(t, s.path("new", "")); unfinished != "" {
-			t.Errorf("link to %q: left behind is %s", link, unfinished)
+		if left := look(t, s.path("tree", "")) + look(t, s.path("new", "")); left != "" {
+			t.Errorf("link to %.20q: left behind is %s", to, left)
 		}
 	}
 }
 
-func TestLinksThatLeadOutByWayOfOthersAreRefused(t *testing.T) {
-	const link = fs.ModeSymlink | 0o777
-	for name, test := range map[string]struct {
-		files []file
-		ok    bool
+// Gradle writes licences of several jars under one name, and Maven folders with all
+// bits of a mode.
+func TestLastOfTwoEntriesWinsAndBitsAreMasked(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, e := range []struct {
+		name, text string
+		mode       uint32
 	}{
-		"out":       {[]file{{"a/b/c/up", "../../..", link}, {"out", "a/b/c/up/../../../etc/passwd", link}}, false},
-		"just out":  {[]file{{"a/up", "..", link}, {"out", "a/up/..", link}}, false},
-		"inside":    {[]file{{"a/b/up", "..", link}, {"b", "a/b/up/file", link}, {"a/file", "x", 0}}, true},
-		"a circle":  {[]file{{"a", "b", link}, {"b", "a", link}}, true},
-		"nowhere":   {[]file{{"a", "b/c", link}, {"d", "a/e", link}}, true},
-		"in a file": {[]file{{"a", "x", 0}, {"b", "a/c", link}}, true},
+		{"META-INF/", "", 0o177777}, {"META-INF/LICENSE", "one", 0o100644}, {"META-INF/LICENSE", "two", 0o104755}, {"./META-INF/", "", 0o040000},
+		{"was-link", "/etc/passwd", 0o120777}, {"was-link", "now a file", 0o100644}, {"was-file", "x", 0o100644}, {"was-file", "META-INF", 0o120777},
 	} {
-		s := openStore(t)
-		_, err := s.Unpack(t.Context(), add(t, s, test.files...).Digest)
-		if test.ok != (err == nil) || err != nil && !errors.Is(err, ErrInvalid) {
-			t.Errorf("%s: %v", name, err)
+		h := &zip.FileHeader{Name: e.name, Method: zip.Deflate, CreatorVersion: 3 << 8, ExternalAttrs: e.mode << 16}
+		entry, err := w.CreateHeader(h)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if _, err := io.WriteString(entry, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t)
+	a, err := s.Add(t.Context(), bytes.NewReader(b.Bytes()), MaxUpload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := s.Unpack(t.Context(), a.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := look(t, tree), "META-INF 755; META-INF/LICENSE=two 755; was-file->META-INF 0; was-link=now a file 644"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -429,7 +452,7 @@ func TestUnpackIsAbandonedByNobodysImpatience(t *testing.T) {
 	a := add(t, s, file{"a", "x", 0})
 	began, goOn := make(chan struct{}), make(chan struct{})
 	go func() {
-		_ = s.once(context.Background(), s.Tree(a.Digest), func(into string) error {
+		_ = s.once(context.Background(), s.Tree(a.Digest), nil, func(into string) error {
 			close(began)
 			<-goOn
 			return os.WriteFile(filepath.Join(into, "a"), []byte("x"), 0o644)
@@ -449,6 +472,7 @@ func TestUnpackIsAbandonedByNobodysImpatience(t *testing.T) {
 
 func FuzzArchive(f *testing.F) {
 	f.Add(zipOf(f, file{"a/b", "x", 0}, file{"l", "a/b", fs.ModeSymlink | 0o777}))
+	f.Add(zipOf(f, file{"a/", "", fs.ModeDir | 0o777}, file{"up", "../../..", fs.ModeSymlink | 0o777}, file{"a/b", "x", 0}, file{"a/b", "y", 0}))
 	f.Add([]byte("PK\x05\x06"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		outer := t.TempDir()
@@ -456,7 +480,17 @@ func FuzzArchive(f *testing.F) {
 		if err := os.MkdirAll(into, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		_ = unpack(bytes.NewReader(b), int64(len(b)), into)
+		if err := unpack(bytes.NewReader(b), int64(len(b)), into); err == nil {
+			all, err := inspect(bytes.NewReader(b), int64(len(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range all {
+				if err := e.compare(filepath.Join(into, e.name), true); err != nil {
+					t.Errorf("%q is not what was unpacked: %v", e.name, err)
+				}
+			}
+		}
 		entries, err := os.ReadDir(outer)
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("something was written outside: %v %v", entries, err)

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 )
 
 // Merge returns a folder that holds several trees as one, of which later ones win,
@@ -27,7 +29,7 @@ func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
 		fmt.Fprintf(hash, "%s\x00", tree)
 	}
 	target := s.give(hash)
-	return target, s.once(ctx, target, func(into string) error {
+	return target, s.once(ctx, target, func(bool) error { return sameAs(trees, target) }, func(into string) error {
 		for _, tree := range trees {
 			if err := overlay(tree, into); err != nil {
 				return fmt.Errorf("merge layers: %w", err)
@@ -35,6 +37,44 @@ func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
 		}
 		return nil
 	})
+}
+
+// sameAs reports what of the files in a merged folder is not as in its trees: they share
+// files, and of a tree that was damaged and made again they have the damaged ones.
+func sameAs(trees []string, merged string) error {
+	decided := make(map[string]struct{})
+	for _, tree := range slices.Backward(trees) {
+		err := filepath.WalkDir(tree, func(from string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			rel, err := filepath.Rel(tree, from)
+			if err != nil {
+				return err
+			}
+			if _, later := decided[rel]; later {
+				return nil
+			}
+			decided[rel] = struct{}{}
+			want, err := d.Info()
+			if err != nil {
+				return err
+			}
+			have, err := os.Lstat(filepath.Join(merged, rel))
+			switch {
+			case errors.Is(err, syscall.ENOTDIR): // a file of a later layer is there
+			case err != nil:
+				return err
+			case have.Mode().IsRegular() && have.Size() != want.Size():
+				return fmt.Errorf("%s has %d bytes, not %d", rel, have.Size(), want.Size())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // overlay puts what is in tree over what is in into.

@@ -158,7 +158,8 @@ func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	target := s.give(hash)
-	return target, s.once(ctx, target, func(into string) error { return copyTree(dir, into) })
+	whole := func(bool) error { return sameAs([]string{dir}, target) }
+	return target, s.once(ctx, target, whole, func(into string) error { return copyTree(dir, into) })
 }
 
 // copyTree copies what is in from into the folder to.

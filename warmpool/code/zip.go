@@ -2,6 +2,7 @@ package code
 
 import (
 	"archive/zip"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 )
 
@@ -18,7 +19,7 @@ import (
 const (
 	maxEntries = 100_000
 	maxPath    = 4096 // bytes of a name
-	maxLink    = 4096 // bytes of a link's target
+	maxLink    = 4095 // bytes of a link's target, Linux's limit
 )
 
 // ErrInvalid says that an archive cannot be code. The error that wraps it names
@@ -35,11 +36,13 @@ var errUnzipped = fmt.Errorf("%w: Unzipped size must be smaller than %d bytes", 
 // An entry is one file, folder or link to be made.
 type entry struct {
 	*zip.File
-	name string // clean, with slashes, relative
+	name string      // clean, with slashes, relative
+	kind fs.FileMode // 0, fs.ModeDir or fs.ModeSymlink
 }
 
 // inspect reads the list of an archive and refuses all that should not be
-// unpacked, without unpacking it.
+// unpacked, without unpacking it. Of entries of one name the last is taken, as unzip does:
+// Gradle and others write some twice.
 func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 	archive, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
@@ -49,14 +52,12 @@ func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 		return nil, fmt.Errorf("%w: %d entries, %d at most", ErrInvalid, len(archive.File), maxEntries)
 	}
 	entries := make([]entry, 0, len(archive.File))
-	kinds := make(map[string]fs.FileMode, len(archive.File)) // by name: what has been seen
-	var total uint64
+	places := make(map[string]int, len(archive.File)) // in entries, by name
 	for _, f := range archive.File {
 		name, err := cleanName(f.Name)
 		if err != nil {
 			return nil, err
 		}
-		mode := f.Mode()
 		switch {
 		case name == ".":
 			continue
@@ -64,30 +65,80 @@ func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 			return nil, invalid(f.Name, "it is encrypted")
 		case f.Method != zip.Store && f.Method != zip.Deflate:
 			return nil, invalid(f.Name, "compression method %d is not supported: use store or deflate", f.Method)
-		case mode&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeIrregular) != 0:
-			return nil, invalid(f.Name, "it is neither a file, a folder nor a link")
-		case mode&(fs.ModeSetuid|fs.ModeSetgid) != 0:
-			return nil, invalid(f.Name, "it is to run as another user")
 		}
-		kind := mode.Type()
-		if before, seen := kinds[name]; seen && (before != fs.ModeDir || kind != fs.ModeDir) {
-			return nil, invalid(f.Name, "it is there twice")
+		kind, err := kindOf(f)
+		if err != nil {
+			return nil, err
 		}
-		kinds[name] = kind
-		// A bomb declares its size or lies: unpacking stops at what is declared.
-		if total += f.UncompressedSize64; total > MaxUnpacked || f.UncompressedSize64 > MaxUnpacked {
-			return nil, errUnzipped
+		if n, seen := places[name]; seen {
+			entries[n] = entry{f, name, kind}
+			continue
 		}
-		entries = append(entries, entry{f, name})
+		places[name] = len(entries)
+		entries = append(entries, entry{f, name, kind})
 	}
-	for name := range kinds {
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			if kind, seen := kinds[dir]; seen && kind != fs.ModeDir {
-				return nil, invalid(name, "it lies within %q, which is no folder", dir)
+	var total uint64
+	for _, e := range entries {
+		for dir := path.Dir(e.name); dir != "."; dir = path.Dir(dir) {
+			if n, seen := places[dir]; seen && entries[n].kind != fs.ModeDir {
+				return nil, invalid(e.name, "it lies within %q, which is no folder", dir)
 			}
 		}
+		// A bomb declares its size or lies: unpacking stops at what is declared.
+		if total += e.UncompressedSize64; total > MaxUnpacked || e.UncompressedSize64 > MaxUnpacked {
+			return nil, errUnzipped
+		}
 	}
-	return entries, nil
+	return entries, checkPlaces(archive.File, size)
+}
+
+// kindOf is what an entry is. Modes are taken by their type alone: Maven writes folders
+// with all bits set.
+func kindOf(f *zip.File) (fs.FileMode, error) {
+	kind := f.Mode().Type()
+	if strings.HasSuffix(f.Name, "/") {
+		if kind != fs.ModeDir {
+			return 0, invalid(f.Name, "it is named as a folder and is none")
+		}
+	}
+	switch kind {
+	case 0, fs.ModeSymlink:
+		return kind, nil
+	case fs.ModeDir:
+		if f.UncompressedSize64 > 0 {
+			return 0, invalid(f.Name, "it is a folder that has content")
+		}
+		return kind, nil
+	}
+	return 0, invalid(f.Name, "it is neither a file, a folder nor a link")
+}
+
+// checkPlaces refuses entries that share bytes of the archive with others, as those of
+// bombs do, or that are beyond its end.
+func checkPlaces(files []*zip.File, size int64) error {
+	type place struct {
+		from, to int64
+		name     string
+	}
+	all := make([]place, 0, len(files))
+	for _, f := range files {
+		from, err := f.DataOffset()
+		switch {
+		case err != nil:
+			return invalid(f.Name, "its header is damaged (%v)", err)
+		case from > size || f.CompressedSize64 > uint64(size-from):
+			return invalid(f.Name, "it goes beyond the end of the archive")
+		case f.CompressedSize64 > 0:
+			all = append(all, place{from, from + int64(f.CompressedSize64), f.Name})
+		}
+	}
+	slices.SortFunc(all, func(a, b place) int { return cmp.Compare(a.from, b.from) })
+	for n := range max(0, len(all)-1) {
+		if all[n].to > all[n+1].from {
+			return invalid(all[n+1].name, "it overlaps with %.200q", all[n].name)
+		}
+	}
+	return nil
 }
 
 // cleanName refuses names that lead out of the tree or mean something else on
@@ -99,7 +150,7 @@ func cleanName(name string) (string, error) {
 	case !utf8.ValidString(name) || strings.ContainsRune(name, 0):
 		return "", invalid(name, "its name is not UTF-8, or holds a NUL")
 	case strings.Contains(name, `\`):
-		return "", invalid(name, "folders are parted by / in an archive, not by \\")
+		return "", invalid(name, "folders are parted by / in an archive, not by \\: make it with another tool, such as tar -a -c -f code.zip on Windows")
 	case strings.HasPrefix(name, "/"):
 		return "", invalid(name, "its path is absolute")
 	}
@@ -122,51 +173,36 @@ func unpack(r io.ReaderAt, size int64, into string) error {
 	if err != nil {
 		return err
 	}
-	var links []entry
 	for _, e := range entries {
 		target := filepath.Join(into, filepath.FromSlash(e.name))
-		switch {
-		case e.Mode().IsDir():
+		switch e.kind {
+		case fs.ModeDir:
 			err = mkdirAll(target)
-		case e.Mode()&fs.ModeSymlink != 0:
-			links = append(links, e) // after all else, so that nothing is written through one
-			continue
+		case fs.ModeSymlink:
+			continue // after all else, so that nothing is written through one
 		default:
 			err = unpackFile(e, target)
 		}
 		if err != nil {
-			return fmt.Errorf("unpack %.200q: %w", e.name, err)
+			return unpacking(e, err)
 		}
 	}
-	for _, e := range links {
+	for _, e := range entries {
+		if e.kind != fs.ModeSymlink {
+			continue
+		}
 		if err := unpackLink(e, filepath.Join(into, filepath.FromSlash(e.name))); err != nil {
-			return err
-		}
-	}
-	return checkLinks(into, links)
-}
-
-// checkLinks refuses links that lead out of the tree by way of others: what
-// unpackLink reads by its letters is elsewhere when a part of it is a link.
-func checkLinks(into string, links []entry) error {
-	if len(links) == 0 {
-		return nil
-	}
-	root, err := os.OpenRoot(into)
-	if err != nil {
-		return err
-	}
-	defer root.Close() // it was only read
-	for _, e := range links {
-		_, err := root.Stat(e.name)
-		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
-			// Or it leads nowhere, which harms nobody.
-		default:
-			return invalid(e.name, "it links out of the archive, by way of another link")
+			return unpacking(e, err)
 		}
 	}
 	return nil
+}
+
+func unpacking(e entry, err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return err // it names the entry
+	}
+	return fmt.Errorf("unpack %.200q: %w", e.name, err)
 }
 
 // mkdirAll makes folders that everybody may enter, whatever the umask.
@@ -187,51 +223,79 @@ func unpackFile(e entry, target string) error {
 	if err := mkdirAll(filepath.Dir(target)); err != nil {
 		return err
 	}
-	content, err := e.Open()
+	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	mode := fs.FileMode(0o644)
-	if e.Mode().Perm()&0o100 != 0 {
-		mode = 0o755
-	}
-	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	// The reader checks size and checksum at the end; what is longer than declared
-	// is not read that far.
-	_, err = io.Copy(file, io.LimitReader(content, int64(e.UncompressedSize64)+1))
-	return errors.Join(err, file.Chmod(mode), file.Close())
+	return errors.Join(e.copyTo(file), file.Chmod(e.permissions()), file.Close())
 }
 
-// unpackLink makes a link that stays within the tree.
-func unpackLink(e entry, target string) error {
+// permissions are those of a file of the tree.
+func (e *entry) permissions() fs.FileMode {
+	if e.Mode().Perm()&0o100 != 0 {
+		return 0o755
+	}
+	return 0o644
+}
+
+// copyTo writes what is in an entry. What is longer or shorter than declared, or has
+// another checksum, is refused, and not read further than declared.
+func (e *entry) copyTo(w io.Writer) error {
 	content, err := e.Open()
 	if err != nil {
-		return fmt.Errorf("unpack %.200q: %w", e.name, err)
+		return invalid(e.name, "%v", err)
 	}
-	defer content.Close()
-	b, err := io.ReadAll(io.LimitReader(content, maxLink+1))
-	if err != nil {
-		return fmt.Errorf("unpack %.200q: %w", e.name, err)
-	}
-	to := string(b)
-	inside := path.Join(path.Dir(e.name), to)
+	defer content.Close() // it was only read
+	source := &reading{Reader: io.LimitReader(content, int64(e.UncompressedSize64)+1)}
+	n, err := io.Copy(w, source)
 	switch {
-	case to == "" || len(to) > maxLink || strings.ContainsRune(to, 0):
-		return invalid(e.name, "it links to nothing")
-	case path.IsAbs(to):
-		return invalid(e.name, "it links to %.200q, an absolute path", to)
-	case inside == ".." || strings.HasPrefix(inside, "../"):
-		return invalid(e.name, "it links to %.200q, out of the archive", to)
-	}
-	if err := mkdirAll(filepath.Dir(target)); err != nil {
-		return fmt.Errorf("unpack %.200q: %w", e.name, err)
-	}
-	if err := os.Symlink(to, target); err != nil {
-		return fmt.Errorf("unpack %.200q: %w", e.name, err)
+	case source.err != nil:
+		return invalid(e.name, "it is damaged, or not as long as declared (%v)", source.err)
+	case err != nil:
+		return err
+	case n != int64(e.UncompressedSize64):
+		return invalid(e.name, "it is not as long as declared")
 	}
 	return nil
+}
+
+// A reading remembers an error of its reader: io.Copy's may be the writer's.
+type reading struct {
+	io.Reader
+	err error
+}
+
+func (r *reading) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+// link is where a link leads to. It may be anywhere, as on Lambda: only environments
+// follow it, and there it is a path of theirs.
+func (e *entry) link() (string, error) {
+	if e.UncompressedSize64 == 0 || e.UncompressedSize64 > maxLink {
+		return "", invalid(e.name, "a link leads to a path of 1 to %d bytes", maxLink)
+	}
+	var to strings.Builder
+	if err := e.copyTo(&to); err != nil {
+		return "", err
+	}
+	if strings.ContainsRune(to.String(), 0) {
+		return "", invalid(e.name, "it links to a path that holds a NUL")
+	}
+	return to.String(), nil
+}
+
+func unpackLink(e entry, target string) error {
+	to, err := e.link()
+	if err != nil {
+		return err
+	}
+	if err := mkdirAll(filepath.Dir(target)); err != nil {
+		return err
+	}
+	return os.Symlink(to, target)
 }

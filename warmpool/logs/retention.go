@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/disk"
 )
 
 const day = 24 * time.Hour
@@ -55,11 +57,7 @@ func (g *Group) writeRetention(days int) error {
 	if err := os.MkdirAll(g.dir, 0o700); err != nil {
 		return err
 	}
-	// Whole or not at all: a new file takes the place of the old.
-	if err := os.WriteFile(path+".new", []byte(strconv.Itoa(days)+"\n"), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return disk.Replace(path, []byte(strconv.Itoa(days)+"\n"), 0o600)
 }
 
 // readRetention returns what writeRetention wrote, 0 where it has not.

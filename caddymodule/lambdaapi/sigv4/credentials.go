@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/disk"
 )
 
 // ReadCredentials reads the access keys in the file at path, which has the format of
@@ -147,6 +149,9 @@ func CreateCredentials(path string, key Key) (created bool, err error) {
 	err = os.Link(file.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
+	}
+	if err == nil {
+		err = disk.SyncDir(filepath.Dir(path))
 	}
 	return err == nil, err
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // An EntrypointError says that the environment has nothing to run. Type and text
@@ -23,26 +24,31 @@ const EntrypointType = "Runtime.InvalidEntrypoint"
 
 func (e *EntrypointError) Error() string { return e.Message }
 
-// A Place is a folder as the machine and as the environment has it.
-type Place struct{ Outside, Inside string }
-
 // Bootstrap finds the program of a custom runtime, in the function's code and then
 // in its layers, and returns its path inside. The error is an *EntrypointError.
 func Bootstrap(places []Place) (string, error) {
 	var tried []string
 	for _, p := range places {
 		inside := filepath.Join(p.Inside, "bootstrap")
-		outside := filepath.Join(p.Outside, "bootstrap")
 		tried = append(tried, inside)
-		info, err := os.Stat(outside)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		if p.Outside == "" {
 			continue
 		}
-		if err == nil && info.Mode().Perm()&0o111 == 0 {
-			err = fs.ErrPermission
+		outside, known, err := find(places, inside)
+		if err == nil && known {
+			var info fs.FileInfo
+			if info, err = os.Lstat(outside); err == nil && !info.Mode().IsRegular() {
+				continue
+			}
+			if err == nil && info.Mode().Perm()&0o111 == 0 {
+				err = fs.ErrPermission
+			}
+			if err == nil {
+				err = runnable(outside)
+			}
 		}
-		if err == nil {
-			err = runnable(outside)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
 		}
 		if err != nil {
 			return "", &EntrypointError{fmt.Sprintf("Error: fork/exec %s: %s", inside, reason(err))}
@@ -99,24 +105,31 @@ func runnable(path string) error {
 	return nil
 }
 
-// Extensions are the names of the external extensions in the folder that holds the
-// layers: every file that may be executed.
+// Extensions are the names of the external extensions in the extensions folder of the
+// layers, which are the last place: every file that may be executed.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
-func Extensions(layers string) ([]string, error) {
-	if layers == "" {
+func Extensions(places []Place) ([]string, error) {
+	layers := places[len(places)-1]
+	if layers.Outside == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(filepath.Join(layers, "extensions"))
-	if errors.Is(err, fs.ErrNotExist) {
+	folder := filepath.Join(layers.Inside, "extensions")
+	outside, known, err := find(places, folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		return nil, nil
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, fmt.Errorf("%s leads out of the code and the layers: put the extensions themselves into a layer", folder)
 	}
+	entries, err := os.ReadDir(outside)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(layers, "extensions", e.Name()))
-		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		if !executable(places, filepath.Join(folder, e.Name())) {
 			continue
 		}
 		if strings.ContainsAny(e.Name(), "\n") {
@@ -129,4 +142,15 @@ func Extensions(layers string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// executable reports whether a path of the environment is a file that may be executed. A
+// link to a program of the system is taken for one.
+func executable(places []Place, inside string) bool {
+	outside, known, err := find(places, inside)
+	if err != nil || !known {
+		return err == nil
+	}
+	info, err := os.Lstat(outside)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }

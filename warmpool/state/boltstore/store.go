@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/hints"
 )
@@ -90,7 +91,11 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := secure(c.Path, isNew); err != nil {
+	err = secure(c.Path, isNew)
+	if err == nil && isNew {
+		err = disk.SyncDir(filepath.Dir(c.Path)) // or a power cut might take the file's name
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state file: %w", err), db.Close())
 	}
 	s := &Store{
