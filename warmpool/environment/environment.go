@@ -67,7 +67,7 @@ type Environment struct {
 	in     *os.File // write end of the request pipe, non-blocking
 	packet bool     // in is in packet mode; guarded by order
 
-	output *os.File // read end of the process's stdout and stderr
+	output outlet // the process's stdout and stderr
 
 	unread *os.File // read end of the request pipe, to take frames back
 
@@ -81,7 +81,10 @@ type Environment struct {
 	large     bool  // the call in flight went into the pipe as a stream
 	cause     error // why the process was killed by us
 	collapsed bool
-	started   bool // Start has returned e, or Boot a stem that is not used
+	started   bool   // Start has returned e, or Boot a stem that is not used
+	asked     bool   // to end, by Shutdown
+	last      string // request ID of the call that ended last
+	lastSeq   uint32 // and its number
 	watch     watchdog
 
 	stuck atomic.Bool // the call in front is slow; nothing is written ahead
@@ -136,7 +139,7 @@ func newInitError(kind, message string) *InitError {
 func Start(ctx context.Context, spec Spec) (*Environment, error) {
 	began := time.Now()
 	e := newEnvironment(StateInit, spec)
-	close(e.named)
+	e.name()
 	if err := e.spawn(); err != nil {
 		return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
 	}
@@ -163,6 +166,7 @@ func newEnvironment(state State, spec Spec) *Environment {
 func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	e.InitDuration = time.Since(began)
 	e.SampleMemory()
+	e.output.drain(time.Now())
 	e.mu.Lock()
 	if err == nil && transition(&e.state, StateIdle) != nil {
 		err = newInitError("Runtime.ExitError", "Error: the runtime ended right after its init phase")
@@ -289,9 +293,10 @@ func (e *Environment) State() State {
 	return e.state
 }
 
-// Stuck reports whether the call in front has been found slow, so that nothing
-// should be written behind it.
-func (e *Environment) Stuck() bool { return e.stuck.Load() }
+// Stuck reports whether nothing should be written behind the call in front: it has
+// been found slow, or the function writes to its stdout behind the runtime's back,
+// where only the moment tells which call a line belongs to.
+func (e *Environment) Stuck() bool { return e.stuck.Load() || e.output.used.Load() }
 
 // Gone is closed when the process and all that the environment held are gone.
 func (e *Environment) Gone() <-chan struct{} { return e.gone }
@@ -301,6 +306,7 @@ func (e *Environment) Gone() <-chan struct{} { return e.gone }
 // end as if the process had exited. It returns when the environment is Gone.
 func (e *Environment) Shutdown(grace time.Duration) {
 	e.mu.Lock()
+	e.asked = true
 	e.toShutdown()
 	e.mu.Unlock()
 	e.in.Close()
@@ -345,7 +351,7 @@ func (e *Environment) reap() {
 	// The ends of the pipes follow, unless the function has handed a descriptor to
 	// a process elsewhere.
 	_ = e.out.SetReadDeadline(time.Now().Add(endGrace))
-	_ = e.output.SetReadDeadline(time.Now().Add(endGrace))
+	_ = e.output.file.SetReadDeadline(time.Now().Add(endGrace))
 	e.mu.Lock()
 	e.toShutdown()
 	if len(e.calls) == 0 && !e.reading {
@@ -373,12 +379,17 @@ func (e *Environment) reap() {
 // endGrace is how long what a dead process has written is read for.
 const endGrace = time.Second
 
+// name gives the environment its function, and so a log.
+func (e *Environment) name() {
+	e.output.open(e.spec.Log)
+	close(e.named)
+}
+
 // copyOutput logs what the process writes to stdout and stderr behind the
-// runtime's back, tied to the invocation of the moment. What a stem writes waits
-// in the pipe until there is a log for it.
+// runtime's back. What a stem writes waits in the pipe until there is a log for it.
 func (e *Environment) copyOutput() {
 	defer close(e.copied)
-	defer e.output.Close()
+	defer e.output.file.Close()
 	select {
 	case <-e.named:
 	case <-e.proc.Done():
@@ -388,15 +399,5 @@ func (e *Environment) copyOutput() {
 			return
 		}
 	}
-	// The end of a pipe is the only error to expect, and any other ends it too.
-	_ = e.spec.Log.Capture(e.output, e.currentRequest)
-}
-
-func (e *Environment) currentRequest() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.calls) == 0 {
-		return ""
-	}
-	return e.calls[0].RequestID
+	e.output.copy()
 }

@@ -29,7 +29,7 @@ func (e *Environment) Invoke(c *Call) error {
 		return ErrNotStarted
 	}
 	front := len(e.calls) == 0
-	if !front && (e.large || !c.Short()) && e.spec.Init.Concurrency <= 1 {
+	if !front && (e.large || !c.Short() || e.output.used.Load()) && e.spec.Init.Concurrency <= 1 {
 		e.mu.Unlock()
 		e.order.Unlock()
 		return ErrNotStarted
@@ -148,14 +148,10 @@ func (e *Environment) handle(c *Call) error {
 		if now.IsZero() {
 			now = time.Now()
 		}
-		if head.Kind == runtimes.KindLog && head.Seq == 0 {
-			e.spec.Log.Line(now, "", payload)
-			continue
-		}
 		i := e.find(head.Seq)
 		if i < 0 {
 			if head.Kind == runtimes.KindLog {
-				e.spec.Log.Line(now, "", payload) // late, from an invocation that is over
+				e.logLate(now, head, payload)
 				continue
 			}
 			return fmt.Errorf("%w: %s for invocation %d, which is not in flight", runtimes.ErrProtocol, head.Kind, head.Seq)
@@ -186,6 +182,16 @@ func (e *Environment) handle(c *Call) error {
 	return nil
 }
 
+// logLate logs a line of no call in flight: a runtime that runs one at a time says
+// it after its last answer and before the next call. It needs mu.
+func (e *Environment) logLate(now time.Time, head runtimes.Head, text []byte) {
+	requestID := ""
+	if head.Seq == e.lastSeq || head.Seq == 0 && e.spec.Init.Concurrency <= 1 {
+		requestID = e.last
+	}
+	e.spec.Log.Line(now, requestID, text)
+}
+
 // find returns the index of the call with seq, or -1.
 func (e *Environment) find(seq uint32) int {
 	for i, c := range e.calls {
@@ -210,6 +216,9 @@ func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time
 	case c.cut:
 		c.Outcome, c.errorType = OutcomeError, "Function.ResponseSizeTooLarge"
 		c.Payload = errorPayload(c.errorType, fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", runtimes.MaxResponse))
+	}
+	if len(e.calls) == 1 || e.spec.Init.Concurrency <= 1 {
+		e.output.drain(now)
 	}
 	e.report(c, now)
 	e.remove(i)
@@ -242,6 +251,11 @@ func (e *Environment) remove(i int) {
 func (e *Environment) begin(c *Call, now time.Time) {
 	if !c.begun {
 		c.begun = true
+		if len(e.calls) <= 1 || e.spec.Init.Concurrency <= 1 {
+			e.output.enter(c.RequestID)
+		} else {
+			e.output.enter("") // of several at once nobody can tell whose a line is
+		}
 		e.spec.Log.Start(now, c.RequestID, c.Version)
 	}
 }
@@ -262,6 +276,7 @@ func (e *Environment) report(c *Call, now time.Time) {
 	case OutcomeError, OutcomeExit:
 		r.Status, r.ErrorType = "error", c.errorType
 	}
+	e.last, e.lastSeq = c.RequestID, c.seq
 	e.spec.Log.End(now, c.RequestID)
 	e.spec.Log.Report(now, c.RequestID, r)
 }

@@ -22,6 +22,26 @@ func startTestProcess(output *os.File, pipes []*os.File) (Process, error) {
 	return environmenttest.Start(output, pipes)
 }
 
+// lines are the events of the group "test", each after its request ID.
+func (w *world) lines() (all []string) {
+	w.t.Helper()
+	if err := w.store.Flush(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	group, err := w.store.Group("test")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for event, err := range group.Events(w.t.Context(), logs.Query{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text, _, _ := strings.Cut(event.Message, "\tDuration")
+		all = append(all, event.RequestID+": "+strings.TrimSuffix(text, "\n"))
+	}
+	return all
+}
+
 // readLog is the text of all events of the group "test".
 func readLog(t *testing.T, s *logs.Store) string {
 	t.Helper()

@@ -74,7 +74,9 @@ func (e *Environment) spawn() (err error) {
 	if err != nil {
 		return err
 	}
-	e.output = open(outputR, "output", true)
+	if err := e.output.init(open(outputR, "output", true)); err != nil {
+		return fmt.Errorf("use the output pipe: %w", err)
+	}
 	childOutput := open(outputW, "output", false)
 
 	e.proc, err = e.spec.Start(childOutput, []*os.File{childIn, childOut})
@@ -161,8 +163,8 @@ func (e *Environment) reserve(size int) {
 	e.buf, e.start = buf, 0
 }
 
-// fill reads more bytes into buf, waiting for them. It needs the reader's seat.
-func (e *Environment) fill() error {
+// makeRoom sees to it that buf has room for more bytes.
+func (e *Environment) makeRoom() {
 	if e.start == e.end {
 		e.start, e.end = 0, 0
 		if len(e.buf) > 4*readBuffer {
@@ -171,6 +173,11 @@ func (e *Environment) fill() error {
 	} else {
 		e.reserve(runtimes.HeadSize)
 	}
+}
+
+// fill reads more bytes into buf, waiting for them. It needs the reader's seat.
+func (e *Environment) fill() error {
+	e.makeRoom()
 	n, err := e.spin.read(e.buf[e.end:], e.out.Read)
 	e.end += n
 	if n > 0 {
@@ -180,4 +187,17 @@ func (e *Environment) fill() error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// fillNow reads what is there without waiting, whatever the deadline of the pipe. It
+// is false when nothing is.
+func (e *Environment) fillNow() bool {
+	e.makeRoom()
+	n := 0
+	err := e.spin.raw.Control(func(fd uintptr) { n, _ = unix.Read(int(fd), e.buf[e.end:]) })
+	if err != nil || n <= 0 {
+		return false
+	}
+	e.end += n
+	return true
 }

@@ -87,7 +87,7 @@ func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Env
 	e.reading = true
 	e.spin.watch(spec.Busy)
 	e.mu.Unlock()
-	close(e.named)
+	e.name()
 	if err := prepare(); err != nil {
 		err = fmt.Errorf("environment %s: %w", e.ID, err)
 		e.kill(err)

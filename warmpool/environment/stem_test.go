@@ -38,7 +38,7 @@ func TestStemBecomesTheEnvironmentOfAFunction(t *testing.T) {
 	if c := w.invoke(deed{Do: "echo", Text: `"hello"`}); string(c.Payload) != `"hello"` {
 		t.Errorf("got %s", c.Payload)
 	}
-	w.invoke(deed{Do: "print", Text: "printed"})
+	w.invoke(deed{Do: "print", Text: "printed\n"})
 	s.Close() // is no business of the stem's any more
 	if state := e.State(); state != StateIdle {
 		t.Errorf("state is %s, want idle", state)

@@ -1,43 +1,53 @@
 package logs
 
 import (
-	"bufio"
 	"bytes"
-	"fmt"
-	"io"
 	"time"
 )
 
-// Capture logs each line that r gives, until its end: what a process writes to
-// its stdout and stderr behind the runtime's back. requestID is asked, for every
-// line, which invocation it belongs to ("" for none). A line over MaxLine becomes
-// several events, one without line feed is logged when r ends. The error is r's;
-// there is none at its end.
-func (st *Stream) Capture(r io.Reader, requestID func() string) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, MaxLine+2) // one more than is seen to be longer
-	lines.Split(splitLine)
-	for lines.Scan() {
-		st.Line(time.Now(), requestID(), lines.Bytes())
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("capturing output for log stream %s: %w", st.name, err)
-	}
-	return nil
+// A Capture logs what a process writes to its stdout and stderr behind the
+// runtime's back: each line is an event. It is used by one goroutine at a time.
+type Capture struct {
+	stream *Stream
+	rest   []byte // of a line whose end has not been written yet
 }
 
-// splitLine is a bufio.SplitFunc for lines with their line feed. It does not wait
-// for the end of one over MaxLine.
-func splitLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i+1], nil
+// Capture returns the capture of a stream's process.
+func (st *Stream) Capture() *Capture { return &Capture{stream: st} }
+
+// Add logs the lines in data that are whole, for an invocation or for none (""),
+// and keeps the rest for the next call. A line over MaxLine becomes several events
+// before its end is there.
+func (c *Capture) Add(t time.Time, requestID string, data []byte) {
+	for {
+		i := bytes.IndexByte(data, '\n')
+		if i < 0 {
+			break
+		}
+		line := data[:i]
+		if len(c.rest) > 0 {
+			c.rest = append(c.rest, line...)
+			line = c.rest
+		}
+		c.stream.Line(t, requestID, line)
+		c.rest, data = c.rest[:0], data[i+1:]
 	}
-	if len(data) > MaxLine {
-		n := cut(data)
-		return n, data[:n], nil
+	c.rest = append(c.rest, data...)
+	for len(c.rest) > MaxLine {
+		n := cut(c.rest)
+		c.stream.Line(t, requestID, c.rest[:n])
+		c.rest = append(c.rest[:0], c.rest[n:]...)
 	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
+}
+
+// End logs a line whose end has not been written: its invocation is over.
+func (c *Capture) End(t time.Time, requestID string) {
+	if len(c.rest) == 0 {
+		return
 	}
-	return 0, nil, nil
+	c.stream.Line(t, requestID, c.rest)
+	c.rest = c.rest[:0]
+	if cap(c.rest) > MaxLine/4 {
+		c.rest = nil // one long line is no reason to keep so much
+	}
 }

@@ -1,9 +1,7 @@
 package logs
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -333,37 +331,26 @@ func TestBufferReachesTheDiskWithoutBeingAsked(t *testing.T) {
 
 func TestCaptureSplitsOutputIntoLines(t *testing.T) {
 	st := openStream(t)
+	c := st.Capture()
 	long := strings.Repeat("x", MaxLine)
-	r, w := io.Pipe()
-	go func() {
-		for _, part := range []string{"on", "e\ntwo\n", "\n", long + "\n", long + "yy\n", "unfinished"} {
-			io.WriteString(w, part)
-		}
-		w.Close()
-	}()
-	n := 0
-	err := st.Capture(r, func() string { n++; return fmt.Sprintf("id%d", n) })
-	if err != nil {
-		t.Fatal(err)
+	for i, part := range []string{"on", "e\ntwo\n", "\n", long + "\n", long + "yy\n", long + "z", "unfinished"} {
+		c.Add(noon, fmt.Sprintf("id%d", i), []byte(part))
 	}
-	want := []string{"one", "two", "", long, long, "yy", "unfinished"}
+	c.End(noon, "end")
+	c.End(noon, "again")
+	c.Add(noon, "next", []byte("of another\n"))
+	want := [][2]string{
+		{"id1", "one"}, {"id1", "two"}, {"id2", ""}, {"id3", long}, {"id4", long}, {"id4", "yy"},
+		{"id5", long}, {"end", "zunfinished"}, {"next", "of another"},
+	}
 	all := events(t, st.Group(), Query{})
 	if len(all) != len(want) {
 		t.Fatalf("%d events, want %d", len(all), len(want))
 	}
 	for i, e := range all {
-		if e.Message != want[i]+"\n" || e.RequestID != fmt.Sprintf("id%d", i+1) {
-			t.Errorf("got %.40q of %s, want %.40q of id%d", e.Message, e.RequestID, want[i], i+1)
+		if e.Message != want[i][1]+"\n" || e.RequestID != want[i][0] {
+			t.Errorf("got %.40q of %s, want %.40q of %s", e.Message, e.RequestID, want[i][1], want[i][0])
 		}
-	}
-}
-
-func TestCaptureReturnsTheReadersError(t *testing.T) {
-	st := openStream(t)
-	r, w := io.Pipe()
-	w.CloseWithError(context.DeadlineExceeded)
-	if err := st.Capture(r, func() string { return "" }); err == nil || !strings.Contains(err.Error(), st.Name()) {
-		t.Errorf("got %v", err)
 	}
 }
 

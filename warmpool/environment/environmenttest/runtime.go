@@ -117,8 +117,14 @@ func serve() {
 			reply(runtimes.KindLog, seq, 1, d.Text)
 			reply(runtimes.KindResult, seq, 10, "null")
 		case "print":
-			os.Stdout.WriteString(d.Text + "\n")
+			os.Stdout.WriteString(d.Text)
 			reply(runtimes.KindResult, seq, 10, "null")
+		case "last-words":
+			reply(runtimes.KindLog, seq, 1, "before the answer")
+			reply(runtimes.KindResult, seq, 10, "null")
+			reply(runtimes.KindLog, 0, 2, "after the answer "+d.Text)
+			os.Stderr.WriteString("written " + d.Text)
+			os.Exit(d.Size)
 		case "sleep":
 			time.Sleep(time.Duration(d.Millis) * time.Millisecond)
 			reply(runtimes.KindResult, seq, uint32(d.Millis)*1000, d.Text)
