@@ -1,12 +1,16 @@
 package caddymodule
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
 	"github.com/hearthfn/hearth/invoker/pull"
 )
@@ -18,7 +22,8 @@ func init() {
 // LambdaAPI answers the REST API of AWS Lambda, and what clients need of that of
 // CloudWatch Logs, so that the aws command, AWS's SDKs and the tools built on them
 // work with this server by its address. Requests are signed with the access keys of
-// the hearth app. What is not for these APIs goes to the next handler.
+// the hearth app. What is not for these APIs goes to the next handler; a call of another
+// service of AWS's that no handler answers is refused by name.
 type LambdaAPI struct {
 	app *App
 	api *lambdaapi.API
@@ -64,11 +69,53 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests of the APIs and passes the others on.
 func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !l.api.Handles(r) {
+	if l.api.Handles(r) {
+		l.api.ServeHTTP(w, r)
+		return nil
+	}
+	if !foreign.Is(r) {
 		return next.ServeHTTP(w, r)
 	}
-	l.api.ServeHTTP(w, r)
+	seen := &seenWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	if err := next.ServeHTTP(seen, r); err != nil || seen.answered {
+		return err
+	}
+	// Caddy would answer with an empty 200, which a client takes for success.
+	foreign.Of(r).Refuse(w, newRequestID())
 	return nil
+}
+
+// A seenWriter sees whether anybody answers.
+type seenWriter struct {
+	*caddyhttp.ResponseWriterWrapper
+	answered bool
+}
+
+func (w *seenWriter) WriteHeader(status int) {
+	w.answered = true
+	w.ResponseWriterWrapper.WriteHeader(status)
+}
+
+func (w *seenWriter) Write(body []byte) (int, error) {
+	w.answered = true
+	return w.ResponseWriterWrapper.Write(body)
+}
+
+func (w *seenWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.answered = true
+	return w.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// Hijack is for handlers that take the whole connection.
+func (w *seenWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.answered = true
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// FlushError sends what there is, the header at least.
+func (w *seenWriter) FlushError() error {
+	w.answered = true
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 var (

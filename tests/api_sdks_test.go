@@ -170,17 +170,21 @@ func sdkShell(t *testing.T) *shell {
 	return s
 }
 
-func TestAPIServesBoto3(t *testing.T) {
-	python := ""
+// botoPython is a Python that has boto3.
+func botoPython(t *testing.T) string {
+	t.Helper()
 	// The system's has what its packages bring, whatever comes first on PATH.
 	for _, candidate := range []string{"python3", "/usr/bin/python3"} {
-		if python == "" && exec.Command(candidate, "-c", "import boto3").Run() == nil {
-			python = candidate
+		if exec.Command(candidate, "-c", "import boto3").Run() == nil {
+			return candidate
 		}
 	}
-	if python == "" {
-		t.Fatal("no Python here has boto3: install it (Debian: python3-boto3)")
-	}
+	t.Fatal("no Python here has boto3: install it (Debian: python3-boto3)")
+	return ""
+}
+
+func TestAPIServesBoto3(t *testing.T) {
+	python := botoPython(t)
 	s := sdkShell(t)
 	s.write("script.py", []byte(botoScript))
 	s.want(s.run(python, "script.py"), "finished")

@@ -1,0 +1,108 @@
+package foreign
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+)
+
+// Message is what the client is told.
+func (c Call) Message() string {
+	service := c.service
+	switch service {
+	case "":
+		service = "an unnamed service"
+	case "lambda", "logs":
+		return fmt.Sprintf("%s is no operation of %s that this server knows.", c.operation, service)
+	}
+	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and CloudWatch Logs. "+
+		"Give the client the endpoint of %[2]s, and this one to Lambda alone (AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS).", c.operation, service)
+}
+
+// Refuse answers with the error of an operation that is not there, as the service's
+// protocol has it.
+func (c Call) Refuse(w http.ResponseWriter, requestID string) {
+	status, code, contentType := http.StatusBadRequest, "UnknownOperationException", "application/json"
+	var body []byte
+	header := w.Header()
+	switch c.protocol {
+	case restJSON:
+		body = encodeJSON(map[string]string{"message": c.Message()})
+	case awsJSON:
+		contentType = "application/x-amz-json-1.1"
+		body = encodeJSON(map[string]string{"__type": code, "message": c.Message()})
+	case rpcJSON:
+		header.Set("Smithy-Protocol", "rpc-v2-json")
+		body = encodeJSON(map[string]string{"__type": code, "message": c.Message()})
+	case awsCBOR:
+		contentType = "application/x-amz-cbor-1.1"
+		body = encodeCBOR("__type", code, "message", c.Message())
+	case rpcCBOR:
+		header.Set("Smithy-Protocol", "rpc-v2-cbor")
+		contentType = "application/cbor"
+		body = encodeCBOR("__type", code, "message", c.Message())
+	case s3XML:
+		status, code, contentType = http.StatusNotImplemented, "NotImplemented", "application/xml"
+		body = encodeXML(struct {
+			XMLName                  xml.Name `xml:"Error"`
+			Code, Message, RequestId string
+		}{Code: code, Message: c.Message(), RequestId: requestID})
+	case ec2Query:
+		code, contentType = "InvalidAction", "text/xml"
+		body = encodeXML(struct {
+			XMLName   xml.Name `xml:"Response"`
+			Code      string   `xml:"Errors>Error>Code"`
+			Message   string   `xml:"Errors>Error>Message"`
+			RequestID string
+		}{Code: code, Message: c.Message(), RequestID: requestID})
+	case query, restXML:
+		code, contentType = "InvalidAction", "text/xml"
+		body = encodeXML(struct {
+			XMLName   xml.Name `xml:"ErrorResponse"`
+			Type      string   `xml:"Error>Type"`
+			Code      string   `xml:"Error>Code"`
+			Message   string   `xml:"Error>Message"`
+			RequestId string
+		}{Type: "Sender", Code: code, Message: c.Message(), RequestId: requestID})
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("X-Amzn-Errortype", code)
+	header.Set("X-Amzn-Requestid", requestID)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+func encodeJSON(fields map[string]string) []byte {
+	body, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return body
+}
+
+func encodeXML(value any) []byte {
+	body, err := xml.Marshal(value)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return append([]byte(xml.Header), body...)
+}
+
+// encodeCBOR is a map of texts (RFC 8949), whose names and values alternate.
+func encodeCBOR(texts ...string) []byte {
+	body := []byte{0xA0 | byte(len(texts)/2)}
+	for _, text := range texts {
+		switch n := len(text); {
+		case n < 24:
+			body = append(body, 0x60|byte(n))
+		case n < 1<<8:
+			body = append(body, 0x78, byte(n))
+		default:
+			body = binary.BigEndian.AppendUint16(append(body, 0x79), uint16(n))
+		}
+		body = append(body, text...)
+	}
+	return body
+}
