@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -207,7 +205,7 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	known, _ := l.interpreters.Load(kind.Interpreter)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	mounts := l.interpreterMounts(interpreter)
-	variables := l.variables(&function.Function{}, "", "", places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot})
+	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	id := newEnvironmentID()
 	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networkOf(kind.Network), Stem: true}
@@ -295,10 +293,11 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	} else {
 		box.Args, box.Env = runtimes.Command(interpreter, at.runtime, f.MemoryMB, variables, false)
 	}
-	if interpreter.Family == runtimes.FamilyCustom || len(extensions) > 0 {
+	spec.Init.Wrapped = runtimes.IsWrapped(interpreter, variables)
+	if interpreter.Family == runtimes.FamilyCustom || len(extensions) > 0 || spec.Init.Wrapped {
 		b := &bridged{
 			Launcher: l, box: box, variables: variables, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
-			config: custom.Config{Extensions: extensions, Patience: spec.InitTimeout - extensionMargin, AccountID: l.Account.ID},
+			config: custom.Config{Extensions: extensions, Wrapped: spec.Init.Wrapped, Patience: spec.InitTimeout - extensionMargin, AccountID: l.Account.ID},
 		}
 		spec.Start = b.start
 		if s.Stem != nil {
@@ -408,9 +407,6 @@ func (p process) Memory() int64 {
 	return peak
 }
 
-// places are where a process finds what it has from us.
-type places struct{ task, runtime, layers string }
-
 // codeMounts shows the code of f and its layers.
 func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sandbox.Mount, error) {
 	folder, err := l.Archives.Folder(ctx, f.Code)
@@ -426,38 +422,6 @@ func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sand
 		mounts = append(mounts, sandbox.Mount{Source: layers, Target: sandbox.LayerRoot})
 	}
 	return mounts, nil
-}
-
-// variables are the environment variables of f, Lambda's own over the
-// function's.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-func (l *Launcher) variables(f *function.Function, initialization, stream string, at places) map[string]string {
-	env := map[string]string{
-		"LANG":            l.language,
-		"TZ":              ":UTC",
-		"PATH":            "/usr/local/bin:/usr/bin:/bin:" + at.layers + "/bin",
-		"LD_LIBRARY_PATH": at.task + ":" + at.task + "/lib:" + at.layers + "/lib",
-	}
-	if version, ok := strings.CutPrefix(f.Runtime, "nodejs"); ok {
-		version = strings.TrimSuffix(version, ".x")
-		env["NODE_PATH"] = at.layers + "/nodejs/node" + version + "/node_modules:" + at.layers + "/nodejs/node_modules:" + at.runtime + "/node_modules"
-	}
-	maps.Copy(env, f.Environment)
-	maps.Copy(env, map[string]string{
-		"_HANDLER":                        f.Handler,
-		"LAMBDA_TASK_ROOT":                at.task,
-		"LAMBDA_RUNTIME_DIR":              at.runtime,
-		"AWS_REGION":                      l.Account.Region,
-		"AWS_DEFAULT_REGION":              l.Account.Region,
-		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + f.Runtime,
-		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
-		"AWS_LAMBDA_FUNCTION_VERSION":     f.Version,
-		"AWS_LAMBDA_INITIALIZATION_TYPE":  initialization,
-		"AWS_LAMBDA_LOG_GROUP_NAME":       f.LogGroup(),
-		"AWS_LAMBDA_LOG_STREAM_NAME":      stream,
-	})
-	return env
 }
 
 func newEnvironmentID() string {

@@ -230,4 +230,8 @@ type InitPayload struct {
 	LogGroup           string            `json:"log_group"`
 	LogStream          string            `json:"log_stream"`
 	Concurrency        int               `json:"concurrency"` // invocations at once; 1 unless the function opted into more
+
+	// Wrapped says that a wrapper has started the process and may have changed its
+	// environment: that counts then, _HANDLER included, and not Handler and Env.
+	Wrapped bool `json:"wrapped,omitempty"`
 }

@@ -182,13 +182,14 @@ func ArchiveFor(in Interpreter, runtimeDir string) (command []string, name strin
 // Command is how in is started: with what arguments, and with which of the
 // function's variables, which are those that must be there when the process
 // starts. All variables come with the init frame as well, so a process that is
-// started without them can become any function's: it is a stem.
+// started without them can become any function's: it is a stem. A function's wrapper
+// comes first among the arguments.
 func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string, stem bool) (args, env []string) {
 	switch in.Family {
 	case FamilyNode:
 		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB, stem)...)
 	case FamilyPython:
-		args = append([]string{in.Path}, python.Args(runtimeDir)...)
+		args = append([]string{in.Path}, python.Args(runtimeDir, wantsSite(variables, runtimeDir))...)
 	case FamilyJava:
 		args = slices.Concat([]string{in.Path}, country(variables), java.Args(runtimeDir, memoryMB, in.Version, stem))
 		if stem {
@@ -197,6 +198,9 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 		}
 	default:
 		panic("runtimes: no command for family " + in.Family)
+	}
+	if wrapper := variables[execWrapper]; wrapper != "" && !stem {
+		args = wrapped(wrapper, args)
 	}
 	for name, value := range variables {
 		if early(name) {
@@ -225,7 +229,7 @@ func FixesMemory(in Interpreter) bool { return in.Family != FamilyPython }
 // early reports whether a variable only works when it is there at the start.
 func early(name string) bool {
 	switch name {
-	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR":
+	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR", execWrapper:
 		return true
 	}
 	for _, prefix := range []string{"NODE_", "PYTHON", "JAVA_", "JDK_JAVA_", "LD_", "LC_", "MALLOC_", "OPENSSL_"} {

@@ -20,15 +20,13 @@ const (
 // routes are all endpoints. What Lambda has and Hearth has not is refused by name.
 func (b *Bridge) routes() http.Handler {
 	mux := http.NewServeMux()
-	if b.inner == nil {
-		mux.HandleFunc("GET "+runtimePrefix+"/invocation/next", b.next)
-		mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/response", b.response)
-		mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/error", b.invocationError)
-		mux.HandleFunc("POST "+runtimePrefix+"/init/error", b.initError)
-		mux.HandleFunc(runtimePrefix+"/restore/", func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, http.StatusNotFound, "NotSupported", "SnapStart is not supported by Hearth")
-		})
-	}
+	mux.HandleFunc("GET "+runtimePrefix+"/invocation/next", b.ofRuntime(b.next))
+	mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/response", b.ofRuntime(b.response))
+	mux.HandleFunc("POST "+runtimePrefix+"/invocation/{id}/error", b.ofRuntime(b.invocationError))
+	mux.HandleFunc("POST "+runtimePrefix+"/init/error", b.ofRuntime(b.initError))
+	mux.HandleFunc(runtimePrefix+"/restore/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusNotFound, "NotSupported", "SnapStart is not supported by Hearth")
+	})
 	mux.HandleFunc("POST "+extensionPrefix+"/register", b.register)
 	mux.HandleFunc("GET "+extensionPrefix+"/event/next", b.nextEvent)
 	mux.HandleFunc("POST "+extensionPrefix+"/init/error", b.extensionError(true))
@@ -36,6 +34,23 @@ func (b *Bridge) routes() http.Handler {
 	mux.HandleFunc("PUT /2022-07-01/telemetry", b.noTelemetry("Telemetry"))
 	mux.HandleFunc("PUT /2020-08-15/logs", b.noTelemetry("Logs"))
 	return mux
+}
+
+// ofRuntime is an endpoint of the runtime's. A built-in runtime speaks frames instead;
+// but as long as it is not ready, something else may take its place: what a wrapper
+// has started, or an extension.
+func (b *Bridge) ofRuntime(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		b.mu.Lock()
+		b.http = b.http || b.phase == phaseStarted
+		theirs := b.http
+		b.mu.Unlock()
+		if !theirs {
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", "the function's runtime is one of Lambda's own, and has taken this part")
+			return
+		}
+		serve(w, r)
+	}
 }
 
 // noTelemetry refuses a subscription as Lambda's emulator does, with a status by

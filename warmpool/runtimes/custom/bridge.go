@@ -35,6 +35,10 @@ type Config struct {
 	// Private says that the listener is in a network of the environment's own, where
 	// nobody else can connect.
 	Private bool
+	// Wrapped says that a built-in runtime is started by the function's wrapper, which
+	// may start something else: a program that speaks HTTP, or a web server that an
+	// extension speaks it for.
+	Wrapped bool
 	// AccountID is told to extensions that ask for it.
 	AccountID string
 }
@@ -66,6 +70,7 @@ type Bridge struct {
 	init       *runtimes.InitPayload // nil until it is known
 	phase      phase
 	launched   bool        // the runtime has been started
+	http       bool        // the runtime speaks HTTP; a built-in one may turn out to
 	ready      bool        // the init phase is over
 	current    *invocation // the one that runs, or ran last
 	began      time.Time   // when it was given out
@@ -123,7 +128,7 @@ func Serve(config Config, process Process, listener net.Listener, pipes Pipes) (
 		ending: make(chan string, 1), ended: make(chan struct{}),
 		born: time.Now(), status: -1, wanted: make(chan *invocation),
 		extensions: make(map[string]*extension), expected: make(map[string]bool), changed: make(chan struct{}),
-		launched: len(config.Extensions) == 0,
+		launched: len(config.Extensions) == 0, http: pipes.Inner == nil,
 	}
 	for _, name := range config.Extensions {
 		b.expected[name] = true

@@ -81,8 +81,13 @@ func (b *Bridge) relay() {
 			if errors.Is(err, runtimes.ErrProtocol) {
 				_ = b.out.raw(frame) // the environment says what it thinks of it
 			}
-			b.out.close() // as the runtime has, which usually exits
+			if !b.replaced() {
+				b.out.close() // as the runtime has, which usually exits
+			}
 			return
+		}
+		if b.takenOver() {
+			continue // whatever still speaks frames
 		}
 		switch head.Kind {
 		case runtimes.KindBooted:
@@ -101,6 +106,21 @@ func (b *Bridge) relay() {
 			return
 		}
 	}
+}
+
+// takenOver reports whether something that speaks HTTP is the runtime.
+func (b *Bridge) takenOver() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.http
+}
+
+// replaced reports whether the end of the frames is not the end of the runtime: a
+// wrapper has started something that has closed the pipes and may speak HTTP yet.
+func (b *Bridge) replaced() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.http || b.config.Wrapped && b.phase == phaseStarted
 }
 
 func nextReply(r io.Reader) ([]byte, runtimes.Head, error) {

@@ -36,7 +36,7 @@ func (b *Bridge) pumpFrames() error {
 	b.init = init
 	b.notify()
 	b.mu.Unlock()
-	if b.inner != nil && b.inner.send(frame) != nil {
+	if b.inner != nil && b.inner.send(frame) != nil && !b.replaced() {
 		return nil // its end is the process's
 	}
 	if !b.awaitInit() {
@@ -163,7 +163,8 @@ func (b *Bridge) begin(in *invocation, frame []byte) bool {
 		in.arn = b.init.InvokedFunctionARN
 	}
 	b.current, b.began = in, time.Now()
-	b.phase, b.given = phaseRunning, b.inner != nil
+	frames := !b.http
+	b.phase, b.given = phaseRunning, frames
 	for _, e := range b.extensions {
 		e.invoke(in)
 	}
@@ -171,7 +172,7 @@ func (b *Bridge) begin(in *invocation, frame []byte) bool {
 		b.notify()
 	}
 	b.mu.Unlock()
-	if b.inner != nil {
+	if frames {
 		return b.inner.send(frame) == nil
 	}
 	select {

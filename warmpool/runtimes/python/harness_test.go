@@ -127,7 +127,7 @@ func boot(t testing.TB, f function) *process {
 	}
 	p.replies = replies
 
-	p.cmd = exec.Command(f.python, python.Args(f.bootstrap)...)
+	p.cmd = exec.Command(f.python, python.Args(f.bootstrap, false)...)
 	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, f.early...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.ExtraFiles = []*os.File{in, out}

@@ -27,12 +27,14 @@ func Files() map[string][]byte {
 }
 
 // Args returns the arguments for a Python interpreter that runs the bootstrap in
-// dir.
-func Args(dir string) []string {
-	return []string{
-		"-S",         // without site, which the bootstrap makes up for in less time
+// dir, with the module site or without.
+func Args(dir string, site bool) []string {
+	args := []string{
 		"-B",         // code is read-only on Lambda; here it may be a folder being watched
 		"-X", "utf8", // as with Lambda's LANG, whether or not that locale is installed
-		filepath.Join(dir, "bootstrap.py"),
 	}
+	if !site {
+		args = append(args, "-S") // the bootstrap makes up for it in less time
+	}
+	return append(args, filepath.Join(dir, "bootstrap.py"))
 }

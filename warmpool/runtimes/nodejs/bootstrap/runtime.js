@@ -20,6 +20,7 @@ const STRINGS = LENGTHS + 10;
 
 // run makes the process the runtime of the function that init is of.
 async function run(init) {
+  if (init.wrapped) Object.assign(init, { env: { ...process.env }, handler: process.env._HANDLER ?? '' });
   const several = init.concurrency > 1;
   const tracker = several ? trackSeveral() : trackOne();
   const logError = output.install(tracker.current, init.env);

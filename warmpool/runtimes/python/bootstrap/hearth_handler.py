@@ -5,7 +5,7 @@ import os
 import site
 import sys
 
-from hearth_errors import Fault
+from hearth_errors import HERE, Fault
 
 
 def prepare_path(task_root, layer_root="/opt"):
@@ -16,9 +16,9 @@ def prepare_path(task_root, layer_root="/opt"):
     """
     first = [task_root]
     python_path = os.environ.get("PYTHONPATH")
-    if python_path:
+    if python_path and python_path != HERE:
         # As on Lambda, a function's PYTHONPATH takes the place of its layers.
-        first += [entry for entry in python_path.split(os.pathsep) if entry]
+        first += [entry for entry in python_path.split(os.pathsep) if entry and entry != HERE]
     else:
         version = "python%d.%d" % sys.version_info[:2]
         first += ["%s/python/lib/%s/site-packages" % (layer_root, version), layer_root + "/python"]

@@ -85,8 +85,13 @@ class Function:
 
     def init(self):
         """Loads the handler; reports whether that went well."""
-        # What is there are the paths that the process was started with.
-        os.environ.update(self._init["env"])
+        # What is there are the paths that the process was started with, or all that a
+        # wrapper has left of the variables and made of them.
+        handler = self._init["handler"]
+        if self._init.get("wrapped"):
+            handler = os.environ.get("_HANDLER", "")
+        else:
+            os.environ.update(self._init["env"])
         time.tzset()
         os.chdir(self._init["task_root"])
         prepare_path(self._init["task_root"], self._init.get("layer_root") or "/opt")
@@ -101,7 +106,7 @@ class Function:
 
         start = _clock()
         try:
-            self._handler = load(self._init["handler"])
+            self._handler = load(handler)
         except Exception:
             self._fail(INIT_ERROR, 0, start)
             return False

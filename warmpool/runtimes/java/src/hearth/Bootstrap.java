@@ -69,11 +69,16 @@ public final class Bootstrap {
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         Handler handler;
         try {
-            adopt(init.getAsJsonObject("env"));
+            String name = init.get("handler").getAsString();
+            if (init.has("wrapped")) {
+                name = System.getenv().getOrDefault("_HANDLER", ""); // as a wrapper has left it
+            } else {
+                adopt(init.getAsJsonObject("env"));
+            }
             ClassLoader loader = loader(home, init.get("task_root").getAsString(), init.get("layer_root").getAsString());
             Thread.currentThread().setContextClassLoader(loader);
             Json json = new Json(loader);
-            handler = Handler.find(init.get("handler").getAsString(), loader, new Contexts(loader, this, init), json);
+            handler = Handler.find(name, loader, new Contexts(loader, this, init), json);
         } catch (Throwable e) {
             out.end();
             err.end();

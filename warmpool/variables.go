@@ -1,0 +1,85 @@
+package warmpool
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+)
+
+// places are where a process finds what it has from us.
+type places struct{ task, runtime, layers string }
+
+// inside are the places in a sandbox.
+var inside = places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot}
+
+// noEndpoint is the endpoint of the Runtime API of an environment that has none: a
+// built-in runtime speaks frames. Who connects to it is refused at once.
+const noEndpoint = "127.0.0.1:1"
+
+// The X-Ray daemon's own default. Where there is none, what is sent is lost, and
+// nobody waits for it.
+const (
+	xrayHost = "127.0.0.1"
+	xrayPort = "2000"
+)
+
+// variables are the environment variables of f: Lambda's defaults, the function's own,
+// and those that a function cannot set.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+func (l *Launcher) variables(f *function.Function, initialization, stream string, at places) map[string]string {
+	env := map[string]string{
+		"LANG":                     l.language,
+		"TZ":                       ":UTC",
+		"PATH":                     "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:" + at.layers + "/bin",
+		"LD_LIBRARY_PATH":          "/var/lang/lib:/lib64:/usr/lib64:" + at.runtime + ":" + at.runtime + "/lib:" + at.task + ":" + at.task + "/lib:" + at.layers + "/lib",
+		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+		"AWS_XRAY_DAEMON_ADDRESS":  xrayHost + ":" + xrayPort,
+	}
+	maps.Copy(env, languageVariables(f.Runtime, at))
+	maps.Copy(env, f.Environment)
+	maps.Copy(env, map[string]string{
+		"_HANDLER":                        f.Handler,
+		"_AWS_XRAY_DAEMON_ADDRESS":        xrayHost,
+		"_AWS_XRAY_DAEMON_PORT":           xrayPort,
+		"LAMBDA_TASK_ROOT":                at.task,
+		"LAMBDA_RUNTIME_DIR":              at.runtime,
+		"AWS_REGION":                      l.Account.Region,
+		"AWS_DEFAULT_REGION":              l.Account.Region,
+		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
+		"AWS_LAMBDA_FUNCTION_VERSION":     f.Version,
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  initialization,
+		"AWS_LAMBDA_LOG_GROUP_NAME":       f.LogGroup(),
+		"AWS_LAMBDA_LOG_STREAM_NAME":      stream,
+		runtimeAPI:                        noEndpoint,
+	})
+	if !strings.HasPrefix(f.Runtime, "provided") { // programs tell by it which runtime they are in
+		env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + f.Runtime
+	}
+	if f.PerEnvironmentConcurrency > 1 {
+		env["AWS_LAMBDA_MAX_CONCURRENCY"] = strconv.Itoa(f.PerEnvironmentConcurrency)
+	}
+	return env
+}
+
+// languageVariables are the defaults of one language. Where Lambda's bootstrap is a
+// shell script, what its shell sets is there, too.
+func languageVariables(runtime string, at places) map[string]string {
+	shell := map[string]string{"PWD": at.task, "SHLVL": "0"}
+	if version, ok := strings.CutPrefix(runtime, "nodejs"); ok {
+		modules := at.layers + "/nodejs"
+		shell["NODE_PATH"] = strings.Join([]string{
+			modules + "/node" + strings.TrimSuffix(version, ".x") + "/node_modules", modules + "/node_modules",
+			at.runtime + "/node_modules", at.runtime, at.task,
+		}, ":")
+		return shell
+	}
+	if strings.HasPrefix(runtime, "python") {
+		shell["PYTHONPATH"] = at.runtime
+		return shell
+	}
+	return nil
+}
