@@ -169,21 +169,24 @@ func readNumber(path string) int64 {
 // readKey reads a number from a file of lines that begin with a key and a number,
 // 0 if it is not there.
 func readKey(path, key string) int64 {
+	n, _ := findKey(path, key)
+	return n
+}
+
+// findKey is readKey that says whether the number is there.
+func findKey(path, key string) (n int64, found bool) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if fields := strings.Fields(lines.Text()); len(fields) >= 2 && fields[0] == key {
 			n, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				return 0
-			}
-			return n
+			return n, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // kill sends SIGKILL to everything that is left in the cgroup.

@@ -29,9 +29,9 @@ type holder struct {
 	cmd *exec.Cmd
 
 	mu   sync.Mutex
-	conn int        // guarded by mu; a socket of packets
-	lost error      // guarded by mu; why it is of no use any more
-	free []*os.File // guarded by mu; user namespaces to be used again
+	conn int         // guarded by mu; a socket of packets
+	lost error       // guarded by mu; why it is of no use any more
+	free usernsStock // guarded by mu
 }
 
 // holderName is the name by which this program knows that it is a holder.
@@ -145,13 +145,11 @@ func (h *holder) works() bool {
 // acquire is a user namespace that only one environment uses at a time.
 func (h *holder) acquire() (*os.File, error) {
 	h.mu.Lock()
-	if n := len(h.free); n > 0 {
-		userns := h.free[n-1]
-		h.free = h.free[:n-1]
-		h.mu.Unlock()
-		return userns, nil
-	}
+	free := h.free.take()
 	h.mu.Unlock()
+	if free != nil {
+		return free, nil
+	}
 	userns, err := h.do(order{Do: orderUserns}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make a user namespace: %w", err)
@@ -159,9 +157,11 @@ func (h *holder) acquire() (*os.File, error) {
 	return userns, nil
 }
 
-func (h *holder) release(userns *os.File) {
+// release takes back the namespace of an environment that has ended; last was the
+// first process inside, or nil.
+func (h *holder) release(userns *os.File, last *pidfd) {
 	h.mu.Lock()
-	h.free = append(h.free, userns)
+	h.free.put(userns, last)
 	h.mu.Unlock()
 }
 
@@ -187,10 +187,7 @@ func (h *holder) close() {
 	unix.Close(h.conn)
 	h.cmd.Process.Kill()
 	h.cmd.Wait() // killed, is all that it can say
-	for _, userns := range h.free {
-		userns.Close()
-	}
-	h.free = nil
+	h.free.close()
 }
 
 // send sends a packet, with a descriptor if f is not nil.

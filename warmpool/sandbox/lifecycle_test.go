@@ -207,8 +207,8 @@ func TestNothingIsLeftOfManyEnvironments(t *testing.T) {
 	}
 }
 
-// kept is how many user namespaces are kept to be used again: as many as there
-// were environments at once.
+// kept is how many descriptors are kept for user namespaces to be used again: for as
+// many as there were environments at once.
 func kept(s *Sandbox) int {
 	switch {
 	case s.identities != nil:
@@ -218,7 +218,7 @@ func kept(s *Sandbox) int {
 	case s.holder != nil:
 		s.holder.mu.Lock()
 		defer s.holder.mu.Unlock()
-		return len(s.holder.free)
+		return len(s.holder.free.ready) + 2*len(s.holder.free.resting)
 	}
 	return 0
 }

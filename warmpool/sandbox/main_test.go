@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,9 +25,24 @@ const patience = 20 * time.Second
 // gatewayEnv makes the test binary a gateway that is there to be killed.
 const gatewayEnv = "SANDBOX_TEST_GATEWAY"
 
+// mainThreadEnv makes the test binary one that looks at its main thread.
+const mainThreadEnv = "SANDBOX_TEST_MAIN_THREAD"
+
+// A goroutine that is bound to its thread in an init has the main thread, and is the
+// one that runs main.
+func init() {
+	if os.Getenv(mainThreadEnv) != "" {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv(gatewayEnv) != "" {
 		beGateway()
+		return
+	}
+	if os.Getenv(mainThreadEnv) != "" {
+		leaveMainThread()
 		return
 	}
 	code := m.Run()

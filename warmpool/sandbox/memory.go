@@ -53,20 +53,47 @@ func (p *Process) pastMemory() (limit int64, past bool) {
 	}
 	limit = p.limits.memory
 	current, _ := p.memory()
-	return limit, current > limit && (p.cgroup == nil || p.cgroup.anonymous() > limit)
+	return limit, current > limit && p.ownMemory() > limit
+}
+
+// ownMemory is the memory of the tree that is neither /tmp nor a cache, each page
+// counted once. It is dearer than memory. It needs mu.
+func (p *Process) ownMemory() int64 {
+	switch {
+	case p.cgroup != nil:
+		return p.cgroup.anonymous()
+	case p.sandbox.on:
+		return treeMemory(p.initPID, proportional)
+	}
+	return treeMemory(p.cmd.Process.Pid, proportional)
 }
 
 // maxTree bounds the walk over a tree of processes.
 const maxTree = 4096
 
-// anonymous is the memory in bytes that a process and its descendants have
-// allocated, shared pages counted by each.
-func anonymous(pid int) int64 {
+// treeMemory is the sum of what memoryOf says of a process and its descendants, in
+// bytes.
+func treeMemory(pid int, memoryOf func(pid int) int64) int64 {
 	var sum int64
 	for queue, seen := []int{pid}, 0; len(queue) > 0 && seen < maxTree; seen++ {
 		pid, queue = queue[0], queue[1:]
-		sum += readKey(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10 // kB
+		sum += memoryOf(pid)
 		queue = append(queue, children(pid)...)
 	}
 	return sum
+}
+
+// anonymous is the memory in bytes that a process has allocated. What it shares with
+// its children since a fork is counted by each of them.
+func anonymous(pid int) int64 {
+	return readKey(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10 // kB
+}
+
+// proportional is anonymous, with a page that n processes share counted as an n-th by
+// each. The kernel walks all pages for it.
+func proportional(pid int) int64 {
+	if kB, ok := findKey(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss_Anon:"); ok {
+		return kB << 10
+	}
+	return anonymous(pid) // a kernel before 5.3, or not ours to see
 }

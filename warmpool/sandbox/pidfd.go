@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,18 @@ func (p *pidfd) kill() {
 	}
 	// ESRCH, that it has ended, is as good.
 	_ = conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
+}
+
+// reaped reports whether the process has not only ended, but whoever it was left to
+// has noticed.
+func (p *pidfd) reaped() bool {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var sent error
+	err = conn.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), 0, nil, 0) })
+	return err == nil && errors.Is(sent, unix.ESRCH)
 }
 
 func (p *pidfd) close() { p.file.Close() }

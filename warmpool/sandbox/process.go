@@ -141,9 +141,9 @@ func (p *Process) memory() (current, peak int64) {
 	case p.cgroup != nil:
 		current, peak = p.cgroup.memoryUse()
 	case p.sandbox.on:
-		current = anonymous(p.initPID)
+		current = treeMemory(p.initPID, anonymous)
 	default:
-		current = anonymous(p.cmd.Process.Pid)
+		current = treeMemory(p.cmd.Process.Pid, anonymous)
 	}
 	if most := max(current, peak); most > p.peak.Load() {
 		p.peak.Store(most)
@@ -217,19 +217,19 @@ func exitOf(state *os.ProcessState, inside bool) Exit {
 // never started.
 func (p *Process) release() error {
 	var errs []error
-	for _, fd := range []*pidfd{p.main, p.init} {
-		if fd != nil {
-			fd.close()
-		}
+	if p.main != nil {
+		p.main.close()
+	}
+	if p.userns != nil {
+		p.sandbox.holder.release(p.userns, p.init)
+	} else if p.init != nil {
+		p.init.close()
 	}
 	if p.cgroup != nil {
 		errs = append(errs, p.cgroup.remove())
 	}
 	if p.identity != nil {
 		p.sandbox.identities.release(p.identity)
-	}
-	if p.userns != nil {
-		p.sandbox.holder.release(p.userns)
 	}
 	if p.tmp != "" {
 		errs = append(errs, os.RemoveAll(p.tmp))
