@@ -57,6 +57,11 @@ type App struct {
 	// 429. Default: 1000.
 	Queue int `json:"queue,omitempty"`
 
+	// How long a call waits for an environment when all that the limits allow are busy,
+	// before it is throttled with 429, unless its function says otherwise. Default: 2s.
+	// Negative: not at all, as on AWS.
+	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
+
 	// How many cold starts run at once. Default: the number of cores.
 	ColdStarts int `json:"cold_starts,omitempty"`
 
@@ -408,6 +413,8 @@ func (a *App) poolConfig() warmpool.Config {
 		Starts:      a.ColdStarts,
 		Queue:       a.Queue,
 		IdleTimeout: time.Duration(a.IdleTimeout),
+
+		QueueTimeout: time.Duration(a.QueueTimeout),
 	}
 }
 

@@ -54,6 +54,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		memory_budget  <size>
 //		concurrency    <n>
 //		queue          <n>
+//		queue_timeout  <duration>|off
 //		cold_starts    <n>
 //		stems          <n>
 //		idle_timeout   <duration>
@@ -113,6 +114,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = number(d, &a.Concurrency, 1)
 		case "queue":
 			err = number(d, &a.Queue, 1)
+		case "queue_timeout":
+			err = durationOrOff(d, &a.QueueTimeout)
 		case "cold_starts":
 			err = number(d, &a.ColdStarts, 1)
 		case "stems":
@@ -165,7 +168,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -50,8 +50,8 @@ type Function struct {
 	// What becomes of the function's asynchronous invocations and pushed events.
 	Async FunctionAsync `json:"async,omitzero"`
 	// How long an invocation waits for an environment when all that the limits
-	// allow are busy, before it is throttled with 429. Default: 2s. Negative: not
-	// at all, as on AWS.
+	// allow are busy, before it is throttled with 429. Default: as for all functions.
+	// Negative: not at all, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 }
 

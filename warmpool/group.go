@@ -1,6 +1,7 @@
 package warmpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,7 +168,7 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 		*began = time.Now()
 		g.waiters.push(w)
 	}
-	timeout := g.fn.QueueTimeout
+	timeout := g.queueTimeout()
 	g.growLocked()
 	g.mu.Unlock()
 	return g.wait(ctx, w, began.Add(timeout), looks)
@@ -267,6 +268,9 @@ func (g *Group) roomiest(short bool) *member {
 // mayWriteAhead reports whether another environment would not help: there are
 // as many as the function may have, or as there are cores to run short calls.
 func (g *Group) mayWriteAhead() bool {
+	if g.fn.ReservedConcurrency != nil && g.queueTimeout() < 0 {
+		return false // a call behind another one waits
+	}
 	return g.fn.PerEnvironmentConcurrency == 1 && g.pace.short() &&
 		(len(g.members) >= g.most() || len(g.members) >= g.pool.settings.Load().Starts)
 }
@@ -328,10 +332,16 @@ func (g *Group) refuse() error {
 		return &ThrottledError{Function: g.name, Reason: ReasonReserved, Detail: "reserved concurrency is 0", Off: true}
 	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
-	case g.fn.QueueTimeout < 0 && g.starting == 0 && len(g.members) > 0 && len(g.members) >= g.most():
-		return g.throttled("all environments are busy and the function does not queue")
+	case r != nil && g.queueTimeout() < 0 && g.waiters.len() >= (g.most()-len(g.members))*g.fn.PerEnvironmentConcurrency:
+		// Environments that are yet to start are for those who wait already.
+		return g.throttled("all environments are busy and calls do not queue")
 	}
 	return nil
+}
+
+// queueTimeout is how long a call waits; negative: not at all. It needs mu.
+func (g *Group) queueTimeout() time.Duration {
+	return cmp.Or(g.fn.QueueTimeout, g.pool.settings.Load().QueueTimeout)
 }
 
 // throttled needs mu.

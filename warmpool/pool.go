@@ -20,6 +20,9 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const DefaultConcurrency = 1000
 
+// DefaultQueueTimeout is the default of Config.QueueTimeout.
+const DefaultQueueTimeout = 2 * time.Second
+
 // A Config configures a Pool. The zero value of a field stands for its default.
 type Config struct {
 	// MemoryMB is the budget for all environments, each counted with its
@@ -36,6 +39,11 @@ type Config struct {
 	Stems int
 	// Queue is how many callers wait for one function at most. Default 1000.
 	Queue int
+	// QueueTimeout is how long a call waits for an environment when all that the limits
+	// allow are busy, before it is throttled, unless its function says otherwise. AWS
+	// does not wait; negative means the same here. Default 2s. A cold start in progress
+	// is always waited for.
+	QueueTimeout time.Duration
 	// IdleTimeout is how long an idle environment is kept at most; package keepalive
 	// decides within it. Default 1 hour.
 	IdleTimeout time.Duration
@@ -68,6 +76,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Queue == 0 {
 		c.Queue = 1000
+	}
+	if c.QueueTimeout == 0 {
+		c.QueueTimeout = DefaultQueueTimeout
 	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = time.Hour

@@ -285,6 +285,31 @@ func TestThrottledWithTheReasonThatAWSGives(t *testing.T) {
 	}
 }
 
+func TestCallsDoNotQueueBehindAColdStartWhereTheQueueIsOff(t *testing.T) {
+	w := newWorld(t, Config{QueueTimeout: -1})
+	w.starter.gate = make(chan struct{})
+	g := w.group("f", reserved(2))
+	waits := w.group("waits", func(f *function.Function) { reserved(1)(f); f.QueueTimeout = time.Minute })
+	done := make(chan error)
+	for range 2 {
+		slow := sleep(t, 1)
+		go func() { done <- g.Invoke(t.Context(), slow) }()
+		queued := sleep(t, 1)
+		go func() { done <- waits.Invoke(t.Context(), queued) }()
+	}
+	waitFor(t, func() bool { return g.Stat().Waiting == 2 && waits.Stat().Waiting == 2 })
+	var throttled *ThrottledError
+	if err := g.Invoke(t.Context(), sleep(t, 1)); !errors.As(err, &throttled) || throttled.Reason != ReasonReserved {
+		t.Errorf("a third call: %v", err)
+	}
+	close(w.starter.gate)
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	w := newWorld(t, Config{Queue: 3})
 	w.starter.gate = make(chan struct{})

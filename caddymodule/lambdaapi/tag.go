@@ -26,7 +26,8 @@ func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
 	}
-	return nil
+	_, err := (&registry.Tags{Tags: tags}).QueueTimeout()
+	return err
 }
 
 // tags are a function's.
@@ -69,6 +70,9 @@ func (a *API) changeTags(r *request, resource string, change func(map[string]str
 		return err
 	}
 	_, err = a.Registry.Tags.Put(r.Context(), name, function.Latest, func(t *registry.Tags, _ bool) error { return apply(&t.Tags) })
+	if err == nil {
+		a.refresh(r.Context(), name, function.Latest) // a tag may say how long calls wait
+	}
 	return missing(err, "Function not found: "+resource)
 }
 

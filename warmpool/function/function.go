@@ -68,13 +68,10 @@ type Function struct {
 	PerEnvironmentConcurrency int
 	// QueueTimeout is how long an invocation waits for an environment when all
 	// that the limits allow are busy, before it is throttled. AWS does not wait;
-	// negative means the same here. Default 2s. A cold start in progress is
-	// always waited for.
+	// negative means the same here. 0: as the pool has it. A cold start in progress
+	// is always waited for.
 	QueueTimeout time.Duration
 }
-
-// DefaultQueueTimeout is the default of Function.QueueTimeout.
-const DefaultQueueTimeout = 2 * time.Second
 
 var (
 	namePattern = regexp.MustCompile(`^[a-zA-Z0-9-_]{1,64}$`)
@@ -107,7 +104,6 @@ func (f *Function) Normalize() error {
 	setDefault(&f.EphemeralStorageMB, DefaultEphemeralStorageMB)
 	setDefault(&f.PerEnvironmentConcurrency, 1)
 	setDefault(&f.Network, NetworkHost)
-	setDefault(&f.QueueTimeout, DefaultQueueTimeout)
 	if err := f.check(); err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}

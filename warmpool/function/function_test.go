@@ -20,7 +20,7 @@ func TestNormalizePutsTheDefaultsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.MemoryMB != 128 || f.Timeout != 3*time.Second || f.EphemeralStorageMB != 512 || f.Network != NetworkHost ||
-		f.PerEnvironmentConcurrency != 1 || f.QueueTimeout != 2*time.Second || f.ReservedConcurrency != nil || f.ProvisionedConcurrency != 0 {
+		f.PerEnvironmentConcurrency != 1 || f.QueueTimeout != 0 || f.ReservedConcurrency != nil || f.ProvisionedConcurrency != 0 {
 		t.Errorf("got %+v", f)
 	}
 	once := *f

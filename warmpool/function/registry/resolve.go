@@ -210,6 +210,13 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	if f.ProvisionedConcurrency, err = r.provisioned(ctx, name, version); err != nil {
 		return nil, err
 	}
+	var tags Tags
+	if _, err := r.read(ctx, ownerFunction+name, kindTags+function.Latest, &tags); err != nil {
+		return nil, err
+	}
+	if f.QueueTimeout, err = tags.QueueTimeout(); err != nil {
+		return nil, err
+	}
 	if limited {
 		f.ReservedConcurrency = &reserved.Reserved
 		f.ProvisionedConcurrency = min(f.ProvisionedConcurrency, reserved.Reserved)

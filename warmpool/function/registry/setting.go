@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // URLConfig is a function URL.
@@ -68,6 +70,27 @@ func (*Concurrency) revise(string, time.Time, bool) {}
 // Tags of a function.
 type Tags struct {
 	Tags map[string]string
+}
+
+// QueueTimeoutTag is the tag that says how long calls of a function wait for an
+// environment: a duration such as 500ms, or off.
+const QueueTimeoutTag = "hearth:queue_timeout"
+
+// QueueTimeout is what QueueTimeoutTag says, 0 if it is not there. The error is
+// ErrInvalid.
+func (t *Tags) QueueTimeout() (time.Duration, error) {
+	text, there := t.Tags[QueueTimeoutTag]
+	switch {
+	case !there:
+		return 0, nil
+	case text == "off":
+		return -1, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Millisecond || d > function.MaxTimeout {
+		return 0, fmt.Errorf("tag %s %q: a duration of 1ms to %s, or off: %w", QueueTimeoutTag, text, function.MaxTimeout, ErrInvalid)
+	}
+	return d, nil
 }
 
 func (*Tags) revise(string, time.Time, bool) {}

@@ -43,7 +43,7 @@ func (r *Registry) settle() {
 	r.Provisioned = Settings[Provisioned, *Provisioned]{r, kindProvisioned, onPublished}
 	r.Policies = Settings[Policy, *Policy]{r, "policy/", onAny}
 	r.Concurrency = Settings[Concurrency, *Concurrency]{r, kindConcurrency, onFunction}
-	r.Tags = Settings[Tags, *Tags]{r, "tags/", onFunction}
+	r.Tags = Settings[Tags, *Tags]{r, kindTags, onFunction}
 	r.Recursion = Settings[Recursion, *Recursion]{r, "recursion/", onFunction}
 	r.Management = Settings[Management, *Management]{r, "management/", onAny}
 }
@@ -51,6 +51,7 @@ func (r *Registry) settle() {
 const (
 	kindProvisioned = "provisioned/"
 	kindConcurrency = "concurrency/"
+	kindTags        = "tags/"
 )
 
 // deleteSettings removes what hangs on a version or an alias.
