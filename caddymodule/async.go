@@ -187,7 +187,7 @@ func (s *storage) Push(ctx context.Context, e lambdaapi.Event) error {
 	}
 	err := i.Push(ctx, &invoker.Message{
 		RequestID: e.RequestID, Function: e.Function, Qualifier: cmp.Or(e.Qualifier, function.Latest), TraceID: e.TraceID,
-		ClientContext: e.ClientContext, Payload: e.Payload,
+		ClientContext: e.ClientContext, Payload: e.Payload, Qualified: e.Qualifier != "",
 	})
 	if errors.Is(err, invoker.ErrFull) {
 		return &lambdaapi.Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: "CallerRateLimitExceeded"}

@@ -390,6 +390,7 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 //		per_environment_concurrency <n>
 //		ephemeral_storage           <size>
 //		network                     host|none
+//		recursive_loop              terminate|allow
 //		queue_timeout               <duration>|off
 //		async {
 //			retries    <n>
@@ -455,12 +456,14 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 		return megabytes(d, &f.EphemeralStorage)
 	case "network":
 		return text(d, &f.Network)
+	case "recursive_loop":
+		return text(d, &f.RecursiveLoop)
 	case "queue_timeout":
 		return durationOrOff(d, &f.QueueTimeout)
 	case "async":
 		return f.Async.unmarshal(d)
 	}
-	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, queue_timeout and async", d.Val())
+	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, recursive_loop, queue_timeout and async", d.Val())
 }
 
 var (

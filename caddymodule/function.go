@@ -49,11 +49,21 @@ type Function struct {
 	Network string `json:"network,omitempty"`
 	// What becomes of the function's asynchronous invocations and pushed events.
 	Async FunctionAsync `json:"async,omitzero"`
+	// What becomes of a function that calls itself again and again, through the Lambda
+	// API, queues or topics: terminate (it is not run a 17th time) or allow. Default:
+	// terminate.
+	RecursiveLoop string `json:"recursive_loop,omitempty"`
 	// How long an invocation waits for an environment when all that the limits
 	// allow are busy, before it is throttled with 429. Default: as for all functions.
 	// Negative: not at all, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 }
+
+// Values of Function.RecursiveLoop.
+const (
+	loopAllow     = "allow"
+	loopTerminate = "terminate"
+)
 
 // resolve makes the engine's function of the configuration's.
 func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Function, error) {
@@ -73,6 +83,7 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 		Environment:               env,
 		Network:                   function.Network(repl.ReplaceAll(f.Network, "")),
 		ReservedConcurrency:       f.ReservedConcurrency,
+		AllowLoop:                 f.RecursiveLoop == loopAllow,
 		ProvisionedConcurrency:    f.ProvisionedConcurrency,
 		PerEnvironmentConcurrency: f.PerEnvironmentConcurrency,
 		QueueTimeout:              time.Duration(f.QueueTimeout),
@@ -83,6 +94,9 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 	err := fn.Normalize()
 	if err != nil {
 		return nil, err
+	}
+	if f.RecursiveLoop != "" && f.RecursiveLoop != loopAllow && f.RecursiveLoop != loopTerminate {
+		return nil, fmt.Errorf("function %q: recursive_loop %q: %s or %s", name, f.RecursiveLoop, loopTerminate, loopAllow)
 	}
 	f.Async.OnSuccess, f.Async.OnFailure = repl.ReplaceAll(f.Async.OnSuccess, ""), repl.ReplaceAll(f.Async.OnFailure, "")
 	if err := f.Async.check(name); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 func init() {
@@ -71,6 +72,7 @@ type responder struct {
 	log   *zap.Logger
 	runs  runner
 	route *apigateway.Route
+	key   trace.Key // of the function
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
 	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
 	asIs bool
@@ -115,6 +117,7 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
+	i.key = app.account().Key(i.Function)
 	if i.runs, err = app.runner(i.Function, i.Qualifier); err != nil {
 		return err
 	}
@@ -202,10 +205,16 @@ func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) er
 // encode makes the invoke frame with the request as its event.
 func (i *responder) encode(r *http.Request, x *exchange) error {
 	call := x.call
+	// Nobody vouches for a web client's word on what has run before. Lambda looks for no
+	// loops through HTTP either.
+	header, _ := trace.Next(trace.Foreign(r.Header.Get(traceHeader)), i.key)
+	if len(r.Header[traceHeader]) == 0 {
+		r.Header[traceHeader] = []string{header[:trace.RootSize]}
+	}
 	var err error
 	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
 		RequestID: call.RequestID,
-		TraceID:   r.Header.Get("X-Amzn-Trace-Id"),
+		TraceID:   header,
 	})
 	if err != nil {
 		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
@@ -232,6 +241,9 @@ func sourceIP(r *http.Request) string {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	return ip
 }
+
+// traceHeader is the trace header's name as keys of http.Header have it.
+const traceHeader = "X-Amzn-Trace-Id"
 
 // An exchange is what one request needs, kept for the next.
 type exchange struct {

@@ -21,6 +21,7 @@ import (
 	"github.com/hearthfn/hearth/invoker/push"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 func init() {
@@ -231,6 +232,10 @@ var errNotYet = errors.New("the server is starting")
 
 // messages are the events of a request, one for each function.
 func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Message, error) {
+	header := r.Header.Get(traceHeader)
+	if h.Source != "sns" { // which hands on that of who published
+		header = trace.Foreign(header)
+	}
 	var all []*invoker.Message
 	for n := range events {
 		e := &events[n]
@@ -240,7 +245,7 @@ func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Mes
 		}
 		for _, target := range targets {
 			m := &invoker.Message{
-				RequestID: newRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: r.Header.Get("X-Amzn-Trace-Id"),
+				RequestID: newRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: header,
 				Source: h.Source, Subject: e.Subject, Payload: e.Payload,
 			}
 			if m.Qualifier == "" {

@@ -18,7 +18,8 @@ const MaxPayload = 1 << 20
 type Message struct {
 	RequestID     string    `json:"id"` // of all attempts
 	Function      string    `json:"function"`
-	Qualifier     string    `json:"qualifier"` // a version, an alias or $LATEST
+	Qualifier     string    `json:"qualifier"`           // a version, an alias or $LATEST
+	Qualified     bool      `json:"qualified,omitempty"` // the caller named Qualifier: it did not just stand for none
 	Accepted      time.Time `json:"accepted"`
 	TraceID       string    `json:"trace,omitempty"`   // X-Amzn-Trace-Id
 	ClientContext string    `json:"context,omitempty"` // JSON

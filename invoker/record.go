@@ -13,6 +13,7 @@ const (
 	ConditionRetries = "RetriesExhausted"
 	ConditionAge     = "EventAgeExceeded"
 	ConditionZero    = "ZeroReservedConcurrency"
+	ConditionLoop    = "RecursiveLoop" // AWS sends the event too; its word is not known
 )
 
 // A Record is what a destination gets.

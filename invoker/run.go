@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A run is one attempt to deliver one event.
@@ -96,9 +97,15 @@ func (r *run) invoke() error {
 	i, m := r.invoker, r.message
 	r.call = environment.NewCall()
 	r.call.RequestID = m.RequestID
+	arn := i.Account.InvokedARN(m.Function, m.Qualifier)
+	if m.Qualified {
+		arn = i.Account.ARN(m.Function, m.Qualifier)
+	}
+	var header string
 	var err error
+	header, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
 	r.call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: m.RequestID, TraceID: m.TraceID, ClientContext: m.ClientContext, InvokedFunctionARN: i.Account.ARN(m.Function, m.Qualifier),
+		RequestID: m.RequestID, TraceID: header, ClientContext: m.ClientContext, InvokedFunctionARN: arn,
 	})
 	if err != nil {
 		return err
@@ -125,6 +132,8 @@ func (r *run) unavailable(err error) error {
 		return r.bury(verdict{Condition: "FunctionNotFound", Error: err.Error()})
 	case errors.As(err, &throttled) && throttled.Off:
 		return r.fail(ConditionZero, err.Error())
+	case errors.As(err, new(*warmpool.LoopError)):
+		return r.fail(ConditionLoop, err.Error())
 	}
 	if errors.As(err, &throttled) {
 		i.metrics.throttles.WithLabelValues(r.line.function).Inc()

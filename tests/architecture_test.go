@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"warmpool/code"},
 	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
-	{"warmpool/disk"},
+	{"warmpool/disk", "warmpool/trace"},
 }
 
 // reservation keeps something for the few packages that are about it.

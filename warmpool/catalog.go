@@ -10,6 +10,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A Resolver says what a qualifier stands for now. *registry.Registry is one.
@@ -89,12 +90,17 @@ func NewCatalog(pool *Pool, resolver Resolver) *Catalog {
 // maxMoves bounds how often one call follows a function that changes under it.
 const maxMoves = 10
 
-// Invoke runs c. The errors are those of Group.Invoke and of Resolver.
+// Invoke runs c. The errors are those of Group.Invoke and of Resolver, and a
+// *LoopError.
 func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
 	for moves := 0; ; moves++ {
 		g, revision, err := c.group(ctx, name, qualifier)
 		if err != nil {
 			return err
+		}
+		if call.Runs >= trace.MaxRuns && !g.Function().AllowLoop {
+			g.counters().loops.Inc()
+			return &LoopError{name, call.Runs}
 		}
 		if c.others == nil || g.Prefers(call) {
 			err = g.Invoke(ctx, call)

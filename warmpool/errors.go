@@ -28,6 +28,17 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("function %q: throttled: %s", e.Function, e.Detail)
 }
 
+// A LoopError says that a function has run too often in one chain of requests, and was
+// not run again.
+type LoopError struct {
+	Function string
+	Runs     int // before
+}
+
+func (e *LoopError) Error() string {
+	return fmt.Sprintf("function %q: recursive loop: it has run %d times in this chain of requests", e.Function, e.Runs)
+}
+
 // A StartError says that an environment could not be made for a reason that is
 // not the function's own: the sandbox, the interpreter, the machine.
 type StartError struct {

@@ -19,6 +19,7 @@ type Metrics struct {
 	invocations  *prometheus.CounterVec
 	errors       *prometheus.CounterVec
 	throttles    *prometheus.CounterVec
+	loops        *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
 	initDuration *prometheus.HistogramVec
 	coldStarts   *prometheus.CounterVec
@@ -31,6 +32,7 @@ type Metrics struct {
 // counters are the ones of one function, looked up once.
 type counters struct {
 	invocations, throttles prometheus.Counter
+	loops                  prometheus.Counter
 	errors                 [4]prometheus.Counter // by environment.Outcome
 	duration, initDuration prometheus.Observer
 }
@@ -47,6 +49,9 @@ func newMetrics(p *Pool) *Metrics {
 		}, []string{"function", "outcome"}),
 		throttles: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_throttles_total", Help: "Invocations that were throttled.",
+		}, function),
+		loops: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_recursive_invocations_dropped_total", Help: "Invocations that were stopped because the function had run too often in one chain of requests.",
 		}, function),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hearth_duration_seconds", Help: "Time that the handler took.",
@@ -87,6 +92,7 @@ func (m *Metrics) counters(function string) *counters {
 	c := &counters{
 		invocations:  m.invocations.WithLabelValues(function),
 		throttles:    m.throttles.WithLabelValues(function),
+		loops:        m.loops.WithLabelValues(function),
 		duration:     m.duration.WithLabelValues(function),
 		initDuration: m.initDuration.WithLabelValues(function),
 	}
@@ -124,7 +130,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (m *Metrics) vectors() []prometheus.Collector {
-	return []prometheus.Collector{m.invocations, m.errors, m.throttles, m.duration, m.initDuration, m.coldStarts}
+	return []prometheus.Collector{m.invocations, m.errors, m.throttles, m.loops, m.duration, m.initDuration, m.coldStarts}
 }
 
 // Collect implements prometheus.Collector.

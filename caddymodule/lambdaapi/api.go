@@ -44,7 +44,7 @@ type Queue interface {
 type Event struct {
 	RequestID string
 	Function  string
-	Qualifier string // as the caller gave it, function.Latest if it gave none
+	Qualifier string // as the caller gave it, "" if it gave none
 	TraceID   string // X-Amzn-Trace-Id, "" if there is none
 	// ClientContext is JSON, "" if there is none.
 	ClientContext string

@@ -97,6 +97,8 @@ func (a *API) exceptionOf(err error) *Exception {
 		return &Exception{Name: "ResourceNotFoundException", Message: "Functions" + text}
 	case errors.Is(err, function.ErrOtherAccount):
 		return &Exception{Name: "AccessDeniedException", Message: err.Error()}
+	case errors.As(err, new(*warmpool.LoopError)):
+		return &Exception{Name: "RecursiveInvocationException", Message: "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation."}
 	case errors.Is(err, warmpool.ErrClosed):
 		return &Exception{Name: "ServiceException", Message: "The function or the service is being stopped. Try again."}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 type invokeInput struct {
@@ -105,9 +106,12 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	call := r.exchange.call
 	r.clientContext = clientContext
 	call.RequestID = r.id
+	var header string
+	header, call.Runs = trace.Next(r.Header.Get("X-Amzn-Trace-Id"), a.Account.Key(f.name))
+	r.w.Header()["X-Amzn-Trace-Id"] = []string{header}
 	call.Tail = in.LogType == "Tail"
 	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
-		RequestID: r.id, TraceID: r.Header.Get("X-Amzn-Trace-Id"), InvokedFunctionARN: a.arn(f), ClientContext: clientContext,
+		RequestID: r.id, TraceID: header, InvokedFunctionARN: a.arn(f), ClientContext: clientContext,
 	})
 	if err != nil {
 		return f, exception("InvalidRequestContentException", err.Error())
@@ -199,7 +203,7 @@ func (a *API) push(r *request, f reference) error {
 		return a.notFound(err, f)
 	}
 	return a.Queue.Push(r.Context(), Event{
-		RequestID: r.id, Function: f.name, Qualifier: f.orLatest(), TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,
+		RequestID: r.id, Function: f.name, Qualifier: f.qualifier, TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,
 		Payload: append([]byte(nil), r.body...), // the buffer is used again
 	})
 }

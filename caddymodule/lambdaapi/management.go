@@ -77,14 +77,14 @@ func getFunctionRecursionConfig(a *API, r *request, in *recursionInput) (*recurs
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.version(r, reference{name: name}); err != nil {
-		return nil, err
+	f, err := a.Registry.Resolve(r.Context(), name, function.Latest)
+	switch {
+	case err != nil:
+		return nil, a.notFound(err, reference{name: name})
+	case f.Function.AllowLoop:
+		return &recursionOutput{registry.LoopAllow}, nil
 	}
-	c, err := a.Registry.Recursion.Read(r.Context(), name, function.Latest)
-	if errors.Is(err, registry.ErrNotFound) {
-		c.RecursiveLoop, err = "Terminate", nil
-	}
-	return &recursionOutput{c.RecursiveLoop}, err
+	return &recursionOutput{registry.LoopTerminate}, nil
 }
 
 type codeSigningOutput struct{ CodeSigningConfigArn, FunctionName string }

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A record is one of a source, as a function gets it.
@@ -23,6 +25,7 @@ type record struct {
 	filters json.RawMessage // what filter patterns see: event with its body decoded
 	at      time.Time       // when it came into the source
 	key     string          // records of one key keep their order
+	trace   string          // header that it came with, "" for none
 	shard   string          // which one it is of, where a batch has records of several
 }
 
@@ -113,8 +116,10 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	m := &b.mapping
 	call = environment.NewCall()
 	call.RequestID = newRequestID()
+	var header string
+	header, call.Runs = b.traceOf(records)
 	call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: call.RequestID, InvokedFunctionARN: b.engine.Account.ARN(m.FunctionName, m.Qualifier),
+		RequestID: call.RequestID, TraceID: header, InvokedFunctionARN: b.engine.Account.InvokedARN(m.FunctionName, m.Qualifier),
 	})
 	if err != nil {
 		return nil, call, err
@@ -134,6 +139,24 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	}
 	failed, err = itemFailures(call.Payload, records)
 	return failed, call, err
+}
+
+// traceOf is the trace header of a batch: that which the records came with, of those
+// the one in whose chain of requests the function has run most.
+func (b *batcher) traceOf(records []record) (header string, runs int) {
+	key := b.engine.Account.Key(b.mapping.FunctionName)
+	for n := range records {
+		if records[n].trace == "" {
+			continue
+		}
+		if next, before := trace.Next(records[n].trace, key); header == "" || before > runs {
+			header, runs = next, before
+		}
+	}
+	if header == "" {
+		return trace.Next("", key)
+	}
+	return header, runs
 }
 
 // recordsEvent is {"Records":[...]}, what most sources' functions get.
@@ -193,5 +216,5 @@ func identifierOf(text json.RawMessage) (id string) {
 // isFunctions reports whether an error is the function's own, so that the batch counts as
 // tried.
 func isFunctions(err error) bool {
-	return errors.As(err, new(*functionError)) || errors.Is(err, errAnswer)
+	return errors.As(err, new(*functionError)) || errors.Is(err, errAnswer) || errors.As(err, new(*warmpool.LoopError))
 }

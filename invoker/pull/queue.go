@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A queue polls an SQS queue, or one with its API.
@@ -171,13 +173,46 @@ func (q *queue) deliver(ctx context.Context, messages []types.Message) {
 	q.remove(drop, receipts)
 	stop := q.keep(batch, receipts)
 	defer stop()
+	if !q.isFIFO() {
+		q.lastLoops(batch)
+	}
 	for len(batch) > 0 {
 		n := fits(batch, q.size())
+		if end := q.loops(batch[:n]); end > 0 && !q.isFIFO() {
+			n = end
+		}
 		if done := q.see(ctx, batch[:n], receipts); !done && q.isFIFO() {
 			return // what comes behind in a group waits for what comes before
 		}
 		batch = batch[n:]
 	}
+}
+
+// lastLoops puts the messages of recursive loops behind the others, which must not be
+// stopped with them.
+func (q *queue) lastLoops(batch []record) {
+	slices.SortStableFunc(batch, func(a, b record) int { return btoi(q.isLoop(&a)) - btoi(q.isLoop(&b)) })
+}
+
+// loops is where in a batch the messages of recursive loops begin; 0 when it has none,
+// or nothing else.
+func (q *queue) loops(batch []record) int {
+	return max(slices.IndexFunc(batch, func(r record) bool { return q.isLoop(&r) }), 0)
+}
+
+func (q *queue) isLoop(r *record) bool {
+	if r.trace == "" {
+		return false
+	}
+	_, runs := trace.Next(r.trace, q.engine.Account.Key(q.mapping.FunctionName))
+	return runs >= trace.MaxRuns
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (q *queue) isFIFO() bool { return strings.HasSuffix(q.mapping.EventSourceArn, ".fifo") }
@@ -295,7 +330,7 @@ func (q *queue) recordOf(m *types.Message) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	r := record{id: out.MessageID, event: event, filters: event}
+	r := record{id: out.MessageID, event: event, filters: event, trace: m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]}
 	if millis, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
 		r.at = time.UnixMilli(millis)
 	}

@@ -3,6 +3,8 @@ package function
 import (
 	"fmt"
 	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // An Account is the AWS account and region that the ARNs of a node name.
@@ -23,6 +25,18 @@ func (a Account) ARN(name, qualifier string) string {
 	}
 	return arn
 }
+
+// InvokedARN is the ARN that a function finds in its context: unqualified unless a
+// version or an alias was asked for.
+func (a Account) InvokedARN(name, qualifier string) string {
+	if qualifier == Latest {
+		qualifier = ""
+	}
+	return a.ARN(name, qualifier)
+}
+
+// Key is the function's key in the lineage of a trace header.
+func (a Account) Key(name string) trace.Key { return trace.KeyOf(a.ID, a.Region, name) }
 
 // ParseReference splits "NAME" or "NAME:QUALIFIER". Without a qualifier it is
 // Latest, as on Lambda.

@@ -66,6 +66,8 @@ type Function struct {
 	// PerEnvironmentConcurrency is how many invocations one environment runs at
 	// once; default 1.
 	PerEnvironmentConcurrency int
+	// AllowLoop has the function run however often it has in a chain of requests.
+	AllowLoop bool
 	// QueueTimeout is how long an invocation waits for an environment when all
 	// that the limits allow are busy, before it is throttled. AWS does not wait;
 	// negative means the same here. 0: as the pool has it. A cold start in progress

@@ -217,6 +217,11 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	if f.QueueTimeout, err = tags.QueueTimeout(); err != nil {
 		return nil, err
 	}
+	var loops Recursion
+	if _, err := r.read(ctx, ownerFunction+name, kindRecursion+function.Latest, &loops); err != nil {
+		return nil, err
+	}
+	f.AllowLoop = loops.RecursiveLoop == LoopAllow
 	if limited {
 		f.ReservedConcurrency = &reserved.Reserved
 		f.ProvisionedConcurrency = min(f.ProvisionedConcurrency, reserved.Reserved)

@@ -95,7 +95,13 @@ func (t *Tags) QueueTimeout() (time.Duration, error) {
 
 func (*Tags) revise(string, time.Time, bool) {}
 
-// Recursion says what happens to recursive loops: Allow or Terminate.
+// Values of Recursion.
+const (
+	LoopAllow     = "Allow"
+	LoopTerminate = "Terminate"
+)
+
+// Recursion says what happens to recursive loops: LoopAllow or LoopTerminate.
 type Recursion struct {
 	RecursiveLoop string
 }

@@ -44,7 +44,7 @@ func (r *Registry) settle() {
 	r.Policies = Settings[Policy, *Policy]{r, "policy/", onAny}
 	r.Concurrency = Settings[Concurrency, *Concurrency]{r, kindConcurrency, onFunction}
 	r.Tags = Settings[Tags, *Tags]{r, kindTags, onFunction}
-	r.Recursion = Settings[Recursion, *Recursion]{r, "recursion/", onFunction}
+	r.Recursion = Settings[Recursion, *Recursion]{r, kindRecursion, onFunction}
 	r.Management = Settings[Management, *Management]{r, "management/", onAny}
 }
 
@@ -52,6 +52,7 @@ const (
 	kindProvisioned = "provisioned/"
 	kindConcurrency = "concurrency/"
 	kindTags        = "tags/"
+	kindRecursion   = "recursion/"
 )
 
 // deleteSettings removes what hangs on a version or an alias.
