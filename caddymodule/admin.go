@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // adminListen is the address of the admin endpoint of the configuration that is
@@ -63,7 +65,7 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 	}
 	a.admin = listen
 	for name, f := range a.functions {
-		if f.Network == "host" {
+		if network, _ := a.network.Of(f); network == function.NetworkHost {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
 				`%s, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
 		}
@@ -74,7 +76,7 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 // checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
 // have the host's network.
 func (a *App) checkAdminOfAPI() error {
-	if a.admin == "" {
+	if a.admin == "" || a.network.Network != function.NetworkHost {
 		return nil
 	}
 	return fmt.Errorf(`lambda_api: functions that it makes have the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+

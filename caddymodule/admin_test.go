@@ -68,7 +68,7 @@ func TestFunctionThatCouldReachTheAdminEndpointIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := &Function{Runtime: "nodejs22.x", Handler: "index.handler", Code: code, Network: test.network}
+			f := &Function{Runtime: "nodejs22.x", Handler: "index.handler", Code: code, Connectivity: Connectivity{Network: test.network}}
 			resolved, err := f.resolve("pets", caddy.NewReplacer())
 			if err != nil {
 				t.Fatal(err)

@@ -46,6 +46,9 @@ type App struct {
 	// How execution environments are kept apart from each other and the machine.
 	Sandbox Sandbox `json:"sandbox,omitzero"`
 
+	// What functions reach that do not say it themselves.
+	Connectivity
+
 	// The memory in MB for all environments together, each counted with its
 	// function's memory setting. Default: three quarters of the machine's.
 	MemoryBudget int `json:"memory_budget,omitempty"`
@@ -137,6 +140,7 @@ type App struct {
 	ctx       caddy.Context
 	log       *zap.Logger
 	functions map[string]*function.Function
+	network   function.NetworkDefault
 	schedules []schedule.Schedule
 	groups    map[string]*warmpool.Group
 	hidden    []string // paths that no environment may see
@@ -240,6 +244,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Stems != nil && *a.Stems < 0 {
 		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
 	}
+	if a.network.Network, a.network.Rules, err = a.Connectivity.resolve(repl); err != nil {
+		return err
+	}
+	a.network.Network = cmp.Or(a.network.Network, function.NetworkHost)
 	a.functions = make(map[string]*function.Function, len(a.Functions))
 	for name, f := range a.Functions {
 		if a.functions[name], err = f.resolve(name, repl); err != nil {

@@ -83,6 +83,11 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //			allow_admin_endpoint
 //			bwrap <path>
 //		}
+//		network private|host|none {
+//			deny  <range>...
+//			allow <range[:port]>...
+//		}
+//		reach <address>...
 //		logs {
 //			retention <duration>
 //			max_file  <size>
@@ -163,12 +168,16 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = pairs(d, &a.Runtimes, "runtime")
 		case "sandbox":
 			err = a.Sandbox.unmarshal(d)
+		case "network":
+			err = a.unmarshalNetwork(d)
+		case "reach":
+			err = a.unmarshalReach(d)
 		case "logs":
 			err = a.Logs.unmarshal(d)
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, network, reach, logs and function", d.Val())
 		}
 		if err != nil {
 			return err
@@ -389,8 +398,12 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 //		provisioned_concurrency     <n>
 //		per_environment_concurrency <n>
 //		ephemeral_storage           <size>
-//		network                     host|none
 //		recursive_loop              terminate|allow
+//		network                     private|host|none {
+//			deny  <range>...
+//			allow <range[:port]>...
+//		}
+//		reach                       <address>...
 //		queue_timeout               <duration>|off
 //		async {
 //			retries    <n>
@@ -455,15 +468,17 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 	case "ephemeral_storage":
 		return megabytes(d, &f.EphemeralStorage)
 	case "network":
-		return text(d, &f.Network)
+		return f.unmarshalNetwork(d)
 	case "recursive_loop":
 		return text(d, &f.RecursiveLoop)
+	case "reach":
+		return f.unmarshalReach(d)
 	case "queue_timeout":
 		return durationOrOff(d, &f.QueueTimeout)
 	case "async":
 		return f.Async.unmarshal(d)
 	}
-	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, recursive_loop, queue_timeout and async", d.Val())
+	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, reach, recursive_loop, queue_timeout and async", d.Val())
 }
 
 var (

@@ -44,9 +44,7 @@ type Function struct {
 	PerEnvironmentConcurrency int `json:"per_environment_concurrency,omitempty"`
 	// Size of /tmp in MB, 512 to 10240. Default: 512.
 	EphemeralStorage int `json:"ephemeral_storage,omitempty"`
-	// What the function can reach: host (the machine's network, as on Lambda) or
-	// none. Default: host.
-	Network string `json:"network,omitempty"`
+	Connectivity
 	// What becomes of the function's asynchronous invocations and pushed events.
 	Async FunctionAsync `json:"async,omitzero"`
 	// What becomes of a function that calls itself again and again, through the Lambda
@@ -81,7 +79,6 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 		Timeout:                   time.Duration(f.Timeout),
 		EphemeralStorageMB:        f.EphemeralStorage,
 		Environment:               env,
-		Network:                   function.Network(repl.ReplaceAll(f.Network, "")),
 		ReservedConcurrency:       f.ReservedConcurrency,
 		AllowLoop:                 f.RecursiveLoop == loopAllow,
 		ProvisionedConcurrency:    f.ProvisionedConcurrency,
@@ -91,8 +88,11 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 	for _, layer := range f.Layers {
 		fn.Layers = append(fn.Layers, repl.ReplaceAll(layer, ""))
 	}
-	err := fn.Normalize()
-	if err != nil {
+	var err error
+	if fn.Network, fn.Rules, err = f.Connectivity.resolve(repl); err != nil {
+		return nil, fmt.Errorf("function %q: %w", name, err)
+	}
+	if err := fn.Normalize(); err != nil {
 		return nil, err
 	}
 	if f.RecursiveLoop != "" && f.RecursiveLoop != loopAllow && f.RecursiveLoop != loopTerminate {

@@ -37,7 +37,7 @@ const drainTimeout = 10 * time.Second
 // openNode returns the node of a's configuration, the one that is there already
 // if there is one. closeNode undoes it.
 func openNode(a *App) (*node, error) {
-	key, err := json.Marshal([]any{a.DataDir, a.Sandbox, a.Runtimes, a.Account, a.Region, a.hidden})
+	key, err := json.Marshal([]any{a.DataDir, a.Sandbox, a.Runtimes, a.Account, a.Region, a.hidden, a.network})
 	if err != nil {
 		return nil, fmt.Errorf("identify the node: %w", err)
 	}
@@ -63,6 +63,7 @@ func newNode(a *App, key string) (*node, error) {
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
 		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
 		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: s.archives,
+		Network: a.network,
 	}, a.log)
 	if err == nil {
 		config := a.poolConfig()

@@ -31,7 +31,7 @@ func newNetns(t *testing.T) *netns {
 		t.Skip("only root can make a network namespace")
 	}
 	net := fmt.Sprintf("10.213.%d.", rand.N(256))
-	n := &netns{t: t, name: fmt.Sprint("ht", os.Getpid()), outside: net + "1", inside: net + "2", back: net + "5"}
+	n := &netns{t: t, name: fmt.Sprintf("ht%x", rand.N(1<<28)), outside: net + "1", inside: net + "2", back: net + "5"}
 	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
 		t.Skipf("no network namespace can be made here: %s", out)
 	}

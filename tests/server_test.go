@@ -26,8 +26,9 @@ type server struct {
 	dir    string // data, admin socket, code
 	host   string // address of the site
 	port   int
-	netns  string // network namespace that it runs in; default the test's
-	config string // path of the Caddyfile
+	netns  string   // network namespace that it runs in; default the test's
+	wrap   []string // a command that runs it; default none
+	config string   // path of the Caddyfile
 	cmd    *exec.Cmd
 	exited chan struct{}
 
@@ -137,6 +138,7 @@ func (s *server) spawn() {
 	if s.netns != "" {
 		command = append([]string{"nsenter", "--net=/run/netns/" + s.netns}, command...)
 	}
+	command = append(s.wrap[:len(s.wrap):len(s.wrap)], command...)
 	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Dir = ".."
 	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.dir+"/xdg", "XDG_CONFIG_HOME="+s.dir+"/xdg", "XDG_RUNTIME_DIR="+s.dir)

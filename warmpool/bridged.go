@@ -88,7 +88,7 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 	for _, name := range b.config.Extensions {
 		command.Extensions = append(command.Extensions, path.Join(b.dir, name))
 	}
-	b.config.Private = b.box.Network == sandbox.NetworkNone && b.Sandbox.HasNetworks()
+	b.config.Private = b.box.Network != sandbox.NetworkHost
 	command.Wait = b.config.Private
 	if command.Gated() {
 		gate, open, err := os.Pipe()

@@ -43,6 +43,7 @@ type LauncherConfig struct {
 	Logs         *logs.Store
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
+	Network      function.NetworkDefault
 	Code         *code.Watcher
 }
 
@@ -90,8 +91,8 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	if (interpreter.Family == runtimes.FamilyCustom || interpreter.Family == runtimes.FamilyJava) && f.PerEnvironmentConcurrency > 1 {
 		return fmt.Errorf("function %q: per_environment_concurrency %d: runtime %s runs one invocation at a time", f.Name, f.PerEnvironmentConcurrency, f.Runtime)
 	}
-	if interpreter.Family == runtimes.FamilyCustom && f.Network == function.NetworkNone && l.Sandbox.HasNetworks() && !l.Sandbox.CanListen() {
-		return fmt.Errorf("function %q: network none: runtime %s is served from within the function's network, which this server cannot enter (its log says why at start): set network host", f.Name, f.Runtime)
+	if err := l.checkNetwork(f, interpreter); err != nil {
+		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
 	if l.firstOf(interpreter) {
 		err := runtimes.Precompile(ctx, interpreter, l.bootstraps())
@@ -192,7 +193,8 @@ func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 	if extended, _ := l.extended.Load(f.Name + ":" + f.Version); extended == f {
 		return StemKind{}, false
 	}
-	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, Network: f.Network}
+	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path}
+	kind.Network, _ = l.networkOf(f)
 	l.interpreters.Store(kind.Interpreter, interpreter)
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
@@ -208,7 +210,11 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	id := newEnvironmentID()
-	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networkOf(kind.Network), Stem: true}
+	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: kind.Network, Stem: true}
+	if kind.Network == sandbox.NetworkPrivate {
+		// What most functions have, so that little is left to do for them.
+		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
+	}
 	stem := &Stem{Kind: kind}
 	var err error
 	stem.Stem, err = environment.Boot(ctx, environment.Spec{
@@ -254,8 +260,9 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	}
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
 	box := sandbox.Spec{
-		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Network: networkOf(f.Network),
+		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}
+	box.Network, box.Policy = l.networkOf(f)
 	spec := environment.Spec{
 		ID: id,
 		Init: runtimes.InitPayload{
@@ -307,7 +314,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		}
 	}
 	env, err := l.start(ctx, spec, s.Stem, func(p *sandbox.Process) error {
-		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB})
+		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
 	})
 	var initError *environment.InitError
 	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == OnDemand {
@@ -385,13 +392,6 @@ func (l *Launcher) interpreterMounts(interpreter runtimes.Interpreter) []sandbox
 		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
 	}
 	return mounts
-}
-
-func networkOf(n function.Network) sandbox.Network {
-	if n == function.NetworkNone {
-		return sandbox.NetworkNone
-	}
-	return sandbox.NetworkHost
 }
 
 // A process is a sandboxed process as an environment sees it.

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
-	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
@@ -20,7 +19,7 @@ type StemKind struct {
 	Family      string // of the runtime, e.g. "nodejs"
 	Interpreter string // path of the program
 	MemoryMB    int    // where it is an argument of the program's, else 0
-	Network     function.Network
+	Network     sandbox.Network
 }
 
 // A Stem is a booted, sandboxed process that has no function yet.

@@ -34,8 +34,9 @@ const Latest = "$LATEST"
 type Network string
 
 const (
-	NetworkHost Network = "host" // the host's network, as functions on Lambda call out
-	NetworkNone Network = "none" // a loopback of their own and nothing else
+	NetworkPrivate Network = "private" // a loopback of their own, and a way out that leads past this machine
+	NetworkHost    Network = "host"    // the machine's network, with all that listens there
+	NetworkNone    Network = "none"    // a loopback of their own and nothing else
 )
 
 // A Function is the configuration of one function. The zero value of each
@@ -56,7 +57,8 @@ type Function struct {
 	Timeout            time.Duration     // 1s..900s, default 3s
 	EphemeralStorageMB int               // size of /tmp, 512..10240, default 512
 	Environment        map[string]string // at most 4 KB, no reserved names
-	Network            Network           // default NetworkHost
+	Network            Network           // default: the node's
+	Rules              NetworkRules      // of NetworkPrivate; what Reach names comes beside what the node's does
 
 	// ReservedConcurrency is how many invocations run at once at most; nil for
 	// no limit but the node's. 0 turns the function off.
@@ -105,7 +107,6 @@ func (f *Function) Normalize() error {
 	setDefault(&f.Timeout, DefaultTimeout)
 	setDefault(&f.EphemeralStorageMB, DefaultEphemeralStorageMB)
 	setDefault(&f.PerEnvironmentConcurrency, 1)
-	setDefault(&f.Network, NetworkHost)
 	if err := f.check(); err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
@@ -139,8 +140,8 @@ func (f *Function) check() error {
 		return fmt.Errorf("timeout %s: 1s to %s are allowed", f.Timeout, MaxTimeout)
 	case f.EphemeralStorageMB < DefaultEphemeralStorageMB || f.EphemeralStorageMB > MaxEphemeralStorageMB:
 		return fmt.Errorf("ephemeral_storage %d MB: %d to %d are allowed", f.EphemeralStorageMB, DefaultEphemeralStorageMB, MaxEphemeralStorageMB)
-	case f.Network != NetworkHost && f.Network != NetworkNone:
-		return fmt.Errorf("network %q: host or none", f.Network)
+	case f.Network != "" && !f.Network.Valid():
+		return fmt.Errorf("network %q: private, host or none", f.Network)
 	case f.PerEnvironmentConcurrency < 1 || f.PerEnvironmentConcurrency > MaxEnvironmentConcurrency:
 		return fmt.Errorf("per_environment_concurrency %d: 1 to %d are allowed", f.PerEnvironmentConcurrency, MaxEnvironmentConcurrency)
 	case f.ReservedConcurrency != nil && *f.ReservedConcurrency < 0:
@@ -149,6 +150,9 @@ func (f *Function) check() error {
 		return fmt.Errorf("provisioned_concurrency %d: 0 or more", f.ProvisionedConcurrency)
 	case f.ReservedConcurrency != nil && f.ProvisionedConcurrency > *f.ReservedConcurrency:
 		return fmt.Errorf("provisioned_concurrency %d is more than reserved_concurrency %d", f.ProvisionedConcurrency, *f.ReservedConcurrency)
+	}
+	if err := f.Rules.Check(); err != nil {
+		return fmt.Errorf("network: %w", err)
 	}
 	return f.checkEnvironment()
 }
@@ -176,7 +180,7 @@ func (f *Function) checkEnvironment() error {
 // differ at most in limits, timeout and description.
 func (f *Function) SameEnvironment(o *Function) bool {
 	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code && slices.Equal(f.Layers, o.Layers) &&
-		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network &&
+		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network && f.Rules.Equal(o.Rules) &&
 		f.PerEnvironmentConcurrency == o.PerEnvironmentConcurrency && maps.Equal(f.Environment, o.Environment)
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // An Assumption is what a stem (Spec.Stem) learns of its function.
@@ -15,6 +17,8 @@ type Assumption struct {
 	Mounts []Mount
 	// As in Spec, 0 for the default.
 	MemoryMB, EphemeralStorageMB, MaxProcesses int
+	// Policy is of a stem's NetworkPrivate.
+	Policy network.Policy
 }
 
 // CanAssume reports whether a stem can become a function's environment here: the
@@ -59,6 +63,11 @@ func (p *Process) assume(a Assumption) error {
 	}
 	if err := p.relimit(l); err != nil {
 		return err
+	}
+	if p.network != nil {
+		if err := p.allow(a.Policy); err != nil {
+			return err
+		}
 	}
 	namespace, err := p.namespace("mnt")
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Sandbox) options(spec Spec) ([]string, error) {
 		"--hostname", hostname,
 		"--ro-bind", s.skeleton.root, "/",
 	}
-	if spec.Network == NetworkNone {
+	if spec.Network != NetworkHost {
 		o = append(o, "--unshare-net")
 	}
 	for _, bind := range s.skeleton.binds {
@@ -38,6 +38,11 @@ func (s *Sandbox) options(spec Spec) ([]string, error) {
 	}
 	if s.bash.Source != "" {
 		o = append(o, "--ro-bind", s.bash.Source, s.bash.Target)
+	}
+	if spec.Network == NetworkPrivate {
+		for _, name := range changing() {
+			o = append(o, "--ro-bind", filepath.Join(s.skeleton.private, name), filepath.Join("/etc", name))
+		}
 	}
 	o = append(o, "--proc", "/proc")
 	for _, name := range devices() {

@@ -14,6 +14,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // An Exit is how a process ended.
@@ -42,9 +44,10 @@ type Process struct {
 	main     *pidfd    // of cmd
 	init     *pidfd    // bwrap inside, the first of the pid namespace; nil when off
 	initPID  int
-	cgroup   *cgroup   // nil without
-	identity *identity // nil unless root
-	userns   *os.File  // the holder's, nil without
+	cgroup   *cgroup             // nil without
+	identity *identity           // nil unless root
+	userns   *os.File            // the holder's, nil without
+	network  *network.Attachment // nil unless NetworkPrivate
 	stem     bool
 	tmp      string // folder for temporary files when off
 
@@ -224,6 +227,9 @@ func (p *Process) release() error {
 		p.sandbox.holder.release(p.userns, p.init)
 	} else if p.init != nil {
 		p.init.close()
+	}
+	if p.network != nil {
+		p.network.Release()
 	}
 	if p.cgroup != nil {
 		errs = append(errs, p.cgroup.remove())

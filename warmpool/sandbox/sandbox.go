@@ -52,6 +52,7 @@ type Sandbox struct {
 	identities *identityPool // nil unless root
 	holder     *holder       // nil as root, and where there can be none
 	canAssume  bool
+	private    private
 
 	quit chan struct{}
 	once sync.Once
@@ -239,12 +240,13 @@ func (s *Sandbox) close() error {
 	}
 	close(s.quit)
 	s.work.Wait()
+	privateErr := s.private.close()
 	if s.holder != nil {
 		s.holder.close()
 	}
 	s.starter.close()
 
-	var errs []error
+	errs := []error{privateErr}
 	if s.identities != nil {
 		s.identities.close()
 	}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // A program of many threads cannot become a holder, so it is started anew as one,
@@ -75,7 +77,7 @@ func carryOut(message []byte, namespace *os.File) (*os.File, error) {
 // listenIn is a socket that listens in a network namespace.
 func listenIn(namespace *os.File, address string) (*os.File, error) {
 	var f *os.File
-	err := inNetwork(namespace, func() error {
+	err := network.Inside(namespace, func() error {
 		l, err := net.Listen("tcp4", address)
 		if err != nil {
 			return err

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // A skeleton is the root folder of all environments, a real one on the machine
@@ -20,6 +22,8 @@ import (
 // merged /usr, and an /etc of copies.
 type skeleton struct {
 	root string
+	// private is a folder with what of /etc is another for NetworkPrivate.
+	private string
 	// binds are what of the machine is shown at its own path.
 	binds []string
 
@@ -62,7 +66,7 @@ const (
 )
 
 func newSkeleton(root string) (*skeleton, error) {
-	s := &skeleton{root: root, targets: map[string]bool{}, fresh: map[string]time.Time{}}
+	s := &skeleton{root: root, private: root + "-private", targets: map[string]bool{}, fresh: map[string]time.Time{}}
 	if err := s.build(); err != nil {
 		return nil, fmt.Errorf("build the root folder of environments: %w", err)
 	}
@@ -70,6 +74,9 @@ func newSkeleton(root string) (*skeleton, error) {
 }
 
 func (s *skeleton) build() error {
+	if err := mkdirAll(s.private); err != nil {
+		return err
+	}
 	for _, dir := range slices.Concat([]string{"", "usr", "dev", "proc", "tmp", "etc", TaskRoot, RuntimeDir, LayerRoot}, searched()) {
 		if err := mkdirAll(filepath.Join(s.root, dir)); err != nil {
 			return err
@@ -118,6 +125,15 @@ func (s *skeleton) buildEtc() error {
 			if err := s.copyTree(path); err != nil {
 				return err
 			}
+		}
+	}
+	for _, name := range changing() {
+		// Something to mount on, where the machine has none.
+		if err := writeNew(filepath.Join(s.root, "etc", name), nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := s.writePrivate(name); err != nil {
+			return err
 		}
 	}
 	s.refresh()
@@ -196,7 +212,22 @@ func (s *skeleton) refresh() {
 		if err := os.Rename(next, filepath.Join(s.root, path)); err == nil {
 			s.fresh[name] = info.ModTime()
 		}
+		_ = s.writePrivate(name) // or it stays as it is
 	}
+}
+
+// writePrivate makes what NetworkPrivate has for a file of /etc. It is written in
+// place, for it is mounted as it is.
+func (s *skeleton) writePrivate(name string) error {
+	content, err := os.ReadFile(filepath.Join("/etc", name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	path := filepath.Join(s.private, name)
+	if err := os.WriteFile(path, network.Etc(name, content), 0o644); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o644)
 }
 
 // ensure makes a mount point for source at target. It is there for all

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // Where a function finds its things, the same paths as on Lambda
@@ -31,6 +33,9 @@ const (
 	NetworkHost Network = iota
 	// NetworkNone is a loopback interface of the environment's own, nothing else.
 	NetworkNone
+	// NetworkPrivate is a loopback interface of the environment's own, and what
+	// Spec.Policy opens beyond this machine.
+	NetworkPrivate
 )
 
 // A Mount shows a folder or a file of the machine inside, read-only.
@@ -64,6 +69,7 @@ type Spec struct {
 	MaxProcesses       int
 
 	Network Network
+	Policy  network.Policy // of NetworkPrivate
 
 	// Stem says that there is no function yet: nothing is mounted at TaskRoot and
 	// LayerRoot, and Process.Assume follows.

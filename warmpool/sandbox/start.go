@@ -115,6 +115,15 @@ func (p *Process) startInside(spec Spec) error {
 	default:
 		options = append(options, "--unshare-user", "--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideGID), "--cap-drop", "ALL")
 	}
+	var attached *os.File // says that the network is there
+	if spec.Network == NetworkPrivate {
+		var wait string
+		if wait, attached, err = ours.gate(); err != nil {
+			return err
+		}
+		defer attached.Close()
+		options = append(options, "--block-fd", wait)
+	}
 	command, env, script := s.command(spec)
 	args, err := argsFile(options, env)
 	if err != nil {
@@ -147,6 +156,14 @@ func (p *Process) startInside(spec Spec) error {
 	ours.closeFiles()
 	if err := p.readInfo(ours.read); err != nil {
 		return errors.Join(err, p.abandon())
+	}
+	if attached != nil {
+		if err := p.attach(spec.Policy); err != nil {
+			return errors.Join(err, p.abandon())
+		}
+		if _, err := attached.WriteString("\n"); err != nil {
+			return errors.Join(err, p.abandon())
+		}
 	}
 	return nil
 }
@@ -308,6 +325,16 @@ func (t *fdTable) pipe() string {
 	}
 	t.read = r
 	return t.add(w)
+}
+
+// gate is the number of a descriptor that bwrap waits at, and the file that is written
+// to so that it goes on.
+func (t *fdTable) gate() (string, *os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", nil, err
+	}
+	return t.add(r), w, nil
 }
 
 func (t *fdTable) closeFiles() {

@@ -1,6 +1,10 @@
 package sandbox
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
+)
 
 // A starter is one OS thread from which all processes are forked, because two
 // things of the kernel belong to the thread that forks: the signal of
@@ -22,7 +26,7 @@ func newStarter() *starter {
 
 func (s *starter) run() {
 	defer close(s.done)
-	_ = onThread(func() error {
+	_ = network.OnThread(func() error {
 		// Kernels before 4.3 have none.
 		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 		for job := range s.jobs {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 func onMainThread() bool { return unix.Gettid() == unix.Getpid() }
@@ -29,7 +31,7 @@ func leaveMainThread() {
 				return
 			}
 			tried++
-			done <- onThread(func() error {
+			done <- network.OnThread(func() error {
 				if onMainThread() {
 					return errors.New("a thread that is to end is the main one, which does not")
 				}

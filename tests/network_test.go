@@ -1,0 +1,337 @@
+package tests
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
+)
+
+// What a function tries on the network: [kind, host, port], and what came of each.
+const prober = `
+import json, socket
+
+def attempt(kind, host, port):
+    try:
+        family, type_, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)[0]
+        with socket.socket(family, type_) as s:
+            s.settimeout(1.5)
+            s.connect(address)
+            s.send(b"hello\n")
+            return s.recv(100).decode().strip()
+    except Exception as e:
+        return "%s: %s" % (type(e).__name__, e)
+
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps([attempt(*a) for a in json.loads(event["body"])])}
+`
+
+// A world is two hosts in network namespaces: the machine that a server runs on, and
+// what is beyond it.
+//
+//	test --- machine --- beyond
+type world struct {
+	t       *testing.T
+	machine *netns // with the way to the test
+	beyond  string
+}
+
+const (
+	publicV4, publicV6   = "203.0.113.1", "2001:db8::1" // beyond
+	machineV4, machineV6 = "203.0.113.2", "2001:db8::2"
+	bridgeV4             = "172.29.0.1" // the machine's too, as that of a bridge of containers
+	lanV4                = "10.99.0.1"  // beyond
+)
+
+// metadata is where clouds keep secrets; a cruel host beyond answers there.
+func metadata() []string {
+	return []string{"169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, machine: newNetns(t)}
+	w.beyond = w.machine.name + "b"
+	m := w.machine
+	m.ip("netns", "add", w.beyond)
+	t.Cleanup(func() { m.ip("netns", "del", w.beyond) })
+	m.ip("-n", m.name, "link", "add", "wan", "type", "veth", "peer", "name", "wan", "netns", w.beyond)
+	for _, ns := range []string{m.name, w.beyond} {
+		m.ip("-n", ns, "link", "set", "lo", "up")
+		m.ip("-n", ns, "link", "set", "wan", "up")
+	}
+	for _, a := range []string{machineV4 + "/24", machineV6 + "/64"} {
+		m.ip("-n", m.name, "addr", "add", a, "dev", "wan", "nodad")
+	}
+	m.ip("-n", m.name, "addr", "add", bridgeV4+"/32", "dev", "lo")
+	for _, a := range append([]string{publicV4 + "/24", publicV6 + "/64", lanV4}, metadata()...) {
+		m.ip("-n", w.beyond, "addr", "add", a, "dev", "wan", "nodad")
+	}
+	m.ip("-n", m.name, "route", "add", "default", "via", publicV4)
+	m.ip("-n", m.name, "-6", "route", "add", "default", "via", publicV6)
+	return w
+}
+
+// in runs do in a network namespace.
+func in(t *testing.T, ns string, do func() error) {
+	t.Helper()
+	f, err := os.Open("/run/netns/" + ns)
+	if err == nil {
+		defer f.Close()
+		err = network.Inside(f, do)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// echoes has a host answer on a port of all its addresses, TCP and UDP, with its name
+// and the address that the question came from.
+func echoes(t *testing.T, ns string, port int) {
+	t.Helper()
+	in(t, ns, func() error {
+		l, err := net.Listen("tcp", fmt.Sprint(":", port))
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { l.Close() })
+		p, err := net.ListenPacket("udp", fmt.Sprint(":", port))
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { p.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					_, _ = bufio.NewReader(c).ReadString('\n')
+					fmt.Fprintf(c, "%s %s", ns, c.RemoteAddr())
+				}()
+			}
+		}()
+		go func() {
+			buffer := make([]byte, 100)
+			for {
+				_, from, err := p.ReadFrom(buffer)
+				if err != nil {
+					return
+				}
+				_, _ = p.WriteTo([]byte(ns+" "+from.String()), from)
+			}
+		}()
+		return nil
+	})
+}
+
+// resolves has a host resolve every name to an address, by UDP and TCP.
+func resolves(t *testing.T, ns, at, to string) {
+	t.Helper()
+	answer := func(question []byte) []byte {
+		var p dnsmessage.Parser
+		head, err := p.Start(question)
+		if err != nil {
+			return nil
+		}
+		asked, err := p.AllQuestions()
+		if err != nil || len(asked) != 1 {
+			return nil
+		}
+		b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: head.ID, Response: true, RecursionAvailable: true})
+		_ = b.StartQuestions()
+		_ = b.Question(asked[0])
+		_ = b.StartAnswers()
+		address := netip.MustParseAddr(to)
+		h := dnsmessage.ResourceHeader{Name: asked[0].Name, Class: dnsmessage.ClassINET, TTL: 1}
+		if asked[0].Type == dnsmessage.TypeA && address.Is4() {
+			_ = b.AResource(h, dnsmessage.AResource{A: address.As4()})
+		}
+		if asked[0].Type == dnsmessage.TypeAAAA && address.Is6() {
+			_ = b.AAAAResource(h, dnsmessage.AAAAResource{AAAA: address.As16()})
+		}
+		message, _ := b.Finish()
+		return message
+	}
+	in(t, ns, func() error {
+		address := net.JoinHostPort(at, "53")
+		p, err := net.ListenPacket("udp", address)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { p.Close() })
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			buffer := make([]byte, 4096)
+			for {
+				n, from, err := p.ReadFrom(buffer)
+				if err != nil {
+					return
+				}
+				_, _ = p.WriteTo(answer(buffer[:n]), from)
+			}
+		}()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					var length [2]byte
+					if _, err := io.ReadFull(c, length[:]); err != nil {
+						return
+					}
+					question := make([]byte, binary.BigEndian.Uint16(length[:]))
+					if _, err := io.ReadFull(c, question); err == nil {
+						message := answer(question)
+						binary.BigEndian.PutUint16(length[:], uint16(len(message)))
+						_, _ = c.Write(append(length[:], message...))
+					}
+				}()
+			}
+		}()
+		return nil
+	})
+}
+
+// server is a server on the machine, whose resolver is at an address.
+func (w *world) server(resolver string) *server {
+	w.t.Helper()
+	s := newServer(w.t, "", "")
+	s.netns, s.host, s.port = w.machine.name, w.machine.inside, 8181
+	file := filepath.Join(s.dir, "resolv.conf")
+	if err := os.WriteFile(file, []byte("nameserver "+resolver+"\nsearch corp.test\n"), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	s.wrap = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, file}
+	return s
+}
+
+// An attempt is one of a function, and what has to come of it: a part of the answer, or
+// "" for none.
+type attempt struct {
+	kind, host string
+	port       int
+	want       string
+}
+
+// attempts has the function at a path make attempts, and checks what comes of them.
+func (s *server) attempts(path string, all ...attempt) {
+	s.t.Helper()
+	ask := make([][]any, len(all))
+	for i, a := range all {
+		ask[i] = []any{a.kind, a.host, a.port}
+	}
+	body, err := json.Marshal(ask)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := s.request("POST", path, strings.NewReader(string(body)))
+	r.Header.Set("Content-Type", "application/json")
+	got := s.do(r)
+	var results []string
+	if err := json.Unmarshal([]byte(got.body), &results); err != nil || len(results) != len(all) {
+		s.t.Fatalf("%d %s: %v", got.status, got.body, err)
+	}
+	for i, a := range all {
+		s.t.Logf("%v: %s", a, results[i])
+		failed := strings.Contains(results[i], ": ")
+		if a.want == "" && !failed || a.want != "" && (failed || !strings.Contains(results[i], a.want)) {
+			s.t.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, results[i], a.want)
+		}
+	}
+}
+
+// both is an attempt by TCP and one by UDP.
+func both(host string, port int, want string) []attempt {
+	return []attempt{{"tcp", host, port, want}, {"udp", host, port, want}}
+}
+
+// What a function with a network of its own reaches, and what it does not.
+func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
+	w := newWorld(t)
+	echoes(t, w.beyond, 7007)
+	echoes(t, w.machine.name, 7007)
+	resolves(t, w.machine.name, "127.0.0.53", publicV4)
+	s := w.server("127.0.0.53")
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.start()
+
+	var all []attempt
+	// By the machine's address: what is beyond knows no way to another one.
+	all = append(all, both(publicV4, 7007, w.beyond+" "+machineV4)...)
+	all = append(all, both(publicV6, 7007, w.beyond+" ["+machineV6)...)
+	all = append(all, both("somebody.example", 7007, w.beyond)...)
+	all = append(all, both("printer", 7007, w.beyond)...) // by the domains that are searched
+	for _, host := range append([]string{
+		"127.0.0.1", "127.0.0.53", "::1", "localhost", "0.0.0.0", "::ffff:127.0.0.1",
+		machineV4, machineV6, bridgeV4, w.machine.inside, "::ffff:" + machineV4,
+		network.HostName, "198.19.0.1", "255.255.255.255", "203.0.113.255", "224.0.0.1",
+	}, metadata()...) {
+		all = append(all, both(host, 7007, "")...)
+	}
+	all = append(all, attempt{"tcp", machineV4, s.port, ""}, attempt{"tcp", w.machine.inside, s.port, ""}, attempt{"udp", "127.0.0.53", 53, ""})
+	s.attempts("/", all...)
+}
+
+func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
+	w := newWorld(t)
+	s := w.server("127.0.0.53")
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.start()
+	s.attempts("/")
+	made := func() string {
+		out, err := exec.Command("nsenter", "--net=/run/netns/"+s.netns, "sh", "-c", "ip -o link; nft list tables").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	if !strings.Contains(made(), "hearth-") {
+		t.Fatalf("nothing is made that could be left: %s", made())
+	}
+	tree := descendants(s.cmd.Process.Pid)
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.exited
+	eventually(t, "all processes are gone", func() bool {
+		for _, pid := range tree {
+			if alive(pid) {
+				return false
+			}
+		}
+		return true
+	})
+	eventually(t, "the links are gone", func() bool { return !strings.Contains(made(), "hearth-") || strings.Count(made(), "hearth-") == 1 })
+	s.start()
+	s.attempts("/")
+	eventually(t, "what the killed server left is gone", func() bool { return strings.Count(made(), "table inet hearth-") == 1 })
+	s.stop()
+	eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
+}
+
+var _ sync.Mutex

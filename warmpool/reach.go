@@ -1,0 +1,37 @@
+package warmpool
+
+import (
+	"fmt"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+)
+
+// networkOf is what f reaches.
+func (l *Launcher) networkOf(f *function.Function) (sandbox.Network, function.NetworkRules) {
+	network, rules := l.Network.Of(f)
+	switch {
+	case !l.Sandbox.HasNetworks():
+		return sandbox.NetworkHost, rules
+	case network == function.NetworkNone:
+		return sandbox.NetworkNone, rules
+	case network == function.NetworkPrivate:
+		return sandbox.NetworkPrivate, rules
+	}
+	return sandbox.NetworkHost, rules
+}
+
+// checkNetwork reports whether f can have its network here.
+func (l *Launcher) checkNetwork(f *function.Function, in runtimes.Interpreter) error {
+	network, _ := l.networkOf(f)
+	if network == sandbox.NetworkPrivate {
+		if err := l.Sandbox.Private(); err != nil {
+			return fmt.Errorf("network private cannot be had: %w; set network none or, where the function may reach what listens on this machine, network host", err)
+		}
+	}
+	if in.Family == runtimes.FamilyCustom && network == sandbox.NetworkNone && !l.Sandbox.CanListen() {
+		return fmt.Errorf("network none: runtime %s is served from within the function's network, which this server cannot enter (its log says why at start): set network host", f.Runtime)
+	}
+	return nil
+}

@@ -1,0 +1,406 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A RouterConfig says how a router is set up.
+type RouterConfig struct {
+	// Prefix6 is of the environments' IPv6 addresses, a /64 that nobody else uses.
+	Prefix6 netip.Prefix
+	// MTU of the links to environments. 0: the kernel's default.
+	MTU int
+}
+
+// UplinkName is what the router's way out is called.
+const UplinkName = "uplink"
+
+// maxConnections bounds what connections one environment has at once beyond its own
+// network, so that none uses up the machine's table of them.
+const maxConnections = 1024
+
+// A Router is what a process does in the namespace between environments and their
+// way out: it has the other ends of their links, and the rules. The process is the
+// gateway if that is root, otherwise its holder.
+type Router struct {
+	config RouterConfig
+	links  *netlink.Handle
+	filter *nftables.Conn
+	table  *nftables.Table
+	own    [2]*nftables.Set // addresses of the machine, where the rules cannot tell; v4, v6
+	ports  *nftables.Set    // by group: what of the router itself is reached
+	ways   *nftables.Set    // by group: what beyond it is
+}
+
+// NewRouter sets the thread's namespace up as a router's.
+func NewRouter(c RouterConfig) (_ *Router, err error) {
+	r := &Router{config: c}
+	if r.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, err
+	}
+	if r.filter, err = nftables.New(nftables.AsLasting()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	if err := r.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the network of functions: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+// Close gives the sockets up. The namespace and what is in it goes with the last of
+// who is in it.
+func (r *Router) Close() error {
+	r.links.Close()
+	if r.filter == nil {
+		return nil
+	}
+	return r.filter.CloseLasting()
+}
+
+func (r *Router) open() error {
+	// The rules are there before the first packet can be.
+	r.addRules()
+	if err := r.filter.Flush(); err != nil {
+		return fmt.Errorf("make the rules (nftables of Linux 5.10 or newer are needed): %w", err)
+	}
+	for name, value := range map[string]string{
+		"ipv4/ip_forward": "1", "ipv4/conf/all/rp_filter": "1",
+		"ipv4/conf/all/send_redirects": "0", "ipv4/conf/default/send_redirects": "0",
+		"ipv6/conf/all/forwarding": "1", "ipv6/conf/default/addr_gen_mode": "1", "ipv6/conf/all/accept_ra": "0",
+	} {
+		if err := setSysctl(name, value); err != nil {
+			return err
+		}
+	}
+	lo, err := r.links.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := r.links.LinkSetUp(lo); err != nil {
+		return err
+	}
+	for _, address := range []netip.Addr{router4, router6(r.config.Prefix6)} {
+		if address.Is6() && !HasIPv6() {
+			continue
+		}
+		if err := addAddress(r.links, lo, address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addAddress(h *netlink.Handle, link netlink.Link, address netip.Addr) error {
+	a := &netlink.Addr{IPNet: ipNet(single(address))}
+	if address.Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	}
+	if err := h.AddrAdd(link, a); err != nil {
+		return fmt.Errorf("give %s the address %s: %w", link.Attrs().Name, address, err)
+	}
+	return nil
+}
+
+// setSysctl sets something of the thread's network namespace. What of IPv6 a kernel
+// does not have is no error.
+func setSysctl(name, value string) error {
+	path := "/proc/sys/net/" + name
+	if now, err := os.ReadFile(path); err == nil && string(now) == value+"\n" {
+		return nil
+	}
+	err := os.WriteFile(path, []byte(value), 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// isOn reports whether something of the thread's network namespace is 1.
+func isOn(name string) bool {
+	now, err := os.ReadFile("/proc/sys/net/" + name)
+	return err == nil && string(now) == "1\n"
+}
+
+// HasIPv6 reports whether this machine has IPv6 at all.
+func HasIPv6() bool {
+	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+	return err == nil && string(off) == "0\n"
+}
+
+func (r *Router) addRules() {
+	f := r.filter
+	r.table = f.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "hearth"})
+	sets := []*nftables.Set{
+		{Table: r.table, Name: "own4", KeyType: nftables.TypeIPAddr},
+		{Table: r.table, Name: "own6", KeyType: nftables.TypeIP6Addr},
+		{Table: r.table, Name: "busy4", KeyType: nftables.TypeIPAddr, Dynamic: true, Size: Links},
+		{Table: r.table, Name: "busy6", KeyType: nftables.TypeIP6Addr, Dynamic: true, Size: Links},
+		{Table: r.table, Name: "ports", KeyType: nftables.TypeDevGroup, DataType: nftables.TypeVerdict, IsMap: true},
+		{Table: r.table, Name: "ways", KeyType: nftables.TypeDevGroup, DataType: nftables.TypeVerdict, IsMap: true},
+	}
+	for _, set := range sets {
+		// What an empty set is made of has no errors.
+		_ = f.AddSet(set, nil)
+	}
+	r.own = [2]*nftables.Set{sets[0], sets[1]}
+	r.ports, r.ways = sets[4], sets[5]
+	shut := nftables.ChainPolicyDrop
+	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority, policy *nftables.ChainPolicy, rules ...[]match) {
+		c := f.AddChain(&nftables.Chain{Name: name, Table: r.table, Type: kind, Hooknum: hook, Priority: priority, Policy: policy})
+		for _, parts := range rules {
+			f.AddRule(&nftables.Rule{Table: r.table, Chain: c, Exprs: rule(parts...)})
+		}
+	}
+	chain("sources", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw, nil,
+		[]match{notFrom("lo"), notFrom(UplinkName), forged(), drop()})
+	chain("itself", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, &shut,
+		[]match{from("lo"), accept()},
+		[]match{established(), accept()},
+		[]match{from(UplinkName), drop()},
+		[]match{busy(sets[2], true, maxConnections), drop()},
+		[]match{busy(sets[3], false, maxConnections), drop()},
+		[]match{target(single(router4)), targetPort(unix.IPPROTO_UDP, dnsPort), accept()},
+		[]match{target(single(router4)), targetPort(unix.IPPROTO_TCP, dnsPort), accept()},
+		[]match{byGroup(r.ports)},
+		[]match{refuse()})
+	rules := [][]match{
+		{notFrom(UplinkName), clamp()},
+		{established(), accept()},
+		{from(UplinkName), drop()},
+		{notTo(UplinkName), refuse()},
+	}
+	for _, prefix := range Never() {
+		rules = append(rules, []match{target(prefix), refuse()})
+	}
+	rules = append(rules,
+		[]match{targetType(expr.CmpOpNeq, unix.RTN_UNICAST), drop()},
+		[]match{targetIn(sets[0], true), refuse()},
+		[]match{targetIn(sets[1], false), refuse()},
+		[]match{busy(sets[2], true, maxConnections), drop()},
+		[]match{busy(sets[3], false, maxConnections), drop()},
+		[]match{byGroup(r.ways)},
+		[]match{refuse()})
+	chain("beyond", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, &shut, rules...)
+	chain("translate", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, nil,
+		[]match{to(UplinkName), protocol(unix.IPPROTO_TCP), masquerade()},
+		[]match{to(UplinkName), protocol(unix.IPPROTO_UDP), masquerade()},
+		[]match{to(UplinkName), plainMasquerade()})
+}
+
+// Permit makes the rules of a group: environments whose links are of it get what the
+// policy says.
+func (r *Router) Permit(group uint32, p Policy) error {
+	f, name := r.filter, itoa(int(group))
+	ports := f.AddChain(&nftables.Chain{Name: "ports" + name, Table: r.table})
+	for _, service := range p.Reach {
+		f.AddRule(&nftables.Rule{Table: r.table, Chain: ports,
+			Exprs: rule(target(single(router4)), targetPort(unix.IPPROTO_TCP, service.Port()), accept())})
+	}
+	ways := f.AddChain(&nftables.Chain{Name: "ways" + name, Table: r.table})
+	add := func(parts ...match) {
+		f.AddRule(&nftables.Rule{Table: r.table, Chain: ways, Exprs: rule(parts...)})
+	}
+	for _, prefix := range p.Deny {
+		add(target(prefix), refuse())
+	}
+	for _, allowed := range p.Allow {
+		if allowed.Port == 0 {
+			add(target(allowed.To), accept())
+			continue
+		}
+		add(target(allowed.To), targetPort(unix.IPPROTO_TCP, allowed.Port), accept())
+		add(target(allowed.To), targetPort(unix.IPPROTO_UDP, allowed.Port), accept())
+	}
+	if len(p.Allow) == 0 {
+		add(accept())
+	}
+	for set, chain := range map[*nftables.Set]string{r.ports: ports.Name, r.ways: ways.Name} {
+		if err := f.SetAddElements(set, []nftables.SetElement{jumpTo(group, chain)}); err != nil {
+			return err
+		}
+	}
+	if err := f.Flush(); err != nil {
+		return fmt.Errorf("make the rules of a function: %w", err)
+	}
+	return nil
+}
+
+// Forget removes the rules of a group.
+func (r *Router) Forget(group uint32) error {
+	f, name := r.filter, itoa(int(group))
+	for set, kind := range map[*nftables.Set]string{r.ports: "ports", r.ways: "ways"} {
+		if err := f.SetDeleteElements(set, []nftables.SetElement{jumpTo(group, kind+name)}); err != nil {
+			return err
+		}
+		c := &nftables.Chain{Name: kind + name, Table: r.table}
+		f.FlushChain(c)
+		f.DelChain(c)
+	}
+	return f.Flush()
+}
+
+// SetOwn says which addresses are the machine's, where the rules of the machine
+// itself do not keep them from functions.
+func (r *Router) SetOwn(addresses []netip.Addr) error {
+	for i, set := range r.own {
+		r.filter.FlushSet(set)
+		var elements []nftables.SetElement
+		for _, address := range addresses {
+			if address.Is4() == (i == 0) {
+				elements = append(elements, nftables.SetElement{Key: address.AsSlice()})
+			}
+		}
+		if len(elements) > 0 {
+			if err := r.filter.SetAddElements(set, elements); err != nil {
+				return err
+			}
+		}
+	}
+	return r.filter.Flush()
+}
+
+// Attach gives the environment in a namespace its link.
+func (r *Router) Attach(namespace *os.File, l Link) error {
+	return Inside(namespace, func() error {
+		// Any program may listen on any port, and ping: nobody else is here.
+		for name, value := range map[string]string{
+			"ipv4/ip_unprivileged_port_start": "0", "ipv4/ping_group_range": "0 2147483647",
+			"ipv6/conf/default/addr_gen_mode": "1",
+		} {
+			if err := setSysctl(name, value); err != nil && !errors.Is(err, unix.EINVAL) {
+				return err
+			}
+		}
+		if err := r.connect(namespace, l); err != nil {
+			return err
+		}
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		link, err := h.LinkByName(insideName)
+		if err != nil {
+			return err
+		}
+		return join(h, link, []hop{
+			{l.address4(), everywhere(true), router4},
+			{l.address6(r.config.Prefix6), everywhere(false), router6(r.config.Prefix6)},
+		})
+	})
+}
+
+// connect makes the link, and the router's side of it.
+func (r *Router) connect(namespace *os.File, l Link) error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.HardwareAddr, attributes.Group, attributes.MTU = l.name(), mac, l.Group, r.config.MTU
+	attributes.TxQLen = -1
+	veth := &netlink.Veth{
+		LinkAttrs: attributes, PeerName: insideName, PeerHardwareAddr: mac, PeerTxQLen: -1,
+		PeerNamespace: netlink.NsFd(int(namespace.Fd())),
+	}
+	if err := r.links.LinkAdd(veth); err != nil {
+		return fmt.Errorf("make the link %s: %w", l.name(), err)
+	}
+	return join(r.links, veth, []hop{
+		{route: single(l.address4())}, {route: single(l.address6(r.config.Prefix6))},
+	})
+}
+
+// A hop is an address of a link, and where it leads.
+type hop struct {
+	address netip.Addr // none: invalid
+	route   netip.Prefix
+	via     netip.Addr // invalid: whoever is at the other end
+}
+
+func everywhere(is4 bool) netip.Prefix {
+	if is4 {
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+}
+
+// join sets a link up that nobody has to be asked on.
+func join(h *netlink.Handle, link netlink.Link, hops []hop) error {
+	if err := h.LinkSetARPOff(link); err != nil {
+		return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)
+	}
+	if err := h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)
+	}
+	for _, hop := range hops {
+		if !hop.route.Addr().Is4() && !HasIPv6() {
+			continue
+		}
+		if hop.address.IsValid() {
+			if err := addAddress(h, link, hop.address); err != nil {
+				return err
+			}
+		}
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(hop.route), Scope: netlink.SCOPE_LINK}
+		if hop.via.IsValid() {
+			route.Gw, route.Scope = net.IP(hop.via.AsSlice()), netlink.SCOPE_UNIVERSE
+			route.SetFlag(netlink.FLAG_ONLINK)
+		}
+		if err := h.RouteAdd(route); err != nil {
+			return fmt.Errorf("route %s by %s: %w", hop.route, link.Attrs().Name, err)
+		}
+	}
+	return nil
+}
+
+// Regroup has the environment of a link be held to another policy.
+func (r *Router) Regroup(l Link) error {
+	link, err := r.links.LinkByName(l.name())
+	if err != nil {
+		return err
+	}
+	return r.links.LinkSetGroup(link, int(l.Group))
+}
+
+// AwaitUplink waits until something that gives the namespace its way out has done so.
+func (r *Router) AwaitUplink(within time.Duration) error {
+	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+		link, err := r.links.LinkByName(UplinkName)
+		if err == nil {
+			routes, err := r.links.RouteList(link, netlink.FAMILY_ALL)
+			if err == nil && slices.ContainsFunc(routes, func(route netlink.Route) bool { return route.Gw != nil }) {
+				return nil
+			}
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no way out after %s", within)
+		}
+	}
+}
+
+// Listen is a socket of the router's own, for "udp4", "tcp4" and the like.
+func Listen(network, address string) (*os.File, error) {
+	if network[:3] == "udp" {
+		c, err := net.ListenPacket(network, address)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		return c.(*net.UDPConn).File()
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	return l.(*net.TCPListener).File()
+}

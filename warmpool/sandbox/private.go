@@ -1,0 +1,99 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
+)
+
+// private is the network of all environments with NetworkPrivate, made when the first
+// function needs it.
+type private struct {
+	mu      sync.Mutex
+	network *network.Network // guarded by mu
+	err     error            // guarded by mu; why there is none
+	closed  bool             // guarded by mu
+}
+
+// Private makes NetworkPrivate possible, or says why it is not here. It may be called
+// again.
+func (s *Sandbox) Private() error {
+	_, err := s.openPrivate()
+	return err
+}
+
+func (s *Sandbox) openPrivate() (*network.Network, error) {
+	p := &s.private
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return nil, ErrClosed
+	case !s.on:
+		return nil, errors.New("the sandbox is off")
+	case p.network != nil || p.err != nil:
+		return p.network, p.err
+	}
+	if s.identities == nil {
+		p.err = errors.New("this server is not root")
+		return nil, p.err
+	}
+	p.network, p.err = network.Open(s.log)
+	return p.network, p.err
+}
+
+func (p *private) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.network == nil {
+		return nil
+	}
+	return p.network.Close()
+}
+
+// attach gives the process its network, which it waits for.
+func (p *Process) attach(policy network.Policy) error {
+	n, err := p.sandbox.openPrivate()
+	if err != nil {
+		return fmt.Errorf("a private network cannot be had: %w", err)
+	}
+	namespace, err := p.namespace("net")
+	if err != nil {
+		return err
+	}
+	defer namespace.Close()
+	if p.network, err = n.Attach(namespace, policy); err != nil {
+		return err
+	}
+	return p.serve(policy)
+}
+
+// allow holds the process to another policy than it was started with.
+func (p *Process) allow(policy network.Policy) error {
+	before := p.network.Policy()
+	if err := p.network.Assume(policy); err != nil {
+		return err
+	}
+	policy.Reach = slices.DeleteFunc(slices.Clone(policy.Reach), func(a netip.AddrPort) bool { return slices.Contains(before.Reach, a) })
+	return p.serve(policy)
+}
+
+// serve opens the services of the machine's loopback at the same addresses inside.
+func (p *Process) serve(policy network.Policy) error {
+	for _, service := range policy.Reach {
+		if !service.Addr().IsLoopback() {
+			continue
+		}
+		l, err := p.Listen(service.String())
+		if err != nil {
+			return err
+		}
+		p.network.Serve(l, service)
+	}
+	return nil
+}
