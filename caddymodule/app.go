@@ -253,6 +253,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if a.functions[name], err = f.resolve(name, repl); err != nil {
 			return err
 		}
+		if network, _ := a.network.Of(a.functions[name]); network != function.NetworkPrivate && !a.functions[name].Rules.Equal(function.NetworkRules{}) {
+			return fmt.Errorf("function %q: reach, allow and deny are of network private, and it has network %s", name, network)
+		}
 	}
 	a.hidden = []string{a.DataDir, caddy.AppDataDir(), caddy.AppConfigDir()}
 	if err := a.checkAdmin(ctx); err != nil {

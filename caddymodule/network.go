@@ -114,3 +114,33 @@ func (c *Connectivity) unmarshalReach(d *caddyfile.Dispenser) error {
 	c.Reach = append(c.Reach, services...)
 	return nil
 }
+
+func (s *Sandbox) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		if d.Val() != "on" && d.Val() != "off" {
+			return d.Errf("sandbox is on or off, not '%s'", d.Val())
+		}
+		s.Mode = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "allow_admin_endpoint":
+			s.AllowAdminEndpoint = true
+			if d.NextArg() {
+				err = d.ArgErr()
+			}
+		case "bwrap":
+			err = text(d, &s.Bwrap)
+		default:
+			err = d.Errf("unrecognized sandbox option '%s'; there are allow_admin_endpoint and bwrap", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

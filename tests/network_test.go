@@ -255,7 +255,6 @@ func (s *server) attempts(path string, all ...attempt) {
 		s.t.Fatalf("%d %s: %v", got.status, got.body, err)
 	}
 	for i, a := range all {
-		s.t.Logf("%v: %s", a, results[i])
 		failed := strings.Contains(results[i], ": ")
 		if a.want == "" && !failed || a.want != "" && (failed || !strings.Contains(results[i], a.want)) {
 			s.t.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, results[i], a.want)
@@ -296,6 +295,46 @@ func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
 	s.attempts("/", all...)
 }
 
+// What this machine opens by name, and to whom; and rules of a function's own.
+func TestFunctionReachesWhatItsRulesOpen(t *testing.T) {
+	w := newWorld(t)
+	for _, port := range []int{7007, 7008, 7009} {
+		echoes(t, w.beyond, port)
+		echoes(t, w.machine.name, port)
+	}
+	resolves(t, w.machine.name, "127.0.0.53", publicV4)
+	s := w.server("127.0.0.53")
+	dir := s.code("f", map[string]string{"app.py": prober})
+	functions, site := "network private {\n deny "+lanV4+"\n}\nreach 127.0.0.1:7007\n", ""
+	for name, rules := range map[string]string{
+		"default": "",
+		"more":    "reach " + bridgeV4 + ":7008",
+		"shut":    "network {\n deny 0.0.0.0/0 ::/0\n}",
+		"only":    "network {\n allow " + publicV4 + ":7008 [" + publicV6 + "]:7009\n deny " + lanV4 + "/32\n}",
+		"host":    "network host",
+		"none":    "network none",
+	} {
+		functions += pythonFunction(name, dir, rules+"\ntimeout 60s")
+		site += "invoke /" + name + " " + name + "\n"
+	}
+	s.configure(functions, site)
+	s.start()
+	const refused = ""
+	s.attempts("/default", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", lanV4, 7007, refused}, attempt{"udp", lanV4, 7007, refused},
+		attempt{"tcp", "127.0.0.1", 7007, w.machine.name + " 127.0.0.1"}, attempt{"tcp", network.HostName, 7007, w.machine.name + " 127.0.0.1"},
+		attempt{"udp", "127.0.0.1", 7007, refused}, attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", network.HostName, 7008, refused},
+		attempt{"tcp", bridgeV4, 7007, refused})
+	s.attempts("/more", attempt{"tcp", "127.0.0.1", 7007, w.machine.name}, attempt{"tcp", network.HostName, 7008, w.machine.name},
+		attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", bridgeV4, 7008, refused}, attempt{"tcp", lanV4, 7007, refused})
+	s.attempts("/shut", attempt{"tcp", publicV4, 7007, refused}, attempt{"udp", publicV6, 7007, refused}, attempt{"tcp", lanV4, 7007, refused},
+		attempt{"tcp", "somebody.example", 7007, refused}, attempt{"tcp", "127.0.0.1", 7007, w.machine.name})
+	s.attempts("/only", attempt{"tcp", publicV4, 7008, w.beyond}, attempt{"udp", publicV4, 7008, w.beyond}, attempt{"tcp", publicV6, 7009, w.beyond},
+		attempt{"tcp", publicV4, 7009, refused}, attempt{"tcp", publicV6, 7008, refused}, attempt{"tcp", lanV4, 7007, refused}, attempt{"tcp", lanV4, 7008, refused},
+		attempt{"tcp", "somebody.example", 7008, w.beyond})
+	s.attempts("/host", attempt{"tcp", "127.0.0.1", 7008, w.machine.name}, attempt{"tcp", publicV4, 7009, w.beyond})
+	s.attempts("/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
+}
+
 func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
 	w := newWorld(t)
 	s := w.server("127.0.0.53")
@@ -327,6 +366,7 @@ func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
 		return true
 	})
 	eventually(t, "the links are gone", func() bool { return !strings.Contains(made(), "hearth-") || strings.Count(made(), "hearth-") == 1 })
+	s.out.Reset() // start waits for what the first start has printed already
 	s.start()
 	s.attempts("/")
 	eventually(t, "what the killed server left is gone", func() bool { return strings.Count(made(), "table inet hearth-") == 1 })

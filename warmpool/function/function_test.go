@@ -19,7 +19,7 @@ func TestNormalizePutsTheDefaultsIn(t *testing.T) {
 	if err := f.Normalize(); err != nil {
 		t.Fatal(err)
 	}
-	if f.MemoryMB != 128 || f.Timeout != 3*time.Second || f.EphemeralStorageMB != 512 || f.Network != NetworkHost ||
+	if f.MemoryMB != 128 || f.Timeout != 3*time.Second || f.EphemeralStorageMB != 512 || f.Network != "" ||
 		f.PerEnvironmentConcurrency != 1 || f.QueueTimeout != 0 || f.ReservedConcurrency != nil || f.ProvisionedConcurrency != 0 {
 		t.Errorf("got %+v", f)
 	}
@@ -84,7 +84,7 @@ func TestNormalizeRefusesWhatIsOverALimitAndNamesIt(t *testing.T) {
 		{func(f *Function) { f.Timeout = 5401 * time.Second }, `function "pets": timeout 1h30m1s: 1s to 1h30m0s are allowed`},
 		{func(f *Function) { f.EphemeralStorageMB = 511 }, `function "pets": ephemeral_storage 511 MB: 512 to 10240 are allowed`},
 		{func(f *Function) { f.EphemeralStorageMB = 10241 }, `function "pets": ephemeral_storage 10241 MB: 512 to 10240 are allowed`},
-		{func(f *Function) { f.Network = "lan" }, `function "pets": network "lan": host or none`},
+		{func(f *Function) { f.Network = "lan" }, `function "pets": network "lan": private, host or none`},
 		{func(f *Function) { f.PerEnvironmentConcurrency = -1 }, `function "pets": per_environment_concurrency -1: 1 to 1600 are allowed`},
 		{func(f *Function) { f.PerEnvironmentConcurrency = 1601 }, `function "pets": per_environment_concurrency 1601: 1 to 1600 are allowed`},
 		{func(f *Function) { f.ReservedConcurrency = ptr(-1) }, `function "pets": reserved_concurrency -1: 0 or more`},
