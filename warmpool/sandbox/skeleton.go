@@ -53,6 +53,13 @@ func etc() []string {
 // for good that a folder of LD_LIBRARY_PATH is not there.
 func searched() []string { return []string{TaskRoot + "/lib", LayerRoot + "/lib", LayerRoot + "/bin"} }
 
+// packages are links by which Node.js finds packages for code below TaskRoot, after the
+// function's own: those of layers, then the runtime's. Of NODE_PATH its ES modules know
+// nothing; that of Lambda does.
+func packages() map[string]string {
+	return map[string]string{"/var/node_modules": LayerRoot + "/nodejs/node_modules", "/node_modules": RuntimeDir + "/node_modules"}
+}
+
 // changing are the copies that are kept up to date: a laptop changes its network
 // and a gateway runs for months. Running environments see the new ones too.
 func changing() []string { return []string{"resolv.conf", "hosts"} }
@@ -96,6 +103,11 @@ func (s *skeleton) build() error {
 			if err := mkdirAll(filepath.Join(s.root, dir)); err != nil {
 				return err
 			}
+		}
+	}
+	for link, target := range packages() {
+		if err := os.Symlink(target, filepath.Join(s.root, link)); err != nil {
+			return err
 		}
 	}
 	for _, name := range devices() {

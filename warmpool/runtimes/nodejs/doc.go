@@ -7,6 +7,7 @@
 //	  runtime.js         init, then one invocation after the other, or several
 //	    channel.js       descriptors 3 and 4
 //	    handler.js       finding the handler
+//	    layers.js        finding packages of layers from ES modules
 //	    invocation.js    one invocation that answers with a result
 //	    streaming.js     one that streams its response
 //	      stream.js      the stream, and the global awslambda

@@ -147,6 +147,10 @@ func TestLayersAreFoundThroughNodePath(t *testing.T) {
 	if got := p.result(`{}`); got != `"from the layer"` {
 		t.Errorf("required: got %s", got)
 	}
+	p = launch(t, function{env: env, files: map[string]string{"index.mjs": `export { handler } from 'layered'`}})
+	if got := p.result(`{}`); got != `"from the layer"` {
+		t.Errorf("imported: got %s", got)
+	}
 	p = launch(t, function{env: env, handler: "layered.handler"})
 	if got := p.result(`{}`); got != `"from the layer"` {
 		t.Errorf("as the handler: got %s", got)

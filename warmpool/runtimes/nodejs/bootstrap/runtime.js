@@ -4,6 +4,7 @@ const channel = require('./channel.js');
 const { unhandledRejection, shape } = require('./errors.js');
 const { load } = require('./handler.js');
 const { clock, makeInvoke, sendError } = require('./invocation.js');
+const layers = require('./layers.js');
 const output = require('./output.js');
 const { awslambda, isStreaming } = require('./stream.js');
 
@@ -65,6 +66,7 @@ function adopt(init) {
   }
   if (process.env.NODE_PATH !== paths) require('module')._initPaths(); // read only at the start otherwise
   process.chdir(init.task_root);
+  layers.open(init.task_root, process.env.NODE_PATH);
   if (!/^(1|true)$/.test(init.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = awslambda;
 }
 
