@@ -193,7 +193,8 @@ func isPlain(text string) bool {
 func FinishInvoke(frame []byte, seq uint32, deadlineMillis float64) {
 	binary.LittleEndian.PutUint32(frame[4:], uint32(len(frame)-HeadSize))
 	binary.LittleEndian.PutUint32(frame[8:], seq)
-	binary.LittleEndian.PutUint64(frame[HeadSize:], math.Float64bits(deadlineMillis))
+	// Whole, as Lambda's: programs count down from it by whole milliseconds.
+	binary.LittleEndian.PutUint64(frame[HeadSize:], math.Float64bits(math.Floor(deadlineMillis)))
 }
 
 // InvokeSeq reads the sequence number of a frame that FinishInvoke made.

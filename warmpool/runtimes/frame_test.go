@@ -93,7 +93,7 @@ func TestInvokeFrameIsFinishedAgainForAnotherEnvironment(t *testing.T) {
 	frame = append(frame, "null"...)
 	FinishInvoke(frame, 3, 1000)
 	FinishInvoke(frame, 1, 2000.5)
-	if in, seq, event := readInvoke(t, frame); in != (Invoke{RequestID: "id", DeadlineMillis: 2000.5}) || seq != 1 || event != "null" {
+	if in, seq, event := readInvoke(t, frame); in != (Invoke{RequestID: "id", DeadlineMillis: 2000}) || seq != 1 || event != "null" {
 		t.Errorf("got %+v, %d, %s", in, seq, event)
 	}
 }

@@ -87,10 +87,25 @@ func TestInitErrorsAreAsLambdas(t *testing.T) {
 }
 
 func TestSyntaxErrorSaysWhere(t *testing.T) {
-	p := boot(t, function{files: map[string]string{"index.js": "const a = 1;\nexports.handler = (;\n"}})
-	p.init(function{})
-	if trace := strings.Join(p.reply().failure(t).Trace, "\n"); !strings.Contains(trace, "index.js:2\n") {
-		t.Errorf("trace is %s", trace)
+	for where, files := range map[string]map[string]string{
+		"index.js:2":  {"index.js": "const a = 1;\nexports.handler = (;\n"},
+		"other.js:3":  {"index.js": "require('./other.js')", "other.js": "\n\nretrun 5 5"},
+		"index.mjs:2": {"index.mjs": "const a = 1;\nexport const handler = (;\n"},
+		"other.mjs:3": {"index.mjs": "import './other.mjs'", "other.mjs": "\n\nretrun 5 5"},
+		"index.mjs:1": {"index.mjs": "import { nope } from './other.mjs'", "other.mjs": "export const a = 1"},
+	} {
+		for _, stem := range []bool{false, true} {
+			p := boot(t, function{files: files, stem: stem})
+			p.init(function{})
+			r := p.reply()
+			trace := strings.Join(r.failure(t).Trace, "\n")
+			if !strings.Contains(trace, "/"+where+"\n") || strings.Count(trace, where) != 1 {
+				t.Errorf("trace is %s, want %s", trace, where)
+			}
+			if !strings.Contains(r.log(), "/"+where+`"`) {
+				t.Errorf("logged %q, want %s", r.logs, where)
+			}
+		}
 	}
 }
 

@@ -174,6 +174,35 @@ def handler(event, context):
 	})
 }
 
+func TestChildOfAChildPrintsOnlyWhatItPrints(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.files = map[string]string{"app.py": `
+import os
+def handler(event, context):
+    for generation in range(event):
+        pid = os.fork()
+        if pid:
+            status = os.waitpid(pid, 0)[1]
+            if generation == 0:
+                return status
+            os._exit(status)
+    print("the last of", event, flush=True)
+    os._exit(0)
+`}
+		p := launch(t, f)
+		for range 2 {
+			if r := p.invoke(`3`); r.payload != "0" || len(r.logs) > 0 {
+				t.Errorf("got %s after %q", r.payload, r.logs)
+			}
+		}
+		p.requests.Close()
+		p.wait()
+		if got := p.output.String(); got != "the last of 3\nthe last of 3\n" {
+			t.Errorf("descriptor 1 got %q", got)
+		}
+	})
+}
+
 func TestForkThatReturnsFromTheHandlerDoesNotReply(t *testing.T) {
 	f := function{files: map[string]string{"app.py": `
 import os

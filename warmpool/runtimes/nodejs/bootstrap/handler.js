@@ -6,6 +6,7 @@
 const fs = require('fs');
 const path = require('path');
 const { pathToFileURL } = require('url');
+const { runInNewContext } = require('vm');
 const { RuntimeError } = require('./errors.js');
 
 async function load(taskRoot, name) {
@@ -33,9 +34,23 @@ async function loadModule(taskRoot, folder, name) {
     }
     return isModule(file) ? await import(pathToFileURL(file).href) : require(file);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new RuntimeError('UserCodeSyntaxError', String(error), error);
+    if (error instanceof SyntaxError) {
+      locate(error);
+      throw new RuntimeError('UserCodeSyntaxError', String(error), error);
+    }
     if (error?.code === 'MODULE_NOT_FOUND') throw new RuntimeError('ImportModuleError', String(error), error);
     throw error;
+  }
+}
+
+// locate has the stack of a syntax error begin with file, line and the text there. Node
+// knows them of an ES module, too, and tells when the error leaves a script.
+function locate(error) {
+  if (/^[^\n]*:\d+\n/.test(error.stack)) return;
+  try {
+    runInNewContext('throw error', { error });
+  } catch {
+    // it is the same error
   }
 }
 

@@ -45,7 +45,8 @@ class Channel:
         fds = self._in, self._out
         self._in = self._out = -1
         for fd in fds:
-            _close(fd)
+            if fd >= 0:  # a child's child has nothing to give up
+                _close(fd)
 
     @property
     def left(self):

@@ -23,7 +23,7 @@ class LambdaContext:
         self._log = function.log
 
     def get_remaining_time_in_millis(self):
-        return max(0, int(self._deadline - time() * 1000))
+        return max(0, int(self._deadline) - int(time() * 1000))
 
     def log(self, msg):
         self._log(str(msg))
