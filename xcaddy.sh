@@ -182,9 +182,20 @@ have_boto3() {
 	return 1
 }
 
+# need_jars: what Java functions of the tests bring with them.
+need_jars() {
+	local jar
+	for jar in gson jackson-databind joda-time; do
+		[[ -e /usr/share/java/$jar.jar ]] && continue
+		install_packages libgoogle-gson-java libjackson2-databind-java libjoda-time-java
+		return
+	done
+}
+
 run_tests() {
 	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk
 	have_boto3 || install_packages python3-boto3
+	need_jars
 	build
 	prepare_examples
 	lint

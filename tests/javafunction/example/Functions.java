@@ -82,25 +82,33 @@ public class Functions implements RequestHandler<Map<String, Object>, Map<String
     public static class Request {
         private String rawPath;
         private Map<String, String> headers;
-        private Http requestContext;
+        public Http requestContext;
 
         public String getRawPath() {
             return rawPath;
         }
 
+        public void setRawPath(String path) {
+            rawPath = path;
+        }
+
+        public void setHeaders(Map<String, String> headers) {
+            this.headers = headers;
+        }
+
         public static class Http {
-            Inner http;
-            long timeEpoch;
+            public Inner http;
+            public long timeEpoch;
         }
 
         public static class Inner {
-            String method;
+            public String method;
         }
     }
 
     public static class Response {
-        int statusCode = 200;
-        String body;
+        public int statusCode = 200;
+        public String body;
     }
 
     public Response pojo(Request request, Context context) {

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Makes the jars of the Java runtime, which are committed because functions run where
-# there is only a JRE. Needs a JDK 17 or newer and Gson (Debian: default-jdk-headless,
-# libgoogle-gson-java). The result depends on nothing else.
+# there is only a JRE. Needs a JDK 17 or newer and Jackson (Debian: default-jdk-headless,
+# libjackson2-databind-java, which brings the other two). The result depends on nothing
+# else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 out=${1:-jars}
-gson=${GSON:-/usr/share/java/gson.jar}
+jackson=${JACKSON:-/usr/share/java}
+classpath=$jackson/jackson-annotations.jar:$jackson/jackson-core.jar:$jackson/jackson-databind.jar
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-mkdir "$work/interfaces" "$work/bootstrap" "$work/rehearsal"
+mkdir "$work/interfaces" "$work/bootstrap" "$work/rehearsal" "$work/jackson"
 compile() { javac --release 11 -g:source,lines -Xlint:all,-options,-processing,-serial -Werror -proc:none "$@"; }
 compile -d "$work/interfaces" $(find src/com -name '*.java' | LC_ALL=C sort)
 compile -d "$work/rehearsal" -cp "$work/interfaces" src/rehearsal/hearth/*.java
-compile -d "$work/bootstrap" -cp "$gson" src/hearth/*.java
-(cd "$work/bootstrap" && jar -xf "$gson" com META-INF/LICENSE 2>/dev/null || true)
+compile -d "$work/bootstrap" -cp "$work/interfaces:$classpath" src/hearth/*.java
+for part in annotations core databind; do
+	(cd "$work/jackson" && jar -xf "$jackson/jackson-$part.jar" com META-INF/LICENSE META-INF/NOTICE)
+done
 
 pack() { # NAME: sorted, and of one date
 	(cd "$work/$1" && find . -type f | LC_ALL=C sort | cut -c3- >"$work/list" &&
@@ -22,6 +26,7 @@ pack() { # NAME: sorted, and of one date
 	mv "$work/$1.jar" "$out/$1.jar"
 }
 pack interfaces
+pack jackson
 pack bootstrap
 pack rehearsal
 

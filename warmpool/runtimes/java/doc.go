@@ -2,17 +2,22 @@
 // build.sh from the sources in src and committed, since functions run where there
 // is only a JRE.
 //
-//	bootstrap.jar   the runtime, and Gson (Apache License 2.0) that it reads JSON with
-//	interfaces.jar  com.amazonaws.services.lambda.runtime, for functions that lack it
+//	interfaces.jar  com.amazonaws.services.lambda.runtime
+//	bootstrap.jar   the runtime
+//	jackson.jar     Jackson (Apache License 2.0), by which events become objects
 //	rehearsal.jar   a function that a stem is warmed by
 //
-// Runtime and function have class loaders that do not know each other: a function
-// may bring its own Gson, and its own version of the interfaces, of which contexts
-// are proxies.
+// Of the runtime a function sees the interfaces that it is written against, as on
+// Lambda also where it brings its own copy of them. It may bring its own Jackson.
 //
 //	platform loader
-//	 ├─ application loader   bootstrap.jar
-//	 └─ function loader      /var/task, its jars, lib/*.jar, layers, interfaces.jar
+//	 ├─ application loader   interfaces.jar, bootstrap.jar, jackson.jar
+//	 └─ gate                 com.amazonaws.services.lambda.runtime.* of the application loader
+//	     └─ function loader  /var/task, its jars, lib/*.jar, layers
+//
+// Objects are read and written as aws-lambda-java-serialization does it: with its
+// settings, and its names for the members of aws-lambda-java-events. The modules for
+// java.time and Optional are not in Debian, so these types are read and written here.
 //
 // A stem has loaded and run all of the runtime. What it then learns with the init
 // frame are the variables, which Java has no way to change but through the map

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -54,7 +55,7 @@ func options(dir string) []string {
 	return []string{
 		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr",
 		"--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED",
-		"-cp", filepath.Join(dir, "bootstrap.jar"),
+		"-cp", strings.Join([]string{filepath.Join(dir, "interfaces.jar"), filepath.Join(dir, "bootstrap.jar"), filepath.Join(dir, "jackson.jar")}, ":"),
 	}
 }
 

@@ -1,10 +1,15 @@
 package hearth;
 
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
+import com.amazonaws.services.lambda.runtime.LambdaLogger;
+import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
+import com.amazonaws.services.lambda.runtime.api.client.logging.LambdaContextLogger;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
 import java.io.File;
+import java.io.IOError;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.lang.reflect.Field;
 import java.net.MalformedURLException;
 import java.net.URL;
@@ -50,8 +55,7 @@ public final class Bootstrap {
         if (!channel.next()) {
             Runtime.getRuntime().halt(0);
         }
-        JsonObject init = JsonParser.parseString(new String(channel.frame, Channel.HEAD, channel.length - Channel.HEAD, StandardCharsets.UTF_8)).getAsJsonObject();
-        new Bootstrap(channel).run(home, init);
+        new Bootstrap(channel).run(Json.tree(new String(channel.frame, Channel.HEAD, channel.length - Channel.HEAD, StandardCharsets.UTF_8)));
     }
 
     int seq() {
@@ -62,35 +66,43 @@ public final class Bootstrap {
         channel.send(Channel.LOG, seq, 1, message);
     }
 
-    private void run(String home, JsonObject init) throws IOException {
+    private void print(String message) {
+        try {
+            log(message);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void run(JsonNode init) throws IOException {
         Output out = new Output(channel, this, 1);
         Output err = new Output(channel, this, 2);
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         Handler handler;
         try {
-            String name = init.get("handler").getAsString();
+            String name = init.path("handler").asText();
             if (init.has("wrapped")) {
                 name = System.getenv().getOrDefault("_HANDLER", ""); // as a wrapper has left it
             } else {
-                adopt(init.getAsJsonObject("env"));
+                adopt(init.path("env"));
             }
-            ClassLoader loader = loader(home, init.get("task_root").getAsString(), init.get("layer_root").getAsString());
+            ClassLoader loader = loader(init.path("task_root").asText(), init.path("layer_root").asText());
             Thread.currentThread().setContextClassLoader(loader);
-            Json json = new Json(loader);
-            handler = Handler.find(name, loader, new Contexts(loader, this, init), json);
+            LambdaLogger logger = new LambdaContextLogger(this::print);
+            LambdaRuntimeInternal.setLogger(logger);
+            handler = Handler.find(name, loader, new Contexts(init, logger), new Json(loader));
         } catch (Throwable e) {
             out.end();
             err.end();
             log(Fault.text(e));
-            channel.send(Channel.INIT_ERROR, 0, 0, new Json(Bootstrap.class.getClassLoader()).write(Fault.describe(e)));
+            channel.send(Channel.INIT_ERROR, 0, 0, Json.bytes(Fault.describe(e)));
             Runtime.getRuntime().halt(1);
             return;
         }
         out.end();
         err.end();
         channel.send(Channel.READY, 0, 0, "");
-        Json errors = new Json(Bootstrap.class.getClassLoader());
         String trace = "";
         while (channel.next()) {
             Invocation in = new Invocation(channel.frame, channel.length);
@@ -103,11 +115,11 @@ public final class Bootstrap {
                 }
             }
             seq = in.seq;
-            byte[] result = null;
+            ByteArrayOutputStream result = null;
             Throwable error = null;
             try {
                 result = handler.invoke(in);
-                if (result.length > MAX_RESPONSE) {
+                if (result.size() > MAX_RESPONSE) {
                     error = new Fault("Function.ResponseSizeTooLarge",
                             "Response payload size exceeded maximum allowed payload size (" + MAX_RESPONSE + " bytes).", null);
                 }
@@ -120,10 +132,13 @@ public final class Bootstrap {
             err.end();
             int micros = in.micros();
             if (error == null) {
-                channel.send(Channel.RESULT, in.seq, micros, result, 0, result.length);
+                channel.send(Channel.RESULT, in.seq, micros, result.toByteArray());
             } else {
                 log(Fault.text(error));
-                channel.send(Channel.ERROR, in.seq, micros, errors.write(Fault.describe(error)));
+                channel.send(Channel.ERROR, in.seq, micros, Json.bytes(Fault.describe(error)));
+                if (error instanceof VirtualMachineError || error instanceof IOError) {
+                    System.exit(1); // as Lambda's: nobody knows what state it is in
+                }
             }
             seq = 0;
         }
@@ -136,26 +151,25 @@ public final class Bootstrap {
      * one.
      */
     @SuppressWarnings("unchecked")
-    private static void adopt(JsonObject env) throws ReflectiveOperationException {
+    private static void adopt(JsonNode env) throws ReflectiveOperationException {
         Map<String, String> now = System.getenv();
         Field inner = now.getClass().getDeclaredField("m");
         inner.setAccessible(true);
         Map<String, String> variables = (Map<String, String>) inner.get(now);
-        env.entrySet().forEach(e -> variables.put(e.getKey(), e.getValue().getAsString()));
+        env.fields().forEachRemaining(e -> variables.put(e.getKey(), e.getValue().asText()));
     }
 
     /**
-     * The class path of a function: its classes, its jars, those of its layers, and
-     * last the interfaces, for those that do not bring them.
+     * The class path of a function: its classes, its jars and those of its layers, after
+     * the interfaces.
      */
-    private static ClassLoader loader(String home, String taskRoot, String layerRoot) throws MalformedURLException {
+    private static ClassLoader loader(String taskRoot, String layerRoot) throws MalformedURLException {
         List<URL> path = new ArrayList<>();
         path.add(new File(taskRoot + "/").toURI().toURL());
         jars(path, new File(taskRoot, "lib"));
         jars(path, new File(taskRoot));
         jars(path, new File(layerRoot, "java/lib"));
-        path.add(new File(home, "interfaces.jar").toURI().toURL());
-        return new URLClassLoader(path.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+        return new URLClassLoader(path.toArray(new URL[0]), new Gate());
     }
 
     private static void jars(List<URL> path, File folder) throws MalformedURLException {
@@ -171,13 +185,12 @@ public final class Bootstrap {
 
     /** Does once all that an init phase and an invocation do, so that it is loaded. */
     private static void rehearse(String home) throws Throwable {
-        JsonObject init = JsonParser.parseString("{\"handler\":\"hearth.Rehearsal::handle\",\"memory_mb\":128,\"log_group\":\"\",\"log_stream\":\"\","
-                + "\"function_name\":\"\",\"function_version\":\"\",\"invoked_function_arn\":\"\",\"env\":{}}").getAsJsonObject();
-        ClassLoader loader = new URLClassLoader(new URL[] {
-            new File(home, "interfaces.jar").toURI().toURL(), new File(home, "rehearsal.jar").toURI().toURL()}, ClassLoader.getPlatformClassLoader());
-        adopt(init.getAsJsonObject("env"));
+        JsonNode init = Json.tree("{\"memory_mb\":128,\"log_group\":\"\",\"log_stream\":\"\",\"function_name\":\"\",\"function_version\":\"\","
+                + "\"invoked_function_arn\":\"\",\"env\":{}}");
+        ClassLoader loader = new URLClassLoader(new URL[] {new File(home, "rehearsal.jar").toURI().toURL()}, new Gate());
+        adopt(init.path("env"));
         Json json = new Json(loader);
-        Contexts contexts = new Contexts(loader, null, init);
+        Contexts contexts = new Contexts(init, new LambdaContextLogger(message -> {}));
         for (String handler : new String[] {"hearth.Rehearsal::handle", "hearth.Rehearsal"}) {
             Handler found = Handler.find(handler, loader, contexts, json);
             for (int i = 0; i < 3; i++) {
@@ -185,8 +198,9 @@ public final class Bootstrap {
                 found.invoke(new Invocation(frame, frame.length));
             }
         }
-        new Json(Bootstrap.class.getClassLoader()).write(Fault.describe(new Fault("x", "y", null)));
-        new PrintStream(new java.io.ByteArrayOutputStream(), true, StandardCharsets.UTF_8).println("x");
+        Json.bytes(Fault.describe(new IllegalStateException("x")));
+        Fault.text(new Fault("x", "y", null));
+        new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8).println("x");
     }
 
     private static byte[] frame(String event) {

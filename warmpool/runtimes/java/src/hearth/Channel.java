@@ -86,8 +86,11 @@ final class Channel {
         }
     }
 
-    void send(int kind, int seq, int value, String text) throws IOException {
-        byte[] payload = text.getBytes(StandardCharsets.UTF_8);
+    void send(int kind, int seq, int value, byte[] payload) throws IOException {
         send(kind, seq, value, payload, 0, payload.length);
+    }
+
+    void send(int kind, int seq, int value, String text) throws IOException {
+        send(kind, seq, value, text.getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -1,153 +1,65 @@
 package hearth;
 
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.Proxy;
-import java.nio.charset.StandardCharsets;
+import com.amazonaws.services.lambda.runtime.ClientContext;
+import com.amazonaws.services.lambda.runtime.CognitoIdentity;
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.LambdaLogger;
+import com.amazonaws.services.lambda.runtime.api.client.api.LambdaClientContext;
+import com.amazonaws.services.lambda.runtime.api.client.api.LambdaClientContextClient;
+import com.amazonaws.services.lambda.runtime.api.client.api.LambdaCognitoIdentity;
+import com.amazonaws.services.lambda.runtime.api.client.api.LambdaContext;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 
-/**
- * Contexts of the function's own interface, which is the one of its jar where it
- * brings one: so they are proxies, and know methods by their names.
- */
+/** Makes the contexts of invocations. */
 final class Contexts {
-    private static final String API = "com.amazonaws.services.lambda.runtime.";
+    private final JsonNode init;
+    private final LambdaLogger logger;
 
-    final Class<?> type;
-
-    private final ClassLoader loader;
-    private final Bootstrap bootstrap;
-    private final JsonObject init;
-    private final Object logger;
-
-    Contexts(ClassLoader loader, Bootstrap bootstrap, JsonObject init) throws ClassNotFoundException {
-        this.loader = loader;
-        this.bootstrap = bootstrap;
+    Contexts(JsonNode init, LambdaLogger logger) {
         this.init = init;
-        type = loader.loadClass(API + "Context");
-        logger = proxy("LambdaLogger", (self, method, arguments) -> {
-            if (method.getName().equals("log")) {
-                Object message = arguments[0];
-                bootstrap.log(message instanceof byte[] ? new String((byte[]) message, StandardCharsets.UTF_8) : String.valueOf(message));
-                return null;
-            }
-            return plain(self, method.getName(), arguments);
-        });
+        this.logger = logger;
     }
 
-    private Object proxy(String name, InvocationHandler handler) throws ClassNotFoundException {
-        return Proxy.newProxyInstance(loader, new Class<?>[] {loader.loadClass(API + name)}, handler);
-    }
-
-    /** What every object has; null for a method that this runtime does not know. */
-    private static Object plain(Object self, String name, Object[] arguments) {
-        switch (name) {
-            case "hashCode":
-                return System.identityHashCode(self);
-            case "equals":
-                return self == arguments[0];
-            case "toString":
-                return self.getClass().getInterfaces()[0].getSimpleName() + "@" + Integer.toHexString(System.identityHashCode(self));
-            default:
-                return null;
-        }
-    }
-
-    Object make(Invocation in) throws ClassNotFoundException {
-        return Proxy.newProxyInstance(loader, new Class<?>[] {type}, (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getAwsRequestId":
-                    return in.requestId;
-                case "getLogGroupName":
-                    return text("log_group");
-                case "getLogStreamName":
-                    return text("log_stream");
-                case "getFunctionName":
-                    return text("function_name");
-                case "getFunctionVersion":
-                    return text("function_version");
-                case "getInvokedFunctionArn":
-                    return in.arn.isEmpty() ? text("invoked_function_arn") : in.arn;
-                case "getIdentity":
-                    return identity(in.identity);
-                case "getClientContext":
-                    return client(in.client);
-                case "getRemainingTimeInMillis":
-                    return in.remainingMillis();
-                case "getMemoryLimitInMB":
-                    return init.get("memory_mb").getAsInt();
-                case "getLogger":
-                    return logger;
-                case "getXrayTraceId":
-                    return in.trace.isEmpty() ? null : in.trace;
-                default:
-                    return plain(self, method.getName(), arguments);
-            }
-        });
+    Context make(Invocation in) throws IOException {
+        return new LambdaContext(init.path("memory_mb").asInt(), (long) in.deadlineMillis, in.requestId, text("log_group"), text("log_stream"),
+                text("function_name"), identity(in.identity), text("function_version"), in.arn.isEmpty() ? text("invoked_function_arn") : in.arn,
+                null, in.trace.isEmpty() ? null : in.trace, client(in.client), logger);
     }
 
     private String text(String member) {
-        return init.get(member).getAsString();
+        return init.path(member).asText();
     }
 
     // The shapes of both are those of the mobile SDKs, which send them.
-    private Object identity(String json) throws ClassNotFoundException {
-        JsonObject o = parse(json);
-        return proxy("CognitoIdentity", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getIdentityId":
-                    return member(o, "cognitoIdentityId");
-                case "getIdentityPoolId":
-                    return member(o, "cognitoIdentityPoolId");
-                default:
-                    return plain(self, method.getName(), arguments);
-            }
-        });
+    private static CognitoIdentity identity(String json) throws IOException {
+        JsonNode o = Json.tree(json);
+        return new LambdaCognitoIdentity(member(o, "cognitoIdentityId"), member(o, "cognitoIdentityPoolId"));
     }
 
-    private Object client(String json) throws ClassNotFoundException {
-        JsonObject o = parse(json);
-        if (o == null) {
+    private static ClientContext client(String json) throws IOException {
+        if (json.isEmpty()) {
             return null;
         }
-        Object client = o.has("client") ? proxy("Client", (self, method, arguments) -> {
-            String name = method.getName();
-            if (!name.startsWith("get") || method.getParameterCount() > 0) {
-                return plain(self, name, arguments);
-            }
-            // getInstallationId is installation_id.
-            return member(o.getAsJsonObject("client"), name.substring(3).replaceAll("(?<!^)([A-Z])", "_$1").toLowerCase(java.util.Locale.ROOT));
-        }) : null;
-        return proxy("ClientContext", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getClient":
-                    return client;
-                case "getCustom":
-                    return map(o, "custom");
-                case "getEnvironment":
-                    return map(o, "env");
-                default:
-                    return plain(self, method.getName(), arguments);
-            }
-        });
+        JsonNode o = Json.tree(json);
+        JsonNode c = o.path("client");
+        LambdaClientContextClient client = !c.isObject() ? null : new LambdaClientContextClient(member(c, "installation_id"),
+                member(c, "app_title"), member(c, "app_version_name"), member(c, "app_version_code"), member(c, "app_package_name"));
+        return new LambdaClientContext(client, map(o.path("custom")), map(o.path("env")));
     }
 
-    private static JsonObject parse(String json) {
-        return json.isEmpty() ? null : JsonParser.parseString(json).getAsJsonObject();
+    private static String member(JsonNode o, String name) {
+        return o.path(name).asText(null);
     }
 
-    private static String member(JsonObject o, String name) {
-        return o == null || !o.has(name) || o.get(name).isJsonNull() ? null : o.get(name).getAsString();
-    }
-
-    private static Map<String, String> map(JsonObject o, String name) {
-        if (!o.has(name) || !o.get(name).isJsonObject()) {
+    private static Map<String, String> map(JsonNode o) {
+        if (!o.isObject()) {
             return null;
         }
         Map<String, String> map = new HashMap<>();
-        o.getAsJsonObject(name).entrySet().forEach(e -> map.put(e.getKey(), e.getValue().isJsonPrimitive() ? e.getValue().getAsString() : e.getValue().toString()));
+        o.fields().forEachRemaining(e -> map.put(e.getKey(), e.getValue().isValueNode() ? e.getValue().asText() : e.getValue().toString()));
         return map;
     }
 }

@@ -1,6 +1,8 @@
 package hearth;
 
-import com.google.gson.JsonParseException;
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
@@ -9,8 +11,6 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
-import java.lang.reflect.Type;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -19,139 +19,145 @@ import java.util.List;
  * https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
  */
 final class Handler {
-    private static final String API = "com.amazonaws.services.lambda.runtime.";
+    /** A handler that is one of the interfaces, or calls a method. */
+    private interface Call {
+        void run(Invocation in, Context context, OutputStream out) throws Throwable;
+    }
 
     private final Contexts contexts;
-    private final Json json;
-    private final Method method;
-    private final Object target;
-    private final Type input; // null: the method takes no event
-    private final boolean streams;
-    private final boolean takesContext;
+    private final Call call;
 
-    private Handler(Contexts contexts, Json json, Method method, Object target, Type input, boolean streams, boolean takesContext) {
+    private Handler(Contexts contexts, Call call) {
         this.contexts = contexts;
-        this.json = json;
-        this.method = method;
-        this.target = target;
-        this.input = input;
-        this.streams = streams;
-        this.takesContext = takesContext;
+        this.call = call;
     }
 
     static Handler find(String name, ClassLoader loader, Contexts contexts, Json json) throws Throwable {
-        int colons = name.indexOf("::");
+        int colons = name.lastIndexOf("::");
         String className = colons < 0 ? name : name.substring(0, colons);
+        if (className.isEmpty() || colons >= 0 && colons + 2 == name.length()) {
+            throw new Fault(null, "Invalid handler: `" + name + "'", null);
+        }
         Class<?> type;
         try {
-            type = loader.loadClass(className);
+            type = Class.forName(className, true, loader);
         } catch (ClassNotFoundException e) {
-            throw new Fault("java.lang.ClassNotFoundException", "Class not found: " + className, null);
-        } catch (NoClassDefFoundError e) {
-            throw new Fault("java.lang.NoClassDefFoundError", "Class " + className + " could not be loaded: " + e.getMessage(), null);
+            throw new Fault(e, "Class not found: " + className);
+        } catch (Throwable e) {
+            throw new Fault(e, "Error loading class " + className + (e.getMessage() == null ? "" : ": " + e.getMessage()));
         }
-        String methodName = colons < 0 ? "handleRequest" : name.substring(colons + 2);
-        if (colons < 0 && !loader.loadClass(API + "RequestHandler").isAssignableFrom(type)
-                && !loader.loadClass(API + "RequestStreamHandler").isAssignableFrom(type)) {
-            throw new Fault("java.lang.ClassCastException", "Class " + className + " does not implement an appropriate handler interface", null);
-        }
-        if (colons < 0 && Modifier.isAbstract(type.getModifiers())) {
-            throw new Fault("java.lang.InstantiationException", "Class " + className + " cannot be instantiated: it is abstract", null);
-        }
-        Types types = new Types(type);
-        Method method = best(type, methodName, contexts);
-        if (method == null) {
-            throw new Fault("java.lang.NoSuchMethodException",
-                    "No public method named " + methodName + " with appropriate method signature found on class " + className, null);
-        }
-        Class<?>[] parameters = method.getParameterTypes();
-        boolean takesContext = parameters.length > 0 && parameters[parameters.length - 1] == contexts.type;
-        int others = parameters.length - (takesContext ? 1 : 0);
-        boolean streams = others == 2;
-        Type input = others == 1 ? types.resolve(method.getGenericParameterTypes()[0]) : null;
-        method.setAccessible(true);
-        Object target = Modifier.isStatic(method.getModifiers()) ? null : make(type);
-        return new Handler(contexts, json, method, target, input, streams, takesContext);
+        return new Handler(contexts, colons < 0 ? byInterface(type, json) : byMethod(type, name.substring(colons + 2), json));
     }
 
-    /** Of methods of one name, that with the context and the most parameters. */
-    private static Method best(Class<?> type, String name, Contexts contexts) {
+    @SuppressWarnings("unchecked")
+    private static Call byInterface(Class<?> type, Json json) throws Throwable {
+        if (RequestStreamHandler.class.isAssignableFrom(type)) {
+            RequestStreamHandler handler = (RequestStreamHandler) make(type);
+            return (in, context, out) -> handler.handleRequest(in.stream(), out, context);
+        }
+        if (!RequestHandler.class.isAssignableFrom(type)) {
+            throw new Fault(null, "Class does not implement an appropriate handler interface: " + type.getName(), null);
+        }
+        Json.Reader input = json.reader(json.argument(type, RequestHandler.class, 0));
+        Json.Writer output = json.writer(json.argument(type, RequestHandler.class, 1));
+        RequestHandler<Object, Object> handler = (RequestHandler<Object, Object>) make(type);
+        return (in, context, out) -> output.write(handler.handleRequest(input.read(in), context), out);
+    }
+
+    private static Call byMethod(Class<?> type, String name, Json json) throws Throwable {
+        Method method = best(type, name);
+        method.setAccessible(true); // of a class that is not public
+        Class<?>[] parameters = method.getParameterTypes();
+        boolean takesContext = takesContext(parameters);
+        int others = parameters.length - (takesContext ? 1 : 0);
+        boolean takesStream = others > 0 && parameters[0] == InputStream.class;
+        boolean givesStream = others > 0 && parameters[others - 1] == OutputStream.class;
+        boolean streams = takesStream || givesStream;
+        Json.Reader input = others == 1 && !streams ? json.reader(json.in(type, method, method.getGenericParameterTypes()[0])) : null;
+        Json.Writer output = streams ? null : json.writer(json.in(type, method, method.getGenericReturnType()));
+        Object target = Modifier.isStatic(method.getModifiers()) ? null : make(type);
+        return (in, context, out) -> {
+            Object[] arguments = new Object[parameters.length];
+            if (takesStream) {
+                arguments[0] = in.stream();
+            } else if (input != null) {
+                arguments[0] = input.read(in);
+            }
+            if (givesStream) {
+                arguments[others - 1] = out;
+            }
+            if (takesContext) {
+                arguments[others] = context;
+            }
+            Object result;
+            try {
+                result = method.invoke(target, arguments);
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+            if (output != null) {
+                output.write(result, out);
+            }
+        };
+    }
+
+    private static boolean takesContext(Class<?>[] parameters) {
+        return parameters.length > 0 && parameters[parameters.length - 1] == Context.class;
+    }
+
+    /** Of methods of one name, that with the most parameters; a context counts twice. */
+    private static Method best(Class<?> type, String name) throws Fault {
         List<Method> candidates = new ArrayList<>();
         for (Method m : type.getMethods()) {
-            if (!m.getName().equals(name) || m.isBridge() || m.isSynthetic() || Modifier.isAbstract(m.getModifiers())) {
-                continue;
-            }
-            Class<?>[] p = m.getParameterTypes();
-            int others = p.length - (p.length > 0 && p[p.length - 1] == contexts.type ? 1 : 0);
-            if (others <= 1 || others == 2 && p[0] == InputStream.class && p[1] == OutputStream.class) {
+            if (m.getName().equals(name) && !m.isBridge() && !m.isSynthetic() && !Modifier.isAbstract(m.getModifiers()) && isHandler(m.getParameterTypes())) {
                 candidates.add(m);
             }
         }
         Method best = null;
         for (Method m : candidates) {
-            if (best == null || rank(m, contexts) > rank(best, contexts)) {
+            if (best == null || rank(m) > rank(best)) {
                 best = m;
             }
+        }
+        if (best == null) {
+            throw new Fault(null, "No public method named " + name + " with appropriate method signature found on class " + type.getName(), null);
         }
         return best;
     }
 
-    private static int rank(Method m, Contexts contexts) {
-        Class<?>[] p = m.getParameterTypes();
-        return 2 * p.length + (p.length > 0 && p[p.length - 1] == contexts.type ? 1 : 0);
+    private static boolean isHandler(Class<?>[] p) {
+        int others = p.length - (takesContext(p) ? 1 : 0);
+        return others <= 1 || others == 2 && p[0] == InputStream.class && p[1] == OutputStream.class;
+    }
+
+    private static int rank(Method m) {
+        return m.getParameterCount() + (takesContext(m.getParameterTypes()) ? 1 : 0);
     }
 
     private static Object make(Class<?> type) throws Throwable {
-        if (Modifier.isAbstract(type.getModifiers())) {
-            throw new Fault("java.lang.InstantiationException", "Class " + type.getName() + " cannot be instantiated: it is abstract", null);
-        }
         Constructor<?> constructor;
         try {
             constructor = type.getConstructor();
         } catch (NoSuchMethodException e) {
-            throw new Fault("java.lang.NoSuchMethodException", "Class " + type.getName() + " has no public zero-argument constructor", null);
+            if (type.getEnclosingClass() != null && !Modifier.isStatic(type.getModifiers())) {
+                throw new Fault("java.lang.Exception", "Class " + type.getName() + " cannot be instantiated because it is a non-static inner class", null);
+            }
+            throw new Fault("java.lang.Exception", "Class " + type.getName() + " has no public zero-argument constructor", null);
         }
         constructor.setAccessible(true); // of a class that is not public
         try {
             return constructor.newInstance();
         } catch (InvocationTargetException e) {
-            throw e.getCause();
+            throw new Fault(e.getCause(), e.getCause().getLocalizedMessage() == null ? e.getCause().getClass().getName() : e.getCause().getLocalizedMessage());
+        } catch (InstantiationException e) {
+            throw new Fault(e, "Class " + type.getName() + " cannot be instantiated because it is abstract");
         }
     }
 
     /** Runs the function and returns its result as JSON, or the bytes that it wrote. */
-    byte[] invoke(Invocation in) throws Throwable {
-        Object context = takesContext ? contexts.make(in) : null;
-        ByteArrayOutputStream output = streams ? new ByteArrayOutputStream() : null;
-        Object[] arguments = new Object[method.getParameterCount()];
-        if (streams) {
-            arguments[0] = new ByteArrayInputStream(in.frame, in.eventStart, in.eventEnd - in.eventStart);
-            arguments[1] = output;
-        } else if (input == InputStream.class) {
-            arguments[0] = new ByteArrayInputStream(in.frame, in.eventStart, in.eventEnd - in.eventStart);
-        } else if (input != null) {
-            try {
-                arguments[0] = json.read(in.event(), input);
-            } catch (JsonParseException | NumberFormatException e) {
-                throw new Fault("java.lang.RuntimeException", "An error occurred during JSON parsing", e);
-            }
-        }
-        if (takesContext) {
-            arguments[arguments.length - 1] = context;
-        }
-        Object result;
-        try {
-            result = method.invoke(target, arguments);
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
-        }
-        if (streams) {
-            return output.toByteArray();
-        }
-        try {
-            return json.write(method.getReturnType() == void.class ? null : result).getBytes(StandardCharsets.UTF_8);
-        } catch (RuntimeException e) {
-            throw new Fault("java.lang.RuntimeException", "An error occurred during JSON serialization of response", e);
-        }
+    ByteArrayOutputStream invoke(Invocation in) throws Throwable {
+        ByteArrayOutputStream out = new ByteArrayOutputStream(1024);
+        call.run(in, contexts.make(in), out);
+        return out;
     }
 }

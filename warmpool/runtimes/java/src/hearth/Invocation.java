@@ -1,5 +1,7 @@
 package hearth;
 
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -45,11 +47,7 @@ final class Invocation {
         return (int) ((System.nanoTime() - began) / 1000);
     }
 
-    int remainingMillis() {
-        return (int) Math.max(0, deadlineMillis - System.currentTimeMillis());
-    }
-
-    String event() {
-        return new String(frame, eventStart, eventEnd - eventStart, StandardCharsets.UTF_8);
+    InputStream stream() {
+        return new ByteArrayInputStream(frame, eventStart, eventEnd - eventStart);
     }
 }

@@ -1,146 +1,163 @@
 package hearth;
 
-import com.google.gson.FieldNamingPolicy;
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
-import com.google.gson.JsonArray;
-import com.google.gson.JsonDeserializer;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonPrimitive;
-import com.google.gson.JsonSerializer;
-import com.google.gson.ToNumberPolicy;
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
-import java.lang.reflect.ParameterizedType;
+import com.amazonaws.services.lambda.runtime.CustomPojoSerializer;
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JavaType;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.reflect.Method;
 import java.lang.reflect.Type;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.Base64;
-import java.util.Collection;
-import java.util.HashMap;
-import java.util.Locale;
+import java.util.Iterator;
 import java.util.Map;
+import java.util.ServiceLoader;
 
-/** Events and results as objects of the function's types. */
+/**
+ * Events and results as objects of the function's types, by Jackson with the settings
+ * that Lambda's runtime gives it (aws-lambda-java-serialization), so that the same
+ * members are read and written.
+ */
 final class Json {
-    // The classes of AWS's events, which spell members as the events do only nearly.
-    private static final String EVENTS = "com.amazonaws.services.lambda.runtime.events.";
+    /** Reads an event. */
+    interface Reader {
+        Object read(Invocation in) throws Exception;
+    }
 
-    private final Gson gson;
+    /** Writes a result. */
+    interface Writer {
+        void write(Object value, OutputStream out) throws Exception;
+    }
 
-    Json(ClassLoader functions) {
-        GsonBuilder builder = new GsonBuilder()
-                .setFieldNamingPolicy(FieldNamingPolicy.IDENTITY)
-                .setObjectToNumberStrategy(ToNumberPolicy.LONG_OR_DOUBLE)
-                .disableHtmlEscaping()
-                .serializeSpecialFloatingPointValues()
-                .registerTypeHierarchyAdapter(ByteBuffer.class, (JsonDeserializer<ByteBuffer>) (json, type, context) ->
-                        ByteBuffer.wrap(Base64.getDecoder().decode(json.getAsString())))
-                .registerTypeHierarchyAdapter(ByteBuffer.class, (JsonSerializer<ByteBuffer>) (buffer, type, context) ->
-                        new JsonPrimitive(new String(Base64.getEncoder().encode(buffer.duplicate()).array(), StandardCharsets.US_ASCII)));
+    private static final ObjectMapper PLAIN = mapper();
+
+    private final ClassLoader functions;
+    private final CustomPojoSerializer custom; // null unless the function brings one
+
+    Json(ClassLoader functions) throws Fault {
+        this.functions = functions;
+        custom = functions.getResource("META-INF/services/" + CustomPojoSerializer.class.getName()) == null ? null : custom(functions);
+    }
+
+    private static CustomPojoSerializer custom(ClassLoader functions) throws Fault {
+        Iterator<CustomPojoSerializer> all = ServiceLoader.load(CustomPojoSerializer.class, functions).iterator();
+        CustomPojoSerializer first = all.hasNext() ? all.next() : null;
+        if (all.hasNext()) {
+            throw new Fault("com.amazonaws.services.lambda.runtime.api.client.TooManyServiceProvidersFoundException",
+                    "Too many serializers provided inside the META-INF/services folder, only one is allowed", null);
+        }
+        return first;
+    }
+
+    private static ObjectMapper mapper() {
+        JsonFactory factory = JsonFactory.builder()
+                .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS, JsonReadFeature.ALLOW_LEADING_ZEROS_FOR_NUMBERS,
+                        JsonReadFeature.ALLOW_SINGLE_QUOTES, JsonReadFeature.ALLOW_BACKSLASH_ESCAPING_ANY_CHARACTER,
+                        JsonReadFeature.ALLOW_UNESCAPED_CONTROL_CHARS, JsonReadFeature.ALLOW_UNQUOTED_FIELD_NAMES)
+                .enable(JsonWriteFeature.WRITE_NAN_AS_STRINGS)
+                .build();
+        factory.disable(JsonParser.Feature.AUTO_CLOSE_SOURCE);
+        factory.enable(JsonGenerator.Feature.IGNORE_UNKNOWN);
+        factory.disable(JsonGenerator.Feature.AUTO_CLOSE_JSON_CONTENT);
+        factory.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+        return JsonMapper.builder(factory)
+                .enable(MapperFeature.USE_STD_BEAN_NAMING)
+                .disable(MapperFeature.AUTO_DETECT_CREATORS, MapperFeature.INFER_PROPERTY_MUTATORS, MapperFeature.USE_GETTERS_AS_SETTERS)
+                .disable(SerializationFeature.EAGER_SERIALIZER_FETCH, SerializationFeature.FAIL_ON_EMPTY_BEANS,
+                        SerializationFeature.FLUSH_AFTER_WRITE_VALUE)
+                .enable(DeserializationFeature.ACCEPT_EMPTY_ARRAY_AS_NULL_OBJECT, DeserializationFeature.ACCEPT_EMPTY_STRING_AS_NULL_OBJECT,
+                        DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY, DeserializationFeature.READ_UNKNOWN_ENUM_VALUES_AS_NULL,
+                        DeserializationFeature.UNWRAP_SINGLE_VALUE_ARRAYS)
+                .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                .serializationInclusion(JsonInclude.Include.NON_NULL)
+                .addModule(new Times())
+                .addModule(new Optionals())
+                .build();
+    }
+
+    /** JSON of the gateway's. */
+    static JsonNode tree(String json) throws IOException {
+        return PLAIN.readTree(json);
+    }
+
+    static byte[] bytes(Object value) throws IOException {
+        return PLAIN.writeValueAsBytes(value);
+    }
+
+    /** What the type variable of an interface stands for in a class. */
+    Type argument(Class<?> type, Class<?> api, int index) {
+        JavaType[] arguments = PLAIN.getTypeFactory().findTypeParameters(PLAIN.constructType(type), api);
+        return arguments.length > index ? plain(arguments[index]) : Object.class;
+    }
+
+    /** The type of a method's, which may be a variable of the class that has it. */
+    Type in(Class<?> type, Method method, Type of) {
+        JavaType owner = PLAIN.getTypeFactory().constructType(type).findSuperType(method.getDeclaringClass());
+        return plain(PLAIN.getTypeFactory().resolveMemberType(of, owner.getBindings()));
+    }
+
+    private static Type plain(JavaType type) {
+        return type.containedTypeCount() == 0 && !type.isArrayType() ? type.getRawClass() : type;
+    }
+
+    Reader reader(Type type) {
+        if (custom != null) {
+            return in -> parsing(() -> custom.fromJson(in.stream(), type));
+        }
+        ObjectMapper mapper = mapper(type);
+        ObjectReader reader = mapper.readerFor(mapper.constructType(type));
+        return in -> parsing(() -> reader.readValue(in.frame, in.eventStart, in.eventEnd - in.eventStart));
+    }
+
+    Writer writer(Type type) {
+        if (type == void.class || type == Void.class) {
+            return (value, out) -> out.write("null".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        }
+        if (custom != null) {
+            return (value, out) -> writing(() -> custom.toJson(value, out, type));
+        }
+        ObjectMapper mapper = mapper(type);
+        ObjectWriter writer = mapper.writerFor(mapper.constructType(type));
+        return (value, out) -> writing(() -> writer.writeValue(out, value));
+    }
+
+    private interface Parse {
+        Object run() throws Exception;
+    }
+
+    private interface Write {
+        void run() throws Exception;
+    }
+
+    private static Object parsing(Parse parse) {
         try {
-            addJoda(builder, Class.forName("org.joda.time.DateTime", false, functions));
-        } catch (ClassNotFoundException e) {
-            // Then no event class needs it.
+            return parse.run();
+        } catch (Exception e) {
+            throw new RuntimeException("An error occurred during JSON parsing", e);
         }
-        gson = builder.create();
     }
 
-    // Joda's DateTime is the time of S3 and other events. It is the function's own.
-    private static void addJoda(GsonBuilder builder, Class<?> time) {
-        builder.registerTypeAdapter(time, (JsonDeserializer<Object>) (json, type, context) -> {
-            try {
-                if (json.getAsJsonPrimitive().isNumber()) {
-                    return time.getConstructor(long.class).newInstance(json.getAsLong());
-                }
-                return time.getConstructor(Object.class).newInstance(json.getAsString());
-            } catch (ReflectiveOperationException e) {
-                throw new JsonParseException(e);
-            }
-        });
-        builder.registerTypeAdapter(time, (JsonSerializer<Object>) (value, type, context) -> new JsonPrimitive(value.toString()));
+    private static void writing(Write write) {
+        try {
+            write.run();
+        } catch (Exception e) {
+            throw new RuntimeException("An error occurred during JSON serialization of response", e);
+        }
     }
 
-    Object read(String text, Type type) {
-        if (type == String.class) {
-            JsonElement element = gson.fromJson(text, JsonElement.class);
-            if (element == null || element.isJsonNull()) {
-                return null;
-            }
-            if (!element.isJsonPrimitive()) {
-                throw new JsonParseException("the event is no String: " + (element.isJsonArray() ? "an array" : "an object"));
-            }
-            return element.getAsString();
-        }
-        if (raw(type).getName().startsWith(EVENTS)) {
-            return gson.fromJson(respell(gson.fromJson(text, JsonElement.class), type), type);
-        }
-        return gson.fromJson(text, type);
-    }
-
-    String write(Object value) {
-        return gson.toJson(value);
-    }
-
-    private static Class<?> raw(Type type) {
-        if (type instanceof Class) {
-            return (Class<?>) type;
-        }
-        if (type instanceof ParameterizedType) {
-            return (Class<?>) ((ParameterizedType) type).getRawType();
-        }
-        return Object.class;
-    }
-
-    /** Gives members the names of the fields that they are for, whatever the case. */
-    private static JsonElement respell(JsonElement element, Type type) {
-        if (element == null || element.isJsonNull() || element.isJsonPrimitive()) {
-            return element;
-        }
-        Class<?> raw = raw(type);
-        if (element.isJsonArray()) {
-            Type of = Collection.class.isAssignableFrom(raw) ? argument(type, 0) : raw.isArray() ? raw.getComponentType() : Object.class;
-            JsonArray array = new JsonArray();
-            for (JsonElement e : element.getAsJsonArray()) {
-                array.add(respell(e, of));
-            }
-            return array;
-        }
-        JsonObject object = new JsonObject();
-        if (Map.class.isAssignableFrom(raw)) {
-            for (Map.Entry<String, JsonElement> e : element.getAsJsonObject().entrySet()) {
-                object.add(e.getKey(), respell(e.getValue(), argument(type, 1)));
-            }
-            return object;
-        }
-        Map<String, Field> fields = new HashMap<>();
-        for (Class<?> c = raw; c != null && c != Object.class; c = c.getSuperclass()) {
-            for (Field f : c.getDeclaredFields()) {
-                if (!Modifier.isStatic(f.getModifiers())) {
-                    fields.putIfAbsent(f.getName().toLowerCase(Locale.ROOT), f);
-                }
-            }
-        }
-        for (Map.Entry<String, JsonElement> e : element.getAsJsonObject().entrySet()) {
-            Field f = fields.get(e.getKey().toLowerCase(Locale.ROOT).replace("-", ""));
-            if (f == null) {
-                object.add(e.getKey(), e.getValue());
-            } else {
-                object.add(f.getName(), respell(e.getValue(), f.getGenericType()));
-            }
-        }
-        return object;
-    }
-
-    private static Type argument(Type type, int index) {
-        if (type instanceof ParameterizedType) {
-            Type[] arguments = ((ParameterizedType) type).getActualTypeArguments();
-            if (index < arguments.length) {
-                return arguments[index];
-            }
-        }
-        return Object.class;
+    private ObjectMapper mapper(Type type) {
+        Class<?> raw = type instanceof JavaType ? ((JavaType) type).getRawClass() : type instanceof Class ? (Class<?>) type : Object.class;
+        return Events.areOf(raw) ? Events.mapper(PLAIN, raw, functions) : PLAIN;
     }
 }

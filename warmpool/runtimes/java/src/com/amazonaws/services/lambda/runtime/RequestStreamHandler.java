@@ -1,6 +1,5 @@
 // The interface that functions are written against, as AWS documents it:
 // https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
-// It serves functions that do not bring their own.
 package com.amazonaws.services.lambda.runtime;
 
 import java.io.IOException;
