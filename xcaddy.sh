@@ -49,6 +49,9 @@ package_of() {
 	javac) echo default-jdk-headless ;;
 	redis-cli) echo redis-tools ;;
 	aws) echo awscli ;;
+	pasta) echo passt ;;
+	ip) echo iproute2 ;;
+	nft) echo nftables ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -150,7 +153,7 @@ run() {
 	[[ $# -le 1 ]] || die "run takes one Caddyfile, got: $*"
 	local config=${1:-Caddyfile.example}
 	[[ -r $config ]] || die "cannot read $config"
-	need bwrap node python3 curl
+	need bwrap pasta node python3 curl
 	build
 	prepare_examples
 	exec "$CADDY" run --adapter caddyfile --config "$config"
@@ -193,7 +196,7 @@ need_jars() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk
+	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk ip nft pasta
 	have_boto3 || install_packages python3-boto3
 	need_jars
 	build

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -216,7 +215,7 @@ func resolves(t *testing.T, ns, at, to string) {
 }
 
 // server is a server on the machine, whose resolver is at an address.
-func (w *world) server(resolver string) *server {
+func (w *world) server(resolver string, asRoot bool) *server {
 	w.t.Helper()
 	s := newServer(w.t, "", "")
 	s.netns, s.host, s.port = w.machine.name, w.machine.inside, 8181
@@ -224,8 +223,23 @@ func (w *world) server(resolver string) *server {
 	if err := os.WriteFile(file, []byte("nameserver "+resolver+"\nsearch corp.test\n"), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
-	s.wrap = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, file}
+	// The device of pasta is there for everyone, as distributions have it.
+	s.wrap = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net &&
+		mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun && exec "$@"`, file}
+	if !asRoot {
+		const nobody = "65534"
+		if out, err := exec.Command("chown", "-R", nobody, s.dir).CombinedOutput(); err != nil {
+			w.t.Fatalf("%v: %s", err, out)
+		}
+		s.as = []string{"setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups"}
+	}
 	return s
+}
+
+// asBoth runs a test with a server that is root and with one that is not.
+func asBoth(t *testing.T, test func(t *testing.T, asRoot bool)) {
+	t.Run("as root", func(t *testing.T) { test(t, true) })
+	t.Run("as another user", func(t *testing.T) { test(t, false) })
 }
 
 // An attempt is one of a function, and what has to come of it: a part of the answer, or
@@ -269,11 +283,15 @@ func both(host string, port int, want string) []attempt {
 
 // What a function with a network of its own reaches, and what it does not.
 func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
+	asBoth(t, leadsPastTheMachineOnly)
+}
+
+func leadsPastTheMachineOnly(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
 	echoes(t, w.machine.name, 7007)
 	resolves(t, w.machine.name, "127.0.0.53", publicV4)
-	s := w.server("127.0.0.53")
+	s := w.server("127.0.0.53", asRoot)
 	dir := s.code("f", map[string]string{"app.py": prober})
 	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
 	s.start()
@@ -296,14 +314,16 @@ func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
 }
 
 // What this machine opens by name, and to whom; and rules of a function's own.
-func TestFunctionReachesWhatItsRulesOpen(t *testing.T) {
+func TestFunctionReachesWhatItsRulesOpen(t *testing.T) { asBoth(t, reachesWhatItsRulesOpen) }
+
+func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	for _, port := range []int{7007, 7008, 7009} {
 		echoes(t, w.beyond, port)
 		echoes(t, w.machine.name, port)
 	}
 	resolves(t, w.machine.name, "127.0.0.53", publicV4)
-	s := w.server("127.0.0.53")
+	s := w.server("127.0.0.53", asRoot)
 	dir := s.code("f", map[string]string{"app.py": prober})
 	functions, site := "network private {\n deny "+lanV4+"\n}\nreach 127.0.0.1:7007\n", ""
 	for name, rules := range map[string]string{
@@ -335,9 +355,11 @@ func TestFunctionReachesWhatItsRulesOpen(t *testing.T) {
 	s.attempts("/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
 }
 
-func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
+func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) { asBoth(t, leavesNothingOfItsNetwork) }
+
+func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	w := newWorld(t)
-	s := w.server("127.0.0.53")
+	s := w.server("127.0.0.53", asRoot)
 	dir := s.code("f", map[string]string{"app.py": prober})
 	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
 	s.start()
@@ -349,10 +371,10 @@ func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
 		}
 		return string(out)
 	}
-	if !strings.Contains(made(), "hearth-") {
+	if asRoot && !strings.Contains(made(), "hearth-") {
 		t.Fatalf("nothing is made that could be left: %s", made())
 	}
-	tree := descendants(s.cmd.Process.Pid)
+	tree := descendants(s.cmd.Process.Pid) // and with them pasta, and all namespaces
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -369,9 +391,7 @@ func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
 	s.out.Reset() // start waits for what the first start has printed already
 	s.start()
 	s.attempts("/")
-	eventually(t, "what the killed server left is gone", func() bool { return strings.Count(made(), "table inet hearth-") == 1 })
+	eventually(t, "what the killed server left is gone", func() bool { return !asRoot || strings.Count(made(), "table inet hearth-") == 1 })
 	s.stop()
 	eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
 }
-
-var _ sync.Mutex

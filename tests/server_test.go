@@ -28,6 +28,7 @@ type server struct {
 	port   int
 	netns  string   // network namespace that it runs in; default the test's
 	wrap   []string // a command that runs it; default none
+	as     []string // a command that runs it in the network namespace, as somebody else
 	config string   // path of the Caddyfile
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -136,7 +137,7 @@ func (s *server) spawn() {
 	s.t.Helper()
 	command := []string{caddyBinary(s.t), "run", "--config", s.config, "--adapter", "caddyfile"}
 	if s.netns != "" {
-		command = append([]string{"nsenter", "--net=/run/netns/" + s.netns}, command...)
+		command = append(append([]string{"nsenter", "--net=/run/netns/" + s.netns}, s.as...), command...)
 	}
 	command = append(s.wrap[:len(s.wrap):len(s.wrap)], command...)
 	s.cmd = exec.Command(command[0], command[1:]...)

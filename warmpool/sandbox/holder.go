@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // A holder is a process of this program that does in environments what a gateway
@@ -46,16 +49,36 @@ type order struct {
 	Do     string // one of the constants below
 	Late   lateMounts
 	Listen string // an address
+
+	// Of the router of NetworkPrivate.
+	Router network.RouterConfig
+	Link   network.Link
+	Policy network.Policy
+	Own    []netip.Prefix
+	Socket string // the kind of one that listens
 }
 
 const (
 	orderUserns = "userns" // answered with a new user namespace
 	orderMount  = "mount"
 	orderListen = "listen" // answered with a socket
+
+	// See network.Router: the holder's own network is the router's.
+	orderRouter  = "router"
+	orderAttach  = "attach"
+	orderRegroup = "regroup"
+	orderPermit  = "permit"
+	orderForget  = "forget"
+	orderOwn     = "own"
+	orderAwait   = "await"
+	orderSocket  = "socket" // answered with a socket
 )
 
 // An answer is the holder's, perhaps with a descriptor.
-type answer struct{ Error string }
+type answer struct {
+	Error  string
+	Exists bool // as errors.Is(err, os.ErrExist)
+}
 
 // maxOrder bounds an order in bytes: a few paths.
 const maxOrder = 64 << 10
@@ -76,7 +99,7 @@ func newHolder(s *starter) (*holder, error) {
 		Path: "/proc/self/exe", Args: []string{holderName}, Env: []string{}, Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 			Pdeathsig:   syscall.SIGKILL,
@@ -115,10 +138,13 @@ func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
 	if err := json.Unmarshal(reply, &a); err != nil {
 		return nil, h.lose(err)
 	}
+	if a.Exists {
+		return nil, fmt.Errorf("%s: %w", a.Error, os.ErrExist)
+	}
 	if a.Error != "" {
 		return nil, errors.New(a.Error)
 	}
-	if wants := o.Do != orderMount; wants != (file != nil) {
+	if wants := o.Do == orderUserns || o.Do == orderListen || o.Do == orderSocket; wants != (file != nil) {
 		return nil, h.lose(errors.New("its answer is not complete"))
 	}
 	return file, nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"os/exec"
 	"slices"
 	"sync"
 
@@ -38,12 +40,72 @@ func (s *Sandbox) openPrivate() (*network.Network, error) {
 	case p.network != nil || p.err != nil:
 		return p.network, p.err
 	}
-	if s.identities == nil {
-		p.err = errors.New("this server is not root")
-		return nil, p.err
+	if s.identities != nil {
+		p.network, p.err = network.Open(s.log)
+	} else {
+		p.network, p.err = s.openHeld()
 	}
-	p.network, p.err = network.Open(s.log)
 	return p.network, p.err
+}
+
+// openHeld makes the network of a gateway that is not root. Its holder is the router.
+func (s *Sandbox) openHeld() (*network.Network, error) {
+	if !s.holder.works() {
+		return nil, errors.New("this server is not root, and has no process that makes networks (its log says why at start)")
+	}
+	h := heldRouter{s.holder}
+	config := network.PastaRouter()
+	if _, err := s.holder.do(order{Do: orderRouter, Router: config}, nil); err != nil {
+		return nil, err
+	}
+	namespace := fmt.Sprintf("/proc/%d/ns/", s.holder.cmd.Process.Pid)
+	return network.OpenWithPasta(network.PastaConfig{
+		User: namespace + "user", Net: namespace + "net",
+		Start: func(cmd *exec.Cmd) (err error) {
+			cmd.Path, cmd.Args = "/proc/self/exe", append([]string{execName, cmd.Path}, cmd.Args...)
+			s.starter.do(func() { err = cmd.Start() })
+			return err
+		},
+		Own:   h.own,
+		Await: h.await,
+	}, h, config.Prefix6, s.log)
+}
+
+// A heldRouter is a network.Router in the holder.
+type heldRouter struct{ *holder }
+
+func (h heldRouter) Attach(namespace *os.File, l network.Link) error {
+	_, err := h.do(order{Do: orderAttach, Link: l}, namespace)
+	return err
+}
+
+func (h heldRouter) Regroup(l network.Link) error {
+	_, err := h.do(order{Do: orderRegroup, Link: l}, nil)
+	return err
+}
+
+func (h heldRouter) Permit(group uint32, p network.Policy) error {
+	_, err := h.do(order{Do: orderPermit, Link: network.Link{Group: group}, Policy: p}, nil)
+	return err
+}
+
+func (h heldRouter) Forget(group uint32) error {
+	_, err := h.do(order{Do: orderForget, Link: network.Link{Group: group}}, nil)
+	return err
+}
+
+func (h heldRouter) Listen(kind, address string) (*os.File, error) {
+	return h.do(order{Do: orderSocket, Socket: kind, Listen: address}, nil)
+}
+
+func (h heldRouter) own(own []netip.Prefix) error {
+	_, err := h.do(order{Do: orderOwn, Own: own}, nil)
+	return err
+}
+
+func (h heldRouter) await() error {
+	_, err := h.do(order{Do: orderAwait}, nil)
+	return err
 }
 
 func (p *private) close() error {

@@ -1,12 +1,15 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,20 +23,31 @@ func init() {
 		serveOrders(3)
 		os.Exit(0)
 	}
+	if len(os.Args) > 2 && os.Args[0] == execName {
+		err := unix.Exec(os.Args[1], os.Args[2:], []string{})
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
+
+// execName is the name by which this program becomes the one that its arguments name.
+// It hands on no signal that is ignored: Caddy ignores SIGPIPE, and there are versions
+// of pasta that take that for an error.
+const execName = "hearth-exec"
 
 // serveOrders is a holder's life: until the gateway closes its end.
 func serveOrders(conn int) {
 	unix.CloseOnExec(conn)
+	var s held
 	for {
 		message, file, err := receive(conn)
 		if err != nil {
 			return
 		}
-		made, err := carryOut(message, file)
+		made, err := s.carryOut(message, file)
 		var a answer
 		if err != nil {
-			a.Error = err.Error()
+			a.Error, a.Exists = err.Error(), errors.Is(err, os.ErrExist)
 		}
 		reply, err := json.Marshal(a)
 		if err == nil {
@@ -50,13 +64,18 @@ func serveOrders(conn int) {
 	}
 }
 
+// A held is what a holder has made for its gateway.
+type held struct {
+	router *network.Router // nil until it is asked for
+}
+
 // carryOut does what an order says. The file that it makes goes with the answer.
-func carryOut(message []byte, namespace *os.File) (*os.File, error) {
+func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 	var o order
 	if err := json.Unmarshal(message, &o); err != nil {
 		return nil, err
 	}
-	if o.Do != orderUserns && namespace == nil {
+	if (o.Do == orderMount || o.Do == orderListen || o.Do == orderAttach) && namespace == nil {
 		return nil, errors.New("no namespace came with the order")
 	}
 	switch o.Do {
@@ -70,15 +89,60 @@ func carryOut(message []byte, namespace *os.File) (*os.File, error) {
 		return nil, o.Late.make(namespace)
 	case orderListen:
 		return listenIn(namespace, o.Listen)
+	case orderRouter:
+		if s.router != nil {
+			return nil, errors.New("there is a router already")
+		}
+		router, err := network.NewRouter(o.Router)
+		if err == nil {
+			s.router = router
+		}
+		return nil, err
+	}
+	if s.router != nil {
+		return s.route(o, namespace)
 	}
 	return nil, fmt.Errorf("order %q is unknown", o.Do)
 }
 
-// listenIn is a socket that listens in a network namespace.
+// route carries an order out that is about the router.
+func (s *held) route(o order, namespace *os.File) (*os.File, error) {
+	switch o.Do {
+	case orderAttach:
+		return nil, s.router.Attach(namespace, o.Link)
+	case orderRegroup:
+		return nil, s.router.Regroup(o.Link)
+	case orderPermit:
+		return nil, s.router.Permit(o.Link.Group, o.Policy)
+	case orderForget:
+		return nil, s.router.Forget(o.Link.Group)
+	case orderOwn:
+		return nil, s.router.SetOwn(o.Own)
+	case orderAwait:
+		return nil, s.router.AwaitUplink(awaitTime)
+	case orderSocket:
+		return network.Listen(o.Socket, o.Listen)
+	}
+	return nil, fmt.Errorf("order %q is unknown", o.Do)
+}
+
+// awaitTime bounds the wait for a way out.
+const awaitTime = 5 * time.Second
+
+// listenIn is a socket that listens in a network namespace. bwrap may not have given
+// the loopback its address yet.
 func listenIn(namespace *os.File, address string) (*os.File, error) {
 	var f *os.File
 	err := network.Inside(namespace, func() error {
-		l, err := net.Listen("tcp4", address)
+		free := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+			control := c.Control(func(fd uintptr) {
+				if err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1); err != nil {
+					err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+				}
+			})
+			return errors.Join(err, control)
+		}}
+		l, err := free.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ const UplinkName = "uplink"
 // network, so that none uses up the machine's table of them.
 const maxConnections = 1024
 
+// maxOwn bounds the addresses of the machine that the router has rules for.
+const maxOwn = 1024
+
 // A Router is what a process does in the namespace between environments and their
 // way out: it has the other ends of their links, and the rules. The process is the
 // gateway if that is root, otherwise its holder.
@@ -39,9 +42,9 @@ type Router struct {
 	links  *netlink.Handle
 	filter *nftables.Conn
 	table  *nftables.Table
-	own    [2]*nftables.Set // addresses of the machine, where the rules cannot tell; v4, v6
-	ports  *nftables.Set    // by group: what of the router itself is reached
-	ways   *nftables.Set    // by group: what beyond it is
+	own    *nftables.Chain // refuses what is the machine's, where the rules cannot tell
+	ports  *nftables.Set   // by group: what of the router itself is reached
+	ways   *nftables.Set   // by group: what beyond it is
 }
 
 // NewRouter sets the thread's namespace up as a router's.
@@ -143,8 +146,6 @@ func (r *Router) addRules() {
 	f := r.filter
 	r.table = f.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "hearth"})
 	sets := []*nftables.Set{
-		{Table: r.table, Name: "own4", KeyType: nftables.TypeIPAddr},
-		{Table: r.table, Name: "own6", KeyType: nftables.TypeIP6Addr},
 		{Table: r.table, Name: "busy4", KeyType: nftables.TypeIPAddr, Dynamic: true, Size: Links},
 		{Table: r.table, Name: "busy6", KeyType: nftables.TypeIP6Addr, Dynamic: true, Size: Links},
 		{Table: r.table, Name: "ports", KeyType: nftables.TypeDevGroup, DataType: nftables.TypeVerdict, IsMap: true},
@@ -154,8 +155,8 @@ func (r *Router) addRules() {
 		// What an empty set is made of has no errors.
 		_ = f.AddSet(set, nil)
 	}
-	r.own = [2]*nftables.Set{sets[0], sets[1]}
-	r.ports, r.ways = sets[4], sets[5]
+	busy4, busy6 := sets[0], sets[1]
+	r.ports, r.ways = sets[2], sets[3]
 	shut := nftables.ChainPolicyDrop
 	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority, policy *nftables.ChainPolicy, rules ...[]match) {
 		c := f.AddChain(&nftables.Chain{Name: name, Table: r.table, Type: kind, Hooknum: hook, Priority: priority, Policy: policy})
@@ -168,13 +169,15 @@ func (r *Router) addRules() {
 	chain("itself", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, &shut,
 		[]match{from("lo"), accept()},
 		[]match{established(), accept()},
+		[]match{from(UplinkName), neighbours(), accept()},
 		[]match{from(UplinkName), drop()},
-		[]match{busy(sets[2], true, maxConnections), drop()},
-		[]match{busy(sets[3], false, maxConnections), drop()},
+		[]match{busy(busy4, true, maxConnections), drop()},
+		[]match{busy(busy6, false, maxConnections), drop()},
 		[]match{target(single(router4)), targetPort(unix.IPPROTO_UDP, dnsPort), accept()},
 		[]match{target(single(router4)), targetPort(unix.IPPROTO_TCP, dnsPort), accept()},
 		[]match{byGroup(r.ports)},
 		[]match{refuse()})
+	r.own = f.AddChain(&nftables.Chain{Name: "own", Table: r.table})
 	rules := [][]match{
 		{notFrom(UplinkName), clamp()},
 		{established(), accept()},
@@ -186,10 +189,9 @@ func (r *Router) addRules() {
 	}
 	rules = append(rules,
 		[]match{targetType(expr.CmpOpNeq, unix.RTN_UNICAST), drop()},
-		[]match{targetIn(sets[0], true), refuse()},
-		[]match{targetIn(sets[1], false), refuse()},
-		[]match{busy(sets[2], true, maxConnections), drop()},
-		[]match{busy(sets[3], false, maxConnections), drop()},
+		[]match{jump(r.own)},
+		[]match{busy(busy4, true, maxConnections), drop()},
+		[]match{busy(busy6, false, maxConnections), drop()},
 		[]match{byGroup(r.ways)},
 		[]match{refuse()})
 	chain("beyond", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, &shut, rules...)
@@ -253,20 +255,13 @@ func (r *Router) Forget(group uint32) error {
 
 // SetOwn says which addresses are the machine's, where the rules of the machine
 // itself do not keep them from functions.
-func (r *Router) SetOwn(addresses []netip.Addr) error {
-	for i, set := range r.own {
-		r.filter.FlushSet(set)
-		var elements []nftables.SetElement
-		for _, address := range addresses {
-			if address.Is4() == (i == 0) {
-				elements = append(elements, nftables.SetElement{Key: address.AsSlice()})
-			}
-		}
-		if len(elements) > 0 {
-			if err := r.filter.SetAddElements(set, elements); err != nil {
-				return err
-			}
-		}
+func (r *Router) SetOwn(own []netip.Prefix) error {
+	if len(own) > maxOwn {
+		return fmt.Errorf("%d addresses of this machine: %d at most", len(own), maxOwn)
+	}
+	r.filter.FlushChain(r.own)
+	for _, prefix := range own {
+		r.filter.AddRule(&nftables.Rule{Table: r.table, Chain: r.own, Exprs: rule(target(prefix), refuse())})
 	}
 	return r.filter.Flush()
 }

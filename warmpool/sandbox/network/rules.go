@@ -103,9 +103,16 @@ func within(p netip.Prefix, field *expr.Payload, op expr.CmpOp) match {
 	return append(m, &expr.Cmp{Op: op, Register: 1, Data: data})
 }
 
-// targetIn matches packets to an address of a set.
-func targetIn(set *nftables.Set, is4 bool) match {
-	return append(family(is4), targetField(is4), &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID})
+// neighbours matches what IPv6 has in the place of ARP.
+func neighbours() match {
+	const solicitation, advertisement = 135, 136
+	return append(protocol(unix.IPPROTO_ICMPV6),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1},
+		&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{solicitation}, ToData: []byte{advertisement}})
+}
+
+func jump(c *nftables.Chain) match {
+	return match{&expr.Verdict{Kind: expr.VerdictJump, Chain: c.Name}}
 }
 
 func targetPort(protocolNumber byte, port uint16) match {
