@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -45,6 +46,16 @@ type Function struct {
 	// Size of /tmp in MB, 512 to 10240. Default: 512.
 	EphemeralStorage int `json:"ephemeral_storage,omitempty"`
 	Connectivity
+	// How the function logs: text or json. Default: text.
+	LogFormat string `json:"log_format,omitempty"`
+	// The least level of what the function logs, with the format json: trace, debug,
+	// info, warn, error or fatal. Default: info.
+	LogLevel string `json:"log_level,omitempty"`
+	// The least level of what Lambda itself logs, with the format json: debug, info or
+	// warn. Default: info.
+	SystemLogLevel string `json:"system_log_level,omitempty"`
+	// The log group, which several functions may share. Default: /aws/lambda/NAME.
+	LogGroup string `json:"log_group,omitempty"`
 	// What becomes of the function's asynchronous invocations and pushed events.
 	Async FunctionAsync `json:"async,omitzero"`
 	// What becomes of a function that calls itself again and again, through the Lambda
@@ -79,6 +90,7 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 		Timeout:                   time.Duration(f.Timeout),
 		EphemeralStorageMB:        f.EphemeralStorage,
 		Environment:               env,
+		Logging:                   f.logging(repl),
 		ReservedConcurrency:       f.ReservedConcurrency,
 		AllowLoop:                 f.RecursiveLoop == loopAllow,
 		ProvisionedConcurrency:    f.ProvisionedConcurrency,
@@ -111,6 +123,19 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 		}
 	}
 	return fn, nil
+}
+
+// logging is how the function logs. The format is written as AWS does.
+func (f *Function) logging(repl *caddy.Replacer) function.Logging {
+	format := repl.ReplaceAll(f.LogFormat, "")
+	for _, known := range []string{function.TextFormat, function.JSONFormat} {
+		if strings.EqualFold(format, known) {
+			format = known
+		}
+	}
+	return function.Logging{
+		Format: format, ApplicationLevel: repl.ReplaceAll(f.LogLevel, ""), SystemLevel: repl.ReplaceAll(f.SystemLogLevel, ""), Group: repl.ReplaceAll(f.LogGroup, ""),
+	}
 }
 
 // codePath is the absolute path of code or of a layer that is there.

@@ -239,14 +239,14 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	if err != nil {
 		return nil, err
 	}
-	group, err := l.Logs.Group(f.Name)
+	group, err := l.Logs.Named(f.LogGroup())
 	if err != nil {
 		return nil, err
 	}
 	// The ids of stems are not those of environments: an environment's log stream
 	// bears its name.
 	id := newEnvironmentID()
-	stream := group.Stream(f.Version, id, time.Now())
+	stream := group.StreamOf(f, s.Initialization, id, time.Now())
 
 	code, err := l.codeMounts(ctx, f)
 	if err != nil {

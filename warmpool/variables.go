@@ -56,6 +56,9 @@ func (l *Launcher) variables(f *function.Function, initialization, stream string
 		"AWS_LAMBDA_LOG_STREAM_NAME":      stream,
 		runtimeAPI:                        noEndpoint,
 	})
+	if l := f.Logging; l.Format == function.JSONFormat {
+		env["AWS_LAMBDA_LOG_FORMAT"], env["AWS_LAMBDA_LOG_LEVEL"] = l.Format, l.ApplicationLevel
+	}
 	if !strings.HasPrefix(f.Runtime, "provided") { // programs tell by it which runtime they are in
 		env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + f.Runtime
 	}

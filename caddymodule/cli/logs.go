@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,7 +54,7 @@ func printLogs(ctx context.Context, c *Context) error {
 	}
 	since, _ := c.Flags.GetDuration("since")
 	limit, _ := c.Flags.GetInt("limit")
-	p := &logPrinter{Context: c, api: t.logs(), group: "/aws/lambda/" + aws.ToString(f.FunctionName), from: time.Now().Add(-since).UnixMilli(), seen: map[string]struct{}{}, left: limit}
+	p := &logPrinter{Context: c, api: t.logs(), group: aws.ToString(f.LoggingConfig.LogGroup), mark: "/" + aws.ToString(f.FunctionName) + "[", from: time.Now().Add(-since).UnixMilli(), seen: map[string]struct{}{}, left: limit}
 	if c.is("follow") {
 		p.left = -1
 	}
@@ -80,6 +81,7 @@ type logPrinter struct {
 	*Context
 	api   *cloudwatchlogs.Client
 	group string
+	mark  string              // in the names of the function's streams, where the group is not its own
 	from  int64               // milliseconds since 1970 of the newest event
 	seen  map[string]struct{} // IDs of the events of that time
 	left  int                 // how many more may be printed; negative: all
@@ -101,7 +103,7 @@ func (p *logPrinter) print(ctx context.Context) error {
 		}
 		for _, e := range page.Events {
 			id, at := aws.ToString(e.EventId), aws.ToInt64(e.Timestamp)
-			if _, seen := p.seen[id]; seen {
+			if _, seen := p.seen[id]; seen || p.isOthers(aws.ToString(e.LogStreamName)) {
 				continue
 			}
 			if p.left == 0 {
@@ -119,6 +121,11 @@ func (p *logPrinter) print(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isOthers tells whether a stream is that of another function: they may share a group.
+func (p *logPrinter) isOthers(stream string) bool {
+	return !strings.Contains(stream, "/[") && !strings.Contains(stream, p.mark)
 }
 
 func (p *logPrinter) event(e logged) error {

@@ -1,6 +1,7 @@
 package lambdaapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -49,8 +50,13 @@ type (
 	mode          struct{ Mode string }
 	size          struct{ Size int }
 	snapStart     struct{ ApplyOn, OptimizationStatus string }
-	loggingConfig struct{ LogFormat, LogGroup string }
-	layerOf       struct {
+	loggingConfig struct {
+		LogFormat           string
+		ApplicationLogLevel string `json:",omitempty"`
+		SystemLogLevel      string `json:",omitempty"`
+		LogGroup            string
+	}
+	layerOf struct {
 		Arn      string
 		CodeSize int64
 	}
@@ -70,10 +76,13 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 		PackageType: orDefault(v.PackageType, "Zip"), Architectures: v.Architectures,
 		EphemeralStorage: size{orDefault(v.EphemeralStorage, function.DefaultEphemeralStorageMB)},
 		SnapStart:        snapStart{"None", "Off"},
-		LoggingConfig:    loggingConfig{"Text", logGroup(v.FunctionName)},
+		LoggingConfig:    loggingConfig{LogFormat: function.TextFormat, LogGroup: function.DefaultLogGroup(v.FunctionName)},
 	}
 	if len(c.Architectures) == 0 {
 		c.Architectures = []string{architecture()}
+	}
+	if l := v.LoggingConfig; l != nil {
+		c.LoggingConfig = loggingConfig{l.LogFormat, l.ApplicationLogLevel, l.SystemLogLevel, cmp.Or(l.LogGroup, c.LoggingConfig.LogGroup)}
 	}
 	if len(v.Environment) > 0 {
 		c.Environment = &variables{v.Environment}
@@ -144,7 +153,7 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 	if err != nil {
 		return nil, err
 	}
-	if err := in.refuse(name); err != nil {
+	if err := in.refuse(); err != nil {
 		return nil, err
 	}
 	layers, err := a.layers(r, in.Layers)
@@ -152,7 +161,9 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 		return nil, err
 	}
 	v, err := a.Registry.Update(r.Context(), name, in.RevisionId, func(v *registry.Version) error {
-		in.apply(&v.Configuration)
+		if err := in.apply(&v.Configuration); err != nil {
+			return err
+		}
 		if in.Layers != nil {
 			v.Layers = layers
 			if err := a.checkSize(v.Code, layers); err != nil {

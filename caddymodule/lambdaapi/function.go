@@ -40,7 +40,7 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	case in.PublishTo != "":
 		err = invalid("PublishTo is not supported: there are no capacity providers here.")
 	default:
-		err = cmp.Or(in.refuse(name), checkArchitectures(in.Architectures), checkTags(in.Tags))
+		err = cmp.Or(in.refuse(), checkArchitectures(in.Architectures), checkTags(in.Tags))
 	}
 	if err != nil {
 		return nil, err
@@ -54,7 +54,9 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 		PackageType: "Zip", Architectures: []string{architecture()},
 		MemorySize: function.DefaultMemoryMB, Timeout: int(function.DefaultTimeout.Seconds()), EphemeralStorage: function.DefaultEphemeralStorageMB,
 	}}
-	in.apply(&v.Configuration)
+	if err := in.apply(&v.Configuration); err != nil {
+		return nil, err
+	}
 	if err := a.checkVersion(r, &v); err != nil {
 		return nil, err
 	}

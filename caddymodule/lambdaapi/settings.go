@@ -1,6 +1,7 @@
 package lambdaapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -34,7 +35,7 @@ type settings struct {
 
 // refuse names the first setting that is not supported. What is empty asks for
 // nothing; tools send it.
-func (s *settings) refuse(name string) error {
+func (s *settings) refuse() error {
 	no := func(member, why string) error { return invalid(member + " is not supported: " + why) }
 	switch {
 	case s.VpcConfig != nil && len(s.VpcConfig.SubnetIds)+len(s.VpcConfig.SecurityGroupIds) > 0:
@@ -52,23 +53,37 @@ func (s *settings) refuse(name string) error {
 	case s.SnapStart != nil && s.SnapStart.ApplyOn == "PublishedVersions":
 		return no("SnapStart.ApplyOn PublishedVersions", "environments are kept booted ahead instead, for every function.")
 	}
-	if l := s.LoggingConfig; l != nil {
-		switch {
-		case l.LogFormat == "JSON":
-			return no("LoggingConfig.LogFormat JSON", "set the environment variable AWS_LAMBDA_LOG_FORMAT to JSON.")
-		case l.ApplicationLogLevel != "" || l.SystemLogLevel != "":
-			return no("LoggingConfig.ApplicationLogLevel and SystemLogLevel", "everything is logged.")
-		case l.LogGroup != "" && l.LogGroup != logGroup(name):
-			return no("LoggingConfig.LogGroup", "the log group of a function is "+logGroup(name)+".")
-		}
-	}
 	return nil
 }
 
-func logGroup(name string) string { return (&function.Function{Name: name}).LogGroup() }
+// applyLogging puts what is said of the log over what there is: recorded from AWS, what
+// is not said stays, and the levels go when the format goes back to text.
+func (s *settings) applyLogging(c *registry.Configuration) error {
+	said := s.LoggingConfig
+	if said == nil {
+		return nil
+	}
+	var l registry.LoggingConfig
+	if c.LoggingConfig != nil {
+		l = *c.LoggingConfig
+	}
+	l.LogFormat = cmp.Or(said.LogFormat, l.LogFormat, function.TextFormat)
+	if l.LogFormat == function.TextFormat {
+		if said.ApplicationLogLevel != "" || said.SystemLogLevel != "" {
+			return invalid(function.ErrTextHasNoLevels.Error())
+		}
+		l.ApplicationLogLevel, l.SystemLogLevel = "", ""
+	} else {
+		l.ApplicationLogLevel = cmp.Or(said.ApplicationLogLevel, l.ApplicationLogLevel, "INFO")
+		l.SystemLogLevel = cmp.Or(said.SystemLogLevel, l.SystemLogLevel, "INFO")
+	}
+	l.LogGroup = cmp.Or(said.LogGroup, l.LogGroup)
+	c.LoggingConfig = &l
+	return nil
+}
 
 // apply puts the settings over a configuration, except the layers.
-func (s *settings) apply(c *registry.Configuration) {
+func (s *settings) apply(c *registry.Configuration) error {
 	set(&c.Role, s.Role)
 	set(&c.Handler, s.Handler)
 	set(&c.Runtime, s.Runtime)
@@ -87,6 +102,7 @@ func (s *settings) apply(c *registry.Configuration) {
 	if s.DeadLetterConfig != nil {
 		c.DeadLetterTarget = s.DeadLetterConfig.TargetArn
 	}
+	return s.applyLogging(c)
 }
 
 func set[T any](to *T, from *T) {

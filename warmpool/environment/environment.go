@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -175,6 +176,7 @@ func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	if err == nil {
 		e.started = true
 		e.mu.Unlock()
+		e.spec.Log.InitReport(time.Now(), logs.InitReport{Duration: e.InitDuration, Phase: cmp.Or(e.spec.Phase, phaseInit)})
 		return e, nil
 	}
 	e.toShutdown()
@@ -191,10 +193,7 @@ func (e *Environment) reportInit(err error) {
 	if !errors.As(err, &initError) {
 		return // not the function's doing
 	}
-	report := logs.InitReport{Duration: e.InitDuration, Phase: e.spec.Phase, Status: "error", ErrorType: initError.Type}
-	if report.Phase == "" {
-		report.Phase = phaseInit
-	}
+	report := logs.InitReport{Duration: e.InitDuration, Phase: cmp.Or(e.spec.Phase, phaseInit), Status: "error", ErrorType: initError.Type}
 	if initError.Timeout() {
 		report.Status, report.ErrorType = "timeout", ""
 	}

@@ -59,6 +59,7 @@ type Function struct {
 	Environment        map[string]string // at most 4 KB, no reserved names
 	Network            Network           // default: the node's
 	Rules              NetworkRules      // of NetworkPrivate; what Reach names comes beside what the node's does
+	Logging            Logging
 
 	// ReservedConcurrency is how many invocations run at once at most; nil for
 	// no limit but the node's. 0 turns the function off.
@@ -107,7 +108,11 @@ func (f *Function) Normalize() error {
 	setDefault(&f.Timeout, DefaultTimeout)
 	setDefault(&f.EphemeralStorageMB, DefaultEphemeralStorageMB)
 	setDefault(&f.PerEnvironmentConcurrency, 1)
-	if err := f.check(); err != nil {
+	err := f.Logging.normalize()
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
 	return nil
@@ -180,9 +185,6 @@ func (f *Function) checkEnvironment() error {
 // differ at most in limits, timeout and description.
 func (f *Function) SameEnvironment(o *Function) bool {
 	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code && slices.Equal(f.Layers, o.Layers) &&
-		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network && f.Rules.Equal(o.Rules) &&
+		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network && f.Rules.Equal(o.Rules) && f.Logging == o.Logging &&
 		f.PerEnvironmentConcurrency == o.PerEnvironmentConcurrency && maps.Equal(f.Environment, o.Environment)
 }
-
-// LogGroup is the name of the function's log group.
-func (f *Function) LogGroup() string { return "/aws/lambda/" + f.Name }

@@ -123,7 +123,7 @@ func TestFailingDiskLosesItsBatchesAndNothingElse(t *testing.T) {
 		t.Errorf("%d lines dropped, want 3", s.Dropped())
 	}
 	var got string
-	for _, e := range logged.FilterField(zap.String("function", "thumb")).All() {
+	for _, e := range logged.FilterField(zap.String("log_group", "/aws/lambda/thumb")).All() {
 		got += e.Message + "; "
 	}
 	if got != strings.Repeat("log lines dropped, the disk fails; log lines are written again; ", 2) {

@@ -5,17 +5,13 @@ import (
 	"time"
 )
 
-// groupPrefix begins the name of a log group of Lambda's.
-// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
-const groupPrefix = "/aws/lambda/"
-
-// A Group is the log group of one function.
+// A Group is a log group: that of one function, or one that functions have chosen.
 type Group struct {
-	store    *Store
-	function string
-	dir      string
-	dirty    bool // is in store.dirty; guarded by store.mu
-	failing  bool // the last write failed; the writer's own
+	store   *Store
+	name    string
+	dir     string
+	dirty   bool // is in store.dirty; guarded by store.mu
+	failing bool // the last write failed; the writer's own
 
 	mu        sync.Mutex // guards what follows
 	batch     *batch     // is being filled; nil when there is none
@@ -45,11 +41,11 @@ type batch struct {
 }
 
 func newGroup(s *Store, name string) *Group {
-	return &Group{store: s, function: name, dir: s.groupDir(name)}
+	return &Group{store: s, name: name, dir: s.groupDir(name)}
 }
 
-// Name returns the name of the log group as CloudWatch has it, "/aws/lambda/NAME".
-func (g *Group) Name() string { return groupPrefix + g.function }
+// Name returns the name of the log group as CloudWatch has it, e.g. "/aws/lambda/NAME".
+func (g *Group) Name() string { return g.name }
 
 // Size returns how many bytes the group takes on disk.
 func (g *Group) Size() int64 {

@@ -54,7 +54,7 @@ func (g *Group) writeRetention(days int) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(g.dir, 0o700); err != nil {
+	if err := g.makeDir(); err != nil {
 		return err
 	}
 	return disk.Replace(path, []byte(strconv.Itoa(days)+"\n"), 0o600)
@@ -117,6 +117,9 @@ func (w *writer) removeGroup(g *Group) error {
 	}
 	g.seal()
 	if err := g.SetRetention(0); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(g.dir, nameFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Remove(g.dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {

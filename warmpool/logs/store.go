@@ -149,17 +149,18 @@ func (s *Store) load() error {
 		return err
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() || !function.ValidName(entry.Name()) {
+		name, ok := groupOf(filepath.Join(s.config.Dir, entry.Name()))
+		if !entry.IsDir() || !ok {
 			continue
 		}
-		g := newGroup(s, entry.Name())
+		g := newGroup(s, name)
 		if g.segments, err = findSegments(g.dir); err != nil {
 			return err
 		}
 		if g.retention, err = readRetention(g.dir); err != nil {
 			return err
 		}
-		s.groups[g.function] = g
+		s.groups[g.name] = g
 		s.writer.total += g.Size()
 	}
 	return nil
@@ -169,13 +170,21 @@ func (s *Store) load() error {
 // It fails for what Lambda takes for no function name, so a name is safe as the
 // name of a folder.
 func (s *Store) Group(name string) (*Group, error) {
+	if !function.ValidName(name) {
+		return nil, fmt.Errorf("log group of function %q: 1 to 64 letters, digits, hyphens and underscores are allowed in a name", name)
+	}
+	return s.Named(function.DefaultLogGroup(name))
+}
+
+// Named returns the log group of a name, which need not have logged before.
+func (s *Store) Named(name string) (*Group, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if g := s.groups[name]; g != nil {
 		return g, nil
 	}
-	if !function.ValidName(name) {
-		return nil, fmt.Errorf("log group of function %q: 1 to 64 letters, digits, hyphens and underscores are allowed in a name", name)
+	if !function.ValidLogGroup(name) {
+		return nil, fmt.Errorf("log group %.99q: 1 to 512 letters, digits and _ - / . # are allowed in a name", name)
 	}
 	g := newGroup(s, name)
 	s.groups[name] = g
@@ -192,7 +201,7 @@ func (s *Store) Groups() []*Group {
 	}
 	s.mu.Unlock()
 	groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.Size() == 0 })
-	slices.SortFunc(groups, func(a, b *Group) int { return strings.Compare(a.function, b.function) })
+	slices.SortFunc(groups, func(a, b *Group) int { return strings.Compare(a.name, b.name) })
 	return groups
 }
 
@@ -247,8 +256,6 @@ func (s *Store) expedite(g *Group) {
 	s.mu.Unlock()
 	signal(s.hurry)
 }
-
-func (s *Store) groupDir(name string) string { return filepath.Join(s.config.Dir, name) }
 
 func signal(c chan struct{}) {
 	select {

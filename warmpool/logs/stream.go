@@ -3,6 +3,8 @@ package logs
 import (
 	"time"
 	"unicode/utf8"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // MaxLine is the largest text of one event in bytes, CloudWatch's limit for an
@@ -16,6 +18,7 @@ type Stream struct {
 	group  *Group
 	name   string
 	number uint64
+	style  style
 
 	// Both are guarded by group.mu.
 	round uint64  // of the batch that knows number
@@ -26,14 +29,30 @@ type Stream struct {
 // as Lambda names it: "2026/11/23/[$LATEST]6c1f0a...". version is "$LATEST" or a
 // number. Neither version nor environmentID may hold a line feed.
 func (g *Group) Stream(version, environmentID string, at time.Time) *Stream {
+	return g.stream("["+version+"]", environmentID, at)
+}
+
+func (g *Group) stream(version, environmentID string, at time.Time) *Stream {
 	st := &Stream{
 		group: g,
-		name:  at.UTC().Format("2006/01/02/[") + version + "]" + environmentID,
+		name:  at.UTC().Format("2006/01/02/") + version + environmentID,
 	}
 	g.mu.Lock()
 	g.streams++
 	st.number = g.streams
 	g.mu.Unlock()
+	return st
+}
+
+// StreamOf is Stream of an environment of f's, which logs as f.Logging says. In a group
+// that is not f's alone the name of the stream has f's, as Lambda has it.
+func (g *Group) StreamOf(f *function.Function, initialization, environmentID string, at time.Time) *Stream {
+	version := "[" + f.Version + "]"
+	if g.name != function.DefaultLogGroup(f.Name) {
+		version = f.Name + version
+	}
+	st := g.stream(version, environmentID, at)
+	st.style = styleOf(f, initialization)
 	return st
 }
 
@@ -45,25 +64,46 @@ func (st *Stream) Group() *Group { return st.group }
 
 // Start logs that an invocation begins, as Lambda words it.
 func (st *Stream) Start(t time.Time, requestID, version string) {
-	var b [128]byte
+	var b [192]byte
+	if st.style.json {
+		if st.style.level <= levelInfo {
+			st.group.add(st, t, requestID, inField, AppendPlatformStart(b[:0], t, requestID, version))
+		}
+		return
+	}
 	st.group.add(st, t, requestID, inText, appendStart(b[:0], requestID, version))
 }
 
-// End logs that an invocation is over, as Lambda words it.
+// End logs that an invocation is over, as Lambda words it. In JSON, Report does.
 func (st *Stream) End(t time.Time, requestID string) {
+	if st.style.json {
+		return
+	}
 	var b [128]byte
 	st.group.add(st, t, requestID, inText, appendEnd(b[:0], requestID))
 }
 
 // Report logs what an invocation took, as Lambda words it.
 func (st *Stream) Report(t time.Time, requestID string, r Report) {
-	var b [384]byte
+	var b [512]byte
+	if st.style.json {
+		if st.style.level <= orWarn(levelDebug, r.Status) {
+			st.group.add(st, t, requestID, inField, AppendPlatformRuntimeDone(b[:0], t, requestID, &r))
+		}
+		if st.style.level <= orWarn(levelInfo, r.Status) {
+			st.group.add(st, t, requestID, inField, AppendPlatformReport(b[:0], t, requestID, &r))
+		}
+		return
+	}
 	st.group.add(st, t, requestID, inText, appendReport(b[:0], requestID, &r))
 }
 
 // Timeout logs that an invocation was ended after its timeout, as Lambda words
-// it.
+// it. In JSON, the report tells it by its status.
 func (st *Stream) Timeout(t time.Time, requestID string, timeout time.Duration) {
+	if st.style.json {
+		return
+	}
 	var b [128]byte
 	st.group.add(st, t, requestID, inField, appendTimeout(b[:0], t, requestID, timeout))
 }
@@ -71,12 +111,30 @@ func (st *Stream) Timeout(t time.Time, requestID string, timeout time.Duration) 
 // InitStart logs that the init phase begins, as Lambda words it. The version is
 // that of the runtime, e.g. "nodejs:22.v12".
 func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
+	if st.style.json {
+		st.style.init.RuntimeVersion = runtimeVersion
+		if st.style.level <= levelInfo {
+			st.group.add(st, t, "", inField, AppendPlatformInitStart(nil, t, &st.style.init))
+		}
+		return
+	}
 	st.group.add(st, t, "", inField, []byte("INIT_START Runtime Version: "+runtimeVersion))
 }
 
-// InitReport logs that the init phase failed, as Lambda words it. (Of one that
-// did not fail the first REPORT line tells.)
+// InitReport logs how the init phase went, as Lambda words it. Of one that did not
+// fail, text says nothing: the first REPORT line tells.
 func (st *Stream) InitReport(t time.Time, r InitReport) {
+	if st.style.json {
+		level := orWarn(levelDebug, r.Status)
+		if st.style.level <= level {
+			st.group.add(st, t, "", inField, AppendPlatformInitRuntimeDone(nil, t, &st.style.init, &r))
+			st.group.add(st, t, "", inField, AppendPlatformInitReport(nil, t, &st.style.init, &r))
+		}
+		return
+	}
+	if r.Status == "" {
+		return
+	}
 	st.group.add(st, t, "", inField, appendInitReport(nil, &r))
 }
 

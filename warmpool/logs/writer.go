@@ -105,10 +105,10 @@ func (w *writer) write(g *Group, onlyFull bool) {
 			g.lose(b)
 			if !g.failing {
 				w.store.log.Error("log lines dropped, the disk fails",
-					zap.String("function", g.function), zap.Error(err))
+					zap.String("log_group", g.name), zap.Error(err))
 			}
 		case g.failing:
-			w.store.log.Info("log lines are written again", zap.String("function", g.function))
+			w.store.log.Info("log lines are written again", zap.String("log_group", g.name))
 		}
 		g.failing = err != nil
 		g.recycle(b)
@@ -128,7 +128,7 @@ func (w *writer) writeSegment(g *Group, data []byte) error {
 		// Also when an older process has left one of this millisecond, or of the
 		// future: names go up.
 		seg = segment{id: max(now.UnixMilli(), seg.id+1)}
-		if err := os.MkdirAll(g.dir, 0o700); err != nil {
+		if err := g.makeDir(); err != nil {
 			return err
 		}
 	}
@@ -195,7 +195,7 @@ func (w *writer) evict() {
 // again for ever would help nobody.
 func (w *writer) remove(g *Group, seg segment) {
 	if err := os.Remove(filepath.Join(g.dir, seg.name())); err != nil && !os.IsNotExist(err) {
-		w.store.log.Error("cannot remove old logs", zap.String("function", g.function), zap.Error(err))
+		w.store.log.Error("cannot remove old logs", zap.String("log_group", g.name), zap.Error(err))
 	}
 	g.dropOldest()
 	w.total -= seg.size

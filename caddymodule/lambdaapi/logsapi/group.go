@@ -8,9 +8,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
 
-// GroupPrefix begins the names of all log groups there are.
-const GroupPrefix = "/aws/lambda/"
-
 // A groupName is how calls name a log group.
 type groupName struct {
 	LogGroupName       string `json:"logGroupName"`
@@ -34,15 +31,11 @@ func (a *API) find(ctx context.Context, n groupName) (*logs.Group, error) {
 			}
 		}
 	}
-	function, found := strings.CutPrefix(name, GroupPrefix)
-	if !found {
-		return nil, errNoGroup
-	}
 	if err := a.store.Flush(ctx); err != nil {
 		return nil, err
 	}
 	for _, g := range a.store.Groups() { // Store.Group would make one
-		if g.Name() == GroupPrefix+function {
+		if g.Name() == name {
 			return g, nil
 		}
 	}

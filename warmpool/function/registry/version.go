@@ -97,6 +97,9 @@ func (v *Version) Function(path func(Code) string) (*function.Function, error) {
 		MemoryMB: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second,
 		EphemeralStorageMB: v.EphemeralStorage, Environment: v.Environment,
 	}
+	if l := v.LoggingConfig; l != nil {
+		f.Logging = function.Logging{Format: l.LogFormat, ApplicationLevel: l.ApplicationLogLevel, SystemLevel: l.SystemLogLevel, Group: l.LogGroup}
+	}
 	for _, layer := range v.Layers {
 		f.Layers = append(f.Layers, path(layer.Code))
 	}

@@ -133,7 +133,7 @@ def handler(event, context):
 		if len(r.logs) != 2 {
 			t.Fatalf("got %q, want two events", r.logs)
 		}
-		if !regexp.MustCompile(`^\{"timestamp": "[0-9T:-]+Z", "level": "DEBUG", "message": "debug 1", "logger": "root", "requestId": "r-4", "order": \{"id": 7\}\}\n$`).MatchString(r.logs[0]) {
+		if !regexp.MustCompile(`^\{"timestamp": "[0-9T:-]+\.[0-9]{3}Z", "level": "DEBUG", "message": "debug 1", "logger": "root", "requestId": "r-4", "order": \{"id": 7\}\}\n$`).MatchString(r.logs[0]) {
 			t.Errorf("got %s", r.logs[0])
 		}
 		for _, want := range []string{`"level": "ERROR"`, `"errorType": "ZeroDivisionError"`, `"errorMessage": "division by zero"`, `"location": "`, `"stackTrace": ["`} {

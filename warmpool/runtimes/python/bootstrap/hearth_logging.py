@@ -59,7 +59,10 @@ class JsonFormatter(logging.Formatter):
     """One JSON object for each record, with the keys that Lambda has."""
 
     def __init__(self):
-        super().__init__(datefmt="%Y-%m-%dT%H:%M:%SZ")
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%S")
+
+    def formatTime(self, record, datefmt=None):
+        return "%s.%03dZ" % (super().formatTime(record, datefmt), record.msecs)
 
     def format(self, record):
         # Lambda knows its five levels only.
@@ -85,5 +88,7 @@ class JsonFormatter(logging.Formatter):
 
 def error_text(error):
     """The log event of a function error in the JSON format."""
-    fields = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR", **error}
+    now = time.time()
+    timestamp = "%s.%03dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)), now % 1 * 1000)
+    fields = {"timestamp": timestamp, "log_level": "ERROR", **error}
     return dumps(fields, ensure_ascii=False) + "\n"
