@@ -39,8 +39,9 @@ type App struct {
 	Functions map[string]*Function `json:"functions,omitempty"`
 
 	// Interpreters to use for a runtime, by its name, e.g.
-	// {"nodejs22.x": "/opt/node22/bin/node"}. Default: the best one found on the
-	// machine.
+	// {"nodejs22.x": "/opt/node22/bin/node"}, and folders with the AWS SDKs: aws-sdk and
+	// aws-sdk-v2 (those that have a node_modules), boto3. Default: the best one found on
+	// the machine, and what `caddy hearth runtimes install` has installed.
 	Runtimes map[string]string `json:"runtimes,omitempty"`
 
 	// How execution environments are kept apart from each other and the machine.

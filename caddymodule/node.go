@@ -62,7 +62,7 @@ func newNode(a *App, key string) (*node, error) {
 	}
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
 		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
-		Interpreters: runtimes.NewFinder(a.Runtimes), Code: n.code, Archives: s.archives,
+		Interpreters: runtimes.NewFinder(a.Runtimes, runtimes.Installed(a.DataDir)), Code: n.code, Archives: s.archives,
 		Network: a.network,
 	}, a.log)
 	if err == nil {

@@ -21,6 +21,7 @@ func init() {
 //	POST   /hearth/drain   this node takes no calls of others and no more events, and polls
 //	                       no sources
 //	DELETE /hearth/drain   it does again
+//	GET    /hearth/runtimes what serves each runtime on this node
 type NodesAdmin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -33,6 +34,7 @@ func (NodesAdmin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/hearth/nodes", Handler: caddy.AdminHandlerFunc(serveNodes)},
 		{Pattern: "/hearth/drain", Handler: caddy.AdminHandlerFunc(serveDrain)},
+		{Pattern: "/hearth/runtimes", Handler: caddy.AdminHandlerFunc(serveRuntimes)},
 	}
 }
 
@@ -67,6 +69,23 @@ func serveNodes(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(list)
+}
+
+// serveRuntimes may take a second: it asks each interpreter that it finds what it is.
+func serveRuntimes(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	var found *node
+	nodes.Range(func(_, value any) bool {
+		found = value.(*node)
+		return true
+	})
+	if found == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(found.launcher.Interpreters.Statuses())
 }
 
 func serveDrain(w http.ResponseWriter, r *http.Request) error {

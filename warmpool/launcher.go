@@ -53,7 +53,7 @@ type Launcher struct {
 	LauncherConfig
 	log          *zap.Logger
 	language     string   // LANG of functions
-	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by path
+	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by StemKind
 	extended     sync.Map // functions (*function.Function by name and version) found to have extensions, and so no stems
 
 	mu          sync.Mutex
@@ -193,18 +193,18 @@ func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 	if extended, _ := l.extended.Load(f.Name + ":" + f.Version); extended == f {
 		return StemKind{}, false
 	}
-	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path}
+	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, SDK: interpreter.SDK}
 	kind.Network, _ = l.networkOf(f)
-	l.interpreters.Store(kind.Interpreter, interpreter)
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
 	}
+	l.interpreters.Store(kind, interpreter)
 	return kind, true
 }
 
 // Boot implements Starter.
 func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error) {
-	known, _ := l.interpreters.Load(kind.Interpreter)
+	known, _ := l.interpreters.Load(kind)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	mounts := l.interpreterMounts(interpreter)
 	variables := l.variables(&function.Function{}, "", "", inside)
@@ -258,6 +258,9 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		runtime: l.Sandbox.Path(mounts, sandbox.RuntimeDir),
 		layers:  l.Sandbox.Path(mounts, sandbox.LayerRoot),
 	}
+	if interpreter.SDK != "" {
+		at.sdk = l.Sandbox.Path(mounts, sdkTarget(interpreter))
+	}
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
 	box := sandbox.Spec{
 		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
@@ -270,7 +273,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 			FunctionName: f.Name, FunctionVersion: f.Version,
 			InvokedFunctionARN: l.Account.ARN(f.Name, ""),
 			MemoryMB:           f.MemoryMB, LogGroup: f.LogGroup(), LogStream: stream.Name(),
-			Concurrency: f.PerEnvironmentConcurrency,
+			Concurrency: f.PerEnvironmentConcurrency, SDKRoot: at.sdk,
 		},
 		InitTimeout: initTimeout,
 		Log:         stream,
@@ -382,12 +385,20 @@ func (l *Launcher) startProcess(spec sandbox.Spec, output *os.File, pipes []*os.
 	return process{p}, err
 }
 
+// sdkTarget is where the AWS SDK of a runtime is shown.
+func sdkTarget(in runtimes.Interpreter) string {
+	return filepath.Join(sandbox.RuntimeDir, runtimes.SDKTarget(in))
+}
+
 // interpreterMounts shows an interpreter and its bootstrap.
 func (l *Launcher) interpreterMounts(interpreter runtimes.Interpreter) []sandbox.Mount {
 	if interpreter.Family == runtimes.FamilyCustom {
 		return nil
 	}
 	mounts := []sandbox.Mount{{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir}}
+	if interpreter.SDK != "" {
+		mounts = append(mounts, sandbox.Mount{Source: interpreter.SDK, Target: sdkTarget(interpreter)})
+	}
 	for _, prefix := range interpreter.Prefix {
 		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
 	}

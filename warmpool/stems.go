@@ -18,6 +18,7 @@ import (
 type StemKind struct {
 	Family      string // of the runtime, e.g. "nodejs"
 	Interpreter string // path of the program
+	SDK         string // folder with the AWS SDK; "" for none
 	MemoryMB    int    // where it is an argument of the program's, else 0
 	Network     sandbox.Network
 }

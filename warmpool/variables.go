@@ -1,6 +1,7 @@
 package warmpool
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"strings"
@@ -10,10 +11,10 @@ import (
 )
 
 // places are where a process finds what it has from us.
-type places struct{ task, runtime, layers string }
+type places struct{ task, runtime, layers, sdk string }
 
 // inside are the places in a sandbox.
-var inside = places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot}
+var inside = places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot, ""}
 
 // noEndpoint is the endpoint of the Runtime API of an environment that has none: a
 // built-in runtime speaks frames. Who connects to it is refused at once.
@@ -76,7 +77,7 @@ func languageVariables(runtime string, at places) map[string]string {
 		modules := at.layers + "/nodejs"
 		shell["NODE_PATH"] = strings.Join([]string{
 			modules + "/node" + strings.TrimSuffix(version, ".x") + "/node_modules", modules + "/node_modules",
-			at.runtime + "/node_modules", at.runtime, at.task,
+			cmp.Or(at.sdk, at.runtime+"/node_modules"), at.runtime, at.task,
 		}, ":")
 		return shell
 	}

@@ -17,20 +17,28 @@ type Finder struct {
 	configured map[string]string
 	folders    []string      // where programs are looked for, the preferred first
 	timeout    time.Duration // for a program to say its version
+	installed  string        // where package install puts things; may be ""
 
 	mu    sync.Mutex               // guards what follows; held while looking, so that it is done once
 	asked map[string]Interpreter   // by configured path
 	found map[string][]Interpreter // by family
+	as    time.Time                // when something was installed last, as of found
 }
 
 // askTimeout is generous: a Node.js on a busy machine takes half a second.
 const askTimeout = 5 * time.Second
 
 // NewFinder makes a Finder. configured names programs for runtimes, by the name
-// of the runtime; those are used as they are.
-func NewFinder(configured map[string]string) *Finder {
-	return newFinder(configured, searchFolders(), askTimeout)
+// of the runtime, and folders for SDKs; those are used as they are. installed is the
+// folder that package install puts things into, which are found first.
+func NewFinder(configured map[string]string, installed string) *Finder {
+	f := newFinder(configured, searchFolders(), askTimeout)
+	f.installed = installed
+	return f
 }
+
+// Installed is the folder for what is installed for the runtimes, in the data directory.
+func Installed(dataDir string) string { return filepath.Join(dataDir, "runtimes") }
 
 func newFinder(configured map[string]string, folders []string, timeout time.Duration) *Finder {
 	return &Finder{
@@ -98,7 +106,7 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 		if in, err = f.ask(family, path); err != nil {
 			return Interpreter{}, "", fmt.Errorf("runtime %s is configured to be served by %s: %w", runtime, path, err)
 		}
-		in.Runtime = runtime
+		in.Runtime, in.SDK = runtime, f.sdkFolder(runtime)
 		if want.distance(in.Version) != 0 {
 			warning = fmt.Sprintf("runtime %s is configured to be served by %s %s", runtime, family.name, in.Version)
 		}
@@ -106,15 +114,15 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 	}
 	candidates := f.look(family)
 	if len(candidates) == 0 {
-		return Interpreter{}, "", fmt.Errorf("runtime %s: there is no %s %s or later on this machine: install it (apt-get install %s), or name one with \"runtimes { %s /path/to/%s }\"",
-			runtime, family.name, family.oldest, family.debian, runtime, family.program)
+		return Interpreter{}, "", fmt.Errorf("runtime %s: there is no %s %s or later on this machine: install it (%s%s, or apt-get install %s), or name one with \"runtimes { %s /path/to/%s }\"",
+			runtime, family.name, family.oldest, installCommand, runtime, family.debian, runtime, family.program)
 	}
 	in = slices.MinFunc(candidates, func(a, b Interpreter) int {
 		return want.distance(a.Version) - want.distance(b.Version)
 	})
-	in.Runtime = runtime
+	in.Runtime, in.SDK = runtime, f.sdkFolder(runtime)
 	if want.distance(in.Version) != 0 {
-		warning = fmt.Sprintf("runtime %s is served by %s %s, the nearest on this machine", runtime, family.name, in.Version)
+		warning = fmt.Sprintf("runtime %s is served by %s %s, the nearest on this machine (%s%s)", runtime, family.name, in.Version, installCommand, runtime)
 	}
 	return in, warning, nil
 }
@@ -124,6 +132,10 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 func (f *Finder) Validate() error {
 	var errs []error
 	for _, runtime := range slices.Sorted(maps.Keys(f.configured)) {
+		if _, ok := sdks[runtime]; ok {
+			errs = append(errs, f.checkSDK(runtime))
+			continue
+		}
 		_, _, err := f.Find(runtime)
 		errs = append(errs, err)
 	}
@@ -143,14 +155,23 @@ func (f *Finder) ask(family family, path string) (Interpreter, error) {
 }
 
 // look finds all interpreters of a family, the preferred place first. It needs
-// mu. It looks again as long as there is none, for one may be installed.
+// mu. It looks again as long as there is none, for one may be installed, and when
+// something has been.
 func (f *Finder) look(family family) []Interpreter {
+	if info, err := os.Stat(f.installed); f.installed != "" && err == nil && !info.ModTime().Equal(f.as) {
+		f.as = info.ModTime()
+		clear(f.found)
+	}
 	if found := f.found[family.id]; len(found) > 0 {
 		return found
 	}
 	var found []Interpreter
 	seen := make(map[string]bool)
-	for _, folder := range f.folders {
+	folders := f.folders
+	if f.installed != "" {
+		folders = append(newestFirst(filepath.Join(f.installed, "*", "bin")), folders...)
+	}
+	for _, folder := range folders {
 		paths, _ := filepath.Glob(filepath.Join(folder, family.program+"*")) // a folder may have any name
 		for _, path := range paths {
 			program, err := filepath.EvalSymlinks(path)

@@ -36,11 +36,11 @@ func TestExactVersionWinsThenTheNearest(t *testing.T) {
 		}
 	}
 	for runtime, want := range map[string]string{
-		"nodejs20.x": "runtime nodejs20.x is served by Node.js 22.1.0, the nearest on this machine",
-		"nodejs24.x": "runtime nodejs24.x is served by Node.js 22.1.0, the nearest on this machine",
-		"python3.10": "runtime python3.10 is served by Python 3.11.2, the nearest on this machine",
-		"python3.12": "runtime python3.12 is served by Python 3.13.0rc1, the nearest on this machine",
-		"python3.14": "runtime python3.14 is served by Python 3.13.0rc1, the nearest on this machine",
+		"nodejs20.x": "runtime nodejs20.x is served by Node.js 22.1.0, the nearest on this machine (caddy hearth runtimes install nodejs20.x)",
+		"nodejs24.x": "runtime nodejs24.x is served by Node.js 22.1.0, the nearest on this machine (caddy hearth runtimes install nodejs24.x)",
+		"python3.10": "runtime python3.10 is served by Python 3.11.2, the nearest on this machine (caddy hearth runtimes install python3.10)",
+		"python3.12": "runtime python3.12 is served by Python 3.13.0rc1, the nearest on this machine (caddy hearth runtimes install python3.12)",
+		"python3.14": "runtime python3.14 is served by Python 3.13.0rc1, the nearest on this machine (caddy hearth runtimes install python3.14)",
 	} {
 		if _, warning, err := f.Find(runtime); warning != want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", runtime, warning, err, want)
@@ -73,8 +73,8 @@ func TestShimsAndOtherProgramsAreNotInterpreters(t *testing.T) {
 	}
 	f := finder(dir, nil)
 	for runtime, want := range map[string]string{
-		"python3.11": `runtime python3.11: there is no Python 3.9 or later on this machine: install it (apt-get install python3), or name one with "runtimes { python3.11 /path/to/python3 }"`,
-		"nodejs22.x": `runtime nodejs22.x: there is no Node.js 18.0 or later on this machine: install it (apt-get install nodejs), or name one with "runtimes { nodejs22.x /path/to/node }"`,
+		"python3.11": `runtime python3.11: there is no Python 3.9 or later on this machine: install it (caddy hearth runtimes install python3.11, or apt-get install python3), or name one with "runtimes { python3.11 /path/to/python3 }"`,
+		"nodejs22.x": `runtime nodejs22.x: there is no Node.js 18.0 or later on this machine: install it (caddy hearth runtimes install nodejs22.x, or apt-get install nodejs), or name one with "runtimes { nodejs22.x /path/to/node }"`,
 	} {
 		if in, _, err := f.Find(runtime); err == nil || err.Error() != want {
 			t.Errorf("%s: got %+v, %v, want %s", runtime, in, err, want)
@@ -224,7 +224,7 @@ func TestPrefixIsWhatAnInterpreterNeedsAndNoMore(t *testing.T) {
 }
 
 func TestInterpretersOfThisMachine(t *testing.T) {
-	f := NewFinder(nil)
+	f := NewFinder(nil, "")
 	for _, runtime := range supported {
 		in, _, err := f.Find(runtime)
 		if err != nil {

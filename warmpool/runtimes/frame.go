@@ -232,6 +232,9 @@ type InitPayload struct {
 	LogStream          string            `json:"log_stream"`
 	Concurrency        int               `json:"concurrency"` // invocations at once; 1 unless the function opted into more
 
+	// SDKRoot is where Python finds the AWS SDK after all else; "" for nowhere.
+	SDKRoot string `json:"sdk_root,omitempty"`
+
 	// Wrapped says that a wrapper has started the process and may have changed its
 	// environment: that counts then, _HANDLER included, and not Handler and Env.
 	Wrapped bool `json:"wrapped,omitempty"`

@@ -20,6 +20,7 @@ type Interpreter struct {
 	Family  string   // FamilyNode or FamilyPython
 	Path    string   // of the program itself, no shim; a link only into a Python virtual environment
 	Version string   // as the program says it, e.g. "20.20.2"
+	SDK     string   // the folder with the AWS SDK for the runtime; "" for none
 	Prefix  []string // files and folders outside /usr that it needs to run, to be shown in the sandbox
 }
 

@@ -31,16 +31,17 @@ type family struct {
 	oldest  version  // that the bootstrap runs on
 	debian  string   // package
 	files   func() map[string][]byte
+	sdk     string // where the AWS SDK is shown, beside the bootstrap
 }
 
 var families = map[string]family{
 	FamilyNode: {
 		id: FamilyNode, name: "Node.js", program: "node", says: []string{"v"}, oldest: version{18, 0},
-		debian: "nodejs", files: nodejs.Files,
+		debian: "nodejs", files: nodejs.Files, sdk: "node_modules",
 	},
 	FamilyPython: {
 		id: FamilyPython, name: "Python", program: "python3", says: []string{"Python "}, oldest: version{3, 9},
-		debian: "python3", files: python.Files,
+		debian: "python3", files: python.Files, sdk: "site-packages",
 	},
 	FamilyJava: {
 		id: FamilyJava, name: "Java", program: "java", says: []string{"openjdk ", "java "}, oldest: version{11, 0},
@@ -126,6 +127,14 @@ func WriteBootstraps(dir string) error {
 		if err := os.Chmod(folder, 0o755); err != nil {
 			return err
 		}
+		if f.sdk != "" {
+			if err := os.MkdirAll(filepath.Join(folder, f.sdk), 0o755); err != nil {
+				return err
+			}
+			if err := os.Chmod(filepath.Join(folder, f.sdk), 0o755); err != nil {
+				return err
+			}
+		}
 		for file, data := range f.files() {
 			if err := writeFile(filepath.Join(folder, file), data); err != nil {
 				return err
@@ -134,6 +143,10 @@ func WriteBootstraps(dir string) error {
 	}
 	return nil
 }
+
+// SDKTarget is where the SDK of in is shown, below the folder of the bootstrap; "" for a
+// runtime that has none.
+func SDKTarget(in Interpreter) string { return families[in.Family].sdk }
 
 // writeFile replaces a file in one step: an older gateway on the same directory
 // may be starting environments from it.

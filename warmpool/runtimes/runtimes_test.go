@@ -83,7 +83,7 @@ func TestCommandOfEachFamilyLoadsAHandler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := NewFinder(nil)
+	f := NewFinder(nil, "")
 	for _, runtime := range []string{"nodejs22.x", "python3.13"} {
 		t.Run(runtime, func(t *testing.T) {
 			in, _, err := f.Find(runtime)

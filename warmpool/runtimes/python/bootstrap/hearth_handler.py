@@ -8,9 +8,9 @@ import sys
 from hearth_errors import HERE, Fault
 
 
-def prepare_path(task_root, layer_root="/opt"):
-    """Sets sys.path in Lambda's order: code, layers, Python's own, and last what
-    is installed on the machine, where Lambda has boto3.
+def prepare_path(task_root, layer_root="/opt", sdk_root=None):
+    """Sets sys.path in Lambda's order: code, layers, Python's own, and last boto3,
+    of a folder of its own or among what is installed on the machine.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
     """
@@ -27,7 +27,10 @@ def prepare_path(task_root, layer_root="/opt"):
     for directory in first:
         if os.path.isdir(directory):
             site.addsitedir(directory, known)  # follows .pth files
-    sys.path += [p for p in _machine_packages() if os.path.isdir(p) and p not in known]
+    packages = _machine_packages()
+    if sdk_root:
+        sys.path[:] = [entry for entry in sys.path if entry not in packages] + [sdk_root]
+    sys.path += [p for p in packages if os.path.isdir(p) and p not in sys.path]
 
 
 def _machine_packages():

@@ -94,7 +94,7 @@ class Function:
             os.environ.update(self._init["env"])
         time.tzset()
         os.chdir(self._init["task_root"])
-        prepare_path(self._init["task_root"], self._init.get("layer_root") or "/opt")
+        prepare_path(self._init["task_root"], self._init.get("layer_root") or "/opt", self._init.get("sdk_root"))
 
         self._stdout = LogBuffer(self._channel, self._current, 1)
         self._stderr = LogBuffer(self._channel, self._current, 2)

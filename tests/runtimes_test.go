@@ -1,0 +1,202 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// shared is where tests have runtimes and SDKs from: they are fetched once.
+const shared = "../bin/runtimes"
+
+// hearth runs a command of the server's binary.
+func hearth(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	cmd := exec.Command(caddyBinary(t), append([]string{"hearth"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, problems strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err = cmd.Run()
+	return out.String(), problems.String(), err
+}
+
+// withRuntimes has the server find what is installed in shared, and installs it there
+// when a file of it is not there yet.
+func (s *server) withRuntimes(file string, names ...string) {
+	s.t.Helper()
+	if found, _ := filepath.Glob(filepath.Join(shared, file)); len(found) == 0 {
+		if out, problems, err := hearth(s.t, nil, append([]string{"runtimes", "install", "--dir", shared}, names...)...); err != nil {
+			s.t.Fatalf("%v\n%s%s", err, out, problems)
+		}
+	}
+	dir, err := filepath.Abs(shared)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(s.dir, "data"), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(s.dir, "data", "runtimes")); err != nil && !os.IsExist(err) {
+		s.t.Fatal(err)
+	}
+}
+
+func TestInstalledNodeServesItsRuntime(t *testing.T) {
+	s := newServer(t, "", "")
+	dir := s.code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
+	s.configure(strings.Replace(nodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "invoke version")
+	s.start()
+	if r := s.get("/"); strings.HasPrefix(r.body, "v22.") {
+		t.Logf("this machine has a Node.js 22 of its own")
+	}
+	out, problems, err := hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.dir, "data")}, "runtimes", "install", "nodejs22.x")
+	if err != nil || !strings.HasPrefix(out, "Node.js 22.") {
+		t.Fatalf("%v\n%s%s", err, out, problems)
+	}
+	left, err := filepath.Glob(filepath.Join(s.dir, "data", "runtimes", ".new-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	// The server finds it without being told: for the next environment.
+	s.code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'now ' + process.version })"})
+	eventually(t, "Node.js 22 serves", func() bool { return strings.HasPrefix(s.get("/").body, "now v22.") })
+
+	out, problems, err = hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.dir, "data")}, "runtimes", "--json")
+	var statuses []struct {
+		Runtime, Program, Path, Missing, Install string
+		Nearest                                  bool
+	}
+	if err != nil || json.Unmarshal([]byte(out), &statuses) != nil {
+		t.Fatalf("%v\n%s%s", err, out, problems)
+	}
+	seen := false
+	for _, status := range statuses {
+		if status.Runtime == "nodejs22.x" {
+			seen = true
+			if !strings.HasPrefix(status.Program, "Node.js 22.") || status.Nearest || !strings.HasPrefix(status.Path, s.dir) ||
+				status.Missing != "aws-sdk" || status.Install != "caddy hearth runtimes install aws-sdk" {
+				t.Errorf("got %+v", status)
+			}
+		}
+	}
+	if !seen {
+		t.Errorf("nodejs22.x is not listed: %s", out)
+	}
+}
+
+func TestSDKsAreThereAfterTheFunctionsOwn(t *testing.T) {
+	for _, mode := range []string{"on", "off"} {
+		t.Run("sandbox "+mode, func(t *testing.T) {
+			s := newServer(t, "", "")
+			s.withRuntimes("sdk/nodejs/node_modules/@aws-sdk/client-s3", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb")
+			s.withRuntimes("sdk/python/boto3", "boto3")
+			mjs := s.code("mjs", map[string]string{"index.mjs": `import { S3Client } from '@aws-sdk/client-s3'; import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+				export const handler = async () => ({ statusCode: 200, body: [S3Client.name, DynamoDBDocumentClient.name].join(' ') });`})
+			cjs := s.code("cjs", map[string]string{
+				"node_modules/@aws-sdk/client-dynamodb/index.js": "exports.DynamoDBClient = class Own {}",
+				"index.js": `const { S3Client } = require('@aws-sdk/client-s3'); const { DynamoDBClient } = require('@aws-sdk/client-dynamodb');
+				exports.handler = async () => ({ statusCode: 200, body: [S3Client.name, DynamoDBClient.name].join(' ') });`})
+			layer := s.code("layer", map[string]string{"nodejs/node_modules/@aws-sdk/client-s3/index.js": "exports.S3Client = class Layered {}",
+				"python/boto3.py": "client = lambda name, **more: 'layered'"})
+			python := s.code("python", map[string]string{"app.py": `import boto3
+def handler(event, context):
+    return {"statusCode": 200, "body": "%s" % (boto3.client("s3", region_name="eu-central-1"),)}
+`})
+			s.configure("sandbox "+mode+"\n"+nodeFunction("mjs", mjs, "memory 256")+nodeFunction("cjs", cjs, "memory 256")+
+				nodeFunction("layered", cjs, "layer "+layer)+pythonFunction("python", python, "memory 256")+pythonFunction("pylayered", python, "layer "+layer),
+				"invoke /mjs mjs\ninvoke /cjs cjs\ninvoke /layered layered\ninvoke /python python\ninvoke /pylayered pylayered")
+			s.start()
+			s.get("/mjs").want(t, 200, "S3Client DynamoDBDocumentClient")
+			s.get("/cjs").want(t, 200, "S3Client Own")
+			s.get("/layered").want(t, 200, "Layered Own")
+			s.get("/python").want(t, 200, "botocore.client.S3")
+			s.get("/pylayered").want(t, 200, "layered")
+		})
+	}
+}
+
+// killed begins an install and kills it when it has begun to write.
+func killed(t *testing.T, dir string) {
+	t.Helper()
+	cmd := exec.Command(caddyBinary(t), "hearth", "runtimes", "install", "--dir", dir, "nodejs24.x")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the install works in a folder", func() bool {
+		found, _ := filepath.Glob(filepath.Join(dir, ".new-*"))
+		return len(found) > 0
+	})
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+}
+
+func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
+	registry, err := exec.Command("npm", "config", "get", "registry").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tempDir(t)
+	killed(t, dir)
+	if found, _ := filepath.Glob(filepath.Join(dir, "node-*")); len(found) > 0 {
+		t.Fatalf("the killed install has left %q", found)
+	}
+	env := []string{"PATH=/nonexistent", "NPM_CONFIG_REGISTRY=" + strings.TrimSpace(string(registry))}
+	out, problems, err := hearth(t, env, "runtimes", "install", "--dir", dir, "nodejs24.x")
+	if err != nil || !strings.HasPrefix(out, "Node.js 24.") {
+		t.Fatalf("%v\n%s%s", err, out, problems)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 || entries[0].Name() != ".lock" {
+		t.Errorf("there are %v, %v", entries, err)
+	}
+
+	// A program that is named is used.
+	programs, err := filepath.Glob(filepath.Join(dir, "node-24.*", "bin", "node"))
+	if err != nil || len(programs) != 1 {
+		t.Fatalf("got %q, %v", programs, err)
+	}
+	s := newServer(t, "", "")
+	code := s.code("version", map[string]string{"index.mjs": "export const handler = () => ({ statusCode: 200, body: process.version })"})
+	s.configure("runtimes {\n nodejs24.x "+programs[0]+"\n}\n"+strings.Replace(nodeFunction("version", code, ""), "nodejs20.x", "nodejs24.x", 1), "invoke version")
+	s.start()
+	if r := s.get("/"); !strings.HasPrefix(r.body, "v24.") {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+}
+
+func TestInstallSaysWhatItCannotDo(t *testing.T) {
+	dir := tempDir(t)
+	for name, want := range map[string]string{
+		"dotnet8":             `"dotnet8" cannot be installed: there are runtimes such as nodejs22.x`,
+		"../nodejs22.x":       `"../nodejs22.x" cannot be installed`,
+		"@aws-sdk/client-s3;": `cannot be installed`,
+	} {
+		if out, problems, err := hearth(t, nil, "runtimes", "install", "--dir", dir, name); err == nil || !strings.Contains(problems, want) {
+			t.Errorf("%s: %v\n%s%s, want %s", name, err, out, problems, want)
+		}
+	}
+	// A registry that cannot be reached, with npm and without.
+	offline := []string{"NPM_CONFIG_REGISTRY=http://127.0.0.1:1/", "npm_config_fetch_retries=0"}
+	for path, want := range map[string]string{os.Getenv("PATH"): "fetch node-linux-", "/nonexistent": "is this machine offline?"} {
+		out, problems, err := hearth(t, append(offline, "PATH="+path), "runtimes", "install", "--dir", dir, "nodejs22.x")
+		if err == nil || !strings.Contains(problems, want) || !strings.Contains(problems, "127.0.0.1:1") {
+			t.Errorf("offline, PATH %s: %v\n%s%s, want %s", path, err, out, problems, want)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if entry.Name() != ".lock" {
+			t.Errorf("left behind: %s", entry.Name())
+		}
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

