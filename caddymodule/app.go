@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool"
@@ -132,6 +133,12 @@ type App struct {
 	Kinesis  *Service `json:"kinesis,omitempty"`
 	DynamoDB *Service `json:"dynamodb,omitempty"`
 
+	// Settings of functions that the Lambda API keeps and gives back though nothing here
+	// acts on them: vpc_config, kms_key_arn, source_kms_key_arn, file_system_configs,
+	// architectures, tenancy_config, tracing_config. Default: none, they are refused by
+	// name, but for tracing_config.
+	Ignore []string `json:"ignore,omitempty"`
+
 	// Functions that run by the clock, by the schedule's name.
 	Schedules map[string]*Schedule `json:"schedules,omitempty"`
 
@@ -235,6 +242,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if err := redisstore.CheckURL(a.Redis.URL); err != nil {
 			return err
 		}
+	}
+	if err := lambdaapi.CheckIgnore(a.Ignore); err != nil {
+		return err
 	}
 	if err := a.checkFunctionURL(); err != nil {
 		return err

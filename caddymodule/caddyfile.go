@@ -60,6 +60,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		region         <name>
 //		access_key     <id> <secret> [read_only]
 //		function_url   <address with a star>
+//		ignore         <setting>...
 //		s3 {
 //			endpoint   <address>
 //			region     <name>
@@ -134,6 +135,11 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = a.unmarshalAccessKey(d)
 		case "function_url":
 			err = text(d, &a.FunctionURL)
+		case "ignore":
+			names := d.RemainingArgs()
+			if a.Ignore = append(a.Ignore, names...); len(names) == 0 {
+				err = d.ArgErr()
+			}
 		case "s3":
 			err = unmarshalService(d, &a.S3)
 		case "sqs":
@@ -175,7 +181,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, network, reach, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, ignore, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, network, reach, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -57,7 +57,7 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 		Check: a.node.launcher.Check, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
 		Logs: logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
 	}
-	config.Mapping = pull.Check
+	config.Mapping, config.Ignore = pull.Check, a.Ignore
 	config.Queue, config.Destination = a.node.storage, a.services.check
 	if a.services.s3 != nil { // not an interface that holds nil
 		config.Bucket = a.services.s3

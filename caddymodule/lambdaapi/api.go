@@ -95,6 +95,10 @@ type Config struct {
 	Bucket Bucket       // nil: code in a bucket is refused
 	Logs   *logsapi.API // nil: calls of CloudWatch Logs are passed on
 
+	// Ignore are the settings of functions that are kept and given back though nothing
+	// acts on them; see CheckIgnore. Without it they are refused.
+	Ignore []string
+
 	Log *zap.Logger
 }
 
@@ -102,9 +106,10 @@ type Config struct {
 // Handles takes.
 type API struct {
 	Config
-	model *model.Model
-	calls sync.Pool
-	large chan struct{} // holds one for each large body that is being read
+	model   *model.Model
+	calls   sync.Pool
+	ignored ignored
+	large   chan struct{} // holds one for each large body that is being read
 }
 
 // New makes an API.

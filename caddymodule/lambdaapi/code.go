@@ -24,12 +24,15 @@ func (a *API) receive(r *request, s *source) (registry.Code, error) {
 	switch {
 	case s.ImageUri != "":
 		return registry.Code{}, invalid("ImageUri is not supported: functions are zip archives here, not container images.")
-	case s.SourceKMSKeyArn != "":
-		return registry.Code{}, invalid("SourceKMSKeyArn is not supported: there is no KMS here.")
 	case s.S3ObjectStorageMode != "" && s.S3ObjectStorageMode != "COPY":
 		return registry.Code{}, invalid("S3ObjectStorageMode " + s.S3ObjectStorageMode + " is not supported: code is copied.")
 	case s.ZipFile != nil && s.S3Bucket != "":
 		return registry.Code{}, invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+	}
+	if s.SourceKMSKeyArn != "" {
+		if err := a.ignore("source_kms_key_arn", ""); err != nil {
+			return registry.Code{}, err
+		}
 	}
 	archive, err := a.store(r, s)
 	if err != nil {

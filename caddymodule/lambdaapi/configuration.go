@@ -42,6 +42,10 @@ type configuration struct {
 	EphemeralStorage          size
 	SnapStart                 snapStart
 	LoggingConfig             loggingConfig
+	VpcConfig                 *vpcConfig     `json:",omitempty"`
+	KMSKeyArn                 string         `json:",omitempty"`
+	FileSystemConfigs         []fileSystem   `json:",omitempty"`
+	TenancyConfig             *tenancyConfig `json:",omitempty"`
 }
 
 type (
@@ -75,12 +79,13 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 		LastUpdateStatus: v.State.UpdateStatus, LastUpdateStatusReason: v.State.UpdateReason, LastUpdateStatusCode: v.State.UpdateReasonCode,
 		PackageType: orDefault(v.PackageType, "Zip"), Architectures: v.Architectures,
 		EphemeralStorage: size{orDefault(v.EphemeralStorage, function.DefaultEphemeralStorageMB)},
-		SnapStart:        snapStart{"None", "Off"},
+		SnapStart:        snapStart{orDefault(v.SnapStartApplyOn, "None"), "Off"}, // nothing is kept of a published version
 		LoggingConfig:    loggingConfig{LogFormat: function.TextFormat, LogGroup: function.DefaultLogGroup(v.FunctionName)},
 	}
 	if len(c.Architectures) == 0 {
 		c.Architectures = []string{architecture()}
 	}
+	c.giveBack(v)
 	if l := v.LoggingConfig; l != nil {
 		c.LoggingConfig = loggingConfig{l.LogFormat, l.ApplicationLogLevel, l.SystemLogLevel, cmp.Or(l.LogGroup, c.LoggingConfig.LogGroup)}
 	}
@@ -153,7 +158,7 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 	if err != nil {
 		return nil, err
 	}
-	if err := in.refuse(); err != nil {
+	if err := a.refuseSettings(&in.settings, name); err != nil {
 		return nil, err
 	}
 	layers, err := a.layers(r, in.Layers)

@@ -20,7 +20,7 @@ type createInput struct {
 	Architectures        []string
 	Tags                 map[string]string
 	CodeSigningConfigArn string
-	TenancyConfig        map[string]any
+	TenancyConfig        *tenancyConfig
 	settings
 }
 
@@ -35,12 +35,13 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 		err = invalid("PackageType Image is not supported: functions are zip archives here, not container images.")
 	case in.CodeSigningConfigArn != "":
 		err = invalid("CodeSigningConfigArn is not supported: code is not signed here.")
-	case len(in.TenancyConfig) > 0:
-		err = invalid("TenancyConfig is not supported: there is no tenant isolation here.")
 	case in.PublishTo != "":
 		err = invalid("PublishTo is not supported: there are no capacity providers here.")
 	default:
-		err = cmp.Or(in.refuse(), checkArchitectures(in.Architectures), checkTags(in.Tags))
+		err = cmp.Or(a.refuseSettings(&in.settings, name), a.checkArchitectures(in.Architectures, name), checkTags(in.Tags))
+		if err == nil && in.TenancyConfig != nil && in.TenancyConfig.TenantIsolationMode != "" {
+			err = a.ignore("tenancy_config", name)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -57,6 +58,13 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	if err := in.apply(&v.Configuration); err != nil {
 		return nil, err
 	}
+	if len(in.Architectures) > 0 {
+		v.Architectures = in.Architectures
+	}
+	if in.TenancyConfig != nil {
+		v.TenantIsolationMode = in.TenancyConfig.TenantIsolationMode
+	}
+	v.SourceKMSKeyArn = in.Code.SourceKMSKeyArn
 	if err := a.checkVersion(r, &v); err != nil {
 		return nil, err
 	}
@@ -109,7 +117,7 @@ func updateFunctionCode(a *API, r *request, in *updateCodeInput) (*configuration
 	if in.PublishTo != "" {
 		return nil, invalid("PublishTo is not supported: there are no capacity providers here.")
 	}
-	if err := checkArchitectures(in.Architectures); err != nil {
+	if err := a.checkArchitectures(in.Architectures, name); err != nil {
 		return nil, err
 	}
 	f := reference{name: name}
@@ -125,6 +133,10 @@ func updateFunctionCode(a *API, r *request, in *updateCodeInput) (*configuration
 	}
 	change := func(v *registry.Version) error {
 		v.Code = stored
+		if len(in.Architectures) > 0 {
+			v.Architectures = in.Architectures
+		}
+		v.SourceKMSKeyArn = in.SourceKMSKeyArn
 		v.State = ready
 		return a.checkSize(v.Code, v.Layers)
 	}
@@ -158,6 +170,8 @@ type (
 	codeLocation struct {
 		RepositoryType string `json:",omitempty"`
 		Location       string `json:",omitempty"`
+
+		SourceKMSKeyArn string `json:",omitempty"`
 	}
 )
 
@@ -176,7 +190,7 @@ func getFunction(a *API, r *request, in *functionInput) (*functionOutput, error)
 	}
 	out := &functionOutput{Configuration: a.configurationOf(v, f.qualifier)}
 	if v.Code.SHA256 != "" {
-		out.Code.RepositoryType = "S3"
+		out.Code.RepositoryType, out.Code.SourceKMSKeyArn = "S3", v.SourceKMSKeyArn
 		if out.Code.Location, err = a.link(r.Request, v.Code); err != nil {
 			return nil, err
 		}

@@ -91,7 +91,9 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	case in.DurableExecutionName != "":
 		return f, invalid("X-Amz-Durable-Execution-Name is not supported: there are no durable executions here.")
 	case in.TenantId != "":
-		return f, invalid("X-Amz-Tenant-Id is not supported: there is no tenant isolation here.")
+		if err := a.ignore("tenancy_config", f.name); err != nil {
+			return f, err
+		}
 	}
 	if len(r.body) == 0 {
 		r.body = []byte("{}")

@@ -105,7 +105,7 @@ func TestInvocationsThatCannotBeAreRefused(t *testing.T) {
 	refused(t, invoke("f:1", func(in *lambda.InvokeInput) { in.Qualifier = aws.String("2") }), 400, "InvalidParameterValueException", "The derived qualifier from the function name does not match the specified qualifier.")
 	refused(t, invoke("f", func(in *lambda.InvokeInput) { in.Payload = []byte("{") }), 400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: ")
 	refused(t, invoke("f", func(in *lambda.InvokeInput) { in.ClientContext = aws.String("?") }), 400, "InvalidRequestContentException", "Client context must be")
-	refused(t, invoke("f", func(in *lambda.InvokeInput) { in.TenantId = aws.String("t") }), 400, "InvalidParameterValueException", "X-Amz-Tenant-Id is not supported")
+	refused(t, invoke("f", func(in *lambda.InvokeInput) { in.TenantId = aws.String("t") }), 400, "InvalidParameterValueException", "TenancyConfig is not supported")
 	refused(t, invoke("f", func(in *lambda.InvokeInput) { in.Payload = []byte(`"` + strings.Repeat("x", 6291456) + `"`) }), 413, "RequestTooLargeException", "Request must be smaller than 6291456 bytes for the InvokeFunction operation")
 	refused(t, invoke("f", func(in *lambda.InvokeInput) {
 		in.InvocationType, in.Payload = types.InvocationTypeEvent, []byte(`"`+strings.Repeat("x", 1<<20)+`"`)

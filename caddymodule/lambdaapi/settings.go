@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -25,33 +26,44 @@ type settings struct {
 	SnapStart                           *struct{ ApplyOn string }
 	LoggingConfig                       *struct{ LogFormat, ApplicationLogLevel, SystemLogLevel, LogGroup string }
 
-	VpcConfig              *struct{ SubnetIds, SecurityGroupIds []string }
-	KMSKeyArn              string
-	FileSystemConfigs      []any
+	VpcConfig *struct {
+		SubnetIds, SecurityGroupIds []string
+		Ipv6AllowedForDualStack     bool
+	}
+	KMSKeyArn              *string
+	FileSystemConfigs      []fileSystem
 	ImageConfig            map[string]any
 	CapacityProviderConfig map[string]any
 	DurableConfig          map[string]any
 }
 
-// refuse names the first setting that is not supported. What is empty asks for
-// nothing; tools send it.
-func (s *settings) refuse() error {
+// refuseSettings names the first setting of the function called name that is not
+// supported. What is empty asks for nothing; tools send it.
+func (a *API) refuseSettings(s *settings, name string) error {
 	no := func(member, why string) error { return invalid(member + " is not supported: " + why) }
+	for _, setting := range []struct {
+		name  string
+		asked bool
+	}{
+		{"vpc_config", s.VpcConfig != nil && len(s.VpcConfig.SubnetIds)+len(s.VpcConfig.SecurityGroupIds) > 0},
+		{"kms_key_arn", s.KMSKeyArn != nil && *s.KMSKeyArn != ""},
+		{"file_system_configs", len(s.FileSystemConfigs) > 0},
+		{"tracing_config", s.TracingConfig != nil && s.TracingConfig.Mode == "Active"},
+	} {
+		if !setting.asked {
+			continue
+		}
+		if err := a.ignore(setting.name, name); err != nil {
+			return err
+		}
+	}
 	switch {
-	case s.VpcConfig != nil && len(s.VpcConfig.SubnetIds)+len(s.VpcConfig.SecurityGroupIds) > 0:
-		return no("VpcConfig", "functions use the network of this machine.")
-	case s.KMSKeyArn != "":
-		return no("KMSKeyArn", "there is no KMS here; encrypt the disk of this machine.")
-	case len(s.FileSystemConfigs) > 0:
-		return no("FileSystemConfigs", "there is no EFS here.")
 	case len(s.ImageConfig) > 0:
 		return no("ImageConfig", "functions are zip archives here, not container images.")
 	case len(s.CapacityProviderConfig) > 0:
 		return no("CapacityProviderConfig", "functions run on this machine.")
 	case len(s.DurableConfig) > 0:
 		return no("DurableConfig", "there are no durable executions here.")
-	case s.SnapStart != nil && s.SnapStart.ApplyOn == "PublishedVersions":
-		return no("SnapStart.ApplyOn PublishedVersions", "environments are kept booted ahead instead, for every function.")
 	}
 	return nil
 }
@@ -102,6 +114,10 @@ func (s *settings) apply(c *registry.Configuration) error {
 	if s.DeadLetterConfig != nil {
 		c.DeadLetterTarget = s.DeadLetterConfig.TargetArn
 	}
+	if s.SnapStart != nil && s.SnapStart.ApplyOn != "" {
+		c.SnapStartApplyOn = s.SnapStart.ApplyOn
+	}
+	s.keep(c)
 	return s.applyLogging(c)
 }
 
@@ -120,6 +136,9 @@ func (a *API) checkVersion(r *request, v *registry.Version) error {
 		return err
 	} else if len(v.Environment) > 0 && len(measured) > function.MaxEnvironmentBytes {
 		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: " + string(measured))
+	}
+	if v.SnapStartApplyOn == "PublishedVersions" && !snapStarts(v.Runtime) {
+		return invalid(v.Runtime + " is not supported for SnapStart enabled functions.")
 	}
 	if v.DeadLetterTarget != "" {
 		if err := a.checkDestination(v.DeadLetterTarget); err != nil {
@@ -144,14 +163,30 @@ func architecture() string {
 	return "x86_64"
 }
 
-// checkArchitectures takes nothing, or what this machine is.
-func checkArchitectures(wanted []string) error {
+// checkArchitectures takes nothing, or what this machine is, unless the configuration
+// has it ignored.
+func (a *API) checkArchitectures(wanted []string, name string) error {
 	for _, one := range wanted {
 		if one != architecture() {
-			return invalid("Architecture " + one + " is not supported: this machine is " + architecture() + ".")
+			return a.ignore("architectures", name)
 		}
 	}
 	return nil
+}
+
+// snapStarts reports whether SnapStart is for functions of a runtime, on AWS. Here
+// environments of all are booted ahead, and nothing is kept of a published version.
+// https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes
+func snapStarts(runtime string) bool {
+	if version, ok := strings.CutPrefix(runtime, "python3."); ok {
+		minor, err := strconv.Atoi(version)
+		return err == nil && minor >= 12
+	}
+	if version, ok := strings.CutPrefix(runtime, "java"); ok {
+		major, err := strconv.Atoi(strings.TrimSuffix(version, ".al2023"))
+		return err == nil && major >= 11
+	}
+	return false
 }
 
 // layers finds the layer versions that a function names.

@@ -41,9 +41,14 @@ type Configuration struct {
 	KMSKeyArn        string            `json:",omitempty"`
 	DeadLetterTarget string            `json:",omitempty"` // ARN
 	SnapStartApplyOn string            `json:",omitempty"` // None or PublishedVersions
-	VpcConfig        *VpcConfig        `json:",omitempty"`
-	LoggingConfig    *LoggingConfig    `json:",omitempty"`
-	FileSystems      []FileSystem      `json:",omitempty"`
+
+	// Kept for the caller, and not acted on.
+	SourceKMSKeyArn     string `json:",omitempty"`
+	TenantIsolationMode string `json:",omitempty"`
+
+	VpcConfig     *VpcConfig     `json:",omitempty"`
+	LoggingConfig *LoggingConfig `json:",omitempty"`
+	FileSystems   []FileSystem   `json:",omitempty"`
 }
 
 // Code refers to a code archive.

@@ -1,0 +1,106 @@
+package lambdaapi
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// ignorable are the settings that whoever runs the server may have kept and given back
+// though nothing here acts on them, by the names of the Caddyfile.
+var ignorable = map[string]struct{ member, why string }{
+	"vpc_config":          {"VpcConfig", "functions use the network of this machine."},
+	"kms_key_arn":         {"KMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
+	"source_kms_key_arn":  {"SourceKMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
+	"file_system_configs": {"FileSystemConfigs", "there is no EFS here."},
+	"architectures":       {"Architectures", "this machine is " + architecture() + "."},
+	"tenancy_config":      {"TenancyConfig", "there is no tenant isolation here."},
+	"tracing_config":      {"TracingConfig", "no traces are sent."}, // is never refused
+}
+
+// CheckIgnore says whether names are settings that can be ignored.
+func CheckIgnore(names []string) error {
+	for _, name := range names {
+		if _, ok := ignorable[name]; !ok {
+			return fmt.Errorf("ignore: there is no setting %q that can be; there are %s", name, strings.Join(slices.Sorted(maps.Keys(ignorable)), ", "))
+		}
+	}
+	return nil
+}
+
+// ignored remembers which settings the log tells of.
+type ignored struct {
+	mu   sync.Mutex
+	told map[string]bool // by name; guarded by mu
+}
+
+// ignore refuses a setting that nothing here acts on, unless the configuration has it
+// ignored: then the log tells it once.
+func (a *API) ignore(name, of string) error {
+	setting := ignorable[name]
+	if name != "tracing_config" && !slices.Contains(a.Ignore, name) {
+		return invalid(setting.member + " is not supported: " + setting.why + " (The option `ignore " + name + "` of this server has it kept and not acted on.)")
+	}
+	a.ignored.mu.Lock()
+	defer a.ignored.mu.Unlock()
+	if !a.ignored.told[name] {
+		if a.ignored.told == nil {
+			a.ignored.told = make(map[string]bool)
+		}
+		a.ignored.told[name] = true
+		a.Log.Warn("a setting is kept and given back, and nothing acts on it", zap.String("setting", setting.member), zap.String("function", of))
+	}
+	return nil
+}
+
+// keep puts the settings that are ignored over a configuration.
+func (s *settings) keep(c *registry.Configuration) {
+	if v := s.VpcConfig; v != nil {
+		c.VpcConfig = &registry.VpcConfig{SubnetIDs: v.SubnetIds, SecurityGroupIDs: v.SecurityGroupIds, IPv6AllowedForDualStack: v.Ipv6AllowedForDualStack}
+	}
+	set(&c.KMSKeyArn, s.KMSKeyArn)
+	if s.FileSystemConfigs != nil {
+		c.FileSystems = nil
+		for _, f := range s.FileSystemConfigs {
+			c.FileSystems = append(c.FileSystems, registry.FileSystem{ARN: f.Arn, LocalMountPath: f.LocalMountPath})
+		}
+	}
+}
+
+type (
+	vpcConfig struct {
+		SubnetIds, SecurityGroupIds []string
+		VpcId                       string // of a VPC that nobody knows here
+		Ipv6AllowedForDualStack     bool
+	}
+	fileSystem    struct{ Arn, LocalMountPath string }
+	tenancyConfig struct{ TenantIsolationMode string }
+)
+
+// giveBack puts what is ignored into an answer.
+func (c *configuration) giveBack(v *registry.Version) {
+	if v := v.VpcConfig; v != nil {
+		c.VpcConfig = &vpcConfig{SubnetIds: list(v.SubnetIDs), SecurityGroupIds: list(v.SecurityGroupIDs), Ipv6AllowedForDualStack: v.IPv6AllowedForDualStack}
+	}
+	c.KMSKeyArn = v.KMSKeyArn
+	for _, f := range v.FileSystems {
+		c.FileSystemConfigs = append(c.FileSystemConfigs, fileSystem{f.ARN, f.LocalMountPath})
+	}
+	if v.TenantIsolationMode != "" {
+		c.TenancyConfig = &tenancyConfig{v.TenantIsolationMode}
+	}
+}
+
+// list is an empty list where there is none.
+func list(of []string) []string {
+	if of == nil {
+		return []string{}
+	}
+	return of
+}

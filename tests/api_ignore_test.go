@@ -1,0 +1,124 @@
+package tests
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+)
+
+// otherArchitecture is what this machine is not.
+func otherArchitecture() types.Architecture {
+	if runtime.GOARCH == "arm64" {
+		return types.ArchitectureX8664
+	}
+	return types.ArchitectureArm64
+}
+
+func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
+	a := newAPI(t, "", "")
+	key := "arn:aws:kms:us-east-1:000000000000:key/1"
+	efs := "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
+	names := []string{"vpc_config", "kms_key_arn", "file_system_configs", "architectures", "tenancy_config", "source_kms_key_arn"}
+	changes := []func(*lambda.CreateFunctionInput){
+		func(in *lambda.CreateFunctionInput) {
+			in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"subnet-1"}, SecurityGroupIds: []string{"sg-1"}}
+		},
+		func(in *lambda.CreateFunctionInput) { in.KMSKeyArn = &key },
+		func(in *lambda.CreateFunctionInput) {
+			in.FileSystemConfigs = []types.FileSystemConfig{{Arn: &efs, LocalMountPath: aws.String("/mnt/data")}}
+		},
+		func(in *lambda.CreateFunctionInput) { in.Architectures = []types.Architecture{otherArchitecture()} },
+		func(in *lambda.CreateFunctionInput) {
+			in.TenancyConfig = &types.TenancyConfig{TenantIsolationMode: types.TenantIsolationModePerTenant}
+		},
+		func(in *lambda.CreateFunctionInput) { in.Code.SourceKMSKeyArn = &key },
+	}
+	ctx := context.Background()
+	code := nodeZip(t, "return 'runs';")
+	create := func(change ...func(*lambda.CreateFunctionInput)) error {
+		in := &lambda.CreateFunctionInput{FunctionName: aws.String("f"), Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x,
+			Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code}}
+		for _, f := range change {
+			f(in)
+		}
+		_, err := a.CreateFunction(ctx, in)
+		return err
+	}
+	for i, name := range names {
+		err := create(changes[i])
+		refused(t, err, 400, "InvalidParameterValueException", "")
+		if err == nil || !strings.Contains(err.Error(), "is not supported: ") || !strings.Contains(err.Error(), "`ignore "+name+"`") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	a.configure("ignore vpc_config kms_key_arn file_system_configs architectures\nignore tenancy_config source_kms_key_arn", "")
+	a.reload()
+	a.check(create(append(changes, func(in *lambda.CreateFunctionInput) {
+		in.Publish, in.TracingConfig = true, &types.TracingConfig{Mode: types.TracingModeActive}
+	})...))
+	for _, qualifier := range []string{"$LATEST", "1"} {
+		got, err := a.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("f"), Qualifier: &qualifier})
+		a.check(err)
+		c := got.Configuration
+		if c.VpcConfig == nil || !slices.Equal(c.VpcConfig.SubnetIds, []string{"subnet-1"}) || !slices.Equal(c.VpcConfig.SecurityGroupIds, []string{"sg-1"}) ||
+			aws.ToString(c.KMSKeyArn) != key || len(c.FileSystemConfigs) != 1 || *c.FileSystemConfigs[0].Arn != efs || *c.FileSystemConfigs[0].LocalMountPath != "/mnt/data" ||
+			len(c.Architectures) != 1 || c.Architectures[0] != otherArchitecture() || c.TenancyConfig == nil || c.TenancyConfig.TenantIsolationMode != "PER_TENANT" ||
+			aws.ToString(got.Code.SourceKMSKeyArn) != key || c.TracingConfig.Mode != "Active" {
+			t.Errorf("%s: got %+v", qualifier, c)
+		}
+	}
+	a.wantCall("f", "{}", "runs")
+	out, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f"), TenantId: aws.String("t")})
+	a.check(err)
+	if string(out.Payload) != `"runs"` {
+		t.Errorf("for a tenant: %s", out.Payload)
+	}
+	_, err = a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"),
+		KMSKeyArn: aws.String(""), VpcConfig: &types.VpcConfig{SubnetIds: []string{}, SecurityGroupIds: []string{}}, FileSystemConfigs: []types.FileSystemConfig{}})
+	a.check(err)
+	got, err := a.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f")})
+	a.check(err)
+	if got.KMSKeyArn != nil || len(got.FileSystemConfigs) != 0 || got.VpcConfig == nil || len(got.VpcConfig.SubnetIds) != 0 {
+		t.Errorf("taken away: %+v", got)
+	}
+	for _, member := range []string{"VpcConfig", "KMSKeyArn", "FileSystemConfigs", "Architectures", "TenancyConfig", "SourceKMSKeyArn", "TracingConfig"} {
+		if n := strings.Count(a.output(), `"setting":"`+member+`"`); n != 1 {
+			t.Errorf("the log tells %d times of %s", n, member)
+		}
+	}
+}
+
+func TestIgnoredSettingIsOneThatThereIs(t *testing.T) {
+	s := newServer(t, "ignore everything", "")
+	s.startFails(`there is no setting \"everything\" that can be; there are architectures, file_system_configs,`)
+}
+
+func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {
+	a := newAPI(t, "", "")
+	snap := func(in *lambda.CreateFunctionInput) {
+		in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions}
+	}
+	a.create("p", zipOf(t, map[string]string{"f.py": "def h(event, context):\n    return 'runs'\n"}), snap, func(in *lambda.CreateFunctionInput) {
+		in.Runtime, in.Handler, in.Publish = types.RuntimePython312, aws.String("f.h"), true
+	})
+	for _, qualifier := range []string{"$LATEST", "1"} {
+		got, err := a.GetFunctionConfiguration(context.Background(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("p"), Qualifier: &qualifier})
+		a.check(err)
+		if got.SnapStart.ApplyOn != "PublishedVersions" || got.SnapStart.OptimizationStatus != "Off" {
+			t.Errorf("%s: %+v", qualifier, got.SnapStart)
+		}
+	}
+	a.wantCall("p:1", "{}", "runs")
+	in := &lambda.CreateFunctionInput{FunctionName: aws.String("n"), Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x,
+		Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: nodeZip(t, "return 1;")}}
+	snap(in)
+	_, err := a.CreateFunction(context.Background(), in)
+	refused(t, err, 400, "InvalidParameterValueException", "nodejs20.x is not supported for SnapStart enabled functions.")
+}
