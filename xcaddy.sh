@@ -196,7 +196,7 @@ need_jars() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java javac curl aws redis-server redis-cli wrk ip nft pasta
+	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta
 	have_boto3 || install_packages python3-boto3
 	need_jars
 	build

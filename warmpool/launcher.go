@@ -88,7 +88,7 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	if err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
-	if (interpreter.Family == runtimes.FamilyCustom || interpreter.Family == runtimes.FamilyJava) && f.PerEnvironmentConcurrency > 1 {
+	if interpreter.Family != runtimes.FamilyNode && interpreter.Family != runtimes.FamilyPython && f.PerEnvironmentConcurrency > 1 {
 		return fmt.Errorf("function %q: per_environment_concurrency %d: runtime %s runs one invocation at a time", f.Name, f.PerEnvironmentConcurrency, f.Runtime)
 	}
 	if err := l.checkNetwork(f, interpreter); err != nil {

@@ -85,5 +85,11 @@ func languageVariables(runtime string, at places) map[string]string {
 		shell["PYTHONPATH"] = at.runtime
 		return shell
 	}
+	if version, ok := strings.CutPrefix(runtime, "ruby"); ok {
+		return map[string]string{
+			"GEM_HOME": at.runtime,
+			"GEM_PATH": at.task + "/vendor/bundle/ruby/" + version + ".0:" + at.layers + "/ruby/gems/" + version + ".0",
+		}
+	}
 	return nil
 }

@@ -86,8 +86,8 @@ func newWorld(t testing.TB, change ...func(*lambdaapi.Config)) *world {
 	config := lambdaapi.Config{
 		Registry: functions, Code: archives, Invoker: catalog, Verifier: verifier, Account: function.DefaultAccount,
 		Check: func(_ context.Context, f *function.Function) error {
-			if f.Runtime == "ruby3.4" {
-				return errors.New(`runtime "ruby3.4" is not supported`)
+			if f.Runtime == "dotnet8" {
+				return errors.New(`runtime "dotnet8" is not supported`)
 			}
 			return nil
 		},

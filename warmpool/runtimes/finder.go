@@ -64,6 +64,8 @@ func searchFolders() []string {
 		{"ASDF_DATA_DIR", ".asdf", "installs/*/*/bin"},
 		{"MISE_DATA_DIR", ".local/share/mise", "installs/*/*/bin"},
 		{"SDKMAN_CANDIDATES_DIR", ".sdkman/candidates", "java/*/bin"},
+		{"RBENV_ROOT", ".rbenv", "versions/*/bin"},
+		{"rvm_path", ".rvm", "rubies/*/bin"},
 		{"UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", "*/bin"},
 	} {
 		folder := os.Getenv(manager.variable)

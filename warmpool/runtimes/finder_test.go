@@ -144,7 +144,7 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 		t.Fatal("all is well")
 	}
 	for _, want := range []string{
-		`runtime "nodejs22" is not supported; supported are nodejs18.x, `,
+		`runtime "nodejs22" is not supported; supported are nodejs16.x, `,
 		"runtime nodejs20.x is configured to be served by " + dir + "/nowhere: ",
 		"runtime nodejs24.x is configured to be served by " + shim + ": it is a script, perhaps a version manager's shim: name the program itself",
 		"it is too old: Node.js 16.0.0, where 18.0 is needed",
@@ -162,18 +162,40 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 func TestRuntimesThatAreNotServedAreRefusedByName(t *testing.T) {
 	f := finder(t.TempDir(), nil)
 	for runtime, want := range map[string]string{
-		"java8.al2":  `runtime "java8.al2" is not supported; supported are nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, java11, java17, java21, java25, provided.al2, provided.al2023`,
+		"java8":      `runtime "java8" is not supported; supported are nodejs16.x, nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x, nodejs26.x, python3.8, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, python3.15, java8.al2, java8.al2023, java11, java11.al2023, java17, java17.al2023, java21, java25, ruby3.2, ruby3.3, ruby3.4, ruby4.0, provided.al2, provided.al2023`,
 		"provided":   `runtime "provided" is not supported;`,
-		"dotnet8":    `runtime "dotnet8" is not supported;`,
-		"ruby3.3":    `runtime "ruby3.3" is not supported;`,
-		"go1.x":      `runtime "go1.x" is not supported;`,
-		"nodejs16.x": `runtime "nodejs16.x" is not supported;`,
+		"dotnet8":    `runtime "dotnet8" is not supported: publish the function as a program of its own named bootstrap, with Amazon.Lambda.RuntimeSupport, for the runtime provided.al2023`,
+		"ruby2.7":    `runtime "ruby2.7" is not supported;`,
+		"go1.x":      `runtime "go1.x" is not supported: build the function with aws-lambda-go as a program named bootstrap, for the runtime provided.al2023`,
+		"nodejs14.x": `runtime "nodejs14.x" is not supported;`,
 		"python2.7":  `runtime "python2.7" is not supported;`,
 		"":           `runtime "" is not one of Lambda's;`,
 		"perl":       `runtime "perl" is not one of Lambda's;`,
 	} {
 		if _, _, err := f.Find(runtime); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", runtime, err, want)
+		}
+	}
+}
+
+func TestOldAndComingRuntimesAreServedByTheNearest(t *testing.T) {
+	dir := t.TempDir()
+	for name, says := range map[string]string{
+		"node18": "v18.20.0", "node24": "v24.1.0", "python3.9": "Python 3.9.2", "python3.14": "Python 3.14.0", "java11": "openjdk 11.0.2 2019", "java25": "openjdk 25 2025",
+		"ruby3.1": "ruby 3.1.2p20 (2022-04-12 revision 4491bb740a) [x86_64-linux-gnu]", "ruby3.4": "ruby 3.4.1 (2024-12-25)",
+	} {
+		interpreter(t, dir+"/b/"+name, says)
+	}
+	f := finder(dir, nil)
+	for runtime, want := range map[string]string{
+		"nodejs16.x": "18.20.0", "nodejs26.x": "24.1.0", "python3.8": "3.9.2", "python3.15": "3.14.0",
+		"java8.al2": "11.0.2", "java8.al2023": "11.0.2", "java11.al2023": "11.0.2", "java17.al2023": "11.0.2",
+		"ruby3.2": "3.1.2p20", "ruby3.4": "3.4.1", "ruby4.0": "3.4.1",
+	} {
+		in, warning, err := f.Find(runtime)
+		exact := runtime == "java11.al2023" || runtime == "ruby3.4"
+		if err != nil || in.Version != want || (warning == "") != exact {
+			t.Errorf("%s is served by %q, want %s, with warning %q, %v", runtime, in.Version, want, warning, err)
 		}
 	}
 }
@@ -234,6 +256,8 @@ func TestInterpretersOfThisMachine(t *testing.T) {
 		switch in.Family {
 		case FamilyNode:
 			ask = []string{"-p", "process.versions.node"}
+		case FamilyRuby:
+			ask = []string{"-e", "print RUBY_VERSION, 'p', RUBY_PATCHLEVEL"}
 		case FamilyCustom:
 			continue // functions bring their own
 		case FamilyJava:
@@ -243,7 +267,11 @@ func TestInterpretersOfThisMachine(t *testing.T) {
 			continue
 		}
 		out, err := exec.Command(in.Path, ask...).Output()
-		if got := strings.TrimSpace(string(out)); err != nil || got != in.Version {
+		got := strings.TrimSpace(string(out))
+		if in.Family == FamilyRuby { // newer ones do not say their patch level when asked for the version
+			got = got[:min(len(got), len(in.Version))]
+		}
+		if err != nil || got != in.Version {
 			t.Errorf("%s: %s says %q, %v, want %s", runtime, in.Path, got, err, in.Version)
 		}
 	}

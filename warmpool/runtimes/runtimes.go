@@ -12,6 +12,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/runtimes/java"
 	"github.com/hearthfn/hearth/warmpool/runtimes/nodejs"
 	"github.com/hearthfn/hearth/warmpool/runtimes/python"
+	"github.com/hearthfn/hearth/warmpool/runtimes/ruby"
 )
 
 // Families of built-in runtimes.
@@ -19,6 +20,7 @@ const (
 	FamilyNode   = "nodejs"
 	FamilyPython = "python"
 	FamilyJava   = "java"
+	FamilyRuby   = "ruby"
 	FamilyCustom = "provided" // the function brings its own program
 )
 
@@ -47,6 +49,10 @@ var families = map[string]family{
 		id: FamilyJava, name: "Java", program: "java", says: []string{"openjdk ", "java "}, oldest: version{11, 0},
 		debian: "default-jre-headless", files: java.Files,
 	},
+	FamilyRuby: {
+		id: FamilyRuby, name: "Ruby", program: "ruby", says: []string{"ruby "}, oldest: version{3, 0},
+		debian: "ruby", files: ruby.Files,
+	},
 }
 
 // isProgram reports whether a file in a bin folder has the family's name, with
@@ -56,13 +62,21 @@ func (f family) isProgram(base string) bool {
 	return ok && strings.Trim(rest, ".0123456789") == ""
 }
 
-// supported are Lambda's names of the runtimes that are served.
+// supported are Lambda's names of the runtimes that are served, previews and those
+// that still run among them.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 var supported = []string{
-	"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x",
-	"python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14",
-	"java11", "java17", "java21", "java25",
+	"nodejs16.x", "nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x",
+	"python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15",
+	"java8.al2", "java8.al2023", "java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25",
+	"ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0",
 	"provided.al2", "provided.al2023",
+}
+
+// remedies say what to do about runtimes that are not served, by how their names begin.
+var remedies = []struct{ prefix, remedy string }{
+	{"dotnet", "publish the function as a program of its own named bootstrap, with Amazon.Lambda.RuntimeSupport, for the runtime provided.al2023"},
+	{"go1.x", "build the function with aws-lambda-go as a program named bootstrap, for the runtime provided.al2023"},
 }
 
 // A wanted is what the name of a runtime asks for.
@@ -75,8 +89,13 @@ type wanted struct {
 // and Hearth has not from what nobody has.
 func parseRuntime(runtime string) (wanted, error) {
 	if !slices.Contains(supported, runtime) {
+		for _, r := range remedies {
+			if strings.HasPrefix(runtime, r.prefix) {
+				return wanted{}, fmt.Errorf("runtime %q is not supported: %s", runtime, r.remedy)
+			}
+		}
 		problem := "is not one of Lambda's"
-		for _, prefix := range []string{"java", "provided", "dotnet", "ruby", "go1.x", FamilyNode, FamilyPython} {
+		for _, prefix := range []string{FamilyJava, FamilyCustom, FamilyRuby, FamilyNode, FamilyPython} {
 			if strings.HasPrefix(runtime, prefix) {
 				problem = "is not supported"
 			}
@@ -84,6 +103,7 @@ func parseRuntime(runtime string) (wanted, error) {
 		return wanted{}, fmt.Errorf("runtime %q %s; supported are %s", runtime, problem, strings.Join(supported, ", "))
 	}
 	if rest, ok := strings.CutPrefix(runtime, FamilyJava); ok {
+		rest, _, _ = strings.Cut(rest, ".") // which Amazon Linux
 		major, err := strconv.Atoi(rest)
 		return wanted{FamilyJava, version{major, 0}}, err
 	}
@@ -94,8 +114,12 @@ func parseRuntime(runtime string) (wanted, error) {
 		major, err := strconv.Atoi(strings.TrimSuffix(rest, ".x"))
 		return wanted{FamilyNode, version{major, 0}}, err
 	}
-	v, _ := parseVersion(strings.TrimPrefix(runtime, FamilyPython))
-	return wanted{FamilyPython, v}, nil
+	name := FamilyPython
+	if strings.HasPrefix(runtime, FamilyRuby) {
+		name = FamilyRuby
+	}
+	v, _ := parseVersion(strings.TrimPrefix(runtime, name))
+	return wanted{name, v}, nil
 }
 
 // distance says how far a version is from the wanted one; 0 is the same as far
@@ -106,7 +130,7 @@ func (w wanted) distance(s string) int {
 		return 1 << 20
 	}
 	d := v.major - w.major
-	if w.family == FamilyPython {
+	if w.family == FamilyPython || w.family == FamilyRuby {
 		d = (v.major-w.major)*100 + v.minor - w.minor
 	}
 	if d < 0 {
@@ -209,6 +233,8 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 			// See package java on the working directory.
 			args = append([]string{"/bin/sh", "-c", `cd / && exec "$@"`, "sh"}, args...)
 		}
+	case FamilyRuby:
+		args = append([]string{in.Path}, ruby.Args(runtimeDir)...)
 	default:
 		panic("runtimes: no command for family " + in.Family)
 	}
@@ -237,7 +263,7 @@ func NeedsEarly(variables map[string]string) bool {
 
 // FixesMemory reports whether a process of in is bound to the function's memory
 // setting when it starts.
-func FixesMemory(in Interpreter) bool { return in.Family != FamilyPython }
+func FixesMemory(in Interpreter) bool { return in.Family == FamilyNode || in.Family == FamilyJava }
 
 // early reports whether a variable only works when it is there at the start.
 func early(name string) bool {
@@ -245,7 +271,7 @@ func early(name string) bool {
 	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR", execWrapper:
 		return true
 	}
-	for _, prefix := range []string{"NODE_", "PYTHON", "JAVA_", "JDK_JAVA_", "LD_", "LC_", "MALLOC_", "OPENSSL_"} {
+	for _, prefix := range []string{"NODE_", "PYTHON", "JAVA_", "JDK_JAVA_", "LD_", "LC_", "MALLOC_", "OPENSSL_", "RUBY"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

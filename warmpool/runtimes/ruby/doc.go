@@ -1,0 +1,11 @@
+// Package ruby holds the bootstrap of the Ruby runtimes, which behaves as
+// https://github.com/aws/aws-lambda-ruby-runtime-interface-client does towards a
+// function: handlers are file.method and file.Class.method, called with event and
+// context; the types of errors say where they come from ("Function<RuntimeError>").
+//
+// A stem has loaded Ruby's JSON and logger. Where gems are looked for is read anew when
+// the function's variables are there.
+//
+// After an error that is no StandardError, and after NameError, the process ends, as
+// Lambda's does.
+package ruby
