@@ -67,7 +67,8 @@ type App struct {
 	// Negative: not at all, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 
-	// How many cold starts run at once. Default: the number of cores.
+	// How many cold starts use a core at once. One that waits in its init does not
+	// count. Default: the number of cores.
 	ColdStarts int `json:"cold_starts,omitempty"`
 
 	// How many runtime processes of a kind are kept booted ahead of cold starts at

@@ -1,146 +1,140 @@
 package warmpool
 
 import (
-	"bufio"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
+	"time"
 )
+
+// A need is what environments or stems take of a node.
+type need struct{ memoryMB, environments, descriptors int }
+
+func (n need) plus(o need) need {
+	return need{n.memoryMB + o.memoryMB, n.environments + o.environments, n.descriptors + o.descriptors}
+}
+
+func (n need) minus(o need) need {
+	return need{n.memoryMB - o.memoryMB, n.environments - o.environments, n.descriptors - o.descriptors}
+}
+
+func (n need) within(o need) bool {
+	return n.memoryMB <= o.memoryMB && n.environments <= o.environments && n.descriptors <= o.descriptors
+}
+
+// whole is the part that is all of a budget.
+const whole = 1_000_000
+
+// partOf is n as a part of total, in millionths: of what of it is scarcest.
+func (n need) partOf(total need) int64 {
+	return max(
+		int64(n.memoryMB)*whole/int64(max(1, total.memoryMB)),
+		int64(n.environments)*whole/int64(max(1, total.environments)),
+		int64(n.descriptors)*whole/int64(max(1, total.descriptors)),
+	)
+}
 
 // A budget counts what all environments of a node take.
 type budget struct {
-	memoryMB, environments         int // limits
-	usedMemoryMB, usedEnvironments int
-	stemMB                         int // of usedMemoryMB, what stems take
+	total need
+	used  need
+	stems need // of used
 }
 
-func (b *budget) fits(memoryMB int) bool {
-	return b.usedMemoryMB+memoryMB <= b.memoryMB && b.usedEnvironments < b.environments
-}
+func (b *budget) fits(n need) bool { return b.used.plus(n).within(b.total) }
 
-// reserve counts one more environment of memoryMB in, giving up idle
-// environments of any function when there is no room. It reports whether there
-// is room; give-ups take a moment to end, so the caller may find room later.
-func (p *Pool) reserve(memoryMB int) bool {
+// keepIdle is for how long after its last call an idle environment is not given up
+// for a function that has more than its own.
+const keepIdle = 10 * time.Second
+
+// reserve counts an environment of g more in, giving up idle environments of others
+// when there is no room. It reports whether there is room.
+func (p *Pool) reserve(g *Group, n need) bool {
 	for {
 		p.mu.Lock()
-		if p.budget.fits(memoryMB) {
-			p.budget.usedMemoryMB += memoryMB
-			p.budget.usedEnvironments++
+		if p.claims.before(g) {
+			p.mu.Unlock()
+			break
+		}
+		if p.budget.fits(n) {
+			p.take(g, n)
 			p.mu.Unlock()
 			return true
 		}
 		groups := p.snapshot()
-		missingMB := p.budget.usedMemoryMB - p.budget.stemMB + memoryMB - p.budget.memoryMB
+		missing := p.budget.used.minus(p.budget.stems).plus(n)
+		total := p.budget.total
 		p.mu.Unlock()
-		if missingMB > idleMB(groups) {
-			return false // giving up all that is idle would not help
-		}
 
-		var cheapest *member
-		var lowest float64
-		for _, g := range groups {
-			if m, priority := g.cheapest(); m != nil && (cheapest == nil || priority < lowest) {
-				cheapest, lowest = m, priority
+		var idle []idleMember
+		rule := p.givers(g, n, groups, total)
+		before := time.Now().Add(-keepIdle)
+		for _, other := range groups {
+			if other == g {
+				continue
 			}
+			idle = other.idle(idle, rule.allows(other.part.Load()), before)
 		}
-		if cheapest == nil {
+		for _, i := range idle {
+			missing = missing.minus(i.takes)
+		}
+		if !missing.within(total) {
+			break // giving up all that is idle would not help
+		}
+		if len(idle) == 0 {
 			if p.stems.giveUp() {
 				continue
 			}
-			return false
+			break
 		}
+		cheapest := slices.MinFunc(idle, func(a, b idleMember) int {
+			if a.priority < b.priority {
+				return -1
+			}
+			return 1
+		})
 		// It counts until it is gone, so that the budget is never exceeded.
-		if gone := cheapest.group.retireIdle(cheapest); gone != nil {
-			p.clock.Evicted(lowest)
+		if gone := cheapest.group.retireIdle(cheapest.member); gone != nil {
+			p.clock.Evicted(cheapest.priority)
 			<-gone
 		}
 	}
+	return false
 }
 
-// idleMB is what giving up all idle environments would free.
-func idleMB(groups []*Group) int {
-	sum := 0
-	for _, g := range groups {
-		g.mu.Lock()
-		spare := g.spare()
-		for _, m := range g.members {
-			if spare > 0 && !m.dead && m.load == 0 {
-				sum += m.memoryMB
-				spare--
-			}
-		}
-		g.mu.Unlock()
-	}
-	return sum
+// take counts what g has more. It needs mu.
+func (p *Pool) take(g *Group, n need) {
+	p.budget.used = p.budget.used.plus(n)
+	g.held = g.held.plus(n)
+	g.part.Store(g.held.partOf(p.budget.total))
 }
 
 // unreserve undoes reserve and lets starts that found no room try again.
-func (p *Pool) unreserve(memoryMB int) {
+func (p *Pool) unreserve(g *Group, n need) {
 	p.mu.Lock()
-	p.budget.usedMemoryMB -= memoryMB
-	p.budget.usedEnvironments--
-	groups := p.snapshot()
+	p.budget.used = p.budget.used.minus(n)
+	g.held = g.held.minus(n)
+	g.part.Store(g.held.partOf(p.budget.total))
 	p.mu.Unlock()
-	for _, g := range groups {
-		g.grow()
-	}
+	p.arrange()
 }
 
-// reserveStem counts a stem of memoryMB in, if stems may take that much and it is
-// free.
-func (p *Pool) reserveStem(memoryMB int) bool {
+// reserveStem counts a stem in, if stems may take that much and it is free.
+func (p *Pool) reserveStem(n need) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := &p.budget
-	if b.stemMB+memoryMB > b.memoryMB/stemShare || b.usedMemoryMB+memoryMB > b.memoryMB {
+	share := need{b.total.memoryMB / stemShare, 0, b.total.descriptors / stemShare}
+	if len(p.claims) > 0 || !b.stems.plus(n).within(share) || !b.fits(n) {
 		return false
 	}
-	b.stemMB += memoryMB
-	b.usedMemoryMB += memoryMB
+	b.stems, b.used = b.stems.plus(n), b.used.plus(n)
 	return true
 }
 
 // unreserveStem undoes reserveStem.
-func (p *Pool) unreserveStem(memoryMB int) {
+func (p *Pool) unreserveStem(n need) {
 	p.mu.Lock()
-	p.budget.stemMB -= memoryMB
-	p.budget.usedMemoryMB -= memoryMB
+	p.budget.stems = p.budget.stems.minus(n)
+	p.budget.used = p.budget.used.minus(n)
 	p.mu.Unlock()
-	p.relieve()
-}
-
-// relieve lets starts that found no room try again, because an environment has
-// become idle that may be given up for them.
-func (p *Pool) relieve() {
-	if !p.starved.Load() || p.ctx.Err() != nil {
-		return
-	}
-	p.starved.Store(false)
-	p.tasks.Go(func() {
-		p.mu.Lock()
-		groups := p.snapshot()
-		p.mu.Unlock()
-		for _, g := range groups {
-			g.grow()
-		}
-	})
-}
-
-// machineMemoryMB is the machine's memory as /proc/meminfo has it.
-func machineMemoryMB() (int, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if rest, found := strings.CutPrefix(lines.Text(), "MemTotal:"); found {
-			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-			return kb / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/meminfo has no MemTotal line")
+	p.arrange()
 }

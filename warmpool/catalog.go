@@ -88,7 +88,7 @@ func NewCatalog(pool *Pool, resolver Resolver) *Catalog {
 }
 
 // maxMoves bounds how often one call follows a function that changes under it.
-const maxMoves = 10
+const maxMoves = 100
 
 // Invoke runs c. The errors are those of Group.Invoke and of Resolver, and a
 // *LoopError.

@@ -15,20 +15,32 @@
 //     environments would not help, the call is written ahead to the environment
 //     with the fewest calls (package environment says why that is safe).
 //  3. Otherwise the caller waits in the FIFO. A cold start is begun for it when
-//     the limits allow, but no more at once than there are cores: a burst of
-//     1,000 calls does not start 1,000 processes. Whichever comes first, a freed
-//     environment or a new one, serves the first waiter.
+//     the limits allow and it would help. Whichever comes first, a freed environment
+//     or a new one, serves the first waiter.
 //  4. A caller that has waited for the function's queue timeout while no cold
 //     start is under way is throttled.
+//
+// # Cold starts
+//
+// No more of them use cores at once than there are cores: a burst of 1,000 calls does
+// not start 1,000 processes. A start whose process waits in its init does not count
+// (turns.go). Nor is an environment started that would not help: those of a function
+// that calculates grow to the cores, those of one that waits grow with its callers
+// (crowd.go).
 //
 // # Limits
 //
 // Reserved concurrency bounds the environments of one function. All functions
-// together are bounded by the node's concurrency and by its memory budget, in
-// which an environment counts with its function's memory setting. When a start
-// does not fit, idle environments are given up, the cheapest to lose first:
+// together are bounded by the node's concurrency, by its descriptors, and by its memory
+// budget, in which an environment counts with its function's memory setting. When a
+// start does not fit, idle environments are given up, the cheapest to lose first:
 // seldom used, large, quick to start again. Those that are not worth their memory go
 // without need, too (package keepalive).
+//
+// The limits are shared fairly. What a function has used in the last seconds is not
+// given up for one that has more. When nothing is idle, the function claims the next
+// room: the largest holders give up an environment when its call is over, and the room
+// goes to the function that has the least (claims.go).
 //
 // # Configuration changes
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -19,11 +20,13 @@ type member struct {
 	group       *Group
 	env         *environment.Environment
 	generation  int  // of the code it was made from
-	memoryMB    int  // as reserved
+	takes       need // as reserved
 	load        int  // calls given to it and not returned
 	slotted     int  // of those that run, the ones that have a slot of a share
 	available   bool // in the available stack
 	dead        bool // it takes no call any more
+	leaving     bool // it takes none either: it is given up when those it has are over
+	given       bool // it is counted in the pool's giving
 	provisioned bool
 	idleSince   time.Time
 	spent       time.Duration // of the last call
@@ -41,7 +44,9 @@ type Group struct {
 	version string
 	quota   *quota
 	counted lazyCounters
-	holders int // guarded by the pool's mu
+	holders int          // guarded by the pool's mu
+	held    need         // of the budget; guarded by the pool's mu
+	part    atomic.Int64 // held as a part of the budget; written under the pool's mu
 
 	following following
 
@@ -51,8 +56,11 @@ type Group struct {
 	members    []*member          // every environment that is not gone
 	available  []*member          // stack: those with room, the warmest last
 	waiters    waiters
-	inFlight   int // calls given to members
-	starting   int // cold starts under way
+	inFlight   int  // calls given to members
+	starting   int  // cold starts under way
+	launching  int  // of those, the ones whose process is being started or loads the code
+	claimed    bool // the next room in the budget is claimed for it
+	crowd      crowd
 	handed     int // calls that other nodes ran since the last start because of them
 	pace       pace
 	history    keepalive.History
@@ -161,11 +169,13 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 			return nil, err
 		}
 	}
-	w := newWaiter(c.Short())
+	if !again {
+		*began = time.Now()
+	}
+	w := newWaiter(c.Short(), *began)
 	if again {
 		g.waiters.pushFront(w)
 	} else {
-		*began = time.Now()
 		g.waiters.push(w)
 	}
 	timeout := g.queueTimeout()
@@ -218,9 +228,9 @@ func (g *Group) Handed() {
 		return
 	}
 	g.handed = 0
-	if !g.closed && len(g.members)+g.starting == 0 && g.failed == nil && g.pool.ctx.Err() == nil && g.most() > 0 {
+	if !g.closed && !g.claimed && len(g.members)+g.starting == 0 && g.failed == nil && g.pool.ctx.Err() == nil && g.most() > 0 {
 		g.starting++
-		g.pool.tasks.Go(func() { g.start(OnDemand) })
+		g.pool.tasks.Go(func() { g.start(OnDemand, false) })
 	}
 }
 
@@ -258,7 +268,7 @@ func (g *Group) roomiest(short bool) *member {
 	ahead := g.pace.ahead()
 	var least *member
 	for _, m := range g.members {
-		if m.load < ahead && !m.dead && m.generation == g.generation && (least == nil || m.load < least.load) && !m.env.Stuck() {
+		if m.load < ahead && !m.dead && !m.leaving && m.generation == g.generation && (least == nil || m.load < least.load) && !m.env.Stuck() {
 			least = m
 		}
 	}
@@ -403,10 +413,12 @@ func (g *Group) giveBack(m *member) {
 // settle decides what becomes of a member that has one call less, and serves
 // who waits. It needs mu.
 func (g *Group) settle(m *member) {
+	g.yield(m)
 	switch {
 	case m.dead:
 		g.drop(m)
-	case m.generation != g.generation || g.closed || g.over():
+	case m.leaving || m.generation != g.generation || g.closed && g.waiters.len() == 0 || g.over():
+		g.drop(m)
 		if m.load == 0 {
 			g.retire(m)
 		}
@@ -427,9 +439,22 @@ func (g *Group) settle(m *member) {
 		g.serve()
 	}
 	if m.load == 0 {
-		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.memoryMB)
-		g.pool.relieve()
+		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.takes.memoryMB)
+		if g.closed {
+			g.retire(m) // it has only stayed for those who waited
+		}
 	}
+}
+
+// yield has m be given up if another function claims room and this one is to make it.
+// It needs mu.
+func (g *Group) yield(m *member) {
+	w := g.pool.wanted.Load()
+	if w == nil || m.dead || m.leaving || g.spare() <= 0 || !w.one(g) {
+		return
+	}
+	m.leaving, m.given = true, true
+	g.pool.giving.Add(1)
 }
 
 // serve gives members with room to the first waiters. It needs mu.

@@ -16,6 +16,7 @@ func (p *Pool) janitor() {
 			groups := p.snapshot()
 			p.mu.Unlock()
 			p.stems.trim(now)
+			p.retryClaims()
 			timeout := p.settings.Load().IdleTimeout
 			for _, g := range groups {
 				g.sampleMemory()
@@ -62,7 +63,7 @@ func (g *Group) expire(now time.Time, most time.Duration) {
 func (g *Group) spare() int {
 	live := 0
 	for _, m := range g.members {
-		if !m.dead && m.generation == g.generation {
+		if !m.dead && !m.leaving && m.generation == g.generation {
 			live++
 		}
 	}
@@ -84,24 +85,30 @@ func (g *Group) sampleMemory() {
 	}
 }
 
-// cheapest returns the idle environment that is the least loss and its priority,
-// which is comparable between groups.
-func (g *Group) cheapest() (*member, float64) {
+// An idleMember is an environment that may be given up.
+type idleMember struct {
+	*member
+	takes need
+	// priority of keeping it, comparable between groups.
+	priority float64
+}
+
+// idle appends the idle environments that may be given up: all of them, or those that
+// have not been used since.
+func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.members) == 0 || g.spare() <= 0 {
-		return nil, 0
+	if len(g.members) == 0 {
+		return to
 	}
-	var cheapest *member
+	spare := g.spare()
 	for _, m := range g.members {
-		if !m.dead && m.load == 0 && (cheapest == nil || m.priority < cheapest.priority) {
-			cheapest = m
+		if spare > 0 && !m.dead && m.load == 0 && (all || m.idleSince.Before(since)) {
+			to = append(to, idleMember{m, m.takes, m.priority})
+			spare--
 		}
 	}
-	if cheapest == nil {
-		return nil, 0
-	}
-	return cheapest, cheapest.priority
+	return to
 }
 
 // retireIdle retires m if it is still idle, and returns what is closed when it

@@ -278,6 +278,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		InitTimeout: initTimeout,
 		Log:         stream,
 		Busy:        s.Busy,
+		Begun:       s.Begun,
 		Ended:       s.Ended,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return l.startProcess(box, output, pipes)

@@ -31,6 +31,9 @@ type Config struct {
 	// Concurrency is how many environments there are at most. Default 1000, as
 	// an AWS account's.
 	Concurrency int
+	// Descriptors is how many files this process may have open. Half of them are for
+	// environments. Default: its limit (RLIMIT_NOFILE), which Go raises as far as it may.
+	Descriptors int
 	// Starts is how many cold starts run at once. Default: the number of cores.
 	Starts int
 	// Stems is how many processes of one kind are kept booted ahead of cold starts
@@ -68,6 +71,13 @@ func (c *Config) setDefaults() error {
 	if c.Concurrency == 0 {
 		c.Concurrency = DefaultConcurrency
 	}
+	if c.Descriptors == 0 {
+		limit, err := descriptorLimit()
+		if err != nil {
+			return fmt.Errorf("find the limit of open files: %w", err)
+		}
+		c.Descriptors = limit
+	}
 	if c.Starts == 0 {
 		c.Starts = runtime.GOMAXPROCS(0)
 	}
@@ -87,6 +97,11 @@ func (c *Config) setDefaults() error {
 		c.ShutdownGrace = 2 * time.Second
 	}
 	return nil
+}
+
+// total is what environments may take.
+func (c *Config) total() need {
+	return need{memoryMB: c.MemoryMB, environments: c.Concurrency, descriptors: c.Descriptors / 2}
 }
 
 // A Starter makes environments.
@@ -109,15 +124,13 @@ type Start struct {
 	Stem           *Stem  // to make it from; nil: from nothing
 
 	// Those of environment.Spec.
+	Begun func(*environment.Environment)
 	Busy  *atomic.Int32
 	Ended func(*environment.Environment)
 }
 
 // settings are replaced as a whole, never changed.
-type settings struct {
-	Config
-	slots chan struct{} // bounds the cold starts that run at once
-}
+type settings struct{ Config }
 
 // A Pool holds the environments of one node.
 type Pool struct {
@@ -126,6 +139,8 @@ type Pool struct {
 	slots    state.Slots // nil: this node is alone
 	alone    func() bool // whether nobody else wants slots
 	stems    stems
+	turns    *turns // of cold starts
+	cores    int
 	clock    keepalive.Clock
 	log      *zap.Logger
 	metrics  *Metrics
@@ -137,14 +152,17 @@ type Pool struct {
 	// busy counts the calls that are with an environment.
 	busy atomic.Int32
 
-	// starved says that a start has found no room since it was last cleared.
-	starved atomic.Bool
+	// wanted says that environments are to be given up for others; nil: none.
+	wanted atomic.Pointer[wanted]
+	giving atomic.Int32 // environments that are being given up so
 
-	mu     sync.Mutex          // guards what follows
-	groups map[version]*Group  // of the functions that are held
-	quotas map[string]*quota   // by function name
-	ending map[*Group]struct{} // released, with environments left
-	budget budget
+	mu         sync.Mutex          // guards what follows; taken before that of a Group
+	groups     map[version]*Group  // of the functions that are held
+	quotas     map[string]*quota   // by function name
+	ending     map[*Group]struct{} // released, with environments left
+	budget     budget
+	claims     claims
+	complained time.Time // when it was logged last that there is no room
 }
 
 // New makes a pool and starts its janitor. Close ends it.
@@ -157,12 +175,19 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		groups: make(map[version]*Group),
 		quotas: make(map[string]*quota),
 		ending: make(map[*Group]struct{}),
-		budget: budget{memoryMB: config.MemoryMB, environments: config.Concurrency},
+		budget: budget{total: config.total()},
+		cores:  runtime.GOMAXPROCS(0),
 	}
-	p.settings.Store(&settings{config, make(chan struct{}, config.Starts)})
+	p.settings.Store(&settings{config})
 	p.stems = stems{pool: p, stocks: make(map[StemKind]*stock)}
 	p.metrics = newMetrics(p)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.turns = newTurns(p.ctx, &p.tasks, config.Starts)
+	if config.Descriptors < lowDescriptors {
+		log.Warn("the limit of open files is low: few environments are kept warm at once",
+			zap.Int("limit", config.Descriptors), zap.Int("environments", p.budget.total.descriptors/environmentDescriptors),
+			zap.String("remedy", "raise it: LimitNOFILE= in the unit of systemd, ulimit -n in a shell"))
+	}
 	p.tasks.Go(p.janitor)
 	if p.slots != nil {
 		p.tasks.Go(p.keepShares)
@@ -177,14 +202,14 @@ func (p *Pool) Reconfigure(config Config) error {
 		return err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	next := &settings{config, p.settings.Load().slots}
-	if cap(next.slots) != config.Starts {
-		// Starts under way give back the slots that they took.
-		next.slots = make(chan struct{}, config.Starts)
+	p.settings.Store(&settings{config})
+	p.turns.resize(config.Starts)
+	p.budget.total = config.total()
+	for _, g := range p.snapshot() {
+		g.part.Store(g.held.partOf(p.budget.total))
 	}
-	p.settings.Store(next)
-	p.budget.memoryMB, p.budget.environments = config.MemoryMB, config.Concurrency
+	p.mu.Unlock()
+	p.arrange()
 	return nil
 }
 

@@ -98,7 +98,8 @@ func (s *testStarter) Start(ctx context.Context, start Start) (*environment.Envi
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return environmenttest.Start(output, pipes)
 		},
-		Busy: busy,
+		Begun: start.Begun,
+		Busy:  busy,
 		Ended: func(e *environment.Environment) {
 			s.live.Add(-1)
 			ended(e)
@@ -147,7 +148,7 @@ func newWorld(t *testing.T, config Config) *world {
 		if n := w.starter.live.Load(); n != 0 {
 			t.Errorf("%d environments are left after Close", n)
 		}
-		if w.budget.usedMemoryMB != 0 || w.budget.usedEnvironments != 0 {
+		if w.budget.used != (need{}) || w.giving.Load() != 0 {
 			t.Errorf("the budget counts %+v after Close", w.budget)
 		}
 		store.Close()

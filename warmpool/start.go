@@ -2,6 +2,7 @@ package warmpool
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,23 +26,33 @@ func (g *Group) grow() {
 
 // growLocked needs mu.
 func (g *Group) growLocked() {
-	for !g.closed && g.pool.ctx.Err() == nil &&
-		g.starting < g.pool.settings.Load().Starts && len(g.members)+g.starting < g.most() {
-		initialization := OnDemand
-		switch {
-		case g.missingProvisioned() > 0 && g.retry == nil:
-			initialization = Provisioned
-		case g.waiters.len() <= g.starting*g.fn.PerEnvironmentConcurrency:
-			return
-		case g.failed != nil && time.Now().Before(g.notBefore):
-			for err := g.backingOff(); err != nil && g.waiters.len() > 0; {
-				g.waiters.pop().give(nil, err)
-			}
+	for !g.claimed {
+		initialization, wants := g.wants()
+		if !wants {
 			return
 		}
 		g.starting++
-		g.pool.tasks.Go(func() { g.start(initialization) })
+		g.pool.tasks.Go(func() { g.start(initialization, false) })
 	}
+}
+
+// wants reports whether one cold start more is wanted now. It needs mu.
+func (g *Group) wants() (initialization string, wants bool) {
+	switch {
+	case g.closed, g.pool.ctx.Err() != nil,
+		g.starting >= g.pool.settings.Load().Starts, len(g.members)+g.starting >= g.most():
+		return "", false
+	case g.missingProvisioned() > 0 && g.retry == nil:
+		return Provisioned, true
+	case g.waiters.len() <= g.starting*g.fn.PerEnvironmentConcurrency, g.crowd.pauses():
+		return "", false
+	case g.failed != nil && time.Now().Before(g.notBefore):
+		for err := g.backingOff(); err != nil && g.waiters.len() > 0; {
+			g.waiters.pop().give(nil, err)
+		}
+		return "", false
+	}
+	return OnDemand, true
 }
 
 // missingProvisioned is how many environments are to be initialised ahead,
@@ -56,53 +67,69 @@ func (g *Group) missingProvisioned() int {
 	return missing
 }
 
-// start makes one environment, on a goroutine of its own.
-func (g *Group) start(initialization string) {
+// start makes one environment, on a goroutine of its own. room says that there is
+// room for it, as claimed.
+func (g *Group) start(initialization string, room bool) {
 	p := g.pool
-	slots := p.settings.Load().slots
-	select {
-	case slots <- struct{}{}:
-	case <-p.ctx.Done():
+	f, _, wanted := g.plan(initialization)
+	n := needOf(f)
+	switch {
+	case room:
+	case wanted && initialization == OnDemand && g.crowded():
 		g.abandonStart()
+		return // the crowd's timer comes back to it
+	case wanted && !p.reserve(g, n):
+		g.abandonStart()
+		p.claim(g, n)
 		return
-	}
-	f, generation, wanted := g.plan(initialization)
-	if !wanted {
-		<-slots
+	case !wanted:
 		g.abandonStart()
 		g.grow() // somebody may have come since, and counted on this start
 		return
 	}
-	fits := p.reserve(f.MemoryMB)
-	if !fits {
-		first := !p.starved.Swap(true)
-		// Once more: something may have become idle before the mark was there.
-		if fits = p.reserve(f.MemoryMB); !fits && first {
-			p.log.Warn("no room for an environment: all of the memory budget or of the concurrency is in use",
-				zap.String("function", g.name), zap.Int("memory_mb", f.MemoryMB))
+	turn := p.turns.enter(g)
+	f, generation, wanted := g.plan(initialization) // it may have waited
+	if turn == nil || !wanted {
+		if turn != nil {
+			p.turns.leave(turn)
 		}
-	}
-	if !fits {
-		<-slots
+		p.unreserve(g, n)
 		g.abandonStart()
+		g.grow()
 		return
 	}
+	g.launch(1)
 	g.follow(f) // before the code is read, so that no change is missed
-	s := Start{Function: f, Initialization: initialization, Busy: &p.busy, Ended: g.ended}
+	s := Start{Function: f, Initialization: initialization, Begun: turn.began, Busy: &p.busy, Ended: g.ended}
 	if kind, ok := p.starter.StemKind(f); ok {
 		s.Stem = p.stems.take(kind)
 	}
 	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
 	env, err := p.starter.Start(p.ctx, s)
-	<-slots
+	p.turns.leave(turn)
 	p.stems.refill()
 	if err != nil {
-		p.unreserve(f.MemoryMB)
-		g.startFailed(f, generation, initialization, err)
+		p.unreserve(g, n)
+		g.startFailed(generation, initialization, err)
 		return
 	}
 	g.counters().initDuration.Observe(env.InitDuration.Seconds())
-	g.started(f, generation, initialization, env)
+	g.started(n, generation, initialization, env)
+}
+
+// needOf is what an environment of f takes of the budget.
+func needOf(f *function.Function) need {
+	n := need{memoryMB: f.MemoryMB, environments: 1, descriptors: environmentDescriptors}
+	if strings.HasPrefix(f.Runtime, "provided") {
+		n.descriptors += bridgeDescriptors
+	}
+	return n
+}
+
+func (g *Group) launch(n int) {
+	g.mu.Lock()
+	g.launching += n
+	g.mu.Unlock()
 }
 
 // plan reads what is to be started, or finds that it is not wanted any more.
@@ -135,16 +162,18 @@ func (g *Group) abandonStart() {
 }
 
 // started adds a new environment and serves who waits.
-func (g *Group) started(f *function.Function, generation int, initialization string, env *environment.Environment) {
+func (g *Group) started(n need, generation int, initialization string, env *environment.Environment) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.starting--
+	g.launching--
 	if env.State() >= environment.StateShutdown {
 		// It has ended already, and ended did not find it.
-		g.pool.tasks.Go(func() { g.pool.unreserve(f.MemoryMB) })
+		g.pool.tasks.Go(func() { g.pool.unreserve(g, n) })
+		g.sendAway()
 		return
 	}
-	m := &member{group: g, env: env, memoryMB: f.MemoryMB, generation: generation,
+	m := &member{group: g, env: env, takes: n, generation: generation,
 		provisioned: initialization == Provisioned, idleSince: time.Now(), fresh: true}
 	g.failures, g.failed = 0, nil
 	g.history.Started(env.InitDuration)
@@ -158,7 +187,7 @@ func (g *Group) started(f *function.Function, generation int, initialization str
 }
 
 // startFailed tells who can only be helped by this start.
-func (g *Group) startFailed(f *function.Function, generation int, initialization string, err error) {
+func (g *Group) startFailed(generation int, initialization string, err error) {
 	var initError *environment.InitError
 	if !errors.As(err, &initError) {
 		err = &StartError{Function: g.name, Err: err}
@@ -169,7 +198,9 @@ func (g *Group) startFailed(f *function.Function, generation int, initialization
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.starting--
+	g.launching--
 	if g.closed {
+		g.sendAway()
 		return
 	}
 	if generation != g.generation {
@@ -240,11 +271,15 @@ func (g *Group) ended(env *environment.Environment) {
 	if m != nil {
 		m.dead = true
 		g.drop(m)
+		if m.given {
+			g.pool.giving.Add(-1)
+		}
 	}
+	g.sendAway()
 	g.growLocked()
 	g.mu.Unlock()
 	if m != nil {
-		g.pool.unreserve(m.memoryMB)
+		g.pool.unreserve(g, m.takes)
 		g.pool.tasks.Done()
 	}
 }
@@ -299,15 +334,30 @@ func (g *Group) endIntake() *StemKind {
 	if g.retry != nil {
 		g.retry.Stop()
 	}
-	for g.waiters.len() > 0 {
-		g.waiters.pop().give(nil, ErrClosed)
-	}
+	g.crowd.stop()
+	g.sendAway()
 	for _, m := range g.members {
 		if m.load == 0 {
 			g.retire(m)
 		}
 	}
 	return g.stemKind
+}
+
+// sendAway has callers who wait look for the group that has come in place of this one,
+// which is closed. Those for whom an environment is just being made stay: else a
+// function that changes more often than it starts would answer nobody. It needs mu.
+func (g *Group) sendAway() {
+	if !g.closed {
+		return
+	}
+	stay := g.launching * g.fn.PerEnvironmentConcurrency
+	if g.pool.ctx.Err() != nil {
+		stay = 0
+	}
+	for g.waiters.len() > stay {
+		g.waiters.remove(g.waiters.back()).give(nil, ErrClosed)
+	}
 }
 
 // kill ends all environments now.

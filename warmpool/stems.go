@@ -32,6 +32,13 @@ type Stem struct {
 	memoryMB int              // as reserved
 }
 
+// stemNeed is what a stem takes of a node.
+func stemNeed(memoryMB int) need {
+	return need{memoryMB: memoryMB, descriptors: environmentDescriptors}
+}
+
+func (s *Stem) takes() need { return stemNeed(s.memoryMB) }
+
 // A stock is the stems of one kind.
 type stock struct {
 	ready     []*Stem // the oldest first
@@ -47,7 +54,7 @@ type stock struct {
 const (
 	// demandTime is how long a cold start counts as recent: to 1/e.
 	demandTime = 30 * time.Second
-	// stemShare is the part of the memory budget that stems may take.
+	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
 	// guessedStemMB is what a stem is taken for before one has been seen.
 	guessedStemMB = 32
@@ -115,7 +122,7 @@ func (s *stems) take(kind StemKind) *Stem {
 	}
 	s.mu.Unlock()
 	if stem != nil {
-		s.pool.unreserveStem(stem.memoryMB)
+		s.pool.unreserveStem(stem.takes())
 	}
 	return stem
 }
@@ -150,7 +157,7 @@ func (s *stems) refill() {
 	}
 	k := s.stocks[neediest]
 	memoryMB := k.memoryMB
-	if !s.pool.reserveStem(memoryMB) {
+	if !s.pool.reserveStem(stemNeed(memoryMB)) {
 		return // the janitor comes back to it
 	}
 	k.booting = true
@@ -194,7 +201,7 @@ func (s *stems) boot(kind StemKind, memoryMB int) {
 	case p.ctx.Err() == nil:
 		p.log.Error("no process booted ahead of cold starts", zap.String("runtime", kind.Family), zap.Error(err))
 	}
-	p.unreserveStem(memoryMB)
+	p.unreserveStem(stemNeed(memoryMB))
 }
 
 // lost takes out a stem that has ended by itself.
@@ -213,7 +220,7 @@ func (s *stems) lost(stem *Stem) {
 	}
 	s.mu.Unlock()
 	if found {
-		s.pool.unreserveStem(stem.memoryMB)
+		s.pool.unreserveStem(stem.takes())
 	}
 }
 
@@ -262,7 +269,7 @@ func (s *stems) giveUp() bool {
 func (s *stems) discard(spare []*Stem) {
 	for _, stem := range spare {
 		stem.Close()
-		s.pool.unreserveStem(stem.memoryMB)
+		s.pool.unreserveStem(stem.takes())
 	}
 }
 

@@ -32,7 +32,7 @@ func TestColdStartTakesAStemAndAnotherIsBooted(t *testing.T) {
 	waitFor(t, func() bool { return w.readyStems() == 2 }) // one more than before: there is demand
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if b := w.budget; b.stemMB == 0 || b.usedMemoryMB != b.stemMB+128 {
+	if b := w.budget; b.stems.memoryMB == 0 || b.used.memoryMB != b.stems.memoryMB+128 {
 		t.Errorf("the budget is %+v, want the stems beside 128 MB of the function", b)
 	}
 }

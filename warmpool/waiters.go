@@ -9,7 +9,8 @@ import (
 
 // A waiter is a caller for whom no environment has room.
 type waiter struct {
-	short bool // its frame may be written ahead
+	short bool      // its frame may be written ahead
+	since time.Time // when the wait began
 	place *list.Element
 	ready chan struct{} // closed when member or err is set
 
@@ -17,8 +18,8 @@ type waiter struct {
 	err    error
 }
 
-func newWaiter(short bool) *waiter {
-	return &waiter{short: short, ready: make(chan struct{})}
+func newWaiter(short bool, since time.Time) *waiter {
+	return &waiter{short: short, since: since, ready: make(chan struct{})}
 }
 
 // give ends the wait: with a member to which the call is counted, or with an
@@ -35,6 +36,7 @@ func (q *waiters) len() int            { return q.list.Len() }
 func (q *waiters) push(w *waiter)      { w.place = q.list.PushBack(w) }
 func (q *waiters) pushFront(w *waiter) { w.place = q.list.PushFront(w) }
 func (q *waiters) front() *waiter      { return q.list.Front().Value.(*waiter) }
+func (q *waiters) back() *waiter       { return q.list.Back().Value.(*waiter) }
 func (q *waiters) pop() *waiter        { return q.remove(q.front()) }
 
 func (q *waiters) remove(w *waiter) *waiter {

@@ -45,6 +45,9 @@ type Spec struct {
 	// Start starts the runtime process with output as its stdout and stderr, and
 	// pipes as descriptors 3 and 4. The files are closed by the caller.
 	Start func(output *os.File, pipes []*os.File) (Process, error)
+	// Begun, if not nil, is called with the environment when its process is there and
+	// its init phase begins.
+	Begun func(*Environment)
 	// Busy counts the calls in flight on the node. May be nil.
 	Busy *atomic.Int32
 	// Ended is called once, on a goroutine of the environment's own, when an
@@ -145,7 +148,21 @@ func Start(ctx context.Context, spec Spec) (*Environment, error) {
 		return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
 	}
 	go e.reap()
+	e.tellBegun()
 	return e.begun(began, e.initialise(ctx))
+}
+
+func (e *Environment) tellBegun() {
+	if e.spec.Begun != nil {
+		e.spec.Begun(e)
+	}
+}
+
+// Runnable reports whether the process uses a core at this instant, or would if it
+// got one. It is false where that is unknown. It reads files.
+func (e *Environment) Runnable() bool {
+	p, ok := e.proc.(interface{ Runnable() bool })
+	return ok && p.Runnable()
 }
 
 func newEnvironment(state State, spec Spec) *Environment {

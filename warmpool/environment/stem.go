@@ -88,6 +88,7 @@ func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Env
 	e.spin.watch(spec.Busy)
 	e.mu.Unlock()
 	e.name()
+	e.tellBegun()
 	if err := prepare(); err != nil {
 		err = fmt.Errorf("environment %s: %w", e.ID, err)
 		e.kill(err)

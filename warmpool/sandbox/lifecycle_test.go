@@ -185,14 +185,14 @@ func TestNothingIsLeftOfManyEnvironments(t *testing.T) {
 				all.Wait()
 			}
 			round(5)
-			files, mounts := openFiles(t)-kept(s), strings.Count(read(t, "/proc/self/mountinfo"), "\n")
+			files, mounts := openFiles(t)-kept(s), mountsOf(t, s)
 			for range 10 {
 				round(5)
 			}
 			if got := openFiles(t) - kept(s); got != files {
 				t.Errorf("%d files open, %d before", got, files)
 			}
-			if got := strings.Count(read(t, "/proc/self/mountinfo"), "\n"); got != mounts {
+			if got := mountsOf(t, s); got != mounts {
 				t.Errorf("%d mounts, %d before", got, mounts)
 			}
 			if left := leftover(t, s); len(left) > 0 {
@@ -205,6 +205,13 @@ func TestNothingIsLeftOfManyEnvironments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mountsOf is how many mounts on the machine name the folder of s. Others come and go
+// as other programs like.
+func mountsOf(t *testing.T, s *Sandbox) int {
+	t.Helper()
+	return strings.Count(read(t, "/proc/self/mountinfo"), s.dir)
 }
 
 // kept is how many descriptors are kept for user namespaces to be used again: for as

@@ -5,10 +5,12 @@ package environmenttest
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +40,12 @@ type Deed struct {
 
 // hang is not select {}, which Go's runtime would take for a deadlock and end.
 func hang() { time.Sleep(time.Hour) }
+
+// spin uses a core for a while.
+func spin(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+	}
+}
 
 func serve() {
 	in, out := os.NewFile(3, "in"), os.NewFile(4, "out")
@@ -79,6 +87,8 @@ func serve() {
 		os.Exit(7)
 	case "hang":
 		hang()
+	case "spin":
+		spin(time.Hour)
 	case "garbage":
 		out.WriteString("this is not a frame, it is just text")
 		hang()
@@ -127,6 +137,9 @@ func serve() {
 			os.Exit(d.Size)
 		case "sleep":
 			time.Sleep(time.Duration(d.Millis) * time.Millisecond)
+			reply(runtimes.KindResult, seq, uint32(d.Millis)*1000, d.Text)
+		case "spin":
+			spin(time.Duration(d.Millis) * time.Millisecond)
 			reply(runtimes.KindResult, seq, uint32(d.Millis)*1000, d.Text)
 		case "remaining":
 			left, _ := json.Marshal(deadline - float64(time.Now().UnixMilli()))
@@ -189,7 +202,7 @@ func StartAs(boot string, output *os.File, pipes []*os.File) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{cmd: exec.Command(executable), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), actAs+"="+boot, "GOMAXPROCS=1")
+	p.cmd.Env = append(os.Environ(), actAs+"="+boot, "GOMAXPROCS=1", "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = output, output, pipes
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -209,6 +222,17 @@ func (p *Process) Exit() (string, bool) { return p.cmd.ProcessState.String(), fa
 
 // Kill kills it.
 func (p *Process) Kill() { _ = p.cmd.Process.Kill() }
+
+// Runnable reports whether it uses a core, or would if it got one.
+func (p *Process) Runnable() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, thread := range threads {
+		if b, err := os.ReadFile(thread); err == nil && strings.Contains(string(b), ") R ") {
+			return true
+		}
+	}
+	return false
+}
 
 // Memory is a constant.
 func (p *Process) Memory() int64 { return 42 << 20 }

@@ -1,0 +1,212 @@
+package warmpool
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// A claim is that of a function for which there was no room: the next room there is
+// goes to it. Of several, the function that has the least comes first.
+//
+// Environments of a function whose callers never cease are never idle, so that nothing
+// would become free beside a flood. While there are claims, an environment of a
+// function that has much more is given up as soon as its call is over, though others
+// wait for it (wanted).
+type claim struct {
+	group *Group
+	need  need
+	since time.Time
+}
+
+// A claims is in no order.
+type claims []*claim
+
+const (
+	// headTime is how long room is gathered for a claim that needs more than what is
+	// free. Then smaller ones are served before it.
+	headTime = 2 * time.Second
+	// complainInterval is how often it is logged that there is no room.
+	complainInterval = time.Minute
+)
+
+// before reports whether a claim comes before a start of g. It needs the pool's mu.
+func (c claims) before(g *Group) bool {
+	part := g.part.Load()
+	for _, other := range c {
+		if other.group != g && other.group.part.Load() <= part && time.Since(other.since) < headTime {
+			return true
+		}
+	}
+	return false
+}
+
+func (c claims) index(g *Group) int {
+	return slices.IndexFunc(c, func(c *claim) bool { return c.group == g })
+}
+
+// claim has g get room when there is some.
+func (p *Pool) claim(g *Group, n need) {
+	p.mu.Lock()
+	now := time.Now()
+	fresh := p.claims.index(g) < 0
+	if fresh {
+		p.claims = append(p.claims, &claim{g, n, now})
+	}
+	g.mu.Lock()
+	g.claimed = true
+	g.mu.Unlock()
+	complain := now.Sub(p.complained) > complainInterval
+	if complain {
+		p.complained = now
+	}
+	p.mu.Unlock()
+	if complain {
+		p.log.Warn("no room for an environment: all of the memory budget, the concurrency or the descriptors is in use",
+			zap.String("function", g.name), zap.Int("memory_mb", n.memoryMB))
+	}
+	p.arrange()
+	if fresh {
+		// Once more: something may have become idle before the claim was there.
+		g.retryClaim()
+	}
+}
+
+// arrange gives room to those who claim it, and has more become free for them.
+func (p *Pool) arrange() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.claims) == 0 {
+		return
+	}
+	slices.SortStableFunc(p.claims, func(a, b *claim) int {
+		switch x, y := a.group.part.Load(), b.group.part.Load(); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	left := p.claims[:0]
+	gathers := false
+	for _, c := range p.claims {
+		switch {
+		case p.ctx.Err() != nil || !c.group.unclaim(false):
+			// It needs none any more.
+		case !gathers && p.budget.fits(c.need) && c.group.unclaim(true):
+			p.take(c.group, c.need)
+		default:
+			left = append(left, c)
+			gathers = gathers || len(left) == 1 && time.Since(c.since) < headTime
+		}
+	}
+	clear(p.claims[len(left):])
+	p.claims = left
+	p.want()
+}
+
+// want says what is to be given up for the claims. It needs mu.
+func (p *Pool) want() {
+	if len(p.claims) == 0 {
+		p.wanted.Store(nil)
+		return
+	}
+	groups := p.snapshot()
+	var w *wanted
+	for _, c := range p.claims {
+		rule := p.givers(c.group, c.need, groups, p.budget.total)
+		i := slices.IndexFunc(groups, func(g *Group) bool { return rule.allows(g.part.Load()) })
+		if i < 0 {
+			continue
+		}
+		if w == nil {
+			w = &wanted{rule: rule}
+			w.left.Store(-p.giving.Load())
+		}
+		// As many as make room, if they are as large as those of the first who gives.
+		one := max(1, groups[i].held.memoryMB/max(1, groups[i].held.environments))
+		w.left.Add(int32(max(1, (c.need.memoryMB+one-1)/one)))
+	}
+	p.wanted.Store(w)
+}
+
+// wanted is that environments are to be given up, how many and by whom.
+type wanted struct {
+	rule giverRule
+	left atomic.Int32
+}
+
+// one reports whether a group is to give up one that it does not have to keep. Then it
+// does.
+func (w *wanted) one(g *Group) bool {
+	if !w.rule.allows(g.part.Load()) {
+		return false
+	}
+	for {
+		n := w.left.Load()
+		if n <= 0 {
+			return false
+		}
+		if w.left.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// A giverRule is the least part of the budget from which on a function has to give up
+// environments for another.
+type giverRule struct{ least int64 }
+
+func (r giverRule) allows(part int64) bool { return part >= r.least && part > 0 }
+
+// givers is the rule when g needs n. The largest holders give: those who have half of
+// what the largest has. To a function that has some itself, only who has more than that
+// afterwards, so that nothing goes to and fro.
+func (p *Pool) givers(g *Group, n need, groups []*Group, total need) giverRule {
+	var largest int64
+	for _, other := range groups {
+		if other != g {
+			largest = max(largest, other.part.Load())
+		}
+	}
+	least := largest / 2
+	if own := g.part.Load(); own > 0 {
+		least = max(least, own+2*n.partOf(total))
+	}
+	return giverRule{least}
+}
+
+// unclaim reports whether g still waits for room. With room it starts.
+func (g *Group) unclaim(room bool) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	initialization, wants := g.wants()
+	if !wants {
+		g.claimed = false
+	} else if room {
+		g.claimed = false
+		g.starting++
+		g.pool.tasks.Go(func() { g.start(initialization, true) })
+	}
+	return wants
+}
+
+// retryClaims lets those who claim look once more for what is idle.
+func (p *Pool) retryClaims() {
+	p.mu.Lock()
+	claims := slices.Clone(p.claims)
+	p.mu.Unlock()
+	for _, c := range claims {
+		c.group.retryClaim()
+	}
+}
+
+func (g *Group) retryClaim() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.claimed = false
+	g.growLocked()
+}

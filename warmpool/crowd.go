@@ -1,0 +1,99 @@
+package warmpool
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// A crowd knows whether the environments of a function keep the cores busy, so that one
+// more would not help: then calls only take turns, and each costs a little more. It
+// looks at a few of the environments that run calls, each time one more is wanted. Of a
+// function that waits for something else hardly any are found to use a core; so it grows
+// as fast as starts do.
+//
+// It is guarded by its group's mu.
+type crowd struct {
+	running float64     // share of the environments looked at that used a core, a moving average
+	looks   int         // so far
+	pause   *time.Timer // until it is looked again; nil: may be now
+}
+
+const (
+	// crowdPause is how long no start is thought of after one would not have helped.
+	crowdPause = 10 * time.Millisecond
+	// crowdWeight is that of one look in the average.
+	crowdWeight = 1.0 / 3
+	// crowdSpare of a core has to be free for a start to pay.
+	crowdSpare = 0.5
+)
+
+func (c *crowd) pauses() bool { return c.pause != nil }
+
+func (c *crowd) observe(share float64) {
+	if c.looks++; c.looks == 1 {
+		c.running = share
+	}
+	c.running += (share - c.running) * crowdWeight
+}
+
+func (c *crowd) stop() {
+	if c.pause != nil {
+		c.pause.Stop()
+	}
+}
+
+// crowded reports whether a start, which the caller counts as under way, would not
+// help. Then growth pauses for a moment. There are always as many environments as
+// cores, and one more for a caller who has waited for half of the time that it may.
+func (g *Group) crowded() bool {
+	envs, busy := g.crowdSample()
+	if len(envs) == 0 {
+		return false
+	}
+	running := 0
+	for _, env := range envs {
+		if env.Runnable() {
+			running++
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.crowd.observe(float64(running) / float64(len(envs)))
+	if g.crowd.running*float64(busy)+float64(g.starting-1) <= float64(g.pool.cores)-crowdSpare || g.closed {
+		return false
+	}
+	if g.crowd.pause == nil {
+		g.crowd.pause = time.AfterFunc(crowdPause, func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.crowd.pause = nil
+			g.growLocked()
+		})
+	}
+	return true
+}
+
+// crowdSample is some environments that run calls, and how many do. There is none when
+// it does not matter.
+func (g *Group) crowdSample() (some []*environment.Environment, busy int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	most := 2 * g.pool.cores
+	if len(g.members)+g.starting-1 < g.pool.cores || g.fn.QueueTimeout < 0 ||
+		g.waiters.len() > 0 && time.Since(g.waiters.front().since) > g.fn.QueueTimeout/2 {
+		return nil, 0
+	}
+	first := rand.N(len(g.members) + 1)
+	for i := range g.members {
+		m := g.members[(first+i)%len(g.members)]
+		if m.dead || m.load == 0 {
+			continue
+		}
+		if busy++; len(some) < most {
+			some = append(some, m.env)
+		}
+	}
+	return some, busy
+}

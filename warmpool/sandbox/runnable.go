@@ -1,0 +1,64 @@
+package sandbox
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Runnable reports whether a thread of the tree uses a core, or would if it got one:
+// at this instant, so one answer says little. It reads a file for each thread.
+func (p *Process) Runnable() bool {
+	p.mu.Lock() // while it is held, the pids are of this process
+	defer p.mu.Unlock()
+	if p.reaped {
+		return false
+	}
+	if p.cgroup != nil {
+		b, err := os.ReadFile(filepath.Join(p.cgroup.pids, "cgroup.procs"))
+		if err != nil {
+			return false
+		}
+		for _, pid := range strings.Fields(string(b)) {
+			if anyRunnable(pid) {
+				return true
+			}
+		}
+		return false
+	}
+	pid := p.initPID
+	if !p.sandbox.on {
+		pid = p.cmd.Process.Pid
+	}
+	for queue, seen := []int{pid}, 0; len(queue) > 0 && seen < maxTree; seen++ {
+		pid, queue = queue[0], queue[1:]
+		if anyRunnable(strconv.Itoa(pid)) {
+			return true
+		}
+		queue = append(queue, children(pid)...)
+	}
+	return false
+}
+
+// anyRunnable reports whether a thread of a process is in the state R, which is that
+// of those who run and of those who wait for a core.
+func anyRunnable(pid string) bool {
+	threads, err := os.ReadDir("/proc/" + pid + "/task")
+	if err != nil {
+		return false // it has ended
+	}
+	for _, thread := range threads {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/stat", pid, thread.Name()))
+		if err != nil {
+			continue
+		}
+		// The name of the program, in brackets before the state, may hold anything.
+		if i := bytes.LastIndexByte(b, ')'); i >= 0 && i+2 < len(b) && b[i+2] == 'R' {
+			return true
+		}
+	}
+	return false
+}
