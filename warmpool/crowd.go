@@ -81,8 +81,8 @@ func (g *Group) crowdSample() (some []*environment.Environment, busy int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	most := 2 * g.pool.cores
-	if len(g.members)+g.starting-1 < g.pool.cores || g.fn.QueueTimeout < 0 ||
-		g.waiters.len() > 0 && time.Since(g.waiters.front().since) > g.fn.QueueTimeout/2 {
+	if len(g.members)+g.starting-1 < g.pool.cores || g.queueTimeout() < 0 ||
+		g.waiters.len() > 0 && time.Since(g.waiters.front().since) > g.queueTimeout()/2 {
 		return nil, 0
 	}
 	first := rand.N(len(g.members) + 1)
