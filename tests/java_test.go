@@ -41,7 +41,7 @@ func (s *server) javaCode() (folder, jar, lib string) {
 	const libraries = "/usr/share/java/"
 	classpath := strings.Join([]string{interfaces, libraries + "gson.jar", libraries + "jackson-core.jar", libraries + "jackson-databind.jar", libraries + "joda-time.jar"}, ":")
 	run("javafunction", "javac", "--release", "17", "-proc:none", "-cp", classpath, "-sourcepath", ".", "-d", folder,
-		"example/Functions.java", "example/Encodings.java", "example/Pojos.java", "example/Contexts.java")
+		"example/Functions.java", "example/Encodings.java", "example/Outputs.java", "example/Pojos.java", "example/Contexts.java")
 	jar = filepath.Join(s.dir, "functions.jar")
 	run(folder, "jar", "--create", "--file", jar, ".")
 	lib = filepath.Join(s.dir, "lib.zip") // as Gradle's buildZip packs it

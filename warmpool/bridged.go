@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 	"path"
-	"syscall"
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -47,11 +46,7 @@ func (p bridgedProcess) Kill() { p.bridge.Kill() }
 func (p bridgedProcess) Exit() (status string, outOfMemory bool) {
 	status, outOfMemory = p.process.Exit()
 	if code, known := p.bridge.RuntimeExit(); known {
-		exit := sandbox.Exit{Code: code}
-		if code > 128 && code <= 128+64 {
-			exit = sandbox.Exit{Signal: syscall.Signal(code - 128)}
-		}
-		status = exit.String()
+		status = sandbox.ShellExit(code).String()
 	}
 	return status, outOfMemory
 }

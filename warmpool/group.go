@@ -116,6 +116,10 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 			}
 			continue // at the head of the queue, where it was or nearly so
 		}
+		var failed *environment.InitError
+		if errors.As(err, &failed) {
+			return failed.Of(c)
+		}
 		if err != nil {
 			return err
 		}

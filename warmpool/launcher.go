@@ -298,7 +298,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	if interpreter.Family == runtimes.FamilyCustom {
 		bootstrap, err := custom.Bootstrap(places)
 		if err != nil {
-			return nil, refuseEntrypoint(stream, err)
+			return nil, refuseEntrypoint(stream, f.MemoryMB, err)
 		}
 		box.Args = []string{bootstrap}
 	} else {
@@ -357,15 +357,12 @@ func sourceOf(mounts []sandbox.Mount, target string) string {
 }
 
 // refuseEntrypoint logs that there is no program to run, as Lambda does.
-func refuseEntrypoint(stream *logs.Stream, err error) error {
+func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 	var entrypoint *custom.EntrypointError
 	if !errors.As(err, &entrypoint) {
 		return err
 	}
-	now := time.Now()
-	stream.Line(now, "", []byte(entrypoint.Message+"\n"+custom.EntrypointType))
-	stream.InitReport(now, logs.InitReport{Phase: "init", Status: "error", ErrorType: custom.EntrypointType})
-	return environment.NewInitError(custom.EntrypointType, entrypoint.Message)
+	return environment.NewInitError(stream, memoryMB, custom.EntrypointType, entrypoint.Message)
 }
 
 // start makes an environment of stem, or from nothing if there is none or it has

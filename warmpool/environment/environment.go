@@ -101,41 +101,18 @@ type Environment struct {
 	end   int
 
 	peak    atomic.Int64  // largest memory seen, bytes
+	told    *logs.Tail    // what is logged in the init phase
 	named   chan struct{} // closed when the environment has a function, and so a log
 	gone    chan struct{} // closed when Gone and Ended has returned
 	settled chan struct{} // closed when every call has its outcome
 	copied  chan struct{} // closed when the output is copied
 }
 
-// An InitError says why the init phase failed. Payload is the error as the
-// runtime reported it, {"errorType","errorMessage",...}, always valid JSON.
-type InitError struct {
-	Type    string
-	Message string
-	Payload []byte
-
-	reported bool // by the runtime, which has logged it
-}
-
-func (e *InitError) Error() string { return e.Type + ": " + e.Message }
-
-// Timeout reports whether the init phase took longer than it may.
-func (e *InitError) Timeout() bool { return e.Type == initTimedOut }
-
-const initTimedOut = "Sandbox.Timedout"
-
 // Values of Spec.Phase.
 const (
 	phaseInit   = "init"
 	phaseInvoke = "invoke"
 )
-
-// NewInitError makes the error of an init phase that failed before it began.
-func NewInitError(kind, message string) *InitError { return newInitError(kind, message) }
-
-func newInitError(kind, message string) *InitError {
-	return &InitError{Type: kind, Message: message, Payload: errorPayload(kind, message)}
-}
 
 // Start starts a process, has it load the handler, and returns the environment
 // when it is Idle. An error of the function's own is an *InitError. Whatever
@@ -187,38 +164,21 @@ func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	e.output.drain(time.Now())
 	e.mu.Lock()
 	if err == nil && transition(&e.state, StateIdle) != nil {
-		err = newInitError("Runtime.ExitError", "Error: the runtime ended right after its init phase")
+		err = newInitError("Runtime.ExitError", "Error: Runtime exited without providing a reason right after its init phase")
 	}
 	e.reading = false
 	if err == nil {
 		e.started = true
 		e.mu.Unlock()
 		e.spec.Log.InitReport(time.Now(), logs.InitReport{Duration: e.InitDuration, Phase: cmp.Or(e.spec.Phase, phaseInit)})
+		e.told.Close()
 		return e, nil
 	}
 	e.toShutdown()
 	e.collapse()
 	e.mu.Unlock()
 	<-e.gone
-	e.reportInit(err)
-	return nil, err
-}
-
-// reportInit logs how the init phase failed, as Lambda does.
-func (e *Environment) reportInit(err error) {
-	var initError *InitError
-	if !errors.As(err, &initError) {
-		return // not the function's doing
-	}
-	report := logs.InitReport{Duration: e.InitDuration, Phase: cmp.Or(e.spec.Phase, phaseInit), Status: "error", ErrorType: initError.Type}
-	if initError.Timeout() {
-		report.Status, report.ErrorType = "timeout", ""
-	}
-	now := time.Now()
-	if !initError.reported {
-		e.spec.Log.Line(now, "", []byte(initError.Message+"\n"+initError.Type))
-	}
-	e.spec.Log.InitReport(now, report)
+	return nil, e.reportInit(err)
 }
 
 // initialise sends the init frame and reads until the runtime is ready.
@@ -254,52 +214,12 @@ func (e *Environment) initialise(ctx context.Context) error {
 		case runtimes.KindLog:
 			e.spec.Log.Line(time.Now(), "", body)
 		case runtimes.KindInitError:
-			return initErrorFrom(body)
+			return reportedInitError(body)
 		default:
 			err = fmt.Errorf("%w: %s during init", runtimes.ErrProtocol, head.Kind)
 		}
 	}
 	return e.initFailure(err)
-}
-
-var errInitTimeout = errors.New("init timed out")
-
-// initFailure turns the end of the channel during init into what the caller is
-// told.
-func (e *Environment) initFailure(err error) error {
-	e.mu.Lock()
-	cause := e.cause
-	if cause == nil && errors.Is(err, runtimes.ErrProtocol) {
-		e.cause = err
-	}
-	e.toShutdown()
-	e.collapse()
-	e.mu.Unlock()
-	status, oom := e.proc.Exit()
-	switch {
-	case errors.Is(cause, errInitTimeout) && e.spec.Phase == phaseInvoke:
-		return newInitError(initTimedOut, fmt.Sprintf("Error: Task timed out after %.2f seconds", e.spec.InitTimeout.Seconds()))
-	case errors.Is(cause, errInitTimeout):
-		return newInitError(initTimedOut, fmt.Sprintf("init timed out after %.2f seconds: what the code does outside the handler takes too long", e.spec.InitTimeout.Seconds()))
-	case cause != nil:
-		return fmt.Errorf("environment %s: init abandoned: %w", e.ID, cause)
-	case errors.Is(err, runtimes.ErrProtocol):
-		return newInitError("Runtime.Unknown", err.Error()+": descriptors 3 and 4 belong to the runtime, code must not write there")
-	case oom:
-		return newInitError("Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed: out of memory during init")
-	}
-	return newInitError("Runtime.ExitError", "Error: Runtime exited with error: "+status)
-}
-
-func initErrorFrom(body []byte) *InitError {
-	var reported struct {
-		ErrorType    string `json:"errorType"`
-		ErrorMessage string `json:"errorMessage"`
-	}
-	if err := json.Unmarshal(body, &reported); err != nil {
-		return newInitError("Runtime.Unknown", "the runtime reported an init error that is not JSON")
-	}
-	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...), reported: true}
 }
 
 // State is the state at this moment.
@@ -397,6 +317,7 @@ const endGrace = time.Second
 
 // name gives the environment its function, and so a log.
 func (e *Environment) name() {
+	e.told = e.spec.Log.Tail("")
 	e.output.open(e.spec.Log)
 	close(e.named)
 }

@@ -370,6 +370,7 @@ func TestOnlyTheRunningCallDiesWithTheProcess(t *testing.T) {
 				t.Errorf("round %d call %d: outcome %s", round, i, c.Outcome)
 			}
 		}
+		w.Shutdown(0) // on a busy machine the call that crashes may have been taken back
 		<-w.ended
 	}
 }

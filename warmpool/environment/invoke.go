@@ -265,7 +265,7 @@ func (e *Environment) report(c *Call, now time.Time) {
 	r := logs.Report{
 		Duration:        c.Duration,
 		MemoryMB:        e.spec.Init.MemoryMB,
-		MaxMemoryUsedMB: int((e.peak.Load() + 1<<20 - 1) >> 20),
+		MaxMemoryUsedMB: megabytes(e.peak.Load()),
 	}
 	if c.seq == 1 {
 		r.InitDuration = e.InitDuration
@@ -280,6 +280,8 @@ func (e *Environment) report(c *Call, now time.Time) {
 	e.spec.Log.End(now, c.RequestID)
 	e.spec.Log.Report(now, c.RequestID, r)
 }
+
+func megabytes(size int64) int { return int((size + 1<<20 - 1) >> 20) }
 
 // stream hands a piece of a streamed response on.
 func (c *Call) stream(kind runtimes.Kind, payload []byte) {

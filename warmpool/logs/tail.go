@@ -38,6 +38,13 @@ func (t *Tail) Close() []byte {
 	return t.text
 }
 
+// Append puts text, whole lines, behind what the invocation has logged so far.
+func (t *Tail) Append(text []byte) {
+	t.stream.group.mu.Lock()
+	defer t.stream.group.mu.Unlock()
+	t.text = append(t.text, text...)
+}
+
 // add needs group.mu.
 func (t *Tail) add(requestID string, text []byte) {
 	if requestID != t.requestID {

@@ -200,8 +200,17 @@ func awaitGroup(pgid int) {
 	}
 }
 
-// exitOf reads a status. bwrap reports a signal as a shell does, 128 and its
-// number, and so does a command that exits with that status itself.
+// ShellExit reads a status as a shell has it: 128 and the number for a signal. What a
+// command exits with itself may look the same. 129 is what Node's runtime exits with
+// on Lambda, and nobody is there to hang up.
+func ShellExit(code int) Exit {
+	if signal := syscall.Signal(code - 128); signal > syscall.SIGHUP && signal <= 64 {
+		return Exit{Signal: signal}
+	}
+	return Exit{Code: code}
+}
+
+// exitOf reads a status. bwrap reports one as a shell does.
 func exitOf(state *os.ProcessState, inside bool) Exit {
 	if state == nil {
 		return Exit{Code: -1}
@@ -210,8 +219,8 @@ func exitOf(state *os.ProcessState, inside bool) Exit {
 	switch {
 	case ok && status.Signaled():
 		return Exit{Signal: status.Signal()}
-	case inside && state.ExitCode() > 128 && state.ExitCode() <= 128+64:
-		return Exit{Signal: syscall.Signal(state.ExitCode() - 128)}
+	case inside:
+		return ShellExit(state.ExitCode())
 	}
 	return Exit{Code: state.ExitCode()}
 }

@@ -11,15 +11,17 @@ const { makeContexts } = require('./context.js');
 const { parse, stringify } = JSON;
 const clock = performance.now.bind(performance);
 
+const TOO_LARGE = 'Function.ResponseSizeTooLarge';
+
 const micros = (began) => ((clock() - began) * 1000) >>> 0;
 
 // sendError answers call with error.
 function sendError(call, error) {
-  const body = shape(error);
+  const body = error?.name === TOO_LARGE ? { errorMessage: error.message, errorType: TOO_LARGE } : shape(error);
   const value = micros(call.began);
   if (!sendText(KIND.ERROR, call.seq, value, stringify(body), MAX_RESPONSE)) {
     body.errorMessage = body.errorMessage.slice(0, 4096);
-    body.trace = [];
+    if (body.trace !== undefined) body.trace = [];
     sendText(KIND.ERROR, call.seq, value, stringify(body), Infinity);
   }
 }
@@ -34,7 +36,7 @@ function sendResult(call, result) {
   }
   if (sendText(KIND.RESULT, call.seq, micros(call.began), text, MAX_RESPONSE)) return undefined;
   const error = new Error(`Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE} bytes).`);
-  error.name = 'Function.ResponseSizeTooLarge';
+  error.name = TOO_LARGE;
   return error;
 }
 

@@ -30,6 +30,7 @@ from hearth_output import LogBuffer, text
 
 # Lambda's limit for a synchronous response in bytes.
 MAX_RESPONSE = 6291556
+RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 TOO_LARGE = "Response payload size exceeded maximum allowed payload size (%d bytes)." % MAX_RESPONSE
 
 # These escape every result in ASCII.
@@ -188,7 +189,7 @@ class Function:
                 )
                 result = encode(handler(decode(frame[HEAD_SIZE + meta :]), context))
                 if len(result) > MAX_RESPONSE:
-                    raise Fault("Function.ResponseSizeTooLarge", TOO_LARGE)
+                    raise Fault(RESPONSE_TOO_LARGE, TOO_LARGE)
             except Exception:
                 self._fail(ERROR, seq, start)
                 continue
@@ -202,8 +203,8 @@ class Function:
         self.finish_output()
         self.log(hearth_logging.error_text(error) if self._json_logs else hearth_errors.log_text(error))
         payload = hearth_errors.encode(error)
-        if len(payload) > MAX_RESPONSE:
-            payload = hearth_errors.encode({"errorMessage": TOO_LARGE, "errorType": "Function.ResponseSizeTooLarge"})
+        if len(payload) > MAX_RESPONSE or error["errorType"] == RESPONSE_TOO_LARGE:
+            payload = hearth_errors.encode({"errorMessage": TOO_LARGE, "errorType": RESPONSE_TOO_LARGE})
         self._channel.send(kind, seq, (_clock() - start) // 1000, payload)
 
 

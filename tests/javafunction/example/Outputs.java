@@ -1,0 +1,56 @@
+package example;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/** Writes by every way out that Java has. */
+public class Outputs {
+    static {
+        raw(FileDescriptor.out, "init raw out\n");
+        raw(FileDescriptor.err, "init raw err");
+        System.out.println("init console");
+        System.out.print("init stream");
+    }
+
+    static void raw(FileDescriptor descriptor, String text) {
+        try {
+            new FileOutputStream(descriptor).write(text.getBytes(StandardCharsets.UTF_8));
+        } catch (java.io.IOException e) {
+            throw new RuntimeException(e);
+        }
+    }
+
+    public String handle(Map<String, Object> event) {
+        Object say = event.get("say");
+        Object then = event.get("then");
+        if (say != null) {
+            String text = say.equals("long") ? "x".repeat(300 << 10) : (String) say;
+            raw(FileDescriptor.out, text + " raw out\n");
+            raw(FileDescriptor.err, text + " raw err\n");
+            raw(FileDescriptor.out, text + " raw open");
+            System.out.println(text + " console out");
+            System.err.println(text + " console err");
+            System.out.print(text + " stream out\n");
+            System.err.print(text + " stream open");
+        }
+        if ("exit".equals(then)) {
+            Thread main = Thread.currentThread();
+            new Thread(() -> {
+                try {
+                    main.join(100);
+                } catch (InterruptedException e) {
+                    throw new RuntimeException(e);
+                }
+                System.err.println("late words");
+                Runtime.getRuntime().halt(3);
+            }).start();
+        }
+        if ("die".equals(then)) {
+            raw(FileDescriptor.out, "last words");
+            Runtime.getRuntime().halt(4);
+        }
+        return "ok";
+    }
+}
