@@ -93,16 +93,9 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 			in.PackageType, in.Code = types.PackageTypeImage, &types.FunctionCode{ImageUri: aws.String("x/y:z")}
 		}), 400, "InvalidParameterValueException", "PackageType Image is not supported"},
 		{create(func(in *lambda.CreateFunctionInput) {
-			in.CodeSigningConfigArn = aws.String("arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdefg")
-		}), 400, "InvalidParameterValueException", "CodeSigningConfigArn is not supported"},
-		{create(func(in *lambda.CreateFunctionInput) {
 			in.DurableConfig = &types.DurableConfig{ExecutionTimeout: aws.Int32(60)}
 		}), 400, "InvalidParameterValueException", "DurableConfig is not supported"},
 		{create(func(in *lambda.CreateFunctionInput) { in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"subnet-1"}} }), 400, "InvalidParameterValueException", "VpcConfig is not supported"},
-		{func() error {
-			_, err := a.ListCodeSigningConfigs(ctx, &lambda.ListCodeSigningConfigsInput{})
-			return err
-		}(), 400, "InvalidParameterValueException", "operation ListCodeSigningConfigs is not supported: code is not signed here"},
 		{func() error {
 			_, err := a.ListDurableExecutionsByFunction(ctx, &lambda.ListDurableExecutionsByFunctionInput{FunctionName: f})
 			return err

@@ -165,6 +165,15 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 	if err != nil {
 		return nil, err
 	}
+	if len(layers) > 0 {
+		signing, err := a.signingOf(r, name)
+		if err == nil {
+			err = a.checkSigned(r, signing, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	v, err := a.Registry.Update(r.Context(), name, in.RevisionId, func(v *registry.Version) error {
 		if err := in.apply(&v.Configuration); err != nil {
 			return err

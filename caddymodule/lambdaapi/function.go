@@ -33,8 +33,6 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	switch {
 	case in.PackageType == "Image":
 		err = invalid("PackageType Image is not supported: functions are zip archives here, not container images.")
-	case in.CodeSigningConfigArn != "":
-		err = invalid("CodeSigningConfigArn is not supported: code is not signed here.")
 	case in.PublishTo != "":
 		err = invalid("PublishTo is not supported: there are no capacity providers here.")
 	default:
@@ -68,6 +66,9 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	if err := a.checkVersion(r, &v); err != nil {
 		return nil, err
 	}
+	if err := a.checkSigned(r, in.CodeSigningConfigArn, name); err != nil {
+		return nil, err
+	}
 	if v.Layers, err = a.layers(r, in.Layers); err != nil {
 		return nil, err
 	}
@@ -80,6 +81,9 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	created, err := a.Registry.Create(r.Context(), name, v.Configuration, v.Code, ready, in.Tags)
 	if errors.Is(err, registry.ErrConflict) {
 		err = exists
+	}
+	if err == nil && in.CodeSigningConfigArn != "" {
+		err = a.sign(r, name, in.CodeSigningConfigArn)
 	}
 	if err != nil {
 		return nil, err
@@ -126,6 +130,13 @@ func updateFunctionCode(a *API, r *request, in *updateCodeInput) (*configuration
 	}
 	if a.Registry.ReadOnly(name) {
 		return nil, registry.ErrReadOnly
+	}
+	signing, err := a.signingOf(r, name)
+	if err == nil {
+		err = a.checkSigned(r, signing, name)
+	}
+	if err != nil {
+		return nil, err
 	}
 	stored, err := a.receive(r, &in.source)
 	if err != nil {

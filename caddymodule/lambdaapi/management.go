@@ -86,18 +86,3 @@ func getFunctionRecursionConfig(a *API, r *request, in *recursionInput) (*recurs
 	}
 	return &recursionOutput{registry.LoopTerminate}, nil
 }
-
-type codeSigningOutput struct{ CodeSigningConfigArn, FunctionName string }
-
-// getFunctionCodeSigningConfig says that there is none; deployment tools ask.
-// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionCodeSigningConfig.html
-func getFunctionCodeSigningConfig(a *API, r *request, in *functionInput) (*codeSigningOutput, error) {
-	name, err := a.findWhole(in.FunctionName)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.version(r, reference{name: name}); err != nil {
-		return nil, err
-	}
-	return &codeSigningOutput{FunctionName: name}, nil
-}

@@ -69,30 +69,29 @@ var operations = map[string]operation{
 	"UpdateEventSourceMapping": answer(updateEventSourceMapping),
 	"DeleteEventSourceMapping": answer(deleteEventSourceMapping),
 
-	"PutRuntimeManagementConfig":   answer(putRuntimeManagementConfig),
-	"GetRuntimeManagementConfig":   answer(getRuntimeManagementConfig),
-	"PutFunctionRecursionConfig":   answer(putFunctionRecursionConfig),
-	"GetFunctionRecursionConfig":   answer(getFunctionRecursionConfig),
-	"GetFunctionCodeSigningConfig": answer(getFunctionCodeSigningConfig),
+	"PutRuntimeManagementConfig": answer(putRuntimeManagementConfig),
+	"GetRuntimeManagementConfig": answer(getRuntimeManagementConfig),
+	"PutFunctionRecursionConfig": answer(putFunctionRecursionConfig),
+	"GetFunctionRecursionConfig": answer(getFunctionRecursionConfig),
+
+	"CreateCodeSigningConfig":          answer(createCodeSigningConfig),
+	"GetCodeSigningConfig":             answer(getCodeSigningConfig),
+	"ListCodeSigningConfigs":           answer(listCodeSigningConfigs),
+	"UpdateCodeSigningConfig":          answer(updateCodeSigningConfig),
+	"DeleteCodeSigningConfig":          answer(deleteCodeSigningConfig),
+	"PutFunctionCodeSigningConfig":     answer(putFunctionCodeSigningConfig),
+	"GetFunctionCodeSigningConfig":     answer(getFunctionCodeSigningConfig),
+	"DeleteFunctionCodeSigningConfig":  answer(deleteFunctionCodeSigningConfig),
+	"ListFunctionsByCodeSigningConfig": answer(listFunctionsByCodeSigningConfig),
 }
 
 const (
-	noSigning  = "code is not signed here"
 	noCapacity = "functions run on this machine, there are no capacity providers"
 	noDurable  = "there are no durable executions here"
 )
 
 // unsupported says of the other operations why not.
 var unsupported = map[string]string{
-	"CreateCodeSigningConfig":          noSigning,
-	"GetCodeSigningConfig":             noSigning,
-	"ListCodeSigningConfigs":           noSigning,
-	"UpdateCodeSigningConfig":          noSigning,
-	"DeleteCodeSigningConfig":          noSigning,
-	"PutFunctionCodeSigningConfig":     noSigning,
-	"DeleteFunctionCodeSigningConfig":  noSigning,
-	"ListFunctionsByCodeSigningConfig": noSigning,
-
 	"CreateCapacityProvider":                 noCapacity,
 	"GetCapacityProvider":                    noCapacity,
 	"ListCapacityProviders":                  noCapacity,

@@ -65,6 +65,10 @@ func (a *API) changeTags(r *request, resource string, change func(map[string]str
 		_, err := a.Registry.UpdateMapping(r.Context(), uuid[1], func(m *registry.Mapping) error { return apply(&m.Tags) })
 		return missing(err, "Event source mapping not found: "+resource)
 	}
+	if id := a.signingID(resource); id != "" {
+		_, err := a.Registry.UpdateCodeSigning(r.Context(), id, func(c *registry.CodeSigning) error { return apply(&c.Tags) })
+		return missingSigning(err, resource)
+	}
 	name, err := a.tagged(resource)
 	if err != nil {
 		return err
@@ -116,6 +120,13 @@ func listTags(a *API, r *request, in *tagInput) (*tagsOutput, error) {
 			out.Tags = m.Tags
 		}
 		return out, missing(err, "Event source mapping not found: "+in.Resource)
+	}
+	if id := a.signingID(in.Resource); id != "" {
+		c, err := a.Registry.CodeSigning(r.Context(), id)
+		if c.Tags != nil {
+			out.Tags = c.Tags
+		}
+		return out, missingSigning(err, in.Resource)
 	}
 	name, err := a.tagged(in.Resource)
 	if err != nil {

@@ -48,6 +48,7 @@ type Registry struct {
 	Policies     Settings[Policy, *Policy]
 	Concurrency  Settings[Concurrency, *Concurrency]
 	Tags         Settings[Tags, *Tags]
+	Signing      Settings[Signing, *Signing]
 	Recursion    Settings[Recursion, *Recursion]
 	Management   Settings[Management, *Management]
 

@@ -43,6 +43,7 @@ func (r *Registry) settle() {
 	r.Provisioned = Settings[Provisioned, *Provisioned]{r, kindProvisioned, onPublished}
 	r.Policies = Settings[Policy, *Policy]{r, "policy/", onAny}
 	r.Concurrency = Settings[Concurrency, *Concurrency]{r, kindConcurrency, onFunction}
+	r.Signing = Settings[Signing, *Signing]{r, "signing/", onFunction}
 	r.Tags = Settings[Tags, *Tags]{r, kindTags, onFunction}
 	r.Recursion = Settings[Recursion, *Recursion]{r, kindRecursion, onFunction}
 	r.Management = Settings[Management, *Management]{r, "management/", onAny}
