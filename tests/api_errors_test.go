@@ -59,7 +59,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 		{create(func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(5401) }), 400, "ValidationException",
 			"1 validation error detected: Value '5401' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 5400"},
 		{create(func(in *lambda.CreateFunctionInput) { in.Role = aws.String("nobody") }), 400, "ValidationException", "1 validation error detected: Value 'nobody' at 'role' failed to satisfy constraint: "},
-		{create(func(in *lambda.CreateFunctionInput) { in.Runtime = "cobol" }), 400, "ValidationException", "1 validation error detected: Value 'cobol' at 'runtime' failed to satisfy constraint: "},
+		{create(func(in *lambda.CreateFunctionInput) { in.Runtime = "cobol" }), 400, "InvalidParameterValueException", "Value cobol at 'runtime' failed to satisfy constraint: "},
 		{create(func(in *lambda.CreateFunctionInput) { in.Runtime = types.RuntimeDotnet8 }), 400, "InvalidParameterValueException", "function \"new\": runtime \"dotnet8\" is not supported: publish"},
 		{invoke(lambda.InvokeInput{FunctionName: f, Payload: []byte("{")}), 400, "InvalidRequestContentException", "Could not parse request body into json: "},
 		{invoke(lambda.InvokeInput{FunctionName: f, ClientContext: aws.String("no base64")}), 400, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."},

@@ -58,7 +58,7 @@ func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"body": {"kind": ["order"]}}`)}}},
 	})
 	a.check(err)
-	if *made.BatchSize != 10 || *made.State != "Enabled" {
+	if *made.BatchSize != 10 || *made.State != "Creating" {
 		t.Errorf("made with batches of %d, %s", *made.BatchSize, *made.State)
 	}
 	send := func(body string) {

@@ -214,7 +214,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string) error {
 		x.reset()
 		a.calls.Put(x)
 	}()
-	key, err := a.authorize(w, r, x, "lambda", limitOf(route.Name))
+	key, err := a.authorize(w, r, x, "lambda", route.Name, limitOf(route.Name))
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string) error {
 }
 
 // authorize verifies a request's signature and reads its body.
-func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, service string, limit int64) (*sigv4.Key, error) {
+func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, service, operation string, limit int64) (*sigv4.Key, error) {
 	check, err := a.Verifier.Begin(r, service)
 	if err != nil {
 		return nil, err
@@ -239,7 +239,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, ser
 		return nil, err
 	}
 	defer done()
-	if err := x.readBody(w, r, limit); err != nil {
+	if err := x.readBody(w, r, operation, limit); err != nil {
 		return nil, err
 	}
 	return check.Finish(x.body)
@@ -270,7 +270,7 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		x.reset()
 		a.calls.Put(x)
 	}()
-	key, err := a.authorize(w, r, x, "logs", maxOther)
+	key, err := a.authorize(w, r, x, "logs", strings.TrimPrefix(r.Header.Get("X-Amz-Target"), logsapi.TargetPrefix), maxOther)
 	if err != nil {
 		return err
 	}

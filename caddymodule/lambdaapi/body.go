@@ -67,12 +67,12 @@ func (a *API) readLarge(r *http.Request, limit int64) (done func(), err error) {
 }
 
 // readBody reads the whole body.
-func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
+func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, operation string, limit int64) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	if r.ContentLength > limit {
-		return tooLarge(limit)
+		return tooLarge(operation, limit)
 	}
 	control := http.NewResponseController(w)
 	deadlines := r.ContentLength < 0 || r.ContentLength > maxOther // a small one comes with its header, mostly
@@ -97,18 +97,18 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, limit int64)
 		case err == io.EOF:
 			return nil
 		case errors.As(err, new(*http.MaxBytesError)):
-			return tooLarge(limit)
+			return tooLarge(operation, limit)
 		case err != nil:
 			return exception("InvalidRequestContentException", "The request body could not be read.")
 		}
 	}
 }
 
-func tooLarge(limit int64) error {
+func tooLarge(operation string, limit int64) error {
 	if limit == maxInvoke {
 		return exception("RequestTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", limit))
 	}
-	return exception("RequestEntityTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the operation", limit))
+	return exception("RequestEntityTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the %s operation", limit, operation))
 }
 
 // newBody makes a body of what was read of one.

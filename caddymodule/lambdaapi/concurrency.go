@@ -31,6 +31,35 @@ func (a *API) concurrency(r *request, name string) (*concurrencyOutput, error) {
 	return &concurrencyOutput{&c.Reserved}, nil
 }
 
+// minUnreserved is how much concurrency functions without a reservation are left.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+const minUnreserved = 100
+
+// reservedBy is what all functions but one have reserved together.
+func (a *API) reservedBy(r *request, except string) (total int, err error) {
+	for after := ""; ; {
+		page, next, err := a.Registry.Functions(r.Context(), after, maxFunctions)
+		if err != nil {
+			return 0, err
+		}
+		for _, v := range page {
+			if v.FunctionName == except {
+				continue
+			}
+			c, err := a.concurrency(r, v.FunctionName)
+			if err != nil {
+				return 0, err
+			}
+			if c != nil {
+				total += *c.ReservedConcurrentExecutions
+			}
+		}
+		if after = next; after == "" {
+			return total, nil
+		}
+	}
+}
+
 type concurrencyInput struct {
 	FunctionName                 string
 	ReservedConcurrentExecutions int
@@ -42,8 +71,16 @@ func putFunctionConcurrency(a *API, r *request, in *concurrencyInput) (*concurre
 	if err != nil {
 		return nil, err
 	}
-	if in.ReservedConcurrentExecutions > a.Concurrency {
-		return nil, invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function is greater than account's concurrency [%d].", a.Concurrency))
+	latest := reference{name, function.Latest}
+	if _, err := a.lookup(r, latest); err != nil {
+		return nil, a.notFound(err, latest)
+	}
+	others, err := a.reservedBy(r, name)
+	if err != nil {
+		return nil, err
+	}
+	if unreserved := min(minUnreserved, a.Concurrency); in.ReservedConcurrentExecutions > 0 && a.Concurrency-others-in.ReservedConcurrentExecutions < unreserved {
+		return nil, invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreserved))
 	}
 	provisioned, err := a.totalProvisioned(r, name, "")
 	if err != nil {

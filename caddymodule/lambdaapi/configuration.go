@@ -2,6 +2,7 @@ package lambdaapi
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -30,13 +31,14 @@ type configuration struct {
 	Environment               *variables `json:",omitempty"`
 	TracingConfig             mode
 	RevisionId                string
-	Layers                    []layerOf `json:",omitempty"`
-	State                     string
-	StateReason               string `json:",omitempty"`
-	StateReasonCode           string `json:",omitempty"`
-	LastUpdateStatus          string
-	LastUpdateStatusReason    string `json:",omitempty"`
-	LastUpdateStatusCode      string `json:"LastUpdateStatusReasonCode,omitempty"`
+	Layers                    []layerOf       `json:",omitempty"`
+	RuntimeVersionConfig      *runtimeVersion `json:",omitempty"`
+	State                     string          `json:",omitempty"`
+	StateReason               string          `json:",omitempty"`
+	StateReasonCode           string          `json:",omitempty"`
+	LastUpdateStatus          string          `json:",omitempty"`
+	LastUpdateStatusReason    string          `json:",omitempty"`
+	LastUpdateStatusCode      string          `json:"LastUpdateStatusReasonCode,omitempty"`
 	PackageType               string
 	Architectures             []string
 	EphemeralStorage          size
@@ -60,7 +62,8 @@ type (
 		SystemLogLevel      string `json:",omitempty"`
 		LogGroup            string
 	}
-	layerOf struct {
+	runtimeVersion struct{ RuntimeVersionArn string }
+	layerOf        struct {
 		Arn      string
 		CodeSize int64
 	}
@@ -89,7 +92,10 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 	if l := v.LoggingConfig; l != nil {
 		c.LoggingConfig = loggingConfig{l.LogFormat, l.ApplicationLogLevel, l.SystemLogLevel, cmp.Or(l.LogGroup, c.LoggingConfig.LogGroup)}
 	}
-	if len(v.Environment) > 0 {
+	if v.Runtime != "" {
+		c.RuntimeVersionConfig = &runtimeVersion{a.runtimeVersionARN(v.Runtime)}
+	}
+	if v.Environment != nil {
 		c.Environment = &variables{v.Environment}
 	}
 	if v.DeadLetterTarget != "" {
@@ -98,6 +104,45 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 	for _, l := range v.Layers {
 		c.Layers = append(c.Layers, layerOf{l.ARN, l.Code.Size})
 	}
+	return c
+}
+
+// runtimeVersionARN names a runtime as RuntimeVersionConfig does, by a digest.
+func (a *API) runtimeVersionARN(runtime string) string {
+	return fmt.Sprintf("arn:aws:lambda:%s::runtime:%x", a.Account.Region, sha256.Sum256([]byte(runtime)))
+}
+
+// Answers to changes tell of the moment at which AWS gives them: before the new state
+// is reached. Clients wait for it by GetFunction, and here it is there by then. The
+// revision that they have is outdated at once, as it is on AWS when the state changes.
+
+const (
+	progressCode   = "Creating"
+	progressReason = "The function is being created."
+)
+
+func (c *configuration) pending() *configuration {
+	c.State, c.StateReason, c.StateReasonCode = "Pending", progressReason, progressCode
+	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusCode = "", "", ""
+	return c
+}
+
+func (c *configuration) created() *configuration {
+	c.RevisionId = registry.NewRevisionID()
+	return c.pending()
+}
+
+func (c *configuration) updating() *configuration {
+	c.RevisionId = registry.NewRevisionID()
+	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusCode = "InProgress", progressReason, progressCode
+	return c
+}
+
+// listed leaves out what lists do not have.
+func (c *configuration) listed() *configuration {
+	c.RuntimeVersionConfig = nil
+	c.State, c.StateReason, c.StateReasonCode = "", "", ""
+	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusCode = "", "", ""
 	return c
 }
 
@@ -110,13 +155,19 @@ func orDefault[T comparable](value, instead T) T {
 }
 
 // version reads the version that a reference leads to; an alias leads to its main
-// one.
+// one. Without one the error is what most operations have for that.
 func (a *API) version(r *request, f reference) (*registry.Version, error) {
+	v, err := a.lookup(r, f)
+	return v, a.notFound(err, f)
+}
+
+// lookup is version with registry.ErrNotFound.
+func (a *API) lookup(r *request, f reference) (*registry.Version, error) {
 	version := f.orLatest()
 	if version != function.Latest && !isNumber(version) {
 		alias, err := a.Registry.Alias(r.Context(), f.name, version)
 		if err != nil {
-			return nil, a.notFound(err, f)
+			return nil, err
 		}
 		version = alias.FunctionVersion
 	}
@@ -124,7 +175,7 @@ func (a *API) version(r *request, f reference) (*registry.Version, error) {
 	if errors.Is(err, registry.ErrInvalid) {
 		err = fmt.Errorf("%w: %w", registry.ErrNotFound, err) // a number that no version has
 	}
-	return v, a.notFound(err, f)
+	return v, err
 }
 
 func isNumber(qualifier string) bool {
@@ -158,7 +209,7 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 	if err != nil {
 		return nil, err
 	}
-	if err := a.refuseSettings(&in.settings, name); err != nil {
+	if err := cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name)); err != nil {
 		return nil, err
 	}
 	layers, err := a.layers(r, in.Layers)
@@ -191,7 +242,7 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 		return nil, a.notFound(err, reference{name: name})
 	}
 	a.refresh(r.Context(), name, function.Latest)
-	return a.configurationOf(&v, ""), nil
+	return a.configurationOf(&v, "").updating(), nil
 }
 
 // ready is the state of every function that an answer tells of: its code is

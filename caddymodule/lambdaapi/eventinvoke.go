@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
@@ -12,7 +11,9 @@ type (
 	destination struct {
 		Destination string `json:",omitempty"`
 	}
-	destinationConfig struct{ OnSuccess, OnFailure *destination }
+	destinationConfig struct {
+		OnSuccess, OnFailure *destination `json:",omitempty"`
+	}
 )
 
 type eventInvokeInput struct {
@@ -45,6 +46,8 @@ func (a *API) eventInvokeOf(f reference, c *registry.InvokeConfig) *eventInvokeO
 	}
 }
 
+const noFunctionEither = "The function doesn't exist."
+
 // putEventInvoke writes what was given: in place of what there is, or over it.
 func (a *API) putEventInvoke(r *request, in *eventInvokeInput, update bool) (*eventInvokeOutput, error) {
 	f, err := a.find(in.FunctionName, in.Qualifier)
@@ -54,8 +57,8 @@ func (a *API) putEventInvoke(r *request, in *eventInvokeInput, update bool) (*ev
 	if in.MaximumRetryAttempts == nil && in.MaximumEventAgeInSeconds == nil && in.DestinationConfig == nil {
 		return nil, invalid("You must specify at least one of error handling or destination setting.")
 	}
-	if _, err := a.version(r, f); err != nil {
-		return nil, missing(err, "The function doesn't exist.")
+	if _, err := a.lookup(r, f); err != nil {
+		return nil, missing(err, noFunctionEither)
 	}
 	if err := a.checkDestinations(r, f, in.DestinationConfig); err != nil {
 		return nil, err
@@ -184,7 +187,7 @@ func listFunctionEventInvokeConfigs(a *API, r *request, in *eventInvokeInput) (*
 	}
 	page, next, err := a.Registry.InvokeConfig.List(r.Context(), f.name, in.Marker, min(orDefault(in.MaxItems, maxFunctions), maxFunctions))
 	if err != nil {
-		return nil, missing(err, "The function "+a.Account.ARN(f.name, function.Latest)+" doesn't exist.")
+		return nil, missing(err, noFunctionEither)
 	}
 	out := &eventInvokesOutput{FunctionEventInvokeConfigs: make([]*eventInvokeOutput, len(page)), NextMarker: next}
 	for i, q := range page {

@@ -27,6 +27,9 @@ type createInput struct {
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 func createFunction(a *API, r *request, in *createInput) (*configuration, error) {
 	name, err := a.findWhole(in.FunctionName)
+	if errors.Is(err, function.ErrLongName) {
+		err = invalid("1 validation error detected: Value '" + in.FunctionName + "' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +39,7 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	case in.PublishTo != "":
 		err = invalid("PublishTo is not supported: there are no capacity providers here.")
 	default:
-		err = cmp.Or(a.refuseSettings(&in.settings, name), a.checkArchitectures(in.Architectures, name), checkTags(in.Tags))
+		err = cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name), a.checkArchitectures(in.Architectures, name), checkTags(in.Tags))
 		if err == nil && in.TenancyConfig != nil && in.TenancyConfig.TenantIsolationMode != "" {
 			err = a.ignore("tenancy_config", name)
 		}
@@ -88,20 +91,14 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	if err != nil {
 		return nil, err
 	}
-	return a.published(r, &created, in.Publish)
-}
-
-// published publishes a version of what has just been written, if that is asked
-// for, and answers with it.
-func (a *API) published(r *request, v *registry.Version, publish bool) (*configuration, error) {
-	if !publish {
-		return a.configurationOf(v, ""), nil
+	if !in.Publish {
+		return a.configurationOf(&created, "").created(), nil
 	}
-	p, err := a.Registry.Publish(r.Context(), v.FunctionName, registry.PublishRequest{RevisionID: v.RevisionID})
+	published, err := a.Registry.Publish(r.Context(), name, registry.PublishRequest{RevisionID: created.RevisionID})
 	if err != nil {
 		return nil, err
 	}
-	return a.configurationOf(&p, p.Version), nil
+	return a.configurationOf(&published, "").created(), nil // the function's own ARN, at AWS too
 }
 
 type updateCodeInput struct {
@@ -168,7 +165,14 @@ func updateFunctionCode(a *API, r *request, in *updateCodeInput) (*configuration
 		return nil, a.notFound(err, f)
 	}
 	a.refresh(r.Context(), name, function.Latest)
-	return a.published(r, &v, in.Publish)
+	if !in.Publish {
+		return a.configurationOf(&v, "").updating(), nil
+	}
+	published, err := a.Registry.Publish(r.Context(), name, registry.PublishRequest{RevisionID: v.RevisionID})
+	if err != nil {
+		return nil, err
+	}
+	return a.configurationOf(&published, published.Version).pending(), nil
 }
 
 type (
@@ -242,7 +246,7 @@ func listFunctions(a *API, r *request, in *listFunctionsInput) (*functionsOutput
 	}
 	out := &functionsOutput{Functions: make([]*configuration, len(page)), NextMarker: next}
 	for i, v := range page {
-		out.Functions[i] = a.configurationOf(v, "")
+		out.Functions[i] = a.configurationOf(v, "").listed()
 	}
 	return out, nil
 }
@@ -260,7 +264,7 @@ func (a *API) listAll(r *request, marker string, limit int) (*functionsOutput, e
 				return nil, err
 			}
 			for _, v := range versions {
-				out.Functions = append(out.Functions, a.configurationOf(v, v.Version))
+				out.Functions = append(out.Functions, a.configurationOf(v, v.Version).listed())
 			}
 			if next != "" {
 				out.NextMarker = name + ":" + next
@@ -314,10 +318,17 @@ func deleteFunction(a *API, r *request) error {
 
 // https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html
 func getAccountSettings(a *API, r *request, _ *none) (*accountOutput, error) {
+	reserved, err := a.reservedBy(r, "")
+	if err != nil {
+		return nil, err
+	}
 	out := &accountOutput{AccountLimit: accountLimit{
 		TotalCodeSize: 75 << 30, CodeSizeUnzipped: code.MaxUnpacked, CodeSizeZipped: code.MaxUpload,
-		ConcurrentExecutions: a.Concurrency, UnreservedConcurrentExecutions: a.Concurrency,
+		ConcurrentExecutions: a.Concurrency, UnreservedConcurrentExecutions: a.Concurrency - reserved,
 	}}
+	if out.AccountUsage.TotalCodeSize, err = a.Registry.CodeSize(r.Context()); err != nil {
+		return nil, err
+	}
 	const step = 1000
 	for after := ""; ; {
 		page, next, err := a.Registry.Functions(r.Context(), after, step)
@@ -325,9 +336,6 @@ func getAccountSettings(a *API, r *request, _ *none) (*accountOutput, error) {
 			return nil, err
 		}
 		out.AccountUsage.FunctionCount += len(page)
-		for _, v := range page {
-			out.AccountUsage.TotalCodeSize += v.Code.Size
-		}
 		if after = next; after == "" {
 			return out, nil
 		}

@@ -22,8 +22,8 @@ type layerOutput struct {
 	Version                 uint64
 	Description             string
 	CreatedDate             string
-	CompatibleArchitectures []string `json:",omitempty"`
-	CompatibleRuntimes      []string `json:",omitempty"`
+	CompatibleArchitectures []string `json:",omitzero"`
+	CompatibleRuntimes      []string `json:",omitzero"`
 	LicenseInfo             string   `json:",omitempty"`
 }
 

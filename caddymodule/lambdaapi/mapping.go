@@ -30,7 +30,7 @@ type mappingFields struct {
 	MaximumRetryAttempts           *int               `json:",omitempty"`
 	TumblingWindowInSeconds        *int               `json:",omitempty"`
 	BisectBatchOnFunctionError     *bool              `json:",omitempty"`
-	FunctionResponseTypes          []string           `json:",omitempty"`
+	FunctionResponseTypes          []string           `json:",omitzero"` // of queues and streams an empty list
 	FilterCriteria                 *filterCriteria    `json:",omitempty"`
 	ScalingConfig                  *scaling           `json:",omitempty"`
 	DestinationConfig              *destinationConfig `json:",omitempty"`
@@ -79,7 +79,7 @@ func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 	out := &mappingOutput{
 		UUID: m.UUID, EventSourceMappingArn: "arn:aws:lambda:" + a.Account.Region + ":" + a.Account.ID + ":event-source-mapping:" + m.UUID,
 		FunctionArn: a.arn(f), LastModified: newSeconds(m.LastModified), State: m.State,
-		StateTransitionReason: orDefault(m.StateReason, "User action"), LastProcessingResult: m.LastResult,
+		StateTransitionReason: m.StateReason, LastProcessingResult: m.LastResult,
 		mappingFields: mappingFields{
 			EventSourceArn: m.EventSourceArn, StartingPosition: m.StartingPosition, BatchSize: m.BatchSize,
 			MaximumBatchingWindowInSeconds: m.MaximumBatchingWindowInSeconds, ParallelizationFactor: m.ParallelizationFactor,
@@ -112,8 +112,34 @@ func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 	if out.SelfManagedEventSource != nil && out.SelfManagedKafkaEventSourceConfig == nil {
 		out.SelfManagedKafkaEventSourceConfig = map[string]string{"ConsumerGroupId": m.UUID}
 	}
+	out.fillIn(service(m.EventSourceArn))
 	return out, err
 }
+
+// fillIn adds what answers have though it was not asked for, by the kind of source.
+func (out *mappingOutput) fillIn(kind string) {
+	switch kind {
+	case "sqs":
+		out.StateTransitionReason = orDefault(out.StateTransitionReason, "USER_INITIATED")
+		if out.FunctionResponseTypes == nil {
+			out.FunctionResponseTypes = []string{}
+		}
+		return
+	case "kinesis", "dynamodb":
+		out.StateTransitionReason = orDefault(out.StateTransitionReason, "User action")
+		if out.FunctionResponseTypes == nil {
+			out.FunctionResponseTypes = []string{}
+		}
+		if out.DestinationConfig == nil {
+			out.DestinationConfig = &destinationConfig{OnFailure: &destination{}}
+		}
+	default:
+		out.StateTransitionReason = orDefault(out.StateTransitionReason, "USER_INITIATED")
+	}
+	out.LastProcessingResult = orDefault(out.LastProcessingResult, "No records processed")
+}
+
+const noDestination = "Unsupported DestinationConfig parameter for given event source mapping type."
 
 // apply puts what was given over a mapping.
 func (in *mappingInput) apply(m *registry.Mapping) error {
@@ -144,7 +170,7 @@ func (in *mappingInput) apply(m *registry.Mapping) error {
 	}
 	if d := in.DestinationConfig; d != nil {
 		if d.OnSuccess != nil && d.OnSuccess.Destination != "" {
-			return invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
+			return invalid(noDestination)
 		}
 		m.OnFailure = ""
 		if d.OnFailure != nil {
@@ -213,12 +239,18 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if in.EventSourceArn == "" && in.SelfManagedEventSource == nil {
 		return nil, invalid("Unrecognized event source.")
 	}
+	if d := in.DestinationConfig; d != nil && d.OnSuccess != nil && d.OnSuccess.Destination != "" {
+		return nil, invalid(noDestination)
+	}
 	if _, err := a.version(r, f); err != nil {
 		return nil, invalid("Function does not exist")
 	}
 	isStream := service(in.EventSourceArn) == "kinesis" || service(in.EventSourceArn) == "dynamodb"
 	if isStream && in.StartingPosition == "" {
 		return nil, invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+	}
+	if service(in.EventSourceArn) == "dynamodb" && in.StartingPosition == "AT_TIMESTAMP" {
+		return nil, invalid("Unsupported starting position for arn type: " + in.EventSourceArn)
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
@@ -238,6 +270,8 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if err != nil {
 		return nil, err
 	}
+	// As everywhere the answer tells of the change that begins; see configuration.pending.
+	created.State = "Creating"
 	return a.mappingOf(&created)
 }
 
@@ -259,6 +293,10 @@ func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 	})
 	if err != nil || len(same) == 0 {
 		return err
+	}
+	if service(m.EventSourceArn) == "sqs" {
+		return exception("ResourceConflictException", "An event source mapping with SQS arn (\" "+m.EventSourceArn+" \") and function (\" "+m.FunctionName+
+			" \") already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)
 	}
 	return exception("ResourceConflictException", "The event source arn (\" "+m.EventSourceArn+" \") and function (\" "+m.FunctionName+
 		" \") provided mapping already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)
@@ -304,6 +342,14 @@ func updateEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	})
 	if err != nil {
 		return nil, missing(err, noMapping)
+	}
+	switch {
+	case in.Enabled == nil:
+		m.State = "Updating"
+	case *in.Enabled:
+		m.State = "Enabling"
+	default:
+		m.State = "Disabling"
 	}
 	return a.mappingOf(&m)
 }

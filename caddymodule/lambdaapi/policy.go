@@ -80,8 +80,8 @@ func addPermission(a *API, r *request, in *permissionInput) (*statementOutput, e
 	if f.qualifier == function.Latest {
 		return nil, invalid("We currently do not support adding policies for $LATEST.")
 	}
-	if _, err := a.version(r, f); err != nil {
-		return nil, err
+	if _, err := a.lookup(r, f); err != nil {
+		return nil, a.missingQualifier(err, f)
 	}
 	s := registry.Statement{Sid: in.StatementId, Effect: "Allow", Action: in.Action, Resource: a.arn(f)}
 	if s.Principal, err = principal(in.Principal); err != nil {
@@ -90,8 +90,13 @@ func addPermission(a *API, r *request, in *permissionInput) (*statementOutput, e
 	if s.Condition, err = in.condition(); err != nil {
 		return nil, err
 	}
-	_, err = a.Registry.Policies.Put(r.Context(), f.name, f.orLatest(), func(p *registry.Policy, _ bool) error {
-		if err := p.Check(in.RevisionId); err != nil {
+	_, err = a.Registry.Policies.Put(r.Context(), f.name, f.orLatest(), func(p *registry.Policy, exists bool) error {
+		if exists {
+			err = p.Check(in.RevisionId)
+		} else {
+			err = a.checkRevision(r, f, in.RevisionId)
+		}
+		if err != nil {
 			return err
 		}
 		return addStatement(p, s)
@@ -101,6 +106,29 @@ func addPermission(a *API, r *request, in *permissionInput) (*statementOutput, e
 	}
 	text, err := json.Marshal(s)
 	return &statementOutput{Statement: string(text)}, err
+}
+
+// checkRevision holds a call to the revision of what has no policy yet.
+func (a *API) checkRevision(r *request, f reference, id string) error {
+	if id == "" {
+		return nil
+	}
+	v, err := a.lookup(r, f)
+	if err != nil {
+		return err
+	}
+	latest := v.RevisionID
+	if f.orLatest() != function.Latest && !isNumber(f.qualifier) {
+		alias, err := a.Registry.Alias(r.Context(), f.name, f.qualifier)
+		if err != nil {
+			return err
+		}
+		latest = alias.RevisionID
+	}
+	if id != latest {
+		return registry.ErrPrecondition
+	}
+	return nil
 }
 
 // maxPolicy is AWS's limit, in bytes.
@@ -161,8 +189,11 @@ func removePermission(a *API, r *request, in *permissionInput) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if _, err := a.version(r, f); err != nil {
-		return none{}, missing(err, "No policy found for: "+a.arn(f))
+	if _, err := a.lookup(r, f); err != nil {
+		if f.qualifier == "" {
+			return none{}, missing(err, "No policy found for: "+a.arn(f))
+		}
+		return none{}, a.missingQualifier(err, f)
 	}
 	_, err = a.Registry.Policies.Put(r.Context(), f.name, f.orLatest(), func(p *registry.Policy, exists bool) error {
 		if !exists || len(p.Statements) == 0 {

@@ -3,6 +3,7 @@ package lambdaapi
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -67,7 +68,7 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.version(r, f); err != nil {
+	if _, err := a.lookup(r, f); err != nil {
 		return nil, a.missingQualifier(err, f)
 	}
 	others, err := a.totalProvisioned(r, f.name, f.qualifier)
@@ -78,11 +79,19 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	if err != nil {
 		return nil, err
 	}
+	reservedByAll, err := a.reservedBy(r, "")
+	if err != nil {
+		return nil, err
+	}
+	unreserved := a.Concurrency - reservedByAll
+	if reserved != nil {
+		unreserved += *reserved.ReservedConcurrentExecutions
+	}
 	switch total := others + in.ProvisionedConcurrentExecutions; {
 	case reserved != nil && total > *reserved.ReservedConcurrentExecutions:
 		return nil, invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
-	case total > a.Concurrency:
-		return nil, invalid("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency.")
+	case total > unreserved:
+		return nil, invalid("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [" + strconv.Itoa(unreserved) + "].")
 	}
 	p, err := a.Registry.Provisioned.Put(r.Context(), f.name, f.qualifier, func(p *registry.Provisioned, _ bool) error {
 		p.Requested = in.ProvisionedConcurrentExecutions
@@ -134,7 +143,7 @@ func getProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.version(r, f); err != nil {
+	if _, err := a.lookup(r, f); err != nil {
 		return nil, a.missingQualifier(err, f)
 	}
 	p, err := a.Registry.Provisioned.Read(r.Context(), f.name, f.qualifier)
@@ -174,11 +183,11 @@ func deleteProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput
 	if err != nil {
 		return none{}, err
 	}
-	if _, err := a.version(r, f); err != nil {
+	if _, err := a.lookup(r, f); err != nil {
 		return none{}, a.missingQualifier(err, f)
 	}
-	if err := a.Registry.Provisioned.Delete(r.Context(), f.name, f.qualifier, nil); err != nil {
-		return none{}, noProvisioned(err)
+	if err := a.Registry.Provisioned.Delete(r.Context(), f.name, f.qualifier, nil); err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return none{}, err // that there is none is no error
 	}
 	a.refresh(r.Context(), f.name, f.qualifier)
 	return none{}, nil

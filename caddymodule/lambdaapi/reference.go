@@ -2,6 +2,7 @@ package lambdaapi
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -27,8 +28,8 @@ func (a *API) find(name, qualifier string) (reference, error) {
 	switch {
 	case errors.Is(err, function.ErrOtherRegion), errors.Is(err, function.ErrOtherAccount):
 		return reference{}, err
-	case err != nil && len(parsed) == 0 && !function.ValidName(name) && len(name) > 64:
-		return reference{}, invalid("1 validation error detected: Value '" + name + "' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64")
+	case errors.Is(err, function.ErrLongName):
+		return reference{}, fmt.Errorf("%w: %w", exception("ResourceNotFoundException", "Function not found: "+a.Account.ARN(parsed, qualifier)), err)
 	case err != nil:
 		return reference{}, invalid(err.Error())
 	case inName != "" && qualifier != "" && inName != qualifier:

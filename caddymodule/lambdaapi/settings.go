@@ -22,7 +22,7 @@ type settings struct {
 	Layers                              []string
 	EphemeralStorage                    *struct{ Size int }
 	TracingConfig                       *struct{ Mode string }
-	DeadLetterConfig                    *struct{ TargetArn string }
+	DeadLetterConfig                    *struct{ TargetArn *string }
 	SnapStart                           *struct{ ApplyOn string }
 	LoggingConfig                       *struct{ LogFormat, ApplicationLogLevel, SystemLogLevel, LogGroup string }
 
@@ -112,7 +112,7 @@ func (s *settings) apply(c *registry.Configuration) error {
 		c.TracingMode = s.TracingConfig.Mode
 	}
 	if s.DeadLetterConfig != nil {
-		c.DeadLetterTarget = s.DeadLetterConfig.TargetArn
+		set(&c.DeadLetterTarget, s.DeadLetterConfig.TargetArn) // {} leaves what there is
 	}
 	if s.SnapStart != nil && s.SnapStart.ApplyOn != "" {
 		c.SnapStartApplyOn = s.SnapStart.ApplyOn

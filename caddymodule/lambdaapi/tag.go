@@ -82,6 +82,9 @@ func (a *API) changeTags(r *request, resource string, change func(map[string]str
 
 // tagged is the function that a resource's ARN names.
 func (a *API) tagged(resource string) (string, error) {
+	if strings.Contains(resource, ":capacity-provider:") {
+		return "", exception("ResourceNotFoundException", "Capacity provider not found: "+resource)
+	}
 	if !strings.Contains(resource, ":function:") {
 		return "", exception("ResourceNotFoundException", "Resource not found: "+resource)
 	}

@@ -26,8 +26,8 @@ type cors struct {
 
 type urlOutput struct {
 	FunctionUrl, FunctionArn, AuthType string
-	Cors                               *cors `json:",omitempty"`
-	InvokeMode                         string
+	Cors                               *cors  `json:",omitempty"`
+	InvokeMode                         string `json:",omitempty"`
 	CreationTime, LastModifiedTime     string
 }
 
@@ -37,7 +37,7 @@ func (a *API) urlOf(f reference, u *registry.URLConfig) *urlOutput {
 	}
 	return &urlOutput{
 		FunctionUrl: a.URL(u.ID), FunctionArn: a.arn(f), AuthType: u.AuthType, Cors: (*cors)(u.Cors),
-		InvokeMode: orDefault(u.InvokeMode, "BUFFERED"), CreationTime: formatTime(u.CreationTime), LastModifiedTime: formatTime(u.LastModified),
+		InvokeMode: u.InvokeMode, CreationTime: formatTime(u.CreationTime), LastModifiedTime: formatTime(u.LastModified),
 	}
 }
 
@@ -63,8 +63,8 @@ func createFunctionURLConfig(a *API, r *request, in *urlInput) (*urlOutput, erro
 	if a.URL("") == "" {
 		return nil, invalid("Function URLs are not supported: this server has no host name for them configured.")
 	}
-	if _, err := a.version(r, f); err != nil {
-		return nil, missing(err, "Function does not exist")
+	if _, err := a.lookup(r, f); err != nil {
+		return nil, missing(err, noFunction)
 	}
 	u, err := a.Registry.CreateURL(r.Context(), f.name, f.orLatest(), func(u *registry.URLConfig) error {
 		in.apply(u)
@@ -78,6 +78,8 @@ func createFunctionURLConfig(a *API, r *request, in *urlInput) (*urlOutput, erro
 	}
 	return a.urlOf(f, &u), nil
 }
+
+const noFunction = "Function does not exist"
 
 const noURL = "The resource you requested does not exist."
 
@@ -99,6 +101,9 @@ func updateFunctionURLConfig(a *API, r *request, in *urlInput) (*urlOutput, erro
 	f, err := a.find(in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := a.lookup(r, f); err != nil {
+		return nil, missing(err, noFunction)
 	}
 	u, err := a.Registry.UpdateURL(r.Context(), f.name, f.orLatest(), func(u *registry.URLConfig) error {
 		in.apply(u)
@@ -132,7 +137,7 @@ func listFunctionURLConfigs(a *API, r *request, in *urlInput) (*urlsOutput, erro
 	}
 	page, next, err := a.Registry.URLsOf(r.Context(), f.name, in.Marker, min(orDefault(in.MaxItems, maxFunctions), maxFunctions))
 	if err != nil {
-		return nil, missing(err, "Function does not exist")
+		return nil, missing(err, noFunction)
 	}
 	out := &urlsOutput{FunctionUrlConfigs: make([]*urlOutput, len(page)), NextMarker: next}
 	for i, q := range page {

@@ -46,7 +46,7 @@ func listVersionsByFunction(a *API, r *request, in *listInput) (*versionsOutput,
 	}
 	out := &versionsOutput{Versions: make([]*configuration, len(page)), NextMarker: next}
 	for i, v := range page {
-		out.Versions[i] = a.configurationOf(v, v.Version)
+		out.Versions[i] = a.configurationOf(v, v.Version).listed()
 	}
 	return out, nil
 }

@@ -12,7 +12,10 @@ import (
 var (
 	ErrOtherAccount = errors.New("of another account")
 	ErrOtherRegion  = errors.New("not reachable in this region")
+	ErrLongName     = errors.New("a name has 64 characters at most")
 )
+
+const maxName = 64
 
 // The parts of a reference as the service model's FunctionName has them.
 var (
@@ -30,6 +33,9 @@ func (a Account) Parse(s string) (name, qualifier string, err error) {
 	parts := strings.Split(s, ":")
 	region, account := a.Region, a.ID
 	if parts[0] == "arn" && len(parts) > 2 {
+		if len(parts) == 6 && parts[5] == "function" {
+			parts = append(parts, "function") // AWS takes the kind for the name
+		}
 		if region, account, parts, err = splitARN(parts, "function"); err != nil {
 			return "", "", fmt.Errorf("function %.200q: %w", s, err)
 		}
@@ -48,6 +54,9 @@ func (a Account) Parse(s string) (name, qualifier string, err error) {
 	}
 	if len(parts) > 2 {
 		return "", "", fmt.Errorf("function %.200q: neither a name nor an ARN of a function", s)
+	}
+	if len(parts[0]) > maxName && layerPattern.MatchString(parts[0]) {
+		return parts[0], "", fmt.Errorf("function name %.200q: %w", parts[0], ErrLongName)
 	}
 	if !ValidName(parts[0]) {
 		return "", "", fmt.Errorf("function name %.200q: 1 to 64 letters, digits, hyphens and underscores are allowed", parts[0])

@@ -5,10 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 //go:embed lambda.json
 var table []byte
+
+// Runtimes are those that AWS lists where a runtime is none.
+var Runtimes = []string{
+	"nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x", "java25", "python3.10", "python3.11", "java21", "ruby3.3",
+	"ruby3.4", "ruby3.2", "python3.8", "python3.9", "java17", "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6", "nodejs18.x", "provided.al2", "java8.al2",
+}
 
 // A Table is the condensed service model.
 type Table struct {
@@ -50,6 +57,10 @@ type Shape struct {
 	Enum      []string  `json:"enum,omitempty"`
 	Sensitive bool      `json:"sensitive,omitempty"` // not to be shown
 
+	// Quoted and Listed are what AWS's complaints show in place of Pattern and Enum.
+	Quoted string   `json:"quoted,omitempty"`
+	Listed []string `json:"listed,omitempty"`
+
 	// Translated is Pattern for Go, where it needs that.
 	Translated string `json:"translated,omitempty"`
 
@@ -74,6 +85,7 @@ type Model struct {
 	operations []*Operation
 	exceptions map[string]Exception
 	root       node
+	shapes     map[string]*Shape
 }
 
 // New reads the embedded table.
@@ -87,7 +99,7 @@ func New() *Model {
 			panic(fmt.Sprintf("shape %s: %v", name, err))
 		}
 	}
-	m := &Model{operations: t.Operations, exceptions: t.Exceptions}
+	m := &Model{operations: t.Operations, exceptions: t.Exceptions, shapes: t.Shapes}
 	for _, o := range t.Operations {
 		o.input = t.Shapes[o.Input]
 		m.root.add(o)
@@ -114,6 +126,9 @@ func (s *Shape) link(t *Table) (err error) {
 
 // Operations are all operations of the API in the order of their names.
 func (m *Model) Operations() []*Operation { return m.operations }
+
+// Takes reports whether a value is one of those that a shape has.
+func (m *Model) Takes(shape, value string) bool { return slices.Contains(m.shapes[shape].Enum, value) }
 
 // Exception describes an exception; ok is false for those that the model does not
 // know, because they are common to all services.

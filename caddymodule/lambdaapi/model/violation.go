@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -82,6 +83,10 @@ func (c *checker) checkList(s *Shape, path string, list []any) {
 		if s.element.Type == "structure" || s.element.Type == "list" || s.element.Type == "map" {
 			c.check(s.element, path+"."+strconv.Itoa(i+1)+".member", element)
 		} else if len(s.element.broken(element)) > 0 {
+			if s.element.Type == "string" && s.element.Listed != nil { // of runtimes AWS shows the values alone
+				c.add(s, path, list, s.element.enumText())
+				return
+			}
 			c.add(s, path, list, "Member must satisfy constraint: ["+s.element.constraints(", Member must not be null")+"]")
 			return
 		}
@@ -153,11 +158,15 @@ func (s *Shape) minText(of string) string {
 }
 
 func (s *Shape) patternText() string {
-	return "Member must satisfy regular expression pattern: " + s.Pattern
+	return "Member must satisfy regular expression pattern: " + cmp.Or(s.Quoted, s.Pattern)
 }
 
 func (s *Shape) enumText() string {
-	return "Member must satisfy enum value set: [" + strings.Join(s.Enum, ", ") + "]"
+	values := s.Enum
+	if s.Listed != nil {
+		values = s.Listed
+	}
+	return "Member must satisfy enum value set: [" + strings.Join(values, ", ") + "]"
 }
 
 // constraints are all that the shape has, for an element that breaks one.

@@ -194,6 +194,27 @@ func (r *Registry) CodeReferences(ctx context.Context, visit func(Code)) error {
 	return nil
 }
 
+// CodeSize is what the archives of all versions of functions and layers take, in
+// bytes, each counted as often as it was published.
+func (r *Registry) CodeSize(ctx context.Context) (total int64, err error) {
+	versions := func(record state.Record) error {
+		if record.Name != recordLatest && !strings.HasPrefix(record.Name, prefixVersion) {
+			return nil
+		}
+		var v struct{ Code Code } // what a Version and a LayerVersion share
+		err := decode(record, &v)
+		total += v.Code.Size
+		return err
+	}
+	for _, kind := range []string{ownerFunction, ownerLayer} {
+		err := r.eachOwner(ctx, kind, func(owner string) error { return r.each(ctx, owner, "", versions) })
+		if err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
+}
+
 func (r *Registry) eachOwner(ctx context.Context, kind string, visit func(owner string) error) error {
 	const page = 256
 	for after := ""; ; {

@@ -17,8 +17,8 @@ type LayerVersion struct {
 
 	Description             string   `json:",omitempty"`
 	LicenseInfo             string   `json:",omitempty"`
-	CompatibleRuntimes      []string `json:",omitempty"`
-	CompatibleArchitectures []string `json:",omitempty"`
+	CompatibleRuntimes      []string `json:",omitzero"`
+	CompatibleArchitectures []string `json:",omitzero"`
 	Policy                  *Policy  `json:",omitempty"`
 }
 

@@ -126,6 +126,9 @@ func checkLimit(limit int) error {
 }
 
 // newID makes a random UUID.
+// NewRevisionID is an ID that no revision has.
+func NewRevisionID() string { return newID() }
+
 func newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: it ends the program instead

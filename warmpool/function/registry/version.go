@@ -35,7 +35,7 @@ type Configuration struct {
 	MemorySize       int               `json:",omitempty"` // MB, default 128
 	Timeout          int               `json:",omitempty"` // seconds, default 3
 	EphemeralStorage int               `json:",omitempty"` // MB, default 512
-	Environment      map[string]string `json:",omitempty"`
+	Environment      map[string]string `json:",omitzero"`  // one that is empty is given back
 	Layers           []Layer           `json:",omitempty"` // the later ones over the earlier
 	TracingMode      string            `json:",omitempty"` // Active or PassThrough
 	KMSKeyArn        string            `json:",omitempty"`

@@ -35,7 +35,7 @@ func (r *Registry) Publish(ctx context.Context, name string, request PublishRequ
 			return err
 		}
 		if request.CodeSHA256 != "" && request.CodeSHA256 != v.Code.SHA256 {
-			return fmt.Errorf("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s): %w", request.CodeSHA256, v.Code.SHA256, ErrInvalid)
+			return fmt.Errorf("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.: %w", request.CodeSHA256, v.Code.SHA256, ErrInvalid)
 		}
 		digest, err := digestOf(&v)
 		if err != nil {
@@ -47,6 +47,11 @@ func (r *Registry) Publish(ctx context.Context, name string, request PublishRequ
 				v = last
 				return err
 			}
+		}
+		latest := v
+		latest.RevisionID = newID() // AWS gives $LATEST a new one too
+		if err := e.put(recordLatest, &latest); err != nil {
+			return err
 		}
 		e.head.Last, e.head.Published = e.head.Last+1, digest
 		v.Version = strconv.FormatUint(e.head.Last, 10)

@@ -88,6 +88,26 @@ var translated = map[string]string{
 	`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?`: `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:([a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*))?`,
 }
 
+// quoted are the patterns that AWS's answers quote where they are not the model's, by
+// the name of the shape.
+var quoted = map[string]string{
+	"NamespacedFunctionName": `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?`,
+	"TaggableResource":       `arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)`,
+}
+
+// listed are the values that AWS's answers list where they, or their order, are not
+// the model's.
+var listed = map[string][]string{
+	"RecursiveLoop":       {"Terminate", "Allow"},
+	"SnapStartApplyOn":    {"PublishedVersions", "None"},
+	"EventSourcePosition": {"LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"},
+	"Runtime":             model.Runtimes,
+}
+
+// unchecked are members that AWS checks behind the model, under another error: their
+// shape is that of any text.
+var unchecked = []string{"CreateFunctionRequest.Runtime", "UpdateFunctionConfigurationRequest.Runtime"}
+
 func main() {
 	log.SetFlags(0)
 	if err := condense(os.Stdin, os.Stdout); err != nil {
@@ -140,7 +160,7 @@ func (s *service) add(t *model.Table, name string) error {
 	}
 	to := &model.Shape{
 		Type: from.Type, Min: from.Min, Max: from.Max, Pattern: from.Pattern, Enum: from.Enum, Sensitive: from.Sensitive,
-		Key: from.Key.Shape, Element: from.Member.Shape + from.Value.Shape,
+		Key: from.Key.Shape, Element: from.Member.Shape + from.Value.Shape, Quoted: quoted[name], Listed: listed[name],
 	}
 	t.Shapes[name] = to
 	if to.Pattern != "" {
@@ -151,6 +171,9 @@ func (s *service) add(t *model.Table, name string) error {
 	}
 	references := []string{to.Key, to.Element}
 	for _, m := range from.Members {
+		if slices.Contains(unchecked, name+"."+m.name) {
+			m.Shape = "String"
+		}
 		to.Members = append(to.Members, &model.Member{
 			Name: m.name, Shape: m.Shape, Location: m.Location, LocationName: m.LocationName, Required: slices.Contains(from.Required, m.name),
 		})

@@ -1,0 +1,32 @@
+package lambdaapi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
+)
+
+// retired are runtimes that AWS has no more.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+var retired = []string{
+	"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x",
+	"python2.7", "python3.6", "python3.7", "java8", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet5.0", "dotnet7",
+	"ruby2.5", "ruby2.7", "go1.x", "provided",
+}
+
+// checkRuntime says in AWS's words what is no runtime, or none any more. What AWS has
+// and this server has not is refused by whoever knows the runtimes.
+func (a *API) checkRuntime(name *string) error {
+	switch {
+	case name == nil || *name == "":
+		return nil
+	case slices.Contains(retired, *name):
+		return invalid("The runtime parameter of " + *name + " is no longer supported for creating or updating AWS Lambda functions. " +
+			"We recommend you use a supported runtime while creating or updating functions.")
+	case !a.model.Takes("Runtime", *name):
+		return invalid("Value " + *name + " at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [" +
+			strings.Join(model.Runtimes, ", ") + "] or be a valid ARN")
+	}
+	return nil
+}
