@@ -17,7 +17,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/code"
-	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -109,45 +108,6 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	return nil
 }
 
-// archiveTime bounds the making of a class-data archive, which takes a second.
-const archiveTime = 30 * time.Second
-
-// archiveClasses makes the class-data archive for an interpreter that has one,
-// unless it is there. It is made in the sandbox, where the jars have the paths that
-// environments see, for the archive is bound to them.
-func (l *Launcher) archiveClasses(ctx context.Context, in runtimes.Interpreter) (err error) {
-	mounts := l.interpreterMounts(in)
-	command, name, ok := runtimes.ArchiveFor(in, l.Sandbox.Path(mounts, sandbox.RuntimeDir))
-	if !ok {
-		return nil
-	}
-	target := filepath.Join(l.bootstraps(), in.Family, name)
-	if _, err := os.Stat(target); err == nil {
-		return nil
-	}
-	file, err := os.CreateTemp(filepath.Dir(target), ".new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // fails when it has been renamed
-	defer file.Close()
-	p, err := l.Sandbox.Start(sandbox.Spec{
-		ID: newEnvironmentID(), Args: command, Mounts: mounts, MemoryMB: 512, Network: sandbox.NetworkNone, ExtraFiles: []*os.File{file},
-	})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, archiveTime)
-	defer cancel()
-	stop := context.AfterFunc(ctx, p.Kill)
-	defer stop()
-	<-p.Done()
-	if exit := p.Exit(); exit.Code != 0 || exit.Signal != 0 {
-		return fmt.Errorf("make a class-data archive: %s", exit)
-	}
-	return disk.Keep(file, 0o644, target)
-}
-
 // firstOf reports whether no function before was for this interpreter.
 func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
 	l.mu.Lock()
@@ -206,7 +166,10 @@ func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error) {
 	known, _ := l.interpreters.Load(kind)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
-	mounts := l.interpreterMounts(interpreter)
+	interpreter, mounts, err := l.place(interpreter)
+	if err != nil {
+		return nil, err
+	}
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	id := newEnvironmentID()
@@ -216,7 +179,6 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
 	}
 	stem := &Stem{Kind: kind}
-	var err error
 	stem.Stem, err = environment.Boot(ctx, environment.Spec{
 		ID: id, InitTimeout: bootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
@@ -252,7 +214,11 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	if err != nil {
 		return nil, err
 	}
-	mounts := append(code[:len(code):len(code)], l.interpreterMounts(interpreter)...)
+	interpreter, shown, err := l.place(interpreter)
+	if err != nil {
+		return nil, err
+	}
+	mounts := append(code[:len(code):len(code)], shown...)
 	at := places{
 		task:    l.Sandbox.Path(mounts, sandbox.TaskRoot),
 		runtime: l.Sandbox.Path(mounts, sandbox.RuntimeDir),
@@ -381,26 +347,6 @@ func (l *Launcher) startProcess(spec sandbox.Spec, output *os.File, pipes []*os.
 	spec.Stdout, spec.Stderr, spec.ExtraFiles = output, output, pipes
 	p, err := l.Sandbox.Start(spec)
 	return process{p}, err
-}
-
-// sdkTarget is where the AWS SDK of a runtime is shown.
-func sdkTarget(in runtimes.Interpreter) string {
-	return filepath.Join(sandbox.RuntimeDir, runtimes.SDKTarget(in))
-}
-
-// interpreterMounts shows an interpreter and its bootstrap.
-func (l *Launcher) interpreterMounts(interpreter runtimes.Interpreter) []sandbox.Mount {
-	if interpreter.Family == runtimes.FamilyCustom {
-		return nil
-	}
-	mounts := []sandbox.Mount{{Source: filepath.Join(l.bootstraps(), interpreter.Family), Target: sandbox.RuntimeDir}}
-	if interpreter.SDK != "" {
-		mounts = append(mounts, sandbox.Mount{Source: interpreter.SDK, Target: sdkTarget(interpreter)})
-	}
-	for _, prefix := range interpreter.Prefix {
-		mounts = append(mounts, sandbox.Mount{Source: prefix, Target: prefix})
-	}
-	return mounts
 }
 
 // A process is a sandboxed process as an environment sees it.

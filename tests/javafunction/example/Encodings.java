@@ -33,6 +33,10 @@ public class Encodings {
         return Functions.answer(Arrays.toString(all));
     }
 
+    public Map<String, Object> home(Map<String, Object> event) {
+        return Functions.answer(System.getProperty("java.home") + " " + ProcessHandle.current().info().command().orElse("unknown"));
+    }
+
     public Map<String, Object> load(Map<String, Object> event) throws Exception {
         System.loadLibrary("answer");
         Process child = new ProcessBuilder("tool").start();

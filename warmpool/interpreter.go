@@ -1,0 +1,81 @@
+package warmpool
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/disk"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+)
+
+// sdkTarget is where the AWS SDK of a runtime is shown.
+func sdkTarget(in runtimes.Interpreter) string {
+	return filepath.Join(sandbox.RuntimeDir, runtimes.SDKTarget(in))
+}
+
+// place is an interpreter as environments see it, and what shows it and its bootstrap
+// to them.
+func (l *Launcher) place(in runtimes.Interpreter) (runtimes.Interpreter, []sandbox.Mount, error) {
+	if in.Family == runtimes.FamilyCustom {
+		return in, nil, nil
+	}
+	mounts := []sandbox.Mount{{Source: filepath.Join(l.bootstraps(), in.Family), Target: sandbox.RuntimeDir}}
+	if in.SDK != "" {
+		mounts = append(mounts, sandbox.Mount{Source: in.SDK, Target: sdkTarget(in)})
+	}
+	program, shown, err := in.Home(l.bootstraps())
+	if err != nil {
+		return in, nil, err
+	}
+	for _, s := range shown {
+		mounts = append(mounts, sandbox.Mount{Source: s.Source, Target: s.Target})
+	}
+	in.Path = l.Sandbox.Path(mounts, program)
+	return in, mounts, nil
+}
+
+// archiveTime bounds the making of a class-data archive, which takes a second.
+const archiveTime = 30 * time.Second
+
+// archiveClasses makes the class-data archive for an interpreter that has one,
+// unless it is there. It is made in the sandbox, where the jars have the paths that
+// environments see, for the archive is bound to them.
+func (l *Launcher) archiveClasses(ctx context.Context, in runtimes.Interpreter) (err error) {
+	in, mounts, err := l.place(in)
+	if err != nil {
+		return err
+	}
+	command, name, ok := runtimes.ArchiveFor(in, l.Sandbox.Path(mounts, sandbox.RuntimeDir))
+	if !ok {
+		return nil
+	}
+	target := filepath.Join(l.bootstraps(), in.Family, name)
+	if _, err := os.Stat(target); err == nil {
+		return nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(target), ".new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // fails when it has been renamed
+	defer file.Close()
+	p, err := l.Sandbox.Start(sandbox.Spec{
+		ID: newEnvironmentID(), Args: command, Mounts: mounts, MemoryMB: 512, Network: sandbox.NetworkNone, ExtraFiles: []*os.File{file},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, archiveTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, p.Kill)
+	defer stop()
+	<-p.Done()
+	if exit := p.Exit(); exit.Code != 0 || exit.Signal != 0 {
+		return fmt.Errorf("make a class-data archive: %s", exit)
+	}
+	return disk.Keep(file, 0o644, target)
+}
