@@ -102,6 +102,7 @@ func (g *Group) start(initialization string, room bool) {
 	g.follow(f) // before the code is read, so that no change is missed
 	s := Start{Function: f, Initialization: initialization, Begun: turn.began, Busy: &p.busy, Ended: g.ended}
 	if kind, ok := p.starter.StemKind(f); ok {
+		g.expectOtherStems(kind)
 		s.Stem = p.stems.take(kind)
 	}
 	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
@@ -151,6 +152,22 @@ func (g *Group) expectStems() {
 	}
 	g.mu.Unlock()
 	if first {
+		g.pool.stems.expect(kind, 1)
+	}
+}
+
+// expectOtherStems has stems of another kind booted from now on, when the function's has
+// changed: an interpreter or an SDK has been installed.
+func (g *Group) expectOtherStems(kind StemKind) {
+	g.mu.Lock()
+	before := g.stemKind
+	changed := before != nil && *before != kind && !g.closed
+	if changed {
+		g.stemKind = &kind
+	}
+	g.mu.Unlock()
+	if changed {
+		g.pool.stems.expect(*before, -1)
 		g.pool.stems.expect(kind, 1)
 	}
 }
