@@ -174,7 +174,10 @@ func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
 func TestInstallSaysWhatItCannotDo(t *testing.T) {
 	dir := tempDir(t)
 	for name, want := range map[string]string{
-		"dotnet8":             `"dotnet8" cannot be installed: there are runtimes such as nodejs22.x`,
+		"dotnet8":             `"dotnet8" cannot be installed (runtime "dotnet8" is not supported: publish`,
+		"nodejs16.x":          `runtime nodejs16.x is served by the nearest version: Hearth needs Node.js 18.0 or later`,
+		"provided.al2023":     `its functions bring their own program`,
+		"python3.15":          `python3.15: this machine's packages have no python3.15: install it by other means`,
 		"../nodejs22.x":       `"../nodejs22.x" cannot be installed`,
 		"@aws-sdk/client-s3;": `cannot be installed`,
 	} {

@@ -122,6 +122,28 @@ func parseRuntime(runtime string) (wanted, error) {
 	return wanted{name, v}, nil
 }
 
+// Named is the family that a runtime is of, and the version of the interpreter that its
+// name asks for, as it is written: "22", "3.13". The error says that there is none which
+// Hearth runs on.
+func Named(runtime string) (family, version string, err error) {
+	want, err := parseRuntime(runtime)
+	if err != nil {
+		return "", "", err
+	}
+	if want.family == FamilyCustom {
+		return "", "", fmt.Errorf("runtime %s needs no interpreter: its functions bring their own program", runtime)
+	}
+	f := families[want.family]
+	version = strconv.Itoa(want.major)
+	if want.minor > 0 || want.family == FamilyPython || want.family == FamilyRuby {
+		version = want.version.String()
+	}
+	if want.version.less(f.oldest) {
+		return "", "", fmt.Errorf("runtime %s is served by the nearest version: Hearth needs %s %s or later", runtime, f.name, f.oldest)
+	}
+	return want.family, version, nil
+}
+
 // distance says how far a version is from the wanted one; 0 is the same as far
 // as the runtime's name tells. Of two as far the newer is nearer.
 func (w wanted) distance(s string) int {

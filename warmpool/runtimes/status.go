@@ -41,7 +41,9 @@ func (f *Finder) status(runtime string) Status {
 	default:
 		s.Program, s.Path = families[in.Family].name+" "+in.Version, in.Path
 		if s.Nearest = warning != ""; s.Nearest {
-			missing, install = []string{"its version of " + families[in.Family].name}, []string{runtime}
+			if _, _, err := Named(runtime); err == nil { // else there is none that would serve it
+				missing, install = []string{"its version of " + families[in.Family].name}, []string{runtime}
+			}
 		}
 	}
 	if name := sdkOf(runtime); name != "" {

@@ -1,7 +1,6 @@
 package install
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
 // debian installs a package that brings the interpreter of a runtime.
@@ -18,40 +19,54 @@ func (i *Installer) debian(ctx context.Context, name, pack string) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("%s: this machine has no apt-get: install it by other means, such as mise, uv or SDKMAN, whose folders are looked into, or name it with \"runtimes { %s /path }\"", name, name)
 	}
-	command := "apt-get install --yes --no-install-recommends " + pack
+	command := "apt-get install --yes --no-install-recommends "
 	if os.Geteuid() != 0 {
-		return "", fmt.Errorf("%s: only root can install packages of the machine; run: sudo %s", name, command)
+		return "", fmt.Errorf("%s: only root can install packages of the machine; run: sudo %s", name, command+pack)
 	}
-	if err := i.known(ctx, apt, pack); err != nil {
+	version, err := i.candidate(ctx, apt, pack)
+	if err != nil {
 		return "", fmt.Errorf("%s: %w: install it by other means, such as mise, uv or SDKMAN, whose folders are looked into, or name it with \"runtimes { %s /path }\"", name, err, name)
 	}
 	i.Say("installing the package %s", pack)
-	if _, err := i.run(ctx, "/", apt, strings.Fields(command)[1:]...); err != nil {
+	// With the version: a name that is no package's is a regular expression for apt.
+	if _, err := i.run(ctx, "/", apt, strings.Fields(command + pack + "=" + version)[1:]...); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	return name + " by the package " + pack, nil
+	in, warning, err := runtimes.NewFinder(nil, i.Dir).Find(name)
+	if err == nil && warning != "" {
+		err = errors.New(warning)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: the package %s is installed, and serves it not: %w", name, pack, err)
+	}
+	return name + " by the package " + pack + ": " + in.Path, nil
 }
 
-// known reports whether Debian has a package, after a look at what is new if need be.
-func (i *Installer) known(ctx context.Context, apt, pack string) error {
+// candidate is the version of a package that Debian would install, after a look at what
+// is new if need be.
+func (i *Installer) candidate(ctx context.Context, apt, pack string) (string, error) {
 	for again := range 2 {
 		if again == 1 {
 			if os.Geteuid() != 0 {
 				break
 			}
 			if _, err := i.run(ctx, "/", apt, "update", "--quiet=2"); err != nil {
-				return err
+				return "", err
 			}
 		}
 		out, err := i.run(ctx, "/", "apt-cache", "policy", pack)
 		if err != nil {
-			return err
+			return "", err
 		}
-		if bytes.Contains(out, []byte("Candidate:")) && !bytes.Contains(out, []byte("Candidate: (none)")) {
-			return nil
+		// Not of packages that have it in their names.
+		if rest, ok := strings.CutPrefix(string(out), pack+":\n"); ok {
+			_, rest, _ = strings.Cut(rest, "Candidate: ")
+			if version, _, _ := strings.Cut(rest, "\n"); version != "" && version != "(none)" {
+				return version, nil
+			}
 		}
 	}
-	return fmt.Errorf("this machine's packages have no %s", pack)
+	return "", fmt.Errorf("this machine's packages have no %s", pack)
 }
 
 // boto3Package is Debian's; what it imports are other packages.
@@ -91,7 +106,7 @@ func (i *Installer) boto3(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", errors.New("boto3: this machine has no apt-get: run \"pip install --target FOLDER boto3\" and name the folder with \"runtimes { boto3 FOLDER }\"")
 	}
-	if err := i.known(ctx, apt, boto3Package); err != nil {
+	if _, err := i.candidate(ctx, apt, boto3Package); err != nil {
 		return "", fmt.Errorf("boto3: %w: run apt-get update, or \"pip install --target FOLDER boto3\" and name the folder with \"runtimes { boto3 FOLDER }\"", err)
 	}
 	if err := i.room(boto3MB); err != nil {

