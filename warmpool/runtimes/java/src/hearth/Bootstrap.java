@@ -1,8 +1,9 @@
 package hearth;
 
-import com.amazonaws.services.lambda.runtime.LambdaLogger;
 import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
 import com.amazonaws.services.lambda.runtime.api.client.logging.LambdaContextLogger;
+import com.amazonaws.services.lambda.runtime.logging.LogFormat;
+import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
@@ -17,8 +18,12 @@ import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -34,8 +39,12 @@ public final class Bootstrap {
     /** Lambda's limit for a synchronous response in bytes. */
     private static final int MAX_RESPONSE = 6291556;
 
+    private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'").withZone(ZoneOffset.UTC);
+
     private final Channel channel;
     private volatile int seq;
+    private String requestId; // of seq, and written before it
+    private LambdaContextLogger logger = new LambdaContextLogger(this::print); // until the format is known
 
     private Bootstrap(Channel channel) {
         this.channel = channel;
@@ -74,6 +83,39 @@ public final class Bootstrap {
         }
     }
 
+    /** Logs an error that ends the init phase or an invocation. */
+    private void complain(Throwable error) {
+        logger.log(Fault.text(error), logger.getLogFormat() == LogFormat.JSON ? LogLevel.ERROR : LogLevel.UNDEFINED);
+    }
+
+    /** The logger that a function gets, in the format and of the level that its environment tells. */
+    private LambdaContextLogger logger(Map<String, String> env) {
+        LogLevel least = LogLevel.UNDEFINED;
+        for (LogLevel level : LogLevel.values()) {
+            if (level.name().equalsIgnoreCase(env.get("AWS_LAMBDA_LOG_LEVEL"))) {
+                least = level;
+            }
+        }
+        boolean json = LogFormat.JSON.name().equalsIgnoreCase(env.get("AWS_LAMBDA_LOG_FORMAT"));
+        return new LambdaContextLogger(this::print, json ? this::line : null, least);
+    }
+
+    /** A log event as Lambda's runtime has it in JSON. */
+    private String line(String message, LogLevel level) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("timestamp", TIMESTAMP.format(Instant.now()));
+        line.put("message", message);
+        line.put("level", level.name());
+        if (seq != 0) {
+            line.put("AWSRequestId", requestId);
+        }
+        try {
+            return new String(Json.bytes(line), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private void run(JsonNode init) throws IOException {
         Output out = new Output(channel, this, 1);
         Output err = new Output(channel, this, 2);
@@ -89,13 +131,13 @@ public final class Bootstrap {
             }
             ClassLoader loader = loader(init.path("task_root").asText(), init.path("layer_root").asText());
             Thread.currentThread().setContextClassLoader(loader);
-            LambdaLogger logger = new LambdaContextLogger(this::print);
+            logger = logger(System.getenv());
             LambdaRuntimeInternal.setLogger(logger);
             handler = Handler.find(name, loader, new Contexts(init, logger), new Json(loader));
         } catch (Throwable e) {
             out.end();
             err.end();
-            log(Fault.text(e));
+            complain(e);
             channel.send(Channel.INIT_ERROR, 0, 0, Json.bytes(Fault.describe(e)));
             Runtime.getRuntime().halt(1);
             return;
@@ -114,6 +156,7 @@ public final class Bootstrap {
                     System.setProperty("com.amazonaws.xray.traceHeader", trace);
                 }
             }
+            requestId = in.requestId;
             seq = in.seq;
             ByteArrayOutputStream result = null;
             Throwable error = null;
@@ -134,7 +177,7 @@ public final class Bootstrap {
             if (error == null) {
                 channel.send(Channel.RESULT, in.seq, micros, result.toByteArray());
             } else {
-                log(Fault.text(error));
+                complain(error);
                 channel.send(Channel.ERROR, in.seq, micros, Json.bytes(Fault.describe(error)));
                 if (error instanceof VirtualMachineError || error instanceof IOError) {
                     System.exit(1); // as Lambda's: nobody knows what state it is in
