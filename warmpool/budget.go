@@ -56,6 +56,7 @@ func (p *Pool) reserve(g *Group, n need) bool {
 		}
 		if p.budget.fits(n) {
 			p.take(g, n)
+			p.withdrawLocked(g)
 			p.mu.Unlock()
 			return true
 		}

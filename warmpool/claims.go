@@ -16,9 +16,10 @@ import (
 // function that has much more is given up as soon as its call is over, though others
 // wait for it (wanted).
 type claim struct {
-	group *Group
-	need  need
-	since time.Time
+	group  *Group
+	need   need
+	since  time.Time
+	trying bool // it is looked for what is idle, to be given up for it
 }
 
 // A claims is in no order.
@@ -34,9 +35,16 @@ const (
 
 // before reports whether a claim comes before a start of g. It needs the pool's mu.
 func (c claims) before(g *Group) bool {
-	part := g.part.Load()
+	now := time.Now()
+	part, since := g.part.Load(), now
+	if i := c.index(g); i >= 0 {
+		since = c[i].since
+	}
 	for _, other := range c {
-		if other.group != g && other.group.part.Load() <= part && time.Since(other.since) < headTime {
+		if other.group == g || now.Sub(other.since) >= headTime {
+			continue
+		}
+		if p := other.group.part.Load(); p < part || p == part && other.since.Before(since) {
 			return true
 		}
 	}
@@ -51,9 +59,11 @@ func (c claims) index(g *Group) int {
 func (p *Pool) claim(g *Group, n need) {
 	p.mu.Lock()
 	now := time.Now()
-	fresh := p.claims.index(g) < 0
-	if fresh {
-		p.claims = append(p.claims, &claim{g, n, now})
+	i := p.claims.index(g)
+	if i < 0 {
+		p.claims = append(p.claims, &claim{group: g, need: n, since: now})
+	} else {
+		p.claims[i].trying = false
 	}
 	g.mu.Lock()
 	g.claimed = true
@@ -68,9 +78,20 @@ func (p *Pool) claim(g *Group, n need) {
 			zap.String("function", g.name), zap.Int("memory_mb", n.memoryMB))
 	}
 	p.arrange()
-	if fresh {
-		// Once more: something may have become idle before the claim was there.
-		g.retryClaim()
+}
+
+// withdraw ends the claim of g, if it has one.
+func (p *Pool) withdraw(g *Group) {
+	p.mu.Lock()
+	p.withdrawLocked(g)
+	p.mu.Unlock()
+	p.arrange()
+}
+
+// withdrawLocked needs mu.
+func (p *Pool) withdrawLocked(g *Group) {
+	if i := p.claims.index(g); i >= 0 {
+		p.claims = slices.Delete(p.claims, i, i+1)
 	}
 }
 
@@ -94,9 +115,9 @@ func (p *Pool) arrange() {
 	gathers := false
 	for _, c := range p.claims {
 		switch {
-		case p.ctx.Err() != nil || !c.group.unclaim(false):
+		case p.ctx.Err() != nil || !c.trying && !c.group.unclaim(false):
 			// It needs none any more.
-		case !gathers && p.budget.fits(c.need) && c.group.unclaim(true):
+		case !c.trying && !gathers && p.budget.fits(c.need) && c.group.unclaim(true):
 			p.take(c.group, c.need)
 		default:
 			left = append(left, c)
@@ -106,6 +127,11 @@ func (p *Pool) arrange() {
 	clear(p.claims[len(left):])
 	p.claims = left
 	p.want()
+	if len(left) > 0 && left[0] != p.head {
+		// What is idle may be given up for it that may not for the one before.
+		p.head = left[0]
+		p.head.retry()
+	}
 }
 
 // want says what is to be given up for the claims. It needs mu.
@@ -197,16 +223,22 @@ func (g *Group) unclaim(room bool) bool {
 // retryClaims lets those who claim look once more for what is idle.
 func (p *Pool) retryClaims() {
 	p.mu.Lock()
-	claims := slices.Clone(p.claims)
-	p.mu.Unlock()
-	for _, c := range claims {
-		c.group.retryClaim()
+	defer p.mu.Unlock()
+	for _, c := range p.claims {
+		c.retry()
 	}
 }
 
-func (g *Group) retryClaim() {
+// retry has the group look once more for what is idle. It needs the pool's mu.
+func (c *claim) retry() {
+	g := c.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.claimed = false
-	g.growLocked()
+	initialization, wants := g.wants()
+	if c.trying || !wants {
+		return
+	}
+	c.trying, g.claimed = true, false
+	g.starting++
+	g.pool.tasks.Go(func() { g.start(initialization, false) })
 }

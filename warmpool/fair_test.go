@@ -193,3 +193,17 @@ func TestCallsAreAnsweredThoughTheFunctionChangesFasterThanItStarts(t *testing.T
 	}
 	close(w.starter.gate)
 }
+
+func TestManyFunctionsTakeTurnsInASmallBudget(t *testing.T) {
+	w := newWorld(t, Config{Concurrency: 3})
+	var all sync.WaitGroup
+	for i := range 20 {
+		g := w.group(fmt.Sprint("f", i), func(f *function.Function) { f.QueueTimeout = 20 * time.Second })
+		all.Go(func() {
+			if err := echo(t, g, "1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}

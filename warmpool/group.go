@@ -28,6 +28,7 @@ type member struct {
 	leaving     bool // it takes none either: it is given up when those it has are over
 	given       bool // it is counted in the pool's giving
 	provisioned bool
+	made        time.Time
 	idleSince   time.Time
 	spent       time.Duration // of the last call
 	ran         bool          // a call since it was idle last
@@ -451,15 +452,20 @@ func (g *Group) settle(m *member) {
 }
 
 // yield has m be given up if another function claims room and this one is to make it.
-// It needs mu.
+// Not before it has run a call; and the only one of its function has to have been of
+// use for some time, so that functions that take turns do more than start. It needs mu.
 func (g *Group) yield(m *member) {
 	w := g.pool.wanted.Load()
-	if w == nil || m.dead || m.leaving || g.spare() <= 0 || !w.one(g) {
+	if w == nil || m.dead || m.leaving || !m.ran || g.spare() <= 0 ||
+		len(g.members) == 1 && g.waiters.len() > 0 && time.Since(m.made) < tenure*m.env.InitDuration || !w.one(g) {
 		return
 	}
 	m.leaving, m.given = true, true
 	g.pool.giving.Add(1)
 }
+
+// tenure is how many times as long as its start took an environment may stay.
+const tenure = 4
 
 // serve gives members with room to the first waiters. It needs mu.
 func (g *Group) serve() {

@@ -162,6 +162,7 @@ type Pool struct {
 	ending     map[*Group]struct{} // released, with environments left
 	budget     budget
 	claims     claims
+	head       *claim    // the first of them when they were arranged last
 	complained time.Time // when it was logged last that there is no room
 }
 

@@ -77,6 +77,7 @@ func (g *Group) start(initialization string, room bool) {
 	case room:
 	case wanted && initialization == OnDemand && g.crowded():
 		g.abandonStart()
+		p.withdraw(g)
 		return // the crowd's timer comes back to it
 	case wanted && !p.reserve(g, n):
 		g.abandonStart()
@@ -84,6 +85,7 @@ func (g *Group) start(initialization string, room bool) {
 		return
 	case !wanted:
 		g.abandonStart()
+		p.withdraw(g)
 		g.grow() // somebody may have come since, and counted on this start
 		return
 	}
@@ -190,8 +192,9 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 		g.sendAway()
 		return
 	}
-	m := &member{group: g, env: env, takes: n, generation: generation,
-		provisioned: initialization == Provisioned, idleSince: time.Now(), fresh: true}
+	now := time.Now()
+	m := &member{group: g, env: env, takes: n, made: now, generation: generation,
+		provisioned: initialization == Provisioned, idleSince: now, fresh: true}
 	g.failures, g.failed = 0, nil
 	g.history.Started(env.InitDuration)
 	if len(g.members) == 0 && !g.lastUse.IsZero() {
