@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes/custom"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
@@ -26,6 +27,7 @@ const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
 // custom runtime, or a built-in one with extensions beside it.
 type bridged struct {
 	*Launcher
+	stream    *logs.Stream
 	box       sandbox.Spec
 	variables map[string]string // of the function; where the endpoint is goes here
 	config    custom.Config
@@ -62,6 +64,8 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 			ours.close()
 		}
 	}()
+	b.config.Telemetry = custom.NewTelemetry() // of this attempt: an init phase may be done again
+	b.stream.SetTap(time.Now(), b.config.Telemetry)
 	box, command := b.box, custom.Command{Runtime: b.box.Args}
 	give := func(files ...*os.File) (fd int) {
 		fd = 3 + len(box.ExtraFiles)
@@ -100,6 +104,12 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 		}
 		command.Exits, bridge.Exits = give(report), exits
 		ours = append(ours, exits)
+		written, write, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		command.Output, bridge.Output = give(write), written
+		ours = append(ours, written)
 	}
 	address := privateEndpoint
 	var listener net.Listener

@@ -273,9 +273,10 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	spec.Init.Wrapped = runtimes.IsWrapped(interpreter, variables)
 	if interpreter.Family == runtimes.FamilyCustom || len(extensions) > 0 || spec.Init.Wrapped {
 		b := &bridged{
-			Launcher: l, box: box, variables: variables, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
+			Launcher: l, stream: stream, box: box, variables: variables, builtin: interpreter.Family != runtimes.FamilyCustom, dir: at.layers + "/extensions",
 			config: custom.Config{Extensions: extensions, Wrapped: spec.Init.Wrapped, Patience: spec.InitTimeout - extensionMargin, AccountID: l.Account.ID},
 		}
+		b.config.ExtensionLine = func(requestID string, line []byte) { stream.Extension(time.Now(), requestID, line) }
 		spec.Start = b.start
 		if s.Stem != nil {
 			s.Stem.Close() // it has nobody to speak to extensions for it

@@ -19,6 +19,7 @@ type Stream struct {
 	name   string
 	number uint64
 	style  style
+	tap    Tap // may be nil; set before the environment starts
 
 	// Both are guarded by group.mu.
 	round uint64  // of the batch that knows number
@@ -65,6 +66,9 @@ func (st *Stream) Group() *Group { return st.group }
 // Start logs that an invocation begins, as Lambda words it.
 func (st *Stream) Start(t time.Time, requestID, version string) {
 	var b [192]byte
+	if st.tapped() {
+		st.tap.Platform(AppendPlatformStart(nil, t, requestID, version))
+	}
 	if st.style.json {
 		if st.style.level <= levelInfo {
 			st.group.add(st, t, requestID, inField, AppendPlatformStart(b[:0], t, requestID, version))
@@ -86,6 +90,10 @@ func (st *Stream) End(t time.Time, requestID string) {
 // Report logs what an invocation took, as Lambda words it.
 func (st *Stream) Report(t time.Time, requestID string, r Report) {
 	var b [512]byte
+	if st.tapped() {
+		st.tap.Platform(AppendPlatformRuntimeDone(nil, t, requestID, &r))
+		st.tap.Platform(AppendPlatformReport(nil, t, requestID, &r))
+	}
 	if st.style.json {
 		if st.style.level <= orWarn(levelDebug, r.Status) {
 			st.group.add(st, t, requestID, inField, AppendPlatformRuntimeDone(b[:0], t, requestID, &r))
@@ -111,8 +119,8 @@ func (st *Stream) Timeout(t time.Time, requestID string, timeout time.Duration) 
 // InitStart logs that the init phase begins, as Lambda words it. The version is
 // that of the runtime, e.g. "nodejs:22.v12".
 func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
+	st.style.init.RuntimeVersion = runtimeVersion
 	if st.style.json {
-		st.style.init.RuntimeVersion = runtimeVersion
 		if st.style.level <= levelInfo {
 			st.group.add(st, t, "", inField, AppendPlatformInitStart(nil, t, &st.style.init))
 		}
@@ -124,6 +132,10 @@ func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
 // InitReport logs how the init phase went, as Lambda words it. Of one that did not
 // fail, text says nothing: the first REPORT line tells.
 func (st *Stream) InitReport(t time.Time, r InitReport) {
+	if st.tapped() {
+		st.tap.Platform(AppendPlatformInitRuntimeDone(nil, t, &st.style.init, &r))
+		st.tap.Platform(AppendPlatformInitReport(nil, t, &st.style.init, &r))
+	}
 	if st.style.json {
 		level := orWarn(levelDebug, r.Status)
 		if st.style.level <= level {
@@ -142,14 +154,20 @@ func (st *Stream) InitReport(t time.Time, r InitReport) {
 // invocation, or for none ("", in the init phase). One line feed at its end is no
 // part of the text. A text over MaxLine becomes several events.
 func (st *Stream) Line(t time.Time, requestID string, text []byte) {
+	st.line(t, requestID, text, false)
+}
+
+func (st *Stream) line(t time.Time, requestID string, text []byte, extension bool) {
 	if n := len(text); n > 0 && text[n-1] == '\n' {
 		text = text[:n-1]
 	}
 	for len(text) > MaxLine {
 		n := cut(text)
+		st.tapLine(t, text[:n], extension)
 		st.group.add(st, t, requestID, inField, text[:n])
 		text = text[n:]
 	}
+	st.tapLine(t, text, extension)
 	st.group.add(st, t, requestID, inField, text)
 }
 

@@ -62,6 +62,7 @@ const (
 	orderUserns = "userns" // answered with a new user namespace
 	orderMount  = "mount"
 	orderListen = "listen" // answered with a socket
+	orderDial   = "dial"   // answered with a socket that is not connected
 
 	// See network.Router: the holder's own network is the router's.
 	orderRouter  = "router"

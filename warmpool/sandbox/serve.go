@@ -75,7 +75,7 @@ func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 	if err := json.Unmarshal(message, &o); err != nil {
 		return nil, err
 	}
-	if (o.Do == orderMount || o.Do == orderListen || o.Do == orderAttach) && namespace == nil {
+	if (o.Do == orderMount || o.Do == orderListen || o.Do == orderDial || o.Do == orderAttach) && namespace == nil {
 		return nil, errors.New("no namespace came with the order")
 	}
 	switch o.Do {
@@ -89,6 +89,8 @@ func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 		return nil, o.Late.make(namespace)
 	case orderListen:
 		return listenIn(namespace, o.Listen)
+	case orderDial:
+		return socketIn(namespace)
 	case orderRouter:
 		if s.router != nil {
 			return nil, errors.New("there is a router already")

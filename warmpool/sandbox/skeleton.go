@@ -235,6 +235,9 @@ func (s *skeleton) writePrivate(name string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if name == "hosts" {
+		content = append(content, ownNames...)
+	}
 	path := filepath.Join(s.private, name)
 	if err := os.WriteFile(path, network.Etc(name, content), 0o644); err != nil {
 		return err
@@ -301,6 +304,10 @@ func writeNew(path string, content []byte) error {
 	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
+// ownNames are the names that an environment has for itself on Lambda, where
+// extensions listen.
+const ownNames = "\n127.0.0.1 sandbox sandbox.local sandbox.localdomain\n"
+
 func copyFile(source, target string) error {
 	in, err := os.OpenFile(source, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -312,6 +319,9 @@ func copyFile(source, target string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
+	if err == nil && source == "/etc/hosts" {
+		_, err = out.WriteString(ownNames)
+	}
 	return errors.Join(err, out.Chmod(0o644), out.Close())
 }
 

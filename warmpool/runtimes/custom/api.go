@@ -31,8 +31,10 @@ func (b *Bridge) routes() http.Handler {
 	mux.HandleFunc("GET "+extensionPrefix+"/event/next", b.nextEvent)
 	mux.HandleFunc("POST "+extensionPrefix+"/init/error", b.extensionError(true))
 	mux.HandleFunc("POST "+extensionPrefix+"/exit/error", b.extensionError(false))
-	mux.HandleFunc("PUT /2022-07-01/telemetry", b.noTelemetry("Telemetry"))
-	mux.HandleFunc("PUT /2020-08-15/logs", b.noTelemetry("Logs"))
+	for _, end := range []string{"", "/{$}"} {
+		mux.HandleFunc("PUT /2022-07-01/telemetry"+end, b.subscribe(apiTelemetry))
+		mux.HandleFunc("PUT /2020-08-15/logs"+end, b.subscribe(apiLogs))
+	}
 	return mux
 }
 
@@ -50,18 +52,6 @@ func (b *Bridge) ofRuntime(serve http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		serve(w, r)
-	}
-}
-
-// noTelemetry refuses a subscription as Lambda's emulator does, with a status by
-// which extensions know that they are not on Lambda and go on without. The
-// function's log says so too.
-// https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/develop/internal/lambda/rapi/handler/runtimelogs_stub.go
-func (b *Bridge) noTelemetry(api string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		message := api + " API is not supported"
-		b.log(message + " by Hearth: an extension that asked for it will get nothing")
-		refuse(w, http.StatusAccepted, api+".NotSupported", message)
 	}
 }
 

@@ -75,8 +75,8 @@ func TestAnswersOutOfTurnAreRefusedAsLambdaDoes(t *testing.T) {
 	}
 	run(step{"POST", api + "/invocation/r1/response", "early", [2]string{}, 400, `{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}`})
 	run(step{"GET", api + "/restore/next", "", [2]string{}, 404, "SnapStart is not supported"})
-	run(step{"PUT", "/2022-07-01/telemetry", "{}", [2]string{}, 202, `"errorType":"Telemetry.NotSupported"`})
-	run(step{"PUT", "/2020-08-15/logs", "{}", [2]string{}, 202, `"errorType":"Logs.NotSupported"`})
+	run(step{"PUT", "/2022-07-01/telemetry", "{}", [2]string{}, 403, "Extension.MissingExtensionIdentifier"})
+	run(step{"PUT", "/2020-08-15/logs", "{}", [2]string{headerExtensionID, "x"}, 403, "Extension.UnknownExtensionIdentifier"})
 	run(step{"GET", "/", "", [2]string{}, 404, ""})
 	run(step{"POST", api + "/invocation/next", "", [2]string{}, 405, ""})
 	w.invoke(1, "r1", "event")

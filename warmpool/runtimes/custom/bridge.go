@@ -1,6 +1,8 @@
 package custom
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -21,6 +23,8 @@ type Process interface {
 	Kill()
 	// Terminate asks the first of them to end, by SIGTERM.
 	Terminate() error
+	// Dial connects to a port of theirs.
+	Dial(ctx context.Context, port uint16) (net.Conn, error)
 	// CheckPeer fails unless one of them has the other end of conn.
 	CheckPeer(conn net.Conn) error
 }
@@ -39,6 +43,11 @@ type Config struct {
 	// may start something else: a program that speaks HTTP, or a web server that an
 	// extension speaks it for.
 	Wrapped bool
+	// Telemetry is what extensions may subscribe to; nil when there is none.
+	Telemetry *Telemetry
+	// ExtensionLine logs a line that an external extension has written, for the
+	// invocation that runs, if one does.
+	ExtensionLine func(requestID string, line []byte)
 	// AccountID is told to extensions that ask for it.
 	AccountID string
 }
@@ -50,6 +59,7 @@ type Pipes struct {
 	Inner             *Inner   // of a built-in runtime; nil for one that speaks HTTP
 	Gate              *os.File // to what Command waits at; nil without
 	Exits             *os.File // from what Command starts; nil without
+	Output            *os.File // what extensions write; nil without
 }
 
 // A Bridge serves one environment. Serve starts it; it ends with the process.
@@ -61,9 +71,14 @@ type Bridge struct {
 	inner   *inner // nil: the runtime speaks HTTP
 	gate    *os.File
 	exits   *os.File
+	output  *os.File
 	server  *http.Server
-	ending  chan string // holds why the environment is to end
-	ended   chan struct{}
+
+	telemetry *Telemetry
+	senders   sync.WaitGroup // goroutines that hand telemetry over
+
+	ending chan string // holds why the environment is to end
+	ended  chan struct{}
 
 	mu         sync.Mutex // guards what follows
 	born       time.Time
@@ -124,7 +139,7 @@ func Serve(config Config, process Process, listener net.Listener, pipes Pipes) (
 	}
 	b := &Bridge{
 		config: config, process: process, in: frameReader{file: in}, out: frameWriter{file: out},
-		gate: pipes.Gate, exits: pipes.Exits,
+		gate: pipes.Gate, exits: pipes.Exits, output: pipes.Output, telemetry: config.Telemetry,
 		ending: make(chan string, 1), ended: make(chan struct{}),
 		born: time.Now(), status: -1, wanted: make(chan *invocation),
 		extensions: make(map[string]*extension), expected: make(map[string]bool), changed: make(chan struct{}),
@@ -135,6 +150,9 @@ func Serve(config Config, process Process, listener net.Listener, pipes Pipes) (
 	}
 	if pipes.Inner != nil {
 		b.inner = pipes.Inner.take()
+	}
+	if b.telemetry == nil {
+		b.telemetry = NewTelemetry()
 	}
 	b.server = &http.Server{Handler: b.routes(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader}
 	go b.run(netutil.LimitListener(&guard{Listener: listener, check: b.admits}, maxConnections))
@@ -155,6 +173,9 @@ func (b *Bridge) run(listener net.Listener) {
 	if b.exits != nil {
 		tasks.Go(b.watchExits)
 	}
+	if b.output != nil {
+		tasks.Go(b.copyOutput)
+	}
 	if b.inner != nil {
 		tasks.Go(b.relay)
 	}
@@ -165,12 +186,45 @@ func (b *Bridge) run(listener net.Listener) {
 	if b.inner != nil {
 		b.inner.close()
 	}
+	b.telemetry.end()
+	if b.output != nil {
+		// Its end follows, unless a process elsewhere has been handed a descriptor.
+		_ = b.output.SetReadDeadline(time.Now().Add(outputGrace))
+	}
 	for _, f := range []*os.File{b.gate, b.exits} {
 		if f != nil {
 			f.Close()
 		}
 	}
 	tasks.Wait()
+	b.senders.Wait()
+	if b.output != nil {
+		b.output.Close()
+	}
+}
+
+// outputGrace is how long what dead extensions have written is read for.
+const outputGrace = time.Second
+
+// copyOutput logs what external extensions write, a line each.
+func (b *Bridge) copyOutput() {
+	const longest = 256 << 10
+	lines := bufio.NewReaderSize(b.output, longest)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if len(line) > 0 && b.config.ExtensionLine != nil {
+			b.mu.Lock()
+			requestID := ""
+			if b.current != nil && b.phase == phaseRunning {
+				requestID = b.current.requestID
+			}
+			b.mu.Unlock()
+			b.config.ExtensionLine(requestID, line)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
 }
 
 // Ended is closed when nothing of the Bridge is left.

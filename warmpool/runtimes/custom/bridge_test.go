@@ -47,6 +47,10 @@ func (p *fakeProcess) Done() <-chan struct{}    { return p.done }
 func (p *fakeProcess) Kill()                    { p.once.Do(func() { close(p.done) }) }
 func (p *fakeProcess) CheckPeer(net.Conn) error { return p.peer }
 
+func (p *fakeProcess) Dial(ctx context.Context, port uint16) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+}
+
 // A world is a Bridge with the ends that an environment and a runtime have of it.
 type world struct {
 	t        testing.TB

@@ -16,6 +16,8 @@ type Command struct {
 	// when an extension has ended, and "STATUS " when the runtime has.
 	Channel     []int
 	Gate, Exits int
+	// Output is where extensions write to; 0 for where the runtime does.
+	Output int
 }
 
 // Supervised reports whether Args need Exits.
@@ -44,11 +46,18 @@ func (c *Command) Args() []string {
 	for _, fd := range c.Channel {
 		closing += fmt.Sprintf(" %d>&-", fd)
 	}
+	output := ""
+	if c.Output != 0 {
+		output = fmt.Sprintf(" >&%[1]d 2>&%[1]d %[1]d>&-", c.Output)
+	}
 	for i := range c.Extensions {
 		// Each by its number among the arguments: paths are no part of the script. Its
 		// status comes from a shell of its own, which outlives it.
-		fmt.Fprintf(&script, "( exec %[1]d>&-%[2]s; \"${%[3]d}\" %[4]d>&-; echo \"$? ${%[3]d##*/}\" >&%[4]d ) &\n",
-			c.Gate, closing, i+1, c.Exits)
+		fmt.Fprintf(&script, "( exec %[1]d>&-%[2]s; \"${%[3]d}\" %[4]d>&-%[5]s; echo \"$? ${%[3]d##*/}\" >&%[4]d ) &\n",
+			c.Gate, closing, i+1, c.Exits, output)
+	}
+	if c.Output != 0 {
+		fmt.Fprintf(&script, "exec %d>&-\n", c.Output)
 	}
 	script.WriteString(pass)
 	// SIGTERM may come at any point from here on. What the runtime makes of it is its

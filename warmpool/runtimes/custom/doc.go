@@ -27,6 +27,12 @@
 // environment kills its process for a timeout: Kill takes as long as there are extensions
 // to tell.
 //
+// # Telemetry
+//
+// What the environment's log stream gets goes to Telemetry as well (logs.Tap), and from
+// there to the extensions that have subscribed (telemetry.go). External extensions have an
+// output pipe of their own, so that their lines can be told from the function's.
+//
 // # Who may connect
 //
 // Where functions share the machine's network, anybody can connect to the

@@ -172,7 +172,14 @@ func (b *Bridge) nextEvent(w http.ResponseWriter, r *http.Request) {
 		b.mu.Unlock()
 		return
 	}
-	e.asked = true
+	if !e.asked {
+		e.asked = true
+		events := e.events
+		if events == nil {
+			events = []string{}
+		}
+		b.telemetry.happens("platform.extension", map[string]any{"name": e.name, "state": "Ready", "events": events})
+	}
 	for len(e.queue) == 0 {
 		if !e.ready {
 			e.ready = true

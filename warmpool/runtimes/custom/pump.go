@@ -42,6 +42,7 @@ func (b *Bridge) pumpFrames() error {
 	if !b.awaitInit() {
 		return nil
 	}
+	b.telemetry.close()
 	if err := b.out.write(runtimes.KindReady, 0, 0, nil); err != nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package custom
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,6 +25,9 @@ const (
 const (
 	runtimeBudget   = 500 * time.Millisecond
 	extensionBudget = 2000 * time.Millisecond
+	// flushBudget is how long telemetry that waits is handed over for, before the
+	// extensions are told.
+	flushBudget = 300 * time.Millisecond
 )
 
 // Kill ends the environment within the budgets of the shutdown phase: at once when
@@ -71,6 +75,9 @@ func (b *Bridge) shutdown(reason string) {
 	if running && b.process.Terminate() == nil {
 		b.awaitUntil(time.Now().Add(runtimeBudget), func() bool { return b.status >= 0 })
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushBudget)
+	b.telemetry.flush(ctx)
+	cancel()
 	b.mu.Lock()
 	for _, e := range b.extensions {
 		e.shutdown(reason, deadline)
