@@ -136,8 +136,9 @@ type App struct {
 
 	// Settings of functions that the Lambda API keeps and gives back though nothing here
 	// acts on them: vpc_config, kms_key_arn, source_kms_key_arn, file_system_configs,
-	// architectures, tenancy_config, tracing_config. Default: none, they are refused by
-	// name, but for tracing_config.
+	// architectures, tenancy_config, runtime_management, metrics_config,
+	// mapping_logging_config, tracing_config. Default: none, they are refused by name,
+	// but for tracing_config.
 	Ignore []string `json:"ignore,omitempty"`
 
 	// Functions that run by the clock, by the schedule's name.

@@ -60,6 +60,7 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 
 	a.configure("ignore vpc_config kms_key_arn file_system_configs architectures\nignore tenancy_config source_kms_key_arn", "")
 	a.reload()
+	a.connect() // connections to the old configuration end at any time
 	a.check(create(append(changes, func(in *lambda.CreateFunctionInput) {
 		in.Publish, in.TracingConfig = true, &types.TracingConfig{Mode: types.TracingModeActive}
 	})...))
@@ -121,4 +122,47 @@ func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {
 	snap(in)
 	_, err := a.CreateFunction(context.Background(), in)
 	refused(t, err, 400, "InvalidParameterValueException", "nodejs20.x is not supported for SnapStart enabled functions.")
+}
+
+func TestSettingsOfMappingsAndRuntimesAreRefusedUnlessTheyAreIgnored(t *testing.T) {
+	a := newAPI(t, "", "")
+	ctx := context.Background()
+	a.create("f", nodeZip(t, "return 1;"))
+	key, runtimeARN := "arn:aws:kms:us-east-1:000000000000:key/1", "arn:aws:lambda:us-east-1::runtime:1"
+	mapping := func(change func(*lambda.CreateEventSourceMappingInput)) (*lambda.CreateEventSourceMappingOutput, error) {
+		in := &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), Enabled: aws.Bool(false)}
+		change(in)
+		return a.CreateEventSourceMapping(ctx, in)
+	}
+	keyed := func(in *lambda.CreateEventSourceMappingInput) { in.KMSKeyArn = &key }
+	counted := func(in *lambda.CreateEventSourceMappingInput) {
+		in.MetricsConfig = &types.EventSourceMappingMetricsConfig{Metrics: []types.EventSourceMappingMetric{"EventCount"}}
+	}
+	manual := func() error {
+		_, err := a.PutRuntimeManagementConfig(ctx, &lambda.PutRuntimeManagementConfigInput{FunctionName: aws.String("f"), UpdateRuntimeOn: types.UpdateRuntimeOnManual, RuntimeVersionArn: &runtimeARN})
+		return err
+	}
+	_, err := mapping(keyed)
+	refused(t, err, 400, "InvalidParameterValueException", "KMSKeyArn is not supported: ")
+	_, err = mapping(counted)
+	refused(t, err, 400, "InvalidParameterValueException", "MetricsConfig is not supported: ")
+	refused(t, manual(), 400, "InvalidParameterValueException", "UpdateRuntimeOn Manual is not supported: ")
+
+	// Queues are not polled here, so that a mapping needs an address for them.
+	a.configure("ignore kms_key_arn metrics_config runtime_management mapping_logging_config\nsqs {\n endpoint http://127.0.0.1:9\n region us-east-1\n access_key k s\n}", "")
+	a.reload()
+	a.connect() // connections to the old configuration end at any time
+	made, err := mapping(func(in *lambda.CreateEventSourceMappingInput) { keyed(in); counted(in) })
+	a.check(err)
+	got, err := a.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: made.UUID})
+	a.check(err)
+	if aws.ToString(got.KMSKeyArn) != key || got.MetricsConfig == nil || len(got.MetricsConfig.Metrics) != 1 {
+		t.Errorf("mapping %+v", got)
+	}
+	a.check(manual())
+	m, err := a.GetRuntimeManagementConfig(ctx, &lambda.GetRuntimeManagementConfigInput{FunctionName: aws.String("f")})
+	a.check(err)
+	if m.UpdateRuntimeOn != "Manual" || aws.ToString(m.RuntimeVersionArn) != runtimeARN {
+		t.Errorf("management %+v", m)
+	}
 }

@@ -15,13 +15,16 @@ import (
 // ignorable are the settings that whoever runs the server may have kept and given back
 // though nothing here acts on them, by the names of the Caddyfile.
 var ignorable = map[string]struct{ member, why string }{
-	"vpc_config":          {"VpcConfig", "functions use the network of this machine."},
-	"kms_key_arn":         {"KMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
-	"source_kms_key_arn":  {"SourceKMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
-	"file_system_configs": {"FileSystemConfigs", "there is no EFS here."},
-	"architectures":       {"Architectures", "this machine is " + architecture() + "."},
-	"tenancy_config":      {"TenancyConfig", "there is no tenant isolation here."},
-	"tracing_config":      {"TracingConfig", "no traces are sent."}, // is never refused
+	"vpc_config":             {"VpcConfig", "functions use the network of this machine."},
+	"kms_key_arn":            {"KMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
+	"source_kms_key_arn":     {"SourceKMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},
+	"file_system_configs":    {"FileSystemConfigs", "there is no EFS here."},
+	"architectures":          {"Architectures", "this machine is " + architecture() + "."},
+	"tenancy_config":         {"TenancyConfig", "there is no tenant isolation here."},
+	"mapping_logging_config": {"LoggingConfig of an event source mapping", "what pollers do is in the server's log."},
+	"metrics_config":         {"MetricsConfig", "see the server's /metrics."},
+	"runtime_management":     {"UpdateRuntimeOn Manual", "functions run on the interpreters that are installed on this machine."},
+	"tracing_config":         {"TracingConfig", "no traces are sent."}, // is never refused
 }
 
 // CheckIgnore says whether names are settings that can be ignored.

@@ -14,6 +14,7 @@ type managementInput struct {
 
 type managementOutput struct {
 	UpdateRuntimeOn, FunctionArn string
+	RuntimeVersionArn            string `json:",omitempty"`
 }
 
 // https://docs.aws.amazon.com/lambda/latest/api/API_PutRuntimeManagementConfig.html
@@ -23,16 +24,18 @@ func putRuntimeManagementConfig(a *API, r *request, in *managementInput) (*manag
 		return nil, err
 	}
 	if in.UpdateRuntimeOn == "Manual" || in.RuntimeVersionArn != "" {
-		return nil, invalid("UpdateRuntimeOn Manual is not supported: functions run on the interpreters that are installed on this machine.")
+		if err := a.ignore("runtime_management", f.name); err != nil {
+			return nil, err
+		}
 	}
 	m, err := a.Registry.Management.Put(r.Context(), f.name, f.orLatest(), func(m *registry.Management, _ bool) error {
-		m.UpdateRuntimeOn = in.UpdateRuntimeOn
+		m.UpdateRuntimeOn, m.RuntimeVersionARN = in.UpdateRuntimeOn, in.RuntimeVersionArn
 		return nil
 	})
 	if err != nil {
 		return nil, a.notFound(err, f)
 	}
-	return &managementOutput{m.UpdateRuntimeOn, a.Account.ARN(f.name, f.orLatest())}, nil
+	return &managementOutput{m.UpdateRuntimeOn, a.Account.ARN(f.name, f.orLatest()), m.RuntimeVersionARN}, nil
 }
 
 // https://docs.aws.amazon.com/lambda/latest/api/API_GetRuntimeManagementConfig.html
@@ -48,7 +51,7 @@ func getRuntimeManagementConfig(a *API, r *request, in *managementInput) (*manag
 	if errors.Is(err, registry.ErrNotFound) {
 		m.UpdateRuntimeOn, err = "Auto", nil
 	}
-	return &managementOutput{m.UpdateRuntimeOn, a.Account.ARN(f.name, f.orLatest())}, err
+	return &managementOutput{m.UpdateRuntimeOn, a.Account.ARN(f.name, f.orLatest()), m.RuntimeVersionARN}, err
 }
 
 type recursionInput struct{ FunctionName, RecursiveLoop string }

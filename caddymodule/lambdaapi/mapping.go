@@ -46,14 +46,16 @@ type sourceFields struct {
 	SelfManagedKafkaEventSourceConfig   any `json:",omitempty"`
 	DocumentDBEventSourceConfig         any `json:",omitempty"`
 	ProvisionedPollerConfig             any `json:",omitempty"`
+
+	// Nothing acts on these, see API.ignore.
+	KMSKeyArn, MetricsConfig, LoggingConfig any `json:",omitempty"`
 }
 
 type mappingInput struct {
-	UUID, FunctionName, KMSKeyArn string
-	Enabled                       *bool
-	StartingPositionTimestamp     *time.Time
-	Tags                          map[string]string
-	MetricsConfig, LoggingConfig  map[string]any
+	UUID, FunctionName        string
+	Enabled                   *bool
+	StartingPositionTimestamp *time.Time
+	Tags                      map[string]string
 	mappingFields
 	sourceFields
 
@@ -202,15 +204,25 @@ func stateOf(enabled bool) string {
 	return "Disabled"
 }
 
-// refuse names what no mapping can have.
-func (in *mappingInput) refuse() error {
-	switch {
-	case in.KMSKeyArn != "":
-		return invalid("KMSKeyArn is not supported: there is no KMS here.")
-	case len(in.MetricsConfig) > 0:
-		return invalid("MetricsConfig is not supported: see the server's /metrics.")
-	case len(in.LoggingConfig) > 0:
-		return invalid("LoggingConfig is not supported for event source mappings.")
+// refuseMapping names what nothing acts on, unless the configuration has it ignored.
+// What is empty asks for nothing.
+func (a *API) refuseMapping(in *mappingInput) error {
+	if in.KMSKeyArn == "" {
+		in.KMSKeyArn = nil
+	}
+	for _, setting := range []struct {
+		name  string
+		value *any
+	}{{"kms_key_arn", &in.KMSKeyArn}, {"metrics_config", &in.MetricsConfig}, {"mapping_logging_config", &in.LoggingConfig}} {
+		if object, ok := (*setting.value).(map[string]any); ok && len(object) == 0 {
+			*setting.value = nil
+		}
+		if *setting.value == nil {
+			continue
+		}
+		if err := a.ignore(setting.name, in.FunctionName); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -233,7 +245,7 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if err != nil {
 		return nil, err
 	}
-	if err := in.refuse(); err != nil {
+	if err := a.refuseMapping(in); err != nil {
 		return nil, err
 	}
 	if in.EventSourceArn == "" && in.SelfManagedEventSource == nil {
@@ -318,7 +330,7 @@ func updateEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if a.Mapping == nil {
 		return nil, invalid("Event source mappings are not supported: this server polls no event sources.")
 	}
-	if err := in.refuse(); err != nil {
+	if err := a.refuseMapping(in); err != nil {
 		return nil, err
 	}
 	var f reference
