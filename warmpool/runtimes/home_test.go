@@ -57,6 +57,12 @@ func TestHomeShowsAnInterpreterAtLambdasPath(t *testing.T) {
 			t.Errorf("not everyone may enter %s: %v, %v", home, info, err)
 		}
 	}
+	in := Interpreter{Family: FamilyPython, Version: "3.12.1", Path: "/opt/py/bin/python3.12", Prefix: []string{"/opt/py/bin/python3.12", "/opt/py/lib"}}
+	program, shown, err = in.Home(homes)
+	if err != nil || program != "/var/lang/bin/python3.12" || len(shown) != 3 || shown[0].Target != "/var/lang" || shown[1] != (Shown{"/opt/py/lib", "/var/lang/lib"}) ||
+		shown[2] != (Shown{in.Path, program}) || !exists(filepath.Join(shown[0].Source, "lib")) {
+		t.Errorf("in /opt: %s, %v, %v", program, shown, err)
+	}
 	program, shown, err = find("python3.12", dir+"/venv/bin/python3").Home(homes)
 	if err != nil || program != dir+"/venv/bin/python3" || slices.ContainsFunc(shown, func(s Shown) bool { return strings.HasPrefix(s.Target, "/var/lang") }) {
 		t.Errorf("a virtual environment: %s, %v, %v", program, shown, err)
