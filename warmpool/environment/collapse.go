@@ -119,6 +119,10 @@ func (e *Environment) readRest(now time.Time) {
 func (e *Environment) fail(c *Call, now time.Time, status string, oom bool) {
 	c.Duration = now.Sub(c.deadline.Add(-c.Timeout))
 	c.Outcome = OutcomeExit
+	e.SampleMemory()
+	if oom {
+		e.peak.Store(int64(e.spec.Init.MemoryMB) << 20)
+	}
 	kind, message := exitError(status, oom)
 	switch {
 	case errors.Is(e.cause, errTimeout) && !now.Before(c.deadline):

@@ -91,6 +91,8 @@ type Environment struct {
 	lastSeq   uint32 // and its number
 	watch     watchdog
 
+	sampleCost time.Duration // of memory, a moving average
+
 	stuck atomic.Bool // the call in front is slow; nothing is written ahead
 
 	// Only touched by who has the reader's seat.
@@ -271,8 +273,26 @@ func (e *Environment) toShutdown() {
 	}
 }
 
+// sampleAfter samples memory when a call is over, so that its report has the peak. The
+// kernel keeps that. A call that took less than sampleShare times what a sample takes
+// has not allocated much; the next sample finds it. It needs mu.
+func (e *Environment) sampleAfter(call time.Duration) {
+	if call < sampleShare*e.sampleCost {
+		return
+	}
+	began := time.Now()
+	e.SampleMemory()
+	// A moment without a core makes a sample dear; that says nothing about the next.
+	e.sampleCost += (min(time.Since(began), dearestSample) - e.sampleCost) / 4
+}
+
+const (
+	sampleShare   = 50
+	dearestSample = 2 * time.Millisecond
+)
+
 // SampleMemory reads how much memory the process has used at most. It reads a
-// file, so it is not called on the way of a warm invocation.
+// file, so it is not called on the way of a short warm invocation.
 func (e *Environment) SampleMemory() {
 	if m := e.proc.Memory(); m > e.peak.Load() {
 		e.peak.Store(m)

@@ -16,7 +16,7 @@ import (
 // A hierarchy is the cgroup of this Sandbox, with one child per environment.
 type hierarchy struct {
 	parent cgroup
-	lock   *os.File
+	locks  []*os.File // of its folders, one on v2
 	// home moves the thread that writes to it back out of an environment's
 	// cgroups. Only on v1, where a child begins where its parent thread is.
 	home []*os.File
@@ -138,12 +138,18 @@ func openV1(own cgroup) (*hierarchy, error) {
 		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
 	}
 	name := filepath.Base(dir)
-	h := &hierarchy{parent: own.child(name), lock: lock}
+	h := &hierarchy{parent: own.child(name), locks: []*os.File{lock}}
 	for _, d := range []string{h.parent.pids, h.parent.cpu} {
-		if err := os.Mkdir(d, 0o755); err != nil {
+		err := os.Mkdir(d, 0o755)
+		if err == nil {
+			// So that one in another cgroup of memory does not take it for a leftover.
+			lock, err = claim(d)
+		}
+		if err != nil {
 			h.close()
 			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
 		}
+		h.locks = append(h.locks, lock)
 	}
 	for _, d := range own.dirs() {
 		f, err := os.OpenFile(filepath.Join(d, "tasks"), os.O_WRONLY, 0)
@@ -183,7 +189,7 @@ func openV2(top, own string, root bool) (*hierarchy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
 	}
-	h := &hierarchy{parent: v2At(dir), lock: lock}
+	h := &hierarchy{parent: v2At(dir), locks: []*os.File{lock}}
 	if err := enableControllers(dir); err != nil {
 		h.close()
 		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
@@ -235,6 +241,25 @@ func sweepCgroups(parent cgroup) {
 		g := parent.child(filepath.Base(dir))
 		g.removeAll()
 	})
+	if parent.v2 {
+		return
+	}
+	// A predecessor in another cgroup of memory, whose lock is there, may have left the
+	// others here. Nobody's processes are harmed: the kernel keeps folders with some.
+	for _, dir := range []string{parent.pids, parent.cpu} {
+		claimAbandoned(dir, func(left string) {
+			children, err := os.ReadDir(left)
+			if err != nil {
+				return
+			}
+			for _, child := range children {
+				if child.IsDir() {
+					unix.Rmdir(filepath.Join(left, child.Name()))
+				}
+			}
+			unix.Rmdir(left)
+		})
+	}
 }
 
 // removeAll removes g with its children, whatever runs in them.
@@ -303,6 +328,8 @@ func (h *hierarchy) close() error {
 	for _, f := range h.home {
 		f.Close()
 	}
-	h.lock.Close()
+	for _, f := range h.locks {
+		f.Close()
+	}
 	return err
 }

@@ -2,6 +2,9 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -83,10 +86,24 @@ func treeMemory(pid int, memoryOf func(pid int) int64) int64 {
 	return sum
 }
 
-// anonymous is the memory in bytes that a process has allocated. What it shares with
-// its children since a fork is counted by each of them.
-func anonymous(pid int) int64 {
-	return readKey(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10 // kB
+// resident is the memory in bytes that a process has allocated, and the most that it
+// has had with files and what it shares. What it shares with its children since a fork
+// is counted by each of them.
+func resident(pid int) (anonymous, most int64) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0
+	}
+	kB := func(key string) int64 {
+		_, after, _ := strings.Cut(string(b), "\n"+key)
+		fields := strings.Fields(after[:min(len(after), 32)])
+		if len(fields) == 0 {
+			return 0 // a kernel thread, or a process that ends
+		}
+		n, _ := strconv.ParseInt(fields[0], 10, 64)
+		return n
+	}
+	return kB("RssAnon:") << 10, kB("VmHWM:") << 10
 }
 
 // proportional is anonymous, with a page that n processes share counted as an n-th by
@@ -95,5 +112,6 @@ func proportional(pid int) int64 {
 	if kB, ok := findKey(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss_Anon:"); ok {
 		return kB << 10
 	}
-	return anonymous(pid) // a kernel before 5.3, or not ours to see
+	anonymous, _ := resident(pid)
+	return anonymous // a kernel before 5.3, or not ours to see
 }

@@ -130,7 +130,8 @@ func (p *Process) Kill() {
 
 // Memory is the memory of the tree in bytes now, and the most it has been. Of
 // the cgroup, that is with /tmp and cached files; without one it is what the
-// processes have allocated, and the peak only what was seen.
+// processes have allocated, and the peak the largest of what was seen and of what
+// one of them has had, files that it maps included.
 func (p *Process) Memory() (current, peak int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,10 +145,16 @@ func (p *Process) memory() (current, peak int64) {
 		return 0, p.peak.Load()
 	case p.cgroup != nil:
 		current, peak = p.cgroup.memoryUse()
-	case p.sandbox.on:
-		current = treeMemory(p.initPID, anonymous)
 	default:
-		current = treeMemory(p.cmd.Process.Pid, anonymous)
+		pid := p.initPID
+		if !p.sandbox.on {
+			pid = p.cmd.Process.Pid
+		}
+		current = treeMemory(pid, func(pid int) int64 {
+			own, most := resident(pid)
+			peak = max(peak, most)
+			return own
+		})
 	}
 	if most := max(current, peak); most > p.peak.Load() {
 		p.peak.Store(most)
