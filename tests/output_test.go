@@ -60,6 +60,30 @@ def handler(event, context):
     return 'ok'
 `
 
+const outputRuby = `def raw(fd, text)
+  io = IO.for_fd(fd, autoclose: false)
+  until text.empty?
+    text = text.byteslice(io.syswrite(text)..)
+  end
+end
+raw(1, "init raw out\n"); raw(2, 'init raw err')
+puts 'init console'; $stdout.write('init stream')
+def h(event:, context:)
+  say, done = event['say'], event['then']
+  text = say == 'long' ? 'x' * (300 << 10) : say
+  if say
+    raw(1, text + " raw out\n"); raw(2, text + " raw err\n"); raw(1, text + ' raw open')
+    puts text + ' console out'; warn text + ' console err'
+    $stdout.write(text + " stream out\n"); $stderr.write(text + ' stream open')
+  end
+  Thread.new { sleep 0.1; warn 'late words'; exit!(3) } if done == 'exit'
+  if done == 'die'
+    raw(1, 'last words'); exit!(4)
+  end
+  'ok'
+end
+`
+
 const outputCustom = `#!/bin/bash
 echo 'init raw out'; printf 'init raw err' >&2
 api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
@@ -112,6 +136,7 @@ func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
 		"node":   {nodeFunction("node", a.code("node", map[string]string{"index.js": outputNode}), "memory 256"), [][]string{raw, byRuntime}, []string{"rejection", "exit", "throw"}},
 		"python": {pythonFunction("python", a.code("python", map[string]string{"app.py": outputPython}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 		"custom": {customFunction("custom", custom, "memory 256"), [][]string{raw}, []string{"exit"}},
+		"ruby":   {rubyFunction("ruby", "app.h", a.code("ruby", map[string]string{"app.rb": outputRuby}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 		"java":   {javaFunction("java", "example.Outputs::handle", folder, ""), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 	}
 	options := ""

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
 // traceBootstrap is a custom runtime that tells the trace header of an invocation, and
@@ -43,6 +45,14 @@ def handler(event, context):
     return {'statusCode': 200, 'body': text}
 `
 
+const traceRuby = `def h(event:, context:)
+  header = (event['headers'] || {}).find { |k, _| k.downcase == 'x-amzn-trace-id' }
+  text = "[#{ENV['_X_AMZN_TRACE_ID']}] [#{header&.last}] [#{context.invoked_function_arn}]"
+  puts 'seen ' + text
+  { statusCode: 200, body: text }
+end
+`
+
 const (
 	traceForm = `\[(Root=1-[0-9a-f]{8}-[0-9a-f]{24});Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:0\]`
 	arnForm   = `\[arn:aws:lambda:us-east-1:000000000000:function:%s\]`
@@ -52,10 +62,13 @@ func TestEveryInvocationHasATraceHeader(t *testing.T) {
 	a := &api{server: newServer(t, "", "")}
 	dir := a.code("custom", map[string]string{"readme": ""})
 	a.script(dir, "bootstrap", traceBootstrap)
+	folder, _, _ := a.javaCode()
 	functions := map[string]string{
+		"java":   javaFunction("java", "example.Outputs::trace", folder, ""),
 		"node":   fmt.Sprintf("function node {\n runtime nodejs20.x\n handler index.handler\n code %s\n}\n", a.code("node", map[string]string{"index.js": traceNode})),
 		"python": pythonFunction("python", a.code("python", map[string]string{"app.py": tracePython}), ""),
 		"custom": customFunction("custom", dir, ""),
+		"ruby":   rubyFunction("ruby", "app.h", a.code("ruby", map[string]string{"app.rb": traceRuby}), ""),
 	}
 	options, site := "", ""
 	for name, f := range functions {
@@ -171,4 +184,46 @@ func TestRecursiveLoopIsStopped(t *testing.T) {
 	setting(types.RecursiveLoopTerminate)
 	_, err = invoke("loop")
 	refused(t, err, 400, "RecursiveInvocationException", words)
+}
+
+func TestMessagesOfARecursiveLoopStayInTheirQueue(t *testing.T) {
+	m := startMoto(t)
+	url, arn := m.makeQueue(t, "loop")
+	a := &api{server: newServer(t, "", "")}
+	a.configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n}\n", m.url, arn, motoKey, motoSecret)+
+		pythonFunction("f", a.code("f", map[string]string{"app.py": `import os
+def handler(event, context):
+    for r in event.get("Records", []):
+        print("had", r["body"], os.environ["_X_AMZN_TRACE_ID"])
+    return os.environ["_X_AMZN_TRACE_ID"]
+`}), ""), "")
+	a.start()
+	a.connect()
+	trace := strings.TrimSuffix(strings.Trim(string(a.call("f", "{}").Payload), `"`), ":0")
+	send := func(body string, runs int) {
+		t.Helper()
+		in := &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}
+		if runs >= 0 {
+			in.MessageSystemAttributes = map[string]sqstypes.MessageSystemAttributeValue{
+				"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String(fmt.Sprintf("%s:%d", trace, runs))},
+			}
+		}
+		_, err := m.sqs.SendMessage(t.Context(), in)
+		a.check(err)
+	}
+	send("looping", 15)
+	send("early", 14)
+	send("plain", -1)
+	a.wantLog("f", "had early "+trace+":15", "had plain Root=1-")
+	eventually(t, "the dropped one is counted", func() bool {
+		return strings.Contains(a.get("/metrics").body, `hearth_recursive_invocations_dropped_total{function="f"} `)
+	})
+	eventually(t, "only the message of the loop is left", func() bool {
+		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.check(err)
+		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "1"
+	})
+	if strings.Contains(a.logs("f"), "had looping") {
+		t.Error("the message of the loop was run")
+	}
 }

@@ -22,6 +22,18 @@ public class Outputs {
         }
     }
 
+    public Map<String, Object> trace(Map<String, Object> event, com.amazonaws.services.lambda.runtime.Context context) {
+        String header = "";
+        if (event.get("headers") instanceof Map) {
+            for (Map.Entry<?, ?> e : ((Map<?, ?>) event.get("headers")).entrySet()) {
+                header = e.getKey().toString().equalsIgnoreCase("x-amzn-trace-id") ? e.getValue().toString() : header;
+            }
+        }
+        String text = "[" + System.getProperty("com.amazonaws.xray.traceHeader") + "] [" + header + "] [" + context.getInvokedFunctionArn() + "]";
+        System.out.println("seen " + text);
+        return Functions.answer(text);
+    }
+
     public String handle(Map<String, Object> event) {
         Object say = event.get("say");
         Object then = event.get("then");
