@@ -7,6 +7,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 // hearth runs `caddy hearth` as the server's own user on its machine: without an
@@ -75,6 +78,23 @@ func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
 	a.wantHearth(0, []string{"hello"}, "delete", "hello")
 	a.wantHearth(4, []string{"hello"}, "delete", "hello")
 	a.get("/hello").want(t, 404, "")
+}
+
+// What serves a function instead of what its runtime names is told to who deploys it.
+// Nothing of ours runs on Node.js 16, so nodejs16.x always has another.
+func TestDeployTellsThatAnotherVersionServes(t *testing.T) {
+	a := newAPI(t, "", "invoke /old old")
+	dir := a.code("old", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
+	a.wantHearth(0, []string{"warning: runtime nodejs16.x is served by Node.js "}, "deploy", dir, "--runtime", "nodejs16.x")
+	version := a.get("/old").body
+	a.wantHearth(0, []string{`"runtime_version":"nodejs-` + strings.TrimPrefix(version, "v") + `"`, `"warning":"runtime nodejs16.x is served by`}, "deploy", dir, "--json")
+	f, err := a.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("old")})
+	a.check(err)
+	v := f.Configuration.RuntimeVersionConfig
+	if arn := "arn:aws:lambda:us-east-1::runtime:nodejs-" + strings.TrimPrefix(version, "v"); aws.ToString(v.RuntimeVersionArn) != arn ||
+		v.Error == nil || aws.ToString(v.Error.ErrorCode) != "OtherVersion" {
+		t.Errorf("got %s, %+v, want %s", aws.ToString(v.RuntimeVersionArn), v.Error, arn)
+	}
 }
 
 func TestRollingBackTwiceGoesBackTwice(t *testing.T) {

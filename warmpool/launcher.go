@@ -297,6 +297,19 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	return env, err
 }
 
+// RuntimeVersion tells which program serves a runtime, e.g. nodejs-22.23.5, and in a
+// sentence that it is of another version than the runtime names.
+func (l *Launcher) RuntimeVersion(runtime string) (version, warning string) {
+	in, warning, err := l.Interpreters.Find(runtime)
+	switch {
+	case err != nil:
+		return runtime, err.Error()
+	case in.Version == "":
+		return runtime, ""
+	}
+	return in.Family + "-" + in.Version, warning
+}
+
 // versionText names what runs a function, as INIT_START does.
 func versionText(in runtimes.Interpreter) string {
 	if in.Version == "" {

@@ -71,6 +71,9 @@ type deployed struct {
 	Size    int    `json:"code_size"`
 	SHA256  string `json:"code_sha256"`
 	URL     string `json:"url,omitempty"`
+	// What serves the runtime, e.g. nodejs-22.23.5, and that it is of another version.
+	RuntimeVersion string `json:"runtime_version,omitempty"`
+	Warning        string `json:"warning,omitempty"`
 }
 
 func deploy(ctx context.Context, c *Context) error {
@@ -112,6 +115,9 @@ func deploy(ctx context.Context, c *Context) error {
 			what = "is as it was:"
 		}
 		fmt.Fprintf(w, "%s %s version %s (%s, %s) in %s\n", c.bold(out.Name), what, out.Version, out.Runtime, out.Handler, time.Since(began).Round(time.Millisecond))
+		if out.Warning != "" {
+			fmt.Fprintf(w, "%s %s\n", c.bold("warning:"), out.Warning)
+		}
 		if out.URL != "" {
 			fmt.Fprintln(w, out.URL)
 		} else {
@@ -188,6 +194,13 @@ func (d *deployment) run(ctx context.Context) (*deployed, error) {
 	out.ARN = strings.TrimSuffix(aws.ToString(published.FunctionArn), ":"+aws.ToString(published.Version))
 	out.Version, out.Runtime, out.Handler = aws.ToString(published.Version), string(published.Runtime), aws.ToString(published.Handler)
 	out.SHA256 = aws.ToString(published.CodeSha256)
+	if v := published.RuntimeVersionConfig; v != nil {
+		arn := aws.ToString(v.RuntimeVersionArn)
+		out.RuntimeVersion = arn[strings.LastIndex(arn, ":")+1:]
+		if v.Error != nil {
+			out.Warning = aws.ToString(v.Error.Message)
+		}
+	}
 	out.Changed = created || before.LastModified == nil || d.changed(before)
 	return out, nil
 }

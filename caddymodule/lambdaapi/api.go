@@ -74,6 +74,9 @@ type Config struct {
 	Account  function.Account
 	// Check says whether a function can run on this node: the runtime is known.
 	Check func(ctx context.Context, f *function.Function) error
+	// RuntimeVersion tells which program serves a runtime on this node, e.g. nodejs-22.23.5,
+	// and, in a sentence, that it is of another version than the runtime names.
+	RuntimeVersion func(runtime string) (version, warning string)
 	// URL is the address of the function URL of an ID, with a slash at the end. "" says
 	// that this server has no function URLs.
 	URL func(id string) string

@@ -2,7 +2,6 @@ package lambdaapi
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -62,8 +61,12 @@ type (
 		SystemLogLevel      string `json:",omitempty"`
 		LogGroup            string
 	}
-	runtimeVersion struct{ RuntimeVersionArn string }
-	layerOf        struct {
+	runtimeVersion struct {
+		RuntimeVersionArn string
+		Error             *runtimeVersionError `json:",omitempty"`
+	}
+	runtimeVersionError struct{ ErrorCode, Message string }
+	layerOf             struct {
 		Arn      string
 		CodeSize int64
 	}
@@ -93,7 +96,7 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 		c.LoggingConfig = loggingConfig{l.LogFormat, l.ApplicationLogLevel, l.SystemLogLevel, cmp.Or(l.LogGroup, c.LoggingConfig.LogGroup)}
 	}
 	if v.Runtime != "" {
-		c.RuntimeVersionConfig = &runtimeVersion{a.runtimeVersionARN(v.Runtime)}
+		c.RuntimeVersionConfig = a.runtimeVersionOf(v.Runtime)
 	}
 	if v.Environment != nil {
 		c.Environment = &variables{v.Environment}
@@ -107,9 +110,19 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 	return c
 }
 
-// runtimeVersionARN names a runtime as RuntimeVersionConfig does, by a digest.
-func (a *API) runtimeVersionARN(runtime string) string {
-	return fmt.Sprintf("arn:aws:lambda:%s::runtime:%x", a.Account.Region, sha256.Sum256([]byte(runtime)))
+// otherVersion says that a function is served by a program of another version than its
+// runtime names.
+const otherVersion = "OtherVersion"
+
+// runtimeVersionOf tells what serves a runtime on this node. Where AWS has a digest the
+// ARN ends with the program's name and version.
+func (a *API) runtimeVersionOf(runtime string) *runtimeVersion {
+	version, warning := a.RuntimeVersion(runtime)
+	v := &runtimeVersion{RuntimeVersionArn: fmt.Sprintf("arn:aws:lambda:%s::runtime:%s", a.Account.Region, version)}
+	if warning != "" {
+		v.Error = &runtimeVersionError{otherVersion, warning}
+	}
+	return v
 }
 
 // Answers to changes tell of the moment at which AWS gives them: before the new state

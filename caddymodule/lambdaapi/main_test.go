@@ -85,6 +85,7 @@ func newWorld(t testing.TB, change ...func(*lambdaapi.Config)) *world {
 	w := &world{t: t, registry: functions, pushed: &queue{}}
 	config := lambdaapi.Config{
 		Registry: functions, Code: archives, Invoker: catalog, Verifier: verifier, Account: function.DefaultAccount,
+		RuntimeVersion: func(runtime string) (string, string) { return runtime, "" },
 		Check: func(_ context.Context, f *function.Function) error {
 			if f.Runtime == "dotnet8" {
 				return errors.New(`runtime "dotnet8" is not supported`)

@@ -116,15 +116,18 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 	}
 	candidates := f.look(family)
 	if len(candidates) == 0 {
-		return Interpreter{}, "", fmt.Errorf("runtime %s: there is no %s %s or later on this machine: install it (%s%s, or apt-get install %s), or name one with \"runtimes { %s /path/to/%s }\"",
-			runtime, family.name, family.oldest, installCommand, runtime, family.debian, runtime, family.program)
+		return Interpreter{}, "", fmt.Errorf("runtime %s: there is no %s %s or later on this machine: install it (%sapt-get install %s), or name one with \"runtimes { %s /path/to/%s }\"",
+			runtime, family.name, family.oldest, installs(runtime, ", or "), family.debian, runtime, family.program)
 	}
 	in = slices.MinFunc(candidates, func(a, b Interpreter) int {
 		return want.distance(a.Version) - want.distance(b.Version)
 	})
 	in.Runtime, in.SDK = runtime, f.sdkFolder(runtime)
 	if want.distance(in.Version) != 0 {
-		warning = fmt.Sprintf("runtime %s is served by %s %s, the nearest on this machine (%s%s)", runtime, family.name, in.Version, installCommand, runtime)
+		warning = fmt.Sprintf("runtime %s is served by %s %s, the nearest on this machine", runtime, family.name, in.Version)
+		if command := installs(runtime, ""); command != "" {
+			warning += " (" + command + ")"
+		}
 	}
 	return in, warning, nil
 }

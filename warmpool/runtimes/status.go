@@ -20,6 +20,15 @@ type Status struct {
 // installCommand is what brings a runtime and its SDK.
 const installCommand = "caddy hearth runtimes install "
 
+// installs is the command that brings the version that a runtime names, with what
+// follows; "" when there is none that would serve it.
+func installs(runtime, then string) string {
+	if _, _, err := Named(runtime); err != nil {
+		return ""
+	}
+	return installCommand + runtime + then
+}
+
 // Statuses are of every runtime there is, but those that bring their own program.
 func (f *Finder) Statuses() []Status {
 	var all []Status
