@@ -46,7 +46,7 @@ func (in *aliasInput) apply(alias *registry.Alias) error {
 	case len(alias.Weights) > 1:
 		return invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
 	case len(alias.Weights) == 1 && alias.FunctionVersion == function.Latest:
-		return invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+		return untyped("$LATEST is not supported for an alias pointing to more than 1 version")
 	}
 	if _, same := alias.Weights[alias.FunctionVersion]; same {
 		return invalid("Invalid function version " + alias.FunctionVersion + ". Function version " + alias.FunctionVersion + " is already included in routing configuration.")

@@ -273,7 +273,7 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		x.reset()
 		a.calls.Put(x)
 	}()
-	key, err := a.authorize(w, r, x, "logs", strings.TrimPrefix(r.Header.Get("X-Amz-Target"), logsapi.TargetPrefix), maxOther)
+	key, err := a.authorize(w, r, x, "logs", strings.TrimPrefix(r.Header.Get("X-Amz-Target"), logsapi.TargetPrefix), logsapi.MaxBody(r.Header.Get("X-Amz-Target")))
 	if err != nil {
 		return err
 	}

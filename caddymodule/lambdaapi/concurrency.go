@@ -80,7 +80,7 @@ func putFunctionConcurrency(a *API, r *request, in *concurrencyInput) (*concurre
 		return nil, err
 	}
 	if unreserved := min(minUnreserved, a.Concurrency); in.ReservedConcurrentExecutions > 0 && a.Concurrency-others-in.ReservedConcurrentExecutions < unreserved {
-		return nil, invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreserved))
+		return nil, untyped(fmt.Sprintf("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreserved))
 	}
 	provisioned, err := a.totalProvisioned(r, name, "")
 	if err != nil {

@@ -24,6 +24,7 @@ type Exception struct {
 	Message string
 	Reason  string // of a TooManyRequestsException
 	status  int    // if the model does not know
+	untyped bool   // AWS gives this one without a Type
 }
 
 func (e *Exception) Error() string { return e.Name + ": " + e.Message }
@@ -32,6 +33,11 @@ func exception(name, message string) error { return &Exception{Name: name, Messa
 
 // invalid is what AWS says of a value that the service model allows.
 func invalid(message string) error { return exception("InvalidParameterValueException", message) }
+
+// untyped is invalid for the answers that AWS gives without a Type.
+func untyped(message string) error {
+	return &Exception{Name: "InvalidParameterValueException", Message: message, untyped: true}
+}
 
 // common are the statuses of errors that all services have and the model of Lambda
 // does not name. Those that are not here are 400.
@@ -140,8 +146,11 @@ func (a *API) form(e *Exception) (status int, body []byte) {
 	fields := map[string]string{"message": e.Message}
 	if known, ok := a.model.Exception(e.Name); ok {
 		status = known.Status
-		fields = map[string]string{known.Message: e.Message, "Type": "User"}
-		if status >= http.StatusInternalServerError {
+		fields = map[string]string{known.Message: e.Message}
+		if !e.untyped {
+			fields["Type"] = "User"
+		}
+		if status >= http.StatusInternalServerError && !e.untyped {
 			fields["Type"] = "Service"
 		}
 	}

@@ -104,6 +104,17 @@ func (a *API) checkDestination(arn string) error {
 	return nil
 }
 
+// String is the configuration as AWS's refusals show it.
+func (d *destinationConfig) String() string {
+	show := func(name string, to *destination) string {
+		if to == nil {
+			return "null"
+		}
+		return name + "(destination=" + to.Destination + ")"
+	}
+	return "DestinationConfig(onSuccess=" + show("OnSuccess", d.OnSuccess) + ", onFailure=" + show("OnFailure", d.OnFailure) + ")"
+}
+
 // checkDestinations holds destinations that are functions to those that are here.
 func (a *API) checkDestinations(r *request, f reference, d *destinationConfig) error {
 	if d == nil {
@@ -115,8 +126,13 @@ func (a *API) checkDestinations(r *request, f reference, d *destinationConfig) e
 		}
 		target, err := a.find(to.Destination, "")
 		if err != nil { // a queue's, a topic's ...
-			if err := a.checkDestination(to.Destination); err != nil {
-				return err
+			switch service(to.Destination) {
+			case "sqs", "sns", "s3", "events", "lambda":
+				if err := a.checkDestination(to.Destination); err != nil {
+					return err
+				}
+			default:
+				return invalid("The provided destination config " + d.String() + " is invalid.")
 			}
 			continue
 		}

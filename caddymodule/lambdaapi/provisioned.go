@@ -56,7 +56,7 @@ const publishedOnly = "The function resource provided must be an alias or a publ
 // missingQualifier gives registry.ErrNotFound the text that calls on provisioned
 // concurrency have for it.
 func (a *API) missingQualifier(err error, f reference) error {
-	if isNumber(f.qualifier) {
+	if f.orLatest() == function.Latest || isNumber(f.qualifier) {
 		return a.notFound(err, f)
 	}
 	return missing(err, "Cannot find alias arn: "+a.arn(f))
@@ -68,8 +68,12 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.lookup(r, f); err != nil {
+	v, err := a.lookup(r, f)
+	if err != nil {
 		return nil, a.missingQualifier(err, f)
+	}
+	if err := a.checkOneProvisions(r, f, v.Version); err != nil {
+		return nil, err
 	}
 	others, err := a.totalProvisioned(r, f.name, f.qualifier)
 	if err != nil {
@@ -91,7 +95,7 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	case reserved != nil && total > *reserved.ReservedConcurrentExecutions:
 		return nil, invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
 	case total > unreserved:
-		return nil, invalid("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [" + strconv.Itoa(unreserved) + "].")
+		return nil, untyped("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [" + strconv.Itoa(unreserved) + "].")
 	}
 	p, err := a.Registry.Provisioned.Put(r.Context(), f.name, f.qualifier, func(p *registry.Provisioned, _ bool) error {
 		p.Requested = in.ProvisionedConcurrentExecutions
@@ -102,6 +106,39 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	}
 	a.refresh(r.Context(), f.name, f.qualifier)
 	return a.provisionedOf(r, f, &p), nil
+}
+
+// checkOneProvisions refuses environments for an alias and for its version beside each
+// other.
+func (a *API) checkOneProvisions(r *request, f reference, version string) error {
+	taken := func(qualifier string) (bool, error) {
+		_, err := a.Registry.Provisioned.Read(r.Context(), f.name, qualifier)
+		if errors.Is(err, registry.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	if f.qualifier != version {
+		is, err := taken(version)
+		if is {
+			err = exception("ResourceConflictException", "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+		}
+		return err
+	}
+	aliases, _, err := a.Registry.Aliases(r.Context(), f.name, version, "", maxPage)
+	if err != nil {
+		return err
+	}
+	for _, alias := range aliases {
+		is, err := taken(alias.Name)
+		if is {
+			err = exception("ResourceConflictException", "Version is pointed by a Provisioned Concurrency alias")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // totalProvisioned is what all qualifiers of a function but one ask for.

@@ -41,6 +41,13 @@ func (a *API) urlOf(f reference, u *registry.URLConfig) *urlOutput {
 	}
 }
 
+// whole adds the default that is read back; answers to changes have it only if it was
+// asked for.
+func (u *urlOutput) whole() *urlOutput {
+	u.InvokeMode = orDefault(u.InvokeMode, "BUFFERED")
+	return u
+}
+
 // apply puts what was given over a function URL.
 func (in *urlInput) apply(u *registry.URLConfig) {
 	if in.AuthType != "" {
@@ -93,7 +100,7 @@ func getFunctionURLConfig(a *API, r *request, in *urlInput) (*urlOutput, error) 
 	if err != nil {
 		return nil, missing(err, noURL)
 	}
-	return a.urlOf(f, &u), nil
+	return a.urlOf(f, &u).whole(), nil
 }
 
 // https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionUrlConfig.html
@@ -141,7 +148,7 @@ func listFunctionURLConfigs(a *API, r *request, in *urlInput) (*urlsOutput, erro
 	}
 	out := &urlsOutput{FunctionUrlConfigs: make([]*urlOutput, len(page)), NextMarker: next}
 	for i, q := range page {
-		out.FunctionUrlConfigs[i] = a.urlOf(reference{f.name, q.Qualifier}, &q.Value)
+		out.FunctionUrlConfigs[i] = a.urlOf(reference{f.name, q.Qualifier}, &q.Value).whole()
 	}
 	return out, nil
 }

@@ -247,7 +247,7 @@ func TestRetentionRemovesWhatIsOld(t *testing.T) {
 func TestSegmentOfADayIsClosed(t *testing.T) {
 	st := openStream(t)
 	g := st.Group()
-	st.Line(noon, "", nil)
+	st.Line(noon, "", []byte("a line"))
 	flush(t, g.store)
 	g.mu.Lock()
 	before := g.segments[0]
@@ -257,7 +257,7 @@ func TestSegmentOfADayIsClosed(t *testing.T) {
 	if err := os.Rename(filepath.Join(g.dir, before.name()), filepath.Join(g.dir, after.name())); err != nil {
 		t.Fatal(err)
 	}
-	st.Line(noon, "", nil)
+	st.Line(noon, "", []byte("a line"))
 	flush(t, g.store)
 	if n := len(segmentFiles(t, g.store, "thumb")); n != 2 {
 		t.Errorf("%d segments, want a second one", n)

@@ -20,11 +20,15 @@ type Group struct {
 	round     uint64     // counts the batches; a stream gives its number once in each
 	streams   uint64     // the last number that was given to a stream
 	clock     clock
-	missing   int  // lines dropped that no line in the group tells of yet
-	retention int  // days; 0: as the store
+	missing   int // lines dropped that no line in the group tells of yet
+	retention int // days; 0: as the store
+	meta      meta
 	open      bool // the last segment is this process's and not full
 	segments  []segment
 	written   chan struct{} // closed when a segment has grown; nil when nobody waits
+
+	// describing is held while what calls have said is written, I/O included.
+	describing sync.Mutex
 
 	// indexing is held while Streams reads segments, I/O included: it makes a
 	// second caller wait for the index instead of reading them as well.
@@ -61,8 +65,12 @@ func (g *Group) Size() int64 {
 // Created returns when the oldest file of the group that is left was begun; the
 // zero time when there is none.
 func (g *Group) Created() time.Time {
+	created := g.about().Created
 	seg, ok := g.oldest()
-	if !ok {
+	switch {
+	case created != 0:
+		return time.UnixMilli(created)
+	case !ok:
 		return time.Time{}
 	}
 	return seg.begun()

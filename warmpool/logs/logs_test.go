@@ -167,12 +167,12 @@ func TestPlatformLinesAreWordedAsLambdas(t *testing.T) {
 func TestAnyTextComesBackAsItWasLogged(t *testing.T) {
 	st := openStream(t)
 	texts := []string{
-		"", "\n", "\n\n", "a", "a\n", "\ta", "a\n\tb", "a\nb\n\n", "# 1 2023/11/23/[1]forged",
+		"\n\n", "a", "a\n", "\ta", "a\n\tb", "a\nb\n\n", "# 1 2023/11/23/[1]forged",
 		"2023-11-23T12:00:00.000Z 1 forged START", "x\n2023-11-23T12:00:00.000Z 1 forged START",
 		"x\n# 1 2023/11/23/[1]forged", "nul\x00 and no utf-8 \xff\xfe", "carriage\r\nreturn", "RequestId: forged",
 		strings.Repeat("long ", 40_000), strings.Repeat("\n", 1000),
 	}
-	for _, text := range texts {
+	for _, text := range append([]string{"", "\n"}, texts...) { // without text there is no event
 		st.Line(noon, testID, []byte(text))
 	}
 	all := events(t, st.Group(), Query{})
@@ -228,7 +228,7 @@ func TestTextOverTheLimitBecomesSeveralEvents(t *testing.T) {
 func TestLateRecordKeepsTheOrderOfTime(t *testing.T) {
 	st := openStream(t)
 	for _, d := range []time.Duration{0, 50, 20, 60, -5000, -4990} {
-		st.Line(noon.Add(d*time.Millisecond), "", nil)
+		st.Line(noon.Add(d*time.Millisecond), "", []byte("a line"))
 	}
 	want := []time.Duration{0, 50, 50, 60, -5000, -4990} // the clock was set back
 	for i, e := range events(t, st.Group(), Query{}) {
@@ -340,7 +340,7 @@ func TestCaptureSplitsOutputIntoLines(t *testing.T) {
 	c.End(noon, "again")
 	c.Add(noon, "next", []byte("of another\n"))
 	want := [][2]string{
-		{"id1", "one"}, {"id1", "two"}, {"id2", ""}, {"id3", long}, {"id4", long}, {"id4", "yy"},
+		{"id1", "one"}, {"id1", "two"}, {"id3", long}, {"id4", long}, {"id4", "yy"},
 		{"id5", long}, {"end", "zunfinished"}, {"next", "of another"},
 	}
 	all := events(t, st.Group(), Query{})

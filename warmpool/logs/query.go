@@ -212,6 +212,7 @@ func (c *cursor) read(ctx context.Context, g *Group, seg segment, q *Query, visi
 	// Not further than what is known to be whole records. The decoder has read all
 	// that was there before, so its offset is the file's.
 	c.reader.N = seg.size - c.decoder.offset
+	removed := g.about().Removed
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return false, ctx.Err()
@@ -226,6 +227,9 @@ func (c *cursor) read(ctx context.Context, g *Group, seg segment, q *Query, visi
 		at := Position{seg.id, e.offset}
 		if q.past(&e, at) {
 			return false, nil
+		}
+		if until, ok := removed[e.name]; ok && at.compare(until.position()) < 0 {
+			continue
 		}
 		if q.matches(&e, at) && !visit(&e) {
 			return false, nil

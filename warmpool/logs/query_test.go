@@ -232,11 +232,11 @@ func TestStreamsTellTheirFirstAndLastEvent(t *testing.T) {
 			if round == 1 && i == 0 {
 				last = noon.Add(time.Hour)
 			}
-			if want := fmt.Sprintf("2023/11/23/[1]e%d", i); info != (StreamInfo{want, first, last}) {
+			if want := fmt.Sprintf("2023/11/23/[1]e%d", i); info != (StreamInfo{want, first, last, first}) {
 				t.Errorf("round %d: got %+v, want %s from %s to %s", round, info, want, first, last)
 			}
 		}
-		g.Stream("1", "e0", noon).Line(noon.Add(time.Hour), "", nil)
+		g.Stream("1", "e0", noon).Line(noon.Add(time.Hour), "", []byte("late"))
 	}
 }
 
@@ -244,7 +244,7 @@ func TestGroupsAreThoseThatHaveLogged(t *testing.T) {
 	s := openStore(t, Config{})
 	group(t, s, "silent")
 	for _, name := range []string{"b", "a"} {
-		group(t, s, name).Stream("1", "e", noon).Line(noon, "", nil)
+		group(t, s, name).Stream("1", "e", noon).Line(noon, "", []byte("a line"))
 	}
 	flush(t, s)
 	groups := s.Groups()

@@ -116,7 +116,7 @@ func (w *writer) removeGroup(g *Group) error {
 		w.remove(g, seg)
 	}
 	g.seal()
-	if err := g.SetRetention(0); err != nil {
+	if err := errors.Join(g.SetRetention(0), g.forget()); err != nil {
 		return err
 	}
 	if err := os.Remove(filepath.Join(g.dir, nameFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -160,6 +160,9 @@ func (s *Store) load() error {
 		if g.retention, err = readRetention(g.dir); err != nil {
 			return err
 		}
+		if g.meta, err = readMeta(g.dir); err != nil {
+			return fmt.Errorf("%s: %w: correct the file, or remove it", filepath.Join(g.dir, metaFile), err)
+		}
 		s.groups[g.name] = g
 		s.writer.total += g.Size()
 	}
@@ -191,7 +194,7 @@ func (s *Store) Named(name string) (*Group, error) {
 	return g, nil
 }
 
-// Groups returns the log groups that hold events on disk, in the order of their
+// Groups returns the log groups that hold events on disk or were made by Create, in the order of their
 // names.
 func (s *Store) Groups() []*Group {
 	s.mu.Lock()
@@ -200,7 +203,7 @@ func (s *Store) Groups() []*Group {
 		groups = append(groups, g)
 	}
 	s.mu.Unlock()
-	groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.Size() == 0 })
+	groups = slices.DeleteFunc(groups, func(g *Group) bool { return !g.Exists() })
 	slices.SortFunc(groups, func(a, b *Group) int { return strings.Compare(a.name, b.name) })
 	return groups
 }

@@ -152,7 +152,7 @@ func (st *Stream) InitReport(t time.Time, r InitReport) {
 
 // Line logs one event, whose text may have several lines (a stack trace), for an
 // invocation, or for none ("", in the init phase). One line feed at its end is no
-// part of the text. A text over MaxLine becomes several events.
+// part of the text, and a line without text is no event. A text over MaxLine becomes several events.
 func (st *Stream) Line(t time.Time, requestID string, text []byte) {
 	st.line(t, requestID, text, false)
 }
@@ -160,6 +160,9 @@ func (st *Stream) Line(t time.Time, requestID string, text []byte) {
 func (st *Stream) line(t time.Time, requestID string, text []byte, extension bool) {
 	if n := len(text); n > 0 && text[n-1] == '\n' {
 		text = text[:n-1]
+	}
+	if len(text) == 0 {
+		return // CloudWatch has no event without text
 	}
 	for len(text) > MaxLine {
 		n := cut(text)

@@ -12,13 +12,15 @@ import (
 // A StreamInfo describes a log stream that is on disk.
 type StreamInfo struct {
 	Name        string
-	First, Last time.Time // of its events that are left
+	First, Last time.Time // of its events that are left; zero for none
+	Created     time.Time
 }
 
 // A span is the time of a stream's first and last event in Unix milliseconds.
 type span struct{ first, last int64 }
 
-// Streams returns the log streams of which events are left, in the order of their
+// Streams returns the log streams of which events are left, or that were made by
+// CreateStream, in the order of their
 // names, which is that of the days they began. It reads files that it has not
 // read before, all of them the first time.
 func (g *Group) Streams(ctx context.Context) ([]StreamInfo, error) {
@@ -48,7 +50,19 @@ func (g *Group) Streams(ctx context.Context) ([]StreamInfo, error) {
 	g.index = index
 	infos := make([]StreamInfo, 0, len(all))
 	for name, s := range all {
-		infos = append(infos, StreamInfo{name, time.UnixMilli(s.first).UTC(), time.UnixMilli(s.last).UTC()})
+		first := time.UnixMilli(s.first).UTC()
+		infos = append(infos, StreamInfo{name, first, time.UnixMilli(s.last).UTC(), first})
+	}
+	made := g.about().Streams
+	for i := range infos {
+		if at := made[infos[i].Name]; at != 0 {
+			infos[i].Created = time.UnixMilli(at).UTC()
+		}
+	}
+	for name, at := range made {
+		if _, ok := all[name]; !ok {
+			infos = append(infos, StreamInfo{Name: name, Created: time.UnixMilli(at).UTC()})
+		}
 	}
 	slices.SortFunc(infos, func(a, b StreamInfo) int { return strings.Compare(a.Name, b.Name) })
 	return infos, nil

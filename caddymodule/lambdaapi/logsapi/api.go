@@ -16,8 +16,20 @@ import (
 // TargetPrefix begins the header X-Amz-Target of every call.
 const TargetPrefix = "Logs_20140328."
 
-// maxBody is far more than a call of these takes.
-const maxBody = 256 << 10
+// maxBody is far more than a call of these takes; PutLogEvents has up to maxPutBytes of
+// text, escaped as JSON.
+const (
+	maxBody    = 256 << 10
+	MaxPutBody = 4 << 20
+)
+
+// MaxBody is the largest body of the call that target names, in bytes.
+func MaxBody(target string) int64 {
+	if target == TargetPrefix+"PutLogEvents" {
+		return MaxPutBody
+	}
+	return maxBody
+}
 
 // An API answers calls. It is a handler of HTTP.
 type API struct {
@@ -42,13 +54,26 @@ var operations = map[string]operation{
 	"FilterLogEvents":       call((*API).filterLogEvents),
 	"PutRetentionPolicy":    call((*API).putRetentionPolicy),
 	"DeleteRetentionPolicy": call((*API).deleteRetentionPolicy),
+	"CreateLogGroup":        call((*API).createLogGroup),
 	"DeleteLogGroup":        call((*API).deleteLogGroup),
+	"CreateLogStream":       call((*API).createLogStream),
+	"DeleteLogStream":       call((*API).deleteLogStream),
+	"PutLogEvents":          call((*API).putLogEvents),
+
+	"ListTagsForResource": call((*API).listTags),
+	"TagResource":         call((*API).tagResource),
+	"UntagResource":       call((*API).untagResource),
+	"ListTagsLogGroup":    call((*API).listTags), // the names of before
+	"TagLogGroup":         call((*API).tagResource),
+	"UntagLogGroup":       call((*API).untagLogGroup),
+
+	"DescribeSubscriptionFilters": call((*API).describeSubscriptionFilters),
 }
 
 // ReadOnly reports whether the call that target names changes nothing.
 func ReadOnly(target string) bool {
 	name := strings.TrimPrefix(target, TargetPrefix)
-	return strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "Get") ||
+	return strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Get") ||
 		strings.HasPrefix(name, "Filter") || name == "StartLiveTail"
 }
 
@@ -93,7 +118,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	run := operations[name]
 	if !ours || run == nil {
-		a.refuse(w, &apiError{"UnknownOperationException", "operation " + name + " is not supported: Hearth reads and removes the logs of its functions"})
+		a.refuse(w, &apiError{"UnknownOperationException", "operation " + name + " is not supported: Hearth keeps, reads and removes the logs of its functions and of those who put them"})
 		return
 	}
 	output, err := run(a, r.Context(), body)
@@ -114,7 +139,7 @@ const contentType = "application/x-amz-json-1.1"
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var body []byte
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
+	limited := http.MaxBytesReader(w, r.Body, MaxBody(r.Header.Get("X-Amz-Target")))
 	buffer := make([]byte, 4<<10)
 	for {
 		n, err := limited.Read(buffer)

@@ -261,9 +261,9 @@ func TestWhatIsWrongIsRefusedAsByAWS(t *testing.T) {
 			return err
 		}, "InvalidParameterException", "enum value set"},
 		{func() error {
-			_, err := w.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/aws/lambda/new")})
+			_, err := w.client.CreateExportTask(ctx, &cloudwatchlogs.CreateExportTaskInput{Destination: aws.String("b"), From: aws.Int64(0), To: aws.Int64(1), LogGroupName: thumb})
 			return err
-		}, "UnknownOperationException", "CreateLogGroup is not supported"},
+		}, "UnknownOperationException", "CreateExportTask is not supported"},
 	} {
 		wantCode(t, test.call(), test.code, test.text)
 	}

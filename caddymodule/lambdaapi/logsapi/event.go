@@ -90,7 +90,7 @@ func (a *API) getLogEvents(ctx context.Context, in *getLogEventsInput) (*getLogE
 	}
 	out := &getLogEventsOutput{Events: []outputLogEvent{}, NextForwardToken: "f/" + from.String(), NextBackwardToken: "b/" + from.String()}
 	for _, e := range page {
-		out.Events = append(out.Events, outputLogEvent{e.Time.UnixMilli(), message(e), e.Time.UnixMilli()})
+		out.Events = append(out.Events, outputLogEvent{e.Time.UnixMilli(), message(g, e), e.Time.UnixMilli()})
 	}
 	if len(page) > 0 {
 		out.NextForwardToken = "f/" + page[len(page)-1].Position.String()
@@ -107,7 +107,7 @@ func head(ctx context.Context, g *logs.Group, q logs.Query, limit int, match fun
 		if err != nil {
 			return nil, false, err
 		}
-		if match != nil && !match(message(e)) {
+		if match != nil && !match(message(g, e)) {
 			continue
 		}
 		if len(page) == limit || len(page) > 0 && len(e.Message) > room {
@@ -120,8 +120,13 @@ func head(ctx context.Context, g *logs.Group, q logs.Query, limit int, match fun
 }
 
 // message is the text of an event as CloudWatch has it, with the line feed that
-// Lambda ends it with.
-func message(e logs.Event) string { return e.Message }
+// Lambda ends it with; events of PutLogEvents are as they were put.
+func message(g *logs.Group, e logs.Event) string {
+	if g.Made(e.Stream) {
+		return strings.TrimSuffix(e.Message, "\n")
+	}
+	return e.Message
+}
 
 func hasStream(ctx context.Context, g *logs.Group, name string) (bool, error) {
 	streams, err := g.Streams(ctx)
@@ -200,7 +205,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *filterLogEventsInput) (*f
 	}
 	out := &filterLogEventsOutput{Events: []filteredLogEvent{}, SearchedLogStreams: []struct{}{}}
 	for _, e := range page {
-		out.Events = append(out.Events, filteredLogEvent{e.Stream, e.Time.UnixMilli(), message(e), e.Time.UnixMilli(), eventID(e)})
+		out.Events = append(out.Events, filteredLogEvent{e.Stream, e.Time.UnixMilli(), message(g, e), e.Time.UnixMilli(), eventID(e)})
 	}
 	if more {
 		out.NextToken = page[len(page)-1].Position.String()

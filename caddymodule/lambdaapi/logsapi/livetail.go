@@ -143,11 +143,11 @@ func (t *liveTail) follow(ctx context.Context, g *logs.Group, q logs.Query, patt
 		case err != nil && ctx.Err() == nil:
 			t.failed = err
 		case err != nil:
-		case !pattern.Match(message(e)):
+		case !pattern.Match(message(g, e)):
 		case len(t.events) >= maxUpdate:
 			t.sampled = true
 		default:
-			t.events = append(t.events, liveEvent{identifier, e.Stream, message(e), e.Time.UnixMilli(), e.Time.UnixMilli()})
+			t.events = append(t.events, liveEvent{identifier, e.Stream, message(g, e), e.Time.UnixMilli(), e.Time.UnixMilli()})
 		}
 		t.mu.Unlock()
 	}

@@ -22,9 +22,9 @@ type describeLogStreamsInput struct {
 type logStream struct {
 	LogStreamName       string `json:"logStreamName"`
 	CreationTime        int64  `json:"creationTime"`
-	FirstEventTimestamp int64  `json:"firstEventTimestamp"`
-	LastEventTimestamp  int64  `json:"lastEventTimestamp"`
-	LastIngestionTime   int64  `json:"lastIngestionTime"`
+	FirstEventTimestamp int64  `json:"firstEventTimestamp,omitempty"`
+	LastEventTimestamp  int64  `json:"lastEventTimestamp,omitempty"`
+	LastIngestionTime   int64  `json:"lastIngestionTime,omitempty"`
 	ARN                 string `json:"arn"`
 	StoredBytes         int64  `json:"storedBytes"` // always 0 at AWS too, since 2019
 }
@@ -87,11 +87,11 @@ func (a *API) describeLogStreams(ctx context.Context, in *describeLogStreamsInpu
 			break
 		}
 		last = placeOf(s)
-		out.LogStreams = append(out.LogStreams, logStream{
-			LogStreamName: s.Name, CreationTime: s.First.UnixMilli(),
-			FirstEventTimestamp: s.First.UnixMilli(), LastEventTimestamp: s.Last.UnixMilli(), LastIngestionTime: s.Last.UnixMilli(),
-			ARN: a.arn(g.Name()) + ":log-stream:" + s.Name,
-		})
+		stream := logStream{LogStreamName: s.Name, CreationTime: s.Created.UnixMilli(), ARN: a.arn(g.Name()) + ":log-stream:" + s.Name}
+		if !s.Last.IsZero() {
+			stream.FirstEventTimestamp, stream.LastEventTimestamp, stream.LastIngestionTime = s.First.UnixMilli(), s.Last.UnixMilli(), s.Last.UnixMilli()
+		}
+		out.LogStreams = append(out.LogStreams, stream)
 	}
 	return out, nil
 }
