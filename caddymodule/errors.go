@@ -85,6 +85,9 @@ const statusClientClosed = 499
 // is API Gateway's.
 func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environment.Call, err error) error {
 	status, message := webStatus(err)
+	if i.route.FunctionURL && status == http.StatusGatewayTimeout {
+		status = http.StatusBadGateway // recorded: to a function URL, too slow is a failure
+	}
 	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
 		i.logFailure(call, err)
 	}
@@ -94,7 +97,7 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	body := []byte(`{"message":"` + message + `"}`)
 	header := w.Header()
 	if i.route.FunctionURL {
-		status, body = urlAnswer(status, body, header)
+		body = urlAnswer(status, body, header)
 	}
 	header.Set("Content-Type", "application/json")
 	header["X-Amzn-Requestid"] = []string{call.RequestID}
@@ -106,18 +109,17 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	return nil
 }
 
-// urlAnswer is what a function URL answers where it differs from API Gateway: recorded
-// from AWS, a function that fails is plain words under the type of JSON, one that is
-// too slow among them.
-func urlAnswer(status int, body []byte, header http.Header) (int, []byte) {
+// urlAnswer is the body of a function URL's answer where it differs from API Gateway's:
+// recorded from AWS, a function that fails is plain words under the type of JSON.
+func urlAnswer(status int, body []byte, header http.Header) []byte {
 	switch status {
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		return http.StatusBadGateway, []byte("Internal Server Error")
+	case http.StatusBadGateway:
+		return []byte("Internal Server Error")
 	case http.StatusForbidden:
 		header.Set("X-Amzn-Errortype", "AccessDeniedException")
-		return status, []byte(`{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}`)
+		return []byte(`{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}`)
 	}
-	return status, body
+	return body
 }
 
 // logFailure tells the developer, and whoever runs the server, what happened.
