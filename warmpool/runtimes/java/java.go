@@ -53,7 +53,8 @@ var jarsDigest = sync.OnceValue(func() string {
 // https://aws.amazon.com/blogs/compute/increasing-performance-of-java-aws-lambda-functions-using-tiered-compilation/
 func options(dir string) []string {
 	return []string{
-		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr",
+		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto", "-Xlog:disable",
+		"-Xlog:all=error,cds*=off:stderr", // newer Javas call it an error that packages are opened, which their own archive is not made for
 		"--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED",
 		"-cp", strings.Join([]string{filepath.Join(dir, "interfaces.jar"), filepath.Join(dir, "bootstrap.jar"), filepath.Join(dir, "jackson.jar")}, ":"),
 	}
