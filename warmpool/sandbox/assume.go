@@ -64,6 +64,9 @@ func (p *Process) assume(a Assumption) error {
 	if err := p.relimit(l); err != nil {
 		return err
 	}
+	if err := p.restrictFiles(l); err != nil {
+		return err
+	}
 	if p.network != nil {
 		if err := p.allow(a.Policy); err != nil {
 			return err

@@ -130,15 +130,15 @@ func (s *Sandbox) command(spec Spec) (args, env []string, script []byte) {
 			s.tools.setpriv, "--reuid", strconv.Itoa(insideUID), "--regid", strconv.Itoa(insideGID), "--clear-groups",
 			"--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--",
 		}
-		if !harmless(spec.Env) {
-			args = append(args, s.tools.sh, "-c", `. /dev/stdin; exec "$@" </dev/null`, "sh")
-			env, script = nil, exports(spec.Env)
-		}
 	case s.tools.prlimit != "":
 		// Counted within the user namespace since Linux 5.14, over all that the
 		// gateway's user runs before.
 		processes := strconv.Itoa(spec.MaxProcesses + wrappers)
 		args = []string{s.tools.prlimit, "--nproc=" + processes + ":" + processes, "--"}
+	}
+	if args != nil && !harmless(spec.Env) {
+		args = append(args, s.tools.sh, "-c", `. /dev/stdin; exec "$@" </dev/null`, "sh")
+		env, script = nil, exports(spec.Env)
 	}
 	return append(args, spec.Args...), env, script
 }
@@ -156,7 +156,8 @@ func exports(env []string) []byte {
 
 // harmless reports whether no variable of env can make a dynamically linked
 // program do something else, as LD_PRELOAD or GCONV_PATH do. setpriv starts
-// with privileges that code of the function must not get hold of. A shell after
+// with privileges that code of the function must not get hold of, and prlimit sets
+// limits that it must not get past. A shell after
 // it costs another exec, so that is for those who set more than the usual.
 func harmless(env []string) bool {
 	for _, entry := range env {

@@ -30,7 +30,7 @@ const (
 // one and has Lambda's uid. No process is kept for it, the descriptor holds it.
 type identity struct {
 	uid    int
-	userns *os.File // nil until made
+	userns *os.File
 }
 
 // own gives a pipe to the identity: /dev/stdout is opened anew by programs that
@@ -47,37 +47,78 @@ func (id *identity) own(f *os.File) error {
 	return f.Chown(id.uid, id.uid)
 }
 
-// identityPool makes identities as they are needed and uses them again: one
-// costs a fork of the whole gateway.
+// identityPool makes identities, in turn for all users of the range: what is left on
+// the machine of an environment, a socket that it passed to another one above all, is
+// not taken for that of the next. An identity costs a fork of the whole gateway, so
+// some are made ahead.
 type identityPool struct {
 	starter *starter
 	program string // blocks on its stdin
+	ready   chan *identity
+	wanted  chan struct{} // has room for one
+	done    chan struct{}
 
-	mu   sync.Mutex
-	free []*identity // guarded by mu
-	made int         // guarded by mu
+	mu    sync.Mutex
+	taken map[int]struct{} // guarded by mu; users, those of ready with them
+	next  int              // guarded by mu
 }
+
+// readyIdentities is how many identities are made ahead.
+const readyIdentities = 4
 
 func newIdentityPool(s *starter) (*identityPool, error) {
 	program, err := exec.LookPath("cat")
 	if err != nil {
 		return nil, fmt.Errorf("coreutils have to be installed: %w", err)
 	}
-	return &identityPool{starter: s, program: program}, nil
+	p := &identityPool{
+		starter: s, program: program, taken: map[int]struct{}{},
+		ready: make(chan *identity, readyIdentities), wanted: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	go p.refill()
+	return p, nil
+}
+
+// refill makes identities ahead, until close.
+func (p *identityPool) refill() {
+	defer close(p.done)
+	for range p.wanted {
+		for len(p.ready) < cap(p.ready) {
+			id, err := p.make()
+			if err != nil {
+				break // who needs one is told why
+			}
+			p.ready <- id // nobody else adds
+		}
+	}
 }
 
 func (p *identityPool) acquire() (*identity, error) {
-	id, err := p.take()
+	defer func() {
+		select {
+		case p.wanted <- struct{}{}:
+		default:
+		}
+	}()
+	select {
+	case id := <-p.ready:
+		return id, nil
+	default:
+		return p.make()
+	}
+}
+
+func (p *identityPool) make() (*identity, error) {
+	uid, err := p.take()
 	if err != nil {
 		return nil, err
 	}
-	if id.userns == nil {
-		if id.userns, err = makeUserns(p.program, id.uid, p.start); err != nil {
-			p.release(id)
-			return nil, fmt.Errorf("make a user namespace for user %d: %w", id.uid, err)
-		}
+	userns, err := makeUserns(p.program, uid, p.start)
+	if err != nil {
+		p.release(&identity{uid: uid})
+		return nil, fmt.Errorf("make a user namespace for user %d: %w", uid, err)
 	}
-	return id, nil
+	return &identity{uid, userns}, nil
 }
 
 func (p *identityPool) start(cmd *exec.Cmd) (err error) {
@@ -85,38 +126,40 @@ func (p *identityPool) start(cmd *exec.Cmd) (err error) {
 	return err
 }
 
-// take is a free identity, its namespace made or not.
-func (p *identityPool) take() (*identity, error) {
+// take is a user that no environment has.
+func (p *identityPool) take() (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.free); n > 0 {
-		id := p.free[n-1]
-		p.free = p.free[:n-1]
-		return id, nil
+	if len(p.taken) == identities {
+		return 0, fmt.Errorf("all %d users of environments are taken", identities)
 	}
-	if p.made == identities {
-		return nil, fmt.Errorf("all %d users of environments are taken", identities)
+	for {
+		uid := firstUID + p.next
+		p.next = (p.next + 1) % identities
+		if _, taken := p.taken[uid]; !taken {
+			p.taken[uid] = struct{}{}
+			return uid, nil
+		}
 	}
-	p.made++
-	return &identity{uid: firstUID + p.made - 1}, nil
 }
 
 func (p *identityPool) release(id *identity) {
+	if id.userns != nil {
+		id.userns.Close()
+	}
 	p.mu.Lock()
-	p.free = append(p.free, id)
+	delete(p.taken, id.uid)
 	p.mu.Unlock()
 }
 
-// close gives up all identities; each has been released.
+// close gives up all identities; those that were acquired have been released.
 func (p *identityPool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range p.free {
-		if id.userns != nil {
-			id.userns.Close()
-		}
+	close(p.wanted)
+	<-p.done
+	close(p.ready)
+	for id := range p.ready {
+		p.release(id)
 	}
-	p.free = nil
 }
 
 // makeUserns makes a user namespace where the user inside is the given one of the

@@ -219,9 +219,10 @@ func mountsOf(t *testing.T, s *Sandbox) int {
 func kept(s *Sandbox) int {
 	switch {
 	case s.identities != nil:
-		s.identities.mu.Lock()
-		defer s.identities.mu.Unlock()
-		return len(s.identities.free)
+		for end := time.Now().Add(patience); len(s.identities.ready) < readyIdentities && time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // until what is made ahead is there
+		}
+		return len(s.identities.ready)
 	case s.holder != nil:
 		s.holder.mu.Lock()
 		defer s.holder.mu.Unlock()

@@ -33,12 +33,10 @@ func (p *Process) CheckPeer(conn net.Conn) error {
 	if p.reaped {
 		return fmt.Errorf("%w: that has ended", ErrStranger)
 	}
-	if p.identity != nil {
-		// Every environment has a user of its own.
-		if int(uid) != p.identity.uid {
-			return fmt.Errorf("%w: it is of user %d", ErrStranger, uid)
-		}
-		return nil
+	// Every environment has a user of its own, but another one may have its sockets, or
+	// have had the user before.
+	if p.identity != nil && int(uid) != p.identity.uid {
+		return fmt.Errorf("%w: it is of user %d", ErrStranger, uid)
 	}
 	root := p.cmd.Process.Pid
 	if p.initPID != 0 {

@@ -143,3 +143,40 @@ func TestListenerInsideIsForTheEnvironmentAlone(t *testing.T) {
 		t.Errorf("%d files open, %d before", after, before)
 	}
 }
+
+// A socket has the user that made it, and that user ends before the environment does
+// that got the socket: the next of the same user is not taken for it.
+func TestPeerIsNotWhoeverHasTheSameUser(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	l, port := listen(t)
+	one := start(t, s, Spec{ID: "one-of-two", Args: connects(port)})
+	conn := accept(t, l)
+	other := start(t, s, Spec{ID: "two-of-two", Args: []string{"sh", "-c", "read -r line <&3"}})
+	if err := one.CheckPeer(conn); err != nil {
+		t.Fatal(err)
+	}
+	user := other.identity.uid
+	other.identity.uid = one.identity.uid
+	defer func() { other.identity.uid = user }()
+	if err := other.CheckPeer(conn); !errors.Is(err, ErrStranger) {
+		t.Errorf("a connection of another environment with the same user: got %v", err)
+	}
+}
+
+func TestUsersOfEnvironmentsAreTakenInTurn(t *testing.T) {
+	needRoot(t)
+	p := &identityPool{taken: map[int]struct{}{}, next: identities - 2}
+	var users []int
+	for range 4 {
+		uid, err := p.take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		users = append(users, uid-firstUID)
+		p.release(&identity{uid: uid})
+	}
+	if got := fmt.Sprint(users); got != fmt.Sprint([]int{identities - 2, identities - 1, 0, 1}) {
+		t.Errorf("got %s", got)
+	}
+}

@@ -48,6 +48,7 @@ type Sandbox struct {
 	skeleton   *skeleton     // nil when off
 	bash       Mount         // over dash, which sh is otherwise; empty when there is no need
 	seccomp    *os.File      // nil when off
+	sharing    *os.File      // seccomp with NetworkHost; nil when off
 	cgroups    *hierarchy    // nil when there are none for us
 	identities *identityPool // nil unless root
 	holder     *holder       // nil as root, and where there can be none
@@ -115,12 +116,14 @@ func (s *Sandbox) open(cfg Config) error {
 	if err := s.findShell(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	program, err := seccompProgram()
-	if err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	if s.seccomp, err = memfile("seccomp", program); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
+	for file, shared := range map[**os.File]bool{&s.seccomp: false, &s.sharing: true} {
+		program, err := seccompProgram(shared)
+		if err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
+		if *file, err = memfile("seccomp", program); err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
 	}
 	if err := s.probe(); err != nil {
 		return err
@@ -150,15 +153,15 @@ func (s *Sandbox) findTools(cfg Config) error {
 			return fmt.Errorf("sandbox: install util-linux: %w", err)
 		}
 	}
+	if s.tools.sh, err = exec.LookPath("sh"); err != nil {
+		return fmt.Errorf("sandbox: a shell is needed: %w", err)
+	}
 	if !ownsIdentities() {
 		s.log.Info("functions run as the user of this server, within a user namespace", zap.Int("uid", os.Geteuid()))
 		return nil
 	}
 	if s.tools.setpriv, err = exec.LookPath("setpriv"); err != nil {
 		return fmt.Errorf("sandbox: install util-linux (or run this server as another user than root): %w", err)
-	}
-	if s.tools.sh, err = exec.LookPath("sh"); err != nil {
-		return fmt.Errorf("sandbox: a shell is needed: %w", err)
 	}
 	s.identities, err = newIdentityPool(s.starter)
 	if err != nil {
@@ -244,17 +247,19 @@ func (s *Sandbox) close() error {
 	if s.holder != nil {
 		s.holder.close()
 	}
+	if s.identities != nil {
+		s.identities.close() // forks by the starter
+	}
 	s.starter.close()
 
 	errs := []error{privateErr}
-	if s.identities != nil {
-		s.identities.close()
-	}
 	if s.cgroups != nil {
 		errs = append(errs, s.cgroups.close())
 	}
-	if s.seccomp != nil {
-		s.seccomp.Close()
+	for _, file := range []*os.File{s.seccomp, s.sharing} {
+		if file != nil {
+			file.Close()
+		}
 	}
 	errs = append(errs, os.RemoveAll(s.dir))
 	s.lock.Close()

@@ -43,9 +43,9 @@ func deniedCalls() []string {
 
 // missingCalls fail with ENOSYS, so that libraries fall back on older calls:
 // io_uring does its work outside this filter, and the flags of clone3 are behind
-// a pointer that a filter cannot follow.
+// a pointer that a filter cannot follow. io_setup is for databases.
 func missingCalls() []string {
-	return []string{"clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"}
+	return []string{"clone3", "io_uring_setup", "io_uring_enter", "io_uring_register", "io_setup"}
 }
 
 // newNamespace is the flags of clone that make a namespace. CLONE_NEWTIME is none
@@ -53,10 +53,32 @@ func missingCalls() []string {
 const newNamespace = unix.CLONE_NEWNS | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
-// allowedFamilies are the sockets that a function may make. The others (packet,
-// vsock, alg, bluetooth, ...) are kernel code that functions have no use for.
-func allowedFamilies() []uint32 {
-	return []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+// sockets makes socket fail but for those that a function has a use for: of its own
+// processes, TCP, UDP, ping, and the questions what interfaces and routes there are.
+// The others (packet, vsock, alg, bluetooth, MPTCP, SCTP, netlink that is not of
+// routes, ...) are kernel code that keeps having holes. It sees the family.
+func (f *filter) sockets() {
+	protocols := func(allowed ...uint32) []bpf.Instruction {
+		inner := &filter{}
+		inner.load(dataArgs + 8*2)
+		for i, protocol := range allowed {
+			inner.program = append(inner.program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: protocol, SkipTrue: uint8(len(allowed) - i)})
+		}
+		return append(inner.program, failWith(unix.EPROTONOSUPPORT))
+	}
+	netlink := protocols(unix.NETLINK_ROUTE)
+	inet := protocols(0, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6)
+	var all []bpf.Instruction // the last first, for the jumps lead to its end
+	before := func(some ...bpf.Instruction) { all = append(some, all...) }
+	before(failWith(unix.EAFNOSUPPORT))
+	before(append(inet, bpf.Jump{Skip: uint32(len(all))})...)
+	before(
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.AF_INET6, SkipTrue: uint8(len(inet) + 1)})
+	before(append(netlink, bpf.Jump{Skip: uint32(len(all))})...)
+	before(bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.AF_NETLINK, SkipTrue: uint8(len(netlink) + 1)})
+	before(bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_UNIX, SkipTrue: uint8(len(all))})
+	f.program = append(f.program, all...)
 }
 
 // Offsets into struct seccomp_data (linux/seccomp.h), little-endian.
@@ -110,8 +132,9 @@ func (f *filter) inCall(name string, n uint32, tests func(*filter)) {
 }
 
 // seccompProgram is the filter as the kernel (and bwrap) reads it: an array of
-// struct sock_filter.
-func seccompProgram() ([]byte, error) {
+// struct sock_filter. Of an environment that shares the machine's network it is
+// another one.
+func seccompProgram(shared bool) ([]byte, error) {
 	info, err := arch.GetInfo("")
 	if err != nil || cpu.IsBigEndian {
 		return nil, fmt.Errorf("no seccomp filter for %s: %w", runtime.GOARCH, errors.ErrUnsupported)
@@ -135,13 +158,16 @@ func seccompProgram() ([]byte, error) {
 		f.failIf(bpf.JumpEqual, unix.TIOCSTI, unix.EPERM)
 		f.failIf(bpf.JumpEqual, unix.TIOCLINUX, unix.EPERM)
 	})
-	f.inCall("socket", 0, func(f *filter) {
-		families := allowedFamilies()
-		for i, family := range families {
-			f.program = append(f.program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: family, SkipTrue: uint8(len(families) - i)})
-		}
-		f.program = append(f.program, failWith(unix.EAFNOSUPPORT))
-	})
+	f.inCall("socket", 0, (*filter).sockets)
+	if shared {
+		f.inCall("setsockopt", 1, func(f *filter) {
+			// With it a function could listen on a port of the gateway's, that Caddy opens
+			// with the same option, and get some of what comes there.
+			f.program = append(f.program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SOL_SOCKET, SkipTrue: 3})
+			f.load(dataArgs + 8*2)
+			f.failIf(bpf.JumpEqual, unix.SO_REUSEPORT, unix.ENOPROTOOPT)
+		})
+	}
 	f.program = append(f.program, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
 
 	raw, err := bpf.Assemble(f.program)

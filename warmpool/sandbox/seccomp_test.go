@@ -40,6 +40,9 @@ call("tiocsti-high", lambda: libc.ioctl(0, ctypes.c_ulong(1 << 32 | 0x5412), b"x
 call("tcgets", lambda: libc.ioctl(0, ctypes.c_ulong(0x5401), null))
 for name, family in ("unix", 1), ("inet", 2), ("ax25", 3), ("inet6", 10), ("netlink", 16), ("packet", 17), ("alg", 38), ("vsock", 40):
     call(name, lambda: min(libc.socket(family, 2, 0), 0))
+for name, family, type_, protocol in ("tcp", 2, 1, 6), ("udp6", 10, 2, 17), ("ping", 2, 2, 1), ("mptcp", 2, 1, 262), ("mptcp-high", 2, 1, 1 << 32 | 262), ("sctp", 10, 1, 132), ("diag", 16, 2, 4), ("audit", 16, 2, 9), ("netfilter", 16, 2, 12), ("uevent", 16, 2, 15):
+    call(name, lambda: min(libc.socket(family, type_, ctypes.c_ulong(protocol)), 0) if name != "ping" else 0 if libc.socket(family, type_, protocol) >= 0 or ctypes.get_errno() == errno.EACCES else -1)
+call("io_setup", lambda: libc.syscall(206 if amd64 else 0, 1, null))
 `, Spec{})
 	want := `unshare EPERM
 clone EPERM
@@ -68,9 +71,42 @@ inet6 0
 netlink 0
 packet EAFNOSUPPORT
 alg EAFNOSUPPORT
-vsock EAFNOSUPPORT`
+vsock EAFNOSUPPORT
+tcp 0
+udp6 0
+ping 0
+mptcp EPROTONOSUPPORT
+mptcp-high EPROTONOSUPPORT
+sctp EPROTONOSUPPORT
+diag EPROTONOSUPPORT
+audit EPROTONOSUPPORT
+netfilter EPROTONOSUPPORT
+uevent EPROTONOSUPPORT
+io_setup ENOSYS`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// On the machine's network a port of the gateway's is its own, elsewhere a function
+// may share its ports between its processes.
+func TestPortsAreSharedInANetworkOfItsOwnOnly(t *testing.T) {
+	s := shared(t)
+	for want, network := range map[string]Network{"refused": NetworkHost, "shared": NetworkNone} {
+		got := python(t, s, `
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.IPPROTO_IP, 15, 1) # another option of that number
+try:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    print("shared")
+except OSError:
+    print("refused")
+`, Spec{Network: network})
+		if got != want {
+			t.Errorf("network %d: ports are %s", network, got)
+		}
 	}
 }
 
@@ -100,7 +136,7 @@ print("refused" if status else "passed")
 }
 
 func TestFilterFitsTheKernel(t *testing.T) {
-	program, err := seccompProgram()
+	program, err := seccompProgram(true)
 	if err != nil {
 		t.Fatal(err)
 	}

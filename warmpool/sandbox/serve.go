@@ -75,7 +75,7 @@ func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 	if err := json.Unmarshal(message, &o); err != nil {
 		return nil, err
 	}
-	if (o.Do == orderMount || o.Do == orderListen || o.Do == orderDial || o.Do == orderAttach) && namespace == nil {
+	if wantsNamespace(o.Do) && namespace == nil {
 		return nil, errors.New("no namespace came with the order")
 	}
 	switch o.Do {
@@ -128,8 +128,17 @@ func (s *held) route(o order, namespace *os.File) (*os.File, error) {
 	return nil, fmt.Errorf("order %q is unknown", o.Do)
 }
 
-// awaitTime bounds the wait for a way out.
-const awaitTime = 5 * time.Second
+// wantsNamespace reports whether an order is about a namespace.
+func wantsNamespace(order string) bool {
+	switch order {
+	case orderUserns, orderRouter, orderRegroup, orderPermit, orderForget, orderOwn, orderAwait, orderSocket:
+		return false
+	}
+	return true
+}
+
+// awaitTime bounds the wait for a way out. Who waits asks again.
+const awaitTime = 50 * time.Millisecond
 
 // listenIn is a socket that listens in a network namespace. bwrap may not have given
 // the loopback its address yet.

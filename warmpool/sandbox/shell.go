@@ -43,8 +43,6 @@ func (s *Sandbox) findShell() error {
 		return err
 	}
 	s.bash = Mount{Source: bash, Target: sh}
-	if s.tools.setpriv != "" {
-		s.tools.sh = quickShell
-	}
+	s.tools.sh = quickShell
 	return nil
 }

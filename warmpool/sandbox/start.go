@@ -102,7 +102,11 @@ func (p *Process) startInside(spec Spec) error {
 	var ours fdTable
 	defer ours.close()
 	ours.next = 3 + len(spec.ExtraFiles)
-	options = append(options, "--seccomp", ours.reopen(s.seccomp), "--info-fd", ours.pipe())
+	filter := s.seccomp
+	if spec.Network == NetworkHost {
+		filter = s.sharing
+	}
+	options = append(options, "--seccomp", ours.reopen(filter), "--info-fd", ours.pipe())
 	switch {
 	case p.identity != nil:
 		// bwrap leaves userns2 open for the command, but closes sync-fd there.
@@ -115,15 +119,12 @@ func (p *Process) startInside(spec Spec) error {
 	default:
 		options = append(options, "--unshare-user", "--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideGID), "--cap-drop", "ALL")
 	}
-	var attached *os.File // says that the network is there
-	if spec.Network == NetworkPrivate {
-		var wait string
-		if wait, attached, err = ours.gate(); err != nil {
-			return err
-		}
-		defer attached.Close()
-		options = append(options, "--block-fd", wait)
+	wait, gate, err := ours.gate()
+	if err != nil {
+		return err
 	}
+	defer gate.Close()
+	options = append(options, "--block-fd", wait)
 	command, env, script := s.command(spec)
 	args, err := argsFile(options, env)
 	if err != nil {
@@ -157,13 +158,26 @@ func (p *Process) startInside(spec Spec) error {
 	if err := p.readInfo(ours.read); err != nil {
 		return errors.Join(err, p.abandon())
 	}
-	if attached != nil {
-		if err := p.attach(spec.Policy); err != nil {
-			return errors.Join(err, p.abandon())
-		}
-		if _, err := attached.WriteString("\n"); err != nil {
-			return errors.Join(err, p.abandon())
-		}
+	if err := p.prepare(spec); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	if _, err := gate.WriteString("\n"); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	return nil
+}
+
+// prepare does to the first process inside what all have from it. It waits before it
+// starts the command.
+func (p *Process) prepare(spec Spec) error {
+	if p.initPID == 0 {
+		return nil // gone already
+	}
+	if err := p.restrict(spec); err != nil {
+		return err
+	}
+	if spec.Network == NetworkPrivate {
+		return p.attach(spec.Policy)
 	}
 	return nil
 }

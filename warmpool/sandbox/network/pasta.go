@@ -46,7 +46,7 @@ type PastaConfig struct {
 	Start func(*exec.Cmd) error
 	// Own has the router refuse addresses of the machine, see Router.SetOwn.
 	Own func([]netip.Prefix) error
-	// Await waits for the way out, see Router.AwaitUplink.
+	// Await waits for the way out for a moment, see Router.AwaitUplink.
 	Await func() error
 }
 
@@ -135,12 +135,25 @@ func (p *pasta) run() (*pastaProcess, error) {
 		defer close(process.done)
 		_ = process.cmd.Wait() // what it said is more than its status
 	}()
-	if err := p.await(); err != nil {
-		process.end()
-		return nil, fmt.Errorf("pasta: %w: %s", err, tail(process.said.String()))
+	for end := time.Now().Add(pastaTime); ; {
+		err := p.await()
+		if err == nil {
+			return process, nil
+		}
+		select {
+		case <-process.done:
+			return nil, fmt.Errorf("pasta has ended: %s", tail(process.said.String()))
+		default:
+		}
+		if time.Now().After(end) {
+			process.end()
+			return nil, fmt.Errorf("pasta: %w: %s", err, tail(process.said.String()))
+		}
 	}
-	return process, nil
 }
+
+// pastaTime bounds the wait for a way out.
+const pastaTime = 5 * time.Second
 
 // limited keeps the first of what a program says.
 type limited struct {

@@ -1,0 +1,72 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxOpenFiles is Lambda's limit of open files
+// (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const maxOpenFiles = 1024
+
+// firstToGo has the kernel take functions before anything else of the machine when
+// that is out of memory (proc(5), oom_score_adj).
+const firstToGo = 1000
+
+// restrict sets what the kernel holds each process to, of the first one inside: the
+// others have it from that. No process writes what it was (core dumps hold secrets, and
+// go where the machine says).
+func (p *Process) restrict(spec Spec) error {
+	limits := map[int]uint64{unix.RLIMIT_NOFILE: maxOpenFiles, unix.RLIMIT_CORE: 0}
+	for resource, value := range limits {
+		if err := setLimit(p.initPID, resource, value); err != nil {
+			return err
+		}
+	}
+	if !spec.Stem { // it is Assume that knows
+		if err := p.restrictFiles(p.limits); err != nil {
+			return err
+		}
+	}
+	if p.identity == nil {
+		return nil // the kernel keeps that file from a server that is not root
+	}
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", p.initPID)
+	if err := os.WriteFile(path, []byte(strconv.Itoa(firstToGo)), 0); err != nil && !gone(err) {
+		return fmt.Errorf("have it be the first to go: %w", err)
+	}
+	return nil
+}
+
+// restrictFiles bounds the size of a file. What is written to /tmp is bounded anyway; a
+// file in memory (memfd_create) is nowhere.
+func (p *Process) restrictFiles(l limits) error {
+	for queue, seen := []int{p.initPID}, 0; len(queue) > 0 && seen < maxTree; seen++ {
+		pid := queue[0]
+		queue = append(queue[1:], children(pid)...)
+		if err := setLimit(pid, unix.RLIMIT_FSIZE, uint64(l.memory+l.tmp)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setLimit lowers a limit of a process, if it is there.
+func setLimit(pid, resource int, value uint64) error {
+	var now unix.Rlimit
+	err := unix.Prlimit(pid, resource, nil, &now)
+	if err == nil {
+		value = min(value, now.Max)
+		err = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, nil)
+	}
+	if err != nil && !gone(err) {
+		return fmt.Errorf("limit a process: %w", err)
+	}
+	return nil
+}
+
+func gone(err error) bool { return errors.Is(err, unix.ESRCH) || errors.Is(err, os.ErrNotExist) }
