@@ -1,14 +1,20 @@
 package caddymodule
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
 // adminListen is the address of the admin endpoint of the configuration that is
@@ -35,10 +41,11 @@ func adminListen(ctx caddy.Context) (string, error) {
 }
 
 // adminSocket returns the path of the unix socket of an admin address, "" for
-// an address of another kind.
+// an address of another kind. An abstract socket has no path: whoever is on the
+// machine's network reaches it.
 func adminSocket(listen string) string {
 	network, path, found := strings.Cut(listen, "/")
-	if !found || !strings.HasPrefix(network, "unix") {
+	if !found || !strings.HasPrefix(network, "unix") || strings.HasPrefix(path, "@") {
 		return ""
 	}
 	path, _, _ = strings.Cut(path, "|") // permissions
@@ -65,7 +72,7 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 	}
 	a.admin = listen
 	for name, f := range a.functions {
-		if network, _ := a.network.Of(f); network == function.NetworkHost {
+		if a.shares(f) {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
 				`%s, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
 		}
@@ -76,11 +83,50 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 // checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
 // have the host's network.
 func (a *App) checkAdminOfAPI() error {
-	if a.admin == "" || a.network.Network != function.NetworkHost {
+	if a.admin == "" || !a.shares(&function.Function{}) {
 		return nil
 	}
 	return fmt.Errorf(`lambda_api: functions that it makes have the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
 		`%s, or set "sandbox { allow_admin_endpoint }"`, a.admin, hideAdmin())
+}
+
+// shares reports whether f has the machine's network.
+func (a *App) shares(f *function.Function) bool {
+	network, _ := a.network.Of(f)
+	return network == function.NetworkHost || a.Sandbox.Mode == sandbox.Off
+}
+
+// openFor is how long it is taken for true that Redis asks for a password, or not.
+const openFor = 30 * time.Second
+
+// exposed is asked before each environment that has the machine's network. It says
+// what such a one could do to this server.
+func (a *App) exposed() func() error {
+	admin, url := a.admin, a.Redis.URL
+	var mu sync.Mutex
+	var asked time.Time // guarded by mu
+	var open bool       // guarded by mu
+	return func() error {
+		if admin != "" {
+			return fmt.Errorf("functions on the machine's network could reach Caddy's admin endpoint at %s, and through it change this server; "+
+				`%s, or set "network private" or "sandbox { allow_admin_endpoint }"`, admin, hideAdmin())
+		}
+		if url == "" {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(asked) > openFor {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			asked, open = time.Now(), redisstore.IsOpen(ctx, url)
+		}
+		if open {
+			return errors.New("functions on the machine's network could reach its Redis, which asks for no password, and through it change this server; " +
+				`give Redis a password, or set "network private"`)
+		}
+		return nil
+	}
 }
 
 func hideAdmin() string {

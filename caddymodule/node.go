@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
@@ -37,7 +39,7 @@ const drainTimeout = 10 * time.Second
 // openNode returns the node of a's configuration, the one that is there already
 // if there is one. closeNode undoes it.
 func openNode(a *App) (*node, error) {
-	key, err := json.Marshal([]any{a.DataDir, a.Sandbox, a.Runtimes, a.Account, a.Region, a.hidden, a.network})
+	key, err := json.Marshal([]any{a.DataDir, a.Sandbox, a.Runtimes, a.Account, a.Region, a.hidden, a.network, a.admin})
 	if err != nil {
 		return nil, fmt.Errorf("identify the node: %w", err)
 	}
@@ -57,13 +59,14 @@ func newNode(a *App, key string) (*node, error) {
 	if n.sandbox, err = sandbox.New(a.sandboxConfig(), a.log); err != nil {
 		return nil, errors.Join(err, closeStorage(s))
 	}
+	network := n.networkOf(a)
 	if n.code, err = code.NewWatcher(a.log); err != nil {
 		return nil, errors.Join(err, n.sandbox.Close(), closeStorage(s))
 	}
 	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
 		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
 		Interpreters: runtimes.NewFinder(a.Runtimes, runtimes.Installed(a.DataDir)), Code: n.code, Archives: s.archives,
-		Network: a.network,
+		Network: network, Exposed: a.exposed(),
 	}, a.log)
 	if err == nil {
 		config := a.poolConfig()
@@ -76,6 +79,21 @@ func newNode(a *App, key string) (*node, error) {
 		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeStorage(s))
 	}
 	return n, nil
+}
+
+// networkOf is what functions reach that do not say it. Where a network of their own
+// cannot be had, and nobody has asked for it, they have none: never the machine's.
+func (n *node) networkOf(a *App) function.NetworkDefault {
+	network := a.network
+	if a.Connectivity.Network != "" || !n.sandbox.HasNetworks() {
+		return network
+	}
+	if err := n.sandbox.Private(); err != nil {
+		a.log.Warn("functions have no network, unless they say which: they cannot have one of their own here", zap.Error(err),
+			zap.String("remedy", "what the error says; or \"network host\" in the hearth option, with which they reach all that listens on this machine; or \"network none\""))
+		network.Network = function.NetworkNone
+	}
+	return network
 }
 
 func closeNode(n *node) error {

@@ -36,7 +36,10 @@ func (a *api) reserve(name string, most int32) {
 
 func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
 	const reserved, callers = 10, 100
-	c := newCluster(t, 3, "")
+	c := &cluster{t: t, redis: newRedis(t)}
+	for range 3 {
+		c.add(c.redis.url(), fmt.Sprintf("reach 127.0.0.1:%d", c.redis.port)) // the functions count there
+	}
 	first := c.nodes[0]
 	first.create("f", zipOf(t, countingCode(c.redis, 30*time.Millisecond)))
 	first.reserve("f", reserved)

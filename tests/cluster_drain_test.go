@@ -12,9 +12,10 @@ import (
 // All nodes are restarted one after the other while a full one has its calls run by them.
 // The first two are drained before, the last just ends.
 func TestClusterRestartedNodeByNodeLosesNothing(t *testing.T) {
-	c, events := newCluster(t, 3, ""), newLedger(t)
+	events := newLedger(t)
+	c := newCluster(t, 3, events.reach())
 	first, restarted := c.nodes[0], c.nodes[:3]
-	full := c.add(c.redis.url(), "memory_budget 64")
+	full := c.add(c.redis.url(), "memory_budget 64\n"+events.reach())
 	first.create("f", nodeZip(t, answers("well")))
 	first.create("e", zipOf(t, events.code(0)))
 	c.withinASecond("/f", 200, "well", restarted...)

@@ -66,7 +66,8 @@ func TestClusterTakesOverFromNodes(t *testing.T) {
 
 // Only the calls in flight on the node fail.
 func killOneNode(t *testing.T) {
-	c, events := newCluster(t, 3, ""), newLedger(t)
+	events := newLedger(t)
+	c := newCluster(t, 3, events.reach())
 	first, victim := c.nodes[0], c.nodes[2]
 	first.create("f", nodeZip(t, answers("well")))
 	first.create("e", zipOf(t, events.code(50*time.Millisecond)))

@@ -149,10 +149,11 @@ func within(t *testing.T, most time.Duration, what string, happens func() bool) 
 func cutOffOneNode(t *testing.T) {
 	const reserved = 4
 	n := newNetns(t)
-	c := &cluster{t: t, redis: newRedis(t, "--bind", "127.0.0.1", n.back, "--protected-mode", "no")}
+	c := &cluster{t: t, redis: newRedis(t, "--bind", "127.0.0.1", n.back, "--requirepass", "hunter2")}
 	url := strings.Replace(c.redis.url(), "127.0.0.1", n.back, 1)
-	first := c.add(url, "")
-	cut := c.add(url, "", func(s *server) { s.netns, s.host = n.name, n.inside })
+	const options = "network host" // the stage knows a node by the address that its functions have
+	first := c.add(url, options)
+	cut := c.add(url, options, func(s *server) { s.netns, s.host = n.name, n.inside })
 	slots, events := newStage(t, n.outside), newStage(t, n.outside)
 	events.gated = n.inside
 	first.create("f", nodeZip(t, answers("old code")))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ type redisServer struct {
 	dir  string
 	port int
 	args []string
+	auth string // its password
 	cmd  *exec.Cmd
 }
 
@@ -27,12 +29,29 @@ func newRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	r := &redisServer{t: t, dir: tempDir(t), port: freePort(t)}
 	r.args = append([]string{"--port", fmt.Sprint(r.port), "--dir", r.dir, "--save", ""}, args...)
+	if i := slices.Index(args, "--requirepass"); i >= 0 {
+		r.auth = args[i+1]
+	}
 	r.start()
 	t.Cleanup(r.kill)
 	return r
 }
 
-func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", r.port) }
+func (r *redisServer) url() string {
+	if r.auth != "" {
+		return fmt.Sprintf("redis://:%s@127.0.0.1:%d", r.auth, r.port)
+	}
+	return fmt.Sprintf("redis://127.0.0.1:%d", r.port)
+}
+
+// ask is a command that asks the server.
+func (r *redisServer) ask(args ...string) *exec.Cmd {
+	cmd := exec.Command("redis-cli", append([]string{"-p", fmt.Sprint(r.port)}, args...)...)
+	if r.auth != "" {
+		cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+r.auth)
+	}
+	return cmd
+}
 
 // start starts the server and returns when it answers, with all that it had kept.
 func (r *redisServer) start() {
@@ -49,7 +68,7 @@ func (r *redisServer) start() {
 		r.t.Fatalf("%v: install redis-server", err)
 	}
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if out, err := exec.Command("redis-cli", "-p", fmt.Sprint(r.port), "ping").Output(); err == nil && strings.HasPrefix(string(out), "PONG") {
+		if out, err := r.ask("ping").Output(); err == nil && strings.HasPrefix(string(out), "PONG") {
 			return
 		}
 		if time.Now().After(end) {
@@ -71,7 +90,7 @@ func (r *redisServer) kill() {
 // cli is what the server answers.
 func (r *redisServer) cli(args ...string) string {
 	r.t.Helper()
-	out, err := exec.Command("redis-cli", append([]string{"-p", fmt.Sprint(r.port)}, args...)...).CombinedOutput()
+	out, err := r.ask(args...).CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("redis-cli %s: %v: %s", args, err, out)
 	}
@@ -131,7 +150,8 @@ func (l *load) wantGap(t *testing.T, most time.Duration) {
 }
 
 func TestClusterGoesOnWhileRedisIsAwayAndLosesNothing(t *testing.T) {
-	c, events := newCluster(t, 2, ""), newLedger(t)
+	events := newLedger(t)
+	c := newCluster(t, 2, events.reach())
 	first := c.nodes[0]
 	first.create("f", nodeZip(t, answers("well")))
 	first.create("reserved", nodeZip(t, answers("well")))

@@ -48,7 +48,7 @@ func TestClusterFollowsSentinelToTheNextMaster(t *testing.T) {
 	c := &cluster{t: t, redis: master}
 	url := newSentinel(t, master)
 	for range 2 {
-		c.add(url, "")
+		c.add(url, events.reach())
 	}
 	first := c.nodes[0]
 	first.create("f", nodeZip(t, answers("well")))

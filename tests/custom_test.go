@@ -108,7 +108,8 @@ func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
 	s := newServer(t, "", "")
 	dir := s.goFunction()
 	thief := s.code("thief", map[string]string{"app.py": thief})
-	s.configure(customFunction("go", dir, "")+pythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
+	// On the network that they share; elsewhere one cannot even connect.
+	s.configure("network host\n"+customFunction("go", dir, "")+pythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
 	s.start()
 	address := s.get("/listen").body
 	if _, _, err := net.SplitHostPort(address); err != nil {
@@ -397,7 +398,7 @@ func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
 	layer := s.code("layer", map[string]string{"readme": ""})
 	s.script(layer, "extensions/witness", extensionScript)
 	thief := s.code("thief", map[string]string{"app.py": thief})
-	s.configure(customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+pythonFunction("thief", thief, ""),
+	s.configure("network host\n"+customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+pythonFunction("thief", thief, ""),
 		"invoke /steal/* thief\ninvoke /extended extended\ninvoke go")
 	s.startAsNobody("")
 	eventually(t, "it serves", func() bool { return strings.Contains(s.output(), "serving initial configuration") })

@@ -55,7 +55,7 @@ func (a *api) eventConfig(name, qualifier, success, failure string) {
 
 func TestEventsOfInvokeGoToTheDestinationsOfTheAPI(t *testing.T) {
 	m, r := startMoto(t), newRecorder(t)
-	a := newAPI(t, m.options(), "")
+	a := newAPI(t, m.options()+r.reach(), "")
 	address, queue := m.queue(t, "failed")
 	r.tell(a, "f")
 	r.tell(a, "next")
@@ -86,7 +86,7 @@ func TestEventsOfInvokeGoToTheDestinationsOfTheAPI(t *testing.T) {
 
 func TestDeadLetterQueueGetsTheEventOfAFailedFunction(t *testing.T) {
 	m, r := startMoto(t), newRecorder(t)
-	a := newAPI(t, m.options(), "")
+	a := newAPI(t, m.options()+r.reach(), "")
 	address, queue := m.queue(t, "letters")
 	r.tell(a, "f", func(in *lambda.CreateFunctionInput) { in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: &queue} })
 	a.eventConfig("f", "", "", "")
@@ -109,7 +109,7 @@ func TestDeadLetterQueueGetsTheEventOfAFailedFunction(t *testing.T) {
 
 func TestDeadEventsOfDestinationsThatFailAreReplayed(t *testing.T) {
 	m, r := startMoto(t), newRecorder(t)
-	a := newAPI(t, m.options(), "")
+	a := newAPI(t, m.options()+r.reach(), "")
 	r.tell(a, "f")
 	a.eventConfig("f", "", "", "arn:aws:sqs:us-east-1:000000000000:nowhere")
 	r.failing("f", true)
@@ -126,7 +126,7 @@ func TestDeadEventsOfDestinationsThatFailAreReplayed(t *testing.T) {
 
 func TestEventsOfInvokeAreRefusedAsByLambda(t *testing.T) {
 	r := newRecorder(t)
-	a := newAPI(t, "async {\n max_waiting 1\n}", "")
+	a := newAPI(t, "async {\n max_waiting 1\n}\n"+r.reach(), "")
 	r.tell(a, "f")
 	name := "f"
 	send := func(payload string) error {

@@ -12,7 +12,7 @@ import (
 // The next of a page is pasted into a shell as the command prints it.
 func TestPagesOfEventsAreReadByWhatTheOneBeforePrints(t *testing.T) {
 	r := newRecorder(t)
-	a := newAPI(t, "", "receive /hooks/* generic {\n open\n}")
+	a := newAPI(t, r.reach(), "receive /hooks/* generic {\n open\n}")
 	for _, name := range []string{"f", "g"} {
 		r.tell(a, name)
 		a.eventConfig(name, "", "", "")

@@ -49,7 +49,7 @@ def handler(event, context):
         shut = False
     ledger.sendall((event["id"] + "\n").encode())
 `, l.listener.Addr().(*net.TCPAddr).Port, gate.Addr().(*net.TCPAddr).Port)})
-	return pythonFunction(name, dir, "timeout 60s"), func() { close(opened) }
+	return pythonFunction(name, dir, fmt.Sprintf("reach %s %s\ntimeout 60s", l.listener.Addr(), gate.Addr())), func() { close(opened) }
 }
 
 // startFails starts the server, which ends with an error that has the texts in it.

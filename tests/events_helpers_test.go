@@ -73,6 +73,9 @@ func (r *recorder) wait(name string, n int) []string {
 	return got
 }
 
+// reach is the option that opens the recorder to functions.
+func (r *recorder) reach() string { return "\nreach " + strings.TrimPrefix(r.URL, "http://") + "\n" }
+
 // function is the block of a function that tells the recorder its event, and fails
 // when the recorder does.
 func (r *recorder) function(s *server, name, more string) string {
@@ -82,7 +85,7 @@ func (r *recorder) function(s *server, name, more string) string {
 		s.t.Fatal(err)
 	}
 	dir := s.code("tell", map[string]string{"app.py": tellingCode})
-	return pythonFunction(name, dir, fmt.Sprintf("env RECORDER %s\n%s", address.Port(), more))
+	return pythonFunction(name, dir, fmt.Sprintf("env RECORDER %s\nreach %s\n%s", address.Port(), address.Host, more))
 }
 
 const tellingCode = `

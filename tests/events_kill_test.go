@@ -70,8 +70,11 @@ ledger = socket.create_connection(("127.0.0.1", %d))
 
 def handler(event, context):
     ledger.sendall((%s + "\n").encode())
-`, l.listener.Addr().(*net.TCPAddr).Port, id)}), "")
+`, l.listener.Addr().(*net.TCPAddr).Port, id)}), l.reach())
 }
+
+// reach is the option that opens the ledger to functions.
+func (l *ledger) reach() string { return fmt.Sprintf("\nreach %s\n", l.listener.Addr()) }
 
 // wait waits until all that was accepted has run.
 func (l *ledger) wait(accepted map[string]bool) {

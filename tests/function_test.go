@@ -313,17 +313,22 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 	function := func(more string) string {
 		return nodeFunction("f", dir, more)
 	}
+	const host = "network host"
 	for name, test := range map[string]struct {
 		admin, function, sandbox string
 		refused                  bool
 	}{
-		"default admin":    {"", function(""), "", true},
-		"tcp admin":        {"admin 127.0.0.1:0", function(""), "", true},
+		"default admin":    {"", function(host), "", true},
+		"tcp admin":        {"admin 127.0.0.1:0", function(host), "", true},
+		"abstract admin":   {"admin unix/@hearth-test", function(host), "", true},
+		"by default":       {"", function(""), "network host", true},
+		"sandbox off":      {"", function(""), "sandbox off", true},
 		"no network":       {"", function("network none"), "", false},
-		"allowed":          {"", function(""), "sandbox {\n allow_admin_endpoint\n}", false},
-		"admin off":        {"admin off", function(""), "", false},
-		"unix admin":       {"admin unix/" + dir + "/a.sock", function(""), "", false},
-		"unix admin, perm": {"admin unix/" + dir + "/b.sock|0200", function(""), "", false},
+		"its own network":  {"", function(""), "", false},
+		"allowed":          {"", function(host), "sandbox {\n allow_admin_endpoint\n}", false},
+		"admin off":        {"admin off", function(host), "", false},
+		"unix admin":       {"admin unix/" + dir + "/a.sock", function(host), "", false},
+		"unix admin, perm": {"admin unix/" + dir + "/b.sock|0200", function(host), "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &server{t: t, dir: tempDir(t), port: freePort(t)}

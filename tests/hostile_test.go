@@ -136,7 +136,7 @@ def handler(event, context):
     except OSError as e:
         return {"statusCode": 200, "body": "refused"}
 `})
-	s.configure(pythonFunction("open", dir, "")+pythonFunction("shut", dir, "network none"),
+	s.configure(pythonFunction("open", dir, "network host")+pythonFunction("shut", dir, "network none"),
 		"@shut header X-To shut\ninvoke @shut shut\ninvoke open")
 	s.start()
 	path := fmt.Sprintf("/%d", s.port)

@@ -43,7 +43,10 @@ type LauncherConfig struct {
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
 	Network      function.NetworkDefault
-	Code         *code.Watcher
+	// Exposed says what an environment on the machine's network could do to this server.
+	// With an error none is started there. nil: nothing.
+	Exposed func() error
+	Code    *code.Watcher
 }
 
 // A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
@@ -172,6 +175,9 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	}
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
+	if err := l.mayShare(kind.Network); err != nil {
+		return nil, err
+	}
 	id := newEnvironmentID()
 	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: kind.Network, Stem: true}
 	if kind.Network == sandbox.NetworkPrivate {
@@ -232,6 +238,9 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}
 	box.Network, box.Policy = l.networkOf(f)
+	if err := l.mayShare(box.Network); err != nil {
+		return nil, err
+	}
 	spec := environment.Spec{
 		ID: id,
 		Init: runtimes.InitPayload{

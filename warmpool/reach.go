@@ -22,9 +22,21 @@ func (l *Launcher) networkOf(f *function.Function) (sandbox.Network, function.Ne
 	return sandbox.NetworkHost, rules
 }
 
+// mayShare refuses the machine's network where this server is exposed to it. No
+// environment is started past it, whoever has made its function.
+func (l *Launcher) mayShare(n sandbox.Network) error {
+	if n != sandbox.NetworkHost || l.Exposed == nil {
+		return nil
+	}
+	return l.Exposed()
+}
+
 // checkNetwork reports whether f can have its network here.
 func (l *Launcher) checkNetwork(f *function.Function, in runtimes.Interpreter) error {
 	network, _ := l.networkOf(f)
+	if err := l.mayShare(network); err != nil {
+		return fmt.Errorf("network host: %w", err)
+	}
 	if network == sandbox.NetworkPrivate {
 		if err := l.Sandbox.Private(); err != nil {
 			return fmt.Errorf("network private cannot be had: %w; set network none or, where the function may reach what listens on this machine, network host", err)

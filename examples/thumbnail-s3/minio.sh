@@ -47,7 +47,7 @@ trap finish EXIT
 
 port() { node -e 's = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
 s3=$(port)
-export PORT HOOK_TOKEN S3_ENDPOINT=http://127.0.0.1:$s3 HEARTH_DATA=$work/hearth XDG_RUNTIME_DIR=$work XDG_CONFIG_HOME=$work
+export PORT HOOK_TOKEN S3_ADDRESS=127.0.0.1:$s3 S3_ENDPOINT=http://127.0.0.1:$s3 HEARTH_DATA=$work/hearth XDG_RUNTIME_DIR=$work XDG_CONFIG_HOME=$work
 PORT=$(port)
 HOOK_TOKEN=$(head -c 24 /dev/urandom | base64 | tr -d '/+')
 

@@ -141,6 +141,19 @@ func CheckURL(text string) error {
 	return err
 }
 
+// IsOpen reports whether the Redis of a URL serves somebody who knows no password. It
+// does not when it does not answer.
+func IsOpen(ctx context.Context, url string) bool {
+	o, _, err := options(Config{URL: url, Timeout: defaultTimeout})
+	if err != nil {
+		return false
+	}
+	o.Username, o.Password, o.MaxRetries = "", "", -1
+	client := redis.NewUniversalClient(o)
+	defer client.Close()
+	return client.Ping(ctx).Err() == nil
+}
+
 // Open connects. The error is state.ErrUnavailable when Redis does not answer.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Prefix == "" {
