@@ -156,6 +156,7 @@ run() {
 	need bwrap pasta node python3 curl
 	build
 	prepare_examples
+	say "$CADDY hearth runtimes tells what Lambda's runtimes have and this machine lacks, and installs it"
 	exec "$CADDY" run --adapter caddyfile --config "$config"
 }
 

@@ -32,19 +32,24 @@ def handler(event, context):
 `,
 	})
 	java, _, _ := s.javaCode()
-	for _, dir := range []string{node, python, java} {
+	ruby := s.code("ruby", map[string]string{
+		"other.rb": `def handler(event:, context:) = { statusCode: 200, body: [ENV['ORIGINAL'], ENV['OWN']].join(' ') }`,
+	})
+	for _, dir := range []string{node, python, java, ruby} {
 		s.script(dir, "wrapper", wrapper)
 	}
 	layer := s.archive("layer.zip", map[string]string{"wrapper!": wrapper})
 	const task, opt = "env AWS_LAMBDA_EXEC_WRAPPER /var/task/wrapper\n", "env AWS_LAMBDA_EXEC_WRAPPER /opt/wrapper\n"
 	s.configure(nodeFunction("node", node, task+"env OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before.js")+
 		pythonFunction("python", python, opt+"layer "+layer+"\nenv OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before")+
+		rubyFunction("ruby", "app.none", ruby, task+"env OWN mine\nenv INSTEAD other.handler")+
 		javaFunction("java", "none.None", java, task+"env OWN mine\nenv INSTEAD example.Functions"),
-		"invoke /node node\ninvoke /python python\ninvoke /java/env java")
+		"invoke /node node\ninvoke /python python\ninvoke /java/env java\ninvoke /ruby ruby")
 	s.start()
 	for range 3 {
 		s.get("/node").want(t, 200, "node index.handler before mine")
 		s.get("/python").want(t, 200, "app.handler before mine")
+		s.get("/ruby").want(t, 200, "app.none mine")
 		s.get("/java/env").want(t, 200, "mine java example.Functions")
 	}
 }
