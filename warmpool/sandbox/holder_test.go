@@ -97,7 +97,7 @@ func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {
 		"{":                "unexpected end",
 		`{"Do":"mount"}`:   "no namespace",
 		`{"Do":"listen"}`:  "no namespace",
-		`{"Do":"destroy"}`: "no namespace",
+		`{"Do":"destroy"}`: `order "destroy" is unknown`,
 	} {
 		if _, err := new(held).carryOut([]byte(message), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", message, err, want)
