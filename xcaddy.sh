@@ -21,9 +21,10 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events|pull] [FLAGS]
+  bench [cold|api|events|pull|cluster|load] [FLAGS]
                     build, then the benchmark, or its cold starts, the Lambda API,
-                    its events or its sources alone; --help shows its flags
+                    its events, its sources, a cluster, or functions beside each other alone;
+                    --help shows its flags
   help              this text
 
 On Debian and Ubuntu what a command needs is installed when it is missing (as root,

@@ -18,6 +18,7 @@ type crowd struct {
 	running float64     // share of the environments looked at that used a core, a moving average
 	looks   int         // so far
 	pause   *time.Timer // until it is looked again; nil: may be now
+	patient time.Time   // when an environment was started last because a caller had waited for long
 }
 
 const (
@@ -46,7 +47,8 @@ func (c *crowd) stop() {
 
 // crowded reports whether a start, which the caller counts as under way, would not
 // help. Then growth pauses for a moment. There are always as many environments as
-// cores, and one more for a caller who has waited for half of the time that it may.
+// cores, and now and then one more for a caller who has waited for half of the time that
+// it may.
 func (g *Group) crowded() bool {
 	envs, busy := g.crowdSample()
 	if len(envs) == 0 {
@@ -81,8 +83,12 @@ func (g *Group) crowdSample() (some []*environment.Environment, busy int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	most := 2 * g.pool.cores
-	if len(g.members)+g.starting-1 < g.pool.cores || g.queueTimeout() < 0 ||
-		g.waiters.len() > 0 && time.Since(g.waiters.front().since) > g.queueTimeout()/2 {
+	now, timeout := time.Now(), g.queueTimeout()
+	if len(g.members)+g.starting-1 < g.pool.cores || timeout < 0 {
+		return nil, 0
+	}
+	if g.waiters.len() > 0 && now.Sub(g.waiters.front().since) > timeout/2 && now.Sub(g.crowd.patient) > timeout/4 {
+		g.crowd.patient = now
 		return nil, 0
 	}
 	first := rand.N(len(g.members) + 1)

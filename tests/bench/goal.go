@@ -74,6 +74,11 @@ func judge(r report) []goal {
 		{"cluster hand-off", "adds at p50, ms", 1},
 		{clusterAccepted, "failures", 0},
 		{clusterDelivered, "failures", 0},
+		{hangingScenario, "failures", 0},
+		{hangingScenario, hangingAdds, 50},
+		{floodScenario, "failures of ", 0},
+		{floodScenario, floodRatio, 10},
+		{busyScenario, "failures", 0},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
@@ -91,6 +96,7 @@ func judge(r report) []goal {
 		}{
 			{"api invoke", apiShare, 0.5},
 			{"cluster warm", clusterShare, 0.95},
+			{busyScenario, busyShare, 0.95},
 			{clusterAccepted, "events/s", eventsWanted},
 			{clusterDelivered, "events/s", eventsWanted},
 		} {

@@ -21,6 +21,11 @@ type sample struct {
 	Failures int           `json:"failures"`           // answers other than 2xx and 3xx, broken connections
 }
 
+// answered is how many requests a second were not refused.
+func (s sample) answered() float64 {
+	return s.PerSec * float64(s.Requests-s.Failures) / float64(s.Requests)
+}
+
 // load drives path of a stack by wrk, which gets one thread so that it takes no more than
 // one core from the servers. Further arguments of wrk may replace its script.
 func load(ctx context.Context, stage *stage, as stack, path string, connections int, length time.Duration, more ...string) (sample, error) {

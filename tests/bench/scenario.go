@@ -29,9 +29,10 @@ const (
 	eventsGroup  = "events"
 	pullGroup    = "pull"
 	clusterGroup = "cluster"
+	loadGroup    = "load"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup}
 
 const (
 	burstCalls        = 200
@@ -48,6 +49,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, apiScenarios(m, s)...)
 	all = append(all, eventScenarios(m, s)...)
 	all = append(all, pullScenarios(m, s)...)
+	all = append(all, loadScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 

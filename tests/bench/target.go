@@ -37,7 +37,7 @@ type function struct {
 	runtime     string
 	handler     string
 	code        string // folder of assets
-	concurrency int    // reserved_concurrency: as many environments as load asks for
+	concurrency int    // reserved_concurrency: as many environments as load asks for; 0: no limit
 	alone       bool   // with a variable that keeps it from being made of a stem
 }
 
