@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
 	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
 func init() {
@@ -58,6 +60,9 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 		Logs: logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
 	}
 	config.Mapping, config.Ignore = pull.Check, a.Ignore
+	config.Source = func(ctx context.Context, m *registry.Mapping) error {
+		return pull.Exists(ctx, puller{a.node.storage}, m)
+	}
 	config.Queue, config.Destination = a.node.storage, a.services.check
 	if a.services.s3 != nil { // not an interface that holds nil
 		config.Bucket = a.services.s3

@@ -90,6 +90,10 @@ type Config struct {
 	// in the defaults of its source. nil: mappings are refused.
 	Mapping func(m *registry.Mapping) error
 
+	// Source says, as AWS words it, that the source of a new mapping is not there. One that
+	// does not answer now may be there. nil: nobody asks.
+	Source func(ctx context.Context, m *registry.Mapping) error
+
 	// Destination says whether this server can deliver to a destination or dead-letter
 	// queue that is no function. nil: it delivers to none.
 	Destination func(arn string) error

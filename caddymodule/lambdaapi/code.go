@@ -63,6 +63,9 @@ func (a *API) store(r *request, s *source) (code.Archive, error) {
 		return code.Archive{}, err
 	}
 	archive, err := a.Code.Add(r.Context(), object, code.MaxArchive)
+	if errors.Is(err, code.ErrTooLarge) {
+		err = invalid("Unzipped size must be smaller than " + strconv.Itoa(code.MaxUnpacked) + " bytes")
+	}
 	return archive, errors.Join(err, object.Close())
 }
 

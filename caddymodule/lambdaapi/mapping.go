@@ -278,6 +278,11 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if err := a.checkMapping(r, &m); err != nil {
 		return nil, err
 	}
+	if a.Source != nil {
+		if err := a.Source(r.Context(), &m); err != nil {
+			return nil, invalid(err.Error())
+		}
+	}
 	created, err := a.Registry.CreateMapping(r.Context(), m)
 	if err != nil {
 		return nil, err

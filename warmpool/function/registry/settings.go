@@ -146,6 +146,16 @@ func (s *Settings[T, P]) Put(ctx context.Context, name, qualifier string, change
 			return err
 		}
 		P(&value).revise(newID(), s.r.timestamp(), !exists)
+		if s.kind == kindTags { // which AWS counts as a change of the function
+			latest, err := e.latest(name)
+			if err != nil {
+				return err
+			}
+			latest.RevisionID = newID()
+			if err := e.put(recordLatest, &latest); err != nil {
+				return err
+			}
+		}
 		return e.put(s.record(qualifier), &value)
 	})
 	return value, err
