@@ -156,6 +156,8 @@ func save(path string, from io.Reader, sum string) error {
 }
 
 func (i *Installer) get(ctx context.Context, address, accept string, read func(io.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
