@@ -143,10 +143,11 @@ func (s *stage) hearthBlocks(functions []function) (global, site string) {
 		if f.alone {
 			fmt.Fprintf(&declared, "\t\t\tenv LC_TIME C\n")
 		}
+		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30s\n")
 		if f.concurrency > 0 {
 			fmt.Fprintf(&declared, "\t\t\treserved_concurrency %d\n", f.concurrency)
 		}
-		fmt.Fprintf(&declared, "\t\t\tmemory 256\n\t\t\ttimeout 30s\n\t\t}\n")
+		declared.WriteString("\t\t}\n")
 		if routes[f.kind()] == nil {
 			routes[f.kind()] = new(strings.Builder)
 		}
