@@ -15,6 +15,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A Store keeps events. Both stores of package state do.
@@ -156,6 +157,9 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 	for _, m := range messages {
 		if len(m.Payload) > MaxPayload {
 			return fmt.Errorf("%w: %d bytes, %d at most", ErrTooLarge, len(m.Payload), MaxPayload)
+		}
+		if m.TraceID == "" {
+			m.TraceID = trace.New() // of all attempts
 		}
 		if m.Accepted.IsZero() {
 			m.Accepted = time.Now()

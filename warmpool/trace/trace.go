@@ -79,7 +79,7 @@ func Next(header string, key Key) (next string, runs int) {
 
 // Foreign is a header without its lineage: of a client whose word nobody vouches for.
 func Foreign(header string) string {
-	if !strings.Contains(strings.ToLower(header), "lineage=") {
+	if !strings.Contains(header, "ineage=") {
 		return header
 	}
 	f := parse(header)
@@ -141,7 +141,7 @@ func parse(header string) (f fields) {
 			f.parent = value
 		case name == "Sampled":
 			f.sampled = value
-		case strings.EqualFold(name, "lineage"):
+		case name == "Lineage", name == "lineage": // as AWS has written it at one time or another
 			f.lineage = value
 		default:
 			f.rest += ";" + part
@@ -183,6 +183,9 @@ func (f *fields) append(dst []byte) []byte {
 // appendLineage appends a lineage in which the function with that key has run once
 // more. runs is how often it had before.
 func appendLineage(dst []byte, lineage string, key Key) (_ []byte, runs int) {
+	if lineage == "" {
+		return append(appendKey(dst, key), ":0"...), 0
+	}
 	// The first number is the version of the format; older headers have none.
 	entries := strings.Split(strings.TrimPrefix(lineage, "1:"), "|")
 	if over := len(entries) - maxLineage + 1; over > 0 {

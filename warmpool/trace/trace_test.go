@@ -75,7 +75,7 @@ func TestForeignHeaderHasNoLineage(t *testing.T) {
 	for header, want := range map[string]string{
 		"": "",
 		"Root=1-a;Parent=b;Sampled=0;lineage=1:037bed70:15": "Root=1-a;Parent=b;Sampled=0",
-		"Root=1-a;LINEAGE=1:037bed70:15;Parent=b;Sampled=1": "Root=1-a;Parent=b;Sampled=1",
+		"Root=1-a;Lineage=1:037bed70:15;Parent=b;Sampled=1": "Root=1-a;Parent=b;Sampled=1",
 		"Root=1-a": "Root=1-a",
 	} {
 		if got := Foreign(header); got != want {
