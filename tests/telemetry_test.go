@@ -68,19 +68,20 @@ func TestExtensionsGetTelemetry(t *testing.T) {
 		custom             bool
 		way, schema, extra string
 	}
+	// Where functions share the network, two environments cannot listen at one port.
 	functions := map[string]function{
-		"http":   {false, "HTTP", "2022-12-13", ""},
-		"tcp":    {false, "TCP", "2025-01-29", ""},
+		"http":   {false, "HTTP", "2022-12-13", "network none"},
+		"tcp":    {false, "TCP", "2025-01-29", "network none"},
 		"first":  {false, "HTTP", "2022-07-01", "network none"},
 		"host":   {false, "HTTP", "2022-07-01", "network host"},
-		"custom": {true, "HTTP", "2022-12-13", ""},
+		"custom": {true, "HTTP", "2022-12-13", "network none"},
 		"alone":  {true, "TCP", "2022-12-13", "network none"},
-		"eldest": {false, "HTTP", "2020-08-15", ""},
-		"elder":  {true, "TCP", "2021-03-18", ""},
+		"eldest": {false, "HTTP", "2020-08-15", "network none"},
+		"elder":  {true, "TCP", "2021-03-18", "network none"},
 	}
 	options, site := "stems 0\n", ""
 	for name, f := range functions {
-		more := fmt.Sprintf("layer %s\nenv TELEMETRY_PORT %d\nenv TELEMETRY_WAY %s\nenv TELEMETRY_SCHEMA %s\nmemory 256\n%s", layer, freePort(t), f.way, f.schema, f.extra)
+		more := fmt.Sprintf("layer %s\nenv TELEMETRY_PORT %d\nenv TELEMETRY_WAY %s\nenv TELEMETRY_SCHEMA %s\nmemory 256\nreserved_concurrency 1\nqueue_timeout 20s\n%s", layer, freePort(t), f.way, f.schema, f.extra)
 		if f.custom {
 			options += customFunction(name, bash, more)
 		} else {

@@ -7,10 +7,17 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
+)
+
+// How long it may take until a connection is accepted, and how often is asked.
+const (
+	acceptedWithin = time.Second
+	acceptedAsk    = 5 * time.Millisecond
 )
 
 // Dial connects to a port of the environment's own loopback. Where functions share the
@@ -30,11 +37,20 @@ func (p *Process) dial(ctx context.Context, port uint16) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := p.CheckPeer(conn); err != nil {
-			conn.Close()
-			return nil, err
+		// A connection has no owner until it is accepted.
+		for until := time.Now().Add(acceptedWithin); ; {
+			if err = p.CheckPeer(conn); err == nil {
+				return conn, nil
+			}
+			if time.Now().After(until) || ctx.Err() != nil {
+				conn.Close()
+				return nil, err
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptedAsk):
+			}
 		}
-		return conn, nil
 	}
 	namespace, err := p.namespace("net")
 	if err != nil {
