@@ -162,7 +162,7 @@ type App struct {
 	unfollow context.CancelFunc // of other nodes' changes
 	followed chan struct{}      // closed when that has ended
 	hasAPI   bool               // a handler answers the Lambda API
-	unknown  []string           // functions that routes name and the configuration does not
+	unknown  []unknown          // functions that the configuration names and does not define
 
 	urlDomain  string // of function URLs, with a dot in front
 	services   destinations
@@ -291,6 +291,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.schedules, err = a.resolveSchedules(); err != nil {
 		return err
 	}
+	if err := a.checkTargets(mappings); err != nil {
+		return err
+	}
 	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)
 	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
 	if a.node.storage.shared {
@@ -395,32 +398,13 @@ func (a *App) Cleanup() error {
 func (a *App) runner(name, qualifier string) (runner, error) {
 	g := a.groups[name]
 	if g == nil {
-		a.unknown = append(a.unknown, name)
+		a.unknown = append(a.unknown, unknown{"a route", name})
 		return &registered{a.catalog, name, cmp.Or(qualifier, function.Latest)}, nil
 	}
 	if qualifier != "" && qualifier != function.Latest {
-		return nil, fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", name, qualifier)
+		return nil, noQualifier(name, qualifier)
 	}
 	return g, nil
-}
-
-// checkUnknown refuses routes to functions that nobody can ever make, and names
-// those that are not there yet.
-func (a *App) checkUnknown() error {
-	for _, name := range a.unknown {
-		_, err := a.registry.Version(context.Background(), name, function.Latest)
-		switch {
-		case err == nil:
-		case !errors.Is(err, registry.ErrNotFound):
-			return err
-		case !a.hasAPI:
-			return fmt.Errorf("function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api); defined are %q",
-				name, slices.Sorted(maps.Keys(a.groups)))
-		default:
-			a.log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", name))
-		}
-	}
-	return nil
 }
 
 func (a *App) poolConfig() warmpool.Config {

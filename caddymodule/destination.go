@@ -43,18 +43,18 @@ func checkDestination(to string) error {
 }
 
 // Send implements invoker.Sender.
-func (s *storage) Send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
+func (s *storage) Send(ctx context.Context, to string, d *invoker.Delivery) error {
 	a := s.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed
 	}
 	switch {
 	case strings.HasPrefix(to, lambdaARN):
-		return s.sendToFunction(ctx, a, to, body)
+		return s.sendToFunction(ctx, a, to, d)
 	case strings.HasPrefix(to, "https://"), strings.HasPrefix(to, "http://"):
-		return sendToURL(ctx, to, body)
+		return sendToURL(ctx, to, d)
 	}
-	err := a.services.send(ctx, to, body, letter)
+	err := a.services.send(ctx, to, d)
 	if isGone(err) {
 		return fmt.Errorf("%w: %w", invoker.ErrNoDestination, err)
 	}
@@ -137,17 +137,17 @@ func missingService(name string) error {
 	return fmt.Errorf("%w: no %s is configured: set %s in the hearth global option", invoker.ErrNoDestination, name, name)
 }
 
-func (d *destinations) send(ctx context.Context, to string, body []byte, letter *invoker.Letter) error {
+func (d *destinations) send(ctx context.Context, to string, what *invoker.Delivery) error {
 	switch {
 	case strings.HasPrefix(to, sqsARN) && d.sqs == nil:
 		return missingService("sqs")
 	case strings.HasPrefix(to, sqsARN):
-		return d.sendToQueue(ctx, to, body, letter)
+		return d.sendToQueue(ctx, to, what)
 	case strings.HasPrefix(to, snsARN) && d.sns == nil:
 		return missingService("sns")
 	case strings.HasPrefix(to, snsARN):
-		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(body))}
-		for name, value := range attributes(letter) {
+		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(what.Body))}
+		for name, value := range attributes(what.Letter) {
 			if in.MessageAttributes == nil {
 				in.MessageAttributes = make(map[string]snstypes.MessageAttributeValue)
 			}
@@ -159,19 +159,19 @@ func (d *destinations) send(ctx context.Context, to string, body []byte, letter 
 		return missingService("s3")
 	case strings.HasPrefix(to, s3ARN):
 		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
-		return d.s3.Put(ctx, name, prefix+objectName(time.Now().UTC()), body)
+		return d.s3.Put(ctx, name, prefix+objectName(what.Folder, time.Now().UTC()), what.Body)
 	}
 	return invoker.ErrNoDestination
 }
 
-// objectName is that of a record in a bucket, as Lambda makes it, without the name of
-// the function, which is in the record.
+// objectName is that of a record in a bucket, as Lambda makes it.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-func objectName(at time.Time) string {
-	return "aws/lambda/async/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + newRequestID()
+// https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+func objectName(folder string, at time.Time) string {
+	return "aws/lambda/" + folder + "/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + newRequestID()
 }
 
-func (d *destinations) sendToQueue(ctx context.Context, arn string, body []byte, letter *invoker.Letter) error {
+func (d *destinations) sendToQueue(ctx context.Context, arn string, what *invoker.Delivery) error {
 	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
 	if len(parts) != 6 {
 		return fmt.Errorf("%w: it is not the ARN of a queue", invoker.ErrNoDestination)
@@ -180,8 +180,13 @@ func (d *destinations) sendToQueue(ctx context.Context, arn string, body []byte,
 	if err != nil {
 		return err
 	}
-	in := &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(body))}
-	for name, value := range attributes(letter) {
+	in := &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(what.Body))}
+	if what.Trace != "" {
+		in.MessageSystemAttributes = map[string]sqstypes.MessageSystemAttributeValue{
+			string(sqstypes.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: aws.String(what.Trace)},
+		}
+	}
+	for name, value := range attributes(what.Letter) {
 		if in.MessageAttributes == nil {
 			in.MessageAttributes = make(map[string]sqstypes.MessageAttributeValue)
 		}
@@ -208,7 +213,7 @@ func attributes(letter *invoker.Letter) map[string]attribute {
 }
 
 // sendToFunction invokes another function with the record, asynchronously.
-func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, body []byte) error {
+func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, d *invoker.Delivery) error {
 	name, qualifier, err := a.account().Parse(arn)
 	if err != nil {
 		return err
@@ -219,7 +224,7 @@ func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, body [
 	if err := a.checkTarget(ctx, name, qualifier); err != nil {
 		return err
 	}
-	return s.delivers().Push(ctx, &invoker.Message{RequestID: newRequestID(), Function: name, Qualifier: qualifier, Payload: body})
+	return s.delivers().Push(ctx, &invoker.Message{RequestID: newRequestID(), Function: name, Qualifier: qualifier, TraceID: d.Trace, Payload: d.Body})
 }
 
 // checkTarget says whether there is a function for an event. Those of a gateway are
@@ -239,12 +244,15 @@ var destinationClient = &http.Client{
 }
 
 // sendToURL posts the record.
-func sendToURL(ctx context.Context, to string, body []byte) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+func sendToURL(ctx context.Context, to string, d *invoker.Delivery) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(d.Body))
 	if err != nil {
 		return errors.New("its address is not a URL") // which may hold a secret
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if d.Trace != "" {
+		r.Header.Set("X-Amzn-Trace-Id", d.Trace)
+	}
 	answer, err := destinationClient.Do(r)
 	if err != nil {
 		return errors.New(reason(err))

@@ -59,8 +59,8 @@ func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte
 }
 
 // Send implements pull.Sender.
-func (p puller) Send(ctx context.Context, destination string, body []byte) error {
-	return p.storage.Send(ctx, destination, body, nil)
+func (p puller) Send(ctx context.Context, destination string, d *pull.Delivery) error {
+	return p.storage.Send(ctx, destination, &invoker.Delivery{Body: d.Body, Folder: d.Folder, Trace: d.Trace})
 }
 
 // Reach implements pull.Clients.

@@ -24,8 +24,8 @@ type Event struct {
 	Attempts  int       `json:"attempts"`
 	Dead      bool      `json:"dead"`
 	Condition string    `json:"condition,omitempty"` // why it is dead
-	Error     string    `json:"error,omitempty"`
-	Size      int       `json:"size"` // bytes of the payload
+	Error     string    `json:"error,omitempty"`     // of the last attempt
+	Size      int       `json:"size"`                // bytes of the payload
 
 	Payload json.RawMessage `json:"payload,omitempty"` // only when one event is asked for
 }
@@ -46,7 +46,7 @@ func eventOf(e *state.Entry, dead, payload bool) Event {
 			out.Condition, out.Error = v.Condition, v.Error
 		}
 	} else {
-		out.Due = e.At
+		out.Due, out.Error = e.At, readNote(e.Note).Error
 	}
 	m, err := decode(e.Body)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
@@ -26,12 +28,16 @@ type pending struct {
 // A note is what is kept with an event that waits, apart from a verdict.
 type note struct {
 	Pending *pending  `json:"pending,omitempty"`
-	Since   time.Time `json:"since,omitzero"` // its age counts from, when it was replayed
+	Since   time.Time `json:"since,omitzero"`  // its age counts from, when it was replayed
+	Error   string    `json:"error,omitempty"` // of the last attempt
 }
 
 // Deliveries to a destination that fail are tried again, after these pauses, before the
 // event is buried.
 var handoverPauses = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+
+// maxReason is how much is kept and logged of what was wrong with an event, in bytes.
+const maxReason = 1 << 10
 
 // handoverTimeout bounds one delivery.
 const handoverTimeout = 30 * time.Second
@@ -120,7 +126,9 @@ func (r *run) postpone(p *pending, failure error) error {
 	}
 	pause := handoverPauses[p.Tries]
 	p.Tries++
-	text, err := json.Marshal(note{Pending: p})
+	i.Log.Warn("a destination does not take an event: it is told again", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
+		zap.Int("attempt", p.Tries), zap.Duration("retry_in", pause), zap.Error(failure))
+	text, err := json.Marshal(note{Pending: p, Error: cut(failure.Error(), maxReason)})
 	if err != nil {
 		return err
 	}
@@ -135,13 +143,14 @@ func (r *run) postpone(p *pending, failure error) error {
 }
 
 func (r *run) send(to string, body []byte, letter *Letter) error {
+	d := &Delivery{Body: body, Folder: "async/" + r.message.Function, Trace: r.message.TraceID, Letter: letter}
 	i := r.invoker
 	if i.Sender == nil {
 		return errNoSender
 	}
 	ctx, cancel := context.WithTimeout(i.work, handoverTimeout)
 	defer cancel()
-	if err := i.Sender.Send(ctx, to, body, letter); err != nil {
+	if err := i.Sender.Send(ctx, to, d); err != nil {
 		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
 		return fmt.Errorf("%s: %w", to, err)
 	}

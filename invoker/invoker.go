@@ -71,7 +71,7 @@ type Invoker struct {
 	limits  atomic.Pointer[Limits]
 	paused  atomic.Bool
 	metrics *Metrics
-	waiting atomic.Int64 // events in the store that are not buried, about
+	waiting atomic.Int64 // events in the store that are not buried, and those on their way into it
 
 	intake context.Context // ends: no event is taken up any more
 	stop   context.CancelFunc
@@ -101,9 +101,10 @@ func New(ctx context.Context, config Config) (*Invoker, error) {
 // count sets waiting by the store.
 func (i *Invoker) count(ctx context.Context) error {
 	var waiting int64
+	before := i.waiting.Load()
 	err := i.eachGroup(ctx, func(g state.GroupStat) { waiting += int64(g.Waiting) })
 	if err == nil {
-		i.waiting.Store(waiting)
+		i.waiting.Add(waiting - before) // what comes and goes meanwhile counts itself
 	}
 	return err
 }
@@ -150,9 +151,12 @@ func (i *Invoker) Pause(on bool) {
 // Push keeps messages for one function, all or none. When it returns nil they will
 // be delivered.
 func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
-	if i.waiting.Load()+int64(len(messages)) > int64(i.limits.Load().MaxWaiting) {
+	// They count before they are kept, or many at once would all find the last place.
+	left := int64(len(messages))
+	if !i.reserve(left) {
 		return ErrFull
 	}
+	defer func() { i.waiting.Add(-left) }()
 	items := make(map[string][]state.Item)
 	for _, m := range messages {
 		if len(m.Payload) > MaxPayload {
@@ -176,7 +180,7 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 			if _, err := i.Store.Push(ctx, group, batch[:n]...); err != nil {
 				return fmt.Errorf("keep the event: %w", err)
 			}
-			i.waiting.Add(int64(n))
+			left -= int64(n)
 			batch = batch[n:]
 		}
 	}
@@ -184,6 +188,19 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 		i.metrics.received.WithLabelValues(m.Function).Inc()
 	}
 	return nil
+}
+
+// reserve counts events as waiting, if so many more may.
+func (i *Invoker) reserve(n int64) bool {
+	for {
+		waiting := i.waiting.Load()
+		if waiting+n > int64(i.limits.Load().MaxWaiting) {
+			return false
+		}
+		if i.waiting.CompareAndSwap(waiting, waiting+n) {
+			return true
+		}
+	}
 }
 
 // nudge has the dispatcher look again.

@@ -117,10 +117,10 @@ func (w *world) Invoke(_ context.Context, m *invoker.Message, c *environment.Cal
 	return play(&one)
 }
 
-func (w *world) Send(_ context.Context, to string, body []byte, letter *invoker.Letter) error {
+func (w *world) Send(_ context.Context, to string, d *invoker.Delivery) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent = append(w.sent, delivery{to, string(body), letter})
+	w.sent = append(w.sent, delivery{to, string(d.Body), d.Letter})
 	return w.refuse
 }
 

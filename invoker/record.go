@@ -54,13 +54,20 @@ type Letter struct {
 // for the destination.
 var ErrNoDestination = errors.New("out of reach")
 
+// A Delivery is what a destination gets.
+type Delivery struct {
+	Body   []byte  // JSON
+	Folder string  // of a bucket, where the record is to be: async/FUNCTION
+	Trace  string  // X-Amzn-Trace-Id of the invocation; "" for none
+	Letter *Letter // nil except for a dead-letter queue
+}
+
 // A Sender delivers to destinations. It may be called again for what it has
 // delivered already.
 type Sender interface {
-	// Send hands body, JSON, to the destination that an ARN or URL names. letter is
-	// nil except for a dead-letter queue. After an ErrNoDestination it is not called
-	// again.
-	Send(ctx context.Context, destination string, body []byte, letter *Letter) error
+	// Send hands what it is given to the destination that an ARN or URL names. After an
+	// ErrNoDestination it is not called again.
+	Send(ctx context.Context, destination string, d *Delivery) error
 }
 
 const recordTime = "2006-01-02T15:04:05.000Z"

@@ -89,7 +89,7 @@ func (r *run) deliver() error {
 	if r.age()+delay > r.settings.MaxAge {
 		return r.fail(ConditionAge, errorMessage(r.call.Payload))
 	}
-	return r.again(delay)
+	return r.again(delay, errorMessage(r.call.Payload))
 }
 
 // invoke runs the function. Errors are not the function's own.
@@ -104,6 +104,7 @@ func (r *run) invoke() error {
 	var header string
 	var err error
 	header, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
+	m.TraceID = header // of this attempt, which destinations are told
 	r.call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
 		RequestID: m.RequestID, TraceID: header, ClientContext: m.ClientContext, InvokedFunctionARN: arn,
 	})
@@ -162,27 +163,31 @@ func (r *run) since() time.Time {
 func (r *run) age() time.Duration { return time.Since(r.since()) }
 
 // again gives the event back until its next attempt.
-func (r *run) again(delay time.Duration) error {
+func (r *run) again(delay time.Duration, reason string) error {
 	i := r.invoker
 	i.metrics.retries.WithLabelValues(r.message.Function).Inc()
-	var kept []byte
+	reason = cut(reason, maxReason)
+	i.Log.Warn("an event failed: it is tried again", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
+		zap.Int("attempt", r.attempts), zap.Duration("retry_in", delay), zap.String("error", reason))
+	keep := note{Error: reason}
 	if since := r.since(); since.After(r.message.Accepted) {
-		var err error
-		if kept, err = json.Marshal(note{Since: since}); err != nil {
-			return err
-		}
+		keep.Since = since
+	}
+	kept, err := json.Marshal(keep)
+	if err != nil {
+		return err
 	}
 	i.mu.Lock()
 	r.held.Attempts, r.held.Note = r.attempts, kept
 	i.mu.Unlock()
 	if r.message.Order != "" {
-		err := i.standStill(r.line, r.held, delay)
+		err = i.standStill(r.line, r.held, delay)
 		i.settle(r.line, r.held)
 		return err
 	}
 	lease := i.leaseOf(r.held)
 	lease.At = time.Now().Add(delay)
-	err := i.Store.Retry(i.work, lease)
+	err = i.Store.Retry(i.work, lease)
 	i.settle(r.line, r.held)
 	i.nudge() // the dispatcher learns when it is due
 	return err
@@ -191,6 +196,10 @@ func (r *run) again(delay time.Duration) error {
 // fail gives an event up: to where its function wants it, or aside.
 func (r *run) fail(condition, reason string) error {
 	r.invoker.metrics.dropped.WithLabelValues(r.message.Function, condition).Inc()
+	if r.settings.DeadLetter != "" || r.settings.OnFailure != "" { // else bury says it
+		r.invoker.Log.Warn("an event is given up: its destination is told", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
+			zap.String("condition", condition), zap.Int("attempt", r.attempts), zap.String("error", cut(reason, maxReason)))
+	}
 	return r.finish(condition, reason)
 }
 
@@ -252,7 +261,12 @@ func (r *run) bury(v verdict) error {
 	}
 	i.waiting.Add(-1)
 	i.metrics.buried.WithLabelValues(r.line.function).Inc()
-	i.Log.Warn("an event is given up and kept aside", zap.String("function", r.line.function), zap.String("condition", v.Condition), zap.Int("attempt", r.attempts))
+	id := ""
+	if r.message != nil {
+		id = r.message.RequestID
+	}
+	i.Log.Warn("an event is given up and kept aside", zap.String("function", r.line.function), zap.String("request_id", id),
+		zap.String("condition", v.Condition), zap.Int("attempt", r.attempts), zap.String("error", cut(v.Error, maxReason)))
 	return nil
 }
 

@@ -98,6 +98,11 @@ func (m *moto) next(t *testing.T, address string) sqstypes.Message {
 // poll that was ended a moment ago may have one more message, which comes back.
 func (m *moto) isOurs(t *testing.T, address string, body string) {
 	t.Helper()
+	// A poller that ends waits for the answer to its last question, 5 s at most: this one is
+	// answered after it.
+	if _, err := m.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 8}); err != nil {
+		t.Fatal(err)
+	}
 	const enough = 5 // that somebody who polls would have one
 	for range enough {
 		if _, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &address, MessageBody: &body}); err != nil {

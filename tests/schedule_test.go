@@ -22,6 +22,25 @@ func (l *ledger) ticking(s *server, at ...time.Time) string {
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05Z") }
 
+func TestSourcesOfFunctionsThatNobodyCanMakeAreRefused(t *testing.T) {
+	s := newServer(t, "", "")
+	good := nodeFunction("good", s.code("good", map[string]string{"index.js": "exports.handler = async () => 1"}), "")
+	const stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+	for option, what := range map[string]string{
+		`schedule tick "rate(1 day)" nosuch`:                                                                      "schedule tick",
+		"event_source arn:aws:sqs:us-east-1:000000000000:orders nosuch":                                           "event source arn:aws:sqs:us-east-1:000000000000:orders",
+		"event_source " + stream + " good {\non_failure arn:aws:lambda:us-east-1:000000000000:function:nosuch\n}": "on_failure of event source " + stream,
+	} {
+		s.configure(good+"\n"+option+"\n", "")
+		s.startFails(what, `function \"nosuch\" is not defined`)
+	}
+	s.configure(good+"\nschedule tick \"rate(1 day)\" good:live\n", "")
+	s.startFails(`no such qualifier \"live\"`)
+
+	a := newAPI(t, "schedule tick \"rate(1 day)\" later\n", "")
+	eventually(t, "a warning", func() bool { return strings.Contains(a.output(), "a function is not there yet") })
+}
+
 func TestSchedulesRunFunctions(t *testing.T) {
 	s, r := newServer(t, "", ""), newRecorder(t)
 	at := time.Now().Add(3 * time.Second).Truncate(time.Second)

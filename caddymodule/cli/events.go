@@ -130,7 +130,10 @@ func (p *eventPage) print(w io.Writer) {
 	for _, e := range p.Events {
 		state := "due " + e.Due.Format(time.RFC3339)
 		if e.Condition != "" {
-			state = e.Condition + ": " + e.Error
+			state = e.Condition
+		}
+		if e.Error != "" {
+			state += ": " + e.Error
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%.80s\t%s\n", e.ID, e.Accepted.Format(time.RFC3339), e.Attempts, state, e.Subject)
 	}

@@ -20,6 +20,8 @@
 //	exists                     true or false, of a leaf
 //	$or                        two or more objects, at any level
 //
+// Names are joined by dots, of patterns and of events: {"a.b": [1]} is {"a": {"b": [1]}}.
+//
 // An array in the event matches if one of its elements does. Fields of one pattern
 // object are looked for in the same element, never put together from several.
 // What the language does not have is refused by name when the pattern is parsed.

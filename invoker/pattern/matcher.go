@@ -26,7 +26,7 @@ func parseMatcher(value any) (matcher, error) {
 		return equal(value)
 	}
 	if len(object) != 1 {
-		return nil, fmt.Errorf("%s: one operator to an object", text(value))
+		return nil, fmt.Errorf("%s: one operator to an object", inWords(value))
 	}
 	for name, operand := range object {
 		m, err := parseOperator(name, operand)
@@ -180,7 +180,7 @@ func parseButValue(value any) (matcher, error) {
 	case json.Number:
 		return parseNumeric([]any{"=", value})
 	}
-	return nil, fmt.Errorf("%s: strings and numbers only", text(value))
+	return nil, fmt.Errorf("%s: strings and numbers only", inWords(value))
 }
 
 // maxNumber bounds both sides of a numeric comparison, as EventBridge does.
@@ -205,7 +205,7 @@ func parseNumeric(operand any) (matcher, error) {
 	for i := 0; i < len(operands); i += 2 {
 		bound, ok := number(operands[i+1])
 		if !ok {
-			return nil, fmt.Errorf("%s: a number between -5e9 and 5e9 is wanted", text(operands[i+1]))
+			return nil, fmt.Errorf("%s: a number between -5e9 and 5e9 is wanted", inWords(operands[i+1]))
 		}
 		switch operands[i] {
 		case "=":
@@ -224,7 +224,7 @@ func parseNumeric(operand any) (matcher, error) {
 			all = append(all, func(f float64) bool { return f >= bound })
 			kinds += ">"
 		default:
-			return nil, fmt.Errorf("%s: =, <, <=, > or >= is wanted", text(operands[i]))
+			return nil, fmt.Errorf("%s: =, <, <=, > or >= is wanted", inWords(operands[i]))
 		}
 	}
 	if len(kinds) == 2 {

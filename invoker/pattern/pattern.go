@@ -28,6 +28,7 @@ type node struct {
 // A field has either children or matchers, of which one has to match.
 type field struct {
 	name     string
+	prefix   string // of names that are parts of its own: "name."
 	children *node
 	matchers []matcher
 }
@@ -56,6 +57,10 @@ func parseNode(object map[string]any) (*node, error) {
 	if len(object) == 0 {
 		return nil, errors.New("an empty object matches nothing; leave the field out")
 	}
+	object, err := parted(object)
+	if err != nil {
+		return nil, err
+	}
 	n := new(node)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if alternatives := alternatives(name, object[name]); alternatives != nil {
@@ -78,7 +83,7 @@ func parseNode(object map[string]any) (*node, error) {
 }
 
 func parseField(name string, value any) (field, error) {
-	f := field{name: name}
+	f := field{name: name, prefix: name + "."}
 	switch value := value.(type) {
 	case map[string]any:
 		children, err := parseNode(value)
@@ -98,7 +103,7 @@ func parseField(name string, value any) (field, error) {
 			f.matchers = append(f.matchers, m)
 		}
 	default:
-		return f, fmt.Errorf("%s: values are given as an array, as in [%s]", name, text(value))
+		return f, fmt.Errorf("%s: values are given as an array, as in [%s]", name, inWords(value))
 	}
 	return f, nil
 }
@@ -130,31 +135,43 @@ func alternatives(name string, value any) []map[string]any {
 // Match says whether the event, a JSON text, matches. An event that is not JSON is an
 // error.
 func (p *Pattern) Match(event []byte) (bool, error) {
-	value, err := decode(event)
+	value, err := Decode(event)
 	if err != nil {
-		return false, fmt.Errorf("matching an event: %w", err)
+		return false, err
 	}
 	return p.MatchValue(value), nil
 }
 
-// MatchValue says whether an event matches that encoding/json decoded into an any, its
-// numbers as json.Number.
+// Decode reads an event, a JSON text, for MatchValue.
+func Decode(event []byte) (any, error) {
+	value, err := decode(event)
+	if err != nil {
+		return nil, fmt.Errorf("matching an event: %w", err)
+	}
+	return value, nil
+}
+
+// MatchValue says whether an event matches that Decode has read.
 func (p *Pattern) MatchValue(event any) bool { return p.root.match(event) }
 
 // absent stands for a field that an event does not have.
 type absent struct{}
 
 func (n *node) match(value any) bool {
-	if array, ok := value.([]any); ok && len(array) > 0 {
-		return slices.ContainsFunc(array, n.match)
+	switch v := value.(type) {
+	case []any:
+		if len(v) > 0 {
+			return slices.ContainsFunc(v, n.match)
+		}
+	case text:
+		return false
+	case document:
+		return n.match(v.value)
 	}
 	object, _ := value.(map[string]any)
-	for _, f := range n.fields {
-		var v any = absent{}
-		if have, ok := object[f.name]; ok {
-			v = have
-		}
-		if !f.match(v) {
+	dots := hasDots(object)
+	for i := range n.fields {
+		if f := &n.fields[i]; !f.match(lookup(object, f, dots)) {
 			return false
 		}
 	}
@@ -171,6 +188,10 @@ func (f *field) match(value any) bool {
 			return slices.ContainsFunc(v, f.match)
 		}
 		value = absent{}
+	case text:
+		value = string(v)
+	case document:
+		return false
 	case map[string]any:
 		// Only leaves can be matched: an object is as good as nothing here.
 		value = absent{}
@@ -191,8 +212,8 @@ func decode(text []byte) (any, error) {
 	return value, nil
 }
 
-// text writes a value of a pattern into an error.
-func text(value any) string {
+// inWords writes a value of a pattern into an error.
+func inWords(value any) string {
 	b, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Sprint(value)

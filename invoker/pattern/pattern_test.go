@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ const sample = `{
     "c-count": 5, "d-count": 3, "x-limit": 301.8, "huge": 1e300, "price": 300.0,
     "source-ip": "10.0.0.33", "source-ip6": "2001:db8::1", "state": "running",
     "file": "dir/sub*a/image.PNG", "sub": {"leaf": 1},
+    "dotted.a": "x", "dotted.b": "y", "dotted.d": 2, "dotted.e.f": "g", "dotted": {"c": "z", "d": 1},
     "people": [{"first": "Ada", "last": "King"}, {"first": "Alan", "last": "Turing"}]
   }
 }`
@@ -100,6 +102,21 @@ func TestPatternsMatchAsEventBridgeDocuments(t *testing.T) {
 
 		{`{"detail":{"people":{"first":["Ada"],"last":["King"]}}}`, true},
 		{`{"detail":{"people":{"first":["Ada"],"last":["Turing"]}}}`, false}, // of two elements
+
+		{`{"detail.state":["running"]}`, true},
+		{`{"detail":{"sub.leaf":[1]}}`, true},
+		{`{"detail.sub":{"leaf":[1]},"detail":{"state":["running"]},"detail.c-count":[5]}`, true},
+		{`{"detail":{"sub.leaf":{"leaf":[1]}}}`, false},
+		{`{"detail.state":["stopped"],"detail.c-count":[5]}`, false},
+		{`{"detail.people.first":["Ada"]}`, true},
+		{`{"detail.people":{"first":["Ada"],"last":["Turing"]}}`, false},
+		{`{"detail":{"dotted":{"a":["x"]}}}`, true},
+		{`{"detail.dotted.a":["x"],"detail.dotted.b":["y"],"detail.dotted.c":["z"]}`, true},
+		{`{"detail":{"dotted":{"d":[1]}}}`, true}, // nested, and by a dot, too
+		{`{"detail":{"dotted":{"d":[2]}}}`, true},
+		{`{"detail":{"dotted":{"a":[{"exists":false}]}}}`, false},
+		{`{"detail":{"dotted":{"e":{"f":["g"]}}}}`, true},
+		{`{"$or":[{"detail.state":["stopped"]},{"detail.dotted.b":["y"]}]}`, true},
 	}
 	for _, test := range tests {
 		p, err := Parse([]byte(test.pattern))
@@ -140,6 +157,9 @@ func TestWrongPatternsAreRefusedByName(t *testing.T) {
 		{`{"a":[{"anything-but":["x",1]}]}`, "not both"},
 		{`{"a":[{"anything-but":null}]}`, "strings and numbers only"},
 		{`{"a":[{"anything-but":{"cidr":"10.0.0.0/8"}}]}`, "cidr: not possible here"},
+		{`{"a.b":["c"],"a":{"b":["d"]}}`, "a.b: there is another field of that path"},
+		{`{"a":["b"],"a.b":["c"]}`, "a.b: there is another field of that path"},
+		{`{"a.b":{"c":[1]},"a":{"b.c":[2]}}`, "b.c: there is another field"},
 		{`{"$or":[{"prefix":"a"},{"b":["c"]}]}`, ""},
 		{`{"a":["` + strings.Repeat("x", MaxPattern) + `"]}`, "at most 4096"},
 	}
@@ -150,9 +170,63 @@ func TestWrongPatternsAreRefusedByName(t *testing.T) {
 	}
 }
 
+// LocalStack recorded these of EventBridge as dot_joining: an event with dots, and a pattern
+// without; the reverse; and what does not match.
+func TestNamesAreJoinedByDots(t *testing.T) {
+	for _, test := range []struct {
+		pattern, event string
+		want           bool
+	}{
+		{`{"detail":{"state":{"status":["running"]}}}`, `{"detail":{"state.status":"running"}}`, true},
+		{`{"detail":{"state.status":["running"]}}`, `{"detail":{"state":{"status":"running"}}}`, true},
+		{`{"detail":{"state":{"status":["running"]}}}`, `{"detail":{"state.status":{"status":"running"}}}`, false},
+		{`{"detail":{"state.status":{"status":["running"]}}}`, `{"detail":{"state":{"status":"running"}}}`, false},
+		{`{"a.b":[1]}`, `{"` + strings.Repeat(".", 1<<20) + `":1,"a":{"b":1}}`, true},
+		{`{"a.":[1]}`, `{"a.":1}`, true},
+	} {
+		p, err := Parse([]byte(test.pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Match([]byte(test.event)); got != test.want || err != nil {
+			t.Errorf("%s matches %.80s = %v, %v", test.pattern, test.event, got, err)
+		}
+	}
+}
+
+func TestDataMatchesByWhatItIs(t *testing.T) {
+	for _, test := range []struct {
+		pattern, data string
+		want          bool
+	}{
+		{`{"body":{"z":[{"exists":false}]}}`, `"no JSON"`, false},
+		{`{"body":{"z":[{"exists":false}]}}`, `{"y":1}`, true},
+		{`{"body":{"z":[{"exists":false}]}}`, `[{"y":1}]`, true},
+		{`{"body":["no JSON"]}`, `"no JSON"`, true},
+		{`{"body":[{"exists":false}]}`, `{"y":1}`, false},
+		{`{"body":[{"anything-but":"x"}]}`, `["y"]`, false},
+		{`{"$or":[{"body":{"z":[{"exists":false}]}},{"n":[1]}]}`, `"no JSON"`, true},
+		{`{"body.z":[1]}`, `{"z":1}`, true},
+		{`{"body":[12]}`, `12`, true},
+	} {
+		p, err := Parse([]byte(test.pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := Decode([]byte(test.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.MatchValue(map[string]any{"n": json.Number("1"), "body": Data(data)}); got != test.want {
+			t.Errorf("%s matches a body of %s = %v", test.pattern, test.data, got)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(`{"a":[{"wildcard":"x*"},{"numeric":[">",0,"<",9]},{"anything-but":{"prefix":["a"]}}]}`, sample)
 	f.Add(`{"$or":[{"a":[1]},{"b":[{"exists":false}]}]}`, `{"a":[[],{}]}`)
+	f.Add(`{"a.b":{"c":[1]},"a":{"d.":[2]}}`, `{"a.b.c":1,"a":{"b":[{"c":1}],"d.":2},"..":3}`)
 	f.Fuzz(func(t *testing.T, pattern, event string) {
 		p, err := Parse([]byte(pattern))
 		if err != nil {

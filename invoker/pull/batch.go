@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
@@ -23,6 +24,7 @@ type record struct {
 	id      string          // as batchItemFailures names it
 	event   json.RawMessage // one element of Records
 	filters json.RawMessage // what filter patterns see: event with its body decoded
+	data    []string        // fields of filters that are what was put in, JSON or not
 	at      time.Time       // when it came into the source
 	key     string          // records of one key keep their order
 	trace   string          // header that it came with, "" for none
@@ -90,13 +92,38 @@ func (b *batcher) wants(r *record) bool {
 	if len(b.filters) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(b.filters, func(p *pattern.Pattern) bool {
-		ok, err := p.Match(r.filters)
-		return err == nil && ok
-	})
+	value, err := pattern.Decode(r.filters)
+	if err != nil {
+		return false
+	}
+	if object, ok := value.(map[string]any); ok {
+		for _, name := range r.data {
+			if value, there := object[name]; there {
+				object[name] = pattern.Data(value)
+			}
+		}
+	}
+	return slices.ContainsFunc(b.filters, func(p *pattern.Pattern) bool { return p.MatchValue(value) })
 }
 
-// An errFunction is what a function answered instead of a result.
+// arn is the function's, as the mapping names it.
+func (b *batcher) arn() string {
+	qualifier := b.mapping.Qualifier
+	if qualifier == function.Latest {
+		qualifier = "" // AWS has it unqualified
+	}
+	return b.engine.Account.ARN(b.mapping.FunctionName, qualifier)
+}
+
+// role is the ARN of the function's role; of one that has none, of the account.
+func (b *batcher) role(ctx context.Context) string {
+	if v, err := b.engine.Registry().Version(ctx, b.mapping.FunctionName, function.Latest); err == nil && v.Role != "" {
+		return v.Role
+	}
+	return "arn:aws:iam::" + b.engine.Account.ID + ":root"
+}
+
+// A functionError is what a function answered instead of a result.
 type functionError struct{ payload []byte }
 
 func (e *functionError) Error() string { return string(e.payload[:min(len(e.payload), 1<<10)]) }
@@ -119,7 +146,7 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	var header string
 	header, call.Runs = b.traceOf(records)
 	call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: call.RequestID, TraceID: header, InvokedFunctionARN: b.engine.Account.InvokedARN(m.FunctionName, m.Qualifier),
+		RequestID: call.RequestID, TraceID: header, InvokedFunctionARN: b.arn(),
 	})
 	if err != nil {
 		return nil, call, err
@@ -181,7 +208,8 @@ func itemFailures(payload []byte, records []record) (map[string]bool, error) {
 		} `json:"batchItemFailures"`
 	}
 	text := bytes.TrimSpace(payload)
-	if len(text) == 0 || string(text) == "null" || string(text) == `""` {
+	switch string(text) {
+	case "", "null", `""`, "[]":
 		return nil, nil
 	}
 	if json.Unmarshal(text, &answer) != nil {
@@ -213,8 +241,15 @@ func identifierOf(text json.RawMessage) (id string) {
 	return of.Partition + "-" + strconv.FormatInt(*of.Offset, 10)
 }
 
+// itemsFailed says that the function named some items of the batch as failed.
+type itemsFailed int
+
+func (n itemsFailed) Error() string {
+	return fmt.Sprintf("the function reports %d items as failed", int(n))
+}
+
 // isFunctions reports whether an error is the function's own, so that the batch counts as
 // tried.
 func isFunctions(err error) bool {
-	return errors.As(err, new(*functionError)) || errors.Is(err, errAnswer) || errors.As(err, new(*warmpool.LoopError))
+	return errors.As(err, new(*functionError)) || errors.As(err, new(itemsFailed)) || errors.Is(err, errAnswer) || errors.As(err, new(*warmpool.LoopError))
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -88,7 +90,8 @@ func (d *dynamoStream) recordOf(r *types.Record) (record, error) {
 	out := record{id: aws.ToString(change.SequenceNumber)}
 	if change.ApproximateCreationDateTime != nil {
 		out.at = *change.ApproximateCreationDateTime
-		body["ApproximateCreationDateTime"] = out.at.Unix()
+		// AWS writes a float, which it is in typed languages too.
+		body["ApproximateCreationDateTime"] = json.RawMessage(strconv.FormatFloat(float64(out.at.UnixMilli())/1000, 'f', -1, 64) + fractionOf(out.at))
 	}
 	if change.SizeBytes != nil {
 		body["SizeBytes"] = *change.SizeBytes
@@ -118,6 +121,14 @@ func (d *dynamoStream) recordOf(r *types.Record) (record, error) {
 	out.event, err = json.Marshal(event)
 	out.filters = out.event
 	return out, err
+}
+
+// fractionOf is what a whole number of seconds lacks to be read as a float.
+func fractionOf(at time.Time) string {
+	if at.UnixMilli()%1000 == 0 {
+		return ".0"
+	}
+	return ""
 }
 
 // imageOf is an item as JSON has it: {"Id":{"N":"101"}}.

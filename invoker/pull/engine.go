@@ -28,9 +28,16 @@ type Runner interface {
 	Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error
 }
 
+// A Delivery is what an on-failure destination gets.
+type Delivery struct {
+	Body   []byte // JSON
+	Folder string // of a bucket, where the record is to be: UUID/SHARD
+	Trace  string // X-Amzn-Trace-Id of the invocation; "" for none
+}
+
 // A Sender delivers to on-failure destinations.
 type Sender interface {
-	Send(ctx context.Context, destination string, body []byte) error
+	Send(ctx context.Context, destination string, d *Delivery) error
 }
 
 // Clients reach the sources that have the API of AWS's.
@@ -290,7 +297,7 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 	case "sqs":
 		return &queue{batcher: b, client: e.Clients.SQS(&m)}, nil
 	case "kinesis":
-		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn}}, nil
+		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn, b.role}}, nil
 	case "kafka":
 		return newTopic(b)
 	case "s3":

@@ -77,10 +77,10 @@ func (p *press) Invoke(_ context.Context, _, _ string, _ []byte, call *environme
 	return nil
 }
 
-func (p *press) Send(_ context.Context, _ string, body []byte) error {
+func (p *press) Send(_ context.Context, _ string, d *Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent = append(p.sent, string(body))
+	p.sent = append(p.sent, string(d.Body))
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (t *topic) recordOf(r *kgo.Record) (record, error) {
 		out.Headers[n] = map[string][]int8{h.Key: signed}
 	}
 	shard := r.Topic + "-" + strconv.Itoa(int(r.Partition))
-	one := record{id: shard + "-" + strconv.FormatInt(r.Offset, 10), shard: shard, at: r.Timestamp}
+	one := record{id: shard + "-" + strconv.FormatInt(r.Offset, 10), shard: shard, at: r.Timestamp, data: []string{"key", "value"}}
 	if len(t.filters) > 0 {
 		var err error
 		out.Key, out.Value = decoded(r.Key), decoded(r.Value)
@@ -112,7 +112,7 @@ type (
 
 // told implements ordered.
 // https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
-func (c *consumer) told(records []record) (name string, info any) {
+func (c *consumer) told(records []record) (name, place string, info any) {
 	out := kafkaInfo{len(records), c.mapping.EventSourceArn, c.servers, len(c.eventOf(records)), make(map[string]*partitionInfo)}
 	for _, r := range records {
 		at, offset := arrival(r.at), r.id[len(r.shard)+1:]
@@ -123,5 +123,5 @@ func (c *consumer) told(records []record) (name string, info any) {
 		}
 		p.LastRecordOffset, p.LastRecordTimestamp = offset, at
 	}
-	return "KafkaBatchInfo", out
+	return "KafkaBatchInfo", records[0].shard, out
 }

@@ -15,6 +15,7 @@ import (
 type kinesisStream struct {
 	client *kinesis.Client
 	arn    string
+	role   func(context.Context) string // the ARN of who reads, as functions are told
 }
 
 func (*kinesisStream) batchInfo() string { return "KinesisBatchInfo" }
@@ -61,8 +62,9 @@ func (k *kinesisStream) read(ctx context.Context, id, iterator string, limit int
 		return nil, "", err
 	}
 	var all []record
+	role := k.role(ctx)
 	for _, r := range out.Records {
-		one, err := k.recordOf(id, &r)
+		one, err := k.recordOf(id, role, &r)
 		if err != nil {
 			return nil, "", err
 		}
@@ -81,12 +83,12 @@ type kinesisData struct {
 
 // recordOf is a record as Lambda gives it to a function.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html#services-kinesis-event-example
-func (k *kinesisStream) recordOf(id string, r *types.Record) (record, error) {
+func (k *kinesisStream) recordOf(id, role string, r *types.Record) (record, error) {
 	data := kinesisData{
 		SchemaVersion: "1.0", PartitionKey: aws.ToString(r.PartitionKey), Sequence: aws.ToString(r.SequenceNumber),
 		Data: base64.StdEncoding.EncodeToString(r.Data),
 	}
-	out := record{id: data.Sequence, key: data.PartitionKey}
+	out := record{id: data.Sequence, key: data.PartitionKey, data: []string{"data"}}
 	if r.ApproximateArrivalTimestamp != nil {
 		out.at = *r.ApproximateArrivalTimestamp
 		data.Arrival = float64(out.at.UnixMilli()) / 1000
@@ -94,7 +96,7 @@ func (k *kinesisStream) recordOf(id string, r *types.Record) (record, error) {
 	var err error
 	out.event, err = json.Marshal(map[string]any{
 		"kinesis": data, "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": id + ":" + data.Sequence,
-		"eventName": "aws:kinesis:record", "awsRegion": regionOf(k.arn), "eventSourceARN": k.arn,
+		"eventName": "aws:kinesis:record", "invokeIdentityArn": role, "awsRegion": regionOf(k.arn), "eventSourceARN": k.arn,
 	})
 	if err != nil {
 		return out, err

@@ -150,12 +150,12 @@ func (l *listing) call(ctx context.Context, records []record) (map[string]bool, 
 const toldKeys = 100
 
 // told implements ordered.
-func (l *listing) told(records []record) (name string, info any) {
+func (l *listing) told(records []record) (name, place string, info any) {
 	var keys []string
 	for n := range records[:min(len(records), toldKeys)] {
 		keys = append(keys, records[n].id)
 	}
-	return "S3BatchInfo", map[string]any{"bucket": l.bucket, "prefix": l.prefix, "keys": keys, "batchSize": len(records), "eventSourceARN": l.mapping.EventSourceArn}
+	return "S3BatchInfo", l.bucket, map[string]any{"bucket": l.bucket, "prefix": l.prefix, "keys": keys, "batchSize": len(records), "eventSourceARN": l.mapping.EventSourceArn}
 }
 
 // An s3Record is as S3 has it in notifications.
@@ -196,6 +196,8 @@ type s3Object struct {
 	Sequencer string `json:"sequencer"`
 }
 
+const s3Time = "2006-01-02T15:04:05.000Z"
+
 // encodeKey writes a key as S3 does in notifications: form-encoded, but for slashes.
 func encodeKey(key string) string { return keyEncoding.Replace(url.QueryEscape(key)) }
 
@@ -206,7 +208,7 @@ func (l *listing) recordOf(o *Object, gone bool, seen time.Time) (record, error)
 	key := encodeKey(o.Key)
 	event := s3Record{
 		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: l.engine.Account.Region,
-		EventTime: arrival(seen), EventName: "ObjectRemoved:Delete",
+		EventTime: seen.UTC().Format(s3Time), EventName: "ObjectRemoved:Delete",
 		RequestParameters: map[string]string{"sourceIPAddress": ""}, ResponseElements: map[string]string{},
 		S3: s3Entity{
 			SchemaVersion: "1.0", ConfigurationID: l.mapping.UUID,
@@ -218,7 +220,7 @@ func (l *listing) recordOf(o *Object, gone bool, seen time.Time) (record, error)
 		event.AWSRegion = cmp.Or(c.Region, event.AWSRegion)
 	}
 	if !gone {
-		event.EventName, event.EventTime = "ObjectCreated:Put", arrival(o.LastModified)
+		event.EventName, event.EventTime = "ObjectCreated:Put", o.LastModified.UTC().Format(s3Time)
 		event.S3.Object.Size, event.S3.Object.ETag = &o.Size, o.ETag
 	}
 	text, err := json.Marshal(event)

@@ -88,10 +88,10 @@ func (s *shelf) Invoke(_ context.Context, _, _ string, _ []byte, call *environme
 	return nil
 }
 
-func (s *shelf) Send(_ context.Context, _ string, body []byte) error {
+func (s *shelf) Send(_ context.Context, _ string, d *Delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sent = append(s.sent, string(body))
+	s.sent = append(s.sent, string(d.Body))
 	return nil
 }
 

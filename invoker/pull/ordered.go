@@ -3,7 +3,9 @@ package pull
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,8 +20,9 @@ type ordered interface {
 	call(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error)
 	// pass notes that the records, and all before them in their shards, are done.
 	pass(ctx context.Context, done []record) error
-	// told is what an on-failure destination is told of records, and under which name.
-	told(records []record) (name string, info any)
+	// told is what an on-failure destination is told of records, under which name, and the
+	// shard that they are of.
+	told(records []record) (name, place string, info any)
 }
 
 // seeThrough runs the function until it is done with all records, or they are given up.
@@ -31,7 +34,7 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 			return ctx.Err()
 		}
 		if old, young := b.tooOld(records); len(old) > 0 {
-			if err := b.giveUp(ctx, source, old, "RecordAgeExceeded", attempts, nil); err != nil {
+			if err := b.giveUp(ctx, source, old, "RecordAgeExceeded", max(attempts, 1), nil, ""); err != nil {
 				return err
 			}
 			records, attempts = young, 0
@@ -44,8 +47,11 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 			b.engine.result(b.mapping.UUID, "OK")
 			return nil
 		}
-		b.failed(err)
-		if err != nil && !isFunctions(err) {
+		if err == nil {
+			err = itemsFailed(len(failed))
+		}
+		b.failed(records, attempts+1, err)
+		if !isFunctions(err) {
 			sleep(ctx, minPause)
 			continue
 		}
@@ -73,11 +79,12 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 		}
 		attempts++
 		if most := b.mapping.MaximumRetryAttempts; most != nil && *most >= 0 && attempts > *most {
-			functionError := ""
-			if call != nil {
-				functionError = "Unhandled"
+			response := &responseContext{StatusCode: 200, ExecutedVersion: call.Version}
+			if errors.As(err, new(*functionError)) {
+				unhandled := "Unhandled"
+				response.FunctionError = &unhandled
 			}
-			return b.giveUp(ctx, source, records, "RetryAttemptsExhausted", attempts, &responseContext{200, call.Version, functionError})
+			return b.giveUp(ctx, source, records, "RetryAttemptsExhausted", attempts, response, "")
 		}
 		sleep(ctx, retryPause(attempts))
 	}
@@ -99,13 +106,22 @@ func split(records []record, front func(*record) bool) (taken, rest []record) {
 	return taken, rest
 }
 
-// failed says everywhere that a batch was not done.
-func (b *batcher) failed(err error) {
+// failed says everywhere that a batch was not done. attempt is 0 where the source counts.
+func (b *batcher) failed(records []record, attempt int, err error) {
 	b.engine.metrics.failures.WithLabelValues(b.mapping.FunctionName).Inc()
 	b.engine.result(b.mapping.UUID, "PROBLEM: Function call failed")
-	if err != nil && !isFunctions(err) {
-		b.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", b.mapping.FunctionName), zap.Error(err))
+	fields := []zap.Field{zap.String("function", b.mapping.FunctionName), zap.String("source", sourceName(&b.mapping)), zap.Int("records", len(records)), zap.Error(err)}
+	if len(records) > 0 {
+		fields = append(fields, zap.String("first", records[0].id))
 	}
+	if !isFunctions(err) {
+		b.engine.Log.Warn("a batch's function cannot be run now", fields...)
+		return
+	}
+	if attempt > 0 {
+		fields = append(fields, zap.Int("attempt", attempt))
+	}
+	b.engine.Log.Warn("a batch failed", fields...)
 }
 
 // retryPause is how long a batch waits after it failed.
@@ -131,31 +147,43 @@ type (
 		ApproximateInvokeCount int    `json:"approximateInvokeCount"`
 	}
 	responseContext struct {
-		StatusCode      int    `json:"statusCode"`
-		ExecutedVersion string `json:"executedVersion"`
-		FunctionError   string `json:"functionError,omitempty"`
+		StatusCode      int     `json:"statusCode"`
+		ExecutedVersion string  `json:"executedVersion"`
+		FunctionError   *string `json:"functionError"` // null where the function reported items
 	}
 )
 
-// arrival is a time as on-failure destinations are told.
-func arrival(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
+// arrival is a time as on-failure destinations are told: milliseconds are left out where
+// they are 0.
+func arrival(at time.Time) string {
+	if at = at.UTC().Truncate(time.Millisecond); at.Nanosecond() == 0 {
+		return at.Format(time.RFC3339)
+	}
+	return at.Format("2006-01-02T15:04:05.000Z")
+}
+
+// s3ARN begins the ARNs of buckets, which get what the function got, too.
+const s3ARN = "arn:aws:s3:::"
 
 // giveUp tells the on-failure destination which records the function did not take.
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, condition string, attempts int, response *responseContext) error {
+func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, condition string, attempts int, response *responseContext, trace string) error {
 	b.engine.metrics.given.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
 	b.engine.Log.Warn("records are given up", zap.String("function", b.mapping.FunctionName), zap.String("source", b.mapping.EventSourceArn),
 		zap.String("condition", condition), zap.Int("records", len(records)), zap.String("first", records[0].id), zap.String("last", records[len(records)-1].id))
 	if b.mapping.OnFailure == "" {
 		return nil
 	}
-	name, info := source.told(records)
+	name, place, info := source.told(records)
 	out := map[string]any{
-		"requestContext": requestContext{newRequestID(), b.engine.Account.ARN(b.mapping.FunctionName, b.mapping.Qualifier), condition, attempts},
+		"requestContext": requestContext{newRequestID(), b.arn(), condition, attempts},
 		"version":        "1.0", "timestamp": arrival(time.Now()), name: info,
 	}
 	if response != nil {
 		out["responseContext"] = response
+	}
+	if strings.HasPrefix(b.mapping.OnFailure, s3ARN) {
+		out["payload"] = json.RawMessage(b.event(records))
 	}
 	body, err := json.Marshal(out)
 	if err != nil {
@@ -163,7 +191,7 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	}
 	// The shard waits for its destination: what is passed over is told, or nobody knows.
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, body); err == nil || ctx.Err() != nil {
+		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, &Delivery{body, b.mapping.UUID + "/" + place, trace}); err == nil || ctx.Err() != nil {
 			return err
 		}
 		b.engine.Log.Error("the on-failure destination does not take a record: its shard waits", zap.String("source", b.mapping.EventSourceArn), zap.Error(err))

@@ -33,7 +33,8 @@ type queue struct {
 // Limits of SQS, and how many batches run at once without a MaximumConcurrency.
 const (
 	maxReceive       = 10
-	longPoll         = 20 // seconds
+	longPoll         = 5 // seconds; so long may it take to end
+	askQueueWithin   = 15 * time.Second
 	defaultPollers   = 5
 	minInvisible     = time.Second // queues with less are polled as if they had this
 	deleteWithin     = 10 * time.Second
@@ -110,7 +111,7 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 	var all []types.Message
 	var until time.Time
 	size := 0 // bytes, about
-	for len(all) < q.size() {
+	for len(all) < q.size() && (len(all) == 0 || ctx.Err() == nil) {
 		wait := int32(longPoll)
 		if len(all) > 0 {
 			left := time.Until(until)
@@ -120,7 +121,7 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 			wait = int32(max(min(left, receiveForWindow)/time.Second, 0))
 		}
 		asked := time.Now()
-		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		out, err := q.ask(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &q.url, VisibilityTimeout: int32(q.invisible / time.Second), MaxNumberOfMessages: int32(min(q.size()-len(all), maxReceive)), WaitTimeSeconds: wait,
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}, MessageAttributeNames: []string{"All"},
 		})
@@ -149,6 +150,15 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 		}
 	}
 	return all, nil
+}
+
+// ask receives messages. It ends with its answer, also when polling ends: a queue does
+// not notice that nobody listens any more, and its next message would be received by
+// nobody, and once more then.
+func (q *queue) ask(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askQueueWithin)
+	defer cancel()
+	return q.client.ReceiveMessage(ctx, in)
 }
 
 // deliver runs a batch, and deletes what was done. What was not comes back when its time
@@ -222,16 +232,16 @@ func (q *queue) isFIFO() bool { return strings.HasSuffix(q.mapping.EventSourceAr
 func (q *queue) see(ctx context.Context, batch []record, receipts map[string]string) bool {
 	// A batch that has been received is seen through, also when polling ends.
 	failed, _, err := q.invoke(context.WithoutCancel(ctx), batch)
-	metrics := q.engine.metrics
-	metrics.records.WithLabelValues(q.mapping.FunctionName).Add(float64(len(batch)))
+	q.engine.metrics.records.WithLabelValues(q.mapping.FunctionName).Add(float64(len(batch)))
 	if err != nil {
-		metrics.failures.WithLabelValues(q.mapping.FunctionName).Inc()
-		q.engine.result(q.mapping.UUID, "PROBLEM: Function call failed")
+		q.failed(batch, 0, err)
 		if !isFunctions(err) {
-			q.engine.Log.Warn("a batch's function cannot be run now", zap.String("function", q.mapping.FunctionName), zap.Error(err))
 			sleep(ctx, minPause)
 		}
 		return false
+	}
+	if len(failed) > 0 {
+		q.failed(batch, 0, itemsFailed(len(failed)))
 	}
 	done := make([]string, 0, len(batch))
 	for _, r := range batch {
@@ -240,7 +250,9 @@ func (q *queue) see(ctx context.Context, batch []record, receipts map[string]str
 		}
 	}
 	q.remove(done, receipts)
-	q.engine.result(q.mapping.UUID, "OK")
+	if len(failed) == 0 {
+		q.engine.result(q.mapping.UUID, "OK")
+	}
 	return len(done) == len(batch)
 }
 
@@ -299,7 +311,7 @@ type message struct {
 	Attributes        map[string]string    `json:"attributes"`
 	MessageAttributes map[string]attribute `json:"messageAttributes"`
 	MD5OfBody         string               `json:"md5OfBody"`
-	MD5OfAttributes   string               `json:"md5OfMessageAttributes,omitempty"`
+	MD5OfAttributes   *string              `json:"md5OfMessageAttributes"` // null without attributes
 	EventSource       string               `json:"eventSource"`
 	EventSourceARN    string               `json:"eventSourceARN"`
 	AWSRegion         string               `json:"awsRegion"`
@@ -317,7 +329,7 @@ func (q *queue) recordOf(m *types.Message) (record, error) {
 	out := message{
 		MessageID: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
 		Attributes: maps.Clone(m.Attributes), MessageAttributes: map[string]attribute{}, MD5OfBody: aws.ToString(m.MD5OfBody),
-		MD5OfAttributes: aws.ToString(m.MD5OfMessageAttributes), EventSource: "aws:sqs", EventSourceARN: q.mapping.EventSourceArn, AWSRegion: regionOf(q.mapping.EventSourceArn),
+		MD5OfAttributes: m.MD5OfMessageAttributes, EventSource: "aws:sqs", EventSourceARN: q.mapping.EventSourceArn, AWSRegion: regionOf(q.mapping.EventSourceArn),
 	}
 	for name, a := range m.MessageAttributes {
 		one := attribute{StringValue: a.StringValue, StringListValues: []string{}, BinaryListValues: []string{}, DataType: aws.ToString(a.DataType)}
@@ -330,7 +342,7 @@ func (q *queue) recordOf(m *types.Message) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	r := record{id: out.MessageID, event: event, filters: event, trace: m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]}
+	r := record{id: out.MessageID, event: event, filters: event, data: []string{"body"}, trace: m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]}
 	if millis, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
 		r.at = time.UnixMilli(millis)
 	}

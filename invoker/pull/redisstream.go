@@ -259,7 +259,7 @@ func (s *redisStream) exhausted(ctx context.Context, messages []redis.XMessage) 
 		}
 		r, err := s.recordOf(&messages[i])
 		if err == nil {
-			err = s.giveUp(ctx, s, []record{r}, "RetryAttemptsExhausted", int(times[r.id]-1), nil)
+			err = s.giveUp(ctx, s, []record{r}, "RetryAttemptsExhausted", int(times[r.id]-1), nil, "")
 		}
 		if err == nil {
 			err = s.pass(ctx, []record{r})
@@ -395,8 +395,8 @@ func (s *redisStream) pass(ctx context.Context, done []record) error {
 }
 
 // told implements ordered.
-func (s *redisStream) told(records []record) (name string, info any) {
-	return "RedisBatchInfo", map[string]any{
+func (s *redisStream) told(records []record) (name, place string, info any) {
+	return "RedisBatchInfo", s.name, map[string]any{
 		"stream": s.name, "group": s.group, "startId": records[0].id, "endId": records[len(records)-1].id, "batchSize": len(records),
 		"eventSourceARN": s.address,
 	}

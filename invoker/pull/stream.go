@@ -372,9 +372,9 @@ type batchInfo struct {
 
 // told implements ordered.
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-func (r *reader) told(records []record) (name string, info any) {
+func (r *reader) told(records []record) (name, place string, info any) {
 	first, last := &records[0], &records[len(records)-1]
-	return r.source.batchInfo(), batchInfo{r.id, first.id, last.id, arrival(first.at), arrival(last.at), len(records), r.mapping.EventSourceArn}
+	return r.source.batchInfo(), r.id, batchInfo{r.id, first.id, last.id, arrival(first.at), arrival(last.at), len(records), r.mapping.EventSourceArn}
 }
 
 // deliver sees a batch through: it returns nil when the checkpoint is behind it.

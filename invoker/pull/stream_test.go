@@ -126,10 +126,10 @@ func (r *river) Invoke(_ context.Context, _, _ string, _ []byte, call *environme
 	return nil
 }
 
-func (r *river) Send(_ context.Context, _ string, body []byte) error {
+func (r *river) Send(_ context.Context, _ string, d *Delivery) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, string(body))
+	r.sent = append(r.sent, string(d.Body))
 	return nil
 }
 
@@ -336,7 +336,7 @@ func TestRecordsThatAreTooOldAreGivenUp(t *testing.T) {
 		})()
 		time.Sleep(5 * time.Second)
 		r.want("new")
-		if told := r.told(); len(told) != 1 || !strings.Contains(told[0], "RecordAgeExceeded") {
+		if told := r.told(); len(told) != 1 || !strings.Contains(told[0], `"condition":"RecordAgeExceeded","approximateInvokeCount":1}`) || strings.Contains(told[0], "responseContext") {
 			t.Errorf("told was %s", told)
 		}
 	})

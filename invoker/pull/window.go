@@ -69,10 +69,10 @@ func (r *reader) closeWindow(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		r.failed(err)
 		if isFunctions(err) {
 			attempts++
 		}
+		r.failed(nil, attempts, err)
 		if most := *r.mapping.MaximumRetryAttempts; most >= 0 && attempts > most {
 			break // the state is given up
 		}

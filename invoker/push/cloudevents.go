@@ -3,10 +3,10 @@ package push
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -102,9 +102,12 @@ func binaryCloudEvent(r *Request, media string) (object, error) {
 		if !ok {
 			continue
 		}
-		value, err := url.PathUnescape(values[0])
-		if err != nil || len(values) != 1 || !utf8.ValidString(value) || !isAttribute(name) || name == "data" {
-			return nil, fmt.Errorf("%w: the header %.40q is no attribute of a CloudEvent", ErrMalformed, field)
+		if len(values) != 1 || !isAttribute(name) || name == "data" {
+			return nil, fmt.Errorf("%w: the header %.40q is no attribute of a CloudEvent, or is there twice", ErrMalformed, field)
+		}
+		value := percentDecoded(values[0])
+		if !utf8.ValidString(value) {
+			return nil, fmt.Errorf("%w: the header %.40q is not UTF-8 once it is percent-decoded", ErrMalformed, field)
 		}
 		event[name] = value
 	}
@@ -128,6 +131,27 @@ func binaryCloudEvent(r *Request, media string) (object, error) {
 		event["data_base64"] = base64.StdEncoding.EncodeToString(r.Body)
 	}
 	return event, nil
+}
+
+// percentDecoded decodes what senders are to encode. Not all of them do: a % that begins
+// no two digits stands for itself.
+// https://github.com/cloudevents/spec/issues/1397
+func percentDecoded(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if b, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				out = append(out, b[0])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
 }
 
 // isAttribute accepts the names of attributes. The specification only advises against

@@ -124,7 +124,7 @@ func parseCron(text string) (string, error) {
 	}
 	cron := strings.Join(out, " ")
 	if !gronx.IsValid(cron) {
-		return "", errors.New("it makes no sense")
+		return "", errors.New("it makes no sense: a range ends before it begins, or there is no such day")
 	}
 	return cron, nil
 }
@@ -171,7 +171,10 @@ func (f *field) item(n int, item string) (string, error) {
 	switch {
 	case ranged:
 		end, err := f.value(n, to)
-		return read + "-" + end + step, err
+		if err != nil {
+			return "", err
+		}
+		return f.span(n, read, end, step), nil
 	case stepped: // until the end
 		most := f.most
 		if n == dayOfWeek {
@@ -180,6 +183,29 @@ func (f *field) item(n int, item string) (string, error) {
 		return read + "-" + strconv.Itoa(most) + step, nil
 	}
 	return read, nil
+}
+
+// span writes a range. One that ends before it begins goes over the end of what the field
+// counts: SAT-SUN are two days, 22-2 five hours. No cron has that, so it becomes a list.
+func (f *field) span(n int, from, to, step string) string {
+	first, _ := strconv.Atoi(from) // both were written by value
+	last, _ := strconv.Atoi(to)
+	if first <= last || f.least == 1970 {
+		return from + "-" + to + step
+	}
+	least, count := f.least, f.most-f.least+1
+	if n == dayOfWeek {
+		least-- // as gronx counts
+	}
+	by := 1
+	if step != "" {
+		by, _ = strconv.Atoi(step[1:])
+	}
+	var all []string
+	for k := first; k <= last+count; k += by {
+		all = append(all, strconv.Itoa(least+(k-least)%count))
+	}
+	return strings.Join(all, ",")
 }
 
 // value reads one number or name.
