@@ -87,7 +87,7 @@ func putFunctionConcurrency(a *API, r *request, in *concurrencyInput) (*concurre
 		return nil, a.notFound(err, reference{name: name})
 	}
 	if in.ReservedConcurrentExecutions < provisioned {
-		return nil, invalid(fmt.Sprintf(" ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", in.ReservedConcurrentExecutions, provisioned))
+		return nil, untyped(fmt.Sprintf(" ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", in.ReservedConcurrentExecutions, provisioned))
 	}
 	c, err := a.Registry.Concurrency.Put(r.Context(), name, function.Latest, func(c *registry.Concurrency, _ bool) error {
 		c.Reserved = in.ReservedConcurrentExecutions

@@ -184,13 +184,13 @@ func (a *API) settle(r *request, f reference, err error) error {
 			zap.String("request_id", r.id), zap.Error(err))
 		return exception("ServiceException", "The service could not start the function.")
 	}
-	return a.notFound(err, f)
+	return a.notFound(err, reference{f.name, f.orLatest()})
 }
 
 // dryRun checks all that an invocation needs but the function's own code.
 func (a *API) dryRun(r *request, f reference) error {
 	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
-		return a.notFound(err, f)
+		return a.notFound(err, reference{f.name, f.orLatest()})
 	}
 	r.w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -202,7 +202,7 @@ func (a *API) push(r *request, f reference) error {
 		return invalid("InvocationType Event is not supported: this server keeps no asynchronous invocations.")
 	}
 	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
-		return a.notFound(err, f)
+		return a.notFound(err, reference{f.name, f.orLatest()})
 	}
 	return a.Queue.Push(r.Context(), Event{
 		RequestID: r.id, Function: f.name, Qualifier: f.qualifier, TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,

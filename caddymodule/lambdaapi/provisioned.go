@@ -105,7 +105,9 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 		return nil, a.missingQualifier(err, f)
 	}
 	a.refresh(r.Context(), f.name, f.qualifier)
-	return a.provisionedOf(r, f, &p), nil
+	out := a.provisionedOf(r, f, &p)
+	out.AvailableProvisionedConcurrentExecutions, out.AllocatedProvisionedConcurrentExecutions, out.Status = 0, 0, "IN_PROGRESS" // as when it begins
+	return out, nil
 }
 
 // checkOneProvisions refuses environments for an alias and for its version beside each
