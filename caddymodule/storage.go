@@ -248,6 +248,9 @@ func (s *storage) Destruct() error {
 	if s.logs != nil {
 		errs = append(errs, s.logs.Close())
 	}
+	if s.archives != nil {
+		errs = append(errs, s.archives.Close())
+	}
 	return errors.Join(errs...)
 }
 

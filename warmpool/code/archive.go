@@ -77,6 +77,7 @@ type Store struct {
 	dir    string
 	log    *zap.Logger
 	shared *Shared // nil: this node is alone
+	drafts *drafts
 
 	mu      sync.Mutex // guards what follows
 	flights map[string]*flight
@@ -97,8 +98,8 @@ type flight struct {
 	err  error
 }
 
-// OpenStore opens the store in dir, or makes it, and removes what a predecessor
-// left unfinished more than a day ago.
+// OpenStore opens the store in dir, or makes it, and removes what predecessors left
+// unfinished. Close it at the end.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{}),
 		whole: make(map[string]struct{}), doubted: make(map[string]struct{})}
@@ -107,19 +108,15 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 			return nil, fmt.Errorf("code store: %w", err)
 		}
 	}
-	entries, err := os.ReadDir(s.path("new", ""))
-	if err != nil {
+	var err error
+	if s.drafts, err = openDrafts(s.path("new", "")); err != nil {
 		return nil, fmt.Errorf("code store: %w", err)
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			if err := os.RemoveAll(s.path("new", e.Name())); err != nil {
-				return nil, fmt.Errorf("code store: %w", err)
-			}
-		}
 	}
 	return s, nil
 }
+
+// Close ends the use of the store by this process.
+func (s *Store) Close() error { return s.drafts.close() }
 
 func (s *Store) path(kind, name string) string { return filepath.Join(s.dir, kind, name) }
 

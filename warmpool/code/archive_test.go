@@ -56,6 +56,7 @@ func openStore(t testing.TB) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -284,6 +285,7 @@ func TestManyUnpackOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { other.Close() })
 	if tree, err := other.Unpack(t.Context(), a.Digest); err != nil || look(t, tree) != "index.js=x 644" {
 		t.Errorf("%v", err)
 	}
@@ -496,4 +498,38 @@ func FuzzArchive(f *testing.F) {
 			t.Fatalf("something was written outside: %v %v", entries, err)
 		}
 	})
+}
+
+func TestLeftoversAreSweptWhenNobodyElseUsesTheStore(t *testing.T) {
+	s := openStore(t)
+	for _, name := range []string{"archive-1", "tree-2/index.js"} {
+		path := s.path("new", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() {
+		other, err := OpenStore(s.dir, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { other.Close() })
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()
+	if left := look(t, s.path("new", "")); left == "" {
+		t.Error("what another process is writing was swept")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	if left := look(t, s.path("new", "")); left != "" {
+		t.Errorf("left behind is %s", left)
+	}
 }

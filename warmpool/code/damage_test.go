@@ -81,6 +81,7 @@ func TestDamagedTreeIsMadeAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { after.Close() })
 		for range 2 {
 			if _, err := after.Unpack(t.Context(), a.Digest); err != nil || look(t, tree) != want {
 				t.Errorf("%s: %v: %s", name, err, look(t, tree))
@@ -125,6 +126,7 @@ func TestDamagedLayersAreMergedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { after.Close() })
 	const want = "a=one 644; b=two 644; d=two 644"
 	if again, err := after.Layers(t.Context(), layers); err != nil || again != merged || look(t, merged) != want {
 		t.Errorf("%v: %s", err, look(t, merged))
@@ -133,11 +135,12 @@ func TestDamagedLayersAreMergedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err = OpenStore(s.dir, zap.NewNop())
+	third, err := OpenStore(s.dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := after.Layers(t.Context(), layers); err != nil {
+	t.Cleanup(func() { third.Close() })
+	if _, err := third.Layers(t.Context(), layers); err != nil {
 		t.Fatal(err)
 	}
 	if same, err := os.Stat(merged); err != nil || !os.SameFile(info, same) {

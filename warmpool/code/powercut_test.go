@@ -85,6 +85,7 @@ func TestCodeSurvivesAPowerCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
 	one := add(t, s, file{"index.js", strings.Repeat("exports.h = 1\n", 1000), 0}, file{"lib/deep/x", "x", 0o755}, file{"link", "lib", fs.ModeSymlink | 0o777})
 	two := add(t, s, file{"nodejs/y", "y", 0})
 	tree, err := s.Unpack(t.Context(), one.Digest)

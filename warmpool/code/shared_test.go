@@ -31,6 +31,7 @@ func sharedStores(t *testing.T) (one, two *Store, records *boltstore.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { s.Close() })
 		s.Share(NewShared(records))
 		return s
 	}
@@ -96,6 +97,7 @@ func TestSharedCodeThatNothingUsesGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { three.Close() })
 	three.Share(one.shared)
 	if _, err := three.Open(t.Context(), a.Digest); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("unused code: %v", err)
