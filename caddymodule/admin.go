@@ -74,7 +74,7 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 	for name, f := range a.functions {
 		if a.shares(f) {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
-				`%s, or give the function "network none", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
+				`%s, or give the function "network private", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
 		}
 	}
 	return nil

@@ -260,7 +260,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.network.Network, a.network.Rules, err = a.Connectivity.resolve(repl); err != nil {
 		return err
 	}
-	a.network.Network = cmp.Or(a.network.Network, function.NetworkHost)
+	a.network.Network = cmp.Or(a.network.Network, function.NetworkPrivate)
 	a.functions = make(map[string]*function.Function, len(a.Functions))
 	for name, f := range a.Functions {
 		if a.functions[name], err = f.resolve(name, repl); err != nil {

@@ -14,7 +14,7 @@ import (
 type Connectivity struct {
 	// private: a network of each environment's own, with a way out that leads past this
 	// machine. host: the network of this machine, with all that listens there. none: a
-	// loopback and nothing else. Default: what the global option says, which is host.
+	// loopback and nothing else. Default: what the global option says, and that is private; none where it cannot be had.
 	Network string `json:"network,omitempty"`
 	// Addresses and ranges that are not reached by network private. Default: those of
 	// the global option, if neither these nor others are named to be reached.

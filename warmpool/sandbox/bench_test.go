@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // BenchmarkStart is from the call of Start to the first byte that the command
@@ -21,6 +24,10 @@ func BenchmarkStart(b *testing.B) {
 	b.Run("on-no-network", func(b *testing.B) {
 		benchmarkStart(b, open(b, Config{}), Spec{Args: []string{"/usr/bin/echo"}, Network: NetworkNone})
 	})
+	b.Run("on-private-network", func(b *testing.B) {
+		needPrivate(b, open(b, Config{}))
+		benchmarkStart(b, open(b, Config{}), Spec{Args: []string{"/usr/bin/echo"}, Network: NetworkPrivate})
+	})
 	b.Run("on-three-mounts", func(b *testing.B) {
 		dir := b.TempDir()
 		benchmarkStart(b, open(b, Config{}), Spec{Args: []string{"/usr/bin/echo"},
@@ -28,9 +35,21 @@ func BenchmarkStart(b *testing.B) {
 	})
 }
 
+// processTime is what this process and those that have ended have used of the CPU.
+func processTime() (all time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var used unix.Rusage
+		if unix.Getrusage(who, &used) == nil {
+			all += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		}
+	}
+	return all
+}
+
 func benchmarkStart(b *testing.B, s *Sandbox, spec Spec) {
 	var first, all float64
 	buf := make([]byte, 16)
+	before := processTime()
 	for b.Loop() {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -52,8 +71,17 @@ func benchmarkStart(b *testing.B, s *Sandbox, spec Spec) {
 		r.Close()
 		<-p.Done()
 	}
+	b.ReportMetric(float64((processTime()-before).Microseconds())/float64(b.N), "us-of-cpu")
 	b.ReportMetric(all/float64(b.N), "us-to-return")
 	b.ReportMetric(first/float64(b.N), "us-to-first-byte")
+}
+
+// needPrivate skips where there is no network to be had.
+func needPrivate(t testing.TB, s *Sandbox) {
+	t.Helper()
+	if err := s.Private(); err != nil {
+		t.Skip(err)
+	}
 }
 
 // BenchmarkCgroup is what the limits add to a start.

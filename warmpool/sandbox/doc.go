@@ -26,8 +26,9 @@
 // root, empty, for other environments: targets of mounts are no secrets. What a
 // source is called on the machine can be read in /proc/self/mountinfo.
 //
-// On the machine's network a function reaches what listens on loopback and on
-// abstract sockets; files of sockets it cannot see.
+// The network is one of the environment's own that leads past this machine (package
+// network), or none. On the machine's a function reaches what listens on loopback and
+// on abstract sockets; files of sockets it cannot see.
 //
 // # Who the function is
 //

@@ -64,7 +64,11 @@ func (l Link) address6(prefix netip.Prefix) netip.Addr { return nth6(prefix, l.I
 
 func router6(prefix netip.Prefix) netip.Addr { return nth6(prefix, 1) }
 
+// nth6 is an address of a prefix. Without IPv6 both are invalid.
 func nth6(prefix netip.Prefix, n int) netip.Addr {
+	if !prefix.IsValid() {
+		return netip.Addr{}
+	}
 	b := prefix.Addr().As16()
 	binary.BigEndian.PutUint32(b[12:], uint32(n))
 	return netip.AddrFrom16(b)
@@ -72,6 +76,17 @@ func nth6(prefix netip.Prefix, n int) netip.Addr {
 
 // single is the prefix of one address.
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// everywhere is where a default route leads, of the family of a.
+func everywhere(a netip.Addr) netip.Prefix {
+	switch {
+	case a.Is4():
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	case a.Is6():
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.Prefix{}
+}
 
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

@@ -19,6 +19,7 @@ import (
 // A RouterConfig says how a router is set up.
 type RouterConfig struct {
 	// Prefix6 is of the environments' IPv6 addresses, a /64 that nobody else uses.
+	// Invalid: there is no IPv6.
 	Prefix6 netip.Prefix
 	// MTU of the links to environments. 0: the kernel's default.
 	MTU int
@@ -81,7 +82,7 @@ func (r *Router) open() error {
 	for name, value := range map[string]string{
 		"ipv4/ip_forward": "1", "ipv4/conf/all/rp_filter": "1",
 		"ipv4/conf/all/send_redirects": "0", "ipv4/conf/default/send_redirects": "0",
-		"ipv6/conf/all/forwarding": "1", "ipv6/conf/default/addr_gen_mode": "1", "ipv6/conf/all/accept_ra": "0",
+		"ipv6/conf/all/forwarding": "1", "ipv6/conf/all/accept_ra": "0",
 	} {
 		if err := setSysctl(name, value); err != nil {
 			return err
@@ -95,7 +96,7 @@ func (r *Router) open() error {
 		return err
 	}
 	for _, address := range []netip.Addr{router4, router6(r.config.Prefix6)} {
-		if address.Is6() && !HasIPv6() {
+		if !address.IsValid() {
 			continue
 		}
 		if err := addAddress(r.links, lo, address); err != nil {
@@ -136,10 +137,15 @@ func isOn(name string) bool {
 	return err == nil && string(now) == "1\n"
 }
 
-// HasIPv6 reports whether this machine has IPv6 at all.
-func HasIPv6() bool {
-	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
-	return err == nil && string(off) == "0\n"
+// hasIPv6 reports whether new interfaces of this machine have IPv6.
+func hasIPv6() bool {
+	for _, which := range []string{"all", "default"} {
+		off, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + which + "/disable_ipv6")
+		if err != nil || string(off) != "0\n" {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Router) addRules() {
@@ -269,14 +275,10 @@ func (r *Router) SetOwn(own []netip.Prefix) error {
 // Attach gives the environment in a namespace its link.
 func (r *Router) Attach(namespace *os.File, l Link) error {
 	return Inside(namespace, func() error {
-		// Any program may listen on any port, and ping: nobody else is here.
-		for name, value := range map[string]string{
-			"ipv4/ip_unprivileged_port_start": "0", "ipv4/ping_group_range": "0 2147483647",
-			"ipv6/conf/default/addr_gen_mode": "1",
-		} {
-			if err := setSysctl(name, value); err != nil && !errors.Is(err, unix.EINVAL) {
-				return err
-			}
+		// Any program may listen on any port: nobody else is here. It is dear, of all that
+		// is done here, so it is not asked what the value is.
+		if err := os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0); err != nil {
+			return err
 		}
 		if err := r.connect(namespace, l); err != nil {
 			return err
@@ -291,8 +293,8 @@ func (r *Router) Attach(namespace *os.File, l Link) error {
 			return err
 		}
 		return join(h, link, []hop{
-			{l.address4(), everywhere(true), router4},
-			{l.address6(r.config.Prefix6), everywhere(false), router6(r.config.Prefix6)},
+			{l.address4(), everywhere(router4), router4},
+			{l.address6(r.config.Prefix6), everywhere(router6(r.config.Prefix6)), router6(r.config.Prefix6)},
 		})
 	})
 }
@@ -301,7 +303,7 @@ func (r *Router) Attach(namespace *os.File, l Link) error {
 func (r *Router) connect(namespace *os.File, l Link) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name, attributes.HardwareAddr, attributes.Group, attributes.MTU = l.name(), mac, l.Group, r.config.MTU
-	attributes.TxQLen = -1
+	attributes.TxQLen, attributes.NumTxQueues, attributes.NumRxQueues = -1, 1, 1
 	veth := &netlink.Veth{
 		LinkAttrs: attributes, PeerName: insideName, PeerHardwareAddr: mac, PeerTxQLen: -1,
 		PeerNamespace: netlink.NsFd(int(namespace.Fd())),
@@ -321,24 +323,25 @@ type hop struct {
 	via     netip.Addr // invalid: whoever is at the other end
 }
 
-func everywhere(is4 bool) netip.Prefix {
-	if is4 {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-}
+// noAddress is IN6_ADDR_GEN_MODE_NONE: a link has no address that nobody gave it.
+const noAddress = 1
 
 // join sets a link up that nobody has to be asked on.
 func join(h *netlink.Handle, link netlink.Link, hops []hop) error {
 	if err := h.LinkSetARPOff(link); err != nil {
 		return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)
 	}
+	if slices.ContainsFunc(hops, func(h hop) bool { return h.route.Addr().Is6() }) {
+		if err := h.LinkSetIP6AddrGenMode(link, noAddress); err != nil {
+			return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)
+		}
+	}
 	if err := h.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)
 	}
 	for _, hop := range hops {
-		if !hop.route.Addr().Is4() && !HasIPv6() {
-			continue
+		if !hop.route.IsValid() {
+			continue // of IPv6, without that
 		}
 		if hop.address.IsValid() {
 			if err := addAddress(h, link, hop.address); err != nil {

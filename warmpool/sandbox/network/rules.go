@@ -93,6 +93,23 @@ func source(p netip.Prefix) match { return within(p, sourceField(p.Addr().Is4())
 
 func notSource(p netip.Prefix) match { return within(p, sourceField(p.Addr().Is4()), expr.CmpOpNeq) }
 
+// otherSource6 matches IPv6 packets that do not come from an address, all if it is
+// invalid.
+func otherSource6(address netip.Addr) match {
+	if !address.IsValid() {
+		return family(false)
+	}
+	return notSource(single(address))
+}
+
+// orNobody is an address, or one that no packet comes from.
+func orNobody(address netip.Addr) netip.Addr {
+	if !address.IsValid() {
+		return netip.IPv6Loopback()
+	}
+	return address
+}
+
 func within(p netip.Prefix, field *expr.Payload, op expr.CmpOp) match {
 	m := append(family(p.Addr().Is4()), field)
 	data := p.Masked().Addr().AsSlice()

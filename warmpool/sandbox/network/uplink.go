@@ -136,8 +136,12 @@ func routed(routes []netlink.Route, pair netip.Prefix) bool {
 	return false
 }
 
-// newPrefix6 is a /64 for local use that nobody else has (RFC 4193).
+// newPrefix6 is a /64 for local use that nobody else has (RFC 4193), invalid where the
+// machine has no IPv6.
 func newPrefix6() netip.Prefix {
+	if !hasIPv6() {
+		return netip.Prefix{}
+	}
 	b := [16]byte{0xfd}
 	rand.Read(b[1:8]) // never fails
 	return netip.PrefixFrom(netip.AddrFrom16(b), 64)
@@ -161,7 +165,7 @@ func (u *uplink) addRules() error {
 	// Before anything translates addresses, as for the published ports of containers.
 	chain("machine", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw,
 		[]match{from(u.name), notSource(single(u.router4)), drop()},
-		[]match{from(u.name), notSource(single(u.router6)), drop()},
+		[]match{from(u.name), otherSource6(u.router6), drop()},
 		[]match{from(u.name), targetType(expr.CmpOpEq, unix.RTN_LOCAL), refuse()},
 		[]match{from(u.name), targetType(expr.CmpOpNeq, unix.RTN_UNICAST), targetType(expr.CmpOpNeq, unix.RTN_UNREACHABLE), drop()})
 	chain("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter,
@@ -179,7 +183,7 @@ func (u *uplink) addRules() error {
 	chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, rules...)
 	chain("translate", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
 		[]match{source(single(u.router4)), plainMasquerade()},
-		[]match{source(single(u.router6)), plainMasquerade()})
+		[]match{source(single(orNobody(u.router6))), plainMasquerade()})
 	return f.Flush()
 }
 
@@ -243,11 +247,6 @@ func (u *uplink) connect(router *os.File) error {
 	if err := u.links.LinkAdd(veth); err != nil {
 		return fmt.Errorf("make the link %s: %w", u.name, err)
 	}
-	if HasIPv6() {
-		if err := u.links.LinkSetIP6AddrGenMode(veth, 1); err != nil { // none: no address of its own accord
-			return err
-		}
-	}
 	err = join(u.links, veth, []hop{{u.machine4, single(u.router4), netip.Addr{}}, {u.machine6, single(u.router6), netip.Addr{}}})
 	if err != nil {
 		return err
@@ -263,7 +262,7 @@ func (u *uplink) connect(router *os.File) error {
 			return err
 		}
 		return join(h, link, []hop{
-			{u.router4, everywhere(true), u.machine4}, {u.router6, everywhere(false), u.machine6},
+			{u.router4, everywhere(u.machine4), u.machine4}, {u.router6, everywhere(u.machine6), u.machine6},
 		})
 	})
 }
