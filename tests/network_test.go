@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -79,6 +81,9 @@ func newWorld(t *testing.T) *world {
 	for _, a := range append([]string{publicV4 + "/24", publicV6 + "/64", lanV4}, metadata()...) {
 		m.ip("-n", w.beyond, "addr", "add", a, "dev", "wan", "nodad")
 	}
+	in(t, m.name, func() error { // as most machines have it, and not this one where a server of Hearth runs
+		return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0)
+	})
 	m.ip("-n", m.name, "route", "add", "default", "via", publicV4)
 	m.ip("-n", m.name, "-6", "route", "add", "default", "via", publicV6)
 	return w
@@ -394,4 +399,152 @@ func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	eventually(t, "what the killed server left is gone", func() bool { return !asRoot || strings.Count(made(), "table inet hearth-") == 1 })
 	s.stop()
 	eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
+}
+
+// A container whose port the machine publishes by translating addresses, as Docker has
+// it, and a firewall that drops what it does not know, as Docker's and ufw's do.
+func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
+	w := newWorld(t)
+	m := w.machine
+	echoes(t, w.beyond, 7007)
+	container := m.name + "k"
+	m.ip("netns", "add", container)
+	t.Cleanup(func() { m.ip("netns", "del", container) })
+	m.ip("-n", m.name, "link", "add", "docker0", "type", "veth", "peer", "name", "eth0", "netns", container)
+	for _, args := range []string{
+		m.name + " addr add 172.30.0.1/24 dev docker0", m.name + " link set docker0 up", container + " addr add 172.30.0.2/24 dev eth0",
+		container + " link set eth0 up", container + " link set lo up", container + " route add default via 172.30.0.1",
+	} {
+		m.ip(append([]string{"-n"}, strings.Fields(args)...)...)
+	}
+	echoes(t, container, 7007)
+	rules := func(text string) {
+		t.Helper()
+		cmd := exec.Command("nsenter", "--net=/run/netns/"+m.name, "nft", "-f", "-")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	rules(`table ip nat {
+		chain PREROUTING {
+			type nat hook prerouting priority dstnat;
+			fib daddr type local tcp dport 7010 dnat to 172.30.0.2:7007
+			fib daddr type local udp dport 7010 dnat to 172.30.0.2:7007
+		}
+	}
+	table ip filter {
+		chain ALLOWED {
+		}
+		chain FORWARD {
+			type filter hook forward priority filter; policy drop;
+			jump ALLOWED
+			ct state established,related accept
+			oifname "docker0" ct status dnat accept
+			iifname "docker0" accept
+		}
+	}
+`)
+	s := w.server("127.0.0.53", true)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.start()
+	if out := s.output(); !strings.Contains(out, "chain FORWARD of table filter") || !strings.Contains(out, "DOCKER-USER") {
+		t.Errorf("nothing is said of who drops what functions send:\n%s", out)
+	}
+	s.attempts("/", attempt{"tcp", publicV4, 7007, ""})
+	rules("add rule ip filter ALLOWED iifname \"hearth-*\" accept\n")
+	s.attempts("/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), both(bridgeV4, 7010, "")...)...)...)
+	// What the machine publishes is still published to others.
+	in(t, w.beyond, func() error {
+		c, err := net.DialTimeout("tcp", machineV4+":7010", 5*time.Second)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("hello\n")); err != nil {
+			return err
+		}
+		if answer, err := io.ReadAll(c); err != nil || !strings.Contains(string(answer), container) {
+			t.Errorf("got %q, %v", answer, err)
+		}
+		return nil
+	})
+}
+
+// Forwarding is turned on for functions: a neighbour on the LAN gets nothing forwarded.
+func TestMachineIsNoRouterForItsNeighbours(t *testing.T) {
+	w := newWorld(t)
+	m := w.machine
+	// What is behind the way to the test is another network of the machine's.
+	stage := newStage(t, m.outside)
+	s := w.server("127.0.0.53", true)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.start()
+	s.attempts("/")
+	m.ip("-n", w.beyond, "route", "add", m.outside+"/32", "via", machineV4)
+	m.ip("route", "add", publicV4+"/32", "via", m.inside)
+	t.Cleanup(func() { m.ip("route", "del", publicV4+"/32") })
+	in(t, w.beyond, func() error {
+		c, err := net.DialTimeout("tcp", stage.listener.Addr().String(), time.Second)
+		if err == nil {
+			c.Close()
+			t.Error("a neighbour got through the machine")
+		}
+		return nil
+	})
+}
+
+// A function that opens connections without end has its share of the machine's, and
+// others go on.
+func TestFunctionThatFloodsLeavesRoomForOthers(t *testing.T) {
+	w := newWorld(t)
+	echoes(t, w.beyond, 7007)
+	s := w.server("127.0.0.53", true)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	flood := s.code("flood", map[string]string{"app.py": fmt.Sprintf(`
+import socket
+def handler(event, context):
+    sent = 0
+    for n in range(4000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            try:
+                s.sendto(b"x", ("%s", 1 + n))
+                sent += 1
+            except OSError:
+                pass
+    return {"statusCode": 200, "body": str(sent)}
+`, publicV4)})
+	s.configure(pythonFunction("f", dir, "timeout 60s")+pythonFunction("flood", flood, "timeout 60s"), "invoke /flood flood\ninvoke f")
+	s.start()
+	s.attempts("/", both(publicV4, 7007, w.beyond)...)
+	s.get("/flood").want(t, 200, "")
+	out, err := exec.Command("nsenter", "--net=/run/netns/"+w.machine.name, "cat", "/proc/sys/net/netfilter/nf_conntrack_count").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil || count > 1200 {
+		t.Errorf("the machine has %d connections, %v", count, err)
+	}
+	t.Logf("%d connections are known", count)
+	s.attempts("/", both(publicV4, 7007, w.beyond)...)
+}
+
+// New calls are held to new rules, and none fails for that.
+func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
+	w := newWorld(t)
+	echoes(t, w.beyond, 7007)
+	s := w.server("127.0.0.53", true)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.start()
+	s.attempts("/", both(publicV4, 7007, w.beyond)...)
+	s.configure(pythonFunction("f", dir, "timeout 60s\nnetwork {\n deny "+publicV4+"\n}"), "invoke f")
+	s.reload()
+	s.attempts("/", append(both(publicV4, 7007, ""), both(publicV6, 7007, w.beyond)...)...)
+	s.configure("network {\n deny "+publicV6+"\n}\n"+pythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.reload()
+	s.attempts("/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
 }

@@ -231,6 +231,20 @@ func (a *Attachment) Policy() Policy {
 	return a.policy
 }
 
+// Address is the environment's own.
+func (a *Attachment) Address() netip.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.link.address4()
+}
+
+// Attached is how many environments have their network.
+func (n *Network) Attached() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.indexes)
+}
+
 // Release gives back what the environment had, when it has ended. Its link goes with
 // its namespace.
 func (a *Attachment) Release() {
