@@ -288,7 +288,9 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 		return nil, err
 	}
 	// As everywhere the answer tells of the change that begins; see configuration.pending.
-	created.State = "Creating"
+	if created.State == stateOf(true) {
+		created.State = "Creating"
+	}
 	return a.mappingOf(&created)
 }
 

@@ -29,6 +29,7 @@ func Exists(ctx context.Context, clients Clients, m *registry.Mapping) error {
 		name := arn[strings.LastIndexByte(arn, ':')+1:]
 		_, err := clients.SQS(m).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name}, func(o *sqs.Options) { o.RetryMaxAttempts = 1 })
 		if errors.As(err, &refused) && (strings.HasSuffix(refused.ErrorCode(), "NonExistentQueue") || refused.ErrorCode() == "QueueDoesNotExist") {
+			//lint:ignore ST1005 AWS's words
 			return errors.New("Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. " +
 				"SQS Error Message: The specified queue does not exist.")
 		}

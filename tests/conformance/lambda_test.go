@@ -185,7 +185,8 @@ func lambdaRows(t *testing.T) []row {
 		// Event source mappings.
 		{&lambda.CreateEventSourceMappingInput{FunctionName: f}, 400, bad, "Unrecognized event source.", nil},
 		{mapping(queueARN, func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = none }), 400, bad, "Function does not exist", nil},
-		{mapping(queueARN, asIs), 202, "", "", fields{"State": `"Creating"`, "StateTransitionReason": `"USER_INITIATED"`, "FunctionResponseTypes": "[]", "BatchSize": "10", "MaximumBatchingWindowInSeconds": "0", "LastProcessingResult": absent, "DestinationConfig": absent}},
+		{mapping(queueARN, asIs), 202, "", "", fields{"State": `"Disabled"`, "StateTransitionReason": `"USER_INITIATED"`, "FunctionResponseTypes": "[]", "BatchSize": "10", "MaximumBatchingWindowInSeconds": "0", "LastProcessingResult": absent, "DestinationConfig": absent}},
+		{mapping(queueARN+"-on", func(in *lambda.CreateEventSourceMappingInput) { in.Enabled = nil }), 202, "", "", fields{"State": `"Creating"`, "StateTransitionReason": `"USER_INITIATED"`}},
 		{mapping(queueARN, asIs), 409, conflict, "An event source mapping with SQS arn (\" " + queueARN + " \") and function (\" ours \") already exists.", nil},
 		{mapping("arn:aws:kinesis:"+region+":"+account+":stream/s", asIs), 400, bad, "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.", nil},
 		{mapping("arn:aws:kinesis:"+region+":"+account+":stream/s", func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "first" }), 400, model, "Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]", nil},

@@ -46,6 +46,7 @@ type entry struct {
 func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 	archive, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		//lint:ignore ST1005 AWS's words
 		return nil, fmt.Errorf("%w: Could not unzip uploaded file. Please check your file, then try to upload again.", ErrInvalid)
 	}
 	if len(archive.File) > maxEntries {

@@ -42,6 +42,8 @@ func ValidLogGroup(name string) bool { return groupPattern.MatchString(name) }
 func DefaultLogGroup(name string) string { return "/aws/lambda/" + name }
 
 // ErrTextHasNoLevels is AWS's answer to log levels without the format JSON.
+//
+//lint:ignore ST1005 AWS's words
 var ErrTextHasNoLevels = errors.New(`LogLevel is not supported when LogFormat is set to "Text". ` +
 	`Remove LogLevel from your request or change the LogFormat to "JSON" and try again.`)
 

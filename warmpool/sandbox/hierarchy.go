@@ -140,11 +140,8 @@ func openV1(own cgroup) (*hierarchy, error) {
 	name := filepath.Base(dir)
 	h := &hierarchy{parent: own.child(name), locks: []*os.File{lock}}
 	for _, d := range []string{h.parent.pids, h.parent.cpu} {
-		err := os.Mkdir(d, 0o755)
-		if err == nil {
-			// So that one in another cgroup of memory does not take it for a leftover.
-			lock, err = claim(d)
-		}
+		// Locked, so that one in another cgroup of memory does not take it for a leftover.
+		lock, err := makeAndClaim(d)
 		if err != nil {
 			h.close()
 			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,21 @@ func makeLocked(parent string) (dir string, lock *os.File, err error) {
 		os.Remove(dir)
 	}
 	return "", nil, fmt.Errorf("lock a folder in %s: %w", parent, err)
+}
+
+// makeAndClaim makes dir, whose name nobody else has, and locks it.
+func makeAndClaim(dir string) (lock *os.File, err error) {
+	for range 100 {
+		if err = os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+		if lock, err = claim(dir); err == nil {
+			return lock, nil
+		}
+		// Between the two steps somebody took it for a leftover, and is about to remove it.
+		time.Sleep(time.Millisecond)
+	}
+	return nil, fmt.Errorf("lock the folder %s: %w", dir, err)
 }
 
 // claim locks dir. It fails when it is locked, removed or not this user's.
