@@ -29,6 +29,7 @@ type node struct {
 	code     *code.Watcher
 	launcher *warmpool.Launcher
 	pool     *warmpool.Pool
+	shield   *shield // nil: this node is alone
 }
 
 // drainTimeout is how long invocations in flight may go on when the last
@@ -60,6 +61,14 @@ func newNode(a *App, key string) (*node, error) {
 		return nil, errors.Join(err, closeStorage(s))
 	}
 	network := n.networkOf(a)
+	if s.shared {
+		n.shield = newShield(n, a.Redis.URL, a.log)
+		defer func() {
+			if err != nil {
+				n.shield.close()
+			}
+		}()
+	}
 	if n.code, err = code.NewWatcher(a.log); err != nil {
 		return nil, errors.Join(err, n.sandbox.Close(), closeStorage(s))
 	}
@@ -106,6 +115,9 @@ func (n *node) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	n.pool.Close(ctx)
+	if n.shield != nil {
+		n.shield.close()
+	}
 	return errors.Join(n.code.Close(), n.sandbox.Close(), closeStorage(n.storage))
 }
 

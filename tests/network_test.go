@@ -548,3 +548,35 @@ func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
 	s.reload()
 	s.attempts("/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
 }
+
+// Nodes speak to each other by a Redis, wherever that is: functions do not reach it.
+func TestFunctionsDoNotReachTheRedisOfTheirServer(t *testing.T) { asBoth(t, doNotReachRedis) }
+
+func doNotReachRedis(t *testing.T, asRoot bool) {
+	w := newWorld(t)
+	echoes(t, w.beyond, 7007)
+	cmd := exec.Command("nsenter", "--net=/run/netns/"+w.beyond, "redis-server", "--port", "6379", "--bind", publicV4, "--requirepass", "hunter2", "--save", "", "--dir", tempDir(t))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	answers := func() (err error) {
+		in(t, w.machine.name, func() error {
+			var c net.Conn
+			if c, err = net.DialTimeout("tcp", publicV4+":6379", time.Second); err == nil {
+				c.Close()
+			}
+			return nil
+		})
+		return err
+	}
+	eventually(t, "redis answers", func() bool { return answers() == nil })
+	s := w.server("127.0.0.53", asRoot)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure("redis redis://:hunter2@"+publicV4+"\n"+pythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "invoke f")
+	s.start()
+	s.attempts("/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
+}

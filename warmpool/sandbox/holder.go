@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
@@ -54,7 +54,7 @@ type order struct {
 	Router network.RouterConfig
 	Link   network.Link
 	Policy network.Policy
-	Own    []netip.Prefix
+	Denied []function.NetworkRule
 	Socket string // the kind of one that listens
 }
 
@@ -70,7 +70,7 @@ const (
 	orderRegroup = "regroup"
 	orderPermit  = "permit"
 	orderForget  = "forget"
-	orderOwn     = "own"
+	orderDeny    = "deny"
 	orderAwait   = "await"
 	orderSocket  = "socket" // answered with a socket
 )

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
@@ -16,9 +17,10 @@ import (
 // function needs it.
 type private struct {
 	mu      sync.Mutex
-	network *network.Network // guarded by mu
-	err     error            // guarded by mu; why there is none
-	closed  bool             // guarded by mu
+	network *network.Network                  // guarded by mu
+	err     error                             // guarded by mu; why there is none
+	closed  bool                              // guarded by mu
+	denied  map[string][]function.NetworkRule // guarded by mu; by who says so
 }
 
 // Private makes NetworkPrivate possible, or says why it is not here. It may be called
@@ -45,7 +47,29 @@ func (s *Sandbox) openPrivate() (*network.Network, error) {
 	} else {
 		p.network, p.err = s.openHeld()
 	}
+	for who, rules := range p.denied {
+		if p.err == nil {
+			p.err = p.network.Deny(who, rules)
+		}
+	}
 	return p.network, p.err
+}
+
+// Deny has no environment with NetworkPrivate reach what the rules name, whatever its
+// policy says. Each who has rules of its own, which take the place of those that it gave
+// before.
+func (s *Sandbox) Deny(who string, rules []function.NetworkRule) error {
+	p := &s.private
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.denied == nil {
+		p.denied = map[string][]function.NetworkRule{}
+	}
+	p.denied[who] = rules
+	if p.network == nil || p.closed {
+		return nil
+	}
+	return p.network.Deny(who, rules)
 }
 
 // openHeld makes the network of a gateway that is not root. Its holder is the router.
@@ -66,7 +90,6 @@ func (s *Sandbox) openHeld() (*network.Network, error) {
 			s.starter.do(func() { err = cmd.Start() })
 			return err
 		},
-		Own:   h.own,
 		Await: h.await,
 	}, h, config.Prefix6, s.log)
 }
@@ -98,8 +121,8 @@ func (h heldRouter) Listen(kind, address string) (*os.File, error) {
 	return h.do(order{Do: orderSocket, Socket: kind, Listen: address}, nil)
 }
 
-func (h heldRouter) own(own []netip.Prefix) error {
-	_, err := h.do(order{Do: orderOwn, Own: own}, nil)
+func (h heldRouter) Deny(rules []function.NetworkRule) error {
+	_, err := h.do(order{Do: orderDeny, Denied: rules}, nil)
 	return err
 }
 

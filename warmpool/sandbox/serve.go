@@ -118,8 +118,8 @@ func (s *held) route(o order, namespace *os.File) (*os.File, error) {
 		return nil, s.router.Permit(o.Link.Group, o.Policy)
 	case orderForget:
 		return nil, s.router.Forget(o.Link.Group)
-	case orderOwn:
-		return nil, s.router.SetOwn(o.Own)
+	case orderDeny:
+		return nil, s.router.Deny(o.Denied)
 	case orderAwait:
 		return nil, s.router.AwaitUplink(awaitTime)
 	case orderSocket:
@@ -131,7 +131,7 @@ func (s *held) route(o order, namespace *os.File) (*os.File, error) {
 // wantsNamespace reports whether an order is about a namespace.
 func wantsNamespace(order string) bool {
 	switch order {
-	case orderUserns, orderRouter, orderRegroup, orderPermit, orderForget, orderOwn, orderAwait, orderSocket:
+	case orderUserns, orderRouter, orderRegroup, orderPermit, orderForget, orderDeny, orderAwait, orderSocket:
 		return false
 	}
 	return true

@@ -3,12 +3,16 @@ package network
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // A Plane does in the router's namespace what a Network wants there. Router has it
@@ -21,6 +25,8 @@ type Plane interface {
 	// Permit makes the rules of a group, Forget removes them.
 	Permit(group uint32, p Policy) error
 	Forget(group uint32) error
+	// Deny says what no environment reaches, whatever its policy says.
+	Deny(rules []function.NetworkRule) error
 	// Listen makes a socket of the router's own: network is "udp4" or "tcp4".
 	Listen(network, address string) (*os.File, error)
 }
@@ -39,9 +45,10 @@ type Network struct {
 	closers  []func() error // what is to be closed in the end, the last first
 
 	mu       sync.Mutex
-	next     int                        // guarded by mu: index of the next link to try
-	attached map[netip.Addr]*Attachment // guarded by mu; by the environment's address
-	indexes  map[int]struct{}           // guarded by mu: taken
+	denied   map[string][]function.NetworkRule // guarded by mu; by who says so
+	next     int                               // guarded by mu: index of the next link to try
+	attached map[netip.Addr]*Attachment        // guarded by mu; by the environment's address
+	indexes  map[int]struct{}                  // guarded by mu: taken
 }
 
 // An Attachment is one environment's part of a Network.
@@ -112,7 +119,7 @@ func (d direct) Listen(network, address string) (f *os.File, err error) {
 func New(plane Plane, prefix6 netip.Prefix, log *zap.Logger) (_ *Network, err error) {
 	n := &Network{
 		log: log, plane: plane, prefix6: prefix6,
-		attached: map[netip.Addr]*Attachment{}, indexes: map[int]struct{}{},
+		denied: map[string][]function.NetworkRule{}, attached: map[netip.Addr]*Attachment{}, indexes: map[int]struct{}{},
 	}
 	n.ways = newWays(plane)
 	n.services = newServices(n)
@@ -121,6 +128,22 @@ func New(plane Plane, prefix6 netip.Prefix, log *zap.Logger) (_ *Network, err er
 	}
 	n.closers = []func() error{n.services.close, n.resolver.close}
 	return n, nil
+}
+
+// Deny has no environment reach what the rules name, whatever its policy says. Each who
+// has rules of its own, which take the place of those that it gave before.
+func (n *Network) Deny(who string, rules []function.NetworkRule) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if slices.Equal(n.denied[who], rules) {
+		return nil
+	}
+	n.denied[who] = rules
+	var all []function.NetworkRule
+	for _, name := range slices.Sorted(maps.Keys(n.denied)) {
+		all = append(all, n.denied[name]...)
+	}
+	return n.plane.Deny(all)
 }
 
 // Close ends the network, when no environment is left.

@@ -15,6 +15,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // pastaMTU is of the links to environments where pasta is the way out: it takes TCP
@@ -30,7 +32,7 @@ type pasta struct {
 	program string
 	args    []string
 	start   func(*exec.Cmd) error
-	own     func([]netip.Prefix) error
+	network *Network
 	await   func() error
 
 	ctx  context.Context
@@ -44,8 +46,6 @@ type PastaConfig struct {
 	User, Net string
 	// Start starts a command that ends with this process.
 	Start func(*exec.Cmd) error
-	// Own has the router refuse addresses of the machine, see Router.SetOwn.
-	Own func([]netip.Prefix) error
 	// Await waits for the way out for a moment, see Router.AwaitUplink.
 	Await func() error
 }
@@ -53,13 +53,13 @@ type PastaConfig struct {
 // OpenWithPasta makes the network of a gateway that is not root, over a router that
 // another process has set up with the prefix.
 func OpenWithPasta(c PastaConfig, plane Plane, prefix6 netip.Prefix, log *zap.Logger) (*Network, error) {
-	p, err := openPasta(c, log)
+	n, err := New(plane, prefix6, log)
 	if err != nil {
 		return nil, err
 	}
-	n, err := New(plane, prefix6, log)
+	p, err := openPasta(c, n)
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, n.Close())
 	}
 	n.closers = append([]func() error{p.close}, n.closers...)
 	return n, nil
@@ -68,13 +68,13 @@ func OpenWithPasta(c PastaConfig, plane Plane, prefix6 netip.Prefix, log *zap.Lo
 // PastaRouter is how the router has to be set up.
 func PastaRouter() RouterConfig { return RouterConfig{Prefix6: newPrefix6(), MTU: pastaMTU} }
 
-func openPasta(c PastaConfig, log *zap.Logger) (*pasta, error) {
+func openPasta(c PastaConfig, n *Network) (*pasta, error) {
 	program, err := exec.LookPath("pasta")
 	if err != nil {
 		return nil, fmt.Errorf("install pasta (the package is called passt), or run this server as root: %w", err)
 	}
 	p := &pasta{
-		log: log, program: program, start: c.Start, own: c.Own, await: c.Await,
+		log: n.log, program: program, start: c.Start, network: n, await: c.Await,
 		args: []string{
 			"pasta", "--foreground", "--config-net", "--ns-ifname", UplinkName,
 			// Nothing from outside, and nothing of this machine's loopback.
@@ -234,7 +234,7 @@ func (p *pasta) refuseOwn() error {
 	if err != nil {
 		return err
 	}
-	var own []netip.Prefix
+	var own []function.NetworkRule
 	for _, route := range routes {
 		if route.Dst == nil {
 			continue
@@ -242,10 +242,10 @@ func (p *pasta) refuseOwn() error {
 		address, ok := netip.AddrFromSlice(route.Dst.IP)
 		bits, _ := route.Dst.Mask.Size()
 		if ok {
-			own = append(own, netip.PrefixFrom(address.Unmap(), bits))
+			own = append(own, function.NetworkRule{To: netip.PrefixFrom(address.Unmap(), bits)})
 		}
 	}
-	if err := p.own(own); err != nil {
+	if err := p.network.Deny("machine", own); err != nil {
 		return fmt.Errorf("keep this machine's addresses from functions: %w", err)
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // A RouterConfig says how a router is set up.
@@ -32,8 +34,8 @@ const UplinkName = "uplink"
 // network, so that none uses up the machine's table of them.
 const maxConnections = 1024
 
-// maxOwn bounds the addresses of the machine that the router has rules for.
-const maxOwn = 1024
+// maxDenied bounds what Deny names: the addresses of a machine, above all.
+const maxDenied = 1024
 
 // A Router is what a process does in the namespace between environments and their
 // way out: it has the other ends of their links, and the rules. The process is the
@@ -43,7 +45,7 @@ type Router struct {
 	links  *netlink.Handle
 	filter *nftables.Conn
 	table  *nftables.Table
-	own    *nftables.Chain // refuses what is the machine's, where the rules cannot tell
+	denied *nftables.Chain // of Deny
 	ports  *nftables.Set   // by group: what of the router itself is reached
 	ways   *nftables.Set   // by group: what beyond it is
 }
@@ -183,7 +185,7 @@ func (r *Router) addRules() {
 		[]match{target(single(router4)), targetPort(unix.IPPROTO_TCP, dnsPort), accept()},
 		[]match{byGroup(r.ports)},
 		[]match{refuse()})
-	r.own = f.AddChain(&nftables.Chain{Name: "own", Table: r.table})
+	r.denied = f.AddChain(&nftables.Chain{Name: "denied", Table: r.table})
 	rules := [][]match{
 		{notFrom(UplinkName), clamp()},
 		{established(), accept()},
@@ -195,7 +197,7 @@ func (r *Router) addRules() {
 	}
 	rules = append(rules,
 		[]match{targetType(expr.CmpOpNeq, unix.RTN_UNICAST), drop()},
-		[]match{jump(r.own)},
+		[]match{jump(r.denied)},
 		[]match{busy(busy4, true, maxConnections), drop()},
 		[]match{busy(busy6, false, maxConnections), drop()},
 		[]match{byGroup(r.ways)},
@@ -224,12 +226,9 @@ func (r *Router) Permit(group uint32, p Policy) error {
 		add(target(prefix), refuse())
 	}
 	for _, allowed := range p.Allow {
-		if allowed.Port == 0 {
-			add(target(allowed.To), accept())
-			continue
+		for _, to := range targets(allowed) {
+			add(to, accept())
 		}
-		add(target(allowed.To), targetPort(unix.IPPROTO_TCP, allowed.Port), accept())
-		add(target(allowed.To), targetPort(unix.IPPROTO_UDP, allowed.Port), accept())
 	}
 	if len(p.Allow) == 0 {
 		add(accept())
@@ -259,17 +258,30 @@ func (r *Router) Forget(group uint32) error {
 	return f.Flush()
 }
 
-// SetOwn says which addresses are the machine's, where the rules of the machine
-// itself do not keep them from functions.
-func (r *Router) SetOwn(own []netip.Prefix) error {
-	if len(own) > maxOwn {
-		return fmt.Errorf("%d addresses of this machine: %d at most", len(own), maxOwn)
+// Deny says what no environment reaches beside what Never names: what the rules of the
+// machine itself do not keep from functions. It takes the place of what was said before.
+func (r *Router) Deny(rules []function.NetworkRule) error {
+	if len(rules) > maxDenied {
+		return fmt.Errorf("%d addresses to be kept from functions: %d at most", len(rules), maxDenied)
 	}
-	r.filter.FlushChain(r.own)
-	for _, prefix := range own {
-		r.filter.AddRule(&nftables.Rule{Table: r.table, Chain: r.own, Exprs: rule(target(prefix), refuse())})
+	r.filter.FlushChain(r.denied)
+	for _, denied := range rules {
+		for _, to := range targets(denied) {
+			r.filter.AddRule(&nftables.Rule{Table: r.table, Chain: r.denied, Exprs: rule(to, refuse())})
+		}
 	}
 	return r.filter.Flush()
+}
+
+// targets are the matches of what a rule names: all protocols, or TCP and UDP.
+func targets(r function.NetworkRule) []match {
+	if r.Port == 0 {
+		return []match{target(r.To)}
+	}
+	return []match{
+		append(target(r.To), targetPort(unix.IPPROTO_TCP, r.Port)...),
+		append(target(r.To), targetPort(unix.IPPROTO_UDP, r.Port)...),
+	}
 }
 
 // Attach gives the environment in a namespace its link.

@@ -141,6 +141,15 @@ func CheckURL(text string) error {
 	return err
 }
 
+// Hosts are the servers that a URL names, each with its port.
+func Hosts(url string) []string {
+	o, _, err := options(Config{URL: url})
+	if err != nil {
+		return nil
+	}
+	return o.Addrs
+}
+
 // IsOpen reports whether the Redis of a URL serves somebody who knows no password. It
 // does not when it does not answer.
 func IsOpen(ctx context.Context, url string) bool {
