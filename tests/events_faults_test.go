@@ -39,7 +39,6 @@ func (l *ledger) gated(s *server, name string) (block string, open func()) {
 	}()
 	dir := s.code(name, map[string]string{"app.py": fmt.Sprintf(`
 import socket
-ledger = socket.create_connection(("127.0.0.1", %d))
 shut = True
 
 def handler(event, context):
@@ -47,8 +46,11 @@ def handler(event, context):
     if shut:
         socket.create_connection(("127.0.0.1", %d)).recv(1)
         shut = False
-    ledger.sendall((event["id"] + "\n").encode())
-`, l.listener.Addr().(*net.TCPAddr).Port, gate.Addr().(*net.TCPAddr).Port)})
+    with socket.create_connection(("127.0.0.1", %d)) as ledger:
+        ledger.sendall((event["id"] + "\n").encode())
+        ledger.shutdown(socket.SHUT_WR)
+        ledger.recv(1)
+`, gate.Addr().(*net.TCPAddr).Port, l.listener.Addr().(*net.TCPAddr).Port)})
 	return pythonFunction(name, dir, fmt.Sprintf("reach %s %s\ntimeout 60s", l.listener.Addr(), gate.Addr())), func() { close(opened) }
 }
 

@@ -66,10 +66,13 @@ func (l *ledger) function(s *server, name, id string) string {
 	s.t.Helper()
 	return pythonFunction(name, s.code(name, map[string]string{"app.py": fmt.Sprintf(`
 import socket
-ledger = socket.create_connection(("127.0.0.1", %d))
 
 def handler(event, context):
-    ledger.sendall((%s + "\n").encode())
+    # What is written is there when the connection ends.
+    with socket.create_connection(("127.0.0.1", %d)) as ledger:
+        ledger.sendall((%s + "\n").encode())
+        ledger.shutdown(socket.SHUT_WR)
+        ledger.recv(1)
 `, l.listener.Addr().(*net.TCPAddr).Port, id)}), l.reach())
 }
 
