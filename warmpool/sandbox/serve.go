@@ -130,11 +130,7 @@ func (s *held) route(o order, namespace *os.File) (*os.File, error) {
 
 // wantsNamespace reports whether an order is about a namespace.
 func wantsNamespace(order string) bool {
-	switch order {
-	case orderUserns, orderRouter, orderRegroup, orderPermit, orderForget, orderDeny, orderAwait, orderSocket:
-		return false
-	}
-	return true
+	return order == orderMount || order == orderListen || order == orderDial || order == orderAttach
 }
 
 // awaitTime bounds the wait for a way out. Who waits asks again.
