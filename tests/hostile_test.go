@@ -3,6 +3,7 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -144,4 +145,40 @@ def handler(event, context):
 	r := s.request("GET", path, nil)
 	r.Header.Set("X-To", "shut")
 	s.do(r).want(t, 200, "refused")
+}
+
+// What a hostile function tries with sockets, on a network of its own and on the
+// machine's.
+func TestHostileFunctionGetsNothingBySockets(t *testing.T) { asBoth(t, getsNothingBySockets) }
+
+func getsNothingBySockets(t *testing.T, asRoot bool) {
+	w := newWorld(t)
+	const abstract = "hearth-test-secret"
+	in(t, w.machine.name, func() error {
+		l, err := net.Listen("unix", "@"+abstract)
+		if err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
+		return err
+	})
+	s := w.server("127.0.0.53", asRoot)
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("own", dir, "timeout 60s")+pythonFunction("shared", dir, "network host\ntimeout 60s"), "invoke /own own\ninvoke /shared shared")
+	s.start()
+	// Raw IP, packets, and kernel code that a function has no use for.
+	var sockets []attempt
+	for _, kind := range []string{
+		"2,3,1", "2,3,255", "10,3,58", "17,3,0", "17,2,768", // raw and packet
+		"2,1,262", "10,1,262", "2,1,132", "2,2,136", // MPTCP, SCTP, UDP-Lite
+		"16,3,4", "16,3,6", "16,3,9", "16,3,12", "16,3,15", "16,3,16", // netlink: sock_diag, xfrm, audit, netfilter, uevent, generic
+		"38,5,0", "40,1,0", "31,3,0", "30,1,0", "44,3,0", // alg, vsock, bluetooth, tipc, xdp
+	} {
+		sockets = append(sockets, attempt{"socket", kind, 0, ""})
+	}
+	s.attempts("/own", append(sockets, attempt{"abstract", abstract, 0, ""}, attempt{"listen", "0.0.0.0", s.port, "listening"}, attempt{"listen", "0.0.0.0", 80, "listening"})...)
+	// A port of the gateway's own is of no use, the machine's is not to be had.
+	for range 20 {
+		s.attempts("/own")
+	}
+	s.attempts("/shared", append(sockets, attempt{"abstract", abstract, 0, "connected"}, attempt{"listen", "0.0.0.0", s.port, ""}, attempt{"listen", "127.0.0.1", s.port, ""})...)
 }

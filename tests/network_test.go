@@ -25,8 +25,24 @@ import (
 const prober = `
 import json, socket
 
+kept = []
+
 def attempt(kind, host, port):
     try:
+        if kind == "abstract":
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect("\0" + host)
+                return "connected"
+        if kind == "listen":
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            s.bind((host, port))
+            s.listen()
+            kept.append(s)
+            return "listening"
+        if kind == "socket":
+            socket.socket(*map(int, host.split(","))).close()
+            return "made"
         family, type_, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)[0]
         with socket.socket(family, type_) as s:
             s.settimeout(1.5)
