@@ -86,6 +86,7 @@ func TestStemAssumesAFunction(t *testing.T) {
 		"touch /var/task/new":                 "Read-only file system",
 		"mkdir /opt/new":                      "Read-only file system",
 		"df -m /tmp | awk 'END { print $2 }'": "600",
+		"df -i /tmp | awk 'END { print $2 }'": fmt.Sprint(600 << 20 / perFile),
 		"grep ' /var/task ' /proc/self/mountinfo | tail -1 | cut -d' ' -f6": "ro,nosuid,nodev",
 		"grep -c ' /tmp ' /proc/self/mountinfo":                             "1",
 		"touch /tmp/new && ls /tmp":                                         "new",

@@ -74,13 +74,17 @@ func (l lateMounts) make(namespace *os.File) error {
 				return err
 			}
 		}
-		err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d", l.Tmp))
+		err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,nr_inodes=%d", l.Tmp, l.Tmp/perFile))
 		if err != nil {
 			return fmt.Errorf("give /tmp its size: %w", err)
 		}
 		return nil
 	})
 }
+
+// perFile is for how many bytes of /tmp there may be a file, as ext4 has it. Files
+// without content take memory too, and nothing counts it where there is no cgroup.
+const perFile = 16 << 10
 
 func openTree(source string) (int, error) {
 	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
