@@ -185,11 +185,13 @@ func TestNothingIsLeftOfManyEnvironments(t *testing.T) {
 				all.Wait()
 			}
 			round(5)
-			files, mounts := openFiles(t)-kept(s), mountsOf(t, s)
+			spare := kept(s) // first: it waits for what is being made
+			files, mounts := openFiles(t)-spare, mountsOf(t, s)
 			for range 10 {
 				round(5)
 			}
-			if got := openFiles(t) - kept(s); got != files {
+			spare = kept(s)
+			if got := openFiles(t) - spare; got != files {
 				t.Errorf("%d files open, %d before", got, files)
 			}
 			if got := mountsOf(t, s); got != mounts {
