@@ -596,3 +596,23 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 	s.start()
 	s.attempts("/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
 }
+
+// Where there is no way out, functions have no network: never the machine's.
+func TestFunctionsHaveNoNetworkWhereThereIsNoneOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	for _, ns := range []string{w.beyond, w.machine.name} {
+		echoes(t, ns, 7007)
+	}
+	s := w.server("127.0.0.53", false)
+	s.wrap[4] = `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net && exec "$@"` // no device for pasta
+	dir := s.code("f", map[string]string{"app.py": prober})
+	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.start()
+	if out := s.output(); !strings.Contains(out, "functions have no network, unless they say which") || !strings.Contains(out, "tun") {
+		t.Errorf("it is not said, or not why:\n%s", tail(out, 20))
+	}
+	s.attempts("/", append(both(publicV4, 7007, ""), append(both("127.0.0.1", 7007, ""), both(machineV4, 7007, "")...)...)...)
+	s.stop()
+	s.configure(pythonFunction("f", dir, "network private"), "invoke f")
+	s.startFails("network private cannot be had", "tun", "network none or", "network host")
+}
