@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"golang.org/x/term"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/disk"
@@ -62,7 +64,7 @@ func (a *App) verifier() (*sigv4.Verifier, error) {
 
 func (a *App) credentials() string { return filepath.Join(a.DataDir, "credentials") }
 
-// keepCredentials writes the access key that the first start has made, and prints it.
+// keepCredentials writes the access key that the first start has made, and shows it.
 // Who only has a configuration checked, in CI perhaps, is not shown a secret.
 func (a *App) keepCredentials() error {
 	if a.sharedCredentials != nil {
@@ -83,8 +85,13 @@ func (a *App) keepCredentials() error {
 	return nil
 }
 
-// show prints an access key. Not to the log: it is kept, sent on and read by others.
+// show prints an access key, to a terminal only. What a service manager, a container or a
+// pipe takes is kept, sent on and read by others, as a log is: there the key's file is named.
 func (a *App) show(key *sigv4.Key) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		a.log.Info("the access key for the Lambda API is in a file that only this user reads", zap.String("path", a.credentials()))
+		return
+	}
 	fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
 		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", a.credentials(), key.ID, key.Secret, a.Region)
 }
@@ -138,7 +145,7 @@ func (a *App) readSharedCredentials(path string) ([]sigv4.Key, error) {
 }
 
 // copyCredentials writes the cluster's credentials to the data directory, for
-// `caddy hearth`, and the first node prints them.
+// `caddy hearth`, and the first node shows them.
 func (a *App) copyCredentials() error {
 	path := a.credentials()
 	if own, err := os.ReadFile(path); err != nil || !bytes.Equal(own, a.sharedCredentials) {

@@ -30,8 +30,10 @@ type server struct {
 	wrap   []string // a command that runs it; default none
 	as     []string // a command that runs it in the network namespace, as somebody else
 	config string   // path of the Caddyfile
-	cmd    *exec.Cmd
-	exited chan struct{}
+	// It runs on a terminal.
+	terminal bool
+	cmd      *exec.Cmd
+	exited   chan struct{}
 
 	mu  sync.Mutex
 	out bytes.Buffer // stdout and stderr; guarded by mu
@@ -144,7 +146,9 @@ func (s *server) spawn() {
 	s.cmd.Dir = ".."
 	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.dir+"/xdg", "XDG_CONFIG_HOME="+s.dir+"/xdg", "XDG_RUNTIME_DIR="+s.dir)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
-	if err := s.cmd.Start(); err != nil {
+	if s.terminal {
+		runOnTerminal(s.t, s.cmd, s)
+	} else if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.exited = make(chan struct{})
