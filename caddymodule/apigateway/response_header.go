@@ -109,9 +109,14 @@ func (f *fields) multiple(h http.Header) (connection []string, err error) {
 	return connection, err
 }
 
-// isGatewaysOwn tells whether a response's header is the server's to set.
+// isGatewaysOwn tells whether a response's header is the server's to set. A function
+// that could set them would speak for the server, or pass for another request.
 func isGatewaysOwn(name string) bool {
-	return name == "Content-Length" || isHopByHop(name)
+	switch name {
+	case "Content-Length", "Date", "Server", "X-Amzn-Requestid":
+		return true
+	}
+	return isHopByHop(name)
 }
 
 // addCookies adds a Set-Cookie header to h for each of the field cookies.

@@ -215,3 +215,18 @@ func TestDecodeResponseAllocatesLittle(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+func TestHeadersOfTheServerAreNotTheFunctions(t *testing.T) {
+	for _, name := range []string{"Date", "server", "X-Amzn-RequestId", "content-length", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authenticate"} {
+		h := http.Header{"Server": {"Caddy"}, "X-Amzn-Requestid": {"id"}}
+		_, _, err := prepared(t, apigateway.Route{}).DecodeResponse([]byte(`{"statusCode":200,"headers":{"`+name+`":"forged","x":"y"}}`), h)
+		for set, values := range h {
+			if strings.Contains(strings.Join(values, ""), "forged") {
+				t.Errorf("a function set %s", set)
+			}
+		}
+		if err != nil || h.Get("X") != "y" || h.Get("Server") != "Caddy" || h.Get("X-Amzn-Requestid") != "id" {
+			t.Errorf("%s: got %v, %v", name, h, err)
+		}
+	}
+}

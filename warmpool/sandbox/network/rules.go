@@ -52,7 +52,7 @@ func state(bits uint32) match {
 
 func established() match { return state(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED) }
 
-// translated matches connections whose destination the machine has changed, as for
+// untranslated matches connections whose destination the machine has not changed, as for
 // the published ports of containers.
 func untranslated() match {
 	const destination = 1 << 5 // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h
