@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -57,7 +58,7 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		err := c.Run(ctx, &cli.Context{
-			Flags: command.Flags(), Out: os.Stdout, Err: os.Stderr, In: os.Stdin, Getenv: os.Getenv,
+			Flags: command.Flags(), Out: output(command, os.Stdout), Err: output(command, os.Stderr), In: os.Stdin, Getenv: os.Getenv,
 			Admin: func(address, method, uri string) (*http.Response, error) {
 				return caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
 			},
@@ -68,6 +69,15 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 		return exit(command, cli.ExitCode(err), cli.Explain(err))
 	}
 	return command
+}
+
+// output is a file for what functions and senders wrote: a terminal does not do what it
+// says there, unless --raw is given. Files and pipes get it as it is.
+func output(command *cobra.Command, file *os.File) io.Writer {
+	if raw, _ := command.Flags().GetBool("raw"); raw || !term.IsTerminal(int(file.Fd())) {
+		return file
+	}
+	return cli.VisibleTo(file)
 }
 
 func colored() bool { return term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "" }
@@ -82,7 +92,8 @@ func exit(command *cobra.Command, code int, err error) error {
 	if colored() {
 		text = "\x1b[31mError:\x1b[0m "
 	}
-	fmt.Fprintf(os.Stderr, "%s%v\n", text, err)
+	fmt.Fprint(os.Stderr, text)
+	fmt.Fprintf(output(command, os.Stderr), "%v\n", err)
 	command.SilenceErrors, command.SilenceUsage = true, true
 	if code > cli.ExitFailed {
 		// What Caddy ends the process with a code by; it has no error left to print.

@@ -12,14 +12,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
-// hearth runs `caddy hearth` as the server's own user on its machine: without an
+// hearthCommand is `caddy hearth` as the server's own user on its machine: without an
 // address or a key.
-func (a *api) hearth(args ...string) (stdout string, exit int) {
+func (a *api) hearthCommand(args ...string) *exec.Cmd {
 	a.t.Helper()
 	cmd := exec.Command(caddyBinary(a.t), append([]string{"hearth"}, args...)...)
 	cmd.Env = append(os.Environ(), "HEARTH_DATA_DIR="+a.dir+"/data", "XDG_DATA_HOME="+a.dir+"/xdg", "XDG_CONFIG_HOME="+a.dir+"/xdg")
-	cmd.Stdin = nil
-	out, err := cmd.Output()
+	return cmd
+}
+
+func (a *api) hearth(args ...string) (stdout string, exit int) {
+	a.t.Helper()
+	out, err := a.hearthCommand(args...).Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
 		return string(out) + string(failed.Stderr), failed.ExitCode()

@@ -54,6 +54,7 @@ type Context struct {
 // CommonFlags are those of every command.
 func CommonFlags(flags *pflag.FlagSet) {
 	flags.Bool("json", false, "Print JSON")
+	flags.Bool("raw", false, "Print control characters as they are on a terminal too, as to a file or a pipe")
 	flags.String("endpoint", "", "The address of the server's Lambda API (default: $AWS_ENDPOINT_URL_LAMBDA, $AWS_ENDPOINT_URL, or that of the server on this machine)")
 	flags.String("data-dir", "", "The data directory of the server on this machine (default: $HEARTH_DATA_DIR, or the server's default)")
 	flags.Bool("insecure", false, "Do not check the server's certificate")
