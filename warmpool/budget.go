@@ -42,8 +42,9 @@ type budget struct {
 func (b *budget) fits(n need) bool { return b.used.plus(n).within(b.total) }
 
 // keepIdle is for how long after its last call an idle environment is not given up
-// for a function that has more than its own.
-const keepIdle = 10 * time.Second
+// for a function that has more than its own. It is less than callers wait by default:
+// on a node that is small but not busy they get what is idle, and are not throttled.
+const keepIdle = time.Second
 
 // reserve counts an environment of g more in, giving up idle environments of others
 // when there is no room. It reports whether there is room.
