@@ -53,6 +53,9 @@ package_of() {
 	pasta) echo passt ;;
 	ip) echo iproute2 ;;
 	nft) echo nftables ;;
+	mkfs.ext4) echo e2fsprogs ;;
+	nsenter) echo util-linux ;;
+	cc) echo gcc ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -198,7 +201,7 @@ need_jars() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta
+	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc
 	have_boto3 || install_packages python3-boto3
 	need_jars
 	build
