@@ -65,7 +65,11 @@ func TestEventsOfInvokeGoToTheDestinationsOfTheAPI(t *testing.T) {
 	wantRecord(t, r.wait("next", 1)[0], "Success", `{"n":1}`, "42")
 	r.failing("f", true)
 	a.event("f", `{"n":2}`)
-	wantRecord(t, *m.next(t, address).Body, "RetriesExhausted", `{"n":2}`, "told to fail")
+	told := m.next(t, address)
+	wantRecord(t, *told.Body, "RetriesExhausted", `{"n":2}`, "told to fail")
+	if header := told.Attributes["AWSTraceHeader"]; !strings.HasPrefix(header, "Root=1-") || !strings.Contains(header, ";Lineage=1:") {
+		t.Errorf("the trace header is %q", header)
+	}
 	r.wait("f", 2)
 	a.nothingWaits()
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,10 +137,11 @@ def handler(event, context):
 // A poisoned record is found by halves and told; the others are done, in order.
 func TestAPoisonedRecordOfAStreamIsBisectedAndGivenUp(t *testing.T) {
 	a, m := polled(t, `
-import base64
+import base64, os
 def handler(event, context):
     bodies = [base64.b64decode(r["kinesis"]["data"]).decode() for r in event["Records"]]
     if "poison" in bodies:
+        print("failing in", os.environ["_X_AMZN_TRACE_ID"])
         raise Exception("poison of %d" % len(bodies))
     for b in bodies:
         print("done", b)
@@ -175,10 +177,14 @@ def handler(event, context):
 	}
 	queue, err := m.sqs.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
 	a.check(err)
-	got, err := m.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5})
+	got, err := m.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
 	a.check(err)
 	if len(got.Messages) != 1 {
 		t.Fatalf("%d records of what was given up", len(got.Messages))
+	}
+	failing := regexp.MustCompile(`failing in (\S+)`).FindAllStringSubmatch(a.logs("f"), -1)
+	if header := got.Messages[0].Attributes["AWSTraceHeader"]; len(failing) == 0 || header != failing[len(failing)-1][1] {
+		t.Errorf("the trace header is %q, the failing calls had %q", header, failing)
 	}
 	var told struct {
 		RequestContext   struct{ Condition string }

@@ -87,6 +87,7 @@ func (m *moto) next(t *testing.T, address string) sqstypes.Message {
 	defer cancel()
 	got, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &address, WaitTimeSeconds: 15, MaxNumberOfMessages: 1, MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAWSTraceHeader},
 	})
 	if err != nil || len(got.Messages) != 1 {
 		t.Fatalf("%d messages, %v", len(got.Messages), err)

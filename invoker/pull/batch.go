@@ -143,10 +143,9 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	m := &b.mapping
 	call = environment.NewCall()
 	call.RequestID = newRequestID()
-	var header string
-	header, call.Runs = b.traceOf(records)
+	call.TraceID, call.Runs = b.traceOf(records)
 	call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: call.RequestID, TraceID: header, InvokedFunctionARN: b.arn(),
+		RequestID: call.RequestID, TraceID: call.TraceID, InvokedFunctionARN: b.arn(),
 	})
 	if err != nil {
 		return nil, call, err

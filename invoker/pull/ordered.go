@@ -29,12 +29,13 @@ type ordered interface {
 // It returns early when ctx ends; an invocation that runs then runs to its end.
 func (b *batcher) seeThrough(ctx context.Context, source ordered, records []record) error {
 	attempts := 0
+	header := "" // of the last call, which what is given up goes out with
 	for len(records) > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if old, young := b.tooOld(records); len(old) > 0 {
-			if err := b.giveUp(ctx, source, old, "RecordAgeExceeded", max(attempts, 1), nil, ""); err != nil {
+			if err := b.giveUp(ctx, source, old, "RecordAgeExceeded", max(attempts, 1), nil, header); err != nil {
 				return err
 			}
 			records, attempts = young, 0
@@ -42,6 +43,9 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 		}
 		b.engine.metrics.age.WithLabelValues(b.mapping.FunctionName, b.mapping.EventSourceArn).Set(time.Since(records[len(records)-1].at).Seconds())
 		failed, call, err := source.call(context.WithoutCancel(ctx), records)
+		if call != nil {
+			header = call.TraceID
+		}
 		b.engine.metrics.records.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
 		if err == nil && len(failed) == 0 {
 			b.engine.result(b.mapping.UUID, "OK")
@@ -84,7 +88,7 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 				unhandled := "Unhandled"
 				response.FunctionError = &unhandled
 			}
-			return b.giveUp(ctx, source, records, "RetryAttemptsExhausted", attempts, response, "")
+			return b.giveUp(ctx, source, records, "RetryAttemptsExhausted", attempts, response, header)
 		}
 		sleep(ctx, retryPause(attempts))
 	}
@@ -166,8 +170,12 @@ func arrival(at time.Time) string {
 const s3ARN = "arn:aws:s3:::"
 
 // giveUp tells the on-failure destination which records the function did not take.
+// header is the trace header of the call that failed, "" where this node made none.
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, condition string, attempts int, response *responseContext, trace string) error {
+func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, condition string, attempts int, response *responseContext, header string) error {
+	if header == "" {
+		header, _ = b.traceOf(records)
+	}
 	b.engine.metrics.given.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
 	b.engine.Log.Warn("records are given up", zap.String("function", b.mapping.FunctionName), zap.String("source", b.mapping.EventSourceArn),
 		zap.String("condition", condition), zap.Int("records", len(records)), zap.String("first", records[0].id), zap.String("last", records[len(records)-1].id))
@@ -191,7 +199,7 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	}
 	// The shard waits for its destination: what is passed over is told, or nobody knows.
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, &Delivery{body, b.mapping.UUID + "/" + place, trace}); err == nil || ctx.Err() != nil {
+		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, &Delivery{body, b.mapping.UUID + "/" + place, header}); err == nil || ctx.Err() != nil {
 			return err
 		}
 		b.engine.Log.Error("the on-failure destination does not take a record: its shard waits", zap.String("source", b.mapping.EventSourceArn), zap.Error(err))

@@ -40,6 +40,7 @@ type Call struct {
 	RequestID string
 	Version   string         // for the START line
 	Timeout   time.Duration  // of the function
+	TraceID   string         // the trace header, where one who reads the outcome wants it; the function gets that of Frame
 	Runs      int            // how often the function has run before in the chain of requests; see package trace
 	Stream    ResponseStream // nil: a streamed response is gathered in Payload
 	Tail      bool           // keep the end of what the invocation logs in LogTail
