@@ -61,7 +61,8 @@ type Receive struct {
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
 	// How long a second delivery of the same event is recognised and not run.
-	// Negative: never. Default: 10m.
+	// Negative: never. Default: 10m; 24h where a signature holds no time (github, generic
+	// with secrets). Where it holds one, for as long as it is taken at least.
 	Dedupe caddy.Duration `json:"dedupe,omitempty"`
 
 	// Which events go to which function. Each rule that matches gets the event. Without
@@ -94,8 +95,11 @@ type ReceiveRule struct {
 	Ordered bool `json:"ordered,omitempty"`
 }
 
-// dedupeFor is how long a delivery is remembered.
-const dedupeFor = 10 * time.Minute
+// How long a delivery is remembered, and one whose signature has no end.
+const (
+	dedupeFor        = 10 * time.Minute
+	dedupeEndlessFor = 24 * time.Hour
+)
 
 // CaddyModule returns the Caddy module information.
 func (Receive) CaddyModule() caddy.ModuleInfo {
@@ -203,7 +207,7 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request) (*push.Delivery
 	if err != nil {
 		return nil, err
 	}
-	messages, err := h.messages(r, delivery.Events)
+	messages, err := h.messages(r, &delivery)
 	if err != nil || len(messages) == 0 {
 		return &delivery, err
 	}
@@ -231,14 +235,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 var errNotYet = errors.New("the server is starting")
 
 // messages are the events of a request, one for each function.
-func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Message, error) {
+func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker.Message, error) {
 	header := r.Header.Get(traceHeader)
 	if h.Source != "sns" { // which hands on that of who published
 		header = trace.Foreign(header)
 	}
 	var all []*invoker.Message
-	for n := range events {
-		e := &events[n]
+	for n := range delivery.Events {
+		e := &delivery.Events[n]
 		targets, err := push.Targets(h.rules, e, r.URL.Path)
 		if err != nil {
 			return nil, err
@@ -255,10 +259,7 @@ func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Mes
 				return nil, err
 			}
 			if e.Once != "" && h.Dedupe >= 0 {
-				m.Once, m.OnceFor = h.once(r, e, target), time.Duration(h.Dedupe)
-				if m.OnceFor == 0 {
-					m.OnceFor = dedupeFor
-				}
+				m.Once, m.OnceFor = h.once(r, e, m, delivery.Signed), h.onceFor(delivery, time.Now())
 			}
 			if e.Order != "" && h.ordered(target, e) {
 				m.Order = e.Order
@@ -269,13 +270,35 @@ func (h *Receive) messages(r *http.Request, events []push.Event) ([]*invoker.Mes
 	return all, nil
 }
 
-// once names a delivery. Two senders may give the same name, at two addresses.
-func (h *Receive) once(r *http.Request, e *push.Event, target push.Target) string {
+// once names a delivery. Two senders may give the same name: without a signature at two
+// addresses, with one by two keys. What is signed is the same at whatever address it comes
+// again, for the signature does not hold that.
+func (h *Receive) once(r *http.Request, e *push.Event, m *invoker.Message, signed bool) string {
+	parts := []string{h.Source, r.Host, r.URL.Path, e.Once, m.Function, m.Qualifier}
+	if signed {
+		parts = append([]string{h.Source, "signed", e.Once, m.Function, m.Qualifier}, h.Secrets...)
+	}
 	sum := sha256.New()
-	for _, part := range []string{h.Source, r.Host, r.URL.Path, e.Once, target.Function, target.Qualifier} {
+	for _, part := range parts {
 		fmt.Fprintf(sum, "%d:%s,", len(part), part)
 	}
 	return base64.RawStdEncoding.EncodeToString(sum.Sum(nil))
+}
+
+// onceFor is for how long a delivery that comes now is remembered: as long as its signature
+// is taken at least.
+func (h *Receive) onceFor(d *push.Delivery, now time.Time) time.Duration {
+	remember := time.Duration(h.Dedupe)
+	switch {
+	case remember == 0 && d.Signed && d.Until.IsZero():
+		remember = dedupeEndlessFor
+	case remember == 0:
+		remember = dedupeFor
+	}
+	if d.Until.IsZero() {
+		return remember
+	}
+	return max(remember, d.Until.Sub(now)+time.Second) // the last moment included
 }
 
 // ordered reports whether a rule wants the events of this target in order.

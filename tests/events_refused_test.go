@@ -138,7 +138,7 @@ func TestDeliveriesThatAreRepeatedRunOnce(t *testing.T) {
 	for range 3 {
 		s.github("d-1", body, hookSecret).want(t, 200, "")
 	}
-	s.github("d-2", body, hookSecret).want(t, 200, "")
+	s.github("d-2", `{"ref":"refs/heads/next","repository":{"full_name":"o/r"}}`, hookSecret).want(t, 200, "")
 	r.wait("f", 2)
 
 	now := time.Now()
@@ -152,6 +152,28 @@ func TestDeliveriesThatAreRepeatedRunOnce(t *testing.T) {
 	for range 2 {
 		s.post("/generic/f", `{"n":1}`, "Authorization", "Bearer "+hookToken, "Idempotency-Key", "k-1").want(t, 200, "")
 		s.post("/s3/f", minioEvent("ObjectCreated:Put", "b", "k", "0A"), "Authorization", "Bearer "+hookToken).want(t, 200, "")
+	}
+	s.nothingWaits()
+	r.wait("f", 5)
+
+	// Who read a delivery changes what is not signed: address, names and numbers.
+	stamp := fmt.Sprint(now.Unix())
+	for _, path := range []string{"f", "/f", "again/f", "f:$LATEST", "%66", "f?n=1"} {
+		for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", s.port), "127.0.0.1"} {
+			replay := func(to, body string, header ...string) {
+				t.Helper()
+				request := s.request("POST", to+path, strings.NewReader(body))
+				request.Host = host
+				for n := 0; n < len(header); n += 2 {
+					request.Header.Set(header[n], header[n+1])
+				}
+				request.Header.Set("Content-Type", "application/json")
+				s.do(request).want(t, 200, "")
+			}
+			replay("/github/", body, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(hookSecret, body)), "X-GitHub-Event", "release", "X-GitHub-Delivery", "d-3")
+			replay("/webhooks/", `{"type":"a"}`, "Webhook-Id", "m-1", "Webhook-Timestamp", stamp,
+				"Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac(signingSeed, "m-1."+stamp+`.{"type":"a"}`)))
+		}
 	}
 	s.nothingWaits()
 	r.wait("f", 5)

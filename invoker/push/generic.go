@@ -36,7 +36,7 @@ func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
 		e.Once = once("generic", key)
 	}
-	return Delivery{Events: []Event{e}}, nil
+	return Delivery{Signed: len(g.config.Secrets) > 0, Events: []Event{e}}, nil
 }
 
 // verify wants a signature where there are secrets, a token where there are tokens,

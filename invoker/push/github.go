@@ -7,8 +7,8 @@ import (
 )
 
 // github takes webhooks of GitHub, signed with a secret. GitHub signs neither
-// a time nor the headers: a delivery that is repeated is recognised, one that somebody
-// who read it replays under another delivery ID is not. Nobody reads it over HTTPS.
+// a time nor the headers: the body alone tells whether somebody who read a delivery sends it
+// again, under another delivery ID or event name. GitHub sends no body twice else.
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 type github struct{ config Config }
 
@@ -39,9 +39,9 @@ func (g *github) Decode(_ context.Context, r *Request) (Delivery, error) {
 	if err != nil {
 		return Delivery{}, err
 	}
-	return Delivery{Events: []Event{{
+	return Delivery{Signed: true, Events: []Event{{
 		Payload: payload, Source: "github", Name: name,
 		Subject: str(sub(body, "repository"), "full_name"),
-		Once:    once("github", name, id, string(r.Body)),
+		Once:    once("github", string(r.Body)),
 	}}}, nil
 }

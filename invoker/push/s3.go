@@ -32,7 +32,9 @@ func (s *s3) Decode(ctx context.Context, r *Request) (Delivery, error) {
 		if err != nil || message == nil {
 			return Delivery{}, err
 		}
-		return s.decode([]byte(str(message, "Message")))
+		d, err := s.decode([]byte(str(message, "Message")))
+		d.Signed, d.Until = true, s.sns.until(message)
+		return d, err
 	}
 	if err := s.config.authorize(r); err != nil {
 		return Delivery{}, err

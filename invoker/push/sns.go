@@ -200,6 +200,12 @@ func snsKey(pemText []byte) (*rsa.PublicKey, error) {
 	return key, nil
 }
 
+// until is when a message that verify took is too old to be taken again.
+func (v *snsVerifier) until(message object) time.Time {
+	at, _ := time.Parse(time.RFC3339, str(message, "Timestamp")) // as verify has
+	return at.Add(snsMaxAge + v.config.Tolerance)
+}
+
 // sns takes the notifications of topics and makes them what SNS gives to functions.
 type sns struct{ verifier *snsVerifier }
 
@@ -236,7 +242,7 @@ func (s *sns) Decode(ctx context.Context, r *Request) (Delivery, error) {
 	if err != nil {
 		return Delivery{}, err
 	}
-	return Delivery{Events: []Event{{
+	return Delivery{Signed: true, Until: s.verifier.until(message), Events: []Event{{
 		Payload: payload, Source: "sns", Name: "Notification",
 		Subject: topic[strings.LastIndexByte(topic, ':')+1:],
 		Once:    once("sns", topic, id),

@@ -40,6 +40,10 @@ type Request struct {
 type Delivery struct {
 	Events   []Event
 	Response *Response
+	// Signed says that a signature proves the events. Who read one can send it again, to
+	// any address that takes it, and until Until if that is set, as often as he likes.
+	Signed bool
+	Until  time.Time
 }
 
 // A Response is an answer that the sender's protocol asks for.

@@ -62,7 +62,7 @@ func (s *standardWebhooks) Decode(_ context.Context, r *Request) (Delivery, erro
 	if err != nil {
 		return Delivery{}, err
 	}
-	return Delivery{Events: []Event{{
+	return Delivery{Signed: true, Until: at.Add(s.config.Tolerance), Events: []Event{{
 		Payload: payload, Source: "standard_webhooks", Name: name, Once: once("standard_webhooks", id),
 	}}}, nil
 }

@@ -43,6 +43,12 @@ func TestGitHubsWebhookBecomesAnEventOfEventBridge(t *testing.T) {
 	}
 	wantJSON(t, e.Payload, `{"version":"0","id":"72d3162e","detail-type":"push","source":"github.com","account":"000000000000","time":"2026-11-23T05:00:00Z","region":"us-east-1","resources":[],"detail":`+body+`}`)
 
+	again := request()
+	again.Header.Set("X-GitHub-Delivery", "another")
+	again.Header.Set("X-GitHub-Event", "release")
+	if replay := decodeOne(t, source, again); replay.Once != e.Once {
+		t.Errorf("with other headers, which are not signed, Once is %q, want %q", replay.Once, e.Once)
+	}
 	ping := request()
 	ping.Header.Set("X-GitHub-Event", "ping")
 	if d, err := source.Decode(t.Context(), ping); err != nil || len(d.Events) > 0 {
