@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -57,6 +58,10 @@ type App struct {
 
 	// How many environments there are at most. Default: 1000.
 	Concurrency int `json:"concurrency,omitempty"`
+
+	// How much memory the bodies of requests and the events made of them may have while
+	// they wait, in MB; more are refused with 503. Default: 256. At least 24.
+	BodyMemory int `json:"body_memory,omitempty"`
 
 	// How many callers wait for one function at most; more are throttled with
 	// 429. Default: 1000.
@@ -254,6 +259,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.resolveServices(); err != nil {
 		return err
 	}
+	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
+		return fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
+	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
 	}
@@ -299,7 +307,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.node.storage.shared {
 		a.catalog.HandTo(others{a.node.storage})
 	}
-	if err := a.registerMetrics(a.node.pool.Metrics()); err != nil {
+	if err := errors.Join(a.registerMetrics(a.node.pool.Metrics()), a.registerMetrics(a.node.bodies.Metrics())); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	return nil
@@ -348,6 +356,7 @@ func (a *App) takeOver() error {
 	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
 		return err
 	}
+	a.node.bodies.Resize(a.BodyMemory)
 	for name, g := range a.groups {
 		g.Configure(a.functions[name])
 	}

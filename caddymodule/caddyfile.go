@@ -50,6 +50,7 @@ func definesFunction(option httpcaddyfile.App, name string) bool {
 //		node           <name>
 //		peer_address   <host:port>
 //		memory_budget  <size>
+//		body_memory    <size>
 //		concurrency    <n>
 //		queue          <n>
 //		queue_timeout  <duration>|off
@@ -114,6 +115,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = text(d, &a.DataDir)
 		case "memory_budget":
 			err = megabytes(d, &a.MemoryBudget)
+		case "body_memory":
+			err = megabytes(d, &a.BodyMemory)
 		case "concurrency":
 			err = number(d, &a.Concurrency, 1)
 		case "queue":
@@ -181,7 +184,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "function":
 			err = a.unmarshalFunction(d)
 		default:
-			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, ignore, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, network, reach, logs and function", d.Val())
+			err = d.Errf("unrecognized hearth option '%s'; there are data_dir, redis, node, peer_address, memory_budget, body_memory, concurrency, queue, queue_timeout, cold_starts, stems, idle_timeout, account, region, access_key, function_url, ignore, s3, sqs, sns, kinesis, dynamodb, aws_endpoint, gateway, async, event_source, schedule, runtimes, sandbox, network, reach, logs and function", d.Val())
 		}
 		if err != nil {
 			return err

@@ -40,7 +40,7 @@ func (s *storage) joinCluster(a *App) error {
 	}
 	secret := sha256.Sum256([]byte("hearth cluster\n" + a.linkSecret))
 	c, err := cluster.New(cluster.Config{
-		Name: a.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: s, Log: a.log,
+		Name: a.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: s, Bodies: s.bodies, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -60,6 +62,8 @@ func webStatus(err error) (status int, message string) {
 		return unsigned.Status, "Forbidden"
 	case errors.Is(err, registry.ErrNotFound):
 		return http.StatusNotFound, "Not Found"
+	case errors.Is(err, bodies.ErrFull):
+		return http.StatusServiceUnavailable, "Service Unavailable"
 	case errors.Is(err, state.ErrInUse), errors.Is(err, state.ErrUnavailable), errors.Is(err, state.ErrClosed):
 		return http.StatusServiceUnavailable, "Service Unavailable"
 	case errors.As(err, &throttled):
@@ -103,6 +107,8 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	header["X-Amzn-Requestid"] = []string{call.RequestID}
 	if status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "1")
+	} else if errors.Is(err, bodies.ErrFull) {
+		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
@@ -125,7 +131,7 @@ func urlAnswer(status int, body []byte, header http.Header) []byte {
 // logFailure tells the developer, and whoever runs the server, what happened.
 func (i *responder) logFailure(call *environment.Call, err error) {
 	level := zapcore.ErrorLevel
-	if errors.As(err, new(*warmpool.ThrottledError)) {
+	if errors.As(err, new(*warmpool.ThrottledError)) || errors.Is(err, bodies.ErrFull) {
 		level = zapcore.WarnLevel
 	}
 	if entry := i.log.Check(level, "invocation failed"); entry != nil {

@@ -102,10 +102,11 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 
 func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u := &functionURL{of: of, responder: responder{
-		log:   f.log.With(zap.String("function", of.FunctionName)),
-		key:   f.app.account().Key(of.FunctionName),
-		runs:  &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
-		route: &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
+		log:    f.log.With(zap.String("function", of.FunctionName)),
+		key:    f.app.account().Key(of.FunctionName),
+		bodies: f.app.node.bodies,
+		runs:   &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
+		route:  &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
 	if of.AuthType == "AWS_IAM" {

@@ -3,11 +3,8 @@ package caddymodule
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
@@ -73,6 +71,8 @@ type responder struct {
 	runs  runner
 	route *apigateway.Route
 	key   trace.Key // of the function
+	// bodies is the memory for bodies that wait.
+	bodies *bodies.Budget
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
 	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
 	asIs bool
@@ -117,7 +117,7 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
-	i.key = app.account().Key(i.Function)
+	i.key, i.bodies = app.account().Key(i.Function), app.node.bodies
 	if i.runs, err = app.runner(i.Function, i.Qualifier); err != nil {
 		return err
 	}
@@ -189,13 +189,13 @@ func (i *responder) decode(call *environment.Call, h http.Header) (status int, b
 // read reads the body, and checks whom it is from.
 func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	if i.begin == nil {
-		return x.readBody(w, r)
+		return x.readBody(w, r, i.bodies)
 	}
 	finish, err := i.begin(r)
 	if err != nil {
 		return err
 	}
-	if err := x.readBody(w, r); err != nil {
+	if err := x.readBody(w, r, i.bodies); err != nil {
 		return err
 	}
 	x.identity, err = finish(x.body)
@@ -224,6 +224,11 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	if i.parameters != nil {
 		context.PathParameters = i.parameters(r)
 	}
+	if len(x.body) > bodies.Small {
+		if err := x.makeRoom(i, r.Header); err != nil {
+			return err
+		}
+	}
 	head := len(call.Frame)
 	call.Frame, err = i.route.AppendEvent(call.Frame, r, x.body, &context)
 	if err != nil {
@@ -231,6 +236,10 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	}
 	if size := len(call.Frame) - head; size > maxEvent {
 		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the event is %d bytes long, %d at most", size, maxEvent)}
+	}
+	if len(x.body) > bodies.Small {
+		x.body = nil // the event has it
+		x.share.Keep(cap(call.Frame))
 	}
 	return nil
 }
@@ -244,53 +253,6 @@ func sourceIP(r *http.Request) string {
 
 // traceHeader is the trace header's name as keys of http.Header have it.
 const traceHeader = "X-Amzn-Trace-Id"
-
-// An exchange is what one request needs, kept for the next.
-type exchange struct {
-	call     *environment.Call
-	body     []byte
-	identity *apigateway.Identity
-	stream   responseStream
-}
-
-// exchanges saves the memory of requests that are over; see BenchmarkInvoke.
-var exchanges = sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}
-
-func (x *exchange) reset() {
-	x.call.Reset()
-	x.body = x.body[:0]
-	if cap(x.body) > 64<<10 {
-		x.body = nil
-	}
-	x.identity = nil
-	x.stream = responseStream{}
-}
-
-// readBody reads the whole body, which may be as large as an event.
-func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) error {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return nil
-	}
-	if r.ContentLength > maxEvent {
-		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is %d bytes long, %d at most", r.ContentLength, maxEvent)}
-	}
-	body := http.MaxBytesReader(w, r.Body, maxEvent)
-	for {
-		if len(x.body) == cap(x.body) {
-			x.body = append(x.body, 0)[:len(x.body)]
-		}
-		n, err := body.Read(x.body[len(x.body):cap(x.body)])
-		x.body = x.body[:len(x.body)+n]
-		switch {
-		case err == io.EOF:
-			return nil
-		case errors.As(err, new(*http.MaxBytesError)):
-			return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is over %d bytes", maxEvent)}
-		case err != nil:
-			return &requestError{http.StatusBadRequest, fmt.Errorf("read the body: %w", err)}
-		}
-	}
-}
 
 var (
 	_ caddy.Provisioner           = (*Invoke)(nil)

@@ -57,7 +57,8 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	config := lambdaapi.Config{
 		Registry: a.registry, Code: a.node.storage.archives, Invoker: a.catalog, Verifier: verifier, Account: a.account(),
 		Check: a.node.launcher.Check, RuntimeVersion: a.node.launcher.RuntimeVersion, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
-		Logs: logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
+		Bodies: a.node.bodies,
+		Logs:   logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
 	}
 	config.Mapping, config.Ignore = pull.Check, a.Ignore
 	config.Source = func(ctx context.Context, m *registry.Mapping) error {

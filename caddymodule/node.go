@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
@@ -29,6 +30,7 @@ type node struct {
 	code     *code.Watcher
 	launcher *warmpool.Launcher
 	pool     *warmpool.Pool
+	bodies   *bodies.Budget
 	shield   *shield // nil: this node is alone
 }
 
@@ -56,7 +58,7 @@ func newNode(a *App, key string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{key: key, storage: s}
+	n := &node{key: key, storage: s, bodies: s.bodies}
 	if n.sandbox, err = sandbox.New(a.sandboxConfig(), a.log); err != nil {
 		return nil, errors.Join(err, closeStorage(s))
 	}

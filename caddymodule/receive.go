@@ -1,11 +1,11 @@
 package caddymodule
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,6 +19,7 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/invoker/push"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/trace"
@@ -177,7 +178,9 @@ func (r *ReceiveRule) prepare(repl *caddy.Replacer) (push.Rule, error) {
 func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	id := newRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
-	delivery, err := h.accept(w, r)
+	var share bodies.Share
+	defer share.End()
+	delivery, err := h.accept(w, r, &share)
 	if err != nil {
 		return h.refuse(w, r, id, err)
 	}
@@ -193,8 +196,11 @@ func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	return nil
 }
 
-func (h *Receive) accept(w http.ResponseWriter, r *http.Request) (*push.Delivery, error) {
-	body, err := readBody(w, r)
+func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.Share) (*push.Delivery, error) {
+	body, err := readBody(w, r, h.app.node.bodies, share)
+	if errors.Is(err, bodies.ErrFull) {
+		return nil, err
+	}
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, fmt.Errorf("%w: the body is over %d bytes", push.ErrTooLarge, push.MaxBody)
 	}
@@ -218,17 +224,15 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request) (*push.Delivery
 	return &delivery, i.Push(r.Context(), messages...)
 }
 
-// maxTrusted is how much memory a sender's word on the length gets before it is proven.
-const maxTrusted = 64 << 10
-
-// readBody reads a body into memory of its size, if the sender says it: growing by and
-// by costs most of the time that reading takes.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body bytes.Buffer
-	// MinRead more, or the buffer would grow to find the end.
-	body.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, push.MaxBody))
-	return body.Bytes(), err
+// readBody reads a body. Its events may take as much again.
+func readBody(w http.ResponseWriter, r *http.Request, budget *bodies.Budget, share *bodies.Share) ([]byte, error) {
+	defer limitTime(w, r, push.MaxBody)()
+	from := http.MaxBytesReader(w, r.Body, push.MaxBody)
+	body, err := bodies.Read(from, nil, min(r.ContentLength, push.MaxBody), push.MaxBody, budget, share, 6)
+	if errors.Is(err, bodies.ErrFull) {
+		_, _ = io.Copy(io.Discard, from) // a client that still sends may not see the answer
+	}
+	return body, err
 }
 
 // errNotYet says that the server is starting.
@@ -321,6 +325,8 @@ func receiveStatus(err error) (status int, message string) {
 		return http.StatusNotFound, "no such function"
 	case errors.Is(err, invoker.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, err.Error()
+	case errors.Is(err, bodies.ErrFull):
+		return http.StatusServiceUnavailable, "the events being taken have all the memory they may have"
 	case errors.Is(err, invoker.ErrFull):
 		return http.StatusServiceUnavailable, "as many events wait as may"
 	}

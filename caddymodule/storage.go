@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/invoker/schedule"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -37,6 +38,7 @@ import (
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
 type storage struct {
+	bodies    *bodies.Budget // of all requests
 	key, dir  string
 	logs      *logs.Store
 	archives  *code.Store
@@ -110,7 +112,7 @@ func openState(a *App) (stateStore, error) {
 }
 
 func newStorage(a *App) (_ *storage, err error) {
-	s := &storage{key: a.storageKey(), dir: a.DataDir, stop: func() {}}
+	s := &storage{bodies: bodies.New(a.BodyMemory), key: a.storageKey(), dir: a.DataDir, stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Destruct())

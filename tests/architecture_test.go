@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"warmpool/code"},
 	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
-	{"warmpool/disk", "warmpool/trace"},
+	{"warmpool/disk", "warmpool/trace", "warmpool/bodies"},
 }
 
 // reservation keeps something for the few packages that are about it.

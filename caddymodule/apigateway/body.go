@@ -60,3 +60,20 @@ func (rt *Route) isBinaryType(mediaType string) bool {
 	}
 	return false
 }
+
+// EncodedLen is how long a body is as the JSON string of an event.
+func (rt *Route) EncodedLen(header http.Header, body []byte) int {
+	if !rt.isText(header, body) {
+		return base64.StdEncoding.EncodedLen(len(body)) + len(`""`)
+	}
+	size := len(body) + len(`""`)
+	for _, b := range body {
+		switch {
+		case b == '"' || b == '\\' || b == '\n' || b == '\r' || b == '\t':
+			size++
+		case b < ' ':
+			size += len(`\u0000`) - 1
+		}
+	}
+	return size
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -65,7 +66,7 @@ type S3Error struct {
 
 func (e *S3Error) Error() string { return e.Code + ": " + e.Message }
 
-// Config of an API. All fields but Queue, Bucket and Logs are required.
+// Config of an API. All fields but Queue, Bucket, Logs and Bodies are required.
 type Config struct {
 	Registry *registry.Registry
 	Code     *code.Store
@@ -105,6 +106,9 @@ type Config struct {
 	// Ignore are the settings of functions that are kept and given back though nothing
 	// acts on them; see CheckIgnore. Without it they are refused.
 	Ignore []string
+
+	// Bodies is the memory for bodies that wait; nil: they are not bounded.
+	Bodies *bodies.Budget
 
 	Log *zap.Logger
 }
@@ -246,7 +250,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, ser
 		return nil, err
 	}
 	defer done()
-	if err := x.readBody(w, r, operation, limit); err != nil {
+	if err := a.readBody(x, w, r, operation, limit); err != nil {
 		return nil, err
 	}
 	return check.Finish(x.body)

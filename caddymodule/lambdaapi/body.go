@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
@@ -32,8 +33,9 @@ func limitOf(operation string) int64 {
 
 // An exchange is the memory of one request, kept for the next.
 type exchange struct {
-	call *environment.Call
-	body []byte
+	call  *environment.Call
+	body  []byte
+	share bodies.Share // of the memory for bodies
 }
 
 func (x *exchange) reset() {
@@ -42,6 +44,7 @@ func (x *exchange) reset() {
 	if cap(x.body) > 64<<10 {
 		x.body = nil
 	}
+	x.share.End()
 }
 
 // Whoever knows the ID of a key, which is no secret, may have a body read before its
@@ -67,7 +70,7 @@ func (a *API) readLarge(r *http.Request, limit int64) (done func(), err error) {
 }
 
 // readBody reads the whole body.
-func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, operation string, limit int64) error {
+func (a *API) readBody(x *exchange, w http.ResponseWriter, r *http.Request, operation string, limit int64) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
@@ -79,29 +82,40 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, operation st
 	if deadlines {
 		defer func() { _ = control.SetReadDeadline(time.Time{}) }() // for the next request of the connection
 	}
-	// What the header says may be a lie, but only up to the limit.
-	if n := int(r.ContentLength); n > cap(x.body) && n <= 1<<20 {
-		x.body = make([]byte, 0, n+1)
+	budget := a.Bodies
+	if limit > largeBody {
+		budget = nil // few are read at once, see readLarge
 	}
-	body := http.MaxBytesReader(w, r.Body, limit)
-	for {
-		if len(x.body) == cap(x.body) {
-			x.body = append(x.body, 0)[:len(x.body)]
-		}
-		if deadlines {
-			_ = control.SetReadDeadline(time.Now().Add(readPause)) // where the connection knows none there is none
-		}
-		n, err := body.Read(x.body[len(x.body):cap(x.body)])
-		x.body = x.body[:len(x.body)+n]
-		switch {
-		case err == io.EOF:
-			return nil
-		case errors.As(err, new(*http.MaxBytesError)):
-			return tooLarge(operation, limit)
-		case err != nil:
-			return exception("InvalidRequestContentException", "The request body could not be read.")
-		}
+	from := http.MaxBytesReader(w, r.Body, limit)
+	var body io.Reader = from
+	if deadlines {
+		body = &prompt{from, control}
 	}
+	var err error
+	x.body, err = bodies.Read(body, x.body, r.ContentLength, limit, budget, &x.share, 6) // the frame of an invocation is as large
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, bodies.ErrFull):
+		x.body = nil
+		x.share.End()
+		_, _ = io.Copy(io.Discard, body) // a client that still sends may not see the answer
+		return err
+	case errors.As(err, new(*http.MaxBytesError)):
+		return tooLarge(operation, limit)
+	}
+	return exception("InvalidRequestContentException", "The request body could not be read.")
+}
+
+// A prompt reader waits for the next part of a body as long as readPause.
+type prompt struct {
+	body    io.Reader
+	control *http.ResponseController
+}
+
+func (p *prompt) Read(into []byte) (int, error) {
+	_ = p.control.SetReadDeadline(time.Now().Add(readPause)) // where the connection knows none there is none
+	return p.body.Read(into)
 }
 
 func tooLarge(operation string, limit int64) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -83,6 +84,8 @@ func (a *API) exceptionOf(err error) *Exception {
 		return &Exception{Name: "SerializationException", Message: format.Message}
 	case errors.As(err, &throttled):
 		return &Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: throttled.Reason}
+	case errors.Is(err, bodies.ErrFull):
+		return &Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: "CallerRateLimitExceeded"}
 	case errors.Is(err, registry.ErrNotFound):
 		return &Exception{Name: "ResourceNotFoundException", Message: textOf(err, registry.ErrNotFound)}
 	case errors.Is(err, registry.ErrConflict):

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
@@ -118,7 +119,12 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	if err != nil {
 		return f, exception("InvalidRequestContentException", err.Error())
 	}
+	head := len(call.Frame)
 	call.Frame = append(call.Frame, r.body...)
+	if len(r.body) > bodies.Small {
+		r.body, r.exchange.body = call.Frame[head:], nil // one copy of it waits
+		r.exchange.share.Keep(cap(call.Frame))
+	}
 	return f, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -31,7 +32,9 @@ type Config struct {
 	Advertise string
 	// Local are the functions here.
 	Local Local
-	Log   *zap.Logger
+	// Bodies is the memory for calls of other nodes; nil: it is not bounded.
+	Bodies *bodies.Budget
+	Log    *zap.Logger
 }
 
 // Local is what runs here.

@@ -3,11 +3,12 @@ package cluster
 import (
 	"encoding/binary"
 	"encoding/json"
-	"io"
+	"errors"
 	"net/http"
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
@@ -26,7 +27,14 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		return
 	}
-	frame, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFrame))
+	var share bodies.Share
+	defer share.End()
+	frame, err := bodies.Read(http.MaxBytesReader(w, r.Body, maxFrame), nil, r.ContentLength, maxFrame, c.Bodies, &share, 3)
+	if errors.Is(err, bodies.ErrFull) {
+		c.count("declined")
+		w.WriteHeader(http.StatusConflict)
+		return
+	}
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return

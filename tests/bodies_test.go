@@ -1,0 +1,96 @@
+package tests
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Bodies that wait for a function have a memory of their own. Those that do not fit are
+// refused, and the server is as it was before.
+func TestLargeBodiesHaveABoundedMemory(t *testing.T) {
+	s := newServer(t, "", "")
+	code := s.code("length", map[string]string{"app.py": `
+import base64, time
+def handler(event, context):
+    time.sleep(0.3)
+    body = event.get("body") or ""
+    return {"statusCode": 200, "body": str(len(base64.b64decode(body) if event["isBase64Encoded"] else body))}
+`})
+	s.configure(pythonFunction("length", code, "memory 256\ntimeout 60s"), "invoke /length length")
+	s.start()
+	s.get("/length").want(t, 200, "0")
+
+	const connections, size = 200, 6 << 20
+	body := []byte(strings.Repeat("a", size-64<<10)) // with the rest of the event 6 MB
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	answers := map[int]int{}
+	for n := range connections {
+		all.Go(func() {
+			var from io.Reader = bytes.NewReader(body)
+			if n%2 == 1 {
+				from = io.MultiReader(from) // without a length
+			}
+			r := s.request("POST", "/length", from)
+			r.Header.Set("Content-Type", "text/plain")
+			got, err := try(r)
+			if err != nil {
+				t.Errorf("a post: %v", err)
+				return
+			}
+			if got.status == http.StatusServiceUnavailable {
+				if got.header.Get("Retry-After") == "" || got.body != `{"message":"Service Unavailable"}` {
+					t.Errorf("refused by %q, Retry-After %q", got.body, got.header.Get("Retry-After"))
+				}
+			} else if got.status == http.StatusOK && got.body != strconv.Itoa(len(body)) {
+				t.Errorf("the function has got %s bytes, want %d", got.body, len(body))
+			}
+			mu.Lock()
+			answers[got.status]++
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	t.Logf("answers: %v, peak: %d MB", answers, s.peakMB())
+	if answers[200] == 0 || answers[503] == 0 || answers[200]+answers[503] != connections {
+		t.Errorf("answers by status: %v, want 200 and 503", answers)
+	}
+	if mb := s.peakMB(); mb > 600 {
+		t.Errorf("the server took %d MB, want 600 at most", mb)
+	}
+	if n := s.metric("hearth_bodies_refused_total"); int(n) != answers[503] {
+		t.Errorf("%v bodies are counted as refused, want %d", n, answers[503])
+	}
+	eventually(t, "the memory is given back", func() bool { return s.metric("hearth_body_memory_bytes") == 0 })
+	s.get("/length").want(t, 200, "0")
+	s.do(s.request("POST", "/length", bytes.NewReader(body))).want(t, 413, "Request Too Long") // no type: base64
+	r := s.request("POST", "/length", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "text/plain")
+	s.do(r).want(t, 200, strconv.Itoa(len(body)))
+}
+
+// peakMB is the most memory that the server's process has had.
+func (s *server) peakMB() int {
+	s.t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
+			kB, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return kB >> 10
+		}
+	}
+	s.t.Fatal("no VmHWM")
+	return 0
+}
