@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -31,13 +32,23 @@ def handler(event, context):
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	answers := map[int]int{}
+	// All are half sent, or answered, before one is sent to its end, so that there are
+	// more of them at once than fit.
+	var arrived atomic.Int32
+	gate := make(chan struct{})
 	for n := range connections {
 		all.Go(func() {
-			var from io.Reader = bytes.NewReader(body)
-			if n%2 == 1 {
-				from = io.MultiReader(from) // without a length
+			arrive := sync.OnceFunc(func() {
+				if arrived.Add(1) == connections {
+					close(gate)
+				}
+			})
+			defer arrive()
+			half := len(body) / 2
+			r := s.request("POST", "/length", io.MultiReader(bytes.NewReader(body[:half]), &gatedReader{arrive, gate, bytes.NewReader(body[half:])}))
+			if n%2 == 0 {
+				r.ContentLength = int64(len(body))
 			}
-			r := s.request("POST", "/length", from)
 			r.Header.Set("Content-Type", "text/plain")
 			got, err := try(r)
 			if err != nil {
@@ -73,6 +84,19 @@ def handler(event, context):
 	r := s.request("POST", "/length", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "text/plain")
 	s.do(r).want(t, 200, strconv.Itoa(len(body)))
+}
+
+// A gatedReader says that it is asked, and then waits for the gate.
+type gatedReader struct {
+	arrive func()
+	gate   <-chan struct{}
+	io.Reader
+}
+
+func (g *gatedReader) Read(p []byte) (int, error) {
+	g.arrive()
+	<-g.gate
+	return g.Reader.Read(p)
 }
 
 // peakMB is the most memory that the server's process has had.
