@@ -181,7 +181,7 @@ func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
 	s.get("/next").want(t, 200, "next got 200")
 	s.get("/large").want(t, 502, "")
 	s.get("/status").want(t, 200, "second response got 413")
-	s.get("/telemetry").want(t, 200, "{errorMessage:Telemetry API is not supported,errorType:Telemetry.NotSupported}")
+	s.get("/telemetry").want(t, 200, "{errorMessage:Missing Lambda-Extension-Identifier header,errorType:Extension.MissingExtensionIdentifier}")
 	s.get("/error").want(t, 502, "")
 	s.wantLog("bash", "init by bash", "Status: error")
 	if n := strings.Count(s.logs("bash"), "init by bash"); n != 1 {
