@@ -8,7 +8,8 @@ import (
 
 // github takes webhooks of GitHub, signed with a secret. GitHub signs neither
 // a time nor the headers: the body alone tells whether somebody who read a delivery sends it
-// again, under another delivery ID or event name. GitHub sends no body twice else.
+// again, under another delivery ID or event name. Bodies of two events
+// differ by the times and numbers in them.
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 type github struct{ config Config }
 
