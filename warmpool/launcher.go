@@ -179,25 +179,22 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 		return nil, err
 	}
 	id := newEnvironmentID()
-	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: kind.Network, Stem: true}
-	if kind.Network == sandbox.NetworkPrivate {
+	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networks[kind.Network], Stem: true}
+	if kind.Network == function.NetworkPrivate {
 		// What most functions have, so that little is left to do for them.
 		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
 	}
-	stem := &Stem{Kind: kind}
-	stem.Stem, err = environment.Boot(ctx, environment.Spec{
-		ID: id, InitTimeout: bootTimeout,
+	stem, err := environment.Boot(ctx, environment.Spec{
+		ID: id, InitTimeout: BootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
-			p, err := l.startProcess(spec, output, pipes)
-			stem.process = p.Process
-			return p, err
+			return l.startProcess(spec, output, pipes)
 		},
 		Ended: func(*environment.Environment) { ended() },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return stem, nil
+	return &Stem{Kind: kind, Stem: stem}, nil
 }
 
 // Start implements Starter.
@@ -237,8 +234,9 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 	box := sandbox.Spec{
 		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}
-	box.Network, box.Policy = l.networkOf(f)
-	if err := l.mayShare(box.Network); err != nil {
+	network, policy := l.networkOf(f)
+	box.Network, box.Policy = networks[network], policy
+	if err := l.mayShare(network); err != nil {
 		return nil, err
 	}
 	spec := environment.Spec{
@@ -358,7 +356,7 @@ func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 // just died.
 func (l *Launcher) start(ctx context.Context, spec environment.Spec, stem *Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
 	if stem != nil {
-		env, err := stem.Start(ctx, spec, func() error { return assume(stem.process) })
+		env, err := stem.Start(ctx, spec, func() error { return assume(stem.Process().(process).Process) })
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return env, err
 		}

@@ -112,7 +112,7 @@ type Starter interface {
 	// StemKind is the kind of stems that can become environments of f; false when
 	// none can.
 	StemKind(f *function.Function) (StemKind, bool)
-	// Boot makes a stem of a kind, within bootTimeout. ended is called when it has
+	// Boot makes a stem of a kind, within BootTimeout. ended is called when it has
 	// ended unused, perhaps before Boot returns.
 	Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error)
 }

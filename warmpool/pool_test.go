@@ -57,7 +57,7 @@ func (s *testStarter) Boot(ctx context.Context, kind StemKind, ended func()) (*S
 	}
 	stem, err := environment.Boot(ctx, environment.Spec{
 		ID:          fmt.Sprintf("s%d", s.booted.Add(1)),
-		InitTimeout: bootTimeout,
+		InitTimeout: BootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return environmenttest.Start(output, pipes)
 		},

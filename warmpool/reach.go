@@ -8,24 +8,26 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// networkOf is what f reaches.
-func (l *Launcher) networkOf(f *function.Function) (sandbox.Network, function.NetworkRules) {
+// networks are those of functions as the sandbox has them.
+var networks = map[function.Network]sandbox.Network{
+	function.NetworkHost:    sandbox.NetworkHost,
+	function.NetworkNone:    sandbox.NetworkNone,
+	function.NetworkPrivate: sandbox.NetworkPrivate,
+}
+
+// networkOf is what f reaches here.
+func (l *Launcher) networkOf(f *function.Function) (function.Network, function.NetworkRules) {
 	network, rules := l.Network.Of(f)
-	switch {
-	case !l.Sandbox.HasNetworks():
-		return sandbox.NetworkHost, rules
-	case network == function.NetworkNone:
-		return sandbox.NetworkNone, rules
-	case network == function.NetworkPrivate:
-		return sandbox.NetworkPrivate, rules
+	if !network.Valid() || !l.Sandbox.HasNetworks() {
+		network = function.NetworkHost
 	}
-	return sandbox.NetworkHost, rules
+	return network, rules
 }
 
 // mayShare refuses the machine's network where this server is exposed to it. No
 // environment is started past it, whoever has made its function.
-func (l *Launcher) mayShare(n sandbox.Network) error {
-	if n != sandbox.NetworkHost || l.Exposed == nil {
+func (l *Launcher) mayShare(n function.Network) error {
+	if n != function.NetworkHost || l.Exposed == nil {
 		return nil
 	}
 	return l.Exposed()
@@ -37,12 +39,12 @@ func (l *Launcher) checkNetwork(f *function.Function, in runtimes.Interpreter) e
 	if err := l.mayShare(network); err != nil {
 		return fmt.Errorf("network host: %w", err)
 	}
-	if network == sandbox.NetworkPrivate {
+	if network == function.NetworkPrivate {
 		if err := l.Sandbox.Private(); err != nil {
 			return fmt.Errorf("network private cannot be had: %w; set network none or, where the function may reach what listens on this machine, network host", err)
 		}
 	}
-	if in.Family == runtimes.FamilyCustom && network == sandbox.NetworkNone && !l.Sandbox.CanListen() {
+	if in.Family == runtimes.FamilyCustom && network == function.NetworkNone && !l.Sandbox.CanListen() {
 		return fmt.Errorf("network none: runtime %s is served from within the function's network, which this server cannot enter (its log says why at start): set network host", f.Runtime)
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
-	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // A StemKind is what a runtime process is bound to from its start on. Stems of one
@@ -20,7 +20,7 @@ type StemKind struct {
 	Interpreter string // path of the program
 	SDK         string // folder with the AWS SDK; "" for none
 	MemoryMB    int    // where it is an argument of the program's, else 0
-	Network     sandbox.Network
+	Network     function.Network
 }
 
 // A Stem is a booted, sandboxed process that has no function yet.
@@ -28,8 +28,7 @@ type Stem struct {
 	Kind StemKind
 	*environment.Stem
 
-	process  *sandbox.Process // what the Launcher starts it by
-	memoryMB int              // as reserved
+	memoryMB int // as reserved
 }
 
 // stemNeed is what a stem takes of a node.
@@ -58,9 +57,9 @@ const (
 	stemShare = 8
 	// guessedStemMB is what a stem is taken for before one has been seen.
 	guessedStemMB = 32
-	// bootTimeout bounds the boot of a stem. It is as long as an init phase may
+	// BootTimeout bounds the boot of a stem. It is as long as an init phase may
 	// take, though a boot of a second is slow already.
-	bootTimeout = 10 * time.Second
+	BootTimeout = 10 * time.Second
 )
 
 // want is how many stems there are to be: one in case, and as many more as

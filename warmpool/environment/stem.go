@@ -113,5 +113,8 @@ func (s *Stem) Close() {
 	}
 }
 
+// Process is the stem's, as spec.Start of Boot returned it.
+func (s *Stem) Process() Process { return s.e.proc }
+
 // Memory is the peak memory of the stem in bytes, 0 when unknown.
 func (s *Stem) Memory() int64 { return s.e.proc.Memory() }
