@@ -14,6 +14,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/launch"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
@@ -28,7 +29,7 @@ type node struct {
 	storage  *storage
 	sandbox  *sandbox.Sandbox
 	code     *code.Watcher
-	launcher *warmpool.Launcher
+	launcher *launch.Launcher
 	pool     *warmpool.Pool
 	bodies   *bodies.Budget
 	shield   *shield // nil: this node is alone
@@ -74,7 +75,7 @@ func newNode(a *App, key string) (*node, error) {
 	if n.code, err = code.NewWatcher(a.log); err != nil {
 		return nil, errors.Join(err, n.sandbox.Close(), closeStorage(s))
 	}
-	n.launcher, err = warmpool.NewLauncher(warmpool.LauncherConfig{
+	n.launcher, err = launch.New(launch.Config{
 		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
 		Interpreters: runtimes.NewFinder(a.Runtimes, runtimes.Installed(a.DataDir)), Code: n.code, Archives: s.archives,
 		Network: network, Exposed: a.exposed(),

@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
 	{"invoker/pattern"},
-	{"warmpool/cluster"},
+	{"warmpool/cluster", "warmpool/launch"},
 	{"warmpool"},
 	{"warmpool/environment"},
 	{"warmpool/runtimes", "warmpool/sandbox", "warmpool/logs"},

@@ -1,4 +1,4 @@
-package warmpool
+package launch
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -34,8 +35,8 @@ const initTimeout = 10 * time.Second
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const provisionedInitTimeout = 130 * time.Second
 
-// A LauncherConfig says what a Launcher makes environments with.
-type LauncherConfig struct {
+// A Config says what a Launcher makes environments with.
+type Config struct {
 	Dir          string // where the bootstraps are written to
 	Account      function.Account
 	Sandbox      *sandbox.Sandbox
@@ -52,7 +53,7 @@ type LauncherConfig struct {
 // A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
 // log stream and environment variables together.
 type Launcher struct {
-	LauncherConfig
+	Config
 	log          *zap.Logger
 	language     string   // LANG of functions
 	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by StemKind
@@ -63,14 +64,14 @@ type Launcher struct {
 }
 
 var (
-	_ Starter      = (*Launcher)(nil)
-	_ CodeFollower = (*Launcher)(nil)
+	_ warmpool.Starter      = (*Launcher)(nil)
+	_ warmpool.CodeFollower = (*Launcher)(nil)
 )
 
-// NewLauncher writes the bootstraps to the data directory, from where every
+// New makes a Launcher. It writes the bootstraps to the data directory, from where every
 // environment has them mounted.
-func NewLauncher(config LauncherConfig, log *zap.Logger) (*Launcher, error) {
-	l := &Launcher{LauncherConfig: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
+func New(config Config, log *zap.Logger) (*Launcher, error) {
+	l := &Launcher{Config: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
 	if err := config.Interpreters.Validate(); err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
 	return !seen
 }
 
-// Follow implements CodeFollower. Layers are followed as the code is.
+// Follow implements warmpool.CodeFollower. Layers are followed as the code is.
 func (l *Launcher) Follow(f *function.Function, changed func()) (io.Closer, error) {
 	var all followers
 	for _, path := range append([]string{f.Code}, f.Layers...) {
@@ -146,17 +147,17 @@ func (all followers) Close() error {
 	return errors.Join(errs...)
 }
 
-// StemKind implements Starter. A function whose own variables must be there when
+// StemKind implements warmpool.Starter. A function whose own variables must be there when
 // the process starts has no stems.
-func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
+func (l *Launcher) StemKind(f *function.Function) (warmpool.StemKind, bool) {
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
 	if err != nil || interpreter.Family == runtimes.FamilyCustom || !l.Sandbox.CanAssume() || runtimes.NeedsEarly(f.Environment) {
-		return StemKind{}, false
+		return warmpool.StemKind{}, false
 	}
 	if extended, _ := l.extended.Load(f.Name + ":" + f.Version); extended == f {
-		return StemKind{}, false
+		return warmpool.StemKind{}, false
 	}
-	kind := StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, SDK: interpreter.SDK}
+	kind := warmpool.StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, SDK: interpreter.SDK}
 	kind.Network, _ = l.networkOf(f)
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
@@ -165,8 +166,8 @@ func (l *Launcher) StemKind(f *function.Function) (StemKind, bool) {
 	return kind, true
 }
 
-// Boot implements Starter.
-func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error) {
+// Boot implements warmpool.Starter.
+func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func()) (*warmpool.Stem, error) {
 	known, _ := l.interpreters.Load(kind)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	interpreter, mounts, err := l.place(interpreter)
@@ -185,7 +186,7 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
 	}
 	stem, err := environment.Boot(ctx, environment.Spec{
-		ID: id, InitTimeout: BootTimeout,
+		ID: id, InitTimeout: warmpool.BootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return l.startProcess(spec, output, pipes)
 		},
@@ -194,11 +195,11 @@ func (l *Launcher) Boot(ctx context.Context, kind StemKind, ended func()) (*Stem
 	if err != nil {
 		return nil, err
 	}
-	return &Stem{Kind: kind, Stem: stem}, nil
+	return &warmpool.Stem{Kind: kind, Stem: stem}, nil
 }
 
-// Start implements Starter.
-func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment, error) {
+// Start implements warmpool.Starter.
+func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.Environment, error) {
 	f := s.Function
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
@@ -257,7 +258,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 			return l.startProcess(box, output, pipes)
 		},
 	}
-	if s.Initialization == Provisioned {
+	if s.Initialization == warmpool.Provisioned {
 		spec.InitTimeout = max(provisionedInitTimeout, f.Timeout)
 	}
 	stream.InitStart(time.Now(), versionText(interpreter))
@@ -295,7 +296,7 @@ func (l *Launcher) Start(ctx context.Context, s Start) (*environment.Environment
 		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
 	})
 	var initError *environment.InitError
-	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == OnDemand {
+	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == warmpool.OnDemand {
 		// As Lambda: the init phase is done again, as a part of the invocation and so
 		// within its timeout.
 		spec.Phase, spec.InitTimeout = "invoke", f.Timeout
@@ -354,7 +355,7 @@ func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 
 // start makes an environment of stem, or from nothing if there is none or it has
 // just died.
-func (l *Launcher) start(ctx context.Context, spec environment.Spec, stem *Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
+func (l *Launcher) start(ctx context.Context, spec environment.Spec, stem *warmpool.Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
 	if stem != nil {
 		env, err := stem.Start(ctx, spec, func() error { return assume(stem.Process().(process).Process) })
 		if !errors.Is(err, environment.ErrNotStarted) {
