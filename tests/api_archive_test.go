@@ -40,34 +40,34 @@ func zipWith(t testing.TB, entries ...zipped) []byte {
 	return b.Bytes()
 }
 
-func (a *api) layer(name string, archive []byte) (arn string) {
-	a.t.Helper()
+func publishLayer(a *API, name string, archive []byte) (arn string) {
+	a.T.Helper()
 	out, err := a.PublishLayerVersion(context.Background(), &lambda.PublishLayerVersionInput{
 		LayerName: aws.String(name), Content: &types.LayerVersionContentInput{ZipFile: archive},
 	})
-	a.check(err)
+	a.Check(err)
 	return *out.LayerVersionArn
 }
 
 func TestAPILinksOfAnArchiveArePathsOfTheEnvironment(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	const link = 0o120777
-	layer := a.layer("words", zipWith(t, zipped{"nodejs/node_modules/.pnpm/words@1/node_modules/words/index.js", "module.exports = 'of the layer';", 0o100644},
+	layer := publishLayer(a, "words", zipWith(t, zipped{"nodejs/node_modules/.pnpm/words@1/node_modules/words/index.js", "module.exports = 'of the layer';", 0o100644},
 		zipped{"nodejs/node_modules/words", ".pnpm/words@1/node_modules/words", link}))
-	a.create("f", zipWith(t, zipped{"index.js", `exports.handler = async () => {
+	a.Create("f", zipWith(t, zipped{"index.js", `exports.handler = async () => {
 		const fs = require('fs');
 		return [require('words'), fs.readFileSync('up/opt/nodejs/node_modules/words/index.js', 'utf8').length, fs.existsSync('data')].join();
-	};`, 0o100644}, zipped{"node_modules", "/opt/nodejs/node_modules", link}, zipped{"up", "../..", link}, zipped{"data", a.dir, link}),
+	};`, 0o100644}, zipped{"node_modules", "/opt/nodejs/node_modules", link}, zipped{"up", "../..", link}, zipped{"data", a.Dir, link}),
 		func(in *lambda.CreateFunctionInput) { in.Layers = []string{layer} })
-	a.wantCall("f", "{}", "of the layer,32,false")
+	a.WantCall("f", "{}", "of the layer,32,false")
 }
 
 func TestAPIArchivesOfBuildToolsAreUnpackedAsOnLambda(t *testing.T) {
-	a := newAPI(t, "", "")
-	a.create("f", zipWith(t, zipped{"META-INF/", "", 0o177777}, zipped{"META-INF/LICENSE", "first", 0o100644}, zipped{"META-INF/LICENSE", "last", 0o104755},
+	a := NewAPI(t, "", "")
+	a.Create("f", zipWith(t, zipped{"META-INF/", "", 0o177777}, zipped{"META-INF/LICENSE", "first", 0o100644}, zipped{"META-INF/LICENSE", "last", 0o104755},
 		zipped{"__MACOSX/._index.js", "\x00\x05\x16\x07", 0o100644},
 		zipped{"./index.js", "exports.handler = async () => require('fs').readFileSync('META-INF/LICENSE', 'utf8');", 0o100644}))
-	a.wantCall("f", "{}", "last")
+	a.WantCall("f", "{}", "last")
 
 	whole := zipWith(t, zipped{"index.js", "exports.handler = async () => 1;", 0o100644})
 	damaged := bytes.Clone(whole)
@@ -79,9 +79,9 @@ func TestAPIArchivesOfBuildToolsAreUnpackedAsOnLambda(t *testing.T) {
 		`"l/a.js": it lies within "l", which is no`: zipWith(t, zipped{"l", "/opt", 0o120777}, zipped{"l/a.js", "x", 0}),
 	} {
 		_, err := a.UpdateFunctionCode(context.Background(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), ZipFile: archive})
-		refused(t, err, 400, "InvalidParameterValueException", text)
+		Refused(t, err, 400, "InvalidParameterValueException", text)
 	}
-	a.wantCall("f", "{}", "last")
+	a.WantCall("f", "{}", "last")
 }
 
 // empty takes the content of all files below a folder, as a power cut did when nothing
@@ -102,21 +102,21 @@ func empty(t *testing.T, dir string) {
 }
 
 func TestAPIDamagedCodeAndLayersAreUnpackedAgain(t *testing.T) {
-	a := newAPI(t, "", "")
-	one := a.layer("one", zipOf(t, map[string]string{"nodejs/node_modules/one/index.js": "module.exports = 'one';"}))
-	two := a.layer("two", zipOf(t, map[string]string{"nodejs/node_modules/two/index.js": "module.exports = 'two';"}))
-	code := zipOf(t, map[string]string{"index.js": "exports.handler = async () => require('one') + ' ' + require('two');"})
-	a.create("f", code, func(in *lambda.CreateFunctionInput) { in.Layers = []string{one, two} })
-	a.wantCall("f", "{}", "one two")
-	a.stop()
-	empty(t, filepath.Join(a.dir, "data", "code", "tree"))
-	a.restart()
-	a.wantCall("f", "{}", "one two")
+	a := NewAPI(t, "", "")
+	one := publishLayer(a, "one", ZipOf(t, map[string]string{"nodejs/node_modules/one/index.js": "module.exports = 'one';"}))
+	two := publishLayer(a, "two", ZipOf(t, map[string]string{"nodejs/node_modules/two/index.js": "module.exports = 'two';"}))
+	code := ZipOf(t, map[string]string{"index.js": "exports.handler = async () => require('one') + ' ' + require('two');"})
+	a.Create("f", code, func(in *lambda.CreateFunctionInput) { in.Layers = []string{one, two} })
+	a.WantCall("f", "{}", "one two")
+	a.Stop()
+	empty(t, filepath.Join(a.Dir, "data", "code", "tree"))
+	a.Restart()
+	a.WantCall("f", "{}", "one two")
 
 	// While the server runs, a new upload of the same archive mends it.
-	same := nodeZip(t, "return 'same';")
-	a.create("g", same)
-	empty(t, filepath.Join(a.dir, "data", "code", "tree"))
-	a.create("h", same)
-	a.wantCall("h", "{}", "same")
+	same := NodeZip(t, "return 'same';")
+	a.Create("g", same)
+	empty(t, filepath.Join(a.Dir, "data", "code", "tree"))
+	a.Create("h", same)
+	a.WantCall("h", "{}", "same")
 }

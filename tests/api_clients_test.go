@@ -16,26 +16,26 @@ import (
 
 // A shell runs clients with what a user gives them: the address and the credentials.
 type shell struct {
-	*api
+	*API
 	work string // the working directory
 	env  []string
 }
 
-func (a *api) shell() *shell {
-	s := &shell{a, tempDir(a.t), nil}
+func newShell(a *API) *shell {
+	s := &shell{a, TempDir(a.T), nil}
 	// Not the settings of whoever runs the tests.
 	s.env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
 	s.env = append(s.env,
-		"AWS_ACCESS_KEY_ID="+a.credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+a.credentials.SecretAccessKey,
-		"AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL="+a.url(""),
+		"AWS_ACCESS_KEY_ID="+a.Credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+a.Credentials.SecretAccessKey,
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL="+a.URL(""),
 		"AWS_CONFIG_FILE="+s.work+"/none", "AWS_SHARED_CREDENTIALS_FILE="+s.work+"/none", "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true")
 	return s
 }
 
 // write puts a file into the working directory.
 func (s *shell) write(name string, content []byte) {
-	s.t.Helper()
-	s.check(os.WriteFile(filepath.Join(s.work, name), content, 0o600))
+	s.T.Helper()
+	s.Check(os.WriteFile(filepath.Join(s.work, name), content, 0o600))
 }
 
 // try runs a program and returns what it prints to stdout, and to stderr if it fails.
@@ -50,20 +50,20 @@ func (s *shell) try(program string, args ...string) (string, error) {
 }
 
 func (s *shell) run(program string, args ...string) string {
-	s.t.Helper()
+	s.T.Helper()
 	out, err := s.try(program, args...)
 	if err != nil {
-		s.t.Fatalf("%s %.80q: %v\n%s", program, args, err, tail(out, 40))
+		s.T.Fatalf("%s %.80q: %v\n%s", program, args, err, Tail(out, 40))
 	}
 	return out
 }
 
 // want fails unless out has all texts.
 func (s *shell) want(out string, texts ...string) {
-	s.t.Helper()
+	s.T.Helper()
 	for _, text := range texts {
 		if !strings.Contains(out, text) {
-			s.t.Errorf("no %q in:\n%s", text, tail(out, 30))
+			s.T.Errorf("no %q in:\n%s", text, Tail(out, 30))
 		}
 	}
 }
@@ -78,19 +78,19 @@ func needs(t *testing.T, program, install string) {
 
 func TestAPIServesTheAWSCommand(t *testing.T) {
 	needs(t, "aws", "the AWS command line (Debian: awscli)")
-	a := newAPI(t, "", "invoke /cli cli")
-	s := a.shell()
-	s.write("one.zip", nodeZip(t, "console.log('logged by', event.name); return { statusCode: 200, body: `one for ${event.name}` };"))
-	s.write("two.zip", nodeZip(t, answers("two")))
+	a := NewAPI(t, "", "invoke /cli cli")
+	s := newShell(a)
+	s.write("one.zip", NodeZip(t, "console.log('logged by', event.name); return { statusCode: 200, body: `one for ${event.name}` };"))
+	s.write("two.zip", NodeZip(t, Answers("two")))
 	s.write("event.json", []byte(`{"name":"Ada"}`))
 	// --endpoint-url, for older ones do not know the variable. A file of bytes as the
 	// payload is the one form that both majors take.
 	aws := func(args ...string) map[string]any {
 		t.Helper()
-		out := s.run("aws", append([]string{"--endpoint-url", a.url(""), "--output", "json"}, args...)...)
+		out := s.run("aws", append([]string{"--endpoint-url", a.URL(""), "--output", "json"}, args...)...)
 		var values map[string]any
 		if out != "" {
-			a.check(json.Unmarshal([]byte(out), &values))
+			a.Check(json.Unmarshal([]byte(out), &values))
 		}
 		return values
 	}
@@ -100,11 +100,11 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 		result := aws("lambda", "invoke", "--function-name", name, "--payload", "fileb://event.json", "--log-type", "Tail", "out.json")
 		s.want(text(result), "StatusCode:200", "LogResult:")
 		out, err := os.ReadFile(filepath.Join(s.work, "out.json"))
-		a.check(err)
+		a.Check(err)
 		return string(out)
 	}
 	created := aws("lambda", "create-function", "--function-name", "cli", "--runtime", "nodejs20.x", "--handler", "index.handler",
-		"--role", apiRole, "--zip-file", "fileb://one.zip", "--environment", "Variables={OWN=mine}", "--tags", "team=a")
+		"--role", APIRole, "--zip-file", "fileb://one.zip", "--environment", "Variables={OWN=mine}", "--tags", "team=a")
 	s.want(text(created), "FunctionArn:"+arnOf+"cli", "Variables:map[OWN:mine]", "PackageType:Zip")
 	aws("lambda", "wait", "function-exists", "--function-name", "cli")
 	aws("lambda", "wait", "function-active-v2", "--function-name", "cli")
@@ -113,7 +113,7 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 	aws("lambda", "update-function-code", "--function-name", "cli", "--zip-file", "fileb://two.zip")
 	aws("lambda", "wait", "function-updated-v2", "--function-name", "cli")
 	s.want(invoke("cli"), "two")
-	s.want(a.get("/cli").body, "two")
+	s.want(a.Get("/cli").Body, "two")
 	s.want(text(aws("lambda", "create-alias", "--function-name", "cli", "--name", "live", "--function-version", "1")), "AliasArn:"+arnOf+"cli:live")
 	s.want(invoke("cli:live"), "one for Ada")
 	aws("lambda", "update-function-configuration", "--function-name", "cli", "--timeout", "7", "--memory-size", "256")
@@ -121,22 +121,22 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 	s.want(text(aws("lambda", "list-functions")), "FunctionName:cli")
 	s.want(text(aws("lambda", "list-versions-by-function", "--function-name", "cli", "--max-items", "1")), "NextToken:")
 	s.want(text(aws("lambda", "get-account-settings")), "FunctionCount:1")
-	s.want(text(aws("lambda", "get-function", "--function-name", "cli")), "team:a", "Location:"+a.url("/"))
+	s.want(text(aws("lambda", "get-function", "--function-name", "cli")), "team:a", "Location:"+a.URL("/"))
 
 	const group = "/aws/lambda/cli"
 	s.want(text(aws("logs", "describe-log-groups", "--log-group-name-prefix", "/aws/")), "logGroupName:"+group)
-	eventually(t, "the line is in the log", func() bool {
+	Eventually(t, "the line is in the log", func() bool {
 		return strings.Contains(text(aws("logs", "filter-log-events", "--log-group-name", group, "--filter-pattern", `"logged by" -START`)), "logged by Ada")
 	})
 	if strings.Contains(s.run("aws", "--version"), "aws-cli/2") { // tail came with 2
-		s.want(s.run("aws", "--endpoint-url", a.url(""), "logs", "tail", group, "--since", "1h"), "logged by Ada")
-		s.want(a.follow(s, group), "logged by Ada")
+		s.want(s.run("aws", "--endpoint-url", a.URL(""), "logs", "tail", group, "--since", "1h"), "logged by Ada")
+		s.want(follow(a, s, group), "logged by Ada")
 	}
 	s.want(text(aws("logs", "describe-log-streams", "--log-group-name", group)), "logStreamName:")
 	aws("logs", "put-retention-policy", "--log-group-name", group, "--retention-in-days", "7")
 	s.want(text(aws("logs", "describe-log-groups")), "retentionInDays:7")
 
-	out, err := s.try("aws", "--endpoint-url", a.url(""), "lambda", "get-function", "--function-name", "missing")
+	out, err := s.try("aws", "--endpoint-url", a.URL(""), "lambda", "get-function", "--function-name", "missing")
 	if err == nil {
 		t.Errorf("a function that is missing: %s", out)
 	}
@@ -149,16 +149,16 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 }
 
 // follow is what aws logs tail --follow has printed once something comes.
-func (a *api) follow(s *shell, group string) string {
-	a.t.Helper()
+func follow(a *API, s *shell, group string) string {
+	a.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, "aws", "--endpoint-url", a.url(""), "logs", "tail", group, "--since", "1h", "--follow")
+	cmd := exec.CommandContext(ctx, "aws", "--endpoint-url", a.URL(""), "logs", "tail", group, "--since", "1h", "--follow")
 	cmd.Env = s.env
 	printed, err := cmd.StdoutPipe()
-	a.check(err)
-	a.check(cmd.Start())
+	a.Check(err)
+	a.Check(cmd.Start())
 	buf := make([]byte, 64<<10)
 	for !strings.Contains(out.String(), "REPORT") {
 		n, err := printed.Read(buf)

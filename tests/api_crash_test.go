@@ -20,11 +20,11 @@ type writer struct {
 	answered atomic.Int64 // and the one that the server has said is done
 }
 
-func (w *writer) write(a *api) {
+func (w *writer) write(a *API) {
 	for {
 		n := w.sent.Add(1)
 		_, err := a.UpdateFunctionCode(context.Background(), &lambda.UpdateFunctionCodeInput{
-			FunctionName: &w.name, ZipFile: nodeZip(a.t, answers(strconv.FormatInt(n, 10))), Publish: true,
+			FunctionName: &w.name, ZipFile: NodeZip(a.T, Answers(strconv.FormatInt(n, 10))), Publish: true,
 		})
 		if err != nil {
 			return // the server is gone
@@ -34,30 +34,30 @@ func (w *writer) write(a *api) {
 }
 
 // check reads what runs: nothing that was answered may be lost, and nothing half done.
-func (w *writer) check(a *api) {
-	a.t.Helper()
+func (w *writer) check(a *API) {
+	a.T.Helper()
 	var newest string
 	for p := lambda.NewListVersionsByFunctionPaginator(a, &lambda.ListVersionsByFunctionInput{FunctionName: &w.name}); p.HasMorePages(); {
 		page, err := p.NextPage(context.Background())
-		a.check(err)
+		a.Check(err)
 		newest = *page.Versions[len(page.Versions)-1].Version
 	}
 	for _, qualifier := range []string{"$LATEST", newest} {
-		out := a.call(w.name+":"+qualifier, "{}")
+		out := a.Call(w.name+":"+qualifier, "{}")
 		text, _ := strings.CutSuffix(string(out.Payload), `"}`)
 		n, err := strconv.ParseInt(text[strings.LastIndexByte(text, '"')+1:], 10, 64)
 		if err != nil || n < w.answered.Load() || n > w.sent.Load() {
-			a.t.Errorf("%s:%s runs %s (%v), update %d was answered and %d sent", w.name, qualifier, out.Payload, err, w.answered.Load(), w.sent.Load())
+			a.T.Errorf("%s:%s runs %s (%v), update %d was answered and %d sent", w.name, qualifier, out.Payload, err, w.answered.Load(), w.sent.Load())
 		}
 	}
 }
 
 func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	writers := make([]*writer, 4)
 	for i := range writers {
 		writers[i] = &writer{name: fmt.Sprintf("f%d", i)}
-		a.create(writers[i].name, nodeZip(t, answers("0")), func(in *lambda.CreateFunctionInput) { in.Publish = true })
+		a.Create(writers[i].name, NodeZip(t, Answers("0")), func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	}
 	for round := range 5 {
 		var wg sync.WaitGroup
@@ -65,12 +65,12 @@ func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
 			wg.Go(func() { w.write(a) })
 		}
 		start := writers[0].answered.Load()
-		eventually(t, "updates are answered", func() bool { return writers[0].answered.Load() > start+int64(3*round) })
-		a.check(a.cmd.Process.Kill())
+		Eventually(t, "updates are answered", func() bool { return writers[0].answered.Load() > start+int64(3*round) })
+		a.Check(a.Cmd.Process.Kill())
 		wg.Wait()
-		<-a.exited
-		a.cmd = nil
-		a.restart()
+		<-a.Exited
+		a.Cmd = nil
+		a.Restart()
 		for _, w := range writers {
 			w.check(a)
 		}
@@ -78,18 +78,18 @@ func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
 }
 
 func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
-	a := newAPI(t, "", "invoke /f f:live")
+	a := NewAPI(t, "", "invoke /f f:live")
 	ctx := context.Background()
 	const versions = 10
-	a.create("f", nodeZip(t, "return { statusCode: 200, body: context.functionVersion };"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	a.Create("f", NodeZip(t, "return { statusCode: 200, body: context.functionVersion };"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	for i := 2; i <= versions; i++ {
 		_, err := a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Description: aws.String(strconv.Itoa(i))})
-		a.check(err)
+		a.Check(err)
 		_, err = a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f")})
-		a.check(err)
+		a.Check(err)
 	}
 	_, err := a.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")})
-	a.check(err)
+	a.Check(err)
 	var current, calls atomic.Int64
 	current.Store(1)
 	done := make(chan struct{})
@@ -103,7 +103,7 @@ func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
 				default:
 				}
 				oldest := current.Load()
-				if got, err := a.versionBy(true); err != nil || got < oldest {
+				if got, err := versionBy(a, true); err != nil || got < oldest {
 					t.Errorf("the call ran version %d (%v); it began after the move to %d", got, err, oldest)
 					return
 				}
@@ -119,34 +119,34 @@ func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
 			break
 		}
 		current.Store(version)
-		eventually(t, "calls go on", func() bool { return calls.Load() >= before+50 || t.Failed() })
+		Eventually(t, "calls go on", func() bool { return calls.Load() >= before+50 || t.Failed() })
 	}
 	close(done)
 	wg.Wait()
 }
 
 func TestAPIFunctionGivesWayToTheCaddyfilesAndComesBack(t *testing.T) {
-	a := newAPI(t, "", "invoke /f f")
+	a := NewAPI(t, "", "invoke /f f")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, answers("of the API")))
-	a.get("/f").want(t, 200, "of the API")
-	dir := a.code("f", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'of the Caddyfile' });"})
-	a.configure(nodeFunction("f", dir, ""), "invoke /f f")
-	a.reload()
-	a.get("/f").want(t, 200, "of the Caddyfile")
-	a.wantCall("f", "{}", "of the Caddyfile")
+	a.Create("f", NodeZip(t, Answers("of the API")))
+	a.Get("/f").Want(t, 200, "of the API")
+	dir := a.Code("f", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'of the Caddyfile' });"})
+	a.Configure(NodeFunction("f", dir, ""), "invoke /f f")
+	a.Reload()
+	a.Get("/f").Want(t, 200, "of the Caddyfile")
+	a.WantCall("f", "{}", "of the Caddyfile")
 	_, err := a.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("f")})
-	refused(t, err, 400, "InvalidParameterValueException", "")
+	Refused(t, err, 400, "InvalidParameterValueException", "")
 	listed, err := a.ListFunctions(ctx, &lambda.ListFunctionsInput{})
-	a.check(err)
+	a.Check(err)
 	if len(listed.Functions) != 1 {
 		t.Errorf("%d functions are listed", len(listed.Functions))
 	}
-	a.configure("", "invoke /f f")
-	a.reload()
-	a.get("/f").want(t, 200, "of the API")
-	a.wantCall("f", "{}", "of the API")
+	a.Configure("", "invoke /f f")
+	a.Reload()
+	a.Get("/f").Want(t, 200, "of the API")
+	a.WantCall("f", "{}", "of the API")
 	_, err = a.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("f")})
-	a.check(err)
-	a.get("/f").want(t, 404, "")
+	a.Check(err)
+	a.Get("/f").Want(t, 404, "")
 }

@@ -16,14 +16,14 @@ import (
 const arnOf = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 func TestAPIErrorsAreAWSs(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, answers("x")))
+	a.Create("f", NodeZip(t, Answers("x")))
 	f, missing := aws.String("f"), aws.String("missing")
 	valid := func(change func(*lambda.CreateFunctionInput)) *lambda.CreateFunctionInput {
 		in := &lambda.CreateFunctionInput{
-			FunctionName: aws.String("new"), Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
-			Code: &types.FunctionCode{ZipFile: nodeZip(t, answers("x"))},
+			FunctionName: aws.String("new"), Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
+			Code: &types.FunctionCode{ZipFile: NodeZip(t, Answers("x"))},
 		}
 		change(in)
 		return in
@@ -68,7 +68,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 		{invoke(lambda.InvokeInput{FunctionName: f, InvocationType: types.InvocationTypeEvent, Payload: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}), 413,
 			"RequestTooLargeException", "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)"},
 		{func() error {
-			_, err := a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: f, ZipFile: nodeZip(t, "1"), RevisionId: aws.String("old")})
+			_, err := a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: f, ZipFile: NodeZip(t, "1"), RevisionId: aws.String("old")})
 			return err
 		}(), 412, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id."},
 		{func() error {
@@ -84,7 +84,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 			return err
 		}(), 404, "ResourceNotFoundException", "The resource you requested does not exist."},
 		{func() error {
-			_, err := a.logGroups.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String("/aws/lambda/missing")})
+			_, err := a.LogGroups.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String("/aws/lambda/missing")})
 			return err
 		}(), 400, "ResourceNotFoundException", "The specified log group does not exist."},
 
@@ -105,7 +105,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 			return err
 		}(), 400, "InvalidParameterValueException", "operation ListCapacityProviders is not supported"},
 	} {
-		refused(t, test.err, test.status, test.name, test.message)
+		Refused(t, test.err, test.status, test.name, test.message)
 	}
 	if _, err := a.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("new")}); !errors.As(err, new(*types.ResourceNotFoundException)) {
 		t.Errorf("a refused function is there: %v", err)
@@ -113,26 +113,26 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 }
 
 func TestAPIThrottlesWithTheReason(t *testing.T) {
-	a := newAPI(t, "concurrency 2", "")
+	a := NewAPI(t, "concurrency 2", "")
 	ctx := context.Background()
 	for _, name := range []string{"reserved", "slow", "other"} {
-		a.create(name, nodeZip(t, "await new Promise(r => setTimeout(r, event.ms ?? 0)); return 1;"))
+		a.Create(name, NodeZip(t, "await new Promise(r => setTimeout(r, event.ms ?? 0)); return 1;"))
 	}
 	throttled := func(name string, reason types.ThrottleReason) {
 		t.Helper()
 		_, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name})
-		refused(t, err, 429, "TooManyRequestsException", "Rate Exceeded.")
+		Refused(t, err, 429, "TooManyRequestsException", "Rate Exceeded.")
 		var e *types.TooManyRequestsException
 		if !errors.As(err, &e) || e.Reason != reason || aws.ToString(e.RetryAfterSeconds) == "" {
 			t.Errorf("%s is throttled by %+v, want reason %s", name, e, reason)
 		}
 	}
 	_, err := a.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("reserved"), ReservedConcurrentExecutions: aws.Int32(0)})
-	a.check(err)
+	a.Check(err)
 	throttled("reserved", types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded)
 	_, err = a.DeleteFunctionConcurrency(ctx, &lambda.DeleteFunctionConcurrencyInput{FunctionName: aws.String("reserved")})
-	a.check(err)
-	a.wantCall("reserved", "{}", "1")
+	a.Check(err)
+	a.WantCall("reserved", "{}", "1")
 
 	// Both environments that the server may have are busy for longer than a call waits.
 	ended := make(chan error, 2)
@@ -142,54 +142,54 @@ func TestAPIThrottlesWithTheReason(t *testing.T) {
 			ended <- err
 		}()
 	}
-	eventually(t, "both are busy", func() bool { return strings.Count(a.logs("slow"), "START RequestId") == 2 })
+	Eventually(t, "both are busy", func() bool { return strings.Count(a.Logs("slow"), "START RequestId") == 2 })
 	throttled("other", types.ThrottleReasonConcurrentInvocationLimitExceeded)
 	for range 2 {
-		a.check(<-ended)
+		a.Check(<-ended)
 	}
-	a.wantCall("other", "{}", "1")
+	a.WantCall("other", "{}", "1")
 }
 
 func TestAPIRefusesWhatIsNotSignedByAKey(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	list := func(c *lambda.Client, change ...func(*lambda.Options)) error {
 		_, err := c.ListFunctions(context.Background(), &lambda.ListFunctionsInput{}, change...)
 		return err
 	}
-	a.check(list(a.Client))
-	refused(t, list(a.client(a.credentials.AccessKeyID, "wrong")), 403, "InvalidSignatureException", "The request signature we calculated does not match the signature you provided.")
-	refused(t, list(a.client("AKIAUNKNOWN", a.credentials.SecretAccessKey)), 403, "UnrecognizedClientException", "The security token included in the request is invalid.")
-	refused(t, list(a.Client, func(o *lambda.Options) { o.Region = "eu-west-1" }), 403, "InvalidSignatureException", "Credential should be scoped to a valid region")
-	got := a.get("/2015-03-31/functions/")
-	got.want(t, 403, `{"message":"Missing Authentication Token"}`)
-	if name := got.header.Get("X-Amzn-ErrorType"); name != "MissingAuthenticationTokenException" {
+	a.Check(list(a.Client))
+	Refused(t, list(a.ClientWith(a.Credentials.AccessKeyID, "wrong")), 403, "InvalidSignatureException", "The request signature we calculated does not match the signature you provided.")
+	Refused(t, list(a.ClientWith("AKIAUNKNOWN", a.Credentials.SecretAccessKey)), 403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+	Refused(t, list(a.Client, func(o *lambda.Options) { o.Region = "eu-west-1" }), 403, "InvalidSignatureException", "Credential should be scoped to a valid region")
+	got := a.Get("/2015-03-31/functions/")
+	got.Want(t, 403, `{"message":"Missing Authentication Token"}`)
+	if name := got.Header.Get("X-Amzn-ErrorType"); name != "MissingAuthenticationTokenException" {
 		t.Errorf("the error's type is %q", name)
 	}
 	// A clock that is late by an hour. The SDK corrects its clock by the answer and
 	// would try again, so this client tries once.
-	r := a.request("GET", "/2015-03-31/functions/", nil)
-	a.sign(r, "", time.Now().Add(-time.Hour))
-	a.do(r).want(t, 403, "Signature expired: ")
-	r = a.request("GET", "/2015-03-31/functions/", nil)
-	a.sign(r, "", time.Now().Add(time.Hour))
-	a.do(r).want(t, 403, "Signature not yet current: ")
+	r := a.Request("GET", "/2015-03-31/functions/", nil)
+	a.Sign(r, "", time.Now().Add(-time.Hour))
+	a.Do(r).Want(t, 403, "Signature expired: ")
+	r = a.Request("GET", "/2015-03-31/functions/", nil)
+	a.Sign(r, "", time.Now().Add(time.Hour))
+	a.Do(r).Want(t, 403, "Signature not yet current: ")
 	// Signed for another body.
-	r = a.request("POST", "/2015-03-31/functions/f/invocations", strings.NewReader(`{"a":2}`))
-	a.sign(r, `{"a":1}`, time.Now())
-	a.do(r).want(t, 403, "")
-	r = a.request("GET", "/2015-03-31/functions/", nil)
-	a.sign(r, "", time.Now())
-	a.do(r).want(t, 200, `{"Functions":[]}`)
+	r = a.Request("POST", "/2015-03-31/functions/f/invocations", strings.NewReader(`{"a":2}`))
+	a.Sign(r, `{"a":1}`, time.Now())
+	a.Do(r).Want(t, 403, "")
+	r = a.Request("GET", "/2015-03-31/functions/", nil)
+	a.Sign(r, "", time.Now())
+	a.Do(r).Want(t, 200, `{"Functions":[]}`)
 }
 
 func TestAPIReadOnlyKeyChangesAndRunsNothing(t *testing.T) {
 	const id, secret = "AKIAREADER", "0123456789012345678901234567890123456789"
-	a := newAPI(t, "access_key "+id+" "+secret+" read_only", "")
+	a := NewAPI(t, "access_key "+id+" "+secret+" read_only", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, answers("x")))
-	reader := a.client(id, secret)
+	a.Create("f", NodeZip(t, Answers("x")))
+	reader := a.ClientWith(id, secret)
 	got, err := reader.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if *got.Configuration.FunctionName != "f" {
 		t.Errorf("read %+v", got.Configuration)
 	}
@@ -207,35 +207,35 @@ func TestAPIReadOnlyKeyChangesAndRunsNothing(t *testing.T) {
 			return err
 		}(),
 	} {
-		refused(t, err, 403, "AccessDeniedException", "User: arn:aws:iam::000000000000:user/"+id+" is not authorized to perform: "+action)
+		Refused(t, err, 403, "AccessDeniedException", "User: arn:aws:iam::000000000000:user/"+id+" is not authorized to perform: "+action)
 	}
-	a.wantCall("f", "{}", "x")
+	a.WantCall("f", "{}", "x")
 }
 
 func TestAPICannotChangeAFunctionOfTheCaddyfile(t *testing.T) {
-	s := newServer(t, "", "")
-	a := &api{server: s}
-	dir := s.code("fixed", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'fixed' });"})
-	a.configure(nodeFunction("fixed", dir, ""), "invoke fixed")
-	a.start()
-	a.connect()
+	s := NewServer(t, "", "")
+	a := &API{Server: s}
+	dir := s.Code("fixed", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'fixed' });"})
+	a.Configure(NodeFunction("fixed", dir, ""), "invoke fixed")
+	a.Start()
+	a.Connect()
 	ctx := context.Background()
 	fixed := aws.String("fixed")
 	got, err := a.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: fixed})
-	a.check(err)
+	a.Check(err)
 	if len(got.Tags) != 1 || got.Tags["hearth:defined-in"] == "" {
 		t.Errorf("its tags are %v", got.Tags)
 	}
-	a.wantCall("fixed", "{}", "fixed")
+	a.WantCall("fixed", "{}", "fixed")
 	_, err = a.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: fixed})
-	refused(t, err, 400, "InvalidParameterValueException", "")
-	_, err = a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: fixed, ZipFile: nodeZip(t, "1")})
-	refused(t, err, 400, "InvalidParameterValueException", "")
+	Refused(t, err, 400, "InvalidParameterValueException", "")
+	_, err = a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: fixed, ZipFile: NodeZip(t, "1")})
+	Refused(t, err, 400, "InvalidParameterValueException", "")
 	_, err = a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: fixed, Timeout: aws.Int32(1)})
-	refused(t, err, 400, "InvalidParameterValueException", "")
+	Refused(t, err, 400, "InvalidParameterValueException", "")
 	_, err = a.CreateFunction(ctx, &lambda.CreateFunctionInput{
-		FunctionName: fixed, Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: nodeZip(t, "1")},
+		FunctionName: fixed, Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: NodeZip(t, "1")},
 	})
-	refused(t, err, 409, "ResourceConflictException", "Function already exist: fixed")
-	a.get("/").want(t, 200, "fixed")
+	Refused(t, err, 409, "ResourceConflictException", "Function already exist: fixed")
+	a.Get("/").Want(t, 200, "fixed")
 }

@@ -80,7 +80,7 @@ print("finished")
 `
 
 func TestCallsOfOtherServicesAreRefusedByName(t *testing.T) {
-	s := newAPI(t, "", `respond /b/public "the site's own"`).shell()
+	s := newShell(NewAPI(t, "", `respond /b/public "the site's own"`))
 	s.write("script.py", []byte(foreignScript))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
 }

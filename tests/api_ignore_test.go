@@ -21,7 +21,7 @@ func otherArchitecture() types.Architecture {
 }
 
 func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	key := "arn:aws:kms:us-east-1:000000000000:key/1"
 	efs := "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
 	names := []string{"vpc_config", "kms_key_arn", "file_system_configs", "architectures", "tenancy_config", "source_kms_key_arn"}
@@ -40,9 +40,9 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 		func(in *lambda.CreateFunctionInput) { in.Code.SourceKMSKeyArn = &key },
 	}
 	ctx := context.Background()
-	code := nodeZip(t, "return 'runs';")
+	code := NodeZip(t, "return 'runs';")
 	create := func(change ...func(*lambda.CreateFunctionInput)) error {
-		in := &lambda.CreateFunctionInput{FunctionName: aws.String("f"), Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x,
+		in := &lambda.CreateFunctionInput{FunctionName: aws.String("f"), Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x,
 			Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code}}
 		for _, f := range change {
 			f(in)
@@ -52,21 +52,21 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 	}
 	for i, name := range names {
 		err := create(changes[i])
-		refused(t, err, 400, "InvalidParameterValueException", "")
+		Refused(t, err, 400, "InvalidParameterValueException", "")
 		if err == nil || !strings.Contains(err.Error(), "is not supported: ") || !strings.Contains(err.Error(), "`ignore "+name+"`") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
-	a.configure("ignore vpc_config kms_key_arn file_system_configs architectures\nignore tenancy_config source_kms_key_arn", "")
-	a.reload()
-	a.connect() // connections to the old configuration end at any time
-	a.check(create(append(changes, func(in *lambda.CreateFunctionInput) {
+	a.Configure("ignore vpc_config kms_key_arn file_system_configs architectures\nignore tenancy_config source_kms_key_arn", "")
+	a.Reload()
+	a.Connect() // connections to the old configuration end at any time
+	a.Check(create(append(changes, func(in *lambda.CreateFunctionInput) {
 		in.Publish, in.TracingConfig = true, &types.TracingConfig{Mode: types.TracingModeActive}
 	})...))
 	for _, qualifier := range []string{"$LATEST", "1"} {
 		got, err := a.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("f"), Qualifier: &qualifier})
-		a.check(err)
+		a.Check(err)
 		c := got.Configuration
 		if c.VpcConfig == nil || !slices.Equal(c.VpcConfig.SubnetIds, []string{"subnet-1"}) || !slices.Equal(c.VpcConfig.SecurityGroupIds, []string{"sg-1"}) ||
 			aws.ToString(c.KMSKeyArn) != key || len(c.FileSystemConfigs) != 1 || *c.FileSystemConfigs[0].Arn != efs || *c.FileSystemConfigs[0].LocalMountPath != "/mnt/data" ||
@@ -75,59 +75,59 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 			t.Errorf("%s: got %+v", qualifier, c)
 		}
 	}
-	a.wantCall("f", "{}", "runs")
+	a.WantCall("f", "{}", "runs")
 	out, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f"), TenantId: aws.String("t")})
-	a.check(err)
+	a.Check(err)
 	if string(out.Payload) != `"runs"` {
 		t.Errorf("for a tenant: %s", out.Payload)
 	}
 	_, err = a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"),
 		KMSKeyArn: aws.String(""), VpcConfig: &types.VpcConfig{SubnetIds: []string{}, SecurityGroupIds: []string{}}, FileSystemConfigs: []types.FileSystemConfig{}})
-	a.check(err)
+	a.Check(err)
 	got, err := a.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if got.KMSKeyArn != nil || len(got.FileSystemConfigs) != 0 || got.VpcConfig == nil || len(got.VpcConfig.SubnetIds) != 0 {
 		t.Errorf("taken away: %+v", got)
 	}
 	for _, member := range []string{"VpcConfig", "KMSKeyArn", "FileSystemConfigs", "Architectures", "TenancyConfig", "SourceKMSKeyArn", "TracingConfig"} {
-		if n := strings.Count(a.output(), `"setting":"`+member+`"`); n != 1 {
+		if n := strings.Count(a.Output(), `"setting":"`+member+`"`); n != 1 {
 			t.Errorf("the log tells %d times of %s", n, member)
 		}
 	}
 }
 
 func TestIgnoredSettingIsOneThatThereIs(t *testing.T) {
-	s := newServer(t, "ignore everything", "")
-	s.startFails(`there is no setting \"everything\" that can be; there are architectures, file_system_configs,`)
+	s := NewServer(t, "ignore everything", "")
+	s.StartFails(`there is no setting \"everything\" that can be; there are architectures, file_system_configs,`)
 }
 
 func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	snap := func(in *lambda.CreateFunctionInput) {
 		in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions}
 	}
-	a.create("p", zipOf(t, map[string]string{"f.py": "def h(event, context):\n    return 'runs'\n"}), snap, func(in *lambda.CreateFunctionInput) {
+	a.Create("p", ZipOf(t, map[string]string{"f.py": "def h(event, context):\n    return 'runs'\n"}), snap, func(in *lambda.CreateFunctionInput) {
 		in.Runtime, in.Handler, in.Publish = types.RuntimePython312, aws.String("f.h"), true
 	})
 	for _, qualifier := range []string{"$LATEST", "1"} {
 		got, err := a.GetFunctionConfiguration(context.Background(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("p"), Qualifier: &qualifier})
-		a.check(err)
+		a.Check(err)
 		if got.SnapStart.ApplyOn != "PublishedVersions" || got.SnapStart.OptimizationStatus != "Off" {
 			t.Errorf("%s: %+v", qualifier, got.SnapStart)
 		}
 	}
-	a.wantCall("p:1", "{}", "runs")
-	in := &lambda.CreateFunctionInput{FunctionName: aws.String("n"), Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x,
-		Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: nodeZip(t, "return 1;")}}
+	a.WantCall("p:1", "{}", "runs")
+	in := &lambda.CreateFunctionInput{FunctionName: aws.String("n"), Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x,
+		Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: NodeZip(t, "return 1;")}}
 	snap(in)
 	_, err := a.CreateFunction(context.Background(), in)
-	refused(t, err, 400, "InvalidParameterValueException", "nodejs20.x is not supported for SnapStart enabled functions.")
+	Refused(t, err, 400, "InvalidParameterValueException", "nodejs20.x is not supported for SnapStart enabled functions.")
 }
 
 func TestSettingsOfMappingsAndRuntimesAreRefusedUnlessTheyAreIgnored(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, "return 1;"))
+	a.Create("f", NodeZip(t, "return 1;"))
 	key, runtimeARN := "arn:aws:kms:us-east-1:000000000000:key/1", "arn:aws:lambda:us-east-1::runtime:1"
 	mapping := func(change func(*lambda.CreateEventSourceMappingInput)) (*lambda.CreateEventSourceMappingOutput, error) {
 		in := &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:sqs:us-east-1:000000000000:q"), Enabled: aws.Bool(false)}
@@ -143,25 +143,25 @@ func TestSettingsOfMappingsAndRuntimesAreRefusedUnlessTheyAreIgnored(t *testing.
 		return err
 	}
 	_, err := mapping(keyed)
-	refused(t, err, 400, "InvalidParameterValueException", "KMSKeyArn is not supported: ")
+	Refused(t, err, 400, "InvalidParameterValueException", "KMSKeyArn is not supported: ")
 	_, err = mapping(counted)
-	refused(t, err, 400, "InvalidParameterValueException", "MetricsConfig is not supported: ")
-	refused(t, manual(), 400, "InvalidParameterValueException", "UpdateRuntimeOn Manual is not supported: ")
+	Refused(t, err, 400, "InvalidParameterValueException", "MetricsConfig is not supported: ")
+	Refused(t, manual(), 400, "InvalidParameterValueException", "UpdateRuntimeOn Manual is not supported: ")
 
 	// Queues are not polled here, so that a mapping needs an address for them.
-	a.configure("ignore kms_key_arn metrics_config runtime_management mapping_logging_config\nsqs {\n endpoint http://127.0.0.1:9\n region us-east-1\n access_key k s\n}", "")
-	a.reload()
-	a.connect() // connections to the old configuration end at any time
+	a.Configure("ignore kms_key_arn metrics_config runtime_management mapping_logging_config\nsqs {\n endpoint http://127.0.0.1:9\n region us-east-1\n access_key k s\n}", "")
+	a.Reload()
+	a.Connect() // connections to the old configuration end at any time
 	made, err := mapping(func(in *lambda.CreateEventSourceMappingInput) { keyed(in); counted(in) })
-	a.check(err)
+	a.Check(err)
 	got, err := a.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: made.UUID})
-	a.check(err)
+	a.Check(err)
 	if aws.ToString(got.KMSKeyArn) != key || got.MetricsConfig == nil || len(got.MetricsConfig.Metrics) != 1 {
 		t.Errorf("mapping %+v", got)
 	}
-	a.check(manual())
+	a.Check(manual())
 	m, err := a.GetRuntimeManagementConfig(ctx, &lambda.GetRuntimeManagementConfigInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if m.UpdateRuntimeOn != "Manual" || aws.ToString(m.RuntimeVersionArn) != runtimeARN {
 		t.Errorf("management %+v", m)
 	}

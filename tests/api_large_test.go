@@ -80,79 +80,79 @@ export const handler = async () => fs.readdirSync('.').filter((f) => f.startsWit
 }
 
 func TestAPITakesCodeUpToAWSsLimits(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	create := func(name string, code []byte) (*lambda.CreateFunctionOutput, error) {
 		return a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
-			FunctionName: &name, Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
+			FunctionName: &name, Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
 			Code: &types.FunctionCode{ZipFile: code}, Timeout: aws.Int32(10),
 		})
 	}
 	most := padded(t, maxZip-20<<10, true)
 	out, err := create("most", most)
-	a.check(err)
+	a.Check(err)
 	if out.CodeSize != int64(len(most)) || len(most) > maxZip {
 		t.Errorf("a zip of %d bytes has the size %d", len(most), out.CodeSize)
 	}
-	a.wantCall("most", "{}", fmt.Sprint(maxZip-20<<10))
+	a.WantCall("most", "{}", fmt.Sprint(maxZip-20<<10))
 	_, err = create("toomuch", padded(t, maxZip, true))
-	refused(t, err, 413, "RequestEntityTooLargeException", "Zipped size must be smaller than 52428800 bytes")
+	Refused(t, err, 413, "RequestEntityTooLargeException", "Zipped size must be smaller than 52428800 bytes")
 	_, err = create("request", padded(t, 53<<20, true)) // over 70167211 bytes in base64
-	refused(t, err, 413, "RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes for the ")
+	Refused(t, err, 413, "RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes for the ")
 
 	_, err = create("unpacked", padded(t, maxUnpacked-1<<10, false))
-	a.check(err)
-	a.wantCall("unpacked", "{}", fmt.Sprint(maxUnpacked-1<<10))
+	a.Check(err)
+	a.WantCall("unpacked", "{}", fmt.Sprint(maxUnpacked-1<<10))
 	_, err = create("bomb", padded(t, maxUnpacked, false))
-	refused(t, err, 400, "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes")
+	Refused(t, err, 400, "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes")
 	_, err = a.UpdateFunctionCode(context.Background(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("most"), ZipFile: padded(t, maxUnpacked, false)})
-	refused(t, err, 400, "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes")
-	a.wantCall("most", "{}", fmt.Sprint(maxZip-20<<10))
+	Refused(t, err, 400, "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes")
+	a.WantCall("most", "{}", fmt.Sprint(maxZip-20<<10))
 }
 
 func TestAPICodeIsDownloadedAsItWasSent(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
 	code := padded(t, 3<<20, true)
-	a.create("f", code)
+	a.Create("f", code)
 	got, err := a.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	digest := sha256.Sum256(code)
 	if *got.Configuration.CodeSha256 != base64.StdEncoding.EncodeToString(digest[:]) {
 		t.Errorf("the digest is %s", *got.Configuration.CodeSha256)
 	}
-	download := func(address string) response {
+	download := func(address string) Response {
 		t.Helper()
 		r, err := http.NewRequestWithContext(ctx, "GET", address, nil)
-		a.check(err)
-		return a.do(r)
+		a.Check(err)
+		return a.Do(r)
 	}
 	link := *got.Code.Location
-	if r := download(link); r.status != 200 || r.body != string(code) {
-		t.Errorf("status %d, %d bytes of %d", r.status, len(r.body), len(code))
+	if r := download(link); r.Status != 200 || r.Body != string(code) {
+		t.Errorf("status %d, %d bytes of %d", r.Status, len(r.Body), len(code))
 	}
-	download(strings.Replace(link, "signature=", "signature=0", 1)).want(t, 403, "")
-	download(strings.Replace(link, "expires=", "expires=9", 1)).want(t, 403, "")
+	download(strings.Replace(link, "signature=", "signature=0", 1)).Want(t, 403, "")
+	download(strings.Replace(link, "expires=", "expires=9", 1)).Want(t, 403, "")
 }
 
 func TestAPIPayloadsOf5MBGoBothWays(t *testing.T) {
-	a := newAPI(t, "", "")
-	a.create("echo", nodeZip(t, "return event;"))
+	a := NewAPI(t, "", "")
+	a.Create("echo", NodeZip(t, "return event;"))
 	text := strings.Repeat("hearth! ", 5<<20/8)
 	payload, err := json.Marshal(map[string]string{"text": text})
-	a.check(err)
-	if got := a.call("echo", string(payload)); string(got.Payload) != string(payload) {
+	a.Check(err)
+	if got := a.Call("echo", string(payload)); string(got.Payload) != string(payload) {
 		t.Errorf("%d bytes came back of %d, error %s", len(got.Payload), len(payload), aws.ToString(got.FunctionError))
 	}
-	a.create("large", nodeZip(t, "return 'x'.repeat(event.size);"))
-	if got := a.call("large", `{"size":6291000}`); len(got.Payload) != 6291002 {
+	a.Create("large", NodeZip(t, "return 'x'.repeat(event.size);"))
+	if got := a.Call("large", `{"size":6291000}`); len(got.Payload) != 6291002 {
 		t.Errorf("%d bytes, error %s", len(got.Payload), aws.ToString(got.FunctionError))
 	}
-	a.create("stream", zipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => stream.end('x'.repeat(event.size)));"}))
-	if got := a.call("stream", `{"size":6291000}`); len(got.Payload) != 6291000 {
+	a.Create("stream", ZipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => stream.end('x'.repeat(event.size)));"}))
+	if got := a.Call("stream", `{"size":6291000}`); len(got.Payload) != 6291000 {
 		t.Errorf("%d bytes, error %s", len(got.Payload), aws.ToString(got.FunctionError))
 	}
 	for _, name := range []string{"large", "stream"} {
-		got := a.call(name, `{"size":6291557}`)
+		got := a.Call(name, `{"size":6291557}`)
 		if aws.ToString(got.FunctionError) != "Unhandled" || !strings.Contains(string(got.Payload), `"errorType":"Function.ResponseSizeTooLarge"`) {
 			t.Errorf("%s over the limit: error %q, payload %.300s", name, aws.ToString(got.FunctionError), got.Payload)
 		}
@@ -160,9 +160,9 @@ func TestAPIPayloadsOf5MBGoBothWays(t *testing.T) {
 }
 
 func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", zipOf(t, map[string]string{"index.mjs": `export const handler = awslambda.streamifyResponse(async (event, stream) => {
+	a.Create("f", ZipOf(t, map[string]string{"index.mjs": `export const handler = awslambda.streamifyResponse(async (event, stream) => {
 	for (let i = 0; i < 4; i++) {
 		stream.write('part ' + i + '\n');
 		await new Promise(r => setTimeout(r, 300));
@@ -174,7 +174,7 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 		t.Helper()
 		begun := time.Now()
 		out, err := a.InvokeWithResponseStream(ctx, &lambda.InvokeWithResponseStreamInput{FunctionName: aws.String("f"), Payload: []byte(event), LogType: types.LogTypeTail})
-		a.check(err)
+		a.Check(err)
 		defer out.GetStream().Close()
 		for e := range out.GetStream().Events() {
 			switch e := e.(type) {
@@ -188,7 +188,7 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 				end = e.Value
 			}
 		}
-		a.check(out.GetStream().Err())
+		a.Check(out.GetStream().Err())
 		return text, first, last, end
 	}
 	const want = "part 0\npart 1\npart 2\npart 3\n"
@@ -203,19 +203,19 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 	if text != want || aws.ToString(end.ErrorCode) == "" || !strings.Contains(aws.ToString(end.ErrorDetails), "asked to fail") {
 		t.Errorf("%q, %q %q", text, aws.ToString(end.ErrorCode), aws.ToString(end.ErrorDetails))
 	}
-	if got := a.call("f", "{}"); string(got.Payload) != want {
+	if got := a.Call("f", "{}"); string(got.Payload) != want {
 		t.Errorf("gathered %q", got.Payload)
 	}
 }
 
 func TestAPIAnswersWithTheTailOfTheLog(t *testing.T) {
-	a := newAPI(t, "", "")
-	a.create("f", nodeZip(t, "console.log('begin'); for (let i = 0; i < 200; i++) console.log('line ' + i + ' ' + 'x'.repeat(100)); if (event.fail) throw new TypeError('asked'); return 1;"))
+	a := NewAPI(t, "", "")
+	a.Create("f", NodeZip(t, "console.log('begin'); for (let i = 0; i < 200; i++) console.log('line ' + i + ' ' + 'x'.repeat(100)); if (event.fail) throw new TypeError('asked'); return 1;"))
 	for _, event := range []string{"{}", `{"fail":true}`} {
 		out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("f"), LogType: types.LogTypeTail, Payload: []byte(event)})
-		a.check(err)
+		a.Check(err)
 		log, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
-		a.check(err)
+		a.Check(err)
 		if len(log) > 4<<10 || len(log) < 3<<10 || strings.Contains(string(log), "begin") || !strings.Contains(string(log), "line 199 ") ||
 			!strings.Contains(string(log), "\nEND RequestId: ") || !strings.Contains(string(log), "\nREPORT RequestId: ") {
 			t.Errorf("%s: %d bytes of log: %s", event, len(log), log)
@@ -224,7 +224,7 @@ func TestAPIAnswersWithTheTailOfTheLog(t *testing.T) {
 			t.Errorf("%s: error %s, payload %s", event, aws.ToString(out.FunctionError), out.Payload)
 		}
 	}
-	if out := a.call("f", "{}"); out.LogResult != nil {
+	if out := a.Call("f", "{}"); out.LogResult != nil {
 		t.Errorf("nobody asked for the log: %s", *out.LogResult)
 	}
 }

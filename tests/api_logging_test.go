@@ -14,13 +14,13 @@ import (
 )
 
 // loggedIn are the messages of a log group by the name of their stream.
-func (a *api) loggedIn(group string) map[string][]string {
-	a.t.Helper()
+func loggedIn(a *API, group string) map[string][]string {
+	a.T.Helper()
 	streams := map[string][]string{}
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(a.logGroups, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(a.LogGroups, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
-		a.check(err)
+		a.Check(err)
 		for _, e := range page.Events {
 			streams[*e.LogStreamName] = append(streams[*e.LogStreamName], *e.Message)
 		}
@@ -30,22 +30,22 @@ func (a *api) loggedIn(group string) map[string][]string {
 
 // As the AWS CDK makes functions: JSON, with a log group that several share.
 func TestFunctionsLogJSONIntoAGroupThatTheyShare(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	logging := func(l types.LoggingConfig) func(*lambda.CreateFunctionInput) {
 		return func(in *lambda.CreateFunctionInput) { in.LoggingConfig = &l }
 	}
-	made := a.create("node", nodeZip(t, `console.debug('too fine'); console.warn('careful', new TypeError('odd')); console.log({ a: 1 });
+	made := a.Create("node", NodeZip(t, `console.debug('too fine'); console.warn('careful', new TypeError('odd')); console.log({ a: 1 });
 		return [process.env.AWS_LAMBDA_LOG_FORMAT, process.env.AWS_LAMBDA_LOG_LEVEL, process.env.AWS_LAMBDA_LOG_GROUP_NAME, process.env.AWS_LAMBDA_LOG_STREAM_NAME, context.logGroupName];`),
 		logging(types.LoggingConfig{LogFormat: types.LogFormatJson, LogGroup: aws.String("/shop/all"), ApplicationLogLevel: types.ApplicationLogLevelInfo}))
 	if l := made.LoggingConfig; l.LogFormat != "JSON" || l.ApplicationLogLevel != "INFO" || l.SystemLogLevel != "INFO" || *l.LogGroup != "/shop/all" {
 		t.Errorf("answered with %+v", l)
 	}
-	a.create("python", zipOf(t, map[string]string{"f.py": "import logging\ndef h(event, context):\n    logging.info('hidden')\n    logging.getLogger('own').error('shown', extra={'n': 1})\n"}),
+	a.Create("python", ZipOf(t, map[string]string{"f.py": "import logging\ndef h(event, context):\n    logging.info('hidden')\n    logging.getLogger('own').error('shown', extra={'n': 1})\n"}),
 		logging(types.LoggingConfig{LogFormat: types.LogFormatJson, LogGroup: aws.String("/shop/all"), ApplicationLogLevel: types.ApplicationLogLevelError, SystemLogLevel: types.SystemLogLevelDebug}),
 		func(in *lambda.CreateFunctionInput) {
 			in.Runtime, in.Handler = types.RuntimePython312, aws.String("f.h")
 		})
-	a.create("custom", zipOf(t, map[string]string{"bootstrap": "#!/bin/sh\n" + `while :; do
+	a.Create("custom", ZipOf(t, map[string]string{"bootstrap": "#!/bin/sh\n" + `while :; do
 curl -sS -D /tmp/head -o /tmp/event "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next"
 id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\([^[:space:]]*\).*/\1/ip' /tmp/head)
 curl -sS -d "\"$AWS_LAMBDA_LOG_FORMAT $AWS_LAMBDA_LOG_LEVEL\"" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" >/dev/null
@@ -56,18 +56,18 @@ done
 		})
 
 	out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("node"), LogType: types.LogTypeTail})
-	a.check(err)
+	a.Check(err)
 	var environment []string
-	a.check(json.Unmarshal(out.Payload, &environment))
+	a.Check(json.Unmarshal(out.Payload, &environment))
 	if environment[0] != "JSON" || environment[1] != "INFO" || environment[2] != "/shop/all" || environment[4] != "/shop/all" || !strings.Contains(environment[3], "/node[$LATEST]") {
 		t.Errorf("the environment is %q", environment)
 	}
 	tail, err := base64.StdEncoding.DecodeString(*out.LogResult)
-	a.check(err)
-	a.call("python", "{}")
-	a.wantCall("custom", "{}", `"JSON TRACE"`)
+	a.Check(err)
+	a.Call("python", "{}")
+	a.WantCall("custom", "{}", `"JSON TRACE"`)
 
-	streams := a.loggedIn("/shop/all")
+	streams := loggedIn(a, "/shop/all")
 	if len(streams) != 2 {
 		t.Errorf("streams %v", streams)
 	}
@@ -98,15 +98,15 @@ done
 			t.Errorf("%s logs %q, want %q", name, kinds, of[name])
 		}
 	}
-	groups, err := a.logGroups.DescribeLogGroups(context.Background(), &cloudwatchlogs.DescribeLogGroupsInput{})
-	a.check(err)
+	groups, err := a.LogGroups.DescribeLogGroups(context.Background(), &cloudwatchlogs.DescribeLogGroupsInput{})
+	a.Check(err)
 	for _, g := range groups.LogGroups {
 		if *g.LogGroupName != "/shop/all" {
 			t.Errorf("there is a log group %s", *g.LogGroupName)
 		}
 	}
 	// One function of those that share a group.
-	printed := a.shell().run(caddyBinary(t), "hearth", "logs", "python")
+	printed := newShell(a).run(CaddyBinary(t), "hearth", "logs", "python")
 	if !strings.Contains(printed, "shown") || strings.Contains(printed, "careful") {
 		t.Errorf("hearth logs python prints\n%s", printed)
 	}
@@ -114,15 +114,15 @@ done
 
 // Recorded from AWS: what an update does not say stays, and levels go with the format.
 func TestLoggingConfigIsMergedAsByAWS(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, "console.log('hello'); return 1;"))
+	a.Create("f", NodeZip(t, "console.log('hello'); return 1;"))
 	update := func(l types.LoggingConfig, format, application, system, group string) {
 		t.Helper()
 		_, err := a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), LoggingConfig: &l})
-		a.check(err)
+		a.Check(err)
 		got, err := a.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f")})
-		a.check(err)
+		a.Check(err)
 		if c := got.LoggingConfig; string(c.LogFormat) != format || string(c.ApplicationLogLevel) != application || string(c.SystemLogLevel) != system || *c.LogGroup != group {
 			t.Errorf("%+v became %+v, group %s", l, c, *c.LogGroup)
 		}
@@ -131,30 +131,30 @@ func TestLoggingConfigIsMergedAsByAWS(t *testing.T) {
 	update(types.LoggingConfig{LogFormat: "JSON", ApplicationLogLevel: "DEBUG"}, "JSON", "DEBUG", "INFO", "cool_lambda")
 	update(types.LoggingConfig{SystemLogLevel: "WARN"}, "JSON", "DEBUG", "WARN", "cool_lambda")
 	update(types.LoggingConfig{LogFormat: "Text"}, "Text", "", "", "cool_lambda")
-	a.call("f", "{}")
-	if got := a.loggedIn("cool_lambda"); len(got) != 1 {
+	a.Call("f", "{}")
+	if got := loggedIn(a, "cool_lambda"); len(got) != 1 {
 		t.Errorf("logged %v", got)
 	}
 	_, err := a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), LoggingConfig: &types.LoggingConfig{ApplicationLogLevel: "DEBUG"}})
-	refused(t, err, 400, "InvalidParameterValueException", `LogLevel is not supported when LogFormat is set to "Text".`)
+	Refused(t, err, 400, "InvalidParameterValueException", `LogLevel is not supported when LogFormat is set to "Text".`)
 	_, err = a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), LoggingConfig: &types.LoggingConfig{LogGroup: aws.String("a b")}})
-	refused(t, err, 400, "ValidationException", "")
+	Refused(t, err, 400, "ValidationException", "")
 }
 
 func TestFunctionOfTheCaddyfileLogsAsItSays(t *testing.T) {
-	a := &api{server: newServer(t, "", "")}
-	dir := a.code("f", map[string]string{"index.mjs": "export const handler = async () => { console.info('no'); console.error('yes'); return 'ok'; };"})
-	a.configure("function f {\n runtime nodejs20.x\n handler index.handler\n code "+dir+"\n log_format json\n log_level error\n system_log_level warn\n log_group mine\n}", "invoke f")
-	a.start()
-	a.connect()
-	a.get("/").want(t, 200, "ok")
-	for stream, messages := range a.loggedIn("mine") {
+	a := &API{Server: NewServer(t, "", "")}
+	dir := a.Code("f", map[string]string{"index.mjs": "export const handler = async () => { console.info('no'); console.error('yes'); return 'ok'; };"})
+	a.Configure("function f {\n runtime nodejs20.x\n handler index.handler\n code "+dir+"\n log_format json\n log_level error\n system_log_level warn\n log_group mine\n}", "invoke f")
+	a.Start()
+	a.Connect()
+	a.Get("/").Want(t, 200, "ok")
+	for stream, messages := range loggedIn(a, "mine") {
 		if len(messages) != 1 || !strings.Contains(messages[0], `"level":"ERROR"`) || !strings.Contains(stream, "/f[$LATEST]") {
 			t.Errorf("%s: %q", stream, messages)
 		}
 	}
 	got, err := a.GetFunctionConfiguration(context.Background(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if l := got.LoggingConfig; l.LogFormat != "JSON" || l.ApplicationLogLevel != "ERROR" || l.SystemLogLevel != "WARN" || *l.LogGroup != "mine" {
 		t.Errorf("%+v", l)
 	}

@@ -20,27 +20,27 @@ import (
 )
 
 func TestAPILogsAreReadByStreamByPatternAndByPage(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, "for (let i = 0; i < 30; i++) console.log(JSON.stringify({ level: i % 2 ? 'warn' : 'info', i })); console.log('ERROR plain text');"))
+	a.Create("f", NodeZip(t, "for (let i = 0; i < 30; i++) console.log(JSON.stringify({ level: i % 2 ? 'warn' : 'info', i })); console.log('ERROR plain text');"))
 	begun := time.Now().UnixMilli()
-	a.call("f", "{}")
+	a.Call("f", "{}")
 	group := aws.String("/aws/lambda/f")
 	filter := func(pattern string) (messages []string) {
 		t.Helper()
-		p := cloudwatchlogs.NewFilterLogEventsPaginator(a.logGroups, &cloudwatchlogs.FilterLogEventsInput{
+		p := cloudwatchlogs.NewFilterLogEventsPaginator(a.LogGroups, &cloudwatchlogs.FilterLogEventsInput{
 			LogGroupName: group, FilterPattern: &pattern, StartTime: aws.Int64(begun - 1000), Limit: aws.Int32(7),
 		})
 		for p.HasMorePages() {
 			page, err := p.NextPage(ctx)
-			a.check(err)
+			a.Check(err)
 			for _, e := range page.Events {
 				messages = append(messages, *e.Message)
 			}
 		}
 		return messages
 	}
-	eventually(t, "the last line is in the log", func() bool { return len(filter("REPORT")) == 1 })
+	Eventually(t, "the last line is in the log", func() bool { return len(filter("REPORT")) == 1 })
 	for pattern, want := range map[string]int{
 		"": 34, "ERROR": 1, `"plain text"`: 1, "ERROR -plain": 0, "?ERROR ?REPORT": 2, "%pl[aeiou]in%": 1,
 	} {
@@ -48,17 +48,17 @@ func TestAPILogsAreReadByStreamByPatternAndByPage(t *testing.T) {
 			t.Errorf("%q finds %d lines, want %d: %q", pattern, len(got), want, got)
 		}
 	}
-	streams, err := a.logGroups.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: group})
-	a.check(err)
+	streams, err := a.LogGroups.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: group})
+	a.Check(err)
 	if len(streams.LogStreams) != 1 || !strings.Contains(*streams.LogStreams[0].LogStreamName, "[$LATEST]") {
 		t.Fatalf("streams %+v", streams.LogStreams)
 	}
 	var read []string
-	for p := cloudwatchlogs.NewGetLogEventsPaginator(a.logGroups, &cloudwatchlogs.GetLogEventsInput{
+	for p := cloudwatchlogs.NewGetLogEventsPaginator(a.LogGroups, &cloudwatchlogs.GetLogEventsInput{
 		LogGroupName: group, LogStreamName: streams.LogStreams[0].LogStreamName, StartFromHead: aws.Bool(true), Limit: aws.Int32(10),
 	}, func(o *cloudwatchlogs.GetLogEventsPaginatorOptions) { o.StopOnDuplicateToken = true }); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
-		a.check(err)
+		a.Check(err)
 		for _, e := range page.Events {
 			read = append(read, *e.Message)
 		}
@@ -69,18 +69,18 @@ func TestAPILogsAreReadByStreamByPatternAndByPage(t *testing.T) {
 }
 
 func TestAPILogsAreTailedAsTheyAreWritten(t *testing.T) {
-	s := newServer(t, "", "")
-	a := &api{server: s}
-	a.configure("", "")
+	s := NewServer(t, "", "")
+	a := &API{Server: s}
+	a.Configure("", "")
 	// AWS's SDKs put "stream-" in front of the host for this operation.
-	text, err := os.ReadFile(s.config)
-	a.check(err)
-	site := fmt.Sprintf("http://127.0.0.1:%d", s.port)
-	a.check(os.WriteFile(s.config, []byte(strings.Replace(string(text), site, site+", "+strings.Replace(site, "//", "//stream-", 1), 1)), 0o600))
-	a.start()
-	a.connect()
-	a.create("f", nodeZip(t, "console.log('said', event.word);"))
-	a.call("f", `{"word":"before"}`)
+	text, err := os.ReadFile(s.Config)
+	a.Check(err)
+	site := fmt.Sprintf("http://127.0.0.1:%d", s.Port)
+	a.Check(os.WriteFile(s.Config, []byte(strings.Replace(string(text), site, site+", "+strings.Replace(site, "//", "//stream-", 1), 1)), 0o600))
+	a.Start()
+	a.Connect()
+	a.Create("f", NodeZip(t, "console.log('said', event.word);"))
+	a.Call("f", `{"word":"before"}`)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	// That name leads nowhere here.
@@ -88,17 +88,17 @@ func TestAPILogsAreTailedAsTheyAreWritten(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(address, "stream-"))
 	}}
 	defer dial.CloseIdleConnections()
-	out, err := a.logGroups.StartLiveTail(ctx, &cloudwatchlogs.StartLiveTailInput{
+	out, err := a.LogGroups.StartLiveTail(ctx, &cloudwatchlogs.StartLiveTailInput{
 		LogGroupIdentifiers:   []string{"arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f"},
 		LogEventFilterPattern: aws.String("said"),
 	}, func(o *cloudwatchlogs.Options) { o.HTTPClient = &http.Client{Transport: dial} })
-	a.check(err)
+	a.Check(err)
 	defer out.GetStream().Close()
 	var heard strings.Builder
 	for e := range out.GetStream().Events() {
 		switch e := e.(type) {
 		case *logtypes.StartLiveTailResponseStreamMemberSessionStart:
-			a.call("f", `{"word":"after"}`)
+			a.Call("f", `{"word":"after"}`)
 		case *logtypes.StartLiveTailResponseStreamMemberSessionUpdate:
 			for _, line := range e.Value.SessionResults {
 				fmt.Fprintln(&heard, *line.Message)
@@ -114,9 +114,9 @@ func TestAPILogsAreTailedAsTheyAreWritten(t *testing.T) {
 }
 
 func TestAPIIsServedOverHTTPSAndHTTP2(t *testing.T) {
-	s := newServer(t, "", "")
-	a := &api{server: s}
-	a.check(os.WriteFile(s.config, fmt.Appendf(nil, `{
+	s := NewServer(t, "", "")
+	a := &API{Server: s}
+	a.Check(os.WriteFile(s.Config, fmt.Appendf(nil, `{
 	admin unix/%[1]s/admin.sock
 	auto_https disable_redirects
 	skip_install_trust
@@ -128,13 +128,13 @@ https://localhost:%[2]d {
 	tls internal
 	lambda_api
 }
-`, s.dir, s.port), 0o600))
-	a.start()
-	a.connect()
+`, s.Dir, s.Port), 0o600))
+	a.Start()
+	a.Connect()
 	secure := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // of its own authority
 	defer secure.CloseIdleConnections()
-	eventually(t, "the server has its certificate", func() bool {
-		c, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", a.port), secure.TLSClientConfig)
+	Eventually(t, "the server has its certificate", func() bool {
+		c, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", a.Port), secure.TLSClientConfig)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -142,8 +142,8 @@ https://localhost:%[2]d {
 	})
 	protocol := ""
 	a.Client = lambda.New(lambda.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(fmt.Sprintf("https://localhost:%d", a.port)), RetryMaxAttempts: 1,
-		Credentials: keys(a.credentials.AccessKeyID, a.credentials.SecretAccessKey),
+		Region: "us-east-1", BaseEndpoint: aws.String(fmt.Sprintf("https://localhost:%d", a.Port)), RetryMaxAttempts: 1,
+		Credentials: Keys(a.Credentials.AccessKeyID, a.Credentials.SecretAccessKey),
 		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			res, err := secure.RoundTrip(r)
 			if err == nil {
@@ -152,14 +152,14 @@ https://localhost:%[2]d {
 			return res, err
 		})},
 	})
-	code := nodeZip(t, "return event;")
-	a.create("f", code)
+	code := NodeZip(t, "return event;")
+	a.Create("f", code)
 	payload := `"` + strings.Repeat("x", 5<<20) + `"`
-	if got := a.call("f", payload); string(got.Payload) != payload {
+	if got := a.Call("f", payload); string(got.Payload) != payload {
 		t.Errorf("%d bytes of %d came back", len(got.Payload), len(payload))
 	}
 	out, err := a.InvokeWithResponseStream(context.Background(), &lambda.InvokeWithResponseStreamInput{FunctionName: aws.String("f"), Payload: []byte("[1]")})
-	a.check(err)
+	a.Check(err)
 	defer out.GetStream().Close()
 	got := ""
 	for e := range out.GetStream().Events() {
@@ -171,9 +171,9 @@ https://localhost:%[2]d {
 		t.Errorf("streamed %q over %s", got, protocol)
 	}
 	f, err := a.GetFunction(context.Background(), &lambda.GetFunctionInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	res, err := (&http.Client{Transport: secure}).Get(*f.Code.Location)
-	a.check(err)
+	a.Check(err)
 	defer res.Body.Close()
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != string(code) || !strings.HasPrefix(*f.Code.Location, "https://localhost:") {
 		t.Errorf("%s gives %d bytes (%v)", *f.Code.Location, len(body), err)

@@ -163,10 +163,10 @@ console.log('finished');
 
 // sdkShell is a server and a folder with the code that the scripts use.
 func sdkShell(t *testing.T) *shell {
-	s := newAPI(t, "", "").shell()
-	s.write("one.zip", nodeZip(t, "console.log('logged by', event.name); return { body: `one for ${event.name}` };"))
-	s.write("two.zip", nodeZip(t, "return { body: 'two' };"))
-	s.write("streaming.zip", zipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => { stream.write('part 1 '); stream.end('part 2'); });"}))
+	s := newShell(NewAPI(t, "", ""))
+	s.write("one.zip", NodeZip(t, "console.log('logged by', event.name); return { body: `one for ${event.name}` };"))
+	s.write("two.zip", NodeZip(t, "return { body: 'two' };"))
+	s.write("streaming.zip", ZipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => { stream.write('part 1 '); stream.end('part 2'); });"}))
 	return s
 }
 
@@ -202,10 +202,10 @@ func TestAPIServesTheSDKForJavaScript(t *testing.T) {
 // and removing it are CloudFormation's and S3's work.
 func TestAPIServesTheServerlessFramework(t *testing.T) {
 	needs(t, "npm", "Node.js with npm (Debian: npm)")
-	a := newAPI(t, "", "invoke /hello shop-dev-hello")
-	s := a.shell()
+	a := NewAPI(t, "", "invoke /hello shop-dev-hello")
+	s := newShell(a)
 	if out, err := s.try("npm", append(npmInstall, osls)...); err != nil {
-		t.Fatalf("npm cannot install %s: is a registry reachable?\n%s", osls, tail(out, 5))
+		t.Fatalf("npm cannot install %s: is a registry reachable?\n%s", osls, Tail(out, 5))
 	}
 	s.write("serverless.yml", []byte(`service: shop
 provider: { name: aws, runtime: nodejs20.x, region: us-east-1, deploymentBucket: bucket }
@@ -223,14 +223,14 @@ functions:
 	handler("one")
 	osls("package")
 	archive, err := os.ReadFile(filepath.Join(s.work, ".serverless", "shop.zip"))
-	a.check(err)
-	a.create("shop-dev-hello", archive, func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	a.Check(err)
+	a.Create("shop-dev-hello", archive, func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	s.want(osls("invoke", "--function", "hello", "--data", `{"name":"Ada"}`, "--log"), `"body": "one"`, "logged by Ada")
 	handler("two")
 	osls("deploy", "function", "--function", "hello")
-	s.want(a.get("/hello").body, "two")
-	eventually(t, "the line is in the log", func() bool { return strings.Contains(osls("logs", "--function", "hello"), "logged by Ada") })
+	s.want(a.Get("/hello").Body, "two")
+	Eventually(t, "the line is in the log", func() bool { return strings.Contains(osls("logs", "--function", "hello"), "logged by Ada") })
 	s.want(osls("deploy", "list", "functions"), "$LATEST, 1")
 	osls("rollback", "function", "--function", "hello", "--function-version", "1")
-	s.want(a.get("/hello").body, "one")
+	s.want(a.Get("/hello").Body, "one")
 }

@@ -18,75 +18,75 @@ import (
 )
 
 func TestAPIVersionsKeepTheirCodeAndConfiguration(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
 	code := func(text string) []byte {
-		return nodeZip(t, "return `"+text+" ${process.env.OWN} ${context.functionVersion} ${process.env.AWS_LAMBDA_FUNCTION_VERSION}`;")
+		return NodeZip(t, "return `"+text+" ${process.env.OWN} ${context.functionVersion} ${process.env.AWS_LAMBDA_FUNCTION_VERSION}`;")
 	}
 	configure := func(own string) {
 		_, err := a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
 			FunctionName: aws.String("f"), Environment: &types.Environment{Variables: map[string]string{"OWN": own}},
 		})
-		a.check(err)
+		a.Check(err)
 	}
-	a.create("f", code("one"))
+	a.Create("f", code("one"))
 	configure("a")
 	first, err := a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f"), Description: aws.String("the first")})
-	a.check(err)
-	a.check(lambda.NewPublishedVersionActiveWaiter(a).Wait(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f"), Qualifier: aws.String("1")}, time.Minute))
+	a.Check(err)
+	a.Check(lambda.NewPublishedVersionActiveWaiter(a).Wait(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f"), Qualifier: aws.String("1")}, time.Minute))
 	same, err := a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if *first.Version != "1" || *first.Description != "the first" || !strings.HasSuffix(*first.FunctionArn, ":f:1") || *same.Version != "1" {
 		t.Errorf("published version %s %q %s, then %s", *first.Version, *first.Description, *first.FunctionArn, *same.Version)
 	}
-	a.updateCode("f", code("two"))
+	a.UpdateCode("f", code("two"))
 	configure("b")
 	second, err := a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if *second.Version != "2" || *second.CodeSha256 == *first.CodeSha256 {
 		t.Errorf("the second version is %s of code %s, the first of %s", *second.Version, *second.CodeSha256, *first.CodeSha256)
 	}
 	configure("c")
-	a.wantCall("f", "{}", "two c $LATEST $LATEST")
-	a.wantCall("f:1", "{}", "one a 1 1")
-	a.wantCall("f:2", "{}", "two b 2 2")
+	a.WantCall("f", "{}", "two c $LATEST $LATEST")
+	a.WantCall("f:1", "{}", "one a 1 1")
+	a.WantCall("f:2", "{}", "two b 2 2")
 
 	_, err = a.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")})
-	a.check(err)
-	a.wantCall("f:live", "{}", "one a 1 1")
+	a.Check(err)
+	a.WantCall("f:live", "{}", "one a 1 1")
 	_, err = a.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("2")})
-	a.check(err)
-	a.wantCall("f:live", "{}", "two b 2 2")
+	a.Check(err)
+	a.WantCall("f:live", "{}", "two b 2 2")
 	_, err = a.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("f"), Qualifier: aws.String("2")})
-	refused(t, err, 409, "ResourceConflictException", "")
+	Refused(t, err, 409, "ResourceConflictException", "")
 	_, err = a.DeleteAlias(ctx, &lambda.DeleteAliasInput{FunctionName: aws.String("f"), Name: aws.String("live")})
-	a.check(err)
+	a.Check(err)
 	_, err = a.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("f"), Qualifier: aws.String("2")})
-	a.check(err)
+	a.Check(err)
 	_, err = a.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f:2")})
-	refused(t, err, 404, "ResourceNotFoundException", "Function not found: ")
+	Refused(t, err, 404, "ResourceNotFoundException", "Function not found: ")
 	_, err = a.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f:live")})
-	refused(t, err, 404, "ResourceNotFoundException", "Function not found: ")
-	a.wantCall("f:1", "{}", "one a 1 1")
-	a.wantCall("f", "{}", "two c $LATEST $LATEST")
+	Refused(t, err, 404, "ResourceNotFoundException", "Function not found: ")
+	a.WantCall("f:1", "{}", "one a 1 1")
+	a.WantCall("f", "{}", "two c $LATEST $LATEST")
 }
 
 func TestAPIAliasSendsItsWeightToTheOtherVersion(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	a.create("f", nodeZip(t, "return context.functionVersion;"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
-	_, err := a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), ZipFile: nodeZip(t, "return context.functionVersion; //"), Publish: true})
-	a.check(err)
+	a.Create("f", NodeZip(t, "return context.functionVersion;"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	_, err := a.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("f"), ZipFile: NodeZip(t, "return context.functionVersion; //"), Publish: true})
+	a.Check(err)
 	alias, err := a.CreateAlias(ctx, &lambda.CreateAliasInput{
 		FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1"),
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.3}},
 	})
-	a.check(err)
+	a.Check(err)
 	const calls, weight = 1000, 0.3
 	count := make(map[string]int)
 	for range calls {
 		out, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f"), Qualifier: aws.String("live")})
-		a.check(err)
+		a.Check(err)
 		version := aws.ToString(out.ExecutedVersion)
 		if string(out.Payload) != strconv.Quote(version) {
 			t.Fatalf("version %s ran, the header says %s", out.Payload, version)
@@ -99,20 +99,20 @@ func TestAPIAliasSendsItsWeightToTheOtherVersion(t *testing.T) {
 	}
 	// Without weights again, with the alias's revision.
 	_, err = a.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), RevisionId: alias.RevisionId, RoutingConfig: &types.AliasRoutingConfiguration{}})
-	a.check(err)
+	a.Check(err)
 	_, err = a.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), RevisionId: alias.RevisionId, FunctionVersion: aws.String("2")})
-	refused(t, err, 412, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id.")
+	Refused(t, err, 412, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id.")
 	for range 50 {
-		a.wantCall("f:live", "{}", `"1"`)
+		a.WantCall("f:live", "{}", `"1"`)
 	}
 }
 
 func TestAPIOneOfManyUpdatesOfARevisionWins(t *testing.T) {
-	a := newAPI(t, "", "")
-	a.create("f", nodeZip(t, answers("x")))
+	a := NewAPI(t, "", "")
+	a.Create("f", NodeZip(t, Answers("x")))
 	latest := func() *lambda.GetFunctionConfigurationOutput {
 		kept, err := a.GetFunctionConfiguration(context.Background(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("f")})
-		a.check(err)
+		a.Check(err)
 		return kept
 	}
 	revision := latest().RevisionId
@@ -131,7 +131,7 @@ func TestAPIOneOfManyUpdatesOfARevisionWins(t *testing.T) {
 		var winner *lambda.UpdateFunctionConfigurationOutput
 		for i, err := range errs {
 			if err != nil {
-				refused(t, err, 412, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id.")
+				Refused(t, err, 412, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id.")
 				continue
 			}
 			if winner != nil {
@@ -151,16 +151,16 @@ func TestAPIOneOfManyUpdatesOfARevisionWins(t *testing.T) {
 }
 
 func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	ctx := context.Background()
-	code := nodeZip(t, answers("x"))
+	code := NodeZip(t, Answers("x"))
 	var want []string
 	for i := range 120 {
 		name := fmt.Sprintf("f%03d", i)
 		_, err := a.CreateFunction(ctx, &lambda.CreateFunctionInput{
-			FunctionName: &name, Role: aws.String(apiRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code},
+			FunctionName: &name, Role: aws.String(APIRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code},
 		})
-		a.check(err)
+		a.Check(err)
 		want = append(want, name)
 	}
 	for _, limit := range []int32{0, 7, 120} {
@@ -168,7 +168,7 @@ func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
 		pages := 0
 		for p := lambda.NewListFunctionsPaginator(a, &lambda.ListFunctionsInput{}, func(o *lambda.ListFunctionsPaginatorOptions) { o.Limit = limit }); p.HasMorePages(); pages++ {
 			page, err := p.NextPage(ctx)
-			a.check(err)
+			a.Check(err)
 			for _, f := range page.Functions {
 				got = append(got, *f.FunctionName)
 			}
@@ -182,21 +182,21 @@ func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
 	}
 	for i := range 12 {
 		_, err := a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f000"), Description: aws.String(strconv.Itoa(i))})
-		a.check(err)
+		a.Check(err)
 		v, err := a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f000")})
-		a.check(err)
+		a.Check(err)
 		_, err = a.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("f000"), Name: aws.String("to" + *v.Version), FunctionVersion: v.Version})
-		a.check(err)
+		a.Check(err)
 	}
 	versions, aliases := 0, 0
 	for p := lambda.NewListVersionsByFunctionPaginator(a, &lambda.ListVersionsByFunctionInput{FunctionName: aws.String("f000"), MaxItems: aws.Int32(5)}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
-		a.check(err)
+		a.Check(err)
 		versions += len(page.Versions)
 	}
 	for p := lambda.NewListAliasesPaginator(a, &lambda.ListAliasesInput{FunctionName: aws.String("f000"), MaxItems: aws.Int32(5)}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
-		a.check(err)
+		a.Check(err)
 		aliases += len(page.Aliases)
 	}
 	if versions != 13 || aliases != 12 {
@@ -205,9 +205,9 @@ func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
 }
 
 func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
-	a := newAPI(t, "", "invoke /f f")
-	code := func(version int) []byte { return nodeZip(t, answers(strconv.Itoa(version))) }
-	a.create("f", code(0))
+	a := NewAPI(t, "", "invoke /f f")
+	code := func(version int) []byte { return NodeZip(t, Answers(strconv.Itoa(version))) }
+	a.Create("f", code(0))
 	var current, calls atomic.Int64 // what runs at least, once an update has returned
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -220,7 +220,7 @@ func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
 				default:
 				}
 				oldest := current.Load()
-				got, err := a.versionBy(i%2 == 0)
+				got, err := versionBy(a, i%2 == 0)
 				if err != nil || got < oldest {
 					t.Errorf("the call ran version %d (%v); it began after the update to %d", got, err, oldest)
 					return
@@ -237,7 +237,7 @@ func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
 			break
 		}
 		current.Store(int64(version))
-		eventually(t, "calls go on", func() bool { return calls.Load() >= before+50 || t.Failed() })
+		Eventually(t, "calls go on", func() bool { return calls.Load() >= before+50 || t.Failed() })
 	}
 	close(done)
 	wg.Wait()
@@ -245,13 +245,13 @@ func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
 }
 
 // versionBy invokes f by its HTTP route or by the API and reads the number it says.
-func (a *api) versionBy(route bool) (int64, error) {
+func versionBy(a *API, route bool) (int64, error) {
 	if route {
-		got, err := try(a.request("GET", "/f", nil))
-		if err != nil || got.status != 200 {
-			return -1, fmt.Errorf("status %d %.200s: %w", got.status, got.body, err)
+		got, err := Try(a.Request("GET", "/f", nil))
+		if err != nil || got.Status != 200 {
+			return -1, fmt.Errorf("status %d %.200s: %w", got.Status, got.Body, err)
 		}
-		return strconv.ParseInt(got.body, 10, 64)
+		return strconv.ParseInt(got.Body, 10, 64)
 	}
 	out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("f")})
 	if err != nil {

@@ -61,11 +61,11 @@ var mishaps = map[string]mishap{
 // Every mishap gets its status, tells the developer and not the client, leaves
 // no process and no descriptor, and harms no other function.
 func TestMishapsAreContained(t *testing.T) {
-	s := newServer(t, "", "")
-	good := s.code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
-	functions, site := nodeFunction("good", good, ""), ""
+	s := NewServer(t, "", "")
+	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
+	functions, site := NodeFunction("good", good, ""), ""
 	for name, m := range mishaps {
-		dir := s.code(name, m.files)
+		dir := s.Code(name, m.files)
 		timeout := "timeout 10s"
 		if strings.Contains(m.more, "timeout") {
 			timeout = ""
@@ -74,40 +74,40 @@ func TestMishapsAreContained(t *testing.T) {
 		site += fmt.Sprintf("invoke /%s %s\n", name, name)
 	}
 	// Stems come and go: there are none while what is left is counted.
-	s.configure("stems 0\n"+nodeFunction("good", good, ""), "invoke good")
-	s.start()
-	s.get("/").want(t, 200, "fine")
-	before := openFiles(t, s.cmd.Process.Pid)
-	s.configure(functions, site+"invoke good")
-	s.reload()
+	s.Configure("stems 0\n"+NodeFunction("good", good, ""), "invoke good")
+	s.Start()
+	s.Get("/").Want(t, 200, "fine")
+	before := openFiles(t, s.Cmd.Process.Pid)
+	s.Configure(functions, site+"invoke good")
+	s.Reload()
 
 	for name, m := range mishaps {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // the second on a new environment
-				got := s.get("/" + name)
+				got := s.Get("/" + name)
 				want := `{"message":"Internal Server Error"}`
 				if m.status == 504 {
 					want = `{"message":"Endpoint request timed out"}`
 				}
-				if got.status != m.status || got.body != want {
-					t.Errorf("got %d %.300s, want %d %s", got.status, got.body, m.status, want)
+				if got.Status != m.status || got.Body != want {
+					t.Errorf("got %d %.300s, want %d %s", got.Status, got.Body, m.status, want)
 				}
-				if strings.Contains(fmt.Sprint(got.header), "stolen") {
-					t.Errorf("a header was smuggled: %v", got.header)
+				if strings.Contains(fmt.Sprint(got.Header), "stolen") {
+					t.Errorf("a header was smuggled: %v", got.Header)
 				}
-				s.get("/").want(t, 200, "fine")
+				s.Get("/").Want(t, 200, "fine")
 			}
-			s.wantLogOrOutput(t, name, m.logs)
+			wantLogOrOutput(s, t, name, m.logs)
 		})
 	}
 
 	// The environments of handlers that only fail stay warm; give them up.
-	s.configure("stems 0\n"+nodeFunction("good", good, ""), "invoke good")
-	s.reload()
-	s.get("/").want(t, 200, "fine")
-	eventually(t, "only one environment is left", func() bool {
+	s.Configure("stems 0\n"+NodeFunction("good", good, ""), "invoke good")
+	s.Reload()
+	s.Get("/").Want(t, 200, "fine")
+	Eventually(t, "only one environment is left", func() bool {
 		nodes := 0
-		for _, pid := range descendants(s.cmd.Process.Pid) {
+		for _, pid := range Descendants(s.Cmd.Process.Pid) {
 			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 			if name := strings.TrimSpace(string(comm)); name == "node" || name == "MainThread" || strings.HasPrefix(name, "python") {
 				nodes++
@@ -116,22 +116,22 @@ func TestMishapsAreContained(t *testing.T) {
 		return nodes == 1
 	})
 	// Idle client connections and the log's files come and go; dozens would be a leak.
-	if after := openFiles(t, s.cmd.Process.Pid); after > before+10 {
+	if after := openFiles(t, s.Cmd.Process.Pid); after > before+10 {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
 
 // wantLogOrOutput finds each text in the function's log group or, for what only
 // the gateway knows, in the server's own log.
-func (s *server) wantLogOrOutput(t *testing.T, function string, texts []string) {
+func wantLogOrOutput(s *Server, t *testing.T, function string, texts []string) {
 	t.Helper()
 	for _, text := range texts {
-		eventually(t, fmt.Sprintf("%q is logged for %s", text, function), func() bool {
-			return strings.Contains(s.logs(function)+s.output(), text)
+		Eventually(t, fmt.Sprintf("%q is logged for %s", text, function), func() bool {
+			return strings.Contains(s.Logs(function)+s.Output(), text)
 		})
 	}
-	eventually(t, "the failure is in the server's log", func() bool {
-		return strings.Contains(s.output(), `"function":"`+function+`"`) || strings.Contains(s.output(), function)
+	Eventually(t, "the failure is in the server's log", func() bool {
+		return strings.Contains(s.Output(), `"function":"`+function+`"`) || strings.Contains(s.Output(), function)
 	})
 }
 
@@ -154,42 +154,42 @@ func openFiles(t *testing.T, pid int) int {
 }
 
 func TestBodyOver6MBIsRefusedAndOneBelowIsNot(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": "exports.handler = async (e) => ({ statusCode: 200, body: String(e.body.length) })"})
-	s.configure(nodeFunction("f", dir, "memory 512"), "invoke f")
-	s.start()
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": "exports.handler = async (e) => ({ statusCode: 200, body: String(e.body.length) })"})
+	s.Configure(NodeFunction("f", dir, "memory 512"), "invoke f")
+	s.Start()
 	post := func(size int) *http.Request {
-		r := s.request("POST", "/", strings.NewReader(strings.Repeat("a", size)))
+		r := s.Request("POST", "/", strings.NewReader(strings.Repeat("a", size)))
 		r.Header.Set("Content-Type", "text/plain")
 		return r
 	}
-	s.do(post(6_200_000)).want(t, 200, "6200000")
-	s.do(post(7_000_000)).want(t, 413, `{"message":"Request Too Long"}`)
+	s.Do(post(6_200_000)).Want(t, 200, "6200000")
+	s.Do(post(7_000_000)).Want(t, 413, `{"message":"Request Too Long"}`)
 	// Below the limit itself, but not once the event is made of it.
-	s.do(post(6_291_500)).want(t, 413, `{"message":"Request Too Long"}`)
+	s.Do(post(6_291_500)).Want(t, 413, `{"message":"Request Too Long"}`)
 	chunked := post(7_000_000)
 	chunked.ContentLength = -1
-	s.do(chunked).want(t, 413, `{"message":"Request Too Long"}`)
-	s.do(post(10)).want(t, 200, "10")
+	s.Do(chunked).Want(t, 413, `{"message":"Request Too Long"}`)
+	s.Do(post(10)).Want(t, 200, "10")
 }
 
 func TestClientThatLeavesHarmsNobody(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `let finished = 0;
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `let finished = 0;
 		exports.handler = async (e) => {
 			if (e.rawPath === '/slow') { await new Promise((r) => setTimeout(r, 500)); finished++; }
 			return { statusCode: 200, body: 'finished ' + finished }; };`})
-	s.configure(nodeFunction("f", dir, "reserved_concurrency 1"), "invoke f")
-	s.start()
-	s.get("/").want(t, 200, "finished 0")
+	s.Configure(NodeFunction("f", dir, "reserved_concurrency 1"), "invoke f")
+	s.Start()
+	s.Get("/").Want(t, 200, "finished 0")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := try(s.request("GET", "/slow", nil).WithContext(ctx)); err == nil {
+	if _, err := Try(s.Request("GET", "/slow", nil).WithContext(ctx)); err == nil {
 		t.Fatal("the slow call was answered at once")
 	}
 	// As on Lambda the invocation runs to its end, and its environment lives on.
-	eventually(t, "the call finishes without its client", func() bool { return s.get("/").body == "finished 1" })
-	if n := s.metric(`hearth_init_duration_seconds_count{function="f"}`); n != 1 {
+	Eventually(t, "the call finishes without its client", func() bool { return s.Get("/").Body == "finished 1" })
+	if n := s.Metric(`hearth_init_duration_seconds_count{function="f"}`); n != 1 {
 		t.Errorf("%v environments, want the first to live on", n)
 	}
 }

@@ -15,17 +15,17 @@ import (
 // Bodies that wait for a function have a memory of their own. Those that do not fit are
 // refused, and the server is as it was before.
 func TestLargeBodiesHaveABoundedMemory(t *testing.T) {
-	s := newServer(t, "", "")
-	code := s.code("length", map[string]string{"app.py": `
+	s := NewServer(t, "", "")
+	code := s.Code("length", map[string]string{"app.py": `
 import base64, time
 def handler(event, context):
     time.sleep(0.3)
     body = event.get("body") or ""
     return {"statusCode": 200, "body": str(len(base64.b64decode(body) if event["isBase64Encoded"] else body))}
 `})
-	s.configure(pythonFunction("length", code, "memory 256\ntimeout 60s"), "invoke /length length")
-	s.start()
-	s.get("/length").want(t, 200, "0")
+	s.Configure(PythonFunction("length", code, "memory 256\ntimeout 60s"), "invoke /length length")
+	s.Start()
+	s.Get("/length").Want(t, 200, "0")
 
 	const connections, size = 200, 6 << 20
 	body := []byte(strings.Repeat("a", size-64<<10)) // with the rest of the event 6 MB
@@ -45,45 +45,45 @@ def handler(event, context):
 			})
 			defer arrive()
 			half := len(body) / 2
-			r := s.request("POST", "/length", io.MultiReader(bytes.NewReader(body[:half]), &gatedReader{arrive, gate, bytes.NewReader(body[half:])}))
+			r := s.Request("POST", "/length", io.MultiReader(bytes.NewReader(body[:half]), &gatedReader{arrive, gate, bytes.NewReader(body[half:])}))
 			if n%2 == 0 {
 				r.ContentLength = int64(len(body))
 			}
 			r.Header.Set("Content-Type", "text/plain")
-			got, err := try(r)
+			got, err := Try(r)
 			if err != nil {
 				t.Errorf("a post: %v", err)
 				return
 			}
-			if got.status == http.StatusServiceUnavailable {
-				if got.header.Get("Retry-After") == "" || got.body != `{"message":"Service Unavailable"}` {
-					t.Errorf("refused by %q, Retry-After %q", got.body, got.header.Get("Retry-After"))
+			if got.Status == http.StatusServiceUnavailable {
+				if got.Header.Get("Retry-After") == "" || got.Body != `{"message":"Service Unavailable"}` {
+					t.Errorf("refused by %q, Retry-After %q", got.Body, got.Header.Get("Retry-After"))
 				}
-			} else if got.status == http.StatusOK && got.body != strconv.Itoa(len(body)) {
-				t.Errorf("the function has got %s bytes, want %d", got.body, len(body))
+			} else if got.Status == http.StatusOK && got.Body != strconv.Itoa(len(body)) {
+				t.Errorf("the function has got %s bytes, want %d", got.Body, len(body))
 			}
 			mu.Lock()
-			answers[got.status]++
+			answers[got.Status]++
 			mu.Unlock()
 		})
 	}
 	all.Wait()
-	t.Logf("answers: %v, peak: %d MB", answers, s.peakMB())
+	t.Logf("answers: %v, peak: %d MB", answers, peakMB(s))
 	if answers[200] == 0 || answers[503] == 0 || answers[200]+answers[503] != connections {
 		t.Errorf("answers by status: %v, want 200 and 503", answers)
 	}
-	if mb := s.peakMB(); mb > 600 {
+	if mb := peakMB(s); mb > 600 {
 		t.Errorf("the server took %d MB, want 600 at most", mb)
 	}
-	if n := s.metric("hearth_bodies_refused_total"); int(n) != answers[503] {
+	if n := s.Metric("hearth_bodies_refused_total"); int(n) != answers[503] {
 		t.Errorf("%v bodies are counted as refused, want %d", n, answers[503])
 	}
-	eventually(t, "the memory is given back", func() bool { return s.metric("hearth_body_memory_bytes") == 0 })
-	s.get("/length").want(t, 200, "0")
-	s.do(s.request("POST", "/length", bytes.NewReader(body))).want(t, 413, "Request Too Long") // no type: base64
-	r := s.request("POST", "/length", bytes.NewReader(body))
+	Eventually(t, "the memory is given back", func() bool { return s.Metric("hearth_body_memory_bytes") == 0 })
+	s.Get("/length").Want(t, 200, "0")
+	s.Do(s.Request("POST", "/length", bytes.NewReader(body))).Want(t, 413, "Request Too Long") // no type: base64
+	r := s.Request("POST", "/length", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "text/plain")
-	s.do(r).want(t, 200, strconv.Itoa(len(body)))
+	s.Do(r).Want(t, 200, strconv.Itoa(len(body)))
 }
 
 // A gatedReader says that it is asked, and then waits for the gate.
@@ -100,21 +100,21 @@ func (g *gatedReader) Read(p []byte) (int, error) {
 }
 
 // peakMB is the most memory that the server's process has had.
-func (s *server) peakMB() int {
-	s.t.Helper()
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
+func peakMB(s *Server) int {
+	s.T.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.Cmd.Process.Pid) + "/status")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
 			kB, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 			return kB >> 10
 		}
 	}
-	s.t.Fatal("no VmHWM")
+	s.T.Fatal("no VmHWM")
 	return 0
 }

@@ -14,64 +14,64 @@ const whoCode = `import { randomUUID } from 'node:crypto';
 const name = randomUUID();
 export const handler = async () => ({ statusCode: 200, body: name });`
 
-func (a *api) handed(result string) float64 {
-	return a.metric(fmt.Sprintf(`hearth_handoffs_total{result=%q}`, result))
+func handoffs(a *API, result string) float64 {
+	return a.Metric(fmt.Sprintf(`hearth_handoffs_total{result=%q}`, result))
 }
 
 // A node that has no room for any function beside those that have it all.
 func TestClusterHandsCallsToNodesThatHaveAnIdleEnvironment(t *testing.T) {
 	c := newCluster(t, 1, "")
-	holder := c.nodes[0]
-	full := []*api{c.add(c.redis.url(), "memory_budget 64"), c.add(c.redis.url(), "memory_budget 64")}
-	holder.create("f", zipOf(t, map[string]string{"index.mjs": whoCode}))
-	name := holder.get("/f").body
+	holder := c.Nodes[0]
+	full := []*API{c.Add(c.Redis.URL(), "memory_budget 64"), c.Add(c.Redis.URL(), "memory_budget 64")}
+	holder.Create("f", ZipOf(t, map[string]string{"index.mjs": whoCode}))
+	name := holder.Get("/f").Body
 	for _, node := range full {
-		eventually(t, "a full node has its call run by another", func() bool { return node.get("/f").status == 200 })
+		Eventually(t, "a full node has its call run by another", func() bool { return node.Get("/f").Status == 200 })
 	}
-	before, began := holder.handed("received"), time.Now()
+	before, began := handoffs(holder, "received"), time.Now()
 	for n := range 100 {
-		if got := full[n%2].get("/f"); got.status != 200 || got.body != name {
-			t.Fatalf("call %d is answered %d %s, want 200 %s", n, got.status, got.body, name)
+		if got := full[n%2].Get("/f"); got.Status != 200 || got.Body != name {
+			t.Fatalf("call %d is answered %d %s, want 200 %s", n, got.Status, got.Body, name)
 		}
 	}
 	handed := time.Since(began) / 100
 	began = time.Now()
 	for range 100 {
-		holder.get("/f").want(t, 200, name)
+		holder.Get("/f").Want(t, 200, name)
 	}
 	t.Logf("a call takes %s handed over, and %s where it runs", handed, time.Since(began)/100)
-	if n := holder.handed("received") - before; n != 100 {
+	if n := handoffs(holder, "received") - before; n != 100 {
 		t.Errorf("%v calls were received, want 100", n)
 	}
-	full[0].wantCall("f", "{}", name) // by the Lambda API
+	full[0].WantCall("f", "{}", name) // by the Lambda API
 
 	// More than the holder can take at once: what it declines goes to nobody else.
-	l := c.load(3, "/f", c.nodes...)
-	l.runs(t, 500)
-	l.end()
+	l := c.Load(3, "/f", c.Nodes...)
+	l.Runs(t, 500)
+	l.End()
 	bad := 0
-	for _, one := range l.done {
-		if one.err != nil || one.status != 200 {
+	for _, one := range l.Done {
+		if one.Err != nil || one.Status != 200 {
 			if bad++; bad < 5 {
-				t.Errorf("after %s: %v", one.ended.Sub(one.began), one)
+				t.Errorf("after %s: %v", one.Ended.Sub(one.Began), one)
 			}
 		}
 	}
-	t.Logf("%d of %d calls failed", bad, len(l.done))
+	t.Logf("%d of %d calls failed", bad, len(l.Done))
 	sent, received := 0.0, 0.0
-	for _, node := range c.nodes {
-		sent, received = sent+node.handed("sent"), received+node.handed("received")
+	for _, node := range c.Nodes {
+		sent, received = sent+handoffs(node, "sent"), received+handoffs(node, "received")
 	}
-	if sent != received || holder.handed("sent") != 0 || full[0].handed("received")+full[1].handed("received") != 0 {
-		t.Errorf("%v calls were sent and %v received, by the holder %v", sent, received, holder.handed("sent"))
+	if sent != received || handoffs(holder, "sent") != 0 || handoffs(full[0], "received")+handoffs(full[1], "received") != 0 {
+		t.Errorf("%v calls were sent and %v received, by the holder %v", sent, received, handoffs(holder, "sent"))
 	}
-	t.Logf("%v calls were handed over, %v declined", sent, holder.handed("declined"))
+	t.Logf("%v calls were handed over, %v declined", sent, handoffs(holder, "declined"))
 }
 
 func TestClusterStreamsAnswersOfOtherNodesAsTheyAreWritten(t *testing.T) {
 	c := newCluster(t, 1, "")
-	holder, full := c.nodes[0], c.add(c.redis.url(), "memory_budget 64")
-	holder.create("f", zipOf(t, map[string]string{"index.mjs": `
+	holder, full := c.Nodes[0], c.Add(c.Redis.URL(), "memory_budget 64")
+	holder.Create("f", ZipOf(t, map[string]string{"index.mjs": `
 export const handler = awslambda.streamifyResponse(async (event, out) => {
 	out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { 'x-own': 'own' } });
 	out.write('first\n');
@@ -79,10 +79,10 @@ export const handler = awslambda.streamifyResponse(async (event, out) => {
 	out.write('x'.repeat(9 << 20) + '\n');
 	out.end('last\n');
 });`}))
-	holder.get("/f").want(t, 201, "last")
-	eventually(t, "the full node has its call run by another", func() bool { return full.get("/f").status == 201 })
+	holder.Get("/f").Want(t, 201, "last")
+	Eventually(t, "the full node has its call run by another", func() bool { return full.Get("/f").Status == 201 })
 	began := time.Now()
-	res, err := client.Do(full.request("GET", "/f", nil))
+	res, err := Client.Do(full.Request("GET", "/f", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,48 +102,48 @@ export const handler = awslambda.streamifyResponse(async (event, out) => {
 	if last, err := lines.ReadString('\n'); last != "last\n" {
 		t.Errorf("the last line is %q, %v", last, err)
 	}
-	eventually(t, "two calls were handed over", func() bool { return full.handed("sent") >= 2 })
+	Eventually(t, "two calls were handed over", func() bool { return handoffs(full, "sent") >= 2 })
 }
 
-func (s *server) signal(what syscall.Signal) {
-	s.t.Helper()
-	if err := s.cmd.Process.Signal(what); err != nil {
-		s.t.Fatal(err)
+func signalTo(s *Server, what syscall.Signal) {
+	s.T.Helper()
+	if err := s.Cmd.Process.Signal(what); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
 func TestClusterStartsColdWhenTheNodeThatOffersIsGone(t *testing.T) {
 	c := newCluster(t, 2, "")
-	holder, other := c.nodes[0], c.nodes[1]
-	holder.create("f", zipOf(t, map[string]string{"index.mjs": whoCode}))
-	name := holder.get("/f").body
+	holder, other := c.Nodes[0], c.Nodes[1]
+	holder.Create("f", ZipOf(t, map[string]string{"index.mjs": whoCode}))
+	name := holder.Get("/f").Body
 	offered := func() bool {
-		return strings.TrimSpace(c.redis.cli("--raw", "HVALS", "hearth:{warm/f:$LATEST}:ready")) != ""
+		return strings.TrimSpace(c.Redis.CLI("--raw", "HVALS", "hearth:{warm/f:$LATEST}:ready")) != ""
 	}
-	eventually(t, "the idle environment is offered", offered)
-	if got := other.get("/f"); got.body != name || other.handed("sent") != 1 {
-		t.Errorf("a cold node answers %d %s, want %s by the other", got.status, got.body, name)
+	Eventually(t, "the idle environment is offered", offered)
+	if got := other.Get("/f"); got.Body != name || handoffs(other, "sent") != 1 {
+		t.Errorf("a cold node answers %d %s, want %s by the other", got.Status, got.Body, name)
 	}
 	// One that falls silent is waited for a moment, and does not run the call later.
-	holder.create("silent", zipOf(t, map[string]string{"index.mjs": whoCode}))
-	holder.wantCall("silent", "{}", "-")
+	holder.Create("silent", ZipOf(t, map[string]string{"index.mjs": whoCode}))
+	holder.WantCall("silent", "{}", "-")
 	ready := "hearth:{warm/silent:$LATEST}:ready"
-	eventually(t, "another idle environment is offered", func() bool { return strings.TrimSpace(c.redis.cli("--raw", "HVALS", ready)) != "" })
-	holder.signal(syscall.SIGSTOP)
+	Eventually(t, "another idle environment is offered", func() bool { return strings.TrimSpace(c.Redis.CLI("--raw", "HVALS", ready)) != "" })
+	signalTo(holder.Server, syscall.SIGSTOP)
 	began := time.Now()
-	other.wantCall("silent", "{}", "-")
-	holder.signal(syscall.SIGCONT)
+	other.WantCall("silent", "{}", "-")
+	signalTo(holder.Server, syscall.SIGCONT)
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("a silent node is waited for %s", took)
 	}
 	t.Logf("with a silent node a call took %s", time.Since(began).Round(time.Millisecond))
-	eventually(t, "the node is awake", func() bool { return holder.get("/f").body == name })
-	if n := holder.handed("received"); n != 1 {
+	Eventually(t, "the node is awake", func() bool { return holder.Get("/f").Body == name })
+	if n := handoffs(holder, "received"); n != 1 {
 		t.Errorf("%v calls were received, want 1", n)
 	}
-	eventually(t, "the idle environment is offered", offered)
-	holder.kill() // its offer stays
-	if got := other.get("/f"); got.status != 200 || got.body == name {
-		t.Errorf("without the node that offers: %d %s", got.status, got.body)
+	Eventually(t, "the idle environment is offered", offered)
+	holder.Kill() // its offer stays
+	if got := other.Get("/f"); got.Status != 200 || got.Body == name {
+		t.Errorf("without the node that offers: %d %s", got.Status, got.Body)
 	}
 }

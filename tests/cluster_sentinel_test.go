@@ -11,68 +11,60 @@ import (
 	"time"
 )
 
-// drain has all nodes take up no events (POST), or take them up again (DELETE).
-func (c *cluster) drain(method string) {
-	c.t.Helper()
-	for _, node := range c.nodes {
-		node.admin(method, "/hearth/drain").want(c.t, 200, "draining")
-	}
-}
-
 // newSentinel watches over a master named hearth, and returns the URL that leads to
 // whichever is the master.
-func newSentinel(t *testing.T, master *redisServer) string {
+func newSentinel(t *testing.T, master *Redis) string {
 	t.Helper()
-	s := &redisServer{t: t, dir: tempDir(t), port: freePort(t)}
-	config := filepath.Join(s.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %d\ndir %s\nsentinel monitor hearth 127.0.0.1 %d 1\nsentinel down-after-milliseconds hearth 1000\nsentinel failover-timeout hearth 3000\n", s.port, s.dir, master.port)
+	s := &Redis{T: t, Dir: TempDir(t), Port: FreePort(t)}
+	config := filepath.Join(s.Dir, "sentinel.conf")
+	text := fmt.Sprintf("port %d\ndir %s\nsentinel monitor hearth 127.0.0.1 %d 1\nsentinel down-after-milliseconds hearth 1000\nsentinel failover-timeout hearth 3000\n", s.Port, s.Dir, master.Port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.args = []string{config, "--sentinel"}
-	s.start()
-	t.Cleanup(s.kill)
-	eventually(t, "the sentinel knows the replica", func() bool {
-		return strings.Contains(s.cli("sentinel", "master", "hearth"), "num-slaves\n1\n")
+	s.Args = []string{config, "--sentinel"}
+	s.Start()
+	t.Cleanup(s.Kill)
+	Eventually(t, "the sentinel knows the replica", func() bool {
+		return strings.Contains(s.CLI("sentinel", "master", "hearth"), "num-slaves\n1\n")
 	})
-	return s.url() + "?master=hearth"
+	return s.URL() + "?master=hearth"
 }
 
 // The master does not end but falls silent, as one whose machine or network is gone:
 // nobody closes the connections to it.
 func TestClusterFollowsSentinelToTheNextMaster(t *testing.T) {
-	events := newLedger(t)
-	master := newRedis(t)
-	replica := newRedis(t, "--replicaof", "127.0.0.1", fmt.Sprint(master.port))
-	eventually(t, "the replica follows", func() bool { return strings.Contains(replica.cli("info", "replication"), "master_link_status:up") })
-	c := &cluster{t: t, redis: master}
+	events := NewLedger(t)
+	master := NewRedis(t)
+	replica := NewRedis(t, "--replicaof", "127.0.0.1", fmt.Sprint(master.Port))
+	Eventually(t, "the replica follows", func() bool { return strings.Contains(replica.CLI("info", "replication"), "master_link_status:up") })
+	c := &Cluster{T: t, Redis: master}
 	url := newSentinel(t, master)
 	for range 2 {
-		c.add(url, events.reach())
+		c.Add(url, events.Reach())
 	}
-	first := c.nodes[0]
-	first.create("f", nodeZip(t, answers("well")))
-	first.create("e", zipOf(t, events.code(20*time.Millisecond)))
-	c.withinASecond("/f", 200, "well", c.nodes...)
-	l := c.load(1, "/f", c.nodes...)
+	first := c.Nodes[0]
+	first.Create("f", NodeZip(t, Answers("well")))
+	first.Create("e", ZipOf(t, events.Code(20*time.Millisecond)))
+	c.WithinASecond("/f", 200, "well", c.Nodes...)
+	l := c.Load(1, "/f", c.Nodes...)
 	accepted := make(map[string]bool)
-	c.drain("POST") // so that the events wait
-	first.accept(accepted, "before", 50)
-	sync := exec.Command("redis-cli", "-p", fmt.Sprint(master.port))
+	c.Drain("POST") // so that the events wait
+	first.Accept(accepted, "before", 50)
+	sync := exec.Command("redis-cli", "-p", fmt.Sprint(master.Port))
 	sync.Stdin = strings.NewReader("set last 1\nwait 1 10000\n")
 	if answer, err := sync.Output(); err != nil || string(answer) != "OK\n1\n" {
 		t.Fatalf("the replica does not follow: %s %v", answer, err)
 	}
-	master.signal(syscall.SIGSTOP)
+	master.Signal(syscall.SIGSTOP)
 	silent := time.Now()
-	l.runs(t, 50)
-	c.takesAgain(accepted, "failed-over")
+	l.Runs(t, 50)
+	c.TakesAgain(accepted, "failed-over")
 	t.Logf("events were taken again %s after the master fell silent", time.Since(silent).Round(time.Millisecond))
-	if !strings.Contains(replica.cli("info", "replication"), "role:master") {
+	if !strings.Contains(replica.CLI("info", "replication"), "role:master") {
 		t.Error("the replica is no master")
 	}
-	c.drain("DELETE")
-	events.wait(accepted)
-	l.wantGap(t, 5*time.Second)
-	l.wantAll(t, 200, "well")
+	c.Drain("DELETE")
+	events.Wait(accepted)
+	l.WantGap(t, 5*time.Second)
+	l.WantAll(t, 200, "well")
 }

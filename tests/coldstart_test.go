@@ -8,20 +8,6 @@ import (
 	"time"
 )
 
-// awaitStem waits until a process of a runtime's family has booted for whom
-// comes next.
-func (s *server) awaitStem(family string) {
-	s.t.Helper()
-	eventually(s.t, "a stem of "+family, func() bool {
-		return s.metric(fmt.Sprintf("hearth_stems{runtime=%q,state=\"ready\"}", family)) > 0
-	})
-}
-
-func (s *server) fromStems(runtime string) float64 {
-	s.t.Helper()
-	return s.metric(fmt.Sprintf("hearth_cold_starts_total{runtime=%q,stem=\"yes\"}", runtime))
-}
-
 const describeNode = `
 const fs = require('fs');
 const early = process.memoryUsage().rss > 0;
@@ -58,7 +44,7 @@ def handler(event, context):
 // Functions that are made of stems find what they would find without, each its
 // own and nothing of the other's.
 func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
-	s := newServer(t, "", "")
+	s := NewServer(t, "", "")
 	kinds := map[string]struct{ runtime, family, file, handler, code string }{
 		"node":   {node, "nodejs", "index.js", "index.handler", describeNode},
 		"python": {python, "python", "app.py", "app.handler", describePython},
@@ -67,7 +53,7 @@ func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
 	for kind, k := range kinds {
 		for _, name := range []string{"a", "b", "without"} {
 			full := kind + "-" + name
-			dir := s.code(full, map[string]string{k.file: k.code, name + ".txt": ""})
+			dir := s.Code(full, map[string]string{k.file: k.code, name + ".txt": ""})
 			// A variable that must be there when the process starts: there is no stem for
 			// that.
 			early := map[string]string{"without": "env LC_TIME C"}[name]
@@ -77,21 +63,21 @@ func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
 	}
 	// What a function sees of itself is not another's.
 	functions = strings.NewReplacer("a-of-the-other", "a", "without-of-the-other", "without").Replace(functions)
-	s.configure(functions, site)
-	s.start()
+	s.Configure(functions, site)
+	s.Start()
 
 	for kind, k := range kinds {
 		answers := make(map[string]map[string]any)
 		for _, name := range []string{"b", "a", "without"} {
-			s.awaitStem(k.family)
-			r := s.get("/" + kind + "-" + name)
+			s.AwaitStem(k.family)
+			r := s.Get("/" + kind + "-" + name)
 			var answer map[string]any
-			if err := json.Unmarshal([]byte(r.body), &answer); err != nil {
-				t.Fatalf("%s-%s: %d %s", kind, name, r.status, r.body)
+			if err := json.Unmarshal([]byte(r.Body), &answer); err != nil {
+				t.Fatalf("%s-%s: %d %s", kind, name, r.Status, r.Body)
 			}
 			answers[name] = answer
 		}
-		if n := s.fromStems(k.runtime); n != 2 {
+		if n := s.FromStems(k.runtime); n != 2 {
 			t.Errorf("%s: %v cold starts from a stem, want 2", kind, n)
 		}
 		for _, name := range []string{"a", "without"} {
@@ -115,9 +101,9 @@ func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
 }
 
 func TestLimitsOfAFunctionHoldInAStem(t *testing.T) {
-	s := newServer(t, "", "")
+	s := NewServer(t, "", "")
 	// Memory is held for longer than it takes until it is looked at.
-	code := s.code("fill", map[string]string{"app.py": `
+	code := s.Code("fill", map[string]string{"app.py": `
 import os, time
 def handler(event, context):
     if event["rawPath"].endswith("tmp"):
@@ -134,52 +120,52 @@ def handler(event, context):
     time.sleep(1)
     return {"statusCode": 200, "body": "memory holds %d" % (len(block) >> 20)}
 `})
-	s.configure(pythonFunction("small", code, "memory 128\ntimeout 20s")+
-		pythonFunction("large", code, "memory 512\nephemeral_storage 700\ntimeout 20s"), "invoke /small/* small\ninvoke /large/* large")
-	s.start()
-	s.awaitStem("python")
-	s.get("/small/memory").want(t, 502, "")
-	s.wantLog("small", "Runtime.OutOfMemory")
-	s.awaitStem("python")
-	s.get("/large/memory").want(t, 200, "memory holds 300")
-	s.get("/large/tmp").want(t, 200, "tmp holds 700")
-	s.awaitStem("python")
-	s.get("/small/tmp").want(t, 200, "tmp holds 510")
-	if n := s.fromStems(python); n < 3 {
+	s.Configure(PythonFunction("small", code, "memory 128\ntimeout 20s")+
+		PythonFunction("large", code, "memory 512\nephemeral_storage 700\ntimeout 20s"), "invoke /small/* small\ninvoke /large/* large")
+	s.Start()
+	s.AwaitStem("python")
+	s.Get("/small/memory").Want(t, 502, "")
+	s.WantLog("small", "Runtime.OutOfMemory")
+	s.AwaitStem("python")
+	s.Get("/large/memory").Want(t, 200, "memory holds 300")
+	s.Get("/large/tmp").Want(t, 200, "tmp holds 700")
+	s.AwaitStem("python")
+	s.Get("/small/tmp").Want(t, 200, "tmp holds 510")
+	if n := s.FromStems(python); n < 3 {
 		t.Errorf("%v cold starts from a stem, want 3", n)
 	}
 }
 
 func TestInitThatFailsIsToldAtOnceAndNotTriedForEveryCall(t *testing.T) {
-	s := newServer(t, "", "")
-	code := s.code("broken", map[string]string{"index.js": "console.log('loading'); throw new Error('no database')"})
-	s.configure(nodeFunction("broken", code, ""), "invoke broken")
-	s.start()
+	s := NewServer(t, "", "")
+	code := s.Code("broken", map[string]string{"index.js": "console.log('loading'); throw new Error('no database')"})
+	s.Configure(NodeFunction("broken", code, ""), "invoke broken")
+	s.Start()
 	for range 20 {
-		s.get("/").want(t, 502, "")
+		s.Get("/").Want(t, 502, "")
 	}
-	s.wantLog("broken", "no database", "INIT_START Runtime Version: nodejs:", "Phase: init\tStatus: error\tError Type: Error")
-	if n := strings.Count(s.logs("broken"), "loading"); n < 2 || n > 4 {
+	s.WantLog("broken", "no database", "INIT_START Runtime Version: nodejs:", "Phase: init\tStatus: error\tError Type: Error")
+	if n := strings.Count(s.Logs("broken"), "loading"); n < 2 || n > 4 {
 		t.Errorf("20 calls loaded the code %d times, want 2 and a few", n)
 	}
-	s.code("broken", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'mended' })"})
-	eventually(t, "mended code runs", func() bool { return s.get("/").body == "mended" })
+	s.Code("broken", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'mended' })"})
+	Eventually(t, "mended code runs", func() bool { return s.Get("/").Body == "mended" })
 }
 
 func TestInitPhaseThatTakesTooLongIsDoneAgainWithinTheInvocation(t *testing.T) {
-	s := newServer(t, "", "")
-	slow := s.code("slow", map[string]string{"app.py": "import time\nprint('loading')\ntime.sleep(60)\ndef handler(e, c): pass"})
-	ahead := s.code("ahead", map[string]string{"app.py": "import os, time\ntime.sleep(11)\ndef handler(e, c): return {'statusCode': 200, 'body': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']}"})
-	s.configure(pythonFunction("slow", slow, "timeout 2s")+pythonFunction("ahead", ahead, "provisioned_concurrency 1"), "invoke /slow slow\ninvoke /ahead ahead")
-	s.start()
+	s := NewServer(t, "", "")
+	slow := s.Code("slow", map[string]string{"app.py": "import time\nprint('loading')\ntime.sleep(60)\ndef handler(e, c): pass"})
+	ahead := s.Code("ahead", map[string]string{"app.py": "import os, time\ntime.sleep(11)\ndef handler(e, c): return {'statusCode': 200, 'body': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']}"})
+	s.Configure(PythonFunction("slow", slow, "timeout 2s")+PythonFunction("ahead", ahead, "provisioned_concurrency 1"), "invoke /slow slow\ninvoke /ahead ahead")
+	s.Start()
 	began := time.Now()
-	s.get("/slow").want(t, 504, "")
+	s.Get("/slow").Want(t, 504, "")
 	if took := time.Since(began); took < 12*time.Second || took > 14*time.Second {
 		t.Errorf("it took %s, want the 10 s of the init phase and the 2 s of the timeout", took)
 	}
-	s.wantLog("slow", "INIT_REPORT Init Duration: 10", "Phase: init\tStatus: timeout", "INIT_REPORT Init Duration: 2", "Phase: invoke\tStatus: timeout")
-	if n := strings.Count(s.logs("slow"), "loading"); n != 2 {
+	s.WantLog("slow", "INIT_REPORT Init Duration: 10", "Phase: init\tStatus: timeout", "INIT_REPORT Init Duration: 2", "Phase: invoke\tStatus: timeout")
+	if n := strings.Count(s.Logs("slow"), "loading"); n != 2 {
 		t.Errorf("the code was loaded %d times, want twice", n)
 	}
-	s.get("/ahead").want(t, 200, "provisioned-concurrency")
+	s.Get("/ahead").Want(t, 200, "provisioned-concurrency")
 }

@@ -23,70 +23,58 @@ func customFunction(name, dir, more string) string {
 	return fmt.Sprintf("function %s {\n runtime %s\n handler any.thing\n code %s\n %s\n}\n", name, provided, dir, more)
 }
 
-// goFunction builds a function with AWS's runtime client for Go.
-func (s *server) goFunction() string {
-	s.t.Helper()
-	dir := s.code("go", map[string]string{"readme": ""})
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "bootstrap"), "./bootstrap")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		s.t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
-}
-
 // script writes an executable file into a folder of code.
-func (s *server) script(dir, name, text string) {
-	s.t.Helper()
+func writeScript(s *Server, dir, name, text string) {
+	s.T.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
 func TestExampleInGoIsServedAndFollowed(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("hello", map[string]string{"readme": ""})
+	s := NewServer(t, "", "")
+	dir := s.Code("hello", map[string]string{"readme": ""})
 	if out, err := exec.Command("../examples/hello-go/build.sh", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	s.configure(customFunction("hello", dir, ""), "invoke hello")
-	s.start()
-	s.get("/?name=Ada").want(t, 200, `{"message":"Hello, Ada!"}`)
+	s.Configure(customFunction("hello", dir, ""), "invoke hello")
+	s.Start()
+	s.Get("/?name=Ada").Want(t, 200, `{"message":"Hello, Ada!"}`)
 	if err := os.Remove(filepath.Join(dir, "bootstrap")); err != nil { // what runs cannot be written to
 		t.Fatal(err)
 	}
-	s.script(dir, "bootstrap", bashBootstrap)
-	eventually(t, "the new program runs", func() bool { return s.get("/").body == "hello from bash" })
+	writeScript(s, dir, "bootstrap", BashBootstrap)
+	Eventually(t, "the new program runs", func() bool { return s.Get("/").Body == "hello from bash" })
 }
 
 func TestFunctionInGoIsServed(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.goFunction()
-	s.configure(customFunction("go", dir, "env OWN mine\nmemory 512")+customFunction("slow", dir, "timeout 1s")+customFunction("alone", dir, "network none"),
+	s := NewServer(t, "", "")
+	dir := s.GoFunction()
+	s.Configure(customFunction("go", dir, "env OWN mine\nmemory 512")+customFunction("slow", dir, "timeout 1s")+customFunction("alone", dir, "network none"),
 		"invoke /slow/* slow\ninvoke /alone/* alone\ninvoke go")
-	s.start()
-	s.get("/").want(t, 200, "hello from Go")
-	s.get("/context").want(t, 200, "arn:aws:lambda:us-east-1:000000000000:function:go go true true any.thing mine")
-	s.get("/fail").want(t, 502, "")
-	s.wantLog("go", "INIT_START Runtime Version: provided.al2023", "START RequestId: ", "REPORT RequestId: ")
-	s.get("/panic").want(t, 502, "")
-	s.get("/exit").want(t, 502, "")
-	s.wantLog("go", "Runtime exited with error: exit status 3")
-	s.get("/large").want(t, 502, "")
-	s.get("/print").want(t, 200, "")
-	s.wantLog("go", "printed by the function")
-	s.get("/stream").want(t, 201, "part 0\npart 1\npart 2\n")
-	s.get("/slow/sleep").want(t, 504, "")
-	s.get("/slow/x").want(t, 200, "hello from Go")
+	s.Start()
+	s.Get("/").Want(t, 200, "hello from Go")
+	s.Get("/context").Want(t, 200, "arn:aws:lambda:us-east-1:000000000000:function:go go true true any.thing mine")
+	s.Get("/fail").Want(t, 502, "")
+	s.WantLog("go", "INIT_START Runtime Version: provided.al2023", "START RequestId: ", "REPORT RequestId: ")
+	s.Get("/panic").Want(t, 502, "")
+	s.Get("/exit").Want(t, 502, "")
+	s.WantLog("go", "Runtime exited with error: exit status 3")
+	s.Get("/large").Want(t, 502, "")
+	s.Get("/print").Want(t, 200, "")
+	s.WantLog("go", "printed by the function")
+	s.Get("/stream").Want(t, 201, "part 0\npart 1\npart 2\n")
+	s.Get("/slow/sleep").Want(t, 504, "")
+	s.Get("/slow/x").Want(t, 200, "hello from Go")
 	for range 200 {
-		s.get("/x").want(t, 200, "hello from Go")
+		s.Get("/x").Want(t, 200, "hello from Go")
 	}
 	// In a network of its own the endpoint is there all the same.
-	s.get("/alone/x").want(t, 200, "hello from Go")
+	s.Get("/alone/x").Want(t, 200, "hello from Go")
 }
 
 // A thief sends another function's endpoint what is answered at once: nobody's
@@ -105,17 +93,17 @@ def handler(event, context):
 const nobodysInvocation = "/2018-06-01/runtime/invocation/none/response"
 
 func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.goFunction()
-	thief := s.code("thief", map[string]string{"app.py": thief})
+	s := NewServer(t, "", "")
+	dir := s.GoFunction()
+	thief := s.Code("thief", map[string]string{"app.py": thief})
 	// On the network that they share; elsewhere one cannot even connect.
-	s.configure("network host\n"+customFunction("go", dir, "")+pythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
-	s.start()
-	address := s.get("/listen").body
+	s.Configure("network host\n"+customFunction("go", dir, "")+PythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
+	s.Start()
+	address := s.Get("/listen").Body
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		t.Fatalf("%q: %v", address, err)
 	}
-	s.get("/steal/"+address).want(t, 200, "refused")
+	s.Get("/steal/"+address).Want(t, 200, "refused")
 	// Nor may a process of the machine, such as this one, be it root's.
 	client := &http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
@@ -126,71 +114,33 @@ func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a process of the machine was not refused: %v", err)
 	}
-	s.get("/").want(t, 200, "hello from Go")
+	s.Get("/").Want(t, 200, "hello from Go")
 }
 
-// The bootstrap of AWS's tutorial, more or less.
-const bashBootstrap = `#!/bin/bash
-set -eu
-echo "init by bash" >&2
-API="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
-while true; do
-	HEADERS="$(mktemp)"
-	EVENT="$(curl -sS -L -D "$HEADERS" "$API/invocation/next")"
-	ID="$(grep -i ^lambda-runtime-aws-request-id: "$HEADERS" | tr -d '[:space:]' | cut -d: -f2)"
-	case "$EVENT" in
-	*'/twice"'*)
-		curl -sS "$API/invocation/$ID/response" -d '{"statusCode":200,"body":"first"}' >/dev/null
-		curl -sS -o /dev/null -w '%{http_code}' "$API/invocation/$ID/response" -d '"second"' >/tmp/status ;;
-	*'/other"'*)
-		S="$(curl -sS -o /dev/null -w '%{http_code}' "$API/invocation/another-id/response" -d '"x"')"
-		curl -sS "$API/invocation/$ID/response" -d "{\"statusCode\":200,\"body\":\"other id got $S, init error got $(curl -sS -o /dev/null -w '%{http_code}' "$API/init/error" -d '{}')\"}" >/dev/null ;;
-	*'/status"'*)
-		curl -sS "$API/invocation/$ID/response" -d "{\"statusCode\":200,\"body\":\"second response got $(cat /tmp/status)\"}" >/dev/null ;;
-	*'/stale"'*)
-		S="$(curl -sS -o /dev/null -w '%{http_code}' -H 'Lambda-Runtime-Invocation-Id: 999' "$API/invocation/$ID/response" -d '"x"')"
-		curl -sS "$API/invocation/$ID/response" -d "{\"statusCode\":200,\"body\":\"stale got $S\"}" >/dev/null ;;
-	*'/error"'*)
-		curl -sS -H 'Lambda-Runtime-Function-Error-Type: Function.Broken' "$API/invocation/$ID/error" -d '{"errorMessage":"said so","errorType":"Function.Broken"}' >/dev/null ;;
-	*'/next"'*)
-		S="$(curl -sS -o /dev/null -w '%{http_code}' "$API/invocation/next")"
-		curl -sS "$API/invocation/$ID/response" -d "{\"statusCode\":200,\"body\":\"next got $S\"}" >/dev/null ;;
-	*'/large"'*)
-		head -c 7000000 /dev/zero | tr '\0' x >/tmp/large
-		curl -sS -o /dev/null -w '%{http_code}' -H 'Expect:' "$API/invocation/$ID/response" --data-binary @/tmp/large >/tmp/status ;;
-	*'/telemetry"'*)
-		S="$(curl -sS -X PUT "http://$AWS_LAMBDA_RUNTIME_API/2022-07-01/telemetry" -d '{}' | tr -d '"\n')"
-		curl -sS "$API/invocation/$ID/response" -d "{\"statusCode\":200,\"body\":\"$S\"}" >/dev/null ;;
-	*)
-		curl -sS "$API/invocation/$ID/response" -d '{"statusCode":200,"body":"hello from bash"}' >/dev/null ;;
-	esac
-done
-`
-
 func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("bash", map[string]string{"readme": ""})
-	s.script(dir, "bootstrap", bashBootstrap)
-	s.configure(customFunction("bash", dir, "memory 256"), "invoke bash")
-	s.start()
-	s.get("/").want(t, 200, "hello from bash")
-	s.get("/twice").want(t, 200, "first")
-	s.get("/status").want(t, 200, "second response got 403")
-	s.get("/other").want(t, 200, "other id got 400, init error got 403")
-	s.get("/stale").want(t, 200, "stale got 410")
-	s.get("/next").want(t, 200, "next got 200")
-	s.get("/large").want(t, 502, "")
-	s.get("/status").want(t, 200, "second response got 413")
-	s.get("/telemetry").want(t, 200, "{errorMessage:Missing Lambda-Extension-Identifier header,errorType:Extension.MissingExtensionIdentifier}")
-	s.get("/error").want(t, 502, "")
-	s.wantLog("bash", "init by bash", "Status: error")
-	if n := strings.Count(s.logs("bash"), "init by bash"); n != 1 {
+	s := NewServer(t, "", "")
+	dir := s.Code("bash", map[string]string{"readme": ""})
+	writeScript(s, dir, "bootstrap", BashBootstrap)
+	s.Configure(customFunction("bash", dir, "memory 256"), "invoke bash")
+	s.Start()
+	s.Get("/").Want(t, 200, "hello from bash")
+	s.Get("/twice").Want(t, 200, "first")
+	s.Get("/status").Want(t, 200, "second response got 403")
+	s.Get("/other").Want(t, 200, "other id got 400, init error got 403")
+	s.Get("/stale").Want(t, 200, "stale got 410")
+	s.Get("/next").Want(t, 200, "next got 200")
+	s.Get("/large").Want(t, 502, "")
+	s.Get("/status").Want(t, 200, "second response got 413")
+	s.Get("/telemetry").Want(t, 200, "{errorMessage:Missing Lambda-Extension-Identifier header,errorType:Extension.MissingExtensionIdentifier}")
+	s.Get("/error").Want(t, 502, "")
+	s.WantLog("bash", "init by bash", "Status: error")
+	if n := strings.Count(s.Logs("bash"), "init by bash"); n != 1 {
 		t.Errorf("the environment was started %d times, want once", n)
 	}
 }
 
 func TestBootstrapThatCannotRunIsNamed(t *testing.T) {
-	s := newServer(t, "", "")
+	s := NewServer(t, "", "")
 	functions, site := "", ""
 	mishaps := map[string]struct{ bootstrap, mode, want string }{
 		"missing":      {"", "", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"},
@@ -203,9 +153,9 @@ func TestBootstrapThatCannotRunIsNamed(t *testing.T) {
 		"never":        {"#!/bin/sh\necho waiting\nsleep 60", "", "Status: timeout"},
 	}
 	for name, m := range mishaps {
-		dir := s.code(name, map[string]string{"readme": ""})
+		dir := s.Code(name, map[string]string{"readme": ""})
 		if m.bootstrap != "" {
-			s.script(dir, "bootstrap", m.bootstrap)
+			writeScript(s, dir, "bootstrap", m.bootstrap)
 		}
 		if m.mode != "" {
 			if err := os.Chmod(filepath.Join(dir, "bootstrap"), 0o644); err != nil {
@@ -215,17 +165,17 @@ func TestBootstrapThatCannotRunIsNamed(t *testing.T) {
 		functions += customFunction(name, dir, "timeout 1s")
 		site += fmt.Sprintf("invoke /%s %s\n", name, name)
 	}
-	s.configure(functions, site)
-	s.start()
+	s.Configure(functions, site)
+	s.Start()
 	for name, m := range mishaps {
 		status := 502
 		if name == "never" {
 			status = 504
 		}
-		s.get("/"+name).want(t, status, "")
-		s.wantLog(name, m.want)
+		s.Get("/"+name).Want(t, status, "")
+		s.WantLog(name, m.want)
 	}
-	eventually(t, "no process is left", func() bool { return len(descendants(s.cmd.Process.Pid)) == 0 })
+	Eventually(t, "no process is left", func() bool { return len(Descendants(s.Cmd.Process.Pid)) == 0 })
 }
 
 // An extension that writes down what it is told.
@@ -242,42 +192,42 @@ done
 `
 
 func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
-	s := newServer(t, "", "")
-	layer := s.code("layer", map[string]string{"readme": ""})
-	s.script(layer, "extensions/witness", extensionScript)
-	bash := s.code("bash", map[string]string{"readme": ""})
-	s.script(bash, "bootstrap", bashBootstrap)
-	js := s.code("js", map[string]string{"index.js": "exports.handler = async (event) => ({ statusCode: 200, body: 'hello from Node' });"})
-	py := s.code("py", map[string]string{"app.py": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello from Python'}\n"})
-	s.configure(customFunction("bash", bash, "layer "+layer)+nodeFunction("js", js, "layer "+layer)+pythonFunction("py", py, "layer "+layer)+
-		customFunction("bash-alone", bash, "network none\nlayer "+layer)+nodeFunction("js-alone", js, "network none\nlayer "+layer),
+	s := NewServer(t, "", "")
+	layer := s.Code("layer", map[string]string{"readme": ""})
+	writeScript(s, layer, "extensions/witness", extensionScript)
+	bash := s.Code("bash", map[string]string{"readme": ""})
+	writeScript(s, bash, "bootstrap", BashBootstrap)
+	js := s.Code("js", map[string]string{"index.js": "exports.handler = async (event) => ({ statusCode: 200, body: 'hello from Node' });"})
+	py := s.Code("py", map[string]string{"app.py": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello from Python'}\n"})
+	s.Configure(customFunction("bash", bash, "layer "+layer)+NodeFunction("js", js, "layer "+layer)+PythonFunction("py", py, "layer "+layer)+
+		customFunction("bash-alone", bash, "network none\nlayer "+layer)+NodeFunction("js-alone", js, "network none\nlayer "+layer),
 		"invoke /bash bash\ninvoke /js js\ninvoke /py py\ninvoke /bash-alone bash-alone\ninvoke /js-alone js-alone")
-	s.start()
+	s.Start()
 	for range 3 {
-		s.get("/bash-alone").want(t, 200, "hello from bash")
-		s.get("/js-alone").want(t, 200, "hello from Node")
-		s.get("/py").want(t, 200, "hello from Python")
-		s.get("/bash").want(t, 200, "hello from bash")
-		s.get("/js").want(t, 200, "hello from Node")
+		s.Get("/bash-alone").Want(t, 200, "hello from bash")
+		s.Get("/js-alone").Want(t, 200, "hello from Node")
+		s.Get("/py").Want(t, 200, "hello from Python")
+		s.Get("/bash").Want(t, 200, "hello from bash")
+		s.Get("/js").Want(t, 200, "hello from Node")
 	}
-	s.stop()
+	s.Stop()
 	for name, handler := range map[string]string{"bash": "any.thing", "js": "index.handler", "py": "app.handler", "bash-alone": "any.thing", "js-alone": "index.handler"} {
-		log := s.logs(name)
+		log := s.Logs(name)
 		for text, times := range map[string]int{
 			`extension registered: {"accountId":"000000000000","functionName":"` + name + `","functionVersion":"$LATEST","handler":"` + handler + `"}`: 1,
 			`"eventType":"INVOKE"`: 3, `"invokedFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:` + name + `"`: 3,
 			`"shutdownReason":"spindown"`: 1,
 		} {
 			if n := strings.Count(log, text); n != times {
-				t.Errorf("%s: the log has %q %d times, want %d:\n%s", name, text, n, times, tail(log, 30))
+				t.Errorf("%s: the log has %q %d times, want %d:\n%s", name, text, n, times, Tail(log, 30))
 			}
 		}
 	}
 }
 
 func TestExtensionsThatFailAreNamed(t *testing.T) {
-	s := newServer(t, "", "")
-	js := s.code("js", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' });"})
+	s := NewServer(t, "", "")
+	js := s.Code("js", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' });"})
 	functions, site := "", ""
 	mishaps := map[string]struct{ script, want string }{
 		"never":   {"#!/bin/sh\nsleep 100", "Extension.InitError"},
@@ -286,70 +236,70 @@ func TestExtensionsThatFailAreNamed(t *testing.T) {
 		"reports": {strings.Replace(extensionScript, "while true", `curl -sS -X POST "$API/init/error" -H "Lambda-Extension-Identifier: $ID" -H 'Lambda-Extension-Function-Error-Type: Extension.NoToken' -d '{"errorMessage":"no token"}'; sleep 5`+"\nwhile true", 1), "Extension.NoToken"},
 	}
 	for name, m := range mishaps {
-		layer := s.code("layer-"+name, map[string]string{"readme": ""})
-		s.script(layer, "extensions/bad", m.script)
-		functions += nodeFunction(name, js, "layer "+layer)
+		layer := s.Code("layer-"+name, map[string]string{"readme": ""})
+		writeScript(s, layer, "extensions/bad", m.script)
+		functions += NodeFunction(name, js, "layer "+layer)
 		site += fmt.Sprintf("invoke /%s %s\n", name, name)
 	}
-	s.configure("stems 0\n"+functions, site)
-	s.start()
+	s.Configure("stems 0\n"+functions, site)
+	s.Start()
 	for name, m := range mishaps {
-		s.get("/"+name).want(t, 502, "")
-		s.wantLog(name, m.want)
+		s.Get("/"+name).Want(t, 502, "")
+		s.WantLog(name, m.want)
 	}
-	eventually(t, "no process is left", func() bool { return len(descendants(s.cmd.Process.Pid)) == 0 })
+	Eventually(t, "no process is left", func() bool { return len(Descendants(s.Cmd.Process.Pid)) == 0 })
 }
 
 func TestShutdownTellsWhy(t *testing.T) {
-	s := newServer(t, "", "")
-	layer := s.code("layer", map[string]string{"readme": ""})
-	s.script(layer, "extensions/witness", extensionScript)
-	dir := s.goFunction()
-	js := s.code("js", map[string]string{"index.js": `
+	s := NewServer(t, "", "")
+	layer := s.Code("layer", map[string]string{"readme": ""})
+	writeScript(s, layer, "extensions/witness", extensionScript)
+	dir := s.GoFunction()
+	js := s.Code("js", map[string]string{"index.js": `
 		exports.handler = async (event) => {
 			if (event.rawPath.endsWith('exit')) process.exit(6);
 			if (event.rawPath.endsWith('sleep')) for (;;);
 			return { statusCode: 200, body: process.env.AWS_LAMBDA_RUNTIME_API };
 		};`})
 	// Whoever ends late would keep the caller waiting for two seconds.
-	stubborn := s.code("stubborn", map[string]string{"readme": ""})
-	s.script(stubborn, "extensions/stubborn", strings.Replace(extensionScript, "*SHUTDOWN*) exit 0", "*SHUTDOWN*) sleep 60", 1))
-	s.configure("stems 0\n"+
+	stubborn := s.Code("stubborn", map[string]string{"readme": ""})
+	writeScript(s, stubborn, "extensions/stubborn", strings.Replace(extensionScript, "*SHUTDOWN*) exit 0", "*SHUTDOWN*) sleep 60", 1))
+	s.Configure("stems 0\n"+
 		customFunction("go", dir, "layer "+layer+"\ntimeout 1s\nmemory 256")+
 		customFunction("internal", dir, "env SIGTERM yes")+
 		customFunction("stubborn", dir, "layer "+stubborn+"\nenv SIGTERM yes")+
-		nodeFunction("js", js, "layer "+layer+"\ntimeout 1s"),
+		NodeFunction("js", js, "layer "+layer+"\ntimeout 1s"),
 		"invoke /go/* go\ninvoke /js/* js\ninvoke /internal internal\ninvoke stubborn")
-	s.start()
-	s.get("/js/x").want(t, 200, "127.0.0.1:")
+	s.Start()
+	s.Get("/js/x").Want(t, 200, "127.0.0.1:")
 	for _, name := range []string{"go", "js"} {
-		s.get("/"+name+"/sleep").want(t, 504, "")
-		s.wantLog(name, `"shutdownReason":"timeout"`, "Task timed out after 1.00 seconds")
-		s.get("/"+name+"/exit").want(t, 502, "")
-		s.wantLog(name, `"shutdownReason":"failure"`, "Runtime exited with error: exit status "+map[string]string{"go": "3", "js": "6"}[name])
-		s.get("/"+name+"/x").want(t, 200, "")
+		s.Get("/"+name+"/sleep").Want(t, 504, "")
+		s.WantLog(name, `"shutdownReason":"timeout"`, "Task timed out after 1.00 seconds")
+		s.Get("/"+name+"/exit").Want(t, 502, "")
+		s.WantLog(name, `"shutdownReason":"failure"`, "Runtime exited with error: exit status "+map[string]string{"go": "3", "js": "6"}[name])
+		s.Get("/"+name+"/x").Want(t, 200, "")
 	}
-	s.get("/internal").want(t, 200, "hello from Go")
-	s.get("/stubborn").want(t, 200, "hello from Go")
+	s.Get("/internal").Want(t, 200, "hello from Go")
+	s.Get("/stubborn").Want(t, 200, "hello from Go")
 	began := time.Now()
-	s.stop()
+	s.Stop()
 	if took := time.Since(began); took < 1500*time.Millisecond || took > 6*time.Second {
 		t.Errorf("stopped within %s, want about the 2 s that a stubborn extension has", took)
 	}
-	s.wantLog("internal", "told to end")
-	s.wantLog("stubborn", "told to end", `"shutdownReason":"spindown"`)
+	s.WantLog("internal", "told to end")
+	s.WantLog("stubborn", "told to end", `"shutdownReason":"spindown"`)
 }
 
 func TestCustomRuntimeWithoutASandbox(t *testing.T) {
-	s := newServer(t, "", "")
-	layer := s.code("layer", map[string]string{"readme": ""})
-	s.script(layer, "extensions/witness", extensionScript)
-	s.configure("sandbox off\n"+customFunction("go", s.goFunction(), "layer "+layer+"\nnetwork none"), "invoke go")
-	s.start()
-	s.get("/").want(t, 200, "hello from Go")
-	s.get("/exit").want(t, 502, "")
-	s.wantLog("go", "exit status 3", `"shutdownReason":"failure"`)
-	s.get("/").want(t, 200, "hello from Go")
+	s := NewServer(t, "", "")
+	layer := s.Code("layer", map[string]string{"readme": ""})
+	writeScript(s, layer, "extensions/witness", extensionScript)
+	s.Configure("sandbox off\n"+customFunction("go", s.GoFunction(), "layer "+layer+"\nnetwork none"), "invoke go")
+	s.Start()
+	s.Get("/").Want(t, 200, "hello from Go")
+	s.Get("/exit").Want(t, 502, "")
+	s.WantLog("go", "exit status 3", `"shutdownReason":"failure"`)
+	s.Get("/").Want(t, 200, "hello from Go")
 }
 
 // bindLowPorts is what setcap(8) writes for cap_net_bind_service=ep: a struct
@@ -358,67 +308,67 @@ const bindLowPorts = "\x01\x00\x00\x02" + "\x00\x04\x00\x00" + "\x00\x00\x00\x00
 
 // startAsNobody starts the server as an ordinary user, from a copy that this user can
 // read and that has the file capabilities given, or none.
-func (s *server) startAsNobody(capabilities string) {
-	s.t.Helper()
+func startAsNobody(s *Server, capabilities string) {
+	s.T.Helper()
 	const nobody = 65534
-	binary := filepath.Join(s.dir, "caddy")
-	if out, err := exec.Command("cp", caddyBinary(s.t), binary).CombinedOutput(); err != nil {
-		s.t.Fatalf("%v\n%s", err, out)
+	binary := filepath.Join(s.Dir, "caddy")
+	if out, err := exec.Command("cp", CaddyBinary(s.T), binary).CombinedOutput(); err != nil {
+		s.T.Fatalf("%v\n%s", err, out)
 	}
-	if out, err := exec.Command("chown", "-R", fmt.Sprint(nobody), s.dir).CombinedOutput(); err != nil {
-		s.t.Fatalf("%v\n%s", err, out)
+	if out, err := exec.Command("chown", "-R", fmt.Sprint(nobody), s.Dir).CombinedOutput(); err != nil {
+		s.T.Fatalf("%v\n%s", err, out)
 	}
 	if capabilities != "" { // after chown, which takes them away
 		if err := syscall.Setxattr(binary, "security.capability", []byte(capabilities), 0); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
-	s.cmd = exec.Command(binary, "run", "--config", s.config, "--adapter", "caddyfile")
-	s.cmd.Dir = s.dir
-	s.cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir, "XDG_RUNTIME_DIR=" + s.dir}
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	s.cmd.Stdout, s.cmd.Stderr = s, s
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
+	s.Cmd = exec.Command(binary, "run", "--config", s.Config, "--adapter", "caddyfile")
+	s.Cmd.Dir = s.Dir
+	s.Cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.Dir, "XDG_RUNTIME_DIR=" + s.Dir}
+	s.Cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	s.Cmd.Stdout, s.Cmd.Stderr = s, s
+	if err := s.Cmd.Start(); err != nil {
+		s.T.Fatal(err)
 	}
-	s.exited = make(chan struct{})
+	s.Exited = make(chan struct{})
 	go func() {
-		_ = s.cmd.Wait()
-		close(s.exited)
+		_ = s.Cmd.Wait()
+		close(s.Exited)
 	}()
-	s.t.Cleanup(s.stop)
+	s.T.Cleanup(s.Stop)
 }
 
 func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // every other test is this one
 	}
-	s := newServer(t, "", "")
-	dir := s.goFunction()
-	layer := s.code("layer", map[string]string{"readme": ""})
-	s.script(layer, "extensions/witness", extensionScript)
-	thief := s.code("thief", map[string]string{"app.py": thief})
-	s.configure("network host\n"+customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+pythonFunction("thief", thief, ""),
+	s := NewServer(t, "", "")
+	dir := s.GoFunction()
+	layer := s.Code("layer", map[string]string{"readme": ""})
+	writeScript(s, layer, "extensions/witness", extensionScript)
+	thief := s.Code("thief", map[string]string{"app.py": thief})
+	s.Configure("network host\n"+customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+PythonFunction("thief", thief, ""),
 		"invoke /steal/* thief\ninvoke /extended extended\ninvoke go")
-	s.startAsNobody("")
-	eventually(t, "it serves", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
-	s.get("/extended").want(t, 200, "hello from Go")
-	s.get("/steal/"+s.get("/listen").body).want(t, 200, "refused")
-	s.get("/x").want(t, 200, "hello from Go")
-	s.stop()
-	s.wantLog("extended", `"shutdownReason":"spindown"`)
+	startAsNobody(s, "")
+	Eventually(t, "it serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
+	s.Get("/extended").Want(t, 200, "hello from Go")
+	s.Get("/steal/"+s.Get("/listen").Body).Want(t, 200, "refused")
+	s.Get("/x").Want(t, 200, "hello from Go")
+	s.Stop()
+	s.WantLog("extended", `"shutdownReason":"spindown"`)
 
-	s.configure(customFunction("go", dir, "network none"), "invoke go")
-	s.startAsNobody("")
-	eventually(t, "it serves", func() bool { return strings.Count(s.output(), "serving initial configuration") == 2 })
-	s.get("/x").want(t, 200, "hello from Go")
-	s.stop()
+	s.Configure(customFunction("go", dir, "network none"), "invoke go")
+	startAsNobody(s, "")
+	Eventually(t, "it serves", func() bool { return strings.Count(s.Output(), "serving initial configuration") == 2 })
+	s.Get("/x").Want(t, 200, "hello from Go")
+	s.Stop()
 
 	// Of a program with capabilities the kernel keeps the files in /proc from its user,
 	// that of the map of a user namespace too.
-	s.startAsNobody(bindLowPorts)
-	<-s.exited
-	if out := s.output(); !strings.Contains(out, "no stems") || !strings.Contains(out, "this server cannot enter (its log says why at start): set network host") {
-		t.Errorf("it printed\n%s", tail(out, 10))
+	startAsNobody(s, bindLowPorts)
+	<-s.Exited
+	if out := s.Output(); !strings.Contains(out, "no stems") || !strings.Contains(out, "this server cannot enter (its log says why at start): set network host") {
+		t.Errorf("it printed\n%s", Tail(out, 10))
 	}
 }

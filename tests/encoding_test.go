@@ -10,11 +10,11 @@ import (
 // Text is UTF-8 in every runtime, whatever locales the machine has: CI's has none but
 // C.UTF-8, as a minimal Debian.
 func TestTextIsUTF8InEveryRuntimeAndItsChildren(t *testing.T) {
-	s := newServer(t, "", "")
-	folder, _, _ := s.javaCode()
-	node := s.code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
+	s := NewServer(t, "", "")
+	folder, _, _ := s.JavaCode()
+	node := s.Code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
 		body: require('child_process').execFileSync('bash', ['-c', 'echo -n ${#1} $1', 'x', 'é日']).toString() })`})
-	python := s.code("python", map[string]string{"app.py": `
+	python := s.Code("python", map[string]string{"app.py": `
 import locale, os, subprocess, sys
 locale.setlocale(locale.LC_ALL, "")
 def handler(event, context):
@@ -22,16 +22,16 @@ def handler(event, context):
     out = subprocess.check_output(["bash", "-c", "echo -n ${#1} $1", "x", "é日"], text=True)
     return {"statusCode": 200, "body": " ".join([out, sys.getfilesystemencoding(), locale.getpreferredencoding().lower(), *os.listdir("/tmp")])}
 `})
-	bash := s.code("bash", map[string]string{"any.sh": ""})
-	s.script(bash, "bootstrap", fmt.Sprintf(shellBootstrap, `text=é日; body="${#text} $text"`))
-	s.configure(javaFunction("java", "example.Encodings::handle", folder, "")+nodeFunction("node", node, "")+pythonFunction("python", python, "")+
+	bash := s.Code("bash", map[string]string{"any.sh": ""})
+	writeScript(s, bash, "bootstrap", fmt.Sprintf(shellBootstrap, `text=é日; body="${#text} $text"`))
+	s.Configure(javaFunction("java", "example.Encodings::handle", folder, "")+NodeFunction("node", node, "")+PythonFunction("python", python, "")+
 		customFunction("bash", bash, ""), "invoke /java java\ninvoke /node node\ninvoke /python python\ninvoke /bash bash")
-	s.start()
-	s.get("/java").want(t, 200, "[true, true, true, true, true]")
-	s.wantLog("java", "é日 printed")
-	s.get("/node").want(t, 200, "2 é日")
-	s.get("/python").want(t, 200, "2 é日 utf-8 utf-8 é日")
-	s.get("/bash").want(t, 200, "2 é日")
+	s.Start()
+	s.Get("/java").Want(t, 200, "[true, true, true, true, true]")
+	s.WantLog("java", "é日 printed")
+	s.Get("/node").Want(t, 200, "2 é日")
+	s.Get("/python").Want(t, 200, "2 é日 utf-8 utf-8 é日")
+	s.Get("/bash").Want(t, 200, "2 é日")
 }
 
 // shellBootstrap begins as AWS's tutorial has it begin, and answers with $body.
@@ -48,15 +48,15 @@ done
 `
 
 func TestShellIsBashAsOnLambda(t *testing.T) {
-	s := newServer(t, "", "")
-	bash := s.code("bash", map[string]string{"any.sh": "words=(sourced)\nhandled() { echo \"${words[0]}\"; }\n"})
-	s.script(bash, "bootstrap", fmt.Sprintf(shellBootstrap, `body="$(handled) $(false | true || echo pipefail)"`))
-	node := s.code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
+	s := NewServer(t, "", "")
+	bash := s.Code("bash", map[string]string{"any.sh": "words=(sourced)\nhandled() { echo \"${words[0]}\"; }\n"})
+	writeScript(s, bash, "bootstrap", fmt.Sprintf(shellBootstrap, `body="$(handled) $(false | true || echo pipefail)"`))
+	node := s.Code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
 		body: require('child_process').execSync('set -o pipefail; x=(a b); echo ${x[1]}; /usr/bin/sh -c "echo \\${BASH_VERSION:+bash}"').toString() })`})
-	s.configure(customFunction("bash", bash, "")+nodeFunction("node", node, ""), "invoke /bash bash\ninvoke /node node")
-	s.start()
-	s.get("/bash").want(t, 200, "sourced pipefail")
-	s.get("/node").want(t, 200, "b\nbash\n")
+	s.Configure(customFunction("bash", bash, "")+NodeFunction("node", node, ""), "invoke /bash bash\ninvoke /node node")
+	s.Start()
+	s.Get("/bash").Want(t, 200, "sourced pipefail")
+	s.Get("/node").Want(t, 200, "b\nbash\n")
 }
 
 // A library of a layer is found by its bare name from a stem too, whose C library has
@@ -70,29 +70,29 @@ func TestLibrariesAndProgramsOfLayersAreFoundFromAStem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(t, "", "")
-	folder, _, _ := s.javaCode()
-	layer := s.archive("layer.zip", map[string]string{"lib/libanswer.so": string(library), "bin/tool!": "#!/bin/sh\necho -n tool"})
-	python := s.archive("python.zip", map[string]string{"lib/libown.so": string(library), "app.py": `
+	s := NewServer(t, "", "")
+	folder, _, _ := s.JavaCode()
+	layer := s.Archive("layer.zip", map[string]string{"lib/libanswer.so": string(library), "bin/tool!": "#!/bin/sh\necho -n tool"})
+	python := s.Archive("python.zip", map[string]string{"lib/libown.so": string(library), "app.py": `
 import ctypes, subprocess
 def handler(event, context):
     ctypes.CDLL("libown.so")
     return {"statusCode": 200, "body": str(ctypes.CDLL("libanswer.so").zlibCompileFlags() != 0) + subprocess.check_output("tool", text=True)}
 `})
-	node := s.code("node", map[string]string{"index.js": `exports.handler = async () => {
+	node := s.Code("node", map[string]string{"index.js": `exports.handler = async () => {
 	try { process.dlopen({ exports: {} }, 'libanswer.so') } catch (e) { // it loads, and is no addon
 		return { statusCode: 200, body: e.message + require('child_process').execFileSync('tool') } } }`})
-	s.configure(pythonFunction("python", python, "layer "+layer)+nodeFunction("node", node, "layer "+layer)+
+	s.Configure(PythonFunction("python", python, "layer "+layer)+NodeFunction("node", node, "layer "+layer)+
 		javaFunction("java", "example.Encodings::load", folder, "layer "+layer), "invoke /python python\ninvoke /node node\ninvoke /java java")
-	s.start()
+	s.Start()
 	for _, family := range []string{"nodejs", "python", "java"} {
-		s.awaitStem(family)
+		s.AwaitStem(family)
 	}
-	s.get("/python").want(t, 200, "Truetool")
-	s.get("/node").want(t, 200, "Module did not self-register: 'libanswer.so'.tool")
-	s.get("/java").want(t, 200, "loadedtool")
+	s.Get("/python").Want(t, 200, "Truetool")
+	s.Get("/node").Want(t, 200, "Module did not self-register: 'libanswer.so'.tool")
+	s.Get("/java").Want(t, 200, "loadedtool")
 	for _, runtime := range []string{"nodejs20.x", "python3.11", javaRuntime} {
-		if s.fromStems(runtime) != 1 {
+		if s.FromStems(runtime) != 1 {
 			t.Errorf("%s was not started from a stem", runtime)
 		}
 	}

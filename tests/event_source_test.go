@@ -12,39 +12,39 @@ import (
 )
 
 func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
-	m := startMoto(t)
-	url, arn := m.makeQueue(t, "orders")
-	a := newAPI(t, "", "")
-	a.stop()
+	m := StartMoto(t)
+	url, arn := m.MakeQueue(t, "orders")
+	a := NewAPI(t, "", "")
+	a.Stop()
 	functions := func(more string) string {
-		return fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n\tfilter `{\"body\":{\"kind\":[\"order\"]}}`\n%s}\n", m.url, arn, motoKey, motoSecret, more) +
-			pythonFunction("f", a.code("f", map[string]string{"app.py": logRecords}), "")
+		return fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n\tfilter `{\"body\":{\"kind\":[\"order\"]}}`\n%s}\n", m.URL, arn, MotoKey, MotoSecret, more) +
+			PythonFunction("f", a.Code("f", map[string]string{"app.py": logRecords}), "")
 	}
 	send := func(n int) {
 		t.Helper()
-		_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(fmt.Sprintf(`{"kind":"order","n":%d}`, n))})
-		a.check(err)
+		_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(fmt.Sprintf(`{"kind":"order","n":%d}`, n))})
+		a.Check(err)
 	}
 	done := func() bool {
-		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
-		a.check(err)
+		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 	}
-	a.configure(functions(""), "")
-	a.start()
+	a.Configure(functions(""), "")
+	a.Start()
 	send(1)
-	a.wantLog("f", `\"n\":1}`)
-	eventually(t, "the message is deleted", done)
+	a.WantLog("f", `\"n\":1}`)
+	Eventually(t, "the message is deleted", done)
 
 	list, err := a.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String("f")})
-	a.check(err)
+	a.Check(err)
 	if len(list.EventSourceMappings) != 1 || *list.EventSourceMappings[0].EventSourceArn != arn || *list.EventSourceMappings[0].State != "Enabled" {
 		t.Fatalf("the API shows %+v", list.EventSourceMappings)
 	}
 	id := list.EventSourceMappings[0].UUID
-	eventually(t, "the API shows the result", func() bool {
+	Eventually(t, "the API shows the result", func() bool {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: id})
-		a.check(err)
+		a.Check(err)
 		return aws.ToString(got.LastProcessingResult) == "OK"
 	})
 	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: id})
@@ -52,17 +52,17 @@ func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
 		t.Errorf("deleting it by the API says %v", err)
 	}
 
-	a.configure(functions("\tdisabled\n"), "")
-	a.reload()
-	m.isOurs(t, url, `{"kind":"order","n":0}`)
-	if strings.Contains(a.logs("f"), `\"n\":0}`) {
+	a.Configure(functions("\tdisabled\n"), "")
+	a.Reload()
+	m.IsOurs(t, url, `{"kind":"order","n":0}`)
+	if strings.Contains(a.Logs("f"), `\"n\":0}`) {
 		t.Error("a disabled event source is polled")
 	}
 	send(2)
-	a.configure(functions("\tbatch_size 5\n"), "")
-	a.reload()
-	a.wantLog("f", `\"n\":2}`)
-	eventually(t, "the message is deleted", done)
+	a.Configure(functions("\tbatch_size 5\n"), "")
+	a.Reload()
+	a.WantLog("f", `\"n\":2}`)
+	Eventually(t, "the message is deleted", done)
 }
 
 func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
@@ -87,28 +87,28 @@ func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
 		"ftp://host/x f": "not supported",
 		"nonsense f":     "not supported",
 	} {
-		s := newServer(t, "event_source "+source, "")
-		s.startFails(want)
+		s := NewServer(t, "event_source "+source, "")
+		s.StartFails(want)
 	}
 }
 
 func TestANodeThatDrainsPollsNoMore(t *testing.T) {
-	r, l := newRedis(t), newLedger(t)
-	c := r.client()
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
-	s.start()
-	addRecords(t, c, "orders", "before")
-	l.wait(map[string]bool{"before": true})
-	s.admin("POST", "/hearth/drain").want(t, 200, "")
-	eventually(t, "nobody reads the stream", func() bool {
+	r, l := NewRedis(t), NewLedger(t)
+	c := r.Client()
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.URL())+l.Function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.Start()
+	AddRecords(t, c, "orders", "before")
+	l.Wait(map[string]bool{"before": true})
+	s.Admin("POST", "/hearth/drain").Want(t, 200, "")
+	Eventually(t, "nobody reads the stream", func() bool {
 		groups, err := c.XInfoGroups(t.Context(), "orders").Result()
 		return err == nil && len(groups) == 1 && groups[0].Consumers == 0
 	})
-	addRecords(t, c, "orders", "meanwhile") // by a name that a reader would have left
+	AddRecords(t, c, "orders", "meanwhile") // by a name that a reader would have left
 	if groups, err := c.XInfoGroups(t.Context(), "orders").Result(); err != nil || groups[0].Consumers != 0 || groups[0].Lag != 1 {
 		t.Errorf("a node that drains polls: %+v, %v", groups, err)
 	}
-	s.admin("DELETE", "/hearth/drain").want(t, 200, "")
-	l.wait(map[string]bool{"meanwhile": true})
+	s.Admin("DELETE", "/hearth/drain").Want(t, 200, "")
+	l.Wait(map[string]bool{"meanwhile": true})
 }

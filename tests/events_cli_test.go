@@ -11,17 +11,17 @@ import (
 
 // The next of a page is pasted into a shell as the command prints it.
 func TestPagesOfEventsAreReadByWhatTheOneBeforePrints(t *testing.T) {
-	r := newRecorder(t)
-	a := newAPI(t, r.reach(), "receive /hooks/* generic {\n open\n}")
+	r := NewRecorder(t)
+	a := NewAPI(t, r.Reach(), "receive /hooks/* generic {\n open\n}")
 	for _, name := range []string{"f", "g"} {
-		r.tell(a, name)
-		a.eventConfig(name, "", "", "")
-		r.failing(name, true)
+		r.Tell(a, name)
+		a.EventConfig(name, "", "", "")
+		r.Failing(name, true)
 		for n := range 3 {
-			a.post("/hooks/"+name, fmt.Sprintf(`{"n":%d}`, n)).want(t, 200, "")
+			a.Post("/hooks/"+name, fmt.Sprintf(`{"n":%d}`, n)).Want(t, 200, "")
 		}
 	}
-	eventually(t, "six events are dead", func() bool { return len(a.events("?dead=true")) == 6 })
+	Eventually(t, "six events are dead", func() bool { return len(a.Events("?dead=true")) == 6 })
 
 	seen, after := make(map[string]bool), ""
 	for range 3 {
@@ -29,7 +29,7 @@ func TestPagesOfEventsAreReadByWhatTheOneBeforePrints(t *testing.T) {
 		if after != "" {
 			args = append(args, "--after", after)
 		}
-		out := a.wantHearth(0, nil, args...)
+		out := a.WantHearth(0, nil, args...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		for _, line := range lines[1:] {
 			if id, _, _ := strings.Cut(line, " "); strings.HasPrefix(id, "async/") {
@@ -51,16 +51,16 @@ func TestPagesOfEventsAreReadByWhatTheOneBeforePrints(t *testing.T) {
 	}
 
 	var page struct {
-		Events []keptEvent
+		Events []KeptEvent
 		Next   string
 	}
-	out := a.wantHearth(0, nil, "events", "list", "--dead", "--limit", "5", "--json")
+	out := a.WantHearth(0, nil, "events", "list", "--dead", "--limit", "5", "--json")
 	if err := json.Unmarshal([]byte(out), &page); err != nil || len(page.Events) != 5 {
 		t.Fatalf("%d events, %v in %s", len(page.Events), err, out)
 	}
-	a.admin("GET", "/hearth/events/list?dead=true&after="+page.Next).want(t, 200, `"async/g:`)
+	a.Admin("GET", "/hearth/events/list?dead=true&after="+page.Next).Want(t, 200, `"async/g:`)
 	for _, wrong := range []string{"!", "async/f", "YXN5bmMvZg", "YXN5bmMvZgp6eg", page.Next + "=", "L"} {
-		a.wantHearth(1, []string{"is not the next of a page"}, "events", "list", "--dead", "--after", wrong)
-		a.admin("GET", "/hearth/events/list?after="+url.QueryEscape(wrong)).want(t, 400, "is not the next of a page")
+		a.WantHearth(1, []string{"is not the next of a page"}, "events", "list", "--dead", "--after", wrong)
+		a.Admin("GET", "/hearth/events/list?after="+url.QueryEscape(wrong)).Want(t, 400, "is not the next of a page")
 	}
 }

@@ -49,62 +49,62 @@ func wantRecord(t *testing.T, body, condition, event, answer string) {
 }
 
 func TestResultsGoToTheDestinationsOfTheCaddyfile(t *testing.T) {
-	s, r, m := newServer(t, "", ""), newRecorder(t), startMoto(t)
-	bucket, err := http.NewRequest("PUT", m.url+"/results", nil)
+	s, r, m := NewServer(t, "", ""), NewRecorder(t), StartMoto(t)
+	bucket, err := http.NewRequest("PUT", m.URL+"/results", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.do(bucket).want(t, 200, "")
-	address, queue := m.queue(t, "failed")
-	topic, err := m.sns.CreateTopic(context.Background(), &sns.CreateTopicInput{Name: aws.String("done")})
+	s.Do(bucket).Want(t, 200, "")
+	address, queue := m.Queue(t, "failed")
+	topic, err := m.Sns.CreateTopic(context.Background(), &sns.CreateTopicInput{Name: aws.String("done")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fans, fan := m.queue(t, "fans")
-	if _, err := m.sns.Subscribe(context.Background(), &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: &fan}); err != nil {
+	fans, fan := m.Queue(t, "fans")
+	if _, err := m.Sns.Subscribe(context.Background(), &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: &fan}); err != nil {
 		t.Fatal(err)
 	}
 	destinations := map[string]string{
 		"url": r.URL + "/results", "function": "arn:aws:lambda:us-east-1:000000000000:function:next", "sns": *topic.TopicArn, "s3": "arn:aws:s3:::results/kept/", "sqs": queue,
 	}
 	for name, to := range destinations {
-		s.configure(m.options()+r.function(s, "next", "")+r.function(s, "f", "async {\n retries 0\n on_success "+to+"\n on_failure "+to+"\n}"),
+		s.Configure(m.Options()+r.Function(s, "next", "")+r.Function(s, "f", "async {\n retries 0\n on_success "+to+"\n on_failure "+to+"\n}"),
 			"receive /hooks/* generic {\n open\n}")
-		s.stop() // a reload may reset a connection that is being made
-		s.restarted()
+		s.Stop() // a reload may reset a connection that is being made
+		s.Restarted()
 		read := func(n int) string {
 			switch name {
 			case "url":
-				return r.wait("results", n)[n-1]
+				return r.Wait("results", n)[n-1]
 			case "function":
-				return r.wait("next", n)[n-1]
+				return r.Wait("next", n)[n-1]
 			case "sqs":
-				return *m.next(t, address).Body
+				return *m.Next(t, address).Body
 			case "sns":
 				var notice struct{ Message string }
-				if err := json.Unmarshal([]byte(*m.next(t, fans).Body), &notice); err != nil {
+				if err := json.Unmarshal([]byte(*m.Next(t, fans).Body), &notice); err != nil {
 					t.Fatal(err)
 				}
 				return notice.Message
 			}
 			// One second may make both of them, whose names do not tell then.
-			all := m.objects(t, "results", "kept/aws/lambda/async/", n)
+			all := m.Objects(t, "results", "kept/aws/lambda/async/", n)
 			if n == 2 && strings.Contains(all[1], `"condition":"Success"`) {
 				return all[0]
 			}
 			return all[n-1]
 		}
-		r.failing("f", false)
-		s.post("/hooks/f", `{"n":1}`).want(t, 200, "")
+		r.Failing("f", false)
+		s.Post("/hooks/f", `{"n":1}`).Want(t, 200, "")
 		wantRecord(t, read(1), "Success", `{"n":1}`, `42`)
-		s.nothingWaits()
-		r.failing("f", true)
-		s.post("/hooks/f", `{"n":2}`).want(t, 200, "")
+		s.NothingWaits()
+		r.Failing("f", true)
+		s.Post("/hooks/f", `{"n":2}`).Want(t, 200, "")
 		wantRecord(t, read(2), "RetriesExhausted", `{"n":2}`, "told to fail")
-		s.nothingWaits()
+		s.NothingWaits()
 	}
-	if dead := s.events("?dead=true"); len(dead) != 0 {
+	if dead := s.Events("?dead=true"); len(dead) != 0 {
 		t.Errorf("kept aside: %+v", dead)
 	}
-	s.tellsNone(motoSecret)
+	s.TellsNone(MotoSecret)
 }

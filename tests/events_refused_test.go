@@ -26,23 +26,23 @@ func mac(key, text string) []byte {
 }
 
 // github signs a body as GitHub does.
-func (s *server) github(delivery, body, secret string) response {
-	s.t.Helper()
-	return s.post("/github/f", body, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(secret, body)), "X-GitHub-Event", "push", "X-GitHub-Delivery", delivery)
+func postGitHub(s *Server, delivery, body, secret string) Response {
+	s.T.Helper()
+	return s.Post("/github/f", body, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(secret, body)), "X-GitHub-Event", "push", "X-GitHub-Delivery", delivery)
 }
 
 // webhook signs a body as Standard Webhooks has it.
-func (s *server) webhook(id string, at time.Time, body string) response {
-	s.t.Helper()
+func postWebhook(s *Server, id string, at time.Time, body string) Response {
+	s.T.Helper()
 	stamp := fmt.Sprint(at.Unix())
-	return s.post("/webhooks/f", body, "Webhook-Id", id, "Webhook-Timestamp", stamp,
+	return s.Post("/webhooks/f", body, "Webhook-Id", id, "Webhook-Timestamp", stamp,
 		"Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac(signingSeed, id+"."+stamp+"."+body)))
 }
 
-func newHooks(t *testing.T) (*server, *recorder) {
+func newHooks(t *testing.T) (*Server, *Recorder) {
 	t.Helper()
-	s, r := newServer(t, "", ""), newRecorder(t)
-	s.configure(r.function(s, "f", ""), fmt.Sprintf(`
+	s, r := NewServer(t, "", ""), NewRecorder(t)
+	s.Configure(r.Function(s, "f", ""), fmt.Sprintf(`
 	receive /s3/* s3 {
 		token %[1]s %[2]s
 	}
@@ -64,13 +64,13 @@ func newHooks(t *testing.T) (*server, *recorder) {
 			request>uri query {
 				replace token REDACTED
 			}
-		}`, hookToken, queryToken, hookSecret, base64.StdEncoding.EncodeToString([]byte(signingSeed))))
-	return s.start(), r
+		}`, HookToken, queryToken, hookSecret, base64.StdEncoding.EncodeToString([]byte(signingSeed))))
+	return s.Start(), r
 }
 
 func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
 	s, r := newHooks(t)
-	bearer := "Bearer " + hookToken
+	bearer := "Bearer " + HookToken
 	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 	for name, test := range map[string]struct {
 		method, path, authorization, body string
@@ -81,7 +81,7 @@ func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
 		"wrong token":      {"POST", "/generic/f", "Bearer " + wrongToken, `{}`, 401, "wrong token"},
 		"wrong query":      {"POST", "/s3/f?token=" + wrongToken, "", `{}`, 401, "wrong token"},
 		"longer token":     {"POST", "/generic/f", bearer + "x", `{}`, 401, "wrong token"},
-		"password":         {"POST", "/generic/f", "Basic " + hookToken, `{}`, 401, "not a bearer token"},
+		"password":         {"POST", "/generic/f", "Basic " + HookToken, `{}`, 401, "not a bearer token"},
 		"unknown function": {"POST", "/generic/nobody", bearer, `{}`, 404, "no such function"},
 		"unknown version":  {"POST", "/generic/f:7", bearer, `{}`, 404, "no such function"},
 		"no function":      {"POST", "/generic/", bearer, `{}`, 404, "names it"},
@@ -102,92 +102,92 @@ func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
 		"other's delivery": {"POST", "/github/f", "", `{}`, 401, "no X-Hub-Signature-256"},
 		"no id":            {"POST", "/webhooks/f", "", `{}`, 401, "no webhook-id"},
 	} {
-		request := s.request(test.method, test.path, strings.NewReader(test.body))
+		request := s.Request(test.method, test.path, strings.NewReader(test.body))
 		if test.authorization != "" {
 			request.Header.Set("Authorization", test.authorization)
 		}
-		got, err := try(request)
+		got, err := Try(request)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got.status != test.status || !strings.Contains(got.body, test.text) {
-			t.Errorf("%s: got %d %.300s, want %d with %q", name, got.status, got.body, test.status, test.text)
+		if got.Status != test.status || !strings.Contains(got.Body, test.text) {
+			t.Errorf("%s: got %d %.300s, want %d with %q", name, got.Status, got.Body, test.status, test.text)
 		}
-		if test.status == http.StatusUnauthorized && got.header.Get("WWW-Authenticate") == "" {
+		if test.status == http.StatusUnauthorized && got.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: the answer names no way to prove who one is", name)
 		}
-		for _, secret := range []string{hookToken, wrongToken, hookSecret} {
-			if strings.Contains(got.body, secret) {
-				t.Errorf("%s: the answer repeats a secret: %s", name, got.body)
+		for _, secret := range []string{HookToken, wrongToken, hookSecret} {
+			if strings.Contains(got.Body, secret) {
+				t.Errorf("%s: the answer repeats a secret: %s", name, got.Body)
 			}
 		}
 	}
-	if kept := append(s.events(""), s.events("?dead=true")...); len(kept) != 0 || len(r.of("f")) != 0 {
-		t.Errorf("kept: %+v, run: %q", kept, r.of("f"))
+	if kept := append(s.Events(""), s.Events("?dead=true")...); len(kept) != 0 || len(r.Of("f")) != 0 {
+		t.Errorf("kept: %+v, run: %q", kept, r.Of("f"))
 	}
-	s.post("/generic/f?token="+queryToken, `{"still":"serves"}`).want(t, 200, "")
-	r.wait("f", 1)
-	s.tellsNone(hookToken, wrongToken, queryToken, hookSecret, signingSeed)
+	s.Post("/generic/f?token="+queryToken, `{"still":"serves"}`).Want(t, 200, "")
+	r.Wait("f", 1)
+	s.TellsNone(HookToken, wrongToken, queryToken, hookSecret, signingSeed)
 }
 
 func TestDeliveriesThatAreRepeatedRunOnce(t *testing.T) {
 	s, r := newHooks(t)
 	body := `{"ref":"refs/heads/main","repository":{"full_name":"o/r"}}`
-	s.github("d-1", body, "another secret").want(t, 401, "does not fit")
+	postGitHub(s, "d-1", body, "another secret").Want(t, 401, "does not fit")
 	for range 3 {
-		s.github("d-1", body, hookSecret).want(t, 200, "")
+		postGitHub(s, "d-1", body, hookSecret).Want(t, 200, "")
 	}
-	s.github("d-2", `{"ref":"refs/heads/next","repository":{"full_name":"o/r"}}`, hookSecret).want(t, 200, "")
-	r.wait("f", 2)
+	postGitHub(s, "d-2", `{"ref":"refs/heads/next","repository":{"full_name":"o/r"}}`, hookSecret).Want(t, 200, "")
+	r.Wait("f", 2)
 
 	now := time.Now()
-	s.webhook("m-1", now.Add(-10*time.Minute), `{"type":"a"}`).want(t, 401, "webhook-timestamp")
-	s.webhook("m-1", now.Add(10*time.Minute), `{"type":"a"}`).want(t, 401, "webhook-timestamp")
+	postWebhook(s, "m-1", now.Add(-10*time.Minute), `{"type":"a"}`).Want(t, 401, "webhook-timestamp")
+	postWebhook(s, "m-1", now.Add(10*time.Minute), `{"type":"a"}`).Want(t, 401, "webhook-timestamp")
 	for range 2 {
-		s.webhook("m-1", now, `{"type":"a"}`).want(t, 200, "")
+		postWebhook(s, "m-1", now, `{"type":"a"}`).Want(t, 200, "")
 	}
-	s.webhook("m-1", now.Add(time.Second), `{"type":"a"}`).want(t, 200, "") // signed again, the same message
-	r.wait("f", 3)
+	postWebhook(s, "m-1", now.Add(time.Second), `{"type":"a"}`).Want(t, 200, "") // signed again, the same message
+	r.Wait("f", 3)
 	for range 2 {
-		s.post("/generic/f", `{"n":1}`, "Authorization", "Bearer "+hookToken, "Idempotency-Key", "k-1").want(t, 200, "")
-		s.post("/s3/f", minioEvent("ObjectCreated:Put", "b", "k", "0A"), "Authorization", "Bearer "+hookToken).want(t, 200, "")
+		s.Post("/generic/f", `{"n":1}`, "Authorization", "Bearer "+HookToken, "Idempotency-Key", "k-1").Want(t, 200, "")
+		s.Post("/s3/f", minioEvent("ObjectCreated:Put", "b", "k", "0A"), "Authorization", "Bearer "+HookToken).Want(t, 200, "")
 	}
-	s.nothingWaits()
-	r.wait("f", 5)
+	s.NothingWaits()
+	r.Wait("f", 5)
 
 	// Who read a delivery changes what is not signed: address, names and numbers.
 	stamp := fmt.Sprint(now.Unix())
 	for _, path := range []string{"f", "/f", "again/f", "f:$LATEST", "%66", "f?n=1"} {
-		for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", s.port), "127.0.0.1"} {
+		for _, host := range []string{fmt.Sprintf("127.0.0.1:%d", s.Port), "127.0.0.1"} {
 			replay := func(to, body string, header ...string) {
 				t.Helper()
-				request := s.request("POST", to+path, strings.NewReader(body))
+				request := s.Request("POST", to+path, strings.NewReader(body))
 				request.Host = host
 				for n := 0; n < len(header); n += 2 {
 					request.Header.Set(header[n], header[n+1])
 				}
 				request.Header.Set("Content-Type", "application/json")
-				s.do(request).want(t, 200, "")
+				s.Do(request).Want(t, 200, "")
 			}
 			replay("/github/", body, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac(hookSecret, body)), "X-GitHub-Event", "release", "X-GitHub-Delivery", "d-3")
 			replay("/webhooks/", `{"type":"a"}`, "Webhook-Id", "m-1", "Webhook-Timestamp", stamp,
 				"Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac(signingSeed, "m-1."+stamp+`.{"type":"a"}`)))
 		}
 	}
-	s.nothingWaits()
-	r.wait("f", 5)
+	s.NothingWaits()
+	r.Wait("f", 5)
 
 	// What was kept before a crash is known after it.
-	_ = s.cmd.Process.Kill()
-	<-s.exited
-	s.mu.Lock()
-	s.out.Reset()
-	s.mu.Unlock()
-	s.start()
-	s.github("d-1", body, hookSecret).want(t, 200, "")
-	s.webhook("m-1", now, `{"type":"a"}`).want(t, 200, "")
-	s.nothingWaits()
-	r.wait("f", 5)
-	s.tellsNone(hookToken, hookSecret, signingSeed)
+	_ = s.Cmd.Process.Kill()
+	<-s.Exited
+	s.Mu.Lock()
+	s.Out.Reset()
+	s.Mu.Unlock()
+	s.Start()
+	postGitHub(s, "d-1", body, hookSecret).Want(t, 200, "")
+	postWebhook(s, "m-1", now, `{"type":"a"}`).Want(t, 200, "")
+	s.NothingWaits()
+	r.Wait("f", 5)
+	s.TellsNone(HookToken, hookSecret, signingSeed)
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 )
 
-const hookToken = "t0k-of-the-hook"
-
 // minioEvent is what MinIO posts about an object.
 func minioEvent(name, bucket, key, sequencer string) string {
 	return fmt.Sprintf(`{"EventName":"s3:%[1]s","Key":"%[2]s/%[3]s","Records":[{"eventVersion":"2.0","eventSource":"minio:s3","awsRegion":"",
@@ -19,9 +17,9 @@ func minioEvent(name, bucket, key, sequencer string) string {
 }
 
 func TestEventsGoToEveryFunctionWhoseRuleFits(t *testing.T) {
-	t.Setenv("HOOK_TOKEN", hookToken)
-	s, r := newServer(t, "", ""), newRecorder(t)
-	s.configure(r.function(s, "thumb", "")+r.function(s, "index", "")+r.function(s, "clean", ""), `
+	t.Setenv("HOOK_TOKEN", HookToken)
+	s, r := NewServer(t, "", ""), NewRecorder(t)
+	s.Configure(r.Function(s, "thumb", "")+r.Function(s, "index", "")+r.Function(s, "clean", ""), `
 	receive /events/s3/* s3 {
 		token {env.HOOK_TOKEN}
 		on ObjectCreated:* photos/in/*.jpg thumb
@@ -29,17 +27,17 @@ func TestEventsGoToEveryFunctionWhoseRuleFits(t *testing.T) {
 		on ObjectRemoved:* photos/** clean
 	}
 	receive /hooks/* generic {
-		token `+hookToken+`
+		token `+HookToken+`
 	}`)
-	s.start()
-	bearer := []string{"Authorization", "Bearer " + hookToken}
-	s.post("/events/s3/x", minioEvent("ObjectCreated:Put", "photos", "in/a b.jpg", "01"), bearer...).want(t, 200, "")
-	s.post("/events/s3/x", minioEvent("ObjectCreated:Put", "photos", "out/b.png", "02"), bearer...).want(t, 200, "")
-	s.post("/events/s3/x", minioEvent("ObjectRemoved:Delete", "photos", "in/a b.jpg", "03"), bearer...).want(t, 200, "")
-	s.post("/events/s3/x", minioEvent("ObjectCreated:Put", "elsewhere", "x", "04"), bearer...).want(t, 200, "") // no rule: nobody's
-	s.post("/events/s3/x?token="+hookToken, minioEvent("ObjectCreated:Put", "photos", "in/a b.jpg", "01")).want(t, 200, "")
+	s.Start()
+	bearer := []string{"Authorization", "Bearer " + HookToken}
+	s.Post("/events/s3/x", minioEvent("ObjectCreated:Put", "photos", "in/a b.jpg", "01"), bearer...).Want(t, 200, "")
+	s.Post("/events/s3/x", minioEvent("ObjectCreated:Put", "photos", "out/b.png", "02"), bearer...).Want(t, 200, "")
+	s.Post("/events/s3/x", minioEvent("ObjectRemoved:Delete", "photos", "in/a b.jpg", "03"), bearer...).Want(t, 200, "")
+	s.Post("/events/s3/x", minioEvent("ObjectCreated:Put", "elsewhere", "x", "04"), bearer...).Want(t, 200, "") // no rule: nobody's
+	s.Post("/events/s3/x?token="+HookToken, minioEvent("ObjectCreated:Put", "photos", "in/a b.jpg", "01")).Want(t, 200, "")
 
-	thumb, index, clean := r.wait("thumb", 1), r.wait("index", 2), r.wait("clean", 1)
+	thumb, index, clean := r.Wait("thumb", 1), r.Wait("index", 2), r.Wait("clean", 1)
 	for _, event := range append(append(thumb, index...), clean...) {
 		if !strings.Contains(event, `"eventSource": "aws:s3"`) || strings.Contains(event, "s3:Object") || !strings.Contains(event, `"eventVersion": "2.1"`) {
 			t.Errorf("not as S3 has it: %s", event)
@@ -50,70 +48,70 @@ func TestEventsGoToEveryFunctionWhoseRuleFits(t *testing.T) {
 	}
 
 	// Without rules the URL names the function, and the body is the event.
-	s.post("/hooks/clean", `{"number":12345678901234567890.10}`, bearer...).want(t, 200, "")
-	s.post("/hooks/clean", `[1,"ü"]`, bearer...).want(t, 200, "")
-	r.wait("clean", 3)
-	s.nothingWaits()
-	s.tellsNone(hookToken)
+	s.Post("/hooks/clean", `{"number":12345678901234567890.10}`, bearer...).Want(t, 200, "")
+	s.Post("/hooks/clean", `[1,"ü"]`, bearer...).Want(t, 200, "")
+	r.Wait("clean", 3)
+	s.NothingWaits()
+	s.TellsNone(HookToken)
 }
 
 func TestEventThatFailsIsKeptAsideAndReplayed(t *testing.T) {
-	s, r := newServer(t, "", ""), newRecorder(t)
-	s.configure(r.function(s, "f", "async {\n retries 0\n}"), "receive /hooks/* generic {\n open\n}")
-	s.start()
-	r.failing("f", true)
+	s, r := NewServer(t, "", ""), NewRecorder(t)
+	s.Configure(r.Function(s, "f", "async {\n retries 0\n}"), "receive /hooks/* generic {\n open\n}")
+	s.Start()
+	r.Failing("f", true)
 	for n := range 3 {
-		s.post("/hooks/f", fmt.Sprintf(`{"n":%d}`, n)).want(t, 200, "")
+		s.Post("/hooks/f", fmt.Sprintf(`{"n":%d}`, n)).Want(t, 200, "")
 	}
-	eventually(t, "three events are dead", func() bool { return len(s.events("?dead=true")) == 3 })
-	s.nothingWaits()
-	dead := s.events("?dead=true&function=f")
+	Eventually(t, "three events are dead", func() bool { return len(s.Events("?dead=true")) == 3 })
+	s.NothingWaits()
+	dead := s.Events("?dead=true&function=f")
 	for _, e := range dead {
 		if e.Function != "f" || e.Source != "generic" || e.Attempts != 1 || !e.Dead || e.Condition != "RetriesExhausted" || e.Error != "told to fail" {
 			t.Errorf("a dead event is listed as %+v", e)
 		}
 	}
-	var shown keptEvent
-	got := s.admin("GET", "/hearth/events/show?id="+url.QueryEscape(dead[0].ID))
-	if err := json.Unmarshal([]byte(got.body), &shown); err != nil || string(shown.Payload) != `{"n":0}` {
-		t.Errorf("one event is shown as %d %s, %v", got.status, got.body, err)
+	var shown KeptEvent
+	got := s.Admin("GET", "/hearth/events/show?id="+url.QueryEscape(dead[0].ID))
+	if err := json.Unmarshal([]byte(got.Body), &shown); err != nil || string(shown.Payload) != `{"n":0}` {
+		t.Errorf("one event is shown as %d %s, %v", got.Status, got.Body, err)
 	}
 
-	r.failing("f", false)
-	s.admin("POST", "/hearth/events/replay?id="+url.QueryEscape(dead[0].ID)).want(t, 200, `{"events":1}`)
-	if all := r.wait("f", 4); all[3] != `{"n": 0}` {
+	r.Failing("f", false)
+	s.Admin("POST", "/hearth/events/replay?id="+url.QueryEscape(dead[0].ID)).Want(t, 200, `{"events":1}`)
+	if all := r.Wait("f", 4); all[3] != `{"n": 0}` {
 		t.Errorf("replayed %s", all[3])
 	}
-	s.nothingWaits()
-	s.admin("DELETE", "/hearth/events?id="+url.QueryEscape(dead[1].ID)).want(t, 200, `{"events":1}`)
-	s.admin("POST", "/hearth/events/replay?function=f").want(t, 200, `{"events":1}`)
-	r.wait("f", 5)
-	s.nothingWaits()
-	if left := s.events("?dead=true"); len(left) != 0 {
+	s.NothingWaits()
+	s.Admin("DELETE", "/hearth/events?id="+url.QueryEscape(dead[1].ID)).Want(t, 200, `{"events":1}`)
+	s.Admin("POST", "/hearth/events/replay?function=f").Want(t, 200, `{"events":1}`)
+	r.Wait("f", 5)
+	s.NothingWaits()
+	if left := s.Events("?dead=true"); len(left) != 0 {
 		t.Errorf("still dead: %+v", left)
 	}
-	s.admin("POST", "/hearth/events/replay?id="+url.QueryEscape(dead[0].ID)).want(t, 404, "no such event")
-	s.admin("GET", "/hearth/events/show?id=nonsense").want(t, 404, "no such event")
-	s.admin("PUT", "/hearth/events").want(t, http.StatusMethodNotAllowed, "")
+	s.Admin("POST", "/hearth/events/replay?id="+url.QueryEscape(dead[0].ID)).Want(t, 404, "no such event")
+	s.Admin("GET", "/hearth/events/show?id=nonsense").Want(t, 404, "no such event")
+	s.Admin("PUT", "/hearth/events").Want(t, http.StatusMethodNotAllowed, "")
 }
 
 func TestFullQueueSendsEventsBack(t *testing.T) {
-	s := newServer(t, "", "")
-	slow := s.code("slow", map[string]string{"app.py": "import time\ndef handler(event, context):\n    time.sleep(2)\n"})
-	s.configure("async {\n max_waiting 3\n}\n"+pythonFunction("f", slow, ""), "receive /hooks/* generic {\n open\n}")
-	s.start()
+	s := NewServer(t, "", "")
+	slow := s.Code("slow", map[string]string{"app.py": "import time\ndef handler(event, context):\n    time.sleep(2)\n"})
+	s.Configure("async {\n max_waiting 3\n}\n"+PythonFunction("f", slow, ""), "receive /hooks/* generic {\n open\n}")
+	s.Start()
 	for range 3 {
-		s.post("/hooks/f", `{}`).want(t, 200, "")
+		s.Post("/hooks/f", `{}`).Want(t, 200, "")
 	}
-	full := s.post("/hooks/f", `{}`)
-	full.want(t, 503, "as many events wait as may")
-	if full.header.Get("Retry-After") == "" {
+	full := s.Post("/hooks/f", `{}`)
+	full.Want(t, 503, "as many events wait as may")
+	if full.Header.Get("Retry-After") == "" {
 		t.Error("a sender is not told when to come again")
 	}
-	s.nothingWaits()
-	s.post("/hooks/f", `{}`).want(t, 200, "")
-	s.nothingWaits()
-	if dead := s.events("?dead=true"); len(dead) != 0 {
+	s.NothingWaits()
+	s.Post("/hooks/f", `{}`).Want(t, 200, "")
+	s.NothingWaits()
+	if dead := s.Events("?dead=true"); len(dead) != 0 {
 		t.Errorf("dead: %+v", dead)
 	}
 }

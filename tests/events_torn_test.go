@@ -11,17 +11,17 @@ import (
 )
 
 // keepEvents has a server keep events that wait, ends it, and returns its state file.
-func (s *server) keepEvents(r *recorder) string {
-	s.t.Helper()
-	s.configure(r.function(s, "f", ""), "receive /hooks/* generic {\n open\n}")
-	s.start()
-	r.failing("f", true)
+func keepEvents(s *Server, r *Recorder) string {
+	s.T.Helper()
+	s.Configure(r.Function(s, "f", ""), "receive /hooks/* generic {\n open\n}")
+	s.Start()
+	r.Failing("f", true)
 	for n := range 20 {
-		s.post("/hooks/f", fmt.Sprintf(`{"n":%d,"pad":%q}`, n, strings.Repeat("x", 10_000))).want(s.t, 200, "")
+		s.Post("/hooks/f", fmt.Sprintf(`{"n":%d,"pad":%q}`, n, strings.Repeat("x", 10_000))).Want(s.T, 200, "")
 	}
-	r.wait("f", 20) // tried again in a minute
-	s.stop()
-	return filepath.Join(s.dir, "data", "state.db")
+	r.Wait("f", 20) // tried again in a minute
+	s.Stop()
+	return filepath.Join(s.Dir, "data", "state.db")
 }
 
 // usedBytes is how much of a file of bbolt is in use, by the newer of its two heads.
@@ -35,8 +35,8 @@ func usedBytes(file []byte) int {
 }
 
 func TestTornStateFileIsNamedWithItsRemedy(t *testing.T) {
-	s, r := newServer(t, "", ""), newRecorder(t)
-	path := s.keepEvents(r)
+	s, r := NewServer(t, "", ""), NewRecorder(t)
+	path := keepEvents(s, r)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestTornStateFileIsNamedWithItsRemedy(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Log("without " + name)
-		s.startFails("state is damaged", path, "put a backup in its place")
+		s.StartFails("state is damaged", path, "put a backup in its place")
 		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, text) {
 			t.Errorf("without %s: the file was changed, so that it cannot be mended: %v", name, err)
 		}
@@ -58,15 +58,15 @@ func TestTornStateFileIsNamedWithItsRemedy(t *testing.T) {
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.restarted()
-	if n := len(s.events("")); n != 20 {
+	s.Restarted()
+	if n := len(s.Events("")); n != 20 {
 		t.Errorf("%d events wait after the backup was put back, want 20", n)
 	}
 }
 
 func TestStateFileOfANewerFormatIsRefused(t *testing.T) {
-	s, r := newServer(t, "", ""), newRecorder(t)
-	path := s.keepEvents(r)
+	s, r := NewServer(t, "", ""), NewRecorder(t)
+	path := keepEvents(s, r)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -78,12 +78,12 @@ func TestStateFileOfANewerFormatIsRefused(t *testing.T) {
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.startFails("state is of a newer format", path, "has format 2, this Hearth knows 1", "run the newer Hearth that wrote it")
+	s.StartFails("state is of a newer format", path, "has format 2, this Hearth knows 1", "run the newer Hearth that wrote it")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.restarted()
-	if n := len(s.events("")); n != 20 {
+	s.Restarted()
+	if n := len(s.Events("")); n != 20 {
 		t.Errorf("%d events wait, want 20", n)
 	}
 }

@@ -26,7 +26,7 @@ const clusterExample = "../examples/cluster/"
 func freePorts(t *testing.T, n int) int {
 	t.Helper()
 	for range 100 {
-		first, free := freePort(t), 0
+		first, free := FreePort(t), 0
 		for ; free < n; free++ {
 			l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", first+free))
 			if err != nil {
@@ -45,7 +45,7 @@ func freePorts(t *testing.T, n int) int {
 // The example as a newcomer runs it: what is deployed at one gateway answers at the
 // others, and afterwards nothing is left.
 func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
-	dir, port := filepath.Join(tempDir(t), "cluster"), freePorts(t, 7)
+	dir, port := filepath.Join(TempDir(t), "cluster"), freePorts(t, 7)
 	script := func(what string) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
@@ -66,7 +66,7 @@ func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		pid, err := strconv.Atoi(strings.Fields(string(text))[0])
-		if err != nil || !alive(pid) {
+		if err != nil || !Alive(pid) {
 			t.Fatalf("%s does not run: %q %v", name, text, err)
 		}
 		started = append(started, pid)
@@ -76,7 +76,7 @@ func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
 	}
 
 	hearth := func(node int, args ...string) string {
-		cmd := exec.Command(caddyBinary(t), append([]string{"hearth"}, args...)...)
+		cmd := exec.Command(CaddyBinary(t), append([]string{"hearth"}, args...)...)
 		cmd.Env = append(os.Environ(), fmt.Sprintf("HEARTH_DATA_DIR=%s/node%d", dir, node))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -86,8 +86,8 @@ func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
 	}
 	hearth(1, "deploy", "../examples/hello-node", "--name", "hello")
 	for node := 2; node <= 3; node++ {
-		eventually(t, fmt.Sprintf("node%d answers", node), func() bool {
-			r, err := client.Get(fmt.Sprintf("http://localhost:%d/hello?name=Ada", port+node))
+		Eventually(t, fmt.Sprintf("node%d answers", node), func() bool {
+			r, err := Client.Get(fmt.Sprintf("http://localhost:%d/hello?name=Ada", port+node))
 			if err != nil {
 				return false
 			}
@@ -96,18 +96,18 @@ func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
 			return err == nil && r.StatusCode == 200 && bytes.Contains(body, []byte("Hello, Ada!"))
 		})
 	}
-	eventually(t, "all gateways know each other", func() bool { return linesWith(hearth(3, "nodes"), "serving") == 3 })
+	Eventually(t, "all gateways know each other", func() bool { return LinesWith(hearth(3, "nodes"), "serving") == 3 })
 	hearth(2, "drain")
-	eventually(t, "another gateway knows that one drains", func() bool { return linesWith(hearth(1, "nodes"), "draining") == 1 })
+	Eventually(t, "another gateway knows that one drains", func() bool { return LinesWith(hearth(1, "nodes"), "draining") == 1 })
 
 	for _, pid := range started {
-		started = append(started, descendants(pid)...)
+		started = append(started, Descendants(pid)...)
 	}
 	if out, err := script("stop"); err != nil || out != "" {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	for _, pid := range started {
-		eventually(t, "what was started has ended", func() bool { return !alive(pid) })
+		Eventually(t, "what was started has ended", func() bool { return !Alive(pid) })
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the folder is left: %v", err)

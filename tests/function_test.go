@@ -17,75 +17,60 @@ import (
 	"time"
 )
 
-// nodeFunction is a function block with what most tests need.
-func nodeFunction(name, dir, more string) string {
-	if !strings.Contains("\n"+more, "\ntimeout ") {
-		more += "\ntimeout 5s"
-	}
-	return fmt.Sprintf("function %s {\n runtime nodejs20.x\n handler index.handler\n code %s\n %s\n}\n", name, dir, more)
-}
-
-func pythonFunction(name, dir, more string) string {
-	if !strings.Contains("\n"+more, "\ntimeout ") {
-		more += "\ntimeout 5s"
-	}
-	return fmt.Sprintf("function %s {\n runtime python3.11\n handler app.handler\n code %s\n %s\n}\n", name, dir, more)
-}
-
 func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
-	s := &server{t: t, dir: tempDir(t), port: freePort(t)}
+	s := &Server{T: t, Dir: TempDir(t), Port: FreePort(t)}
 	example, err := os.ReadFile("../Caddyfile.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Only the port is another one, and HTTPS is left to Caddy's own tests.
 	text := strings.NewReplacer(
-		"\nlocalhost:8443 {", fmt.Sprintf("\nhttp://127.0.0.1:%d {", s.port),
-		"\n*.fn.localhost:8443 {", fmt.Sprintf("\nhttp://*.fn.localhost:%d {", s.port),
+		"\nlocalhost:8443 {", fmt.Sprintf("\nhttp://127.0.0.1:%d {", s.Port),
+		"\n*.fn.localhost:8443 {", fmt.Sprintf("\nhttp://*.fn.localhost:%d {", s.Port),
 	).Replace(string(example))
-	s.config = filepath.Join(s.dir, "Caddyfile")
-	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+	s.Config = filepath.Join(s.Dir, "Caddyfile")
+	if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start()
+	s.Start()
 
-	s.get("/hello?name=Ada").want(t, 200, "Hello, Ada!")
-	s.get("/2015-03-31/functions/").want(t, 403, "Missing Authentication Token")
-	s.get("/python?name=Ada").want(t, 200, "Hello, Ada!")
-	s.get("/bash").want(t, 200, "Hello from bash!")
-	s.get("/express/users/7?verbose=true").want(t, 200, `{"id":"7","verbose":true}`)
+	s.Get("/hello?name=Ada").Want(t, 200, "Hello, Ada!")
+	s.Get("/2015-03-31/functions/").Want(t, 403, "Missing Authentication Token")
+	s.Get("/python?name=Ada").Want(t, 200, "Hello, Ada!")
+	s.Get("/bash").Want(t, 200, "Hello from bash!")
+	s.Get("/express/users/7?verbose=true").Want(t, 200, `{"id":"7","verbose":true}`)
 
-	r := s.request("POST", "/express/greetings", strings.NewReader(url.Values{"name": {"Zoë & Bob"}}.Encode()))
+	r := s.Request("POST", "/express/greetings", strings.NewReader(url.Values{"name": {"Zoë & Bob"}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	s.do(r).want(t, 200, "Hello, Zoë & Bob!")
+	s.Do(r).Want(t, 200, "Hello, Zoë & Bob!")
 
-	first := s.get("/express/")
-	first.want(t, 200, "Visits: 1")
-	cookie, _, _ := strings.Cut(first.header.Get("Set-Cookie"), ";")
-	r = s.request("GET", "/express/", nil)
+	first := s.Get("/express/")
+	first.Want(t, 200, "Visits: 1")
+	cookie, _, _ := strings.Cut(first.Header.Get("Set-Cookie"), ";")
+	r = s.Request("GET", "/express/", nil)
 	r.Header.Set("Cookie", cookie)
-	s.do(r).want(t, 200, "Visits: 2")
-	if css := s.get("/express/style.css"); css.status != 200 || !strings.HasPrefix(css.header.Get("Content-Type"), "text/css") {
-		t.Errorf("static file: %d %s", css.status, css.header)
+	s.Do(r).Want(t, 200, "Visits: 2")
+	if css := s.Get("/express/style.css"); css.Status != 200 || !strings.HasPrefix(css.Header.Get("Content-Type"), "text/css") {
+		t.Errorf("static file: %d %s", css.Status, css.Header)
 	}
 
 	photo, err := os.ReadFile("../examples/thumbnail/sample.jpg")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = s.request("POST", "/thumbnail?width=64", bytes.NewReader(photo))
+	r = s.Request("POST", "/thumbnail?width=64", bytes.NewReader(photo))
 	r.Header.Set("Content-Type", "image/jpeg")
-	small := s.do(r)
-	picture, err := jpeg.Decode(strings.NewReader(small.body))
-	if err != nil || picture.Bounds().Dx() != 64 || small.header.Get("Content-Type") != "image/jpeg" {
-		t.Errorf("thumbnail: %d %s %v", small.status, small.header, err)
+	small := s.Do(r)
+	picture, err := jpeg.Decode(strings.NewReader(small.Body))
+	if err != nil || picture.Bounds().Dx() != 64 || small.Header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("thumbnail: %d %s %v", small.Status, small.Header, err)
 	}
-	s.do(s.request("POST", "/thumbnail", strings.NewReader("no image"))).want(t, 400, "error")
-	s.get("/metrics").want(t, 200, `hearth_invocations_total{function="express"} 5`)
+	s.Do(s.Request("POST", "/thumbnail", strings.NewReader("no image"))).Want(t, 400, "error")
+	s.Get("/metrics").Want(t, 200, `hearth_invocations_total{function="express"} 5`)
 }
 
 func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
-	s := newServer(t, "", "")
+	s := NewServer(t, "", "")
 	version := func(n int) map[string]string {
 		return map[string]string{"index.mjs": `import { version } from './lib/version.mjs';
 			export const handler = async (event) => {
@@ -93,49 +78,49 @@ func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
 				return { statusCode: 200, body: 'version ' + version };
 			};`, "lib/version.mjs": fmt.Sprintf("export const version = %d;", n)}
 	}
-	dir := s.code("f", version(1))
-	s.configure(nodeFunction("f", dir, ""), "invoke f")
-	s.start()
-	s.get("/").want(t, 200, "version 1")
+	dir := s.Code("f", version(1))
+	s.Configure(NodeFunction("f", dir, ""), "invoke f")
+	s.Start()
+	s.Get("/").Want(t, 200, "version 1")
 
-	slow := make(chan response)
-	go func() { slow <- s.get("/slow") }()
-	eventually(t, "the slow call runs", func() bool { return s.metric(`hearth_concurrent_executions{function="f"}`) == 1 })
-	s.code("f", version(2))
-	eventually(t, "the new code answers", func() bool {
-		got := s.get("/")
-		if got.status != 200 {
-			t.Errorf("during the change: %d %s", got.status, got.body)
+	slow := make(chan Response)
+	go func() { slow <- s.Get("/slow") }()
+	Eventually(t, "the slow call runs", func() bool { return s.Metric(`hearth_concurrent_executions{function="f"}`) == 1 })
+	s.Code("f", version(2))
+	Eventually(t, "the new code answers", func() bool {
+		got := s.Get("/")
+		if got.Status != 200 {
+			t.Errorf("during the change: %d %s", got.Status, got.Body)
 		}
-		return got.body == "version 2"
+		return got.Body == "version 2"
 	})
-	(<-slow).want(t, 200, "version 1")
+	(<-slow).Want(t, 200, "version 1")
 	// A folder renamed into the place of the old, as deployment tools do.
-	other := s.code("g", version(3))
+	other := s.Code("g", version(3))
 	if err := os.Rename(dir, dir+".old"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(other, dir); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the code of the new folder answers", func() bool { return s.get("/").body == "version 3" })
+	Eventually(t, "the code of the new folder answers", func() bool { return s.Get("/").Body == "version 3" })
 }
 
 func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `let calls = 0;
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `let calls = 0;
 		exports.handler = async (event) => {
 			calls++;
 			if (event.rawPath === '/slow') await new Promise((r) => setTimeout(r, 2000));
 			return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME + ' ' + calls };
 		};`})
-	s.configure(nodeFunction("f", dir, ""), "invoke f")
-	s.start()
-	stream, _, _ := strings.Cut(s.get("/").body, " ")
+	s.Configure(NodeFunction("f", dir, ""), "invoke f")
+	s.Start()
+	stream, _, _ := strings.Cut(s.Get("/").Body, " ")
 
-	slow := make(chan response)
-	go func() { slow <- s.get("/slow") }()
-	eventually(t, "the slow call runs", func() bool { return s.metric(`hearth_concurrent_executions{function="f"}`) == 1 })
+	slow := make(chan Response)
+	go func() { slow <- s.Get("/slow") }()
+	Eventually(t, "the slow call runs", func() bool { return s.Metric(`hearth_concurrent_executions{function="f"}`) == 1 })
 
 	// Requests all along; not one may fail.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -143,43 +128,43 @@ func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
 	go func() {
 		defer close(failed)
 		for ctx.Err() == nil {
-			if got, err := try(s.request("GET", "/", nil)); err != nil || got.status != 200 {
-				failed <- fmt.Sprintf("%v %d %s", err, got.status, got.body)
+			if got, err := Try(s.Request("GET", "/", nil)); err != nil || got.Status != 200 {
+				failed <- fmt.Sprintf("%v %d %s", err, got.Status, got.Body)
 				return
 			}
 		}
 	}()
-	s.configure(nodeFunction("f", dir, "reserved_concurrency 7"), "header X-New yes\ninvoke f")
-	s.reload()
+	s.Configure(NodeFunction("f", dir, "reserved_concurrency 7"), "header X-New yes\ninvoke f")
+	s.Reload()
 	cancel()
 	if text, bad := <-failed; bad {
 		t.Errorf("a request failed during the reload: %s", text)
 	}
-	got := s.get("/")
-	if got.header.Get("X-New") != "yes" {
+	got := s.Get("/")
+	if got.Header.Get("X-New") != "yes" {
 		t.Error("the new configuration does not serve")
 	}
-	(<-slow).want(t, 200, stream)
-	started := s.metric(`hearth_init_duration_seconds_count{function="f"}`)
+	(<-slow).Want(t, 200, stream)
+	started := s.Metric(`hearth_init_duration_seconds_count{function="f"}`)
 	if started > 2 {
 		t.Errorf("%v environments were started, two would do for the two calls at once", started)
 	}
 
 	// A function that changes gets new environments, and one that is gone loses
 	// its own.
-	s.configure(nodeFunction("f", dir, "memory 256"), "invoke f")
-	s.reload()
-	if got := s.get("/"); got.status != 200 || strings.HasPrefix(got.body, stream) {
-		t.Errorf("after a change of memory: %d %s", got.status, got.body)
+	s.Configure(NodeFunction("f", dir, "memory 256"), "invoke f")
+	s.Reload()
+	if got := s.Get("/"); got.Status != 200 || strings.HasPrefix(got.Body, stream) {
+		t.Errorf("after a change of memory: %d %s", got.Status, got.Body)
 	}
-	s.configure("", "respond gone")
-	s.reload()
-	eventually(t, "no environment is left", func() bool { return len(descendants(s.cmd.Process.Pid)) == 0 })
+	s.Configure("", "respond gone")
+	s.Reload()
+	Eventually(t, "no environment is left", func() bool { return len(Descendants(s.Cmd.Process.Pid)) == 0 })
 }
 
 func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.mjs": `
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.mjs": `
 		export const handler = awslambda.streamifyResponse(async (event, stream) => {
 			stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { 'x-kind': 'stream', 'content-type': 'text/plain' }, cookies: ['a=1'] });
 			stream.write('first\n');
@@ -188,11 +173,11 @@ func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
 			stream.write('second\n');
 			stream.end();
 		});`})
-	s.configure(nodeFunction("f", dir, ""), "invoke f")
-	s.start()
-	s.get("/").want(t, 201, "second")
+	s.Configure(NodeFunction("f", dir, ""), "invoke f")
+	s.Start()
+	s.Get("/").Want(t, 201, "second")
 
-	res, err := client.Do(s.request("GET", "/", nil))
+	res, err := Client.Do(s.Request("GET", "/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,17 +197,17 @@ func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
 	if res.StatusCode != 201 || res.Header.Get("X-Kind") != "stream" || !strings.HasPrefix(res.Header.Get("Set-Cookie"), "a=1") {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
-	if _, err := try(s.request("GET", "/fail", nil)); err == nil {
+	if _, err := Try(s.Request("GET", "/fail", nil)); err == nil {
 		t.Error("a stream that fails midway ended as if it were whole")
 	}
-	s.get("/").want(t, 201, "second")
+	s.Get("/").Want(t, 201, "second")
 }
 
 func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `exports.handler = async (event, context) => ({
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async (event, context) => ({
 		statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ event, id: context.awsRequestId }) });`})
-	s.configure(nodeFunction("f", dir, ""), `
+	s.Configure(NodeFunction("f", dir, ""), `
 		handle /v1/* {
 			invoke f {
 				payload 1.0
@@ -237,14 +222,14 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 				path_parameter number {re.pet.1}
 			}
 		}`)
-	s.start()
+	s.Start()
 
 	var got struct {
 		Event map[string]any
 		ID    string
 	}
-	res := s.get("/pets/12?a=1&a=2&b=x%20y")
-	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
+	res := s.Get("/pets/12?a=1&a=2&b=x%20y")
+	if err := json.Unmarshal([]byte(res.Body), &got); err != nil {
 		t.Fatal(err)
 	}
 	e := got.Event
@@ -253,15 +238,15 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 	context, _ := e["requestContext"].(map[string]any)
 	if e["version"] != "2.0" || e["routeKey"] != "GET /pets/{id}" || e["rawPath"] != "/pets/12" || e["rawQueryString"] != "a=1&a=2&b=x%20y" ||
 		parameters["id"] != "12" || parameters["number"] != "12" || query["a"] != "1,2" || query["b"] != "x y" ||
-		context["requestId"] != got.ID || res.header.Get("X-Amzn-Requestid") != got.ID {
-		t.Errorf("payload 2.0: %s", res.body)
+		context["requestId"] != got.ID || res.Header.Get("X-Amzn-Requestid") != got.ID {
+		t.Errorf("payload 2.0: %s", res.Body)
 	}
 	if ip := context["http"].(map[string]any)["sourceIp"]; ip != "127.0.0.1" {
 		t.Errorf("sourceIp is %v", ip)
 	}
 
-	res = s.get("/v1/x/y?a=1&a=2")
-	if err := json.Unmarshal([]byte(res.body), &got); err != nil {
+	res = s.Get("/v1/x/y?a=1&a=2")
+	if err := json.Unmarshal([]byte(res.Body), &got); err != nil {
 		t.Fatal(err)
 	}
 	e = got.Event
@@ -270,48 +255,48 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 	variables, _ := e["stageVariables"].(map[string]any)
 	if e["resource"] != "/v1/{proxy+}" || e["httpMethod"] != "GET" || e["path"] != "/v1/x/y" || parameters["proxy"] != "x/y" ||
 		fmt.Sprint(multi["a"]) != "[1 2]" || variables["color"] != "blue" || e["body"] != nil {
-		t.Errorf("payload 1.0: %s", res.body)
+		t.Errorf("payload 1.0: %s", res.Body)
 	}
 }
 
 func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => {
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 1500)); return { statusCode: 200, body: 'done' }; };`})
-	s.configure(nodeFunction("f", dir, "reserved_concurrency 1\nqueue_timeout off")+nodeFunction("none", dir, "reserved_concurrency 0"),
+	s.Configure(NodeFunction("f", dir, "reserved_concurrency 1\nqueue_timeout off")+NodeFunction("none", dir, "reserved_concurrency 0"),
 		"invoke /none none\ninvoke f")
-	s.start()
-	first := make(chan response)
-	go func() { first <- s.get("/") }()
-	eventually(t, "the first call runs", func() bool { return s.metric(`hearth_environments{function="f",state="invoke"}`) == 1 })
-	got := s.get("/")
-	got.want(t, 429, `{"message":"Too Many Requests"}`)
-	if got.header.Get("Retry-After") == "" {
+	s.Start()
+	first := make(chan Response)
+	go func() { first <- s.Get("/") }()
+	Eventually(t, "the first call runs", func() bool { return s.Metric(`hearth_environments{function="f",state="invoke"}`) == 1 })
+	got := s.Get("/")
+	got.Want(t, 429, `{"message":"Too Many Requests"}`)
+	if got.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	(<-first).want(t, 200, "done")
-	s.get("/none").want(t, 429, "Too Many Requests")
-	if n := s.metric(`hearth_throttles_total{function="f"}`); n != 1 {
+	(<-first).Want(t, 200, "done")
+	s.Get("/none").Want(t, 429, "Too Many Requests")
+	if n := s.Metric(`hearth_throttles_total{function="f"}`); n != 1 {
 		t.Errorf("%v throttles counted, want 1", n)
 	}
 }
 
 func TestHandleErrorsSeesFailures(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => { throw new Error('secret detail'); };`})
-	s.configure(nodeFunction("f", dir, ""), "invoke f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
-	s.start()
-	got := s.get("/")
-	got.want(t, 502, "sorry: 502")
-	if strings.Contains(got.body, "secret") {
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => { throw new Error('secret detail'); };`})
+	s.Configure(NodeFunction("f", dir, ""), "invoke f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
+	s.Start()
+	got := s.Get("/")
+	got.Want(t, 502, "sorry: 502")
+	if strings.Contains(got.Body, "secret") {
 		t.Error("the client sees the function's error")
 	}
 }
 
 func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
-	dir := tempDir(t)
+	dir := TempDir(t)
 	function := func(more string) string {
-		return nodeFunction("f", dir, more)
+		return NodeFunction("f", dir, more)
 	}
 	const host = "network host"
 	for name, test := range map[string]struct {
@@ -331,27 +316,27 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 		"unix admin, perm": {"admin unix/" + dir + "/b.sock|0200", function(host), "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &server{t: t, dir: tempDir(t), port: freePort(t)}
-			s.config = filepath.Join(s.dir, "Caddyfile")
+			s := &Server{T: t, Dir: TempDir(t), Port: FreePort(t)}
+			s.Config = filepath.Join(s.Dir, "Caddyfile")
 			text := fmt.Sprintf("{\n%s\nauto_https off\nhearth {\ndata_dir %s/data\n%s\n%s\n}\n}\nhttp://127.0.0.1:%d {\ninvoke f\n}\n",
-				test.admin, s.dir, test.sandbox, test.function, s.port)
+				test.admin, s.Dir, test.sandbox, test.function, s.Port)
 			if test.admin == "" {
-				t.Setenv("CADDY_ADMIN", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+				t.Setenv("CADDY_ADMIN", fmt.Sprintf("127.0.0.1:%d", FreePort(t)))
 			}
-			if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if !test.refused {
-				s.start()
+				s.Start()
 				return
 			}
-			s.spawn()
+			s.Spawn()
 			select {
-			case <-s.exited:
+			case <-s.Exited:
 			case <-time.After(20 * time.Second):
 				t.Error("it started")
 			}
-			if out := s.output(); !strings.Contains(out, "admin unix/") || !strings.Contains(out, "allow_admin_endpoint") {
+			if out := s.Output(); !strings.Contains(out, "admin unix/") || !strings.Contains(out, "allow_admin_endpoint") {
 				t.Errorf("the error does not say what to write:\n%s", out)
 			}
 		})
@@ -359,32 +344,32 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 }
 
 func TestConfigurationErrorsNameTheWord(t *testing.T) {
-	dir := tempDir(t)
+	dir := TempDir(t)
 	text := filepath.Join(dir, "text.zip")
 	if err := os.WriteFile(text, []byte("this is text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ functions, site, want string }{
 		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized function option 'colour'"},
-		"unknown function":  {nodeFunction("f", dir, ""), "invoke g", `function "g" is not defined`},
-		"unknown qualifier": {nodeFunction("f", dir, ""), "invoke f:live", `no such qualifier "live"`},
+		"unknown function":  {NodeFunction("f", dir, ""), "invoke g", `function "g" is not defined`},
+		"unknown qualifier": {NodeFunction("f", dir, ""), "invoke f:live", `no such qualifier "live"`},
 		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
-		"no code":           {nodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
-		"no archive":        {nodeFunction("f", text, ""), "respond x", "Could not unzip uploaded file"},
-		"no layer":          {nodeFunction("f", dir, "layer "+dir+"/missing"), "respond x", "layer: stat " + dir + "/missing"},
-		"memory":            {nodeFunction("f", dir, "memory 1"), "respond x", "memory 1 MB: 128 to 32768 are allowed"},
-		"timeout":           {nodeFunction("f", dir, "memory lots"), "respond x", "'lots' is not a size"},
-		"reserved name":     {nodeFunction("f", dir, "env AWS_REGION mars"), "respond x", "AWS_REGION is reserved"},
+		"no code":           {NodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
+		"no archive":        {NodeFunction("f", text, ""), "respond x", "Could not unzip uploaded file"},
+		"no layer":          {NodeFunction("f", dir, "layer "+dir+"/missing"), "respond x", "layer: stat " + dir + "/missing"},
+		"memory":            {NodeFunction("f", dir, "memory 1"), "respond x", "memory 1 MB: 128 to 32768 are allowed"},
+		"timeout":           {NodeFunction("f", dir, "memory lots"), "respond x", "'lots' is not a size"},
+		"reserved name":     {NodeFunction("f", dir, "env AWS_REGION mars"), "respond x", "AWS_REGION is reserved"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, test.functions, test.site)
-			s.spawn()
+			s := NewServer(t, test.functions, test.site)
+			s.Spawn()
 			select {
-			case <-s.exited:
+			case <-s.Exited:
 			case <-time.After(20 * time.Second):
 				t.Error("it started")
 			}
-			if out := s.output(); !strings.Contains(strings.ReplaceAll(out, `\"`, `"`), test.want) {
+			if out := s.Output(); !strings.Contains(strings.ReplaceAll(out, `\"`, `"`), test.want) {
 				t.Errorf("want %q in:\n%s", test.want, out)
 			}
 		})
@@ -392,39 +377,39 @@ func TestConfigurationErrorsNameTheWord(t *testing.T) {
 }
 
 func TestLogsTieLinesToTheirRequest(t *testing.T) {
-	s := newServer(t, "", "")
-	node := s.code("n", map[string]string{"index.js": `exports.handler = async (event, context) => {
+	s := NewServer(t, "", "")
+	node := s.Code("n", map[string]string{"index.js": `exports.handler = async (event, context) => {
 		console.log('to stdout', { a: 1 }); console.error('to stderr'); process.stdout.write('raw\n');
 		return { statusCode: 200, body: context.awsRequestId }; };`})
-	python := s.code("p", map[string]string{"app.py": `
+	python := s.Code("p", map[string]string{"app.py": `
 import logging, sys
 logging.getLogger().setLevel(logging.INFO)
 def handler(event, context):
     print("to stdout"); print("to stderr", file=sys.stderr); logging.info("by logging")
     return {"statusCode": 200, "body": context.aws_request_id}
 `})
-	s.configure(nodeFunction("n", node, "")+pythonFunction("p", python, ""), "invoke /n n\ninvoke /p p")
-	s.start()
-	id := s.get("/n").body
+	s.Configure(NodeFunction("n", node, "")+PythonFunction("p", python, ""), "invoke /n n\ninvoke /p p")
+	s.Start()
+	id := s.Get("/n").Body
 	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
 		t.Errorf("request id %q", id)
 	}
-	s.wantLog("n", "START RequestId: "+id+" Version: $LATEST", id+"\tINFO\tto stdout { a: 1 }", id+"\tERROR\tto stderr", "raw",
+	s.WantLog("n", "START RequestId: "+id+" Version: $LATEST", id+"\tINFO\tto stdout { a: 1 }", id+"\tERROR\tto stderr", "raw",
 		"END RequestId: "+id, "REPORT RequestId: "+id+"\tDuration: ", "Memory Size: 128 MB\tMax Memory Used: ", "Init Duration: ")
-	id = s.get("/p").body
-	s.wantLog("p", "START RequestId: "+id, "to stdout", "to stderr", "[INFO]\t", id+"\tby logging", "END RequestId: "+id, "REPORT RequestId: "+id)
+	id = s.Get("/p").Body
+	s.WantLog("p", "START RequestId: "+id, "to stdout", "to stderr", "[INFO]\t", id+"\tby logging", "END RequestId: "+id, "REPORT RequestId: "+id)
 }
 
 func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"index.js": `exports.handler = async () => {
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 10)); return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME }; };`})
-	s.configure(nodeFunction("f", dir, "reserved_concurrency 4\nqueue_timeout 30s"), "invoke f")
-	s.start()
-	results := make(chan response, 200)
+	s.Configure(NodeFunction("f", dir, "reserved_concurrency 4\nqueue_timeout 30s"), "invoke f")
+	s.Start()
+	results := make(chan Response, 200)
 	for range 200 {
 		go func() {
-			got, err := try(s.request("GET", "/", nil))
+			got, err := Try(s.Request("GET", "/", nil))
 			if err != nil {
 				t.Error(err)
 			}
@@ -434,10 +419,10 @@ func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
 	streams := make(map[string]int)
 	for range 200 {
 		got := <-results
-		if got.status != http.StatusOK {
-			t.Errorf("%d %s", got.status, got.body)
+		if got.Status != http.StatusOK {
+			t.Errorf("%d %s", got.Status, got.Body)
 		}
-		streams[got.body]++
+		streams[got.Body]++
 	}
 	if len(streams) > 4 {
 		t.Errorf("%d environments answered, 4 are reserved: %v", len(streams), streams)
@@ -445,15 +430,15 @@ func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
 }
 
 func TestOneEnvironmentRunsSeveralInvocationsWhenAskedTo(t *testing.T) {
-	s := newServer(t, "", "")
-	node := s.code("n", map[string]string{"index.js": `let running = 0, most = 0;
+	s := NewServer(t, "", "")
+	node := s.Code("n", map[string]string{"index.js": `let running = 0, most = 0;
 		exports.handler = async (event, context) => {
 			most = Math.max(most, ++running);
 			await new Promise((r) => setTimeout(r, 1000));
 			console.log('line of', context.awsRequestId);
 			running--;
 			return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME + ' ' + most }; };`})
-	python := s.code("p", map[string]string{"app.py": `
+	python := s.Code("p", map[string]string{"app.py": `
 import os, threading, time
 lock, running, most = threading.Lock(), 0, 0
 def handler(event, context):
@@ -467,15 +452,15 @@ def handler(event, context):
     return {"statusCode": 200, "body": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] + " " + str(most)}
 `})
 	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
-	s.configure(nodeFunction("n", node, more)+pythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
-	s.start()
+	s.Configure(NodeFunction("n", node, more)+PythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.Start()
 	for _, path := range []string{"/n", "/p"} {
-		s.get(path).want(t, 200, " 1")
+		s.Get(path).Want(t, 200, " 1")
 		began := time.Now()
-		results := make(chan response, 8)
+		results := make(chan Response, 8)
 		for range 8 {
 			go func() {
-				got, err := try(s.request("GET", path, nil))
+				got, err := Try(s.Request("GET", path, nil))
 				if err != nil {
 					t.Error(err)
 				}
@@ -486,7 +471,7 @@ def handler(event, context):
 		most := ""
 		for range 8 {
 			got := <-results
-			stream, n, _ := strings.Cut(got.body, " ")
+			stream, n, _ := strings.Cut(got.Body, " ")
 			streams[stream], most = true, max(most, n)
 		}
 		if len(streams) != 1 || most != "8" {
@@ -499,18 +484,18 @@ def handler(event, context):
 }
 
 func TestInvocationsAtOnceKeepTheirEventsApart(t *testing.T) {
-	s := newServer(t, "", "")
-	node := s.code("n", map[string]string{"index.js": `exports.handler = async (event) => {
+	s := NewServer(t, "", "")
+	node := s.Code("n", map[string]string{"index.js": `exports.handler = async (event) => {
 		await new Promise((r) => setTimeout(r, 5)); return { statusCode: 200, body: event.body }; };`})
-	python := s.code("p", map[string]string{"app.py": `
+	python := s.Code("p", map[string]string{"app.py": `
 import time
 def handler(event, context):
     time.sleep(0.005)
     return {"statusCode": 200, "body": event["body"]}
 `})
 	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
-	s.configure(nodeFunction("n", node, more)+pythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
-	s.start()
+	s.Configure(NodeFunction("n", node, more)+PythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.Start()
 	for _, path := range []string{"/n", "/p"} {
 		done := make(chan bool)
 		for caller := range 16 {
@@ -518,10 +503,10 @@ def handler(event, context):
 				defer func() { done <- true }()
 				for i := range 20 {
 					body := strings.Repeat(fmt.Sprintf("%d.%d;", caller, i), 1+(caller*37+i*911)%4000)
-					r := s.request("POST", path, strings.NewReader(body))
+					r := s.Request("POST", path, strings.NewReader(body))
 					r.Header.Set("Content-Type", "text/plain")
-					if got, err := try(r); err != nil || got.status != 200 || got.body != body {
-						t.Errorf("%s %d/%d: %v, %d, %d bytes for %d", path, caller, i, err, got.status, len(got.body), len(body))
+					if got, err := Try(r); err != nil || got.Status != 200 || got.Body != body {
+						t.Errorf("%s %d/%d: %v, %d, %d bytes for %d", path, caller, i, err, got.Status, len(got.Body), len(body))
 						return
 					}
 				}

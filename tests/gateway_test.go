@@ -10,12 +10,12 @@ import (
 
 // The invoker as a process of its own: it takes events, and has no functions.
 func TestEventsAreDeliveredToTheFunctionsOfAnotherServer(t *testing.T) {
-	functions := newServer(t, "access_key AKIAINVOKER 0123456789abcdef", "lambda_api")
-	code := functions.code("note", map[string]string{"app.py": `
+	functions := NewServer(t, "access_key AKIAINVOKER 0123456789abcdef", "lambda_api")
+	code := functions.Code("note", map[string]string{"app.py": `
 def handler(event, context):
     print("had", event["n"])
 `})
-	functions.configure(`access_key AKIAINVOKER 0123456789abcdef
+	functions.Configure(`access_key AKIAINVOKER 0123456789abcdef
 		function note {
 			runtime python3.13
 			handler app.handler
@@ -24,46 +24,46 @@ def handler(event, context):
 		function poll {
 			runtime python3.13
 			handler app.handler
-			code `+functions.code("poll", map[string]string{"app.py": `
+			code `+functions.Code("poll", map[string]string{"app.py": `
 def handler(event, context):
     print("polled", event["Records"][0]["values"]["id"])
 `})+`
 		}`, "lambda_api")
-	functions.start()
+	functions.Start()
 
-	redis := newRedis(t)
-	inbox := newServer(t, fmt.Sprintf(`gateway {
+	redis := NewRedis(t)
+	inbox := NewServer(t, fmt.Sprintf(`gateway {
 			endpoint http://127.0.0.1:%d
 			access_key AKIAINVOKER 0123456789abcdef
 		}
 		event_source %s poll {
 			topic orders
-		}`, functions.port, redis.url()), `receive /events/* generic {
+		}`, functions.Port, redis.URL()), `receive /events/* generic {
 			token secret
-		}`).start()
-	post := func(name, body string) response {
-		r := inbox.request("POST", "/events/"+name+"?token=secret", strings.NewReader(body))
-		return inbox.do(r)
+		}`).Start()
+	post := func(name, body string) Response {
+		r := inbox.Request("POST", "/events/"+name+"?token=secret", strings.NewReader(body))
+		return inbox.Do(r)
 	}
-	post("note", `{"n":1}`).want(t, 200, "")
-	functions.wantLog("note", "had 1")
+	post("note", `{"n":1}`).Want(t, 200, "")
+	functions.WantLog("note", "had 1")
 
 	// And what is polled goes there, too.
-	addRecords(t, redis.client(), "orders", "an-order")
-	functions.wantLog("poll", "polled an-order")
+	AddRecords(t, redis.Client(), "orders", "an-order")
+	functions.WantLog("poll", "polled an-order")
 
 	// What waits while the other server is away is delivered when it is back.
-	functions.stop()
-	post("note", `{"n":2}`).want(t, 200, "")
-	functions.start()
-	functions.wantLog("note", "had 2")
+	functions.Stop()
+	post("note", `{"n":2}`).Want(t, 200, "")
+	functions.Start()
+	functions.WantLog("note", "had 2")
 
 	// What only the other server knows is found out there.
-	post("nobody", `{"n":3}`).want(t, 200, "")
-	eventually(t, "the event without a function is kept aside", func() bool {
-		return strings.Contains(inbox.output(), "an event is given up and kept aside")
+	post("nobody", `{"n":3}`).Want(t, 200, "")
+	Eventually(t, "the event without a function is kept aside", func() bool {
+		return strings.Contains(inbox.Output(), "an event is given up and kept aside")
 	})
-	if _, err := os.Stat(filepath.Join(inbox.dir, "data", "state.db")); err != nil {
+	if _, err := os.Stat(filepath.Join(inbox.Dir, "data", "state.db")); err != nil {
 		t.Error(err)
 	}
 }

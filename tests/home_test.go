@@ -8,11 +8,11 @@ import (
 
 // A function finds its interpreter where Lambda has it, by stem and without.
 func TestInterpretersAreWhereLambdaHasThem(t *testing.T) {
-	s := newServer(t, "", "")
-	folder, _, _ := s.javaCode()
-	node := s.code("node", map[string]string{"index.js": `const { execFileSync } = require('child_process');
+	s := NewServer(t, "", "")
+	folder, _, _ := s.JavaCode()
+	node := s.Code("node", map[string]string{"index.js": `const { execFileSync } = require('child_process');
 exports.handler = async () => ({ statusCode: 200, body: [process.execPath, process.argv[0], execFileSync('node', ['-p', 'process.execPath']).toString().trim()].join(' ') })`})
-	python := s.code("python", map[string]string{"app.py": `
+	python := s.Code("python", map[string]string{"app.py": `
 import json, subprocess, sys, traceback
 def handler(event, context):
     try:
@@ -25,24 +25,24 @@ def handler(event, context):
 `})
 	var functions, site strings.Builder
 	for name, more := range map[string]string{"": "", "alone": "env LC_TIME C"} {
-		functions.WriteString(nodeFunction("node"+name, node, more) + pythonFunction("python"+name, python, more) + javaFunction("java"+name, "example.Encodings::home", folder, more))
+		functions.WriteString(NodeFunction("node"+name, node, more) + PythonFunction("python"+name, python, more) + javaFunction("java"+name, "example.Encodings::home", folder, more))
 		for _, family := range []string{"node", "python", "java"} {
 			site.WriteString("invoke /" + family + name + " " + family + name + "\n")
 		}
 	}
-	s.configure(functions.String(), site.String())
-	s.start()
+	s.Configure(functions.String(), site.String())
+	s.Start()
 	for _, name := range []string{"", "alone"} {
-		s.get("/node"+name).want(t, 200, "/var/lang/bin/node /var/lang/bin/node /var/lang/bin/node")
-		s.get("/java"+name).want(t, 200, "/var/lang /var/lang/bin/java")
-		r := s.get("/python" + name)
+		s.Get("/node"+name).Want(t, 200, "/var/lang/bin/node /var/lang/bin/node /var/lang/bin/node")
+		s.Get("/java"+name).Want(t, 200, "/var/lang /var/lang/bin/java")
+		r := s.Get("/python" + name)
 		var got struct {
 			Executable, Prefix, Lib, Trace string
 			Exec_Prefix                    string
 			Child                          []string
 		}
-		if err := json.Unmarshal([]byte(r.body), &got); err != nil {
-			t.Fatalf("%d %s", r.status, r.body)
+		if err := json.Unmarshal([]byte(r.Body), &got); err != nil {
+			t.Fatalf("%d %s", r.Status, r.Body)
 		}
 		if !strings.HasPrefix(got.Executable, "/var/lang/bin/python3") || got.Prefix != "/var/lang" || got.Exec_Prefix != "/var/lang" || !strings.HasPrefix(got.Lib, "/var/lang/lib/python3.") {
 			t.Errorf("got %+v", got)

@@ -80,25 +80,25 @@ def handler(event, context):
 
 func TestHostileFunctionIsContained(t *testing.T) {
 	t.Setenv("GATEWAY_SECRET", "hunter2")
-	s := newServer(t, "", "")
-	bad := s.code("bad", map[string]string{"app.py": hostile})
-	good := s.code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
-	s.configure(pythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+nodeFunction("good", good, ""), "invoke /bad bad\ninvoke good")
-	s.start()
-	s.get("/").want(t, 200, "fine")
+	s := NewServer(t, "", "")
+	bad := s.Code("bad", map[string]string{"app.py": hostile})
+	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
+	s.Configure(PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+NodeFunction("good", good, ""), "invoke /bad bad\ninvoke good")
+	s.Start()
+	s.Get("/").Want(t, 200, "fine")
 
 	ask, err := json.Marshal(map[string]any{
-		"data": s.dir + "/data", "other": good, "admin": s.dir + "/admin.sock", "gateway": s.cmd.Process.Pid,
+		"data": s.Dir + "/data", "other": good, "admin": s.Dir + "/admin.sock", "gateway": s.Cmd.Process.Pid,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := s.request("POST", "/bad", strings.NewReader(string(ask)))
+	r := s.Request("POST", "/bad", strings.NewReader(string(ask)))
 	r.Header.Set("Content-Type", "application/json")
-	got := s.do(r)
+	got := s.Do(r)
 	var answer map[string]string
-	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
-		t.Fatalf("%d %s: %v", got.status, got.body, err)
+	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil {
+		t.Fatalf("%d %s: %v", got.Status, got.Body, err)
 	}
 	for what, result := range answer {
 		switch what {
@@ -120,15 +120,15 @@ func TestHostileFunctionIsContained(t *testing.T) {
 			}
 		}
 	}
-	s.get("/").want(t, 200, "fine")
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d", s.cmd.Process.Pid)); err != nil {
+	s.Get("/").Want(t, 200, "fine")
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", s.Cmd.Process.Pid)); err != nil {
 		t.Error("the gateway is gone")
 	}
 }
 
 func TestNetworkNoneReachesNothing(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("f", map[string]string{"app.py": `
+	s := NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"app.py": `
 import socket
 def handler(event, context):
     try:
@@ -137,14 +137,14 @@ def handler(event, context):
     except OSError as e:
         return {"statusCode": 200, "body": "refused"}
 `})
-	s.configure(pythonFunction("open", dir, "network host")+pythonFunction("shut", dir, "network none"),
+	s.Configure(PythonFunction("open", dir, "network host")+PythonFunction("shut", dir, "network none"),
 		"@shut header X-To shut\ninvoke @shut shut\ninvoke open")
-	s.start()
-	path := fmt.Sprintf("/%d", s.port)
-	s.get(path).want(t, 200, "connected")
-	r := s.request("GET", path, nil)
+	s.Start()
+	path := fmt.Sprintf("/%d", s.Port)
+	s.Get(path).Want(t, 200, "connected")
+	r := s.Request("GET", path, nil)
 	r.Header.Set("X-To", "shut")
-	s.do(r).want(t, 200, "refused")
+	s.Do(r).Want(t, 200, "refused")
 }
 
 // What a hostile function tries with sockets, on a network of its own and on the
@@ -154,7 +154,7 @@ func TestHostileFunctionGetsNothingBySockets(t *testing.T) { asBoth(t, getsNothi
 func getsNothingBySockets(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	const abstract = "hearth-test-secret"
-	in(t, w.machine.name, func() error {
+	in(t, w.machine.Name, func() error {
 		l, err := net.Listen("unix", "@"+abstract)
 		if err == nil {
 			t.Cleanup(func() { l.Close() })
@@ -162,9 +162,9 @@ func getsNothingBySockets(t *testing.T, asRoot bool) {
 		return err
 	})
 	s := w.server("127.0.0.53", asRoot)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("own", dir, "timeout 60s")+pythonFunction("shared", dir, "network host\ntimeout 60s"), "invoke /own own\ninvoke /shared shared")
-	s.start()
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("own", dir, "timeout 60s")+PythonFunction("shared", dir, "network host\ntimeout 60s"), "invoke /own own\ninvoke /shared shared")
+	s.Start()
 	// Raw IP, packets, and kernel code that a function has no use for.
 	var sockets []attempt
 	for _, kind := range []string{
@@ -175,10 +175,10 @@ func getsNothingBySockets(t *testing.T, asRoot bool) {
 	} {
 		sockets = append(sockets, attempt{"socket", kind, 0, ""})
 	}
-	s.attempts("/own", append(sockets, attempt{"abstract", abstract, 0, ""}, attempt{"listen", "0.0.0.0", s.port, "listening"}, attempt{"listen", "0.0.0.0", 80, "listening"})...)
+	attempts(s, "/own", append(sockets, attempt{"abstract", abstract, 0, ""}, attempt{"listen", "0.0.0.0", s.Port, "listening"}, attempt{"listen", "0.0.0.0", 80, "listening"})...)
 	// A port of the gateway's own is of no use, the machine's is not to be had.
 	for range 20 {
-		s.attempts("/own")
+		attempts(s, "/own")
 	}
-	s.attempts("/shared", append(sockets, attempt{"abstract", abstract, 0, "connected"}, attempt{"listen", "0.0.0.0", s.port, ""}, attempt{"listen", "127.0.0.1", s.port, ""})...)
+	attempts(s, "/shared", append(sockets, attempt{"abstract", abstract, 0, "connected"}, attempt{"listen", "0.0.0.0", s.Port, ""}, attempt{"listen", "127.0.0.1", s.Port, ""})...)
 }

@@ -55,35 +55,35 @@ func TestJavaObjectsAreReadAndWrittenAsByLambda(t *testing.T) {
 		"s3": {"::s3", `{"Records":[{"eventTime":"2023-11-14T22:13:20.123Z","responseElements":{"x-amz-request-id":"R"},"s3":{"bucket":{"name":"b"},"object":{"key":"k","size":7}}}]}`,
 			`{"key":"k","size":7,"bucket":"b","id":"R","version":""}`},
 	}
-	s := newServer(t, "", "")
-	_, jar, _ := s.javaCode()
+	s := NewServer(t, "", "")
+	_, jar, _ := s.JavaCode()
 	b, err := os.ReadFile(jar)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := javaLibraries(t, "joda-time")
 	files["lib/functions.jar"] = string(b)
-	code := s.archive("pojos.zip", files)
+	code := s.Archive("pojos.zip", files)
 	var functions strings.Builder
 	for name, c := range cases {
 		functions.WriteString(javaFunction(name, "example.Pojos"+c.handler, code, ""))
 	}
 	functions.WriteString(javaFunction("nomessage", "example.Pojos::nomessage", code, ""))
-	a := &api{server: s}
-	a.configure(functions.String(), "")
-	a.start()
-	a.connect()
+	a := &API{Server: s}
+	a.Configure(functions.String(), "")
+	a.Start()
+	a.Connect()
 	for name, c := range cases {
-		out := a.call(name, c.event)
+		out := a.Call(name, c.event)
 		if !sameJSON(t, string(out.Payload), c.want) {
 			t.Errorf("%s:\n got %s\nwant %s", name, out.Payload, c.want)
 		}
 	}
-	out := a.call("numbers", `"x"`)
+	out := a.Call("numbers", `"x"`)
 	if want := `{"errorMessage":"An error occurred during JSON parsing","errorType":"java.lang.RuntimeException","stackTrace":[]}`; string(out.Payload) != want || aws.ToString(out.FunctionError) != "Unhandled" {
 		t.Errorf("got %s %s", aws.ToString(out.FunctionError), out.Payload)
 	}
-	out = a.call("nomessage", `{}`)
+	out = a.Call("nomessage", `{}`)
 	var failed struct {
 		ErrorMessage, ErrorType string
 		StackTrace              []string
@@ -96,7 +96,7 @@ func TestJavaObjectsAreReadAndWrittenAsByLambda(t *testing.T) {
 		!strings.HasPrefix(failed.StackTrace[0], "example.Pojos.nomessage(Pojos.java:") || !strings.HasPrefix(failed.StackTrace[len(failed.StackTrace)-1], "java.base/java.lang.reflect.Method.invoke(") {
 		t.Errorf("got %s", out.Payload)
 	}
-	a.wantLog("nomessage", " java.lang.IllegalStateException: java.lang.IllegalStateException\n", "\tat example.Pojos.nomessage(Pojos.java:")
+	a.WantLog("nomessage", " java.lang.IllegalStateException: java.lang.IllegalStateException\n", "\tat example.Pojos.nomessage(Pojos.java:")
 }
 
 // sameJSON compares numbers as they are written.
@@ -116,19 +116,19 @@ func sameJSON(t *testing.T, a, b string) bool {
 
 // A context is a plain object, which the function's own JSON libraries can write.
 func TestJavaContextIsAPlainObjectForTheFunctionsOwnLibraries(t *testing.T) {
-	s := newServer(t, "", "")
-	_, jar, _ := s.javaCode()
+	s := NewServer(t, "", "")
+	_, jar, _ := s.JavaCode()
 	b, err := os.ReadFile(jar)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := javaLibraries(t, "gson", "jackson-core", "jackson-annotations", "jackson-databind")
 	files["lib/functions.jar"] = string(b)
-	a := &api{server: s}
-	a.configure(javaFunction("context", "example.Contexts::handle", s.archive("contexts.zip", files), ""), "")
-	a.start()
-	a.connect()
-	out := a.call("context", "{}")
+	a := &API{Server: s}
+	a.Configure(javaFunction("context", "example.Contexts::handle", s.Archive("contexts.zip", files), ""), "")
+	a.Start()
+	a.Connect()
+	out := a.Call("context", "{}")
 	var got struct{ Gson, Jackson, Loader, Type string }
 	if err := json.Unmarshal(out.Payload, &got); err != nil {
 		t.Fatalf("%v: %s", err, out.Payload)
@@ -146,5 +146,5 @@ func TestJavaContextIsAPlainObjectForTheFunctionsOwnLibraries(t *testing.T) {
 	if got.Loader != "true" || got.Type != "com.amazonaws.services.lambda.runtime.api.client.api.LambdaContext" {
 		t.Errorf("got %+v", got)
 	}
-	a.wantLog("context", "[WARN] with a level", "without a context")
+	a.WantLog("context", "[WARN] with a level", "without a context")
 }

@@ -33,9 +33,9 @@ public class Logging {
 `
 
 func TestJavaLogsJSONOfTheLogLevel(t *testing.T) {
-	s := newServer(t, "", "")
-	source := s.code("source", map[string]string{"example/Logging.java": javaLogging})
-	folder := s.code("logging", map[string]string{"keep": ""})
+	s := NewServer(t, "", "")
+	source := s.Code("source", map[string]string{"example/Logging.java": javaLogging})
+	folder := s.Code("logging", map[string]string{"keep": ""})
 	interfaces, err := filepath.Abs("../warmpool/runtimes/java/jars/interfaces.jar")
 	if err != nil {
 		t.Fatal(err)
@@ -43,22 +43,22 @@ func TestJavaLogsJSONOfTheLogLevel(t *testing.T) {
 	if out, err := exec.Command("javac", "--release", "17", "-proc:none", "-cp", interfaces, "-d", folder, source+"/example/Logging.java").CombinedOutput(); err != nil {
 		t.Fatalf("%v (install a JDK)\n%s", err, out)
 	}
-	s.configure(javaFunction("j", "example.Logging::handle", folder, "log_format json\n log_level info\n timeout 60s")+
+	s.Configure(javaFunction("j", "example.Logging::handle", folder, "log_format json\n log_level info\n timeout 60s")+
 		javaFunction("fails", "example.Logging::handle", folder, "log_format json\n log_level error\n timeout 60s\n env FAILS 1")+
 		javaFunction("text", "example.Logging::handle", folder, "timeout 60s"),
 		"invoke /j j\ninvoke /fails fails\ninvoke /text text")
-	s.start()
-	s.get("/j").want(t, 200, "ok")
-	s.get("/fails").want(t, 502, "")
-	s.get("/text").want(t, 200, "ok")
-	s.wantLog("j", `platform.report`)
-	s.wantLog("fails", `platform.report`)
-	s.wantLog("text", "REPORT", "plain", "[DEBUG] too fine", "[WARN] careful", "bytes", "printed")
+	s.Start()
+	s.Get("/j").Want(t, 200, "ok")
+	s.Get("/fails").Want(t, 502, "")
+	s.Get("/text").Want(t, 200, "ok")
+	s.WantLog("j", `platform.report`)
+	s.WantLog("fails", `platform.report`)
+	s.WantLog("text", "REPORT", "plain", "[DEBUG] too fine", "[WARN] careful", "bytes", "printed")
 
 	// events are the function's own lines, those in JSON as "LEVEL message".
 	events := func(function string) (got []string) {
 		t.Helper()
-		for line := range strings.Lines(s.logs(function)) {
+		for line := range strings.Lines(s.Logs(function)) {
 			fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 4)
 			if len(fields) < 4 || strings.Contains(line, `"type":"platform.`) || strings.HasPrefix(line, "#") {
 				continue

@@ -2,9 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -21,41 +18,9 @@ func javaFunction(name, handler, code, more string) string {
 	return fmt.Sprintf("function %s {\n runtime %s\n handler %s\n code %s\n %s\n}\n", name, javaRuntime, handler, code, more)
 }
 
-// javaCode compiles the test's functions into a folder; jar and zip tell how they
-// are packed.
-func (s *server) javaCode() (folder, jar, lib string) {
-	s.t.Helper()
-	folder = s.code("java", map[string]string{"data.txt": "data"})
-	run := func(dir string, args ...string) {
-		s.t.Helper()
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			s.t.Fatalf("%q: %v (install a JDK)\n%s", args, err, out)
-		}
-	}
-	interfaces, err := filepath.Abs("../warmpool/runtimes/java/jars/interfaces.jar")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	const libraries = "/usr/share/java/"
-	classpath := strings.Join([]string{interfaces, libraries + "gson.jar", libraries + "jackson-core.jar", libraries + "jackson-databind.jar", libraries + "joda-time.jar"}, ":")
-	run("javafunction", "javac", "--release", "17", "-proc:none", "-cp", classpath, "-sourcepath", ".", "-d", folder,
-		"example/Functions.java", "example/Encodings.java", "example/Outputs.java", "example/Pojos.java", "example/Contexts.java")
-	jar = filepath.Join(s.dir, "functions.jar")
-	run(folder, "jar", "--create", "--file", jar, ".")
-	lib = filepath.Join(s.dir, "lib.zip") // as Gradle's buildZip packs it
-	jarBytes, err := os.ReadFile(jar)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.archive("lib.zip", map[string]string{"lib/functions.jar": string(jarBytes), "data.txt": "data"})
-	return folder, jar, lib
-}
-
 func TestFunctionsInJavaAreServed(t *testing.T) {
-	s := newServer(t, "", "")
-	folder, jar, lib := s.javaCode()
+	s := NewServer(t, "", "")
+	folder, jar, lib := s.JavaCode()
 	functions, site := "", ""
 	add := func(name, handler, code, more string) {
 		functions += javaFunction(name, handler, code, more)
@@ -73,37 +38,37 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 		add(name, handler, jar, "")
 	}
 	add("slow", "example.Functions", jar, "timeout 2s")
-	s.configure(functions, site)
-	s.start()
-	s.get("/folder/x").want(t, 200, "hello from Java true")
-	s.get("/jar/x").want(t, 200, "hello from Java true")
-	s.get("/lib/file").want(t, 200, "datadata")
-	s.get("/folder/context").want(t, 200, "folder $LATEST 256 arn:aws:lambda:us-east-1:000000000000:function:folder true true /aws/lambda/folder true true")
-	s.get("/folder/env").want(t, 200, "mine folder example.Functions")
-	s.get("/folder/loader").want(t, 200, "none none")
-	s.get("/folder/print").want(t, 200, "printed")
-	s.wantLog("folder", "printed to stdout", "printed to stderr", "logged\n\tin two lines", "INIT_START Runtime Version: java:")
-	s.get("/folder/fail").want(t, 502, "")
-	s.wantLog("folder", "java.lang.IllegalStateException: asked to fail", "at example.Functions.handleRequest(Functions.java:", "Caused by: java.lang.RuntimeException: the cause")
+	s.Configure(functions, site)
+	s.Start()
+	s.Get("/folder/x").Want(t, 200, "hello from Java true")
+	s.Get("/jar/x").Want(t, 200, "hello from Java true")
+	s.Get("/lib/file").Want(t, 200, "datadata")
+	s.Get("/folder/context").Want(t, 200, "folder $LATEST 256 arn:aws:lambda:us-east-1:000000000000:function:folder true true /aws/lambda/folder true true")
+	s.Get("/folder/env").Want(t, 200, "mine folder example.Functions")
+	s.Get("/folder/loader").Want(t, 200, "none none")
+	s.Get("/folder/print").Want(t, 200, "printed")
+	s.WantLog("folder", "printed to stdout", "printed to stderr", "logged\n\tin two lines", "INIT_START Runtime Version: java:")
+	s.Get("/folder/fail").Want(t, 502, "")
+	s.WantLog("folder", "java.lang.IllegalStateException: asked to fail", "at example.Functions.handleRequest(Functions.java:", "Caused by: java.lang.RuntimeException: the cause")
 	// Called through the interface, its trace has no reflection; the second frame is the
 	// compiler's bridge from the interface's types.
-	if out := s.output(); !strings.Contains(out, `\"errorMessage\":\"asked to fail\",\"errorType\":\"java.lang.IllegalStateException\",\"stackTrace\":[\"example.Functions.handleRequest(Functions.java:`) || strings.Contains(out, "the cause") {
-		t.Errorf("the error is not as Lambda's:\n%s", tail(out, 5))
+	if out := s.Output(); !strings.Contains(out, `\"errorMessage\":\"asked to fail\",\"errorType\":\"java.lang.IllegalStateException\",\"stackTrace\":[\"example.Functions.handleRequest(Functions.java:`) || strings.Contains(out, "the cause") {
+		t.Errorf("the error is not as Lambda's:\n%s", Tail(out, 5))
 	}
-	s.get("/folder/large").want(t, 502, "")
-	s.wantLog("folder", "Function.ResponseSizeTooLarge")
-	s.get("/folder/exit").want(t, 502, "")
-	s.wantLog("folder", "Runtime exited with error: exit status 3")
-	s.get("/folder/memory").want(t, 502, "")
-	s.wantLog("folder", "java.lang.OutOfMemoryError")
-	s.get("/slow/sleep").want(t, 504, "")
+	s.Get("/folder/large").Want(t, 502, "")
+	s.WantLog("folder", "Function.ResponseSizeTooLarge")
+	s.Get("/folder/exit").Want(t, 502, "")
+	s.WantLog("folder", "Runtime exited with error: exit status 3")
+	s.Get("/folder/memory").Want(t, 502, "")
+	s.WantLog("folder", "java.lang.OutOfMemoryError")
+	s.Get("/slow/sleep").Want(t, 504, "")
 	for path, body := range map[string]string{
 		"/pojo/a": "/pojo/a true GET true", "/onlyevent/a": "only event", "/nothing/a": "nothing taken", "/text/a": "plain text",
 		"/streams/a": "streamed true", "/generic/a": "generic /generic/a", "/stream/a": "by interface",
 	} {
-		s.get(path).want(t, 200, body)
+		s.Get(path).Want(t, 200, body)
 	}
-	s.get("/none/a").want(t, 200, "")
+	s.Get("/none/a").Want(t, 200, "")
 	for name, texts := range map[string][]string{
 		"wrong": {"An error occurred during JSON parsing"}, "list": {"An error occurred during JSON parsing"},
 		"noclass":  {"Class not found: example.Functionsx: java.lang.ClassNotFoundException", "Phase: init\tStatus: error"},
@@ -112,10 +77,10 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 		"throws":      {"java.lang.IllegalArgumentException: from the constructor", "Phase: init\tStatus: error"},
 		"nointerface": {"Class does not implement an appropriate handler interface: example.Functions$Request"},
 	} {
-		s.get("/"+name+"/x").want(t, 502, "")
-		s.wantLog(name, texts...)
+		s.Get("/"+name+"/x").Want(t, 502, "")
+		s.WantLog(name, texts...)
 	}
-	if n := s.fromStems(javaRuntime); n < 5 {
+	if n := s.FromStems(javaRuntime); n < 5 {
 		t.Errorf("%v cold starts from a stem", n)
 	}
 }

@@ -13,38 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// A broker is a Kafka with topics, and a client that writes to it.
-type broker struct {
-	*kfake.Cluster
-	t      *testing.T
-	client *kgo.Client
-}
-
-func startBroker(t *testing.T, partitions int32, options []kfake.Opt, client ...kgo.Opt) *broker {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(partitions, "orders")}, options...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &broker{Cluster: cluster, t: t}
-	if b.client, err = kgo.NewClient(append(client, kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.client.Close(); cluster.Close() })
-	return b
-}
-
-func (b *broker) put(partition int32, values ...string) {
-	b.t.Helper()
-	records := make([]*kgo.Record, len(values))
-	for n, v := range values {
-		records[n] = &kgo.Record{Topic: "orders", Partition: partition, Value: []byte(v)}
-	}
-	if err := b.client.ProduceSync(b.t.Context(), records...).FirstErr(); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 const logKafka = `
 import base64
 def handler(event, context):
@@ -54,49 +22,49 @@ def handler(event, context):
 `
 
 func TestTopicsOfKafkaInTheCaddyfileAreRead(t *testing.T) {
-	b := startBroker(t, 2, nil)
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("event_source kafka://%s,127.0.0.1:1 f {\n topic orders\n filter `{\"value\":{\"kind\":[\"order\"]}}`\n}\n", b.ListenAddrs()[0])+
-		pythonFunction("f", s.code("f", map[string]string{"app.py": logKafka}), ""), "")
-	s.start()
-	b.put(0, `{"kind":"order","n":1}`, `{"kind":"other"}`, "no JSON")
-	b.put(1, `{"kind":"order","n":2}`)
-	s.wantLog("f", `done orders-0 {"kind":"order","n":1}`, `done orders-1 {"kind":"order","n":2}`)
-	if text := s.logs("f"); strings.Contains(text, "other") || strings.Contains(text, "no JSON") {
+	b := StartBroker(t, 2, nil)
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("event_source kafka://%s,127.0.0.1:1 f {\n topic orders\n filter `{\"value\":{\"kind\":[\"order\"]}}`\n}\n", b.ListenAddrs()[0])+
+		PythonFunction("f", s.Code("f", map[string]string{"app.py": logKafka}), ""), "")
+	s.Start()
+	b.Put(0, `{"kind":"order","n":1}`, `{"kind":"other"}`, "no JSON")
+	b.Put(1, `{"kind":"order","n":2}`)
+	s.WantLog("f", `done orders-0 {"kind":"order","n":1}`, `done orders-1 {"kind":"order","n":2}`)
+	if text := s.Logs("f"); strings.Contains(text, "other") || strings.Contains(text, "no JSON") {
 		t.Error("the function got what its filter does not want")
 	}
 }
 
 func TestTopicsOfKafkaAreReadWithAPassword(t *testing.T) {
-	b := startBroker(t, 1, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "packer", "open sesame")},
+	b := StartBroker(t, 1, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "packer", "open sesame")},
 		kgo.SASL(scram.Auth{User: "packer", Pass: "open sesame"}.AsSha512Mechanism()))
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n sasl scram-sha-512 packer {env.PACKER_PASSWORD}\n}\n", b.ListenAddrs()[0])+
-		pythonFunction("f", s.code("f", map[string]string{"app.py": logKafka}), ""), "")
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n sasl scram-sha-512 packer {env.PACKER_PASSWORD}\n}\n", b.ListenAddrs()[0])+
+		PythonFunction("f", s.Code("f", map[string]string{"app.py": logKafka}), ""), "")
 	t.Setenv("PACKER_PASSWORD", "open sesame")
-	s.start()
-	b.put(0, "one")
-	s.wantLog("f", "done orders-0 one")
-	if strings.Contains(s.output(), "sesame") {
+	s.Start()
+	b.Put(0, "one")
+	s.WantLog("f", "done orders-0 one")
+	if strings.Contains(s.Output(), "sesame") {
 		t.Error("the password is in the log")
 	}
 }
 
 func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
-	b := startBroker(t, 1, nil)
-	a := newAPI(t, "", "")
+	b := StartBroker(t, 1, nil)
+	a := NewAPI(t, "", "")
 	_, err := a.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
-		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": logKafka})},
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(APIRole),
+		Code: &types.FunctionCode{ZipFile: ZipOf(t, map[string]string{"app.py": logKafka})},
 	})
-	a.check(err)
-	b.put(0, "one")
+	a.Check(err)
+	b.Put(0, "one")
 	made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), Topics: []string{"orders"}, StartingPosition: types.EventSourcePositionTrimHorizon,
 		SelfManagedEventSource:            &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
 		SelfManagedKafkaEventSourceConfig: &types.SelfManagedKafkaEventSourceConfig{ConsumerGroupId: aws.String("packers")},
 	})
-	a.check(err)
+	a.Check(err)
 	if *made.BatchSize != 100 {
 		t.Errorf("batches have %d", *made.BatchSize)
 	}
@@ -105,61 +73,61 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 		SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
 	}
 	_, err = a.CreateEventSourceMapping(t.Context(), same)
-	refused(t, err, 409, "ResourceConflictException", "The event source arn")
-	a.wantLog("f", "done orders-0 one")
+	Refused(t, err, 409, "ResourceConflictException", "The event source arn")
+	a.WantLog("f", "done orders-0 one")
 	result := func() string {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})
-		a.check(err)
+		a.Check(err)
 		return aws.ToString(got.LastProcessingResult)
 	}
-	eventually(t, "the mapping says that its last batch was processed", func() bool { return result() == "OK" })
-	if age := a.metric(fmt.Sprintf("hearth_mapping_iterator_age_seconds{function=\"f\",source=\"kafka://%s\"}", b.ListenAddrs()[0])); age <= 0 || age > 60 {
+	Eventually(t, "the mapping says that its last batch was processed", func() bool { return result() == "OK" })
+	if age := a.Metric(fmt.Sprintf("hearth_mapping_iterator_age_seconds{function=\"f\",source=\"kafka://%s\"}", b.ListenAddrs()[0])); age <= 0 || age > 60 {
 		t.Errorf("the iterator age is %v", age)
 	}
 	if config := made.SelfManagedKafkaEventSourceConfig; aws.ToString(config.ConsumerGroupId) != "packers" {
 		t.Errorf("the group is %+v", config)
 	}
 	b.Close()
-	eventually(t, "the mapping says that no broker answers", func() bool { return strings.HasPrefix(result(), "PROBLEM: no broker of Kafka answers") })
-	if !strings.Contains(a.output(), "an event source cannot be polled") {
+	Eventually(t, "the mapping says that no broker answers", func() bool { return strings.HasPrefix(result(), "PROBLEM: no broker of Kafka answers") })
+	if !strings.Contains(a.Output(), "an event source cannot be polled") {
 		t.Error("the log does not say so")
 	}
-	if n := a.metric(`hearth_mapping_source_problems_total{function="f"}`); n < 1 {
+	if n := a.Metric(`hearth_mapping_source_problems_total{function="f"}`); n < 1 {
 		t.Errorf("the metric says %v", n)
 	}
 	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: made.UUID})
-	a.check(err)
+	a.Check(err)
 }
 
 func TestNoRecordOfKafkaIsLostWhenItsBrokerRestarts(t *testing.T) {
-	options := []kfake.Opt{kfake.DataDir(t.TempDir()), kfake.SyncWrites(), kfake.Ports(freePort(t))}
-	b, l := startBroker(t, 2, options), newLedger(t)
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n batch_size 5\n batch_window 1ms\n}\n", b.ListenAddrs()[0])+l.function(s, "f", kafkaIDs), "")
-	s.start()
+	options := []kfake.Opt{kfake.DataDir(t.TempDir()), kfake.SyncWrites(), kfake.Ports(FreePort(t))}
+	b, l := StartBroker(t, 2, options), NewLedger(t)
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n batch_size 5\n batch_window 1ms\n}\n", b.ListenAddrs()[0])+l.Function(s, "f", kafkaIDs), "")
+	s.Start()
 	accepted := make(map[string]bool)
 	put := func() {
 		n := len(accepted)
 		for p := range int32(2) {
 			for i := range 20 {
 				value := fmt.Sprintf("%06d", n+i)
-				b.put(p, value)
+				b.Put(p, value)
 				accepted[fmt.Sprintf("%d-%s", p, value)] = true
 			}
 		}
 	}
 	put()
-	l.wait(accepted)
+	l.Wait(accepted)
 	for range 2 {
 		put()
-		b.client.Close()
+		b.Client.Close()
 		b.Close()
-		b = startBroker(t, 2, options)
+		b = StartBroker(t, 2, options)
 		put()
-		l.wait(accepted)
+		l.Wait(accepted)
 	}
 	again := 0
-	for _, times := range l.ran {
+	for _, times := range l.Ran {
 		again += times - 1
 	}
 	t.Logf("%d records, %d of them twice", len(accepted), again)
@@ -172,38 +140,38 @@ const kafkaIDs = `"\n".join("%d-%s" % (r["partition"], __import__("base64").b64d
 // died is done again; nothing else is.
 func TestNoRecordOfKafkaIsLostWhenNodesAreKilled(t *testing.T) {
 	const partitions, batch, kills = 4, 5, 2
-	b, l := startBroker(t, partitions, nil), newLedger(t)
-	var nodes [2]*server
+	b, l := StartBroker(t, partitions, nil), NewLedger(t)
+	var nodes [2]*Server
 	for n := range nodes {
-		s := newServer(t, "", "")
-		s.configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n group packers\n batch_size %d\n batch_window 1ms\n}\n", b.ListenAddrs()[0], batch)+
-			l.function(s, "f", kafkaIDs), "")
-		nodes[n] = s.start()
+		s := NewServer(t, "", "")
+		s.Configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n group packers\n batch_size %d\n batch_window 1ms\n}\n", b.ListenAddrs()[0], batch)+
+			l.Function(s, "f", kafkaIDs), "")
+		nodes[n] = s.Start()
 	}
 	accepted := make(map[string]bool)
 	put := func(count int) {
 		for range count {
 			n := len(accepted) / partitions
 			for p := range int32(partitions) {
-				b.put(p, fmt.Sprintf("%06d", n))
+				b.Put(p, fmt.Sprintf("%06d", n))
 				accepted[fmt.Sprintf("%d-%06d", p, n)] = true
 			}
 		}
 	}
 	put(20)
-	l.wait(accepted)
+	l.Wait(accepted)
 	for n := range kills {
 		put(100)
 		s := nodes[n%2]
-		s.kill() // while it works on them
+		s.Kill() // while it works on them
 		put(20)
-		l.wait(accepted) // the other has taken over
-		s.start()
+		l.Wait(accepted) // the other has taken over
+		s.Start()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
 	again := 0
-	for _, times := range l.ran {
+	for _, times := range l.Ran {
 		again += times - 1
 	}
 	t.Logf("%d records, %d of them twice, after %d kills", len(accepted), again, kills)
@@ -211,7 +179,7 @@ func TestNoRecordOfKafkaIsLostWhenNodesAreKilled(t *testing.T) {
 		t.Errorf("%d records were done again, more than a batch for each kill", again)
 	}
 	last := make(map[string]string)
-	for _, id := range l.order {
+	for _, id := range l.Order {
 		p, value, _ := strings.Cut(id, "-")
 		if value < last[p] {
 			t.Errorf("in partition %s, %s was done after %s", p, value, last[p])

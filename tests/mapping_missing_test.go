@@ -21,6 +21,6 @@ func TestMappingsOfSourcesThatAreNotThereAreRefused(t *testing.T) {
 			in.StartingPosition = types.EventSourcePositionLatest
 		}
 		_, err := a.CreateEventSourceMapping(t.Context(), in)
-		refused(t, err, 400, "InvalidParameterValueException", want)
+		Refused(t, err, 400, "InvalidParameterValueException", want)
 	}
 }

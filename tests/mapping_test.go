@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,18 +18,18 @@ import (
 )
 
 // A polled is a server with a function that logs the records it gets, and moto.
-func polled(t *testing.T, code string) (*api, *moto) {
+func polled(t *testing.T, code string) (*API, *Moto) {
 	t.Helper()
-	m := startMoto(t)
+	m := StartMoto(t)
 	service := func(name string) string {
-		return fmt.Sprintf("%s {\n\tendpoint %s\n\taccess_key %s %s\n}\n", name, m.url, motoKey, motoSecret)
+		return fmt.Sprintf("%s {\n\tendpoint %s\n\taccess_key %s %s\n}\n", name, m.URL, MotoKey, MotoSecret)
 	}
-	a := newAPI(t, service("sqs")+service("kinesis")+service("dynamodb"), "")
+	a := NewAPI(t, service("sqs")+service("kinesis")+service("dynamodb"), "")
 	_, err := a.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
-		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": code})},
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(APIRole),
+		Code: &types.FunctionCode{ZipFile: ZipOf(t, map[string]string{"app.py": code})},
 	})
-	a.check(err)
+	a.Check(err)
 	return a, m
 }
 
@@ -42,63 +41,54 @@ def handler(event, context):
         print("record", json.dumps(r, sort_keys=True))
 `
 
-func (m *moto) makeQueue(t *testing.T, name string) (url, arn string) {
-	t.Helper()
-	q, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return *q.QueueUrl, "arn:aws:sqs:us-east-1:123456789012:" + name
-}
-
 func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 	a, m := polled(t, logRecords)
-	url, arn := m.makeQueue(t, "orders")
+	url, arn := m.MakeQueue(t, "orders")
 	made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: &arn,
 		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"body": {"kind": ["order"]}}`)}}},
 	})
-	a.check(err)
+	a.Check(err)
 	if *made.BatchSize != 10 || *made.State != "Creating" {
 		t.Errorf("made with batches of %d, %s", *made.BatchSize, *made.State)
 	}
 	send := func(body string) {
-		_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{
+		_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{
 			"a": {DataType: aws.String("String"), StringValue: aws.String("x")},
 		}})
-		a.check(err)
+		a.Check(err)
 	}
 	send(`{"kind":"order","n":1}`)
 	send(`{"kind":"other"}`)
 	send(`no JSON`)
-	a.wantLog("f", `"eventSource": "aws:sqs"`, `"messageAttributes": {"a": {`, `"eventSourceARN": "`+arn)
-	eventually(t, "all messages are gone from the queue: done, or filtered out", func() bool {
-		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
-		a.check(err)
+	a.WantLog("f", `"eventSource": "aws:sqs"`, `"messageAttributes": {"a": {`, `"eventSourceARN": "`+arn)
+	Eventually(t, "all messages are gone from the queue: done, or filtered out", func() bool {
+		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 	})
-	if text := a.logs("f"); strings.Contains(text, "other") || strings.Contains(text, "no JSON") {
+	if text := a.Logs("f"); strings.Contains(text, "other") || strings.Contains(text, "no JSON") {
 		t.Error("the function got what its filter does not want")
 	}
-	eventually(t, "the mapping says that its last batch was processed", func() bool {
+	Eventually(t, "the mapping says that its last batch was processed", func() bool {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})
-		a.check(err)
+		a.Check(err)
 		return aws.ToString(got.LastProcessingResult) == "OK"
 	})
 
 	// Paused, it polls no more; enabled again it goes on where it was.
 	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(false)})
-	a.check(err)
-	m.isOurs(t, url, `{"kind":"order","n":0}`)
-	if strings.Contains(a.logs("f"), `\"n\":0}`) {
+	a.Check(err)
+	m.IsOurs(t, url, `{"kind":"order","n":0}`)
+	if strings.Contains(a.Logs("f"), `\"n\":0}`) {
 		t.Error("a paused mapping polls")
 	}
 	send(`{"kind":"order","n":2}`)
 	_, err = a.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: made.UUID, Enabled: aws.Bool(true)})
-	a.check(err)
-	a.wantLog("f", `\"n\":2}`)
+	a.Check(err)
+	a.WantLog("f", `\"n\":2}`)
 	_, err = a.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: made.UUID})
-	a.check(err)
+	a.Check(err)
 }
 
 func TestMessagesThatFailComeAgainAndOthersOfTheirBatchDoNot(t *testing.T) {
@@ -115,20 +105,20 @@ def handler(event, context):
             failed.append({"itemIdentifier": r["messageId"]})
     return {"batchItemFailures": failed}
 `)
-	url, arn := m.makeQueue(t, "partly")
+	url, arn := m.MakeQueue(t, "partly")
 	var entries []sqstypes.SendMessageBatchRequestEntry
 	for n := range 4 {
 		entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(n)), MessageBody: aws.String(fmt.Sprintf(`{"n":%d}`, n))})
 	}
-	_, err := m.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
-	a.check(err)
+	_, err := m.Sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+	a.Check(err)
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: &arn, FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 	})
-	a.check(err)
-	eventually(t, "the message that failed comes again", func() bool { return strings.Count(a.logs("f"), "got 2") == 2 })
+	a.Check(err)
+	Eventually(t, "the message that failed comes again", func() bool { return strings.Count(a.Logs("f"), "got 2") == 2 })
 	for _, n := range []string{"got 0", "got 1", "got 3"} {
-		if c := strings.Count(a.logs("f"), n); c != 1 {
+		if c := strings.Count(a.Logs("f"), n); c != 1 {
 			t.Errorf("%q is there %d times", n, c)
 		}
 	}
@@ -146,10 +136,10 @@ def handler(event, context):
     for b in bodies:
         print("done", b)
 `)
-	_, dead := m.makeQueue(t, "dead")
-	k := kinesis.New(kinesis.Options{Region: "us-east-1", BaseEndpoint: &m.url, Credentials: keys(motoKey, motoSecret)})
+	_, dead := m.MakeQueue(t, "dead")
+	k := kinesis.New(kinesis.Options{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: Keys(MotoKey, MotoSecret)})
 	_, err := k.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(1)})
-	a.check(err)
+	a.Check(err)
 	arn := "arn:aws:kinesis:us-east-1:123456789012:stream/s"
 	for n := range 10 {
 		data := fmt.Sprintf("r%d", n)
@@ -157,17 +147,17 @@ def handler(event, context):
 			data = "poison"
 		}
 		_, err := k.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: []byte(data)})
-		a.check(err)
+		a.Check(err)
 	}
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: &arn, StartingPosition: types.EventSourcePositionTrimHorizon, BatchSize: aws.Int32(10),
 		BisectBatchOnFunctionError: aws.Bool(true), MaximumRetryAttempts: aws.Int32(1),
 		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &dead}},
 	})
-	a.check(err)
-	eventually(t, "the records behind the poisoned one are done", func() bool { return strings.Contains(a.logs("f"), "done r9") })
+	a.Check(err)
+	Eventually(t, "the records behind the poisoned one are done", func() bool { return strings.Contains(a.Logs("f"), "done r9") })
 	var order []string
-	for _, line := range strings.Split(a.logs("f"), "\n") {
+	for _, line := range strings.Split(a.Logs("f"), "\n") {
 		if _, after, found := strings.Cut(line, "done r"); found {
 			order = append(order, after[:1])
 		}
@@ -175,14 +165,14 @@ def handler(event, context):
 	if got := strings.Join(order, ""); got != "012345789" {
 		t.Errorf("done were %s", got)
 	}
-	queue, err := m.sqs.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
-	a.check(err)
-	got, err := m.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
-	a.check(err)
+	queue, err := m.Sqs.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
+	a.Check(err)
+	got, err := m.Sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
+	a.Check(err)
 	if len(got.Messages) != 1 {
 		t.Fatalf("%d records of what was given up", len(got.Messages))
 	}
-	failing := regexp.MustCompile(`failing in (\S+)`).FindAllStringSubmatch(a.logs("f"), -1)
+	failing := regexp.MustCompile(`failing in (\S+)`).FindAllStringSubmatch(a.Logs("f"), -1)
 	if header := got.Messages[0].Attributes["AWSTraceHeader"]; len(failing) == 0 || header != failing[len(failing)-1][1] {
 		t.Errorf("the trace header is %q, the failing calls had %q", header, failing)
 	}
@@ -201,23 +191,23 @@ def handler(event, context):
 	}
 
 	// The checkpoint outlives the server.
-	a.stop()
+	a.Stop()
 	_, err = k.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: []byte("after")})
-	a.check(err)
-	a.start()
-	eventually(t, "the record that came meanwhile is done", func() bool { return strings.Contains(a.logs("f"), "done after") })
-	if n := strings.Count(a.logs("f"), "done r0"); n != 1 {
+	a.Check(err)
+	a.Start()
+	Eventually(t, "the record that came meanwhile is done", func() bool { return strings.Contains(a.Logs("f"), "done after") })
+	if n := strings.Count(a.Logs("f"), "done r0"); n != 1 {
 		t.Errorf("the first record was done %d times", n)
 	}
 }
 
 func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
-	a := newAPI(t, "", "")
+	a := NewAPI(t, "", "")
 	_, err := a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(apiRole),
-		Code: &types.FunctionCode{ZipFile: zipOf(t, map[string]string{"app.py": logRecords})},
+		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(APIRole),
+		Code: &types.FunctionCode{ZipFile: ZipOf(t, map[string]string{"app.py": logRecords})},
 	})
-	a.check(err)
+	a.Check(err)
 	brokers := &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {"127.0.0.1:9092"}}}
 	for want, in := range map[string]lambda.CreateEventSourceMappingInput{
 		"of mq are not supported": {EventSourceArn: aws.String("arn:aws:mq:us-east-1:123456789012:broker:b:b-1"), Queues: []string{"orders"}},
@@ -244,14 +234,14 @@ def handler(event, context):
     print("end of", event["Records"][0]["body"])
 `)
 	_, err := a.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Timeout: aws.Int32(20)})
-	a.check(err)
-	url, arn := m.makeQueue(t, "slow") // which shows messages again after 2 s
-	_, err = m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")})
-	a.check(err)
+	a.Check(err)
+	url, arn := m.MakeQueue(t, "slow") // which shows messages again after 2 s
+	_, err = m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")})
+	a.Check(err)
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("f"), EventSourceArn: &arn})
-	a.check(err)
-	eventually(t, "it ends", func() bool { return strings.Contains(a.logs("f"), "end of one") })
-	if n := strings.Count(a.logs("f"), "run of one"); n != 1 {
+	a.Check(err)
+	Eventually(t, "it ends", func() bool { return strings.Contains(a.Logs("f"), "end of one") })
+	if n := strings.Count(a.Logs("f"), "run of one"); n != 1 {
 		t.Errorf("it ran %d times", n)
 	}
 }
@@ -269,24 +259,24 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 `)
 	name := "ordered.fifo"
-	q, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "1"}})
-	a.check(err)
+	q, err := m.Sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "1"}})
+	a.Check(err)
 	const each = 12
 	for n := range each {
 		for _, group := range []string{"a", "b"} {
-			_, err := m.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{
+			_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{
 				QueueUrl: q.QueueUrl, MessageBody: aws.String(fmt.Sprintf("%02d", n)), MessageGroupId: &group, MessageDeduplicationId: aws.String(fmt.Sprint(group, n)),
 			})
-			a.check(err)
+			a.Check(err)
 		}
 	}
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: aws.String("arn:aws:sqs:us-east-1:123456789012:" + name), BatchSize: aws.Int32(1), // moto mixes up several that come again
 		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 	})
-	a.check(err)
+	a.Check(err)
 	done := func(group string) (order []string) {
-		lines := strings.Split(a.logs("f"), "\n")
+		lines := strings.Split(a.Logs("f"), "\n")
 		slices.Sort(lines) // which begin with the time: each environment has a log of its own
 		for _, line := range lines {
 			if _, text, found := strings.Cut(line, "done "+group+" "); found {
@@ -295,7 +285,7 @@ def handler(event, context):
 		}
 		return order
 	}
-	eventually(t, "all are done", func() bool { return len(done("a")) >= each && len(done("b")) >= each })
+	Eventually(t, "all are done", func() bool { return len(done("a")) >= each && len(done("b")) >= each })
 	for _, group := range []string{"a", "b"} {
 		order := done(group)
 		if len(order) != each || !slices.IsSorted(order) {
@@ -304,53 +294,34 @@ def handler(event, context):
 	}
 }
 
-// dynamo calls moto's DynamoDB.
-func (m *moto) dynamo(t *testing.T, operation, body string) (answer struct {
-	TableDescription struct{ LatestStreamArn string }
-}) {
-	t.Helper()
-	request, err := http.NewRequest("POST", m.url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	request.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+motoKey+"/20260101/us-east-1/dynamodb/aws4_request")
-	got, err := try(request)
-	if err != nil || got.status != 200 || json.Unmarshal([]byte(got.body), &answer) != nil {
-		t.Fatalf("%s: %v %v", operation, got, err)
-	}
-	return answer
-}
-
 func TestChangesOfTablesReachFunctions(t *testing.T) {
 	a, m := polled(t, logRecords)
-	arn := m.dynamo(t, "CreateTable", `{"TableName":"t","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
+	arn := m.Dynamo(t, "CreateTable", `{"TableName":"t","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
 		"BillingMode":"PAY_PER_REQUEST","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}`).TableDescription.LatestStreamArn
-	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"1"},"b":{"B":"AQI="},"l":{"L":[{"BOOL":true},{"NULL":true}]},"s":{"SS":["x"]},"m":{"M":{"k":{"S":"v"}}}}}`)
+	m.Dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"1"},"b":{"B":"AQI="},"l":{"L":[{"BOOL":true},{"NULL":true}]},"s":{"SS":["x"]},"m":{"M":{"k":{"S":"v"}}}}}`)
 	_, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: &arn, StartingPosition: types.EventSourcePositionTrimHorizon,
 		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"dynamodb":{"Keys":{"id":{"S":[{"anything-but":"unwanted"}]}}}}`)}}},
 	})
-	a.check(err)
-	a.wantLog("f", `"eventName": "INSERT"`, `"eventSource": "aws:dynamodb"`, `"eventSourceARN": "`+arn, `"StreamViewType": "NEW_AND_OLD_IMAGES"`,
+	a.Check(err)
+	a.WantLog("f", `"eventName": "INSERT"`, `"eventSource": "aws:dynamodb"`, `"eventSourceARN": "`+arn, `"StreamViewType": "NEW_AND_OLD_IMAGES"`,
 		`"Keys": {"id": {"S": "one"}}`, `"b": {"B": "AQI="}`, `"l": {"L": [{"BOOL": true}, {"NULL": true}]}`, `"m": {"M": {"k": {"S": "v"}}}`, `"n": {"N": "1"}`, `"s": {"SS": ["x"]}`)
-	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"unwanted"}}}`)
-	m.dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"2"}}}`)
-	m.dynamo(t, "DeleteItem", `{"TableName":"t","Key":{"id":{"S":"one"}}}`)
-	a.wantLog("f", `"eventName": "MODIFY"`, `"eventName": "REMOVE"`)
-	if strings.Contains(a.logs("f"), "unwanted") {
+	m.Dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"unwanted"}}}`)
+	m.Dynamo(t, "PutItem", `{"TableName":"t","Item":{"id":{"S":"one"},"n":{"N":"2"}}}`)
+	m.Dynamo(t, "DeleteItem", `{"TableName":"t","Key":{"id":{"S":"one"}}}`)
+	a.WantLog("f", `"eventName": "MODIFY"`, `"eventName": "REMOVE"`)
+	if strings.Contains(a.Logs("f"), "unwanted") {
 		t.Error("the function got what its filter does not want")
 	}
 }
 
 func TestRecordsKeepTheirOrderWhenAStreamIsResharded(t *testing.T) {
-	m, l := startMoto(t), newLedger(t)
-	client, arn := m.stream(t, "s", 1)
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n access_key %s %s\n}\n", m.url, arn, motoKey, motoSecret)+
-		l.function(s, "f", `"\n".join(__import__("base64").b64decode(r["kinesis"]["data"]).decode() for r in event["Records"])`), "")
-	s.start()
+	m, l := StartMoto(t), NewLedger(t)
+	client, arn := m.Stream(t, "s", 1)
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n access_key %s %s\n}\n", m.URL, arn, MotoKey, MotoSecret)+
+		l.Function(s, "f", `"\n".join(__import__("base64").b64decode(r["kinesis"]["data"]).decode() for r in event["Records"])`), "")
+	s.Start()
 	accepted := make(map[string]bool)
 	n := 0
 	put := func() { putRecords(t, client, "s", n, n+10, accepted); n += 10 }
@@ -382,9 +353,9 @@ func TestRecordsKeepTheirOrderWhenAStreamIsResharded(t *testing.T) {
 		t.Fatal(err)
 	}
 	put()
-	l.wait(accepted)
-	l.inOrder("kinesis")
-	if again := l.duplicates("kinesis"); again != 0 {
+	l.Wait(accepted)
+	l.InOrder("kinesis")
+	if again := l.Duplicates("kinesis"); again != 0 {
 		t.Errorf("%d records ran twice", again)
 	}
 }

@@ -9,8 +9,8 @@ import (
 // Max Memory Used is the most there has been, however short it was; of an environment
 // that was killed for memory it is what it might have.
 func TestReportHasThePeakOfMemory(t *testing.T) {
-	s := newServer(t, "", "")
-	peaks := s.code("peaks", map[string]string{"app.py": `
+	s := NewServer(t, "", "")
+	peaks := s.Code("peaks", map[string]string{"app.py": `
 import json, mmap
 def handler(event, context):
     own = bytearray(100 << 20)
@@ -21,20 +21,20 @@ def handler(event, context):
     shared.close()
     return {"statusCode": 200, "body": "ok"}
 `})
-	dies := s.code("dies", map[string]string{"app.py": `
+	dies := s.Code("dies", map[string]string{"app.py": `
 def handler(event, context):
     held = []
     while True:
         held.append(bytearray(10 << 20))
 `})
-	s.configure(pythonFunction("peaks", peaks, "memory 512")+pythonFunction("dies", dies, "memory 128\nephemeral_storage 512\ntimeout 60s"),
+	s.Configure(PythonFunction("peaks", peaks, "memory 512")+PythonFunction("dies", dies, "memory 128\nephemeral_storage 512\ntimeout 60s"),
 		"invoke /peaks peaks\ninvoke /dies dies")
-	s.start()
-	s.get("/peaks").want(t, 200, "ok")
-	s.get("/dies").want(t, 502, "Internal Server Error")
+	s.Start()
+	s.Get("/peaks").Want(t, 200, "ok")
+	s.Get("/dies").Want(t, 502, "Internal Server Error")
 	used := func(name string) (mb int) {
-		eventually(t, "the log has the report", func() bool {
-			m := regexp.MustCompile(`Max Memory Used: (\d+) MB`).FindStringSubmatch(s.logs(name))
+		Eventually(t, "the log has the report", func() bool {
+			m := regexp.MustCompile(`Max Memory Used: (\d+) MB`).FindStringSubmatch(s.Logs(name))
 			if m == nil {
 				return false
 			}

@@ -62,7 +62,7 @@ def handler(event, context):
 //	test --- machine --- beyond
 type world struct {
 	t       *testing.T
-	machine *netns // with the way to the test
+	machine *Netns // with the way to the test
 	beyond  string
 }
 
@@ -80,28 +80,28 @@ func metadata() []string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, machine: newNetns(t)}
-	w.beyond = w.machine.name + "b"
+	w := &world{t: t, machine: NewNetns(t)}
+	w.beyond = w.machine.Name + "b"
 	m := w.machine
-	m.ip("netns", "add", w.beyond)
-	t.Cleanup(func() { m.ip("netns", "del", w.beyond) })
-	m.ip("-n", m.name, "link", "add", "wan", "type", "veth", "peer", "name", "wan", "netns", w.beyond)
-	for _, ns := range []string{m.name, w.beyond} {
-		m.ip("-n", ns, "link", "set", "lo", "up")
-		m.ip("-n", ns, "link", "set", "wan", "up")
+	m.IP("netns", "add", w.beyond)
+	t.Cleanup(func() { m.IP("netns", "del", w.beyond) })
+	m.IP("-n", m.Name, "link", "add", "wan", "type", "veth", "peer", "name", "wan", "netns", w.beyond)
+	for _, ns := range []string{m.Name, w.beyond} {
+		m.IP("-n", ns, "link", "set", "lo", "up")
+		m.IP("-n", ns, "link", "set", "wan", "up")
 	}
 	for _, a := range []string{machineV4 + "/24", machineV6 + "/64"} {
-		m.ip("-n", m.name, "addr", "add", a, "dev", "wan", "nodad")
+		m.IP("-n", m.Name, "addr", "add", a, "dev", "wan", "nodad")
 	}
-	m.ip("-n", m.name, "addr", "add", bridgeV4+"/32", "dev", "lo")
+	m.IP("-n", m.Name, "addr", "add", bridgeV4+"/32", "dev", "lo")
 	for _, a := range append([]string{publicV4 + "/24", publicV6 + "/64", lanV4}, metadata()...) {
-		m.ip("-n", w.beyond, "addr", "add", a, "dev", "wan", "nodad")
+		m.IP("-n", w.beyond, "addr", "add", a, "dev", "wan", "nodad")
 	}
-	in(t, m.name, func() error { // as most machines have it, and not this one where a server of Hearth runs
+	in(t, m.Name, func() error { // as most machines have it, and not this one where a server of Hearth runs
 		return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0)
 	})
-	m.ip("-n", m.name, "route", "add", "default", "via", publicV4)
-	m.ip("-n", m.name, "-6", "route", "add", "default", "via", publicV6)
+	m.IP("-n", m.Name, "route", "add", "default", "via", publicV4)
+	m.IP("-n", m.Name, "-6", "route", "add", "default", "via", publicV6)
 	return w
 }
 
@@ -236,23 +236,23 @@ func resolves(t *testing.T, ns, at, to string) {
 }
 
 // server is a server on the machine, whose resolver is at an address.
-func (w *world) server(resolver string, asRoot bool) *server {
+func (w *world) server(resolver string, asRoot bool) *Server {
 	w.t.Helper()
-	s := newServer(w.t, "", "")
-	s.netns, s.host, s.port = w.machine.name, w.machine.inside, 8181
-	file := filepath.Join(s.dir, "resolv.conf")
+	s := NewServer(w.t, "", "")
+	s.Netns, s.Host, s.Port = w.machine.Name, w.machine.Inside, 8181
+	file := filepath.Join(s.Dir, "resolv.conf")
 	if err := os.WriteFile(file, []byte("nameserver "+resolver+"\nsearch corp.test\n"), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 	// The device of pasta is there for everyone, as distributions have it.
-	s.wrap = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net &&
+	s.Wrap = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net &&
 		mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun && exec "$@"`, file}
 	if !asRoot {
 		const nobody = "65534"
-		if out, err := exec.Command("chown", "-R", nobody, s.dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command("chown", "-R", nobody, s.Dir).CombinedOutput(); err != nil {
 			w.t.Fatalf("%v: %s", err, out)
 		}
-		s.as = []string{"setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups"}
+		s.As = []string{"setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups"}
 	}
 	return s
 }
@@ -272,27 +272,27 @@ type attempt struct {
 }
 
 // attempts has the function at a path make attempts, and checks what comes of them.
-func (s *server) attempts(path string, all ...attempt) {
-	s.t.Helper()
+func attempts(s *Server, path string, all ...attempt) {
+	s.T.Helper()
 	ask := make([][]any, len(all))
 	for i, a := range all {
 		ask[i] = []any{a.kind, a.host, a.port}
 	}
 	body, err := json.Marshal(ask)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	r := s.request("POST", path, strings.NewReader(string(body)))
+	r := s.Request("POST", path, strings.NewReader(string(body)))
 	r.Header.Set("Content-Type", "application/json")
-	got := s.do(r)
+	got := s.Do(r)
 	var results []string
-	if err := json.Unmarshal([]byte(got.body), &results); err != nil || len(results) != len(all) {
-		s.t.Fatalf("%d %s: %v", got.status, got.body, err)
+	if err := json.Unmarshal([]byte(got.Body), &results); err != nil || len(results) != len(all) {
+		s.T.Fatalf("%d %s: %v", got.Status, got.Body, err)
 	}
 	for i, a := range all {
 		failed := strings.Contains(results[i], ": ")
 		if a.want == "" && !failed || a.want != "" && (failed || !strings.Contains(results[i], a.want)) {
-			s.t.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, results[i], a.want)
+			s.T.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, results[i], a.want)
 		}
 	}
 }
@@ -310,12 +310,12 @@ func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
 func leadsPastTheMachineOnly(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
-	echoes(t, w.machine.name, 7007)
-	resolves(t, w.machine.name, "127.0.0.53", publicV4)
+	echoes(t, w.machine.Name, 7007)
+	resolves(t, w.machine.Name, "127.0.0.53", publicV4)
 	s := w.server("127.0.0.53", asRoot)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
-	s.start()
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.Start()
 
 	var all []attempt
 	// By the machine's address: what is beyond knows no way to another one.
@@ -325,13 +325,13 @@ func leadsPastTheMachineOnly(t *testing.T, asRoot bool) {
 	all = append(all, both("printer", 7007, w.beyond)...) // by the domains that are searched
 	for _, host := range append([]string{
 		"127.0.0.1", "127.0.0.53", "::1", "localhost", "0.0.0.0", "::ffff:127.0.0.1",
-		machineV4, machineV6, bridgeV4, w.machine.inside, "::ffff:" + machineV4,
+		machineV4, machineV6, bridgeV4, w.machine.Inside, "::ffff:" + machineV4,
 		network.HostName, "198.19.0.1", "255.255.255.255", "203.0.113.255", "224.0.0.1",
 	}, metadata()...) {
 		all = append(all, both(host, 7007, "")...)
 	}
-	all = append(all, attempt{"tcp", machineV4, s.port, ""}, attempt{"tcp", w.machine.inside, s.port, ""}, attempt{"udp", "127.0.0.53", 53, ""})
-	s.attempts("/", all...)
+	all = append(all, attempt{"tcp", machineV4, s.Port, ""}, attempt{"tcp", w.machine.Inside, s.Port, ""}, attempt{"udp", "127.0.0.53", 53, ""})
+	attempts(s, "/", all...)
 }
 
 // What this machine opens by name, and to whom; and rules of a function's own.
@@ -341,11 +341,11 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	for _, port := range []int{7007, 7008, 7009} {
 		echoes(t, w.beyond, port)
-		echoes(t, w.machine.name, port)
+		echoes(t, w.machine.Name, port)
 	}
-	resolves(t, w.machine.name, "127.0.0.53", publicV4)
+	resolves(t, w.machine.Name, "127.0.0.53", publicV4)
 	s := w.server("127.0.0.53", asRoot)
-	dir := s.code("f", map[string]string{"app.py": prober})
+	dir := s.Code("f", map[string]string{"app.py": prober})
 	functions, site := "network private {\n deny "+lanV4+"\n}\nreach 127.0.0.1:7007\n", ""
 	for name, rules := range map[string]string{
 		"default": "",
@@ -355,25 +355,25 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 		"host":    "network host",
 		"none":    "network none",
 	} {
-		functions += pythonFunction(name, dir, rules+"\ntimeout 60s")
+		functions += PythonFunction(name, dir, rules+"\ntimeout 60s")
 		site += "invoke /" + name + " " + name + "\n"
 	}
-	s.configure(functions, site)
-	s.start()
+	s.Configure(functions, site)
+	s.Start()
 	const refused = ""
-	s.attempts("/default", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", lanV4, 7007, refused}, attempt{"udp", lanV4, 7007, refused},
-		attempt{"tcp", "127.0.0.1", 7007, w.machine.name + " 127.0.0.1"}, attempt{"tcp", network.HostName, 7007, w.machine.name + " 127.0.0.1"},
+	attempts(s, "/default", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", lanV4, 7007, refused}, attempt{"udp", lanV4, 7007, refused},
+		attempt{"tcp", "127.0.0.1", 7007, w.machine.Name + " 127.0.0.1"}, attempt{"tcp", network.HostName, 7007, w.machine.Name + " 127.0.0.1"},
 		attempt{"udp", "127.0.0.1", 7007, refused}, attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", network.HostName, 7008, refused},
 		attempt{"tcp", bridgeV4, 7007, refused})
-	s.attempts("/more", attempt{"tcp", "127.0.0.1", 7007, w.machine.name}, attempt{"tcp", network.HostName, 7008, w.machine.name},
+	attempts(s, "/more", attempt{"tcp", "127.0.0.1", 7007, w.machine.Name}, attempt{"tcp", network.HostName, 7008, w.machine.Name},
 		attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", bridgeV4, 7008, refused}, attempt{"tcp", lanV4, 7007, refused})
-	s.attempts("/shut", attempt{"tcp", publicV4, 7007, refused}, attempt{"udp", publicV6, 7007, refused}, attempt{"tcp", lanV4, 7007, refused},
-		attempt{"tcp", "somebody.example", 7007, refused}, attempt{"tcp", "127.0.0.1", 7007, w.machine.name})
-	s.attempts("/only", attempt{"tcp", publicV4, 7008, w.beyond}, attempt{"udp", publicV4, 7008, w.beyond}, attempt{"tcp", publicV6, 7009, w.beyond},
+	attempts(s, "/shut", attempt{"tcp", publicV4, 7007, refused}, attempt{"udp", publicV6, 7007, refused}, attempt{"tcp", lanV4, 7007, refused},
+		attempt{"tcp", "somebody.example", 7007, refused}, attempt{"tcp", "127.0.0.1", 7007, w.machine.Name})
+	attempts(s, "/only", attempt{"tcp", publicV4, 7008, w.beyond}, attempt{"udp", publicV4, 7008, w.beyond}, attempt{"tcp", publicV6, 7009, w.beyond},
 		attempt{"tcp", publicV4, 7009, refused}, attempt{"tcp", publicV6, 7008, refused}, attempt{"tcp", lanV4, 7007, refused}, attempt{"tcp", lanV4, 7008, refused},
 		attempt{"tcp", "somebody.example", 7008, w.beyond})
-	s.attempts("/host", attempt{"tcp", "127.0.0.1", 7008, w.machine.name}, attempt{"tcp", publicV4, 7009, w.beyond})
-	s.attempts("/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
+	attempts(s, "/host", attempt{"tcp", "127.0.0.1", 7008, w.machine.Name}, attempt{"tcp", publicV4, 7009, w.beyond})
+	attempts(s, "/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
 }
 
 func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) { asBoth(t, leavesNothingOfItsNetwork) }
@@ -381,12 +381,12 @@ func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) { asBoth(t, leavesN
 func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	s := w.server("127.0.0.53", asRoot)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
-	s.start()
-	s.attempts("/")
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.Start()
+	attempts(s, "/")
 	made := func() string {
-		out, err := exec.Command("nsenter", "--net=/run/netns/"+s.netns, "sh", "-c", "ip -o link; nft list tables").CombinedOutput()
+		out, err := exec.Command("nsenter", "--net=/run/netns/"+s.Netns, "sh", "-c", "ip -o link; nft list tables").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -395,26 +395,26 @@ func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	if asRoot && !strings.Contains(made(), "hearth-") {
 		t.Fatalf("nothing is made that could be left: %s", made())
 	}
-	tree := descendants(s.cmd.Process.Pid) // and with them pasta, and all namespaces
-	if err := s.cmd.Process.Kill(); err != nil {
+	tree := Descendants(s.Cmd.Process.Pid) // and with them pasta, and all namespaces
+	if err := s.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-s.exited
-	eventually(t, "all processes are gone", func() bool {
+	<-s.Exited
+	Eventually(t, "all processes are gone", func() bool {
 		for _, pid := range tree {
-			if alive(pid) {
+			if Alive(pid) {
 				return false
 			}
 		}
 		return true
 	})
-	eventually(t, "the links are gone", func() bool { return !strings.Contains(made(), "hearth-") || strings.Count(made(), "hearth-") == 1 })
-	s.out.Reset() // start waits for what the first start has printed already
-	s.start()
-	s.attempts("/")
-	eventually(t, "what the killed server left is gone", func() bool { return !asRoot || strings.Count(made(), "table inet hearth-") == 1 })
-	s.stop()
-	eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
+	Eventually(t, "the links are gone", func() bool { return !strings.Contains(made(), "hearth-") || strings.Count(made(), "hearth-") == 1 })
+	s.Out.Reset() // start waits for what the first start has printed already
+	s.Start()
+	attempts(s, "/")
+	Eventually(t, "what the killed server left is gone", func() bool { return !asRoot || strings.Count(made(), "table inet hearth-") == 1 })
+	s.Stop()
+	Eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
 }
 
 // A container whose port the machine publishes by translating addresses, as Docker has
@@ -423,20 +423,20 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 	w := newWorld(t)
 	m := w.machine
 	echoes(t, w.beyond, 7007)
-	container := m.name + "k"
-	m.ip("netns", "add", container)
-	t.Cleanup(func() { m.ip("netns", "del", container) })
-	m.ip("-n", m.name, "link", "add", "docker0", "type", "veth", "peer", "name", "eth0", "netns", container)
+	container := m.Name + "k"
+	m.IP("netns", "add", container)
+	t.Cleanup(func() { m.IP("netns", "del", container) })
+	m.IP("-n", m.Name, "link", "add", "docker0", "type", "veth", "peer", "name", "eth0", "netns", container)
 	for _, args := range []string{
-		m.name + " addr add 172.30.0.1/24 dev docker0", m.name + " link set docker0 up", container + " addr add 172.30.0.2/24 dev eth0",
+		m.Name + " addr add 172.30.0.1/24 dev docker0", m.Name + " link set docker0 up", container + " addr add 172.30.0.2/24 dev eth0",
 		container + " link set eth0 up", container + " link set lo up", container + " route add default via 172.30.0.1",
 	} {
-		m.ip(append([]string{"-n"}, strings.Fields(args)...)...)
+		m.IP(append([]string{"-n"}, strings.Fields(args)...)...)
 	}
 	echoes(t, container, 7007)
 	rules := func(text string) {
 		t.Helper()
-		cmd := exec.Command("nsenter", "--net=/run/netns/"+m.name, "nft", "-f", "-")
+		cmd := exec.Command("nsenter", "--net=/run/netns/"+m.Name, "nft", "-f", "-")
 		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -462,15 +462,15 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 	}
 `)
 	s := w.server("127.0.0.53", true)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
-	s.start()
-	if out := s.output(); !strings.Contains(out, "chain FORWARD of table filter") || !strings.Contains(out, "DOCKER-USER") {
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Start()
+	if out := s.Output(); !strings.Contains(out, "chain FORWARD of table filter") || !strings.Contains(out, "DOCKER-USER") {
 		t.Errorf("nothing is said of who drops what functions send:\n%s", out)
 	}
-	s.attempts("/", attempt{"tcp", publicV4, 7007, ""})
+	attempts(s, "/", attempt{"tcp", publicV4, 7007, ""})
 	rules("add rule ip filter ALLOWED iifname \"hearth-*\" accept\n")
-	s.attempts("/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), both(bridgeV4, 7010, "")...)...)...)
+	attempts(s, "/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), both(bridgeV4, 7010, "")...)...)...)
 	// What the machine publishes is still published to others.
 	in(t, w.beyond, func() error {
 		c, err := net.DialTimeout("tcp", machineV4+":7010", 5*time.Second)
@@ -493,17 +493,17 @@ func TestMachineIsNoRouterForItsNeighbours(t *testing.T) {
 	w := newWorld(t)
 	m := w.machine
 	// What is behind the way to the test is another network of the machine's.
-	stage := newStage(t, m.outside)
+	stage := NewStage(t, m.Outside)
 	s := w.server("127.0.0.53", true)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
-	s.start()
-	s.attempts("/")
-	m.ip("-n", w.beyond, "route", "add", m.outside+"/32", "via", machineV4)
-	m.ip("route", "add", publicV4+"/32", "via", m.inside)
-	t.Cleanup(func() { m.ip("route", "del", publicV4+"/32") })
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Start()
+	attempts(s, "/")
+	m.IP("-n", w.beyond, "route", "add", m.Outside+"/32", "via", machineV4)
+	m.IP("route", "add", publicV4+"/32", "via", m.Inside)
+	t.Cleanup(func() { m.IP("route", "del", publicV4+"/32") })
 	in(t, w.beyond, func() error {
-		c, err := net.DialTimeout("tcp", stage.listener.Addr().String(), time.Second)
+		c, err := net.DialTimeout("tcp", stage.Listener.Addr().String(), time.Second)
 		if err == nil {
 			c.Close()
 			t.Error("a neighbour got through the machine")
@@ -518,8 +518,8 @@ func TestFunctionThatFloodsLeavesRoomForOthers(t *testing.T) {
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
 	s := w.server("127.0.0.53", true)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	flood := s.code("flood", map[string]string{"app.py": fmt.Sprintf(`
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	flood := s.Code("flood", map[string]string{"app.py": fmt.Sprintf(`
 import socket
 def handler(event, context):
     sent = 0
@@ -532,11 +532,11 @@ def handler(event, context):
                 pass
     return {"statusCode": 200, "body": str(sent)}
 `, publicV4)})
-	s.configure(pythonFunction("f", dir, "timeout 60s")+pythonFunction("flood", flood, "timeout 60s"), "invoke /flood flood\ninvoke f")
-	s.start()
-	s.attempts("/", both(publicV4, 7007, w.beyond)...)
-	s.get("/flood").want(t, 200, "")
-	out, err := exec.Command("nsenter", "--net=/run/netns/"+w.machine.name, "cat", "/proc/sys/net/netfilter/nf_conntrack_count").Output()
+	s.Configure(PythonFunction("f", dir, "timeout 60s")+PythonFunction("flood", flood, "timeout 60s"), "invoke /flood flood\ninvoke f")
+	s.Start()
+	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
+	s.Get("/flood").Want(t, 200, "")
+	out, err := exec.Command("nsenter", "--net=/run/netns/"+w.machine.Name, "cat", "/proc/sys/net/netfilter/nf_conntrack_count").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -545,7 +545,7 @@ def handler(event, context):
 		t.Errorf("the machine has %d connections, %v", count, err)
 	}
 	t.Logf("%d connections are known", count)
-	s.attempts("/", both(publicV4, 7007, w.beyond)...)
+	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
 }
 
 // New calls are held to new rules, and none fails for that.
@@ -553,16 +553,16 @@ func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
 	s := w.server("127.0.0.53", true)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
-	s.start()
-	s.attempts("/", both(publicV4, 7007, w.beyond)...)
-	s.configure(pythonFunction("f", dir, "timeout 60s\nnetwork {\n deny "+publicV4+"\n}"), "invoke f")
-	s.reload()
-	s.attempts("/", append(both(publicV4, 7007, ""), both(publicV6, 7007, w.beyond)...)...)
-	s.configure("network {\n deny "+publicV6+"\n}\n"+pythonFunction("f", dir, "timeout 60s"), "invoke f")
-	s.reload()
-	s.attempts("/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Start()
+	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
+	s.Configure(PythonFunction("f", dir, "timeout 60s\nnetwork {\n deny "+publicV4+"\n}"), "invoke f")
+	s.Reload()
+	attempts(s, "/", append(both(publicV4, 7007, ""), both(publicV6, 7007, w.beyond)...)...)
+	s.Configure("network {\n deny "+publicV6+"\n}\n"+PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Reload()
+	attempts(s, "/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
 }
 
 // Nodes speak to each other by a Redis, wherever that is: functions do not reach it.
@@ -571,7 +571,7 @@ func TestFunctionsDoNotReachTheRedisOfTheirServer(t *testing.T) { asBoth(t, doNo
 func doNotReachRedis(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
-	cmd := exec.Command("nsenter", "--net=/run/netns/"+w.beyond, "redis-server", "--port", "6379", "--bind", publicV4, "--requirepass", "hunter2", "--save", "", "--dir", tempDir(t))
+	cmd := exec.Command("nsenter", "--net=/run/netns/"+w.beyond, "redis-server", "--port", "6379", "--bind", publicV4, "--requirepass", "hunter2", "--save", "", "--dir", TempDir(t))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -580,7 +580,7 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 		_ = cmd.Wait()
 	})
 	answers := func() (err error) {
-		in(t, w.machine.name, func() error {
+		in(t, w.machine.Name, func() error {
 			var c net.Conn
 			if c, err = net.DialTimeout("tcp", publicV4+":6379", time.Second); err == nil {
 				c.Close()
@@ -589,30 +589,30 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 		})
 		return err
 	}
-	eventually(t, "redis answers", func() bool { return answers() == nil })
+	Eventually(t, "redis answers", func() bool { return answers() == nil })
 	s := w.server("127.0.0.53", asRoot)
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure("redis redis://:hunter2@"+publicV4+"\n"+pythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "invoke f")
-	s.start()
-	s.attempts("/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure("redis redis://:hunter2@"+publicV4+"\n"+PythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "invoke f")
+	s.Start()
+	attempts(s, "/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
 }
 
 // Where there is no way out, functions have no network: never the machine's.
 func TestFunctionsHaveNoNetworkWhereThereIsNoneOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
-	for _, ns := range []string{w.beyond, w.machine.name} {
+	for _, ns := range []string{w.beyond, w.machine.Name} {
 		echoes(t, ns, 7007)
 	}
 	s := w.server("127.0.0.53", false)
-	s.wrap[4] = `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net && exec "$@"` // no device for pasta
-	dir := s.code("f", map[string]string{"app.py": prober})
-	s.configure(pythonFunction("f", dir, "timeout 60s"), "invoke f")
-	s.start()
-	if out := s.output(); !strings.Contains(out, "functions have no network, unless they say which") || !strings.Contains(out, "tun") {
-		t.Errorf("it is not said, or not why:\n%s", tail(out, 20))
+	s.Wrap[4] = `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net && exec "$@"` // no device for pasta
+	dir := s.Code("f", map[string]string{"app.py": prober})
+	s.Configure(PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Start()
+	if out := s.Output(); !strings.Contains(out, "functions have no network, unless they say which") || !strings.Contains(out, "tun") {
+		t.Errorf("it is not said, or not why:\n%s", Tail(out, 20))
 	}
-	s.attempts("/", append(both(publicV4, 7007, ""), append(both("127.0.0.1", 7007, ""), both(machineV4, 7007, "")...)...)...)
-	s.stop()
-	s.configure(pythonFunction("f", dir, "network private"), "invoke f")
-	s.startFails("network private cannot be had", "tun", "network none or", "network host")
+	attempts(s, "/", append(both(publicV4, 7007, ""), append(both("127.0.0.1", 7007, ""), both(machineV4, 7007, "")...)...)...)
+	s.Stop()
+	s.Configure(PythonFunction("f", dir, "network private"), "invoke f")
+	s.StartFails("network private cannot be had", "tun", "network none or", "network host")
 }

@@ -111,8 +111,8 @@ type logEvent struct{ request, text string }
 var recordForm = regexp.MustCompile(`^\d{4}-\S+Z \d+ (\S+) (.*)$`)
 
 // logEvents are the events of a function's log, in their order.
-func (s *server) logEvents(function string) (all []logEvent) {
-	for line := range strings.Lines(s.logs(function)) {
+func logEvents(s *Server, function string) (all []logEvent) {
+	for line := range strings.Lines(s.Logs(function)) {
 		line = strings.TrimSuffix(line, "\n")
 		if m := recordForm.FindStringSubmatch(line); m != nil {
 			all = append(all, logEvent{m[1], m[2]})
@@ -124,34 +124,34 @@ func (s *server) logEvents(function string) (all []logEvent) {
 }
 
 func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
-	a := &api{server: newServer(t, "", "")}
-	custom := a.code("custom", map[string]string{"readme": ""})
-	a.script(custom, "bootstrap", outputCustom)
-	folder, _, _ := a.javaCode()
+	a := &API{Server: NewServer(t, "", "")}
+	custom := a.Code("custom", map[string]string{"readme": ""})
+	writeScript(a.Server, custom, "bootstrap", outputCustom)
+	folder, _, _ := a.JavaCode()
 	runtimes := map[string]struct {
 		function string
 		ways     [][]string // each in order
 		late     []string   // what a function may do after its answer
 	}{
-		"node":   {nodeFunction("node", a.code("node", map[string]string{"index.js": outputNode}), "memory 256"), [][]string{raw, byRuntime}, []string{"rejection", "exit", "throw"}},
-		"python": {pythonFunction("python", a.code("python", map[string]string{"app.py": outputPython}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
+		"node":   {NodeFunction("node", a.Code("node", map[string]string{"index.js": outputNode}), "memory 256"), [][]string{raw, byRuntime}, []string{"rejection", "exit", "throw"}},
+		"python": {PythonFunction("python", a.Code("python", map[string]string{"app.py": outputPython}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 		"custom": {customFunction("custom", custom, "memory 256"), [][]string{raw}, []string{"exit"}},
-		"ruby":   {rubyFunction("ruby", "app.h", a.code("ruby", map[string]string{"app.rb": outputRuby}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
+		"ruby":   {rubyFunction("ruby", "app.h", a.Code("ruby", map[string]string{"app.rb": outputRuby}), "memory 256"), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 		"java":   {javaFunction("java", "example.Outputs::handle", folder, ""), [][]string{raw, {"console out", "stream out"}, {"console err", "stream open"}}, []string{"exit"}},
 	}
 	options := ""
 	for _, r := range runtimes {
 		options += r.function
 	}
-	a.configure(options, "")
-	a.start()
-	a.connect()
+	a.Configure(options, "")
+	a.Start()
+	a.Connect()
 	invoke := func(name, event string) (request, tail string) {
 		t.Helper()
 		out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String(name), LogType: types.LogTypeTail, Payload: []byte(event)})
-		a.check(err)
+		a.Check(err)
 		text, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
-		a.check(err)
+		a.Check(err)
 		request = regexp.MustCompile(`RequestId: (\S+)`).FindStringSubmatch(string(text))[1]
 		return request, string(text)
 	}
@@ -189,13 +189,13 @@ func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
 			for _, then := range r.late {
 				request, _ := invoke(name, fmt.Sprintf(`{"then":%q}`, then))
 				last = append(last, request)
-				eventually(t, "the end after "+then+" is in the log", func() bool {
-					return slices.ContainsFunc(a.logEvents(name), func(e logEvent) bool {
+				Eventually(t, "the end after "+then+" is in the log", func() bool {
+					return slices.ContainsFunc(logEvents(a.Server, name), func(e logEvent) bool {
 						return e.request == request && strings.Contains(e.text, "Error: Runtime exited with error: exit status ")
 					})
 				})
 			}
-			events := a.logEvents(name)
+			events := logEvents(a.Server, name)
 			once := func(request, text string) {
 				t.Helper()
 				var found []logEvent
@@ -248,15 +248,15 @@ func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
 }
 
 func TestCallWhoseInitPhaseFailsIsLoggedAsItsOwn(t *testing.T) {
-	a := &api{server: newServer(t, "", "")}
-	code := func(name, file, text string) string { return a.code(name, map[string]string{file: text}) }
+	a := &API{Server: NewServer(t, "", "")}
+	code := func(name, file, text string) string { return a.Code(name, map[string]string{file: text}) }
 	exits := func(name, text string) string {
-		dir := a.code(name, map[string]string{"readme": ""})
-		a.script(dir, "bootstrap", "#!/bin/sh\necho init says\n"+text)
+		dir := a.Code(name, map[string]string{"readme": ""})
+		writeScript(a.Server, dir, "bootstrap", "#!/bin/sh\necho init says\n"+text)
 		return customFunction(name, dir, "")
 	}
 	cases := map[string]struct{ function, payload, kind string }{
-		"import": {pythonFunction("import", code("import", "app.py", "print('init says')\nimport missing\n"), ""),
+		"import": {PythonFunction("import", code("import", "app.py", "print('init says')\nimport missing\n"), ""),
 			`{"errorMessage": "Unable to import module 'app': No module named 'missing'", "errorType": "Runtime.ImportModuleError", "requestId": "ID", "stackTrace": []}`, "Runtime.ImportModuleError"},
 		"status3": {exits("status3", "exit 3\n"), `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: exit status 3"}`, "Runtime.ExitError"},
 		"status0": {exits("status0", "exit 0\n"), `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited without providing a reason"}`, "Runtime.ExitError"},
@@ -268,15 +268,15 @@ func TestCallWhoseInitPhaseFailsIsLoggedAsItsOwn(t *testing.T) {
 	for _, c := range cases {
 		options += c.function
 	}
-	a.configure(options, "")
-	a.start()
-	a.connect()
+	a.Configure(options, "")
+	a.Start()
+	a.Connect()
 	for name, c := range cases {
 		for range 3 { // the last ones are told while nobody tries again
 			out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String(name), LogType: types.LogTypeTail})
-			a.check(err)
+			a.Check(err)
 			text, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
-			a.check(err)
+			a.Check(err)
 			m := regexp.MustCompile(`(?s)^START RequestId: (\S+) Version: \$LATEST\n(.*)END RequestId: (\S+)\nREPORT RequestId: \S+\tDuration: .*\tStatus: error\tError Type: (\S+)\n$`).FindStringSubmatch(string(text))
 			if m == nil || m[1] != m[3] || m[4] != c.kind || !strings.Contains(m[2], "INIT_REPORT Init Duration: ") ||
 				name != "nothing" && !strings.Contains(m[2], "init says\n") {
@@ -286,18 +286,18 @@ func TestCallWhoseInitPhaseFailsIsLoggedAsItsOwn(t *testing.T) {
 			if want := strings.Replace(c.payload, "ID", m[1], 1); string(out.Payload) != want || aws.ToString(out.FunctionError) != "Unhandled" {
 				t.Errorf("%s: got %s, want %s", name, out.Payload, want)
 			}
-			a.wantLog(name, "START RequestId: "+m[1], m[1]+" RequestId: "+m[1]+" ", "REPORT RequestId: "+m[1])
+			a.WantLog(name, "START RequestId: "+m[1], m[1]+" RequestId: "+m[1]+" ", "REPORT RequestId: "+m[1])
 		}
 	}
 	for name, code := range map[string]string{"nodejs20.x": "exports.handler = async () => 'x'.repeat(7 << 20)", "python3.11": "def handler(e, c):\n    return 'x' * (7 << 20)"} {
-		a.create("large", zipOf(t, map[string]string{"index.js": code, "index.py": code}), func(in *lambda.CreateFunctionInput) {
+		a.Create("large", ZipOf(t, map[string]string{"index.js": code, "index.py": code}), func(in *lambda.CreateFunctionInput) {
 			in.Runtime, in.Handler, in.MemorySize = types.Runtime(name), aws.String("index.handler"), aws.Int32(512)
 		})
-		out := a.call("large", "{}")
+		out := a.Call("large", "{}")
 		if want := `{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}`; strings.NewReplacer(`": "`, `":"`, `", "`, `","`).Replace(string(out.Payload)) != want {
 			t.Errorf("%s: got %s", name, out.Payload)
 		}
 		_, err := a.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: aws.String("large")})
-		a.check(err)
+		a.Check(err)
 	}
 }

@@ -13,28 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// reader is a client of the server.
-func (r *redisServer) client() *redis.Client {
-	r.t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", r.port)})
-	r.t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// add writes records ID with an id field.
-func addRecords(t *testing.T, c *redis.Client, stream string, ids ...string) {
-	t.Helper()
-	_, err := c.Pipelined(t.Context(), func(p redis.Pipeliner) error {
-		for _, id := range ids {
-			p.XAdd(t.Context(), &redis.XAddArgs{Stream: stream, Values: []string{"id", id}})
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // pending is how many records of a group are not done.
 func pending(t *testing.T, c *redis.Client, stream, group string) int64 {
 	t.Helper()
@@ -46,11 +24,11 @@ func pending(t *testing.T, c *redis.Client, stream, group string) int64 {
 }
 
 func TestStreamsOfRedisAreRead(t *testing.T) {
-	r, m := newRedis(t), startMoto(t)
-	url, dead := m.queue(t, "dead")
-	c := r.client()
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf(`aws_endpoint %s
+	r, m := NewRedis(t), StartMoto(t)
+	url, dead := m.Queue(t, "dead")
+	c := r.Client()
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf(`aws_endpoint %s
 	sqs {
 		access_key %s %s
 	}
@@ -62,7 +40,7 @@ func TestStreamsOfRedisAreRead(t *testing.T) {
 		retries 1
 		on_failure %s
 	}
-	`, m.url, motoKey, motoSecret, r.url(), dead)+pythonFunction("f", s.code("f", map[string]string{"app.py": `
+	`, m.URL, MotoKey, MotoSecret, r.URL(), dead)+PythonFunction("f", s.Code("f", map[string]string{"app.py": `
 import json
 def handler(event, context):
     failed = []
@@ -74,36 +52,36 @@ def handler(event, context):
             print("done", r["values"].get("id"))
     return {"batchItemFailures": failed}
 `}), ""), "")
-	s.start()
+	s.Start()
 	// Those that are there before the group is begin it.
-	eventually(t, "the group is there", func() bool { return c.XInfoGroups(t.Context(), "orders").Err() == nil })
-	addRecords(t, c, "orders", "first")
+	Eventually(t, "the group is there", func() bool { return c.XInfoGroups(t.Context(), "orders").Err() == nil })
+	AddRecords(t, c, "orders", "first")
 	c.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: []string{"kind", "other", "id", "unwanted"}})
 	c.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: []string{"kind", "order", "blob", "\xff\x00", "id", "binary"}})
-	s.wantLog("f", `"eventSource": "hearth:redis"`, `"stream": "orders"`, `"group": "shop"`, `"binaryValues": {"blob": "/wA="}`, "done first", "done binary")
-	addRecords(t, c, "orders", "a", "poison", "b")
-	told := *m.next(t, url).Body
+	s.WantLog("f", `"eventSource": "hearth:redis"`, `"stream": "orders"`, `"group": "shop"`, `"binaryValues": {"blob": "/wA="}`, "done first", "done binary")
+	AddRecords(t, c, "orders", "a", "poison", "b")
+	told := *m.Next(t, url).Body
 	if !strings.Contains(told, `"condition":"RetryAttemptsExhausted"`) || !strings.Contains(told, `"stream":"orders"`) || !strings.Contains(told, `"batchSize":1`) {
 		t.Errorf("told was %s", told)
 	}
-	s.wantLog("f", "done a", "done b")
-	eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
-	if text := s.logs("f"); strings.Contains(text, "unwanted") || strings.Count(text, "done a") != 1 {
+	s.WantLog("f", "done a", "done b")
+	Eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
+	if text := s.Logs("f"); strings.Contains(text, "unwanted") || strings.Count(text, "done a") != 1 {
 		t.Error("the function got what its filter does not want, or what it has done")
 	}
-	s.stop()
+	s.Stop()
 	if readers, err := c.XInfoConsumers(t.Context(), "orders", "shop").Result(); err != nil || len(readers) != 0 {
 		t.Errorf("readers are left: %+v, %v", readers, err)
 	}
-	_, _ = m.sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(url)})
+	_, _ = m.Sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(url)})
 }
 
 func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
-	r, l := newRedis(t, "--appendonly", "yes", "--appendfsync", "always"), newLedger(t)
-	c := r.client()
-	s := newServer(t, "", "")
-	s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
-	s.start()
+	r, l := NewRedis(t, "--appendonly", "yes", "--appendfsync", "always"), NewLedger(t)
+	c := r.Client()
+	s := NewServer(t, "", "")
+	s.Configure(fmt.Sprintf("event_source %s f {\n topic orders\n}\n", r.URL())+l.Function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.Start()
 	accepted := make(map[string]bool)
 	const killed = 6
 	for n := range killed + 1 {
@@ -112,66 +90,66 @@ func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
 			id := fmt.Sprintf("redis-%d-%03d", n, one)
 			ids, accepted[id] = append(ids, id), true
 		}
-		addRecords(t, c, "orders", ids...)
+		AddRecords(t, c, "orders", ids...)
 		time.Sleep(rand.N(300 * time.Millisecond)) // any instant
 		switch {
 		case n == killed:
 		case n%2 == 0:
-			s.kill()
-			s.spawn()
-			eventually(t, "the server serves", func() bool { return strings.Contains(s.output(), "serving initial configuration") })
+			s.Kill()
+			s.Spawn()
+			Eventually(t, "the server serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
 		default:
-			r.kill()
-			r.start()
-			eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
+			r.Kill()
+			r.Start()
+			Eventually(t, "redis answers", func() bool { return c.Ping(t.Context()).Err() == nil })
 		}
 	}
-	l.wait(accepted)
-	t.Logf("%d records, %d duplicates after %d kills", len(accepted), l.duplicates("redis"), killed)
-	if n, most := l.duplicates("redis"), killed*5*100; n > most {
+	l.Wait(accepted)
+	t.Logf("%d records, %d duplicates after %d kills", len(accepted), l.Duplicates("redis"), killed)
+	if n, most := l.Duplicates("redis"), killed*5*100; n > most {
 		t.Errorf("%d duplicates, over %d", n, most)
 	}
 }
 
 func TestClusterNodesShareAStreamOfRedis(t *testing.T) {
-	r, l := newRedis(t), newLedger(t)
-	c := r.client()
-	servers := []*server{newServer(t, "", ""), newServer(t, "", "")}
+	r, l := NewRedis(t), NewLedger(t)
+	c := r.Client()
+	servers := []*Server{NewServer(t, "", ""), NewServer(t, "", "")}
 	for _, s := range servers { // which share nothing else
-		s.configure(fmt.Sprintf("event_source %s f {\n topic orders\n group shop\n batch_size 10\n}\n", r.url())+l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
-		s.start()
+		s.Configure(fmt.Sprintf("event_source %s f {\n topic orders\n group shop\n batch_size 10\n}\n", r.URL())+l.Function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+		s.Start()
 	}
 	accepted := make(map[string]bool)
 	add := func(round int) {
 		for n := range 100 {
 			id := fmt.Sprintf("redis-%d-%d", round, n)
 			accepted[id] = true
-			addRecords(t, c, "orders", id)
+			AddRecords(t, c, "orders", id)
 		}
 	}
-	got := func(s *server) float64 { return s.metric(`hearth_mapping_records_total{function="f"}`) }
+	got := func(s *Server) float64 { return s.Metric(`hearth_mapping_records_total{function="f"}`) }
 	round := 0
-	eventually(t, "both get records", func() bool {
+	Eventually(t, "both get records", func() bool {
 		add(round)
 		round++
 		time.Sleep(100 * time.Millisecond)
 		return got(servers[0]) > 0 && got(servers[1]) > 0
 	})
-	l.wait(accepted)
-	servers[0].kill()
+	l.Wait(accepted)
+	servers[0].Kill()
 	add(1000)
-	l.wait(accepted)
-	if n := l.duplicates("redis"); n > 50 {
+	l.Wait(accepted)
+	if n := l.Duplicates("redis"); n > 50 {
 		t.Errorf("%d duplicates", n)
 	}
 }
 
 func TestRecordsOfRedisThatEndTheirReadersAreGivenUp(t *testing.T) {
-	r, m := newRedis(t), startMoto(t)
-	url, dead := m.queue(t, "dead")
-	c := r.client()
+	r, m := NewRedis(t), StartMoto(t)
+	url, dead := m.Queue(t, "dead")
+	c := r.Client()
 	// One that had the record twice, and is gone.
-	addRecords(t, c, "orders", "deadly", "other")
+	AddRecords(t, c, "orders", "deadly", "other")
 	if err := c.XGroupCreate(t.Context(), "orders", "shop", "0").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -184,18 +162,18 @@ func TestRecordsOfRedisThatEndTheirReadersAreGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, l := newServer(t, "", ""), newLedger(t)
-	s.configure(fmt.Sprintf("aws_endpoint %s\nsqs {\n access_key %s %s\n}\nevent_source %s/0 f {\n topic orders\n group shop\n retries 1\n on_failure %s\n concurrency 1\n}\n", m.url, motoKey, motoSecret, r.url(), dead)+
-		l.function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
-	s.start()
-	if told := *m.next(t, url).Body; !strings.Contains(told, `"condition":"RetryAttemptsExhausted"`) || !strings.Contains(told, id) {
+	s, l := NewServer(t, "", ""), NewLedger(t)
+	s.Configure(fmt.Sprintf("aws_endpoint %s\nsqs {\n access_key %s %s\n}\nevent_source %s/0 f {\n topic orders\n group shop\n retries 1\n on_failure %s\n concurrency 1\n}\n", m.URL, MotoKey, MotoSecret, r.URL(), dead)+
+		l.Function(s, "f", `"\n".join(r["values"]["id"] for r in event["Records"])`), "")
+	s.Start()
+	if told := *m.Next(t, url).Body; !strings.Contains(told, `"condition":"RetryAttemptsExhausted"`) || !strings.Contains(told, id) {
 		t.Errorf("told was %s", told)
 	}
-	l.wait(map[string]bool{"other": true})
-	eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ran["deadly"] != 0 {
+	l.Wait(map[string]bool{"other": true})
+	Eventually(t, "nothing is pending", func() bool { return pending(t, c, "orders", "shop") == 0 })
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	if l.Ran["deadly"] != 0 {
 		t.Error("the record ran once more")
 	}
 }

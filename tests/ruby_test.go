@@ -58,41 +58,41 @@ end
 `
 
 func TestFunctionsInRubyAreServed(t *testing.T) {
-	s := newServer(t, "", "")
-	code := s.archive("ruby.zip", map[string]string{
+	s := NewServer(t, "", "")
+	code := s.Archive("ruby.zip", map[string]string{
 		"app.rb": rubyCode, "lib/helper.rb": "module Helper\n def self.there = ' there'\nend\n", "lib/nested.rb": "def nested(event:, context:) = 'nested'\n",
 		"vendor/bundle/ruby/3.3.0/specifications/greeting-1.0.gemspec": "Gem::Specification.new { |s| s.name = 'greeting'; s.version = '1.0'; s.summary = ''; s.authors = ['a']; s.files = ['lib/greeting.rb']; s.require_paths = ['lib'] }\n",
 		"vendor/bundle/ruby/3.3.0/gems/greeting-1.0/lib/greeting.rb":   "module Greeting\n def self.hello = 'hello'\nend\n",
 		"broken.rb": "def handler(\n", "raises.rb": "raise 'at load'\n",
 	})
-	layer := s.archive("layer.zip", map[string]string{"ruby/lib/layered.rb": "LAYERED = 'from the layer'\n"})
-	a := &api{server: s}
-	a.configure(rubyFunction("ruby", "app.handler", code, "env OWN mine")+rubyFunction("class", "app.Shop::Cart.handler", code, "")+
+	layer := s.Archive("layer.zip", map[string]string{"ruby/lib/layered.rb": "LAYERED = 'from the layer'\n"})
+	a := &API{Server: s}
+	a.Configure(rubyFunction("ruby", "app.handler", code, "env OWN mine")+rubyFunction("class", "app.Shop::Cart.handler", code, "")+
 		rubyFunction("nested", "lib/nested.nested", code, "")+rubyFunction("missing", "app.nosuch", code, "")+rubyFunction("nofile", "nosuch.handler", code, "")+
 		rubyFunction("broken", "broken.handler", code, "")+rubyFunction("raises", "raises.handler", code, "")+rubyFunction("malformed", "app", code, "")+
-		rubyFunction("layered", "app.handler", s.code("layered", map[string]string{"app.rb": "require 'layered'\ndef handler(event:, context:) = LAYERED\n"}), "layer "+layer),
+		rubyFunction("layered", "app.handler", s.Code("layered", map[string]string{"app.rb": "require 'layered'\ndef handler(event:, context:) = LAYERED\n"}), "layer "+layer),
 		"invoke /ruby ruby")
-	a.start()
-	a.connect()
-	a.awaitStem("ruby")
+	a.Start()
+	a.Connect()
+	a.AwaitStem("ruby")
 	for event, want := range map[string]string{
 		`{"a":[1,2.5,null,"é"]}`: `{"a":[1,2.5,null,"é"]}`, `{"do":"io"}`: `{"raw": true}`, `{"do":"text"}`: `"é日"`, `{"do":"greet"}`: `"hello there"`,
 		`{"do":"context"}`: `{"name":"ruby","version":"$LATEST","memory":"128","arn":"arn:aws:lambda:us-east-1:000000000000:function:ruby","group":"/aws/lambda/ruby",` +
 			`"stream":true,"id":36,"client":null,"identity":null,"own":"mine","pwd":"/var/task","loaded":1,"trace":"Root="}`,
 		`{"do":"print"}`: `null`,
 	} {
-		if out := a.call("ruby", event); string(out.Payload) != want || out.FunctionError != nil {
+		if out := a.Call("ruby", event); string(out.Payload) != want || out.FunctionError != nil {
 			t.Errorf("%s:\n got %s\nwant %s", event, out.Payload, want)
 		}
 	}
-	a.wantLog("ruby", "INIT_START Runtime Version: ruby:3.", "puts\n\tof two lines", " print\n", "to the constant", "to stderr", "warned", " -- : logged", "from a child", " 2\n", "START RequestId", "REPORT RequestId")
-	if n := a.fromStems(rubyRuntime); n != 1 {
+	a.WantLog("ruby", "INIT_START Runtime Version: ruby:3.", "puts\n\tof two lines", " print\n", "to the constant", "to stderr", "warned", " -- : logged", "from a child", " 2\n", "START RequestId", "REPORT RequestId")
+	if n := a.FromStems(rubyRuntime); n != 1 {
 		t.Errorf("%v cold starts from a stem, want 1", n)
 	}
-	a.wantCall("class", `{"id":1}`, `{"cart":{"id":1}}`)
-	a.wantCall("nested", `{}`, `"nested"`)
-	a.wantCall("layered", `{}`, `"from the layer"`)
-	a.get("/ruby").want(t, 200, "")
+	a.WantCall("class", `{"id":1}`, `{"cart":{"id":1}}`)
+	a.WantCall("nested", `{}`, `"nested"`)
+	a.WantCall("layered", `{}`, `"from the layer"`)
+	a.Get("/ruby").Want(t, 200, "")
 	for _, c := range []struct{ function, event, kind, message, trace string }{
 		{"ruby", `{"do":"fail"}`, "Function<ArgumentError>", "asked to fail é", "/var/task/app.rb:24:in "},
 		{"ruby", `{"do":"large"}`, "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (6291556 bytes).", ""},
@@ -104,7 +104,7 @@ func TestFunctionsInRubyAreServed(t *testing.T) {
 		{"raises", `{}`, "Init<RuntimeError>", "at load", "/var/task/raises.rb:1:in "},
 		{"malformed", `{}`, "Init<ArgumentError>", "Invalid handler app", ""},
 	} {
-		out := a.call(c.function, c.event)
+		out := a.Call(c.function, c.event)
 		var e struct {
 			ErrorType, ErrorMessage string
 			StackTrace              []string
@@ -122,6 +122,6 @@ func TestFunctionsInRubyAreServed(t *testing.T) {
 			}
 		}
 	}
-	a.wantLog("ruby", "Error raised from handler method", `"errorType": "Function<ArgumentError>"`, "Critical exception from handler")
-	a.wantCall("ruby", `{"b":1}`, `{"b":1}`)
+	a.WantLog("ruby", "Error raised from handler method", `"errorType": "Function<ArgumentError>"`, "Critical exception from handler")
+	a.WantCall("ruby", `{"b":1}`, `{"b":1}`)
 }

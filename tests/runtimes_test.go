@@ -16,7 +16,7 @@ const shared = "../bin/runtimes"
 // hearth runs a command of the server's binary.
 func hearth(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	cmd := exec.Command(caddyBinary(t), append([]string{"hearth"}, args...)...)
+	cmd := exec.Command(CaddyBinary(t), append([]string{"hearth"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	var out, problems strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &problems
@@ -26,46 +26,46 @@ func hearth(t *testing.T, env []string, args ...string) (stdout, stderr string, 
 
 // withRuntimes has the server find what is installed in shared, and installs it there
 // when a file of it is not there yet.
-func (s *server) withRuntimes(file string, names ...string) {
-	s.t.Helper()
+func withRuntimes(s *Server, file string, names ...string) {
+	s.T.Helper()
 	if found, _ := filepath.Glob(filepath.Join(shared, file)); len(found) == 0 {
-		if out, problems, err := hearth(s.t, nil, append([]string{"runtimes", "install", "--dir", shared}, names...)...); err != nil {
-			s.t.Fatalf("%v\n%s%s", err, out, problems)
+		if out, problems, err := hearth(s.T, nil, append([]string{"runtimes", "install", "--dir", shared}, names...)...); err != nil {
+			s.T.Fatalf("%v\n%s%s", err, out, problems)
 		}
 	}
 	dir, err := filepath.Abs(shared)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(s.dir, "data"), 0o700); err != nil {
-		s.t.Fatal(err)
+	if err := os.MkdirAll(filepath.Join(s.Dir, "data"), 0o700); err != nil {
+		s.T.Fatal(err)
 	}
-	if err := os.Symlink(dir, filepath.Join(s.dir, "data", "runtimes")); err != nil && !os.IsExist(err) {
-		s.t.Fatal(err)
+	if err := os.Symlink(dir, filepath.Join(s.Dir, "data", "runtimes")); err != nil && !os.IsExist(err) {
+		s.T.Fatal(err)
 	}
 }
 
 func TestInstalledNodeServesItsRuntime(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
-	s.configure(strings.Replace(nodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "invoke version")
-	s.start()
-	if r := s.get("/"); strings.HasPrefix(r.body, "v22.") {
+	s := NewServer(t, "", "")
+	dir := s.Code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
+	s.Configure(strings.Replace(NodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "invoke version")
+	s.Start()
+	if r := s.Get("/"); strings.HasPrefix(r.Body, "v22.") {
 		t.Logf("this machine has a Node.js 22 of its own")
 	}
-	out, problems, err := hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.dir, "data")}, "runtimes", "install", "nodejs22.x")
+	out, problems, err := hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.Dir, "data")}, "runtimes", "install", "nodejs22.x")
 	if err != nil || !strings.HasPrefix(out, "Node.js 22.") {
 		t.Fatalf("%v\n%s%s", err, out, problems)
 	}
-	left, err := filepath.Glob(filepath.Join(s.dir, "data", "runtimes", ".new-*"))
+	left, err := filepath.Glob(filepath.Join(s.Dir, "data", "runtimes", ".new-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	// The server finds it without being told: for the next environment.
-	s.code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'now ' + process.version })"})
-	eventually(t, "Node.js 22 serves", func() bool { return strings.HasPrefix(s.get("/").body, "now v22.") })
+	s.Code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'now ' + process.version })"})
+	Eventually(t, "Node.js 22 serves", func() bool { return strings.HasPrefix(s.Get("/").Body, "now v22.") })
 
-	out, problems, err = hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.dir, "data")}, "runtimes", "--json")
+	out, problems, err = hearth(t, []string{"HEARTH_DATA_DIR=" + filepath.Join(s.Dir, "data")}, "runtimes", "--json")
 	var statuses []struct {
 		Runtime, Program, Path, Missing, Install string
 		Nearest                                  bool
@@ -77,7 +77,7 @@ func TestInstalledNodeServesItsRuntime(t *testing.T) {
 	for _, status := range statuses {
 		if status.Runtime == "nodejs22.x" {
 			seen = true
-			if !strings.HasPrefix(status.Program, "Node.js 22.") || status.Nearest || !strings.HasPrefix(status.Path, s.dir) ||
+			if !strings.HasPrefix(status.Program, "Node.js 22.") || status.Nearest || !strings.HasPrefix(status.Path, s.Dir) ||
 				status.Missing != "aws-sdk" || status.Install != "caddy hearth runtimes install aws-sdk" {
 				t.Errorf("got %+v", status)
 			}
@@ -91,30 +91,30 @@ func TestInstalledNodeServesItsRuntime(t *testing.T) {
 func TestSDKsAreThereAfterTheFunctionsOwn(t *testing.T) {
 	for _, mode := range []string{"on", "off"} {
 		t.Run("sandbox "+mode, func(t *testing.T) {
-			s := newServer(t, "", "")
-			s.withRuntimes("sdk/nodejs/node_modules/@aws-sdk/client-s3", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb")
-			s.withRuntimes("sdk/python/boto3", "boto3")
-			mjs := s.code("mjs", map[string]string{"index.mjs": `import { S3Client } from '@aws-sdk/client-s3'; import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+			s := NewServer(t, "", "")
+			withRuntimes(s, "sdk/nodejs/node_modules/@aws-sdk/client-s3", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb")
+			withRuntimes(s, "sdk/python/boto3", "boto3")
+			mjs := s.Code("mjs", map[string]string{"index.mjs": `import { S3Client } from '@aws-sdk/client-s3'; import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 				export const handler = async () => ({ statusCode: 200, body: [S3Client.name, DynamoDBDocumentClient.name].join(' ') });`})
-			cjs := s.code("cjs", map[string]string{
+			cjs := s.Code("cjs", map[string]string{
 				"node_modules/@aws-sdk/client-dynamodb/index.js": "exports.DynamoDBClient = class Own {}",
 				"index.js": `const { S3Client } = require('@aws-sdk/client-s3'); const { DynamoDBClient } = require('@aws-sdk/client-dynamodb');
 				exports.handler = async () => ({ statusCode: 200, body: [S3Client.name, DynamoDBClient.name].join(' ') });`})
-			layer := s.code("layer", map[string]string{"nodejs/node_modules/@aws-sdk/client-s3/index.js": "exports.S3Client = class Layered {}",
+			layer := s.Code("layer", map[string]string{"nodejs/node_modules/@aws-sdk/client-s3/index.js": "exports.S3Client = class Layered {}",
 				"python/boto3.py": "client = lambda name, **more: 'layered'"})
-			python := s.code("python", map[string]string{"app.py": `import boto3
+			python := s.Code("python", map[string]string{"app.py": `import boto3
 def handler(event, context):
     return {"statusCode": 200, "body": "%s" % (boto3.client("s3", region_name="eu-central-1"),)}
 `})
-			s.configure("sandbox "+mode+"\n"+nodeFunction("mjs", mjs, "memory 256")+nodeFunction("cjs", cjs, "memory 256")+
-				nodeFunction("layered", cjs, "layer "+layer)+pythonFunction("python", python, "memory 256")+pythonFunction("pylayered", python, "layer "+layer),
+			s.Configure("sandbox "+mode+"\n"+NodeFunction("mjs", mjs, "memory 256")+NodeFunction("cjs", cjs, "memory 256")+
+				NodeFunction("layered", cjs, "layer "+layer)+PythonFunction("python", python, "memory 256")+PythonFunction("pylayered", python, "layer "+layer),
 				"invoke /mjs mjs\ninvoke /cjs cjs\ninvoke /layered layered\ninvoke /python python\ninvoke /pylayered pylayered")
-			s.start()
-			s.get("/mjs").want(t, 200, "S3Client DynamoDBDocumentClient")
-			s.get("/cjs").want(t, 200, "S3Client Own")
-			s.get("/layered").want(t, 200, "Layered Own")
-			s.get("/python").want(t, 200, "botocore.client.S3")
-			s.get("/pylayered").want(t, 200, "layered")
+			s.Start()
+			s.Get("/mjs").Want(t, 200, "S3Client DynamoDBDocumentClient")
+			s.Get("/cjs").Want(t, 200, "S3Client Own")
+			s.Get("/layered").Want(t, 200, "Layered Own")
+			s.Get("/python").Want(t, 200, "botocore.client.S3")
+			s.Get("/pylayered").Want(t, 200, "layered")
 		})
 	}
 }
@@ -122,12 +122,12 @@ def handler(event, context):
 // killed begins an install and kills it when it has begun to write.
 func killed(t *testing.T, dir string) {
 	t.Helper()
-	cmd := exec.Command(caddyBinary(t), "hearth", "runtimes", "install", "--dir", dir, "nodejs24.x")
+	cmd := exec.Command(CaddyBinary(t), "hearth", "runtimes", "install", "--dir", dir, "nodejs24.x")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the install works in a folder", func() bool {
+	Eventually(t, "the install works in a folder", func() bool {
 		found, _ := filepath.Glob(filepath.Join(dir, ".new-*"))
 		return len(found) > 0
 	})
@@ -142,7 +142,7 @@ func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := tempDir(t)
+	dir := TempDir(t)
 	killed(t, dir)
 	if found, _ := filepath.Glob(filepath.Join(dir, "node-*")); len(found) > 0 {
 		t.Fatalf("the killed install has left %q", found)
@@ -162,17 +162,17 @@ func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
 	if err != nil || len(programs) != 1 {
 		t.Fatalf("got %q, %v", programs, err)
 	}
-	s := newServer(t, "", "")
-	code := s.code("version", map[string]string{"index.mjs": "export const handler = () => ({ statusCode: 200, body: process.version })"})
-	s.configure("runtimes {\n nodejs24.x "+programs[0]+"\n}\n"+strings.Replace(nodeFunction("version", code, ""), "nodejs20.x", "nodejs24.x", 1), "invoke version")
-	s.start()
-	if r := s.get("/"); !strings.HasPrefix(r.body, "v24.") {
-		t.Errorf("got %d %s", r.status, r.body)
+	s := NewServer(t, "", "")
+	code := s.Code("version", map[string]string{"index.mjs": "export const handler = () => ({ statusCode: 200, body: process.version })"})
+	s.Configure("runtimes {\n nodejs24.x "+programs[0]+"\n}\n"+strings.Replace(NodeFunction("version", code, ""), "nodejs20.x", "nodejs24.x", 1), "invoke version")
+	s.Start()
+	if r := s.Get("/"); !strings.HasPrefix(r.Body, "v24.") {
+		t.Errorf("got %d %s", r.Status, r.Body)
 	}
 }
 
 func TestInstallSaysWhatItCannotDo(t *testing.T) {
-	dir := tempDir(t)
+	dir := TempDir(t)
 	for name, want := range map[string]string{
 		"dotnet8":             `"dotnet8" cannot be installed (runtime "dotnet8" is not supported: publish`,
 		"nodejs16.x":          `runtime nodejs16.x is served by the nearest version: Hearth needs Node.js 18.0 or later`,

@@ -18,40 +18,40 @@ func TestThousandFunctionsStartFastAndHoldNothingBeforeTheyAreCalled(t *testing.
 		within    = 5 * time.Second
 		most      = 60 // descriptors, of which Caddy itself has about 15
 	)
-	s := newServer(t, "", "")
+	s := NewServer(t, "", "")
 	var declared strings.Builder
 	for i := range functions {
-		code := s.code(fmt.Sprintf("f%d", i), map[string]string{"index.js": "exports.handler = async () => 'first'"})
+		code := s.Code(fmt.Sprintf("f%d", i), map[string]string{"index.js": "exports.handler = async () => 'first'"})
 		fmt.Fprintf(&declared, "function f%d {\n runtime nodejs20.x\n handler index.handler\n code %s\n}\n", i, code)
 	}
-	s.configure(declared.String(), "invoke /f7 f7")
+	s.Configure(declared.String(), "invoke /f7 f7")
 	began := time.Now()
-	s.start()
+	s.Start()
 	if took := time.Since(began); took > within {
 		t.Errorf("%d functions start in %v, want %v at most", functions, took, within)
 	}
-	cold := s.held()
+	cold := holdingsOf(s)
 	if cold.descriptors > most || cold.watches > 0 {
 		t.Errorf("before a call the server holds %+v, want %d descriptors and no watch at most", cold, most)
 	}
 
-	s.get("/f7").want(t, 200, "first")
-	if called := s.held(); called.instances > 1 || called.watches == 0 || called.watches > 10 {
+	s.Get("/f7").Want(t, 200, "first")
+	if called := holdingsOf(s); called.instances > 1 || called.watches == 0 || called.watches > 10 {
 		t.Errorf("after one call the server holds %+v, want one instance with the watches of one folder", called)
 	}
-	metrics := s.get("/metrics").body
+	metrics := s.Get("/metrics").Body
 	if !strings.Contains(metrics, `function="f7"`) || strings.Contains(metrics, `function="f8"`) {
 		t.Error("/metrics has not the function that was called, and that alone")
 	}
 
 	began = time.Now()
-	s.reload()
+	s.Reload()
 	if took := time.Since(began); took > within {
 		t.Errorf("%d functions are reloaded in %v, want %v at most", functions, took, within)
 	}
-	s.code("f7", map[string]string{"index.js": "exports.handler = async () => 'second'"})
-	eventually(t, "code that changed after the reload is run", func() bool {
-		return strings.Contains(s.get("/f7").body, "second")
+	s.Code("f7", map[string]string{"index.js": "exports.handler = async () => 'second'"})
+	Eventually(t, "code that changed after the reload is run", func() bool {
+		return strings.Contains(s.Get("/f7").Body, "second")
 	})
 }
 
@@ -59,13 +59,13 @@ func TestThousandFunctionsStartFastAndHoldNothingBeforeTheyAreCalled(t *testing.
 type holdings struct{ descriptors, instances, watches int }
 
 // held reads them from /proc (proc_pid_fdinfo(5)).
-func (s *server) held() holdings {
-	s.t.Helper()
+func holdingsOf(s *Server) holdings {
+	s.T.Helper()
 	var h holdings
-	dir := fmt.Sprintf("/proc/%d/", s.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d/", s.Cmd.Process.Pid)
 	entries, err := os.ReadDir(dir + "fd")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for _, e := range entries {
 		h.descriptors++
@@ -75,7 +75,7 @@ func (s *server) held() holdings {
 		h.instances++
 		info, err := os.ReadFile(filepath.Join(dir, "fdinfo", e.Name()))
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		h.watches += strings.Count(string(info), "inotify wd:")
 	}

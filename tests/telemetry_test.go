@@ -57,13 +57,13 @@ while True:
 `
 
 func TestExtensionsGetTelemetry(t *testing.T) {
-	s := newServer(t, "", "")
-	layer := s.code("layer", map[string]string{"readme": ""})
-	s.script(layer, "extensions/telemetry", telemetryExtension)
-	js := s.code("js", map[string]string{"index.js": `console.log('init says');
+	s := NewServer(t, "", "")
+	layer := s.Code("layer", map[string]string{"readme": ""})
+	writeScript(s, layer, "extensions/telemetry", telemetryExtension)
+	js := s.Code("js", map[string]string{"index.js": `console.log('init says');
 		exports.handler = async () => { console.log('function says'); return { statusCode: 200, body: 'fine' } };`})
-	bash := s.code("bash", map[string]string{"readme": ""})
-	s.script(bash, "bootstrap", "#!/bin/bash\necho 'init says'\n"+strings.Replace(bashBootstrap, "\n\tcase \"$EVENT\" in", "\n\techo 'function says'\n\tcase \"$EVENT\" in", 1))
+	bash := s.Code("bash", map[string]string{"readme": ""})
+	writeScript(s, bash, "bootstrap", "#!/bin/bash\necho 'init says'\n"+strings.Replace(BashBootstrap, "\n\tcase \"$EVENT\" in", "\n\techo 'function says'\n\tcase \"$EVENT\" in", 1))
 	type function struct {
 		custom             bool
 		way, schema, extra string
@@ -81,25 +81,25 @@ func TestExtensionsGetTelemetry(t *testing.T) {
 	}
 	options, site := "stems 0\n", ""
 	for name, f := range functions {
-		more := fmt.Sprintf("layer %s\nenv TELEMETRY_PORT %d\nenv TELEMETRY_WAY %s\nenv TELEMETRY_SCHEMA %s\nmemory 256\nreserved_concurrency 1\nqueue_timeout 20s\n%s", layer, freePort(t), f.way, f.schema, f.extra)
+		more := fmt.Sprintf("layer %s\nenv TELEMETRY_PORT %d\nenv TELEMETRY_WAY %s\nenv TELEMETRY_SCHEMA %s\nmemory 256\nreserved_concurrency 1\nqueue_timeout 20s\n%s", layer, FreePort(t), f.way, f.schema, f.extra)
 		if f.custom {
 			options += customFunction(name, bash, more)
 		} else {
-			options += nodeFunction(name, js, more)
+			options += NodeFunction(name, js, more)
 		}
 		site += fmt.Sprintf("invoke /%s %s\n", name, name)
 	}
-	s.configure(options, site)
-	s.start()
+	s.Configure(options, site)
+	s.Start()
 	for name := range functions {
 		for range 2 {
-			s.get("/"+name).want(t, 200, "")
+			s.Get("/"+name).Want(t, 200, "")
 		}
 	}
-	s.stop()
+	s.Stop()
 	for name, f := range functions {
 		t.Run(name, func(t *testing.T) {
-			log := s.logs(name)
+			log := s.Logs(name)
 			api, legacy := "Telemetry", strings.HasPrefix(f.schema, "202") && f.schema < "2022"
 			if legacy {
 				api = "Logs"
@@ -119,7 +119,7 @@ func TestExtensionsGetTelemetry(t *testing.T) {
 				Record     json.RawMessage
 			}
 			if err := json.Unmarshal([]byte(line), &events); err != nil {
-				t.Fatalf("%v in\n%s", err, tail(log, 20))
+				t.Fatalf("%v in\n%s", err, Tail(log, 20))
 			}
 			var types []string
 			for _, e := range events {

@@ -34,5 +34,5 @@ func TestPicturesInABucketBecomeThumbnails(t *testing.T) {
 			t.Errorf("there is no thumbnail %s:\n%s\n%s", name, out.String(), log.String())
 		}
 	}
-	eventually(t, "what the example started has ended", func() bool { return syscall.Kill(-cmd.Process.Pid, 0) == syscall.ESRCH })
+	Eventually(t, "what the example started has ended", func() bool { return syscall.Kill(-cmd.Process.Pid, 0) == syscall.ESRCH })
 }

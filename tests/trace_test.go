@@ -59,25 +59,25 @@ const (
 )
 
 func TestEveryInvocationHasATraceHeader(t *testing.T) {
-	a := &api{server: newServer(t, "", "")}
-	dir := a.code("custom", map[string]string{"readme": ""})
-	a.script(dir, "bootstrap", traceBootstrap)
-	folder, _, _ := a.javaCode()
+	a := &API{Server: NewServer(t, "", "")}
+	dir := a.Code("custom", map[string]string{"readme": ""})
+	writeScript(a.Server, dir, "bootstrap", traceBootstrap)
+	folder, _, _ := a.JavaCode()
 	functions := map[string]string{
 		"java":   javaFunction("java", "example.Outputs::trace", folder, ""),
-		"node":   fmt.Sprintf("function node {\n runtime nodejs20.x\n handler index.handler\n code %s\n}\n", a.code("node", map[string]string{"index.js": traceNode})),
-		"python": pythonFunction("python", a.code("python", map[string]string{"app.py": tracePython}), ""),
+		"node":   fmt.Sprintf("function node {\n runtime nodejs20.x\n handler index.handler\n code %s\n}\n", a.Code("node", map[string]string{"index.js": traceNode})),
+		"python": PythonFunction("python", a.Code("python", map[string]string{"app.py": tracePython}), ""),
 		"custom": customFunction("custom", dir, ""),
-		"ruby":   rubyFunction("ruby", "app.h", a.code("ruby", map[string]string{"app.rb": traceRuby}), ""),
+		"ruby":   rubyFunction("ruby", "app.h", a.Code("ruby", map[string]string{"app.rb": traceRuby}), ""),
 	}
 	options, site := "", ""
 	for name, f := range functions {
 		options += f
 		site += fmt.Sprintf("@%[1]s1 path /%[1]s/1\n@%[1]s2 path /%[1]s/2\ninvoke @%[1]s1 %[1]s {\n payload 1.0\n}\ninvoke @%[1]s2 %[1]s\n", name)
 	}
-	a.configure(options, site)
-	a.start()
-	a.connect()
+	a.Configure(options, site)
+	a.Start()
+	a.Connect()
 	for name := range functions {
 		arn := fmt.Sprintf(arnForm, name)
 		seen := make(map[string]bool)
@@ -98,35 +98,35 @@ func TestEveryInvocationHasATraceHeader(t *testing.T) {
 		}
 		for range 2 {
 			for _, version := range []string{"1", "2"} {
-				want("route", a.get("/"+name+"/"+version).body, `^`+traceForm+` \[(Root=1-[0-9a-f-]{33})\] `+arn+`$`)
+				want("route", a.Get("/"+name+"/"+version).Body, `^`+traceForm+` \[(Root=1-[0-9a-f-]{33})\] `+arn+`$`)
 			}
 			out, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String(name)})
-			a.check(err)
+			a.Check(err)
 			want("Invoke", string(out.Payload), `"`+traceForm+` \[\] `+arn+`"`)
 		}
 		_, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String(name), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"headers":{"x-amzn-trace-id":"event"}}`)})
-		a.check(err)
-		eventually(t, "the event of "+name+" is delivered", func() bool {
-			return regexp.MustCompile(`seen ` + traceForm + ` \[event\] ` + arn).MatchString(a.logs(name))
+		a.Check(err)
+		Eventually(t, "the event of "+name+" is delivered", func() bool {
+			return regexp.MustCompile(`seen ` + traceForm + ` \[event\] ` + arn).MatchString(a.Logs(name))
 		})
 		// A header that is sent is kept, but for what a web client says of the lineage.
-		r := a.request("GET", "/"+name+"/2", nil)
+		r := a.Request("GET", "/"+name+"/2", nil)
 		r.Header.Set("X-Amzn-Trace-Id", "Root=1-5e66d96f-7491f09a3f1479d18acf3d05;Parent=0123456789abcdef;Sampled=1;Lineage=1:ffffffff:99")
-		a.do(r).want(t, 200, "[Root=1-5e66d96f-7491f09a3f1479d18acf3d05;Parent=0123456789abcdef;Sampled=1;Lineage=1:")
+		a.Do(r).Want(t, 200, "[Root=1-5e66d96f-7491f09a3f1479d18acf3d05;Parent=0123456789abcdef;Sampled=1;Lineage=1:")
 	}
 }
 
 func TestRecursiveLoopIsStopped(t *testing.T) {
 	sink := "exports.handler = async (event) => { console.log('given up', JSON.stringify(event)) }"
-	a := newAPI(t, "", "invoke /loop/* loop\n")
-	a.create("loop", zipOf(t, map[string]string{"index.js": traceNode}))
-	a.create("other", zipOf(t, map[string]string{"index.js": traceNode}))
-	a.create("sink", zipOf(t, map[string]string{"index.js": sink}))
+	a := NewAPI(t, "", "invoke /loop/* loop\n")
+	a.Create("loop", ZipOf(t, map[string]string{"index.js": traceNode}))
+	a.Create("other", ZipOf(t, map[string]string{"index.js": traceNode}))
+	a.Create("sink", ZipOf(t, map[string]string{"index.js": sink}))
 	_, err := a.PutFunctionEventInvokeConfig(context.Background(), &lambda.PutFunctionEventInvokeConfigInput{
 		FunctionName:      aws.String("loop"),
 		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:lambda:us-east-1:000000000000:function:sink")}},
 	})
-	a.check(err)
+	a.Check(err)
 	// AWS's SDK sends the header of the invocation that it runs in.
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "loop")
 	t.Setenv("_X_AMZN_TRACE_ID", "")
@@ -136,7 +136,7 @@ func TestRecursiveLoopIsStopped(t *testing.T) {
 			return "", err
 		}
 		var answer struct{ Body string }
-		a.check(json.Unmarshal(out.Payload, &answer))
+		a.Check(json.Unmarshal(out.Payload, &answer))
 		trace, _, _ := strings.Cut(strings.TrimPrefix(answer.Body, "["), "]")
 		return trace, nil
 	}
@@ -149,30 +149,30 @@ func TestRecursiveLoopIsStopped(t *testing.T) {
 	}
 	const words = "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation."
 	_, err = invoke("loop")
-	refused(t, err, 400, "RecursiveInvocationException", words)
+	Refused(t, err, 400, "RecursiveInvocationException", words)
 	_, err = a.InvokeWithResponseStream(context.Background(), &lambda.InvokeWithResponseStreamInput{FunctionName: aws.String("loop")})
-	refused(t, err, 400, "RecursiveInvocationException", words)
+	Refused(t, err, 400, "RecursiveInvocationException", words)
 	if _, err := invoke("other"); err != nil {
 		t.Errorf("another function in the same chain: %v", err)
 	}
 	_, err = a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("loop"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"n":17}`)})
-	a.check(err)
-	a.wantLog("sink", `"requestPayload":{"n":17}`, `"condition":"RecursiveLoop"`)
-	if got := a.get("/metrics").body; !strings.Contains(got, `hearth_recursive_invocations_dropped_total{function="loop"} 3`) {
+	a.Check(err)
+	a.WantLog("sink", `"requestPayload":{"n":17}`, `"condition":"RecursiveLoop"`)
+	if got := a.Get("/metrics").Body; !strings.Contains(got, `hearth_recursive_invocations_dropped_total{function="loop"} 3`) {
 		t.Error("the metrics do not count 3 dropped invocations of loop")
 	}
 	// What a web client claims is not believed.
-	header := a.request("GET", "/loop/x", nil)
-	trace, _, _ := strings.Cut(strings.TrimPrefix(a.get("/loop/x").body, "["), "]")
+	header := a.Request("GET", "/loop/x", nil)
+	trace, _, _ := strings.Cut(strings.TrimPrefix(a.Get("/loop/x").Body, "["), "]")
 	header.Header.Set("X-Amzn-Trace-Id", strings.TrimSuffix(trace, ":0")+":99")
-	a.do(header).want(t, 200, ":0] [")
+	a.Do(header).Want(t, 200, ":0] [")
 
 	setting := func(loop types.RecursiveLoop) {
 		t.Helper()
 		_, err := a.PutFunctionRecursionConfig(context.Background(), &lambda.PutFunctionRecursionConfigInput{FunctionName: aws.String("loop"), RecursiveLoop: loop})
-		a.check(err)
+		a.Check(err)
 		got, err := a.GetFunctionRecursionConfig(context.Background(), &lambda.GetFunctionRecursionConfigInput{FunctionName: aws.String("loop")})
-		a.check(err)
+		a.Check(err)
 		if got.RecursiveLoop != loop {
 			t.Errorf("the setting is %s, want %s", got.RecursiveLoop, loop)
 		}
@@ -183,23 +183,23 @@ func TestRecursiveLoopIsStopped(t *testing.T) {
 	}
 	setting(types.RecursiveLoopTerminate)
 	_, err = invoke("loop")
-	refused(t, err, 400, "RecursiveInvocationException", words)
+	Refused(t, err, 400, "RecursiveInvocationException", words)
 }
 
 func TestMessagesOfARecursiveLoopStayInTheirQueue(t *testing.T) {
-	m := startMoto(t)
-	url, arn := m.makeQueue(t, "loop")
-	a := &api{server: newServer(t, "", "")}
-	a.configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n}\n", m.url, arn, motoKey, motoSecret)+
-		pythonFunction("f", a.code("f", map[string]string{"app.py": `import os
+	m := StartMoto(t)
+	url, arn := m.MakeQueue(t, "loop")
+	a := &API{Server: NewServer(t, "", "")}
+	a.Configure(fmt.Sprintf("aws_endpoint %s\nevent_source %s f {\n\taccess_key %s %s\n}\n", m.URL, arn, MotoKey, MotoSecret)+
+		PythonFunction("f", a.Code("f", map[string]string{"app.py": `import os
 def handler(event, context):
     for r in event.get("Records", []):
         print("had", r["body"], os.environ["_X_AMZN_TRACE_ID"])
     return os.environ["_X_AMZN_TRACE_ID"]
 `}), ""), "")
-	a.start()
-	a.connect()
-	trace := strings.TrimSuffix(strings.Trim(string(a.call("f", "{}").Payload), `"`), ":0")
+	a.Start()
+	a.Connect()
+	trace := strings.TrimSuffix(strings.Trim(string(a.Call("f", "{}").Payload), `"`), ":0")
 	send := func(body string, runs int) {
 		t.Helper()
 		in := &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}
@@ -208,22 +208,22 @@ def handler(event, context):
 				"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String(fmt.Sprintf("%s:%d", trace, runs))},
 			}
 		}
-		_, err := m.sqs.SendMessage(t.Context(), in)
-		a.check(err)
+		_, err := m.Sqs.SendMessage(t.Context(), in)
+		a.Check(err)
 	}
 	send("looping", 15)
 	send("early", 14)
 	send("plain", -1)
-	a.wantLog("f", "had early "+trace+":15", "had plain Root=1-")
-	eventually(t, "the dropped one is counted", func() bool {
-		return strings.Contains(a.get("/metrics").body, `hearth_recursive_invocations_dropped_total{function="f"} `)
+	a.WantLog("f", "had early "+trace+":15", "had plain Root=1-")
+	Eventually(t, "the dropped one is counted", func() bool {
+		return strings.Contains(a.Get("/metrics").Body, `hearth_recursive_invocations_dropped_total{function="f"} `)
 	})
-	eventually(t, "only the message of the loop is left", func() bool {
-		got, err := m.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
-		a.check(err)
+	Eventually(t, "only the message of the loop is left", func() bool {
+		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "1"
 	})
-	if strings.Contains(a.logs("f"), "had looping") {
+	if strings.Contains(a.Logs("f"), "had looping") {
 		t.Error("the message of the loop was run")
 	}
 }

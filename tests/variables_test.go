@@ -32,15 +32,15 @@ func everyVariable(name, handler string) map[string]string {
 }
 
 func TestFunctionsHaveTheVariablesThatLambdaSets(t *testing.T) {
-	s := newServer(t, "", "")
-	node := s.code("node", map[string]string{
+	s := NewServer(t, "", "")
+	node := s.Code("node", map[string]string{
 		"index.js": "exports.handler = async () => ({ statusCode: 200, body: JSON.stringify(process.env) })"})
-	python := s.code("python", map[string]string{"app.py": `import json, os, sys
+	python := s.Code("python", map[string]string{"app.py": `import json, os, sys
 def handler(event, context):
     return {"statusCode": 200, "body": json.dumps({**os.environ, "path": ":".join(sys.path[:3])})}
 `})
-	custom := s.code("custom", map[string]string{"readme": ""})
-	s.script(custom, "bootstrap", `#!/usr/bin/python3
+	custom := s.Code("custom", map[string]string{"readme": ""})
+	writeScript(s, custom, "bootstrap", `#!/usr/bin/python3
 import json, os, urllib.request
 api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
 while True:
@@ -50,10 +50,10 @@ while True:
     urllib.request.urlopen(api + id + "/response", json.dumps(answer).encode()).close()
 `)
 	const more = "env OWN mine\nmemory 256\n"
-	s.configure(nodeFunction("node", node, more)+pythonFunction("python", python, more)+customFunction("custom", custom, more)+
-		nodeFunction("early", node, "memory 256\nenv OWN mine\nenv AWS_XRAY_DAEMON_ADDRESS 10.0.0.1:2000\nenv NODE_PATH /var/task/own"),
+	s.Configure(NodeFunction("node", node, more)+PythonFunction("python", python, more)+customFunction("custom", custom, more)+
+		NodeFunction("early", node, "memory 256\nenv OWN mine\nenv AWS_XRAY_DAEMON_ADDRESS 10.0.0.1:2000\nenv NODE_PATH /var/task/own"),
 		"invoke /node node\ninvoke /python python\ninvoke /custom custom\ninvoke /early early")
-	s.start()
+	s.Start()
 	for _, f := range []struct {
 		name, handler string
 		more          map[string]string
@@ -76,8 +76,8 @@ while True:
 			want := everyVariable(f.name, f.handler)
 			maps.Copy(want, f.more)
 			var got map[string]string
-			if r := s.get("/" + f.name); json.Unmarshal([]byte(r.body), &got) != nil {
-				t.Fatalf("%d %s", r.status, r.body)
+			if r := s.Get("/" + f.name); json.Unmarshal([]byte(r.Body), &got) != nil {
+				t.Fatalf("%d %s", r.Status, r.Body)
 			}
 			for name, value := range want {
 				if got[name] != value {
@@ -97,8 +97,8 @@ while True:
 		})
 	}
 	// Where functions share a process they can tell how many there are.
-	shared := s.code("shared", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.env.AWS_LAMBDA_MAX_CONCURRENCY })"})
-	s.configure(nodeFunction("shared", shared, "per_environment_concurrency 7"), "invoke shared")
-	s.reload()
-	s.get("/").want(t, 200, "7")
+	shared := s.Code("shared", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.env.AWS_LAMBDA_MAX_CONCURRENCY })"})
+	s.Configure(NodeFunction("shared", shared, "per_environment_concurrency 7"), "invoke shared")
+	s.Reload()
+	s.Get("/").Want(t, 200, "7")
 }

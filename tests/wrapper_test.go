@@ -16,14 +16,14 @@ exec "$@"
 `
 
 func TestWrapperStartsEachManagedRuntime(t *testing.T) {
-	s := newServer(t, "", "")
-	node := s.code("node", map[string]string{
+	s := NewServer(t, "", "")
+	node := s.Code("node", map[string]string{
 		"before.js": "globalThis.before = 'before'",
 		"index.js":  "exports.handler = async () => 'not wrapped'",
 		"other.js": `exports.handler = async () => ({ statusCode: 200,
 			body: [process.env.WRAPPED, process.env.ORIGINAL, before, process.env.OWN].join(' ') })`,
 	})
-	python := s.code("python", map[string]string{
+	python := s.Code("python", map[string]string{
 		"before/sitecustomize.py": "import builtins\nbuiltins.before = 'before'",
 		"app.py":                  "handler = None",
 		"other.py": `import os
@@ -31,51 +31,51 @@ def handler(event, context):
     return {"statusCode": 200, "body": " ".join([os.environ["WRAPPED"], os.environ["ORIGINAL"], before, os.environ["OWN"]])}
 `,
 	})
-	java, _, _ := s.javaCode()
-	ruby := s.code("ruby", map[string]string{
+	java, _, _ := s.JavaCode()
+	ruby := s.Code("ruby", map[string]string{
 		"other.rb": `def handler(event:, context:) = { statusCode: 200, body: [ENV['ORIGINAL'], ENV['OWN']].join(' ') }`,
 	})
 	for _, dir := range []string{node, python, java, ruby} {
-		s.script(dir, "wrapper", wrapper)
+		writeScript(s, dir, "wrapper", wrapper)
 	}
-	layer := s.archive("layer.zip", map[string]string{"wrapper!": wrapper})
+	layer := s.Archive("layer.zip", map[string]string{"wrapper!": wrapper})
 	const task, opt = "env AWS_LAMBDA_EXEC_WRAPPER /var/task/wrapper\n", "env AWS_LAMBDA_EXEC_WRAPPER /opt/wrapper\n"
-	s.configure(nodeFunction("node", node, task+"env OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before.js")+
-		pythonFunction("python", python, opt+"layer "+layer+"\nenv OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before")+
+	s.Configure(NodeFunction("node", node, task+"env OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before.js")+
+		PythonFunction("python", python, opt+"layer "+layer+"\nenv OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before")+
 		rubyFunction("ruby", "app.none", ruby, task+"env OWN mine\nenv INSTEAD other.handler")+
 		javaFunction("java", "none.None", java, task+"env OWN mine\nenv INSTEAD example.Functions"),
 		"invoke /node node\ninvoke /python python\ninvoke /java/env java\ninvoke /ruby ruby")
-	s.start()
+	s.Start()
 	for range 3 {
-		s.get("/node").want(t, 200, "node index.handler before mine")
-		s.get("/python").want(t, 200, "app.handler before mine")
-		s.get("/ruby").want(t, 200, "app.none mine")
-		s.get("/java/env").want(t, 200, "mine java example.Functions")
+		s.Get("/node").Want(t, 200, "node index.handler before mine")
+		s.Get("/python").Want(t, 200, "app.handler before mine")
+		s.Get("/ruby").Want(t, 200, "app.none mine")
+		s.Get("/java/env").Want(t, 200, "mine java example.Functions")
 	}
 }
 
 func TestWrapperThatCannotRunIsNamed(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("js", map[string]string{"index.js": "exports.handler = async () => 1", "plain": "#!/bin/sh\n"})
-	s.configure(nodeFunction("missing", dir, "env AWS_LAMBDA_EXEC_WRAPPER /opt/none")+
-		nodeFunction("plain", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/plain"), "invoke /missing missing\ninvoke /plain plain")
-	s.start()
-	s.get("/missing").want(t, 502, "")
-	s.wantLog("missing", "/opt/none: does not exist", "Runtime exited with error: exit status 127", "Runtime.ExitError")
-	s.get("/plain").want(t, 502, "")
-	s.wantLog("plain", "/var/task/plain: is not an executable", "Runtime exited with error: exit status 126")
+	s := NewServer(t, "", "")
+	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1", "plain": "#!/bin/sh\n"})
+	s.Configure(NodeFunction("missing", dir, "env AWS_LAMBDA_EXEC_WRAPPER /opt/none")+
+		NodeFunction("plain", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/plain"), "invoke /missing missing\ninvoke /plain plain")
+	s.Start()
+	s.Get("/missing").Want(t, 502, "")
+	s.WantLog("missing", "/opt/none: does not exist", "Runtime exited with error: exit status 127", "Runtime.ExitError")
+	s.Get("/plain").Want(t, 502, "")
+	s.WantLog("plain", "/var/task/plain: is not an executable", "Runtime exited with error: exit status 126")
 }
 
 // A wrapper may start a program that speaks the Runtime API itself.
 func TestWrapperMayReplaceTheRuntime(t *testing.T) {
-	s := newServer(t, "", "")
-	dir := s.code("js", map[string]string{"index.js": "exports.handler = async () => 1"})
-	s.script(dir, "replace", "#!/bin/bash\nexec 3<&- 4>&-\nexec /var/task/program\n")
-	s.script(dir, "program", bashBootstrap)
-	s.configure(nodeFunction("replaced", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/replace"), "invoke replaced")
-	s.start()
+	s := NewServer(t, "", "")
+	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1"})
+	writeScript(s, dir, "replace", "#!/bin/bash\nexec 3<&- 4>&-\nexec /var/task/program\n")
+	writeScript(s, dir, "program", BashBootstrap)
+	s.Configure(NodeFunction("replaced", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/replace"), "invoke replaced")
+	s.Start()
 	for range 3 {
-		s.get("/").want(t, 200, "hello from bash")
+		s.Get("/").Want(t, 200, "hello from bash")
 	}
 }
 
@@ -104,16 +104,16 @@ while True:
 `
 
 func TestWebServerIsServedThroughAnAdapter(t *testing.T) {
-	s := newServer(t, "", "")
-	web := s.code("web", map[string]string{"server.js": `require('http').createServer((q, r) => r.end('web server at ' + q.url)).listen(8080)`})
-	s.script(web, "run.sh", "#!/bin/bash\nexec node server.js\n")
-	layer := s.code("layer", map[string]string{})
-	s.script(layer, "bootstrap", "#!/bin/bash\nexec \"$LAMBDA_TASK_ROOT/$_HANDLER\"\n")
-	s.script(layer, "extensions/adapter", adapter)
-	function := strings.Replace(nodeFunction("web", web, "network none\nlayer "+layer+"\nenv AWS_LAMBDA_EXEC_WRAPPER /opt/bootstrap"), "index.handler", "run.sh", 1)
-	s.configure(function, "invoke web")
-	s.start()
+	s := NewServer(t, "", "")
+	web := s.Code("web", map[string]string{"server.js": `require('http').createServer((q, r) => r.end('web server at ' + q.url)).listen(8080)`})
+	writeScript(s, web, "run.sh", "#!/bin/bash\nexec node server.js\n")
+	layer := s.Code("layer", map[string]string{})
+	writeScript(s, layer, "bootstrap", "#!/bin/bash\nexec \"$LAMBDA_TASK_ROOT/$_HANDLER\"\n")
+	writeScript(s, layer, "extensions/adapter", adapter)
+	function := strings.Replace(NodeFunction("web", web, "network none\nlayer "+layer+"\nenv AWS_LAMBDA_EXEC_WRAPPER /opt/bootstrap"), "index.handler", "run.sh", 1)
+	s.Configure(function, "invoke web")
+	s.Start()
 	for range 3 {
-		s.get("/some/path").want(t, 200, "web server at /some/path")
+		s.Get("/some/path").Want(t, 200, "web server at /some/path")
 	}
 }
