@@ -1,0 +1,54 @@
+package runtimes
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+// Max Memory Used is the most there has been, however short it was; of an environment
+// that was killed for memory it is what it might have.
+func TestReportHasThePeakOfMemory(t *testing.T) {
+	s := harness.NewServer(t, "", "")
+	peaks := s.Code("peaks", map[string]string{"app.py": `
+import json, mmap
+def handler(event, context):
+    own = bytearray(100 << 20)
+    del own
+    shared = mmap.mmap(-1, 60 << 20)
+    for at in range(0, 60 << 20, 4096):
+        shared[at] = 1
+    shared.close()
+    return {"statusCode": 200, "body": "ok"}
+`})
+	dies := s.Code("dies", map[string]string{"app.py": `
+def handler(event, context):
+    held = []
+    while True:
+        held.append(bytearray(10 << 20))
+`})
+	s.Configure(harness.PythonFunction("peaks", peaks, "memory 512")+harness.PythonFunction("dies", dies, "memory 128\nephemeral_storage 512\ntimeout 60s"),
+		"invoke /peaks peaks\ninvoke /dies dies")
+	s.Start()
+	s.Get("/peaks").Want(t, 200, "ok")
+	s.Get("/dies").Want(t, 502, "Internal Server Error")
+	used := func(name string) (mb int) {
+		harness.Eventually(t, "the log has the report", func() bool {
+			m := regexp.MustCompile(`Max Memory Used: (\d+) MB`).FindStringSubmatch(s.Logs(name))
+			if m == nil {
+				return false
+			}
+			mb, _ = strconv.Atoi(m[1])
+			return true
+		})
+		return mb
+	}
+	if mb := used("peaks"); mb < 100 || mb > 300 {
+		t.Errorf("%d MB were used at most, want some 110", mb)
+	}
+	if mb := used("dies"); mb != 128 {
+		t.Errorf("the one that was killed used %d MB, want 128", mb)
+	}
+}
