@@ -7,6 +7,7 @@ const { clock, makeInvoke, sendError } = require('./invocation.js');
 const layers = require('./layers.js');
 const output = require('./output.js');
 const { awslambda, isStreaming } = require('./stream.js');
+const trace = require('./trace.js');
 
 const { HEAD, KIND, frame, sendText } = channel;
 const { exit } = process;
@@ -43,8 +44,11 @@ async function run(init) {
 
   let make;
   let handler;
+  let setTrace;
   try {
     adopt(init);
+    // Process-wide: with several invocations at once it would be another's.
+    if (!several) setTrace = trace.install();
     handler = await load(init.task_root, init.handler);
     make = isStreaming(handler) ? require('./streaming.js').makeInvokeStreaming : makeInvoke;
   } catch (error) {
@@ -54,7 +58,7 @@ async function run(init) {
   sendText(KIND.READY, 0, 0, '', Infinity);
 
   if (several) serveSeveral(init.concurrency, tracker, (over) => make(init, handler, logError, undefined, over));
-  else serveOne(tracker, (emptyLoop, over) => make(init, handler, logError, emptyLoop, over));
+  else serveOne(tracker, setTrace, (emptyLoop, over) => make(init, handler, logError, emptyLoop, over));
 }
 
 // adopt takes on the surroundings of the function.
@@ -118,7 +122,7 @@ const AT_ONCE = 0.02;
 // serveOne runs one invocation after the other. Each runs in an immediate, so that
 // Node sees to the ticks, microtasks and unhandled rejections of one call before
 // the next is read.
-function serveOne(tracker, makeWith) {
+function serveOne(tracker, setTrace, makeWith) {
   let onEmptyLoop;
   const emptyLoop = (f) => { onEmptyLoop = f; };
   process.on('beforeExit', () => {
@@ -132,7 +136,6 @@ function serveOne(tracker, makeWith) {
   let share = false; // whether the next turn is for several calls
   let tired = false; // whether this turn is to end
   let turned = 0;
-  let trace;
 
   const invoke = makeWith(emptyLoop, (call) => {
     call.seq = 0;
@@ -161,11 +164,7 @@ function serveOne(tracker, makeWith) {
     call.began = clock();
     share = call.began - asked < AT_ONCE;
     tired = !share || call.began - turned > TURN;
-    if (call.trace !== trace) {
-      trace = call.trace;
-      if (trace === '') delete process.env._X_AMZN_TRACE_ID;
-      else process.env._X_AMZN_TRACE_ID = trace;
-    }
+    setTrace(call.trace);
     tracker.enter(call);
     idle = false;
     invoke(call);

@@ -9,6 +9,7 @@ from json import loads
 
 import hearth_errors
 import hearth_logging
+import hearth_trace
 from hearth_channel import (
     BOOTED,
     ERROR,
@@ -104,6 +105,8 @@ class Function:
         hearth_logging.install(self.log, self._current, os.environ)
         self._json_logs = hearth_logging.is_json(os.environ)
         self._ascii = os.environ.get("AWS_EXECUTION_ENV") in _ASCII_RUNTIMES
+        # Process-wide: with several invocations at once it would be another's.
+        self._set_trace = hearth_trace.install() if self._concurrency == 1 else None
 
         start = _clock()
         try:
@@ -162,8 +165,7 @@ class Function:
     def _serve(self, receive):
         channel, current, unpack = self._channel, self._current, INVOCATION.unpack_from
         handler, encode = self._handler, Encoder(self._ascii).encode
-        alone = self._concurrency == 1
-        trace = None
+        set_trace = self._set_trace
         while True:
             frame = receive()
             if not frame:
@@ -174,10 +176,8 @@ class Function:
                 raise OSError("request pipe out of step")
             request_id, trace_id, arn, client_context, identity = _strings(frame, lengths)
             current.seq, current.request_id = seq, request_id
-            # Process-wide: with several invocations at once it would be another's.
-            if alone and trace_id != trace:
-                trace = trace_id
-                _set_trace(trace)
+            if set_trace:
+                set_trace(trace_id)
             try:
                 context = LambdaContext(
                     self,
@@ -215,13 +215,6 @@ def _strings(frame, lengths):
         strings.append(str(frame[at : at + n], "utf-8") if n else "")
         at += n
     return strings
-
-
-def _set_trace(trace):
-    if trace:
-        os.environ["_X_AMZN_TRACE_ID"] = trace
-    else:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 def _parse(text, name):

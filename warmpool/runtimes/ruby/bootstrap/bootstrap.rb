@@ -10,5 +10,6 @@ require_relative 'hearth_context'
 require_relative 'hearth_errors'
 require_relative 'hearth_output'
 require_relative 'hearth_runtime'
+require_relative 'hearth_trace'
 
 Hearth::Runtime.new(Hearth::Channel.new(3, 4)).run

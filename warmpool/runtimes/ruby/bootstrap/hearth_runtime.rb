@@ -27,6 +27,7 @@ module Hearth
 
     def initialize(channel)
       @channel = channel
+      @trace = Trace.new
     end
 
     def run
@@ -99,7 +100,7 @@ module Hearth
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
       @stdout.seq = @stderr.seq = @seq = invocation.seq
       $_global_aws_request_id = invocation.request_id
-      ENV['_X_AMZN_TRACE_ID'] = invocation.trace.empty? ? nil : invocation.trace
+      @trace.header = invocation.trace
       begin
         result = encode(@call.call(JSON.parse(invocation.event), LambdaContext.new(@init, invocation)))
         raise Errors::Fault.new('Function.ResponseSizeTooLarge', TOO_LARGE) if result.bytesize > MAX_RESPONSE
