@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
@@ -84,7 +85,7 @@ func (p *Process) assume(a Assumption) error {
 }
 
 // relimit sets the limits but that of /tmp, once.
-func (p *Process) relimit(l limits) error {
+func (p *Process) relimit(l cgroup.Limits) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -92,14 +93,14 @@ func (p *Process) relimit(l limits) error {
 		return errHasEnded
 	case p.assumed:
 		return errors.New("it has assumed one already")
-	case p.cgroup == nil && l.processes != p.limits.processes:
-		return fmt.Errorf("a limit of %d processes, where the stem has %d: changing it needs a cgroup", l.processes, p.limits.processes)
+	case p.cgroup == nil && l.Processes != p.limits.Processes:
+		return fmt.Errorf("a limit of %d processes, where the stem has %d: changing it needs a cgroup", l.Processes-wrappers, p.limits.Processes-wrappers)
 	}
 	p.assumed, p.limits = true, l
 	if p.cgroup == nil {
 		return nil
 	}
-	return p.cgroup.relimit(l)
+	return p.cgroup.Relimit(l)
 }
 
 // probeAssume finds out by a stem whether stems work here. What makes a holder is

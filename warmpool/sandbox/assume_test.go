@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -110,17 +111,36 @@ func TestRootAssumptionMovesTheLimitsOfTheCgroup(t *testing.T) {
 		if err := st.Assume(a); err != nil {
 			t.Fatal(err)
 		}
-		limit := readNumber(filepath.Join(st.cgroup.memory, map[bool]string{true: "memory.max", false: "memory.limit_in_bytes"}[st.cgroup.v2]))
+		limit := limitOf(t, s, "stem-"+name, "memory.max", "memory.limit_in_bytes")
 		if want := int64(a.MemoryMB + a.EphemeralStorageMB); limit>>20 != want {
 			t.Errorf("%s: the wall is at %d MB, want %d", name, limit>>20, want)
 		}
-		if n := readNumber(filepath.Join(st.cgroup.pids, "pids.max")); n != int64(a.MaxProcesses+wrappers) {
+		if n := limitOf(t, s, "stem-"+name, "pids.max"); n != int64(a.MaxProcesses+wrappers) {
 			t.Errorf("%s: %d processes are allowed, want %d", name, n, a.MaxProcesses+wrappers)
 		}
 		if got, want := st.run("df -m /tmp | awk 'END { print $2 }'"), fmt.Sprint(a.EphemeralStorageMB); got != want {
 			t.Errorf("%s: /tmp is of %s MB, want %s", name, got, want)
 		}
 	}
+}
+
+// limitOf is what the file of that name says of an environment, whichever of the names the
+// kernel has.
+func limitOf(t *testing.T, s *Sandbox, id string, names ...string) int64 {
+	t.Helper()
+	for _, dir := range s.cgroups.Dirs() {
+		for _, name := range names {
+			if b, err := os.ReadFile(filepath.Join(dir, id, name)); err == nil {
+				n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+		}
+	}
+	t.Fatalf("environment %s has no %s", id, names)
+	return 0
 }
 
 func TestStemsSeeNothingOfEachOther(t *testing.T) {

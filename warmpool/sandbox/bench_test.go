@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // BenchmarkStart is from the call of Start to the first byte that the command
@@ -88,29 +90,29 @@ func needPrivate(t testing.TB, s *Sandbox) {
 
 // BenchmarkCgroup is what the limits add to a start.
 func BenchmarkCgroup(b *testing.B) {
-	h, err := openHierarchy()
+	h, err := cgroup.Open()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer h.close()
+	defer h.Close()
 	starter := newStarter()
 	defer starter.close()
 	for i := 0; b.Loop(); i++ {
-		g, err := h.add(fmt.Sprint("bench-", i), limits{memory: 128 << 20, tmp: 512 << 20, processes: 1024})
+		g, err := h.Add(fmt.Sprint("bench-", i), cgroup.Limits{Memory: 128 << 20, Tmp: 512 << 20, Processes: 1026})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if len(h.home) > 0 {
+		if !g.V2() {
 			starter.do(func() {
-				if err := h.enter(g); err != nil {
+				if err := h.Enter(g); err != nil {
 					b.Error(err)
 				}
-				if err := h.leave(); err != nil {
+				if err := h.Leave(); err != nil {
 					b.Error(err)
 				}
 			})
 		}
-		if err := g.remove(); err != nil {
+		if err := g.Remove(); err != nil {
 			b.Fatal(err)
 		}
 	}

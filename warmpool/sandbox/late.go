@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // lateMounts are what changes in the mount namespace of a stem. They are made by
@@ -30,8 +32,8 @@ type hiddenPath struct {
 }
 
 // late checks what mounts a stem is to have.
-func (s *Sandbox) late(mounts []Mount, l limits) (lateMounts, error) {
-	late := lateMounts{Tmp: l.tmp}
+func (s *Sandbox) late(mounts []Mount, l cgroup.Limits) (lateMounts, error) {
+	late := lateMounts{Tmp: l.Tmp}
 	for _, m := range mounts {
 		m.Target = filepath.Clean(m.Target)
 		if m.Target != TaskRoot && m.Target != LayerRoot {

@@ -242,7 +242,7 @@ func leftover(t *testing.T, s *Sandbox) []string {
 	t.Helper()
 	var left []string
 	if s.cgroups != nil {
-		for _, dir := range s.cgroups.parent.dirs() {
+		for _, dir := range s.cgroups.Dirs() {
 			entries, err := os.ReadDir(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -281,8 +281,8 @@ func TestCloseEndsWhatRuns(t *testing.T) {
 				t.Errorf("%s is left: %v", s.dir, err)
 			}
 			if s.cgroups != nil {
-				if _, err := os.Stat(s.cgroups.parent.memory); !errors.Is(err, os.ErrNotExist) {
-					t.Errorf("%s is left: %v", s.cgroups.parent.memory, err)
+				if _, err := os.Stat(s.cgroups.Dirs()[0]); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s is left: %v", s.cgroups.Dirs()[0], err)
 				}
 			}
 		})
@@ -303,7 +303,7 @@ func beGateway() {
 	}
 	group := "none"
 	if s.cgroups != nil {
-		group = s.cgroups.parent.memory
+		group = s.cgroups.Dirs()[0]
 	}
 	holder := p.initPID
 	if s.holder != nil {

@@ -1,10 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -54,7 +54,7 @@ func (p *Process) pastMemory() (limit int64, past bool) {
 	if p.reaped {
 		return 0, false
 	}
-	limit = p.limits.memory
+	limit = p.limits.Memory
 	current, _ := p.memory()
 	return limit, current > limit && p.ownMemory() > limit
 }
@@ -64,7 +64,7 @@ func (p *Process) pastMemory() (limit int64, past bool) {
 func (p *Process) ownMemory() int64 {
 	switch {
 	case p.cgroup != nil:
-		return p.cgroup.anonymous()
+		return p.cgroup.Anonymous()
 	case p.sandbox.on:
 		return treeMemory(p.initPID, proportional)
 	}
@@ -94,24 +94,32 @@ func resident(pid int) (anonymous, most int64) {
 	if err != nil {
 		return 0, 0
 	}
-	kB := func(key string) int64 {
-		_, after, _ := strings.Cut(string(b), "\n"+key)
-		fields := strings.Fields(after[:min(len(after), 32)])
-		if len(fields) == 0 {
-			return 0 // a kernel thread, or a process that ends
-		}
-		n, _ := strconv.ParseInt(fields[0], 10, 64)
-		return n
-	}
-	return kB("RssAnon:") << 10, kB("VmHWM:") << 10
+	anonymous, _ = bytesOf(b, "RssAnon:")
+	most, _ = bytesOf(b, "VmHWM:")
+	return anonymous, most
 }
 
 // proportional is anonymous, with a page that n processes share counted as an n-th by
 // each. The kernel walks all pages for it.
 func proportional(pid int) int64 {
-	if kB, ok := findKey(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss_Anon:"); ok {
-		return kB << 10
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err == nil {
+		if n, found := bytesOf(b, "Pss_Anon:"); found {
+			return n
+		}
 	}
 	anonymous, _ := resident(pid)
 	return anonymous // a kernel before 5.3, or not ours to see
+}
+
+// bytesOf reads the line of a key from a file of /proc that counts in kB. A kernel
+// thread, and a process that ends, has none.
+func bytesOf(file []byte, key string) (n int64, found bool) {
+	_, after, _ := bytes.Cut(file, []byte("\n"+key))
+	fields := bytes.Fields(after[:min(len(after), 32)])
+	if len(fields) == 0 {
+		return 0, false
+	}
+	kB, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	return kB << 10, err == nil
 }

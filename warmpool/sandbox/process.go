@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
@@ -44,7 +45,7 @@ type Process struct {
 	main     *pidfd    // of cmd
 	init     *pidfd    // bwrap inside, the first of the pid namespace; nil when off
 	initPID  int
-	cgroup   *cgroup             // nil without
+	cgroup   *cgroup.Cgroup      // nil without
 	identity *identity           // nil unless root
 	userns   *os.File            // the holder's, nil without
 	network  *network.Attachment // nil unless NetworkPrivate
@@ -55,10 +56,10 @@ type Process struct {
 	outOfMemory atomic.Bool  // killed by the memory watch
 	peak        atomic.Int64 // bytes, as far as seen
 
-	mu      sync.Mutex // held to signal, so that no pid is used after its end
-	reaped  bool       // guarded by mu
-	limits  limits     // guarded by mu
-	assumed bool       // guarded by mu
+	mu      sync.Mutex    // held to signal, so that no pid is used after its end
+	reaped  bool          // guarded by mu
+	limits  cgroup.Limits // guarded by mu
+	assumed bool          // guarded by mu
 
 	exit Exit // written before done is closed
 	done chan struct{}
@@ -144,7 +145,7 @@ func (p *Process) memory() (current, peak int64) {
 	case p.reaped:
 		return 0, p.peak.Load()
 	case p.cgroup != nil:
-		current, peak = p.cgroup.memoryUse()
+		current, peak = p.cgroup.MemoryUse()
 	default:
 		pid := p.initPID
 		if !p.sandbox.on {
@@ -184,7 +185,7 @@ func (p *Process) reap() {
 	p.reaped = true
 	p.mu.Unlock()
 	p.exit = exitOf(p.cmd.ProcessState, p.sandbox.on)
-	p.exit.OOMKilled = p.outOfMemory.Load() || p.cgroup != nil && p.cgroup.oomKills() > 0
+	p.exit.OOMKilled = p.outOfMemory.Load() || p.cgroup != nil && p.cgroup.OOMKills() > 0
 	var exitError *exec.ExitError
 	if errors.As(waitErr, &exitError) {
 		waitErr = nil
@@ -249,7 +250,7 @@ func (p *Process) release() error {
 		p.network.Release()
 	}
 	if p.cgroup != nil {
-		errs = append(errs, p.cgroup.remove())
+		errs = append(errs, p.cgroup.Remove())
 	}
 	if p.identity != nil {
 		p.sandbox.identities.release(p.identity)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // maxOpenFiles is Lambda's limit of open files
@@ -44,11 +46,11 @@ func (p *Process) restrict(spec Spec) error {
 
 // restrictFiles bounds the size of a file. What is written to /tmp is bounded anyway; a
 // file in memory (memfd_create) is nowhere.
-func (p *Process) restrictFiles(l limits) error {
+func (p *Process) restrictFiles(l cgroup.Limits) error {
 	for queue, seen := []int{p.initPID}, 0; len(queue) > 0 && seen < maxTree; seen++ {
 		pid := queue[0]
 		queue = append(queue[1:], children(pid)...)
-		if err := setLimit(pid, unix.RLIMIT_FSIZE, uint64(l.memory+l.tmp)); err != nil {
+		if err := setLimit(pid, unix.RLIMIT_FSIZE, uint64(l.Memory+l.Tmp)); err != nil {
 			return err
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 )
 
 // Runnable reports whether a thread of the tree uses a core, or would if it got one:
@@ -18,11 +16,7 @@ func (p *Process) Runnable() bool {
 		return false
 	}
 	if p.cgroup != nil {
-		b, err := os.ReadFile(filepath.Join(p.cgroup.pids, "cgroup.procs"))
-		if err != nil {
-			return false
-		}
-		for _, pid := range strings.Fields(string(b)) {
+		for _, pid := range p.cgroup.Processes() {
 			if anyRunnable(pid) {
 				return true
 			}

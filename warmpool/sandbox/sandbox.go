@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
+	"github.com/hearthfn/hearth/warmpool/sandbox/lockdir"
 )
 
 // Values of Config.Mode.
@@ -45,13 +48,13 @@ type Sandbox struct {
 	lock       *os.File
 	tools      tools
 	starter    *starter
-	skeleton   *skeleton     // nil when off
-	bash       Mount         // over dash, which sh is otherwise; empty when there is no need
-	seccomp    *os.File      // nil when off
-	sharing    *os.File      // seccomp with NetworkHost; nil when off
-	cgroups    *hierarchy    // nil when there are none for us
-	identities *identityPool // nil unless root
-	holder     *holder       // nil as root, and where there can be none
+	skeleton   *skeleton         // nil when off
+	bash       Mount             // over dash, which sh is otherwise; empty when there is no need
+	seccomp    *os.File          // nil when off
+	sharing    *os.File          // seccomp with NetworkHost; nil when off
+	cgroups    *cgroup.Hierarchy // nil when there are none for us
+	identities *identityPool     // nil unless root
+	holder     *holder           // nil as root, and where there can be none
 	canAssume  bool
 	private    private
 
@@ -87,9 +90,9 @@ func New(cfg Config, log *zap.Logger) (*Sandbox, error) {
 		s.hide = append(s.hide, clean(path))
 	}
 
-	claimAbandoned(os.TempDir(), func(dir string) { os.RemoveAll(dir) })
+	lockdir.Abandoned(os.TempDir(), func(dir string) { os.RemoveAll(dir) })
 	var err error
-	if s.dir, s.lock, err = makeLocked(os.TempDir()); err != nil {
+	if s.dir, s.lock, err = lockdir.Make(os.TempDir()); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s.starter = newStarter()
@@ -142,8 +145,8 @@ func (s *Sandbox) findTools(cfg Config) error {
 	if s.tools.bwrap, err = exec.LookPath(name); err != nil {
 		return fmt.Errorf("sandbox: install bubblewrap 0.7 or newer (the package is called bubblewrap everywhere), or choose to go without by \"sandbox off\": %w", err)
 	}
-	s.cgroups, err = openHierarchy()
-	if err != nil && !errors.Is(err, errNoDelegation) {
+	s.cgroups, err = cgroup.Open()
+	if err != nil && !errors.Is(err, cgroup.ErrNoDelegation) {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	if err != nil {
@@ -254,7 +257,7 @@ func (s *Sandbox) close() error {
 
 	errs := []error{privateErr}
 	if s.cgroups != nil {
-		errs = append(errs, s.cgroups.close())
+		errs = append(errs, s.cgroups.Close())
 	}
 	for _, file := range []*os.File{s.seccomp, s.sharing} {
 		if file != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
@@ -111,6 +112,18 @@ func (s Spec) withDefaults() (Spec, error) {
 	setDefault(&s.EphemeralStorageMB, DefaultEphemeralStorageMB)
 	setDefault(&s.MaxProcesses, DefaultMaxProcesses)
 	return s, nil
+}
+
+// wrappers is how many processes of our own are in an environment's cgroup: the
+// two bwraps, outside and inside of its pid namespace.
+const wrappers = 2
+
+func limitsOf(s Spec) cgroup.Limits {
+	return cgroup.Limits{
+		Memory:    int64(s.MemoryMB) << 20,
+		Tmp:       int64(s.EphemeralStorageMB) << 20,
+		Processes: s.MaxProcesses + wrappers,
+	}
 }
 
 func setDefault(n *int, value int) {

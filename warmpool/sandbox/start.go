@@ -94,7 +94,7 @@ func (p *Process) startInside(spec Spec) error {
 		}
 	}
 	if s.cgroups != nil {
-		if p.cgroup, err = s.cgroups.add(p.id, p.limits); err != nil {
+		if p.cgroup, err = s.cgroups.Add(p.id, p.limits); err != nil {
 			return err
 		}
 	}
@@ -212,15 +212,15 @@ func (p *Process) fork(cmd *exec.Cmd) error {
 	var enter, leave func() error
 	switch {
 	case p.cgroup == nil:
-	case p.cgroup.v2:
-		dir, err := os.Open(p.cgroup.memory)
+	case p.cgroup.V2():
+		dir, err := p.cgroup.OpenDir()
 		if err != nil {
 			return err
 		}
 		defer dir.Close()
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
 	default:
-		enter, leave = func() error { return h.enter(p.cgroup) }, h.leave
+		enter, leave = func() error { return h.Enter(p.cgroup) }, h.Leave
 	}
 	var err error
 	p.sandbox.starter.do(func() {

@@ -1,4 +1,4 @@
-package sandbox
+package cgroup
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 const v1Mounts = `31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -88,7 +87,7 @@ func TestV2PlaceIsTheDelegatedCgroupElseTheTop(t *testing.T) {
 		// A folder that is no cgroup has no files of the kernel's, so it gets as far
 		// as giving controllers to its own cgroup.
 		_, err := openV2(top, own, c.root)
-		if !errors.Is(err, errNoDelegation) {
+		if !errors.Is(err, ErrNoDelegation) {
 			t.Fatalf("%s: %v", c.own, err)
 		}
 		if got := read(t, filepath.Join(top, c.want, "cgroup.subtree_control")); got != "+memory +pids +cpu" {
@@ -110,8 +109,8 @@ func TestV2SettingsAndReadings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g := v2At(dir)
-	if err := g.limit(limits{memory: 128 << 20, tmp: 512 << 20, processes: 10}); err != nil {
+	g := V2At(dir)
+	if err := g.limit(Limits{Memory: 128 << 20, Tmp: 512 << 20, Processes: 12}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
@@ -121,16 +120,16 @@ func TestV2SettingsAndReadings(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
-	if current, peak := g.memoryUse(); current != 1000 || peak != 2000 {
+	if current, peak := g.MemoryUse(); current != 1000 || peak != 2000 {
 		t.Errorf("memory is %d, %d", current, peak)
 	}
-	if got := g.anonymous(); got != 300 {
+	if got := g.Anonymous(); got != 300 {
 		t.Errorf("anonymous is %d", got)
 	}
-	if got := g.oomKills(); got != 3 {
+	if got := g.OOMKills(); got != 3 {
 		t.Errorf("oom kills are %d", got)
 	}
-	g.kill()
+	g.Kill()
 	if got := read(t, filepath.Join(dir, "cgroup.kill")); got != "1" {
 		t.Errorf("cgroup.kill is %q", got)
 	}
@@ -138,74 +137,14 @@ func TestV2SettingsAndReadings(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "memory.swap.max")); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.limit(limits{}); err != nil {
+	if err := g.limit(Limits{}); err != nil {
 		t.Errorf("without swap accounting: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "memory.max")); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.limit(limits{}); err == nil {
+	if err := g.limit(Limits{}); err == nil {
 		t.Error("no error without memory.max")
-	}
-}
-
-// The real thing as far as a machine with v1 has it: a v2 hierarchy without
-// controllers still has processes begin in a cgroup, and kills them there.
-func TestRootV2ProcessesBeginInTheirCgroupAndAreKilledThere(t *testing.T) {
-	needRoot(t)
-	var top string
-	for _, m := range parseMounts(strings.NewReader(read(t, "/proc/self/mountinfo"))) {
-		if m.v2 {
-			top = m.own(parseMembership(strings.NewReader(read(t, "/proc/self/cgroup"))))
-		}
-	}
-	if top == "" {
-		t.Fatal("mount a cgroup2 file system at /sys/fs/cgroup/unified")
-	}
-	dir, lock, err := makeLocked(top)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	parent := v2At(dir)
-	defer parent.removeAll()
-	g := parent.child("env")
-	if err := os.Mkdir(g.memory, 0o755); err != nil {
-		t.Fatal(err)
-	}
-
-	s := open(t, Config{Mode: Off})
-	r, w := pipe(t)
-	defer r.Close()
-	p := &Process{sandbox: s, id: "v2", cgroup: &g, done: make(chan struct{})}
-	s.work.Add(1)
-	if err := p.startPlain(Spec{Args: []string{"sh", "-c", "cat /proc/self/cgroup; exec sleep 1000"}, Stdout: w}); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	go p.reap()
-	buf := make([]byte, 4096)
-	n, err := r.Read(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := string(buf[:n]); !strings.Contains(got, filepath.Base(dir)+"/env\n") {
-		t.Errorf("the process is in\n%s", got)
-	}
-	if err := unlink(dir); !errors.Is(err, syscall.EBUSY) {
-		t.Errorf("a cgroup in use can be removed: %v", err)
-	}
-	g.kill()
-	select {
-	case <-p.Done():
-	case <-time.After(patience):
-		t.Fatal("the process does not end")
-	}
-	if p.Exit().Signal != syscall.SIGKILL {
-		t.Errorf("ended with %v", p.Exit())
-	}
-	if _, err := os.Stat(g.memory); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is left: %v", g.memory, err)
 	}
 }
 
@@ -213,16 +152,19 @@ func unlink(dir string) error { return syscall.Rmdir(dir) }
 
 // Without the lock of its maker a cgroup is a leftover, whatever runs in it.
 func TestRootLeftoversAreSweptAndLiveOnesAreNot(t *testing.T) {
-	needRoot(t)
-	s := shared(t)
-	if s.cgroups == nil {
-		t.Fatal("root has to get cgroups: mount them at /sys/fs/cgroup")
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
 	}
-	abandoned, err := openHierarchy()
+	live, err := Open()
+	if err != nil {
+		t.Fatalf("root has to get cgroups, mount them at /sys/fs/cgroup: %v", err)
+	}
+	defer live.Close()
+	abandoned, err := Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := abandoned.add("env", limits{memory: 64 << 20, processes: 10}); err != nil {
+	if _, err := abandoned.Add("env", Limits{Memory: 64 << 20, Processes: 10}); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range slices.Concat(abandoned.home, abandoned.locks) {
@@ -235,19 +177,28 @@ func TestRootLeftoversAreSweptAndLiveOnesAreNot(t *testing.T) {
 		}
 	}
 
-	next, err := openHierarchy()
+	next, err := Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.close()
+	defer next.Close()
 	for _, dir := range abandoned.parent.dirs() {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is left: %v", dir, err)
 		}
 	}
-	for _, dir := range s.cgroups.parent.dirs() {
+	for _, dir := range live.Dirs() {
 		if _, err := os.Stat(dir); err != nil {
 			t.Errorf("a live one was removed: %v", err)
 		}
 	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

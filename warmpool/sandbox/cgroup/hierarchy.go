@@ -1,4 +1,4 @@
-package sandbox
+package cgroup
 
 import (
 	"bufio"
@@ -11,19 +11,21 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/lockdir"
 )
 
-// A hierarchy is the cgroup of this Sandbox, with one child per environment.
-type hierarchy struct {
-	parent cgroup
+// A Hierarchy is the cgroup of one sandbox.Sandbox, with one child per environment.
+type Hierarchy struct {
+	parent Cgroup
 	locks  []*os.File // of its folders, one on v2
 	// home moves the thread that writes to it back out of an environment's
 	// cgroups. Only on v1, where a child begins where its parent thread is.
 	home []*os.File
 }
 
-// errNoDelegation says that the machine has cgroups, but none for this user.
-var errNoDelegation = errors.New("no cgroup is delegated to this user")
+// ErrNoDelegation says that the machine has cgroups, but none for this user.
+var ErrNoDelegation = errors.New("no cgroup is delegated to this user")
 
 // A cgroupMount is a mounted cgroup file system.
 type cgroupMount struct {
@@ -88,9 +90,9 @@ func (m cgroupMount) own(membership map[string]string) string {
 	return dir
 }
 
-// openHierarchy makes the cgroup of this Sandbox, once it has removed those that
-// a predecessor left. It fails with errNoDelegation when there is no place.
-func openHierarchy() (*hierarchy, error) {
+// Open makes the cgroup of a Sandbox, once it has removed those that a predecessor
+// left. It fails with ErrNoDelegation when there is no place.
+func Open() (*Hierarchy, error) {
 	mountinfo, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
@@ -103,7 +105,7 @@ func openHierarchy() (*hierarchy, error) {
 	defer self.Close()
 	mounts, membership := parseMounts(mountinfo), parseMembership(self)
 
-	var own cgroup
+	var own Cgroup
 	var top string
 	for _, m := range mounts {
 		switch {
@@ -121,38 +123,38 @@ func openHierarchy() (*hierarchy, error) {
 		return openV1(own)
 	}
 	if own.memory != "" || top == "" {
-		return nil, fmt.Errorf("the controllers memory, pids and cpu are not all mounted: %w", errNoDelegation)
+		return nil, fmt.Errorf("the controllers memory, pids and cpu are not all mounted: %w", ErrNoDelegation)
 	}
 	for _, m := range mounts {
 		if m.v2 {
 			return openV2(m.dir, m.own(membership), os.Geteuid() == 0)
 		}
 	}
-	return nil, errNoDelegation
+	return nil, ErrNoDelegation
 }
 
-func openV1(own cgroup) (*hierarchy, error) {
+func openV1(own Cgroup) (*Hierarchy, error) {
 	sweepCgroups(own)
-	dir, lock, err := makeLocked(own.memory)
+	dir, lock, err := lockdir.Make(own.memory)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 	}
 	name := filepath.Base(dir)
-	h := &hierarchy{parent: own.child(name), locks: []*os.File{lock}}
+	h := &Hierarchy{parent: own.child(name), locks: []*os.File{lock}}
 	for _, d := range []string{h.parent.pids, h.parent.cpu} {
 		// Locked, so that one in another cgroup of memory does not take it for a leftover.
-		lock, err := makeAndClaim(d)
+		lock, err := lockdir.MakeNamed(d)
 		if err != nil {
-			h.close()
-			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+			h.Close()
+			return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 		}
 		h.locks = append(h.locks, lock)
 	}
 	for _, d := range own.dirs() {
 		f, err := os.OpenFile(filepath.Join(d, "tasks"), os.O_WRONLY, 0)
 		if err != nil {
-			h.close()
-			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+			h.Close()
+			return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 		}
 		h.home = append(h.home, f)
 	}
@@ -162,7 +164,7 @@ func openV1(own cgroup) (*hierarchy, error) {
 // openV2 finds a place below top where controllers may be given to children. A
 // cgroup that has children with controllers may have no processes itself
 // ("no internal processes", docs.kernel.org/admin-guide/cgroup-v2.html).
-func openV2(top, own string, root bool) (*hierarchy, error) {
+func openV2(top, own string, root bool) (*Hierarchy, error) {
 	// Not in another manager's cgroup, unless it was delegated: systemd would
 	// take the controllers away again. Only root may use the top instead.
 	if filepath.Base(own) == gatewayCgroup {
@@ -175,21 +177,21 @@ func openV2(top, own string, root bool) (*hierarchy, error) {
 	if err := enableControllers(place); err != nil {
 		// The gateway itself is what is in the way, in a container or a unit.
 		if moved := moveSelf(place); moved != nil {
-			return nil, fmt.Errorf("%w: %w", errNoDelegation, errors.Join(err, moved))
+			return nil, fmt.Errorf("%w: %w", ErrNoDelegation, errors.Join(err, moved))
 		}
 		if err := enableControllers(place); err != nil {
-			return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+			return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 		}
 	}
-	sweepCgroups(v2At(place))
-	dir, lock, err := makeLocked(place)
+	sweepCgroups(V2At(place))
+	dir, lock, err := lockdir.Make(place)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 	}
-	h := &hierarchy{parent: v2At(dir), locks: []*os.File{lock}}
+	h := &Hierarchy{parent: V2At(dir), locks: []*os.File{lock}}
 	if err := enableControllers(dir); err != nil {
-		h.close()
-		return nil, fmt.Errorf("%w: %w", errNoDelegation, err)
+		h.Close()
+		return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 	}
 	return h, nil
 }
@@ -197,7 +199,8 @@ func openV2(top, own string, root bool) (*hierarchy, error) {
 // gatewayCgroup is where the gateway goes to make room above.
 const gatewayCgroup = "hearth-gateway"
 
-func v2At(dir string) cgroup { return cgroup{v2: true, memory: dir, pids: dir, cpu: dir} }
+// V2At is the cgroup of version 2 that has the folder dir.
+func V2At(dir string) Cgroup { return Cgroup{v2: true, memory: dir, pids: dir, cpu: dir} }
 
 // delegated reports whether systemd gave the cgroup away (Delegate=yes).
 func delegated(dir string) bool {
@@ -223,8 +226,8 @@ func moveSelf(place string) error {
 }
 
 // child is the cgroup of that name below g.
-func (g cgroup) child(name string) cgroup {
-	return cgroup{
+func (g Cgroup) child(name string) Cgroup {
+	return Cgroup{
 		v2:     g.v2,
 		memory: filepath.Join(g.memory, name),
 		pids:   filepath.Join(g.pids, name),
@@ -233,8 +236,8 @@ func (g cgroup) child(name string) cgroup {
 }
 
 // sweepCgroups removes what processes that died left below parent.
-func sweepCgroups(parent cgroup) {
-	claimAbandoned(parent.memory, func(dir string) {
+func sweepCgroups(parent Cgroup) {
+	lockdir.Abandoned(parent.memory, func(dir string) {
 		g := parent.child(filepath.Base(dir))
 		g.removeAll()
 	})
@@ -244,7 +247,7 @@ func sweepCgroups(parent cgroup) {
 	// A predecessor in another cgroup of memory, whose lock is there, may have left the
 	// others here. Nobody's processes are harmed: the kernel keeps folders with some.
 	for _, dir := range []string{parent.pids, parent.cpu} {
-		claimAbandoned(dir, func(left string) {
+		lockdir.Abandoned(dir, func(left string) {
 			children, err := os.ReadDir(left)
 			if err != nil {
 				return
@@ -260,7 +263,7 @@ func sweepCgroups(parent cgroup) {
 }
 
 // removeAll removes g with its children, whatever runs in them.
-func (g cgroup) removeAll() error {
+func (g Cgroup) removeAll() error {
 	var names []string
 	for _, dir := range g.dirs() {
 		entries, err := os.ReadDir(dir)
@@ -276,14 +279,14 @@ func (g cgroup) removeAll() error {
 	var errs []error
 	for _, name := range names {
 		child := g.child(name)
-		child.kill()
-		errs = append(errs, child.remove())
+		child.Kill()
+		errs = append(errs, child.Remove())
 	}
-	return errors.Join(append(errs, g.remove())...)
+	return errors.Join(append(errs, g.Remove())...)
 }
 
-// add makes the cgroup of an environment.
-func (h *hierarchy) add(id string, l limits) (*cgroup, error) {
+// Add makes the cgroup of an environment.
+func (h *Hierarchy) Add(id string, l Limits) (*Cgroup, error) {
 	g := h.parent.child(id)
 	for i, dir := range g.dirs() {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -294,14 +297,14 @@ func (h *hierarchy) add(id string, l limits) (*cgroup, error) {
 		}
 	}
 	if err := g.limit(l); err != nil {
-		g.remove()
+		g.Remove()
 		return nil, fmt.Errorf("limit environment %s: %w", id, err)
 	}
 	return &g, nil
 }
 
-// enter moves the calling thread, and so what it forks, to g (v1).
-func (h *hierarchy) enter(g *cgroup) error {
+// Enter moves the calling thread, and so what it forks, to g (v1).
+func (h *Hierarchy) Enter(g *Cgroup) error {
 	for _, dir := range g.dirs() {
 		if err := writeFile(filepath.Join(dir, "tasks"), "0"); err != nil {
 			return fmt.Errorf("enter cgroup %s: %w", dir, err)
@@ -310,8 +313,8 @@ func (h *hierarchy) enter(g *cgroup) error {
 	return nil
 }
 
-// leave undoes enter.
-func (h *hierarchy) leave() error {
+// Leave undoes Enter.
+func (h *Hierarchy) Leave() error {
 	var errs []error
 	for _, f := range h.home {
 		_, err := f.WriteAt([]byte("0"), 0)
@@ -320,7 +323,11 @@ func (h *hierarchy) leave() error {
 	return errors.Join(errs...)
 }
 
-func (h *hierarchy) close() error {
+// Dirs are the folders of the cgroup that environments are in.
+func (h *Hierarchy) Dirs() []string { return h.parent.dirs() }
+
+// Close removes the cgroup and those of all environments.
+func (h *Hierarchy) Close() error {
 	err := h.parent.removeAll()
 	for _, f := range h.home {
 		f.Close()

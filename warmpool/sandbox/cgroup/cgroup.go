@@ -1,4 +1,4 @@
-package sandbox
+package cgroup
 
 import (
 	"bufio"
@@ -15,20 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limits are what the cgroup of one environment holds it to.
-type limits struct {
-	memory    int64 // bytes, of the command's own
-	tmp       int64 // bytes, in /tmp
-	processes int
+// Limits are what the cgroup of one environment holds it to.
+type Limits struct {
+	Memory    int64 // bytes, of the command's own
+	Tmp       int64 // bytes, in /tmp
+	Processes int   // those that wrap the command included
 }
 
 // fullCore is the memory at which Lambda gives a function one whole vCPU
 // (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 const fullCore = 1769 << 20
-
-// wrappers is how many processes of our own are in an environment's cgroup: the
-// two bwraps, outside and inside of its pid namespace.
-const wrappers = 2
 
 // A setting is a value for a file of a cgroup.
 type setting struct {
@@ -38,55 +34,63 @@ type setting struct {
 
 // memoryMax is the wall: the pages of /tmp are memory of the cgroup too, so that
 // a full /tmp has to fit in beside the memory of the function.
-func (l limits) memoryMax() string { return strconv.FormatInt(l.memory+l.tmp, 10) }
+func (l Limits) memoryMax() string { return strconv.FormatInt(l.Memory+l.Tmp, 10) }
 
-func limitsOf(spec Spec) limits {
-	return limits{
-		memory:    int64(spec.MemoryMB) << 20,
-		tmp:       int64(spec.EphemeralStorageMB) << 20,
-		processes: spec.MaxProcesses,
-	}
-}
-
-func (l limits) settingsV2() (memory, pids, cpu []setting) {
+func (l Limits) settingsV2() (memory, pids, cpu []setting) {
 	memory = []setting{
 		{file: "memory.max", value: l.memoryMax()},
 		{file: "memory.swap.max", value: "0", optional: true},
 		// One process less is an environment in an unknown state: all or none.
 		{file: "memory.oom.group", value: "1", optional: true},
 	}
-	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.processes + wrappers)}}
-	weight := min(max(l.memory*100/fullCore, 1), 10_000)
+	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.Processes)}}
+	weight := min(max(l.Memory*100/fullCore, 1), 10_000)
 	cpu = []setting{{file: "cpu.weight", value: strconv.FormatInt(weight, 10), optional: true}}
 	return memory, pids, cpu
 }
 
-func (l limits) settingsV1() (memory, pids, cpu []setting) {
+func (l Limits) settingsV1() (memory, pids, cpu []setting) {
 	memory = []setting{
 		{file: "memory.limit_in_bytes", value: l.memoryMax()},
 		{file: "memory.memsw.limit_in_bytes", value: l.memoryMax(), optional: true},
 		{file: "memory.swappiness", value: "0", optional: true},
 	}
-	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.processes + wrappers)}}
-	shares := min(max(l.memory*1024/fullCore, 2), 262_144)
+	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.Processes)}}
+	shares := min(max(l.Memory*1024/fullCore, 2), 262_144)
 	cpu = []setting{{file: "cpu.shares", value: strconv.FormatInt(shares, 10), optional: true}}
 	return memory, pids, cpu
 }
 
-// A cgroup is that of one environment. On v2 the three folders are one.
-type cgroup struct {
+// A Cgroup is that of one environment. On v2 the three folders are one.
+type Cgroup struct {
 	v2                bool
 	memory, pids, cpu string
 }
 
-func (g *cgroup) dirs() []string {
+// V2 reports whether g is of version 2: then a process can begin in it (OpenDir). On
+// version 1 a process begins where the thread is that makes it (Hierarchy.Enter).
+func (g *Cgroup) V2() bool { return g.v2 }
+
+// OpenDir opens the folder of a cgroup of version 2, for a process to begin in.
+func (g *Cgroup) OpenDir() (*os.File, error) { return os.Open(g.memory) }
+
+// Processes are the ids of those that are in the cgroup.
+func (g *Cgroup) Processes() []string {
+	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))
+	if err != nil {
+		return nil // it is being removed
+	}
+	return strings.Fields(string(b))
+}
+
+func (g *Cgroup) dirs() []string {
 	if g.v2 {
 		return []string{g.memory}
 	}
 	return []string{g.memory, g.pids, g.cpu}
 }
 
-func (g *cgroup) limit(l limits) error {
+func (g *Cgroup) limit(l Limits) error {
 	memory, pids, cpu := l.settingsV1()
 	if g.v2 {
 		memory, pids, cpu = l.settingsV2()
@@ -94,8 +98,8 @@ func (g *cgroup) limit(l limits) error {
 	return errors.Join(write(g.memory, memory), write(g.pids, pids), write(g.cpu, cpu))
 }
 
-// relimit is limit for a cgroup that has other limits.
-func (g *cgroup) relimit(l limits) error {
+// Relimit is limit for a cgroup that has other limits.
+func (g *Cgroup) Relimit(l Limits) error {
 	if !g.v2 {
 		// On v1 memory may not be more than memory with swap: the second is out of the
 		// way until the first is right.
@@ -128,17 +132,17 @@ func writeFile(path, value string) error {
 	return err
 }
 
-// memoryUse is the memory in use and the most there has been, in bytes. Peak is
+// MemoryUse is the memory in use and the most there has been, in bytes. Peak is
 // 0 where the kernel does not keep it (v2 before 5.19).
-func (g *cgroup) memoryUse() (current, peak int64) {
+func (g *Cgroup) MemoryUse() (current, peak int64) {
 	if g.v2 {
 		return readNumber(filepath.Join(g.memory, "memory.current")), readNumber(filepath.Join(g.memory, "memory.peak"))
 	}
 	return readNumber(filepath.Join(g.memory, "memory.usage_in_bytes")), readNumber(filepath.Join(g.memory, "memory.max_usage_in_bytes"))
 }
 
-// anonymous is the memory in use that is neither /tmp nor a cache of files.
-func (g *cgroup) anonymous() int64 {
+// Anonymous is the memory in use that is neither /tmp nor a cache of files.
+func (g *Cgroup) Anonymous() int64 {
 	key := "total_rss"
 	if g.v2 {
 		key = "anon"
@@ -146,8 +150,8 @@ func (g *cgroup) anonymous() int64 {
 	return readKey(filepath.Join(g.memory, "memory.stat"), key)
 }
 
-// oomKills is how many processes the kernel killed for memory.
-func (g *cgroup) oomKills() int64 {
+// OOMKills is how many processes the kernel killed for memory.
+func (g *Cgroup) OOMKills() int64 {
 	if g.v2 {
 		return readKey(filepath.Join(g.memory, "memory.events"), "oom_kill")
 	}
@@ -169,28 +173,22 @@ func readNumber(path string) int64 {
 // readKey reads a number from a file of lines that begin with a key and a number,
 // 0 if it is not there.
 func readKey(path, key string) int64 {
-	n, _ := findKey(path, key)
-	return n
-}
-
-// findKey is readKey that says whether the number is there.
-func findKey(path, key string) (n int64, found bool) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, false
+		return 0
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if fields := strings.Fields(lines.Text()); len(fields) >= 2 && fields[0] == key {
-			n, err := strconv.ParseInt(fields[1], 10, 64)
-			return n, err == nil
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			return n
 		}
 	}
-	return 0, false
+	return 0
 }
 
-// kill sends SIGKILL to everything that is left in the cgroup.
-func (g *cgroup) kill() {
+// Kill sends SIGKILL to everything that is left in the cgroup.
+func (g *Cgroup) Kill() {
 	if g.v2 && writeFile(filepath.Join(g.memory, "cgroup.kill"), "1") == nil {
 		return
 	}
@@ -206,9 +204,9 @@ func (g *cgroup) kill() {
 	}
 }
 
-// remove kills what is left and removes the folders. Processes that are dying
+// Remove kills what is left and removes the folders. Processes that are dying
 // keep a cgroup busy for a moment that the kernel does not announce.
-func (g *cgroup) remove() error {
+func (g *Cgroup) Remove() error {
 	var err error
 	for wait := 100 * time.Microsecond; wait < time.Second; wait *= 2 {
 		err = nil
@@ -220,7 +218,7 @@ func (g *cgroup) remove() error {
 		if !errors.Is(err, syscall.EBUSY) {
 			return err
 		}
-		g.kill()
+		g.Kill()
 		time.Sleep(wait)
 	}
 	return err

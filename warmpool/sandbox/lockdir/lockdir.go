@@ -1,4 +1,6 @@
-package sandbox
+// Package lockdir makes folders that go with the process that made them: a lock tells
+// those of a process that lives from what another left behind.
+package lockdir
 
 import (
 	"errors"
@@ -14,12 +16,12 @@ import (
 // prefix starts the name of whatever a Sandbox makes on the machine.
 const prefix = "hearth-sandbox-"
 
-// makeLocked makes a folder of this process's own in parent, and locks it. The
-// lock goes with the process however it ends, which is how claimAbandoned tells
+// Make makes a folder of this process's own in parent, and locks it. The
+// lock goes with the process however it ends, which is how Abandoned tells
 // a leftover from a folder in use (and systemd-tmpfiles, that leaves locked
 // folders alone). A pid in the name could not: pids come again, and differ
 // between containers that share the parent.
-func makeLocked(parent string) (dir string, lock *os.File, err error) {
+func Make(parent string) (dir string, lock *os.File, err error) {
 	for range 5 {
 		dir, err = os.MkdirTemp(parent, prefix)
 		if err != nil {
@@ -35,8 +37,8 @@ func makeLocked(parent string) (dir string, lock *os.File, err error) {
 	return "", nil, fmt.Errorf("lock a folder in %s: %w", parent, err)
 }
 
-// makeAndClaim makes dir, whose name nobody else has, and locks it.
-func makeAndClaim(dir string) (lock *os.File, err error) {
+// MakeNamed makes dir, whose name nobody else has, and locks it.
+func MakeNamed(dir string) (lock *os.File, err error) {
 	for range 100 {
 		if err = os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
@@ -86,9 +88,9 @@ func claimable(lock *os.File, dir string) error {
 	return nil
 }
 
-// claimAbandoned calls remove for each folder that a process made in parent by
-// makeLocked and left behind when it died.
-func claimAbandoned(parent string, remove func(dir string)) {
+// Abandoned calls remove for each folder that a process made in parent by
+// Make and left behind when it died.
+func Abandoned(parent string, remove func(dir string)) {
 	dirs, err := filepath.Glob(filepath.Join(parent, prefix+"*"))
 	if err != nil {
 		return
