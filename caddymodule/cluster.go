@@ -131,6 +131,15 @@ func (s *storage) Moved() {
 	}
 }
 
+// Lost implements cluster.Local: a node that comes later must find the credentials that
+// this one has.
+func (s *storage) Lost(ctx context.Context) error {
+	if a := s.current.Load(); a != nil {
+		return a.shareCredentials(ctx)
+	}
+	return nil
+}
+
 // others hands calls to other nodes once there are some.
 type others struct{ storage *storage }
 

@@ -169,6 +169,20 @@ func (a *App) copyCredentials() error {
 	return err
 }
 
+// shareCredentials keeps the credentials that this node has for all nodes, if none are kept.
+func (a *App) shareCredentials(ctx context.Context) error {
+	if a.sharedCredentials == nil {
+		return nil
+	}
+	for name, value := range map[string][]byte{recordCredentials: a.sharedCredentials, recordShown: nil} {
+		_, err := a.node.storage.records.Change(ctx, ownerCluster, state.Put(name, state.Absent, value))
+		if err != nil && !errors.Is(err, state.ErrConflict) {
+			return fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+	return nil
+}
+
 // linkKey signs the addresses that code is downloaded from. It is the same on all
 // nodes that share credentials.
 func (a *App) linkKey() []byte {

@@ -226,6 +226,9 @@ func (n *simulated) Ready() map[string]int {
 // Moved implements cluster.Local.
 func (n *simulated) Moved() {}
 
+// Lost implements cluster.Local.
+func (*simulated) Lost(context.Context) error { return nil }
+
 // Group implements cluster.Local.
 func (n *simulated) Group(context.Context, string, string, string) (*warmpool.Group, error) {
 	return nil, warmpool.ErrClosed

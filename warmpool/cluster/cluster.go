@@ -46,6 +46,9 @@ type Local interface {
 	Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error)
 	// Moved is called when other nodes take calls than before.
 	Moved()
+	// Lost is called when all that the nodes share may be lost: again, until it returns
+	// no error.
+	Lost(ctx context.Context) error
 }
 
 // Thing names a version of a function among the offers.
@@ -79,6 +82,7 @@ type Cluster struct {
 	known    map[string]offers
 	shunned  map[string]time.Time // addresses that did not answer, until when
 	draining bool
+	kept     string // what the store keeps, by its name; "": not known yet
 }
 
 // New makes the node.
@@ -160,11 +164,23 @@ func (c *Cluster) beat(ctx context.Context) error {
 	self := c.self
 	self.Draining = c.draining
 	c.mu.Unlock()
-	nodes, err := c.Nodes.Beat(ctx, self, beatLasts)
+	nodes, kept, err := c.Nodes.Beat(ctx, self, beatLasts)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
+	lost := c.kept != "" && c.kept != kept
+	c.mu.Unlock()
+	if lost {
+		if err := c.Local.Lost(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	if c.kept = kept; lost { // what is warm is offered again
+		clear(c.offered)
+		clear(c.known)
+	}
 	before := names(c.nodes)
 	c.nodes = nodes
 	c.mu.Unlock()

@@ -25,12 +25,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // alone knows one node.
 type alone struct{}
 
-func (alone) Beat(_ context.Context, self state.Node, _ time.Duration) ([]state.Node, error) {
-	return []state.Node{self}, nil
+func (alone) Beat(_ context.Context, self state.Node, _ time.Duration) ([]state.Node, string, error) {
+	return []state.Node{self}, "", nil
 }
 func (alone) Leave(context.Context, state.Node) error                 { return nil }
 func (alone) Offer(context.Context, state.Node, map[string]int) error { return nil }
 func (alone) Offers(context.Context, string) (map[string]int, error)  { return nil, nil }
+func (alone) Lost(context.Context) error                              { return nil }
 func (alone) Moved()                                                  {}
 func (alone) Ready() map[string]int                                   { return nil }
 func (alone) Group(context.Context, string, string, string) (*warmpool.Group, error) {

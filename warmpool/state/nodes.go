@@ -17,8 +17,9 @@ type Node struct {
 // Nodes knows which nodes there are, and which of them hold something warm.
 type Nodes interface {
 	// Beat says that self lives, for lasts from now, and returns all nodes that do,
-	// self included, in the order of their names.
-	Beat(ctx context.Context, self Node, lasts time.Duration) ([]Node, error)
+	// self included, in the order of their names. kept names what the store keeps: it is
+	// another name once all of that may be lost, the nodes and their offers too.
+	Beat(ctx context.Context, self Node, lasts time.Duration) (nodes []Node, kept string, err error)
 
 	// Leave takes a node out at once.
 	Leave(ctx context.Context, self Node) error

@@ -23,6 +23,10 @@
 //
 //	hearth:{NAME}:g      hash    TOKEN -> COUNT|UNTIL;  :k  the last token
 //
+//	hearth:{nodes}:info  hash    node -> JSON;  :until, :mark  see beat
+//	hearth:{nodes}:dataset       a random name, given once to all that is kept here
+//	hearth:{warm/NAME:VERSION}:ready  hash  process -> idle environments
+//
 // Times are the server's, in milliseconds: the clocks of nodes do not count.
 //
 // A group's script and the index of groups are two steps, so the index is a hint:
@@ -36,4 +40,10 @@
 // appendonly yes and appendfsync always everything, with everysec all but the last
 // second. Replicas are asynchronous; a failover may lose what the old master had not
 // sent.
+//
+// A server that has lost what it kept (FLUSHALL, a restart without persistence, eviction)
+// has lost the name of its data set too. Each heartbeat reads that name. A store that meets
+// another one says so in the log, gives up what it remembers of the old data, and tells all
+// who watch that anything may have changed. In a Redis Cluster the name lies on one of the
+// masters: the loss of another one's data is not seen.
 package redisstore

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -17,10 +18,14 @@ import (
 // to be told of all each second. The mark of a list is a time and no count, so that a server
 // that forgot something never gives another list the mark of one that it gave before.
 //
-//	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life), mark
-//	ARGV    name, JSON, milliseconds, the mark of the list that the node has
-//	Output  the mark; unless it is that, the JSON of each node that lives
+//	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life), mark,
+//	        the name of the data set
+//	ARGV    name, JSON, milliseconds, the mark of the list that the node has, a name for a
+//	        data set that has none
+//	Output  the data set, the mark; unless it is the node's, the JSON of each node that lives
 var beat = redis.NewScript(clock + `
+redis.call('SET', KEYS[4], ARGV[5], 'NX')
+local dataset = redis.call('GET', KEYS[4])
 local moved = redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2]
 if moved then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
@@ -34,32 +39,34 @@ if moved or (mark or '') == '' then
 	mark = t[1] .. '.' .. t[2] .. '/' .. ARGV[1]
 	redis.call('SET', KEYS[3], mark)
 end
-if mark == ARGV[4] then return {mark} end
+if mark == ARGV[4] then return {dataset, mark} end
 local out = redis.call('HVALS', KEYS[1])
 table.insert(out, 1, mark)
+table.insert(out, 1, dataset)
 return out`)
 
 func (s *Store) nodeKeys() []string {
-	return []string{s.prefix + ":{nodes}:info", s.prefix + ":{nodes}:until", s.prefix + ":{nodes}:mark"}
+	return []string{s.prefix + ":{nodes}:info", s.prefix + ":{nodes}:until", s.prefix + ":{nodes}:mark", s.prefix + ":{nodes}:dataset"}
 }
 
 // Beat implements state.Nodes.
-func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) ([]state.Node, error) {
+func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) (all []state.Node, kept string, err error) {
 	info, err := json.Marshal(self)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	s.mu.Lock()
 	mark, have := s.nodesMark, s.nodes
 	s.mu.Unlock()
-	values, err := beat.Run(ctx, s.client, s.nodeKeys(), self.Name, info, spanMillis(lasts), mark).StringSlice()
+	values, err := beat.Run(ctx, s.client, s.nodeKeys(), self.Name, info, spanMillis(lasts), mark, rand.Text()).StringSlice()
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, "", s.explain(err)
 	}
+	kept, values = values[0], values[1:]
+	s.check(kept)
 	if values[0] == mark {
-		return slices.Clone(have), nil
+		return slices.Clone(have), kept, nil
 	}
-	var all []state.Node
 	for _, value := range values[1:] {
 		var n state.Node
 		if json.Unmarshal([]byte(value), &n) == nil {
@@ -70,7 +77,7 @@ func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) 
 	s.mu.Lock()
 	s.nodesMark, s.nodes = values[0], slices.Clone(all)
 	s.mu.Unlock()
-	return all, nil
+	return all, kept, nil
 }
 
 // Leave implements state.Nodes.

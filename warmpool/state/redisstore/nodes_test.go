@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
@@ -26,7 +29,7 @@ func TestBeatsKnowTheNodesThatLiveWhateverChanges(t *testing.T) {
 	beats := func(s *redisstore.Store, self state.Node, lasts time.Duration, want string) {
 		t.Helper()
 		for range 2 { // told, and remembered
-			nodes, err := s.Beat(t.Context(), self, lasts)
+			nodes, _, err := s.Beat(t.Context(), self, lasts)
 			var got []string
 			for _, n := range nodes {
 				text := n.Name + n.Process
@@ -51,7 +54,7 @@ func TestBeatsKnowTheNodesThatLiveWhateverChanges(t *testing.T) {
 	}
 	beats(one, first, time.Minute, "a1")
 	second = state.Node{Name: "b", Process: "3"}
-	if _, err := two.Beat(t.Context(), second, time.Millisecond); err != nil {
+	if _, _, err := two.Beat(t.Context(), second, time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	for end := time.Now().Add(10 * time.Millisecond); time.Now().Before(end); {
@@ -65,4 +68,43 @@ func TestBeatsKnowTheNodesThatLiveWhateverChanges(t *testing.T) {
 	}
 	beats(two, second, time.Minute, "b3") // what the server forgot
 	beats(one, first, time.Minute, "a1 b3")
+}
+
+func TestDataThatWasLostIsNotRemembered(t *testing.T) {
+	core, told := observer.New(zap.ErrorLevel)
+	s, err := redisstore.Open(t.Context(), redisstore.Config{URL: "redis://" + startRedis(t), Log: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	keep := func() {
+		t.Helper()
+		if _, err := s.Change(t.Context(), "f/one", state.Put("r", state.Absent, nil)); err != nil {
+			t.Error(err)
+		}
+		if all, err := s.Owners(t.Context(), "", "", 10); err != nil || len(all) != 1 {
+			t.Errorf("the index has %q (%v), want the one owner", all, err)
+		}
+	}
+	beat := func() string {
+		t.Helper()
+		_, kept, err := s.Beat(t.Context(), state.Node{Name: "a"}, time.Minute)
+		if err != nil || kept == "" {
+			t.Errorf("kept is %q: %v", kept, err)
+		}
+		return kept
+	}
+	keep()
+	first := beat()
+	if again := beat(); again != first || told.Len() != 0 {
+		t.Errorf("kept is %q and then %q: %v", first, again, told.All())
+	}
+	if err := s.Client().FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	second := beat()
+	if again := beat(); second == first || again != second || told.Len() != 1 {
+		t.Errorf("after the loss kept is %q and then %q, was %q; told: %v", second, again, first, told.All())
+	}
+	keep()
 }

@@ -62,6 +62,7 @@ type Store struct {
 
 	nodes     []state.Node // that live, as of nodesMark
 	nodesMark string
+	dataset   string // the name of what Redis keeps; "": not yet known
 }
 
 // maxKnown bounds the memory for names that are in the index already.

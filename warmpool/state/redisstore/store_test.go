@@ -209,7 +209,7 @@ func TestTheUserOfTheManualMayDoAllThatIsNeeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conform(t, url)
 			s, self := open(t, url), state.Node{Name: "n", Process: "p"}
-			if nodes, err := s.Beat(t.Context(), self, time.Minute); err != nil || len(nodes) != 1 {
+			if nodes, _, err := s.Beat(t.Context(), self, time.Minute); err != nil || len(nodes) != 1 {
 				t.Error(nodes, err)
 			}
 			for _, ready := range []int{1, 0} {
