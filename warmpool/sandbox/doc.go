@@ -89,7 +89,7 @@
 // is closed when the cgroup is removed too. When the gateway dies, by whatever
 // signal, the kernel kills bwrap outside and then inside; empty cgroups and the
 // skeleton are left, which the next New removes: it knows them by a lock that
-// only a living process holds (lockdir.go).
+// only a living process holds (package lockdir).
 //
 // With the sandbox off a process is a process group with a folder for temporary
 // files, and no more: it sees the machine, and Path says where things are.
