@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"invoker/pattern"},
 	{"warmpool/cluster", "warmpool/launch"},
 	{"warmpool"},
-	{"warmpool/environment"},
+	{"warmpool/environment", "warmpool/quota"},
 	{"warmpool/runtimes", "warmpool/sandbox", "warmpool/logs"},
 	{"warmpool/code"},
 	{"warmpool/function/registry"},

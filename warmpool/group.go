@@ -12,6 +12,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/keepalive"
+	"github.com/hearthfn/hearth/warmpool/quota"
 )
 
 // A member is an environment as its group sees it. Its fields are guarded by the
@@ -43,7 +44,7 @@ type Group struct {
 	pool    *Pool
 	name    string
 	version string
-	quota   *quota
+	quota   *quota.Quota
 	counted lazyCounters
 	holders int          // guarded by the pool's mu
 	held    need         // of the budget; guarded by the pool's mu
@@ -76,7 +77,7 @@ type Group struct {
 
 func newGroup(p *Pool, f *function.Function) *Group {
 	g := &Group{pool: p, name: f.Name, version: f.Version, fn: f, holders: 1}
-	g.quota = p.join(g)
+	g.quota = p.quotas.Join(g.name, (*quotaMember)(g))
 	return g
 }
 
@@ -197,7 +198,7 @@ func (g *Group) Ready() bool {
 	if g.closed || len(g.available) == 0 || g.waiters.len() > 0 {
 		return false
 	}
-	return g.fn.ReservedConcurrency == nil || g.quota.room(*g.fn.ReservedConcurrency)
+	return g.fn.ReservedConcurrency == nil || g.quota.Room(*g.fn.ReservedConcurrency)
 }
 
 // Prefers reports whether a call is better served here than by a node that has an idle
@@ -246,7 +247,7 @@ func (g *Group) take(short bool) *member {
 		return nil
 	}
 	if g.runs(m) {
-		entered, slotted := g.quota.enter(g.fn.ReservedConcurrency)
+		entered, slotted := g.quota.Enter(g.fn.ReservedConcurrency)
 		if !entered {
 			return nil // the environments have room for more than the function may run
 		}
@@ -398,12 +399,12 @@ func (g *Group) leave(m *member) {
 		if slotted {
 			m.slotted--
 		}
-		g.quota.leave(slotted)
+		g.quota.Leave(slotted)
 	}
 	g.settle(m)
 	g.mu.Unlock()
 	if left {
-		g.quota.wakeOthers(g)
+		g.quota.WakeOthers((*quotaMember)(g))
 	}
 }
 

@@ -35,7 +35,7 @@ func (p *Pool) forget(g *Group) {
 	if over {
 		p.mu.Lock()
 		delete(p.ending, g)
-		p.part(g)
+		p.quotas.Part(g.quota, (*quotaMember)(g))
 		p.mu.Unlock()
 	}
 }

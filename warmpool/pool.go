@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/keepalive"
+	"github.com/hearthfn/hearth/warmpool/quota"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -136,10 +137,9 @@ type settings struct{ Config }
 type Pool struct {
 	settings atomic.Pointer[settings]
 	starter  Starter
-	slots    state.Slots // nil: this node is alone
-	alone    func() bool // whether nobody else wants slots
 	stems    stems
 	turns    *turns // of cold starts
+	quotas   *quota.Quotas
 	cores    int
 	clock    keepalive.Clock
 	log      *zap.Logger
@@ -158,7 +158,6 @@ type Pool struct {
 
 	mu         sync.Mutex          // guards what follows; taken before that of a Group
 	groups     map[version]*Group  // of the functions that are held
-	quotas     map[string]*quota   // by function name
 	ending     map[*Group]struct{} // released, with environments left
 	budget     budget
 	claims     claims
@@ -172,9 +171,8 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		starter: starter, slots: config.Slots, alone: config.Alone, log: log,
+		starter: starter, log: log,
 		groups: make(map[version]*Group),
-		quotas: make(map[string]*quota),
 		ending: make(map[*Group]struct{}),
 		budget: budget{total: config.total()},
 		cores:  runtime.GOMAXPROCS(0),
@@ -189,10 +187,8 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 			zap.Int("limit", config.Descriptors), zap.Int("environments", p.budget.total.descriptors/environmentDescriptors),
 			zap.String("remedy", "raise it: LimitNOFILE= in the unit of systemd, ulimit -n in a shell"))
 	}
+	p.quotas = quota.New(p.ctx, config.Slots, config.Alone, log)
 	p.tasks.Go(p.janitor)
-	if p.slots != nil {
-		p.tasks.Go(p.keepShares)
-	}
 	return p, nil
 }
 
@@ -283,38 +279,7 @@ func (p *Pool) Close(ctx context.Context) {
 		}
 		<-idle
 	}
-	for _, s := range p.shares() {
-		s.end()
-	}
-}
-
-// shares are those of the functions that are held.
-func (p *Pool) shares() (all []*share) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, q := range p.quotas {
-		if q.share != nil {
-			all = append(all, q.share)
-		}
-	}
-	return all
-}
-
-// keepShares renews the slots that this node holds, and gives back what it does not
-// use.
-func (p *Pool) keepShares() {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-p.ctx.Done():
-			return
-		case <-ticker.C:
-			for _, s := range p.shares() {
-				s.tick()
-			}
-		}
-	}
+	p.quotas.Close()
 }
 
 // snapshot returns all groups that have, or may have, environments. It needs mu.

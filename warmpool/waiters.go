@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool/quota"
 )
 
 // A waiter is a caller for whom no environment has room.
@@ -43,6 +45,25 @@ func (q *waiters) remove(w *waiter) *waiter {
 	q.list.Remove(w.place)
 	w.place = nil
 	return w
+}
+
+// A quotaMember is a group as its quota sees it.
+type quotaMember Group
+
+var _ quota.Version = (*quotaMember)(nil)
+
+// Waiting implements quota.Version.
+func (m *quotaMember) Waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waiters.len()
+}
+
+// Serve implements quota.Version.
+func (m *quotaMember) Serve() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	(*Group)(m).serve()
 }
 
 // wait blocks until w is served, ctx is done, or the queue timeout has passed

@@ -1,4 +1,4 @@
-package warmpool
+package quota
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 // A node that uses what it holds while none are left offers some every second, if other
 // nodes live, and asks for more only a little later, so that their callers have their turn.
 type share struct {
-	pool  *Pool
-	quota *quota
+	all   *Quotas
+	quota *Quota
 	name  string // of the slots
 
 	mu        sync.Mutex // guards what follows
@@ -50,8 +50,8 @@ const (
 	slotsWithin = 5 * time.Second
 )
 
-func newShare(p *Pool, q *quota, name string) *share {
-	return &share{pool: p, quota: q, name: "concurrency/" + name}
+func newShare(all *Quotas, q *Quota, name string) *share {
+	return &share{all: all, quota: q, name: "concurrency/" + name}
 }
 
 // enter counts one invocation more, if there is a slot for it.
@@ -104,11 +104,11 @@ func (s *share) leave() {
 
 // ask begins to take slots. It needs mu.
 func (s *share) ask() {
-	if s.asking || s.held >= s.limit || s.pool.ctx.Err() != nil {
+	if s.asking || s.held >= s.limit || s.all.ctx.Err() != nil {
 		return
 	}
 	s.asking = true
-	s.pool.tasks.Go(s.take)
+	s.all.tasks.Go(s.take)
 }
 
 // take takes slots until no caller waits.
@@ -130,7 +130,7 @@ func (s *share) take() {
 		pause := askAgain * time.Duration(min(1+s.held, 4))
 		s.mu.Unlock()
 		if s.takeSome(max(waiting, 1)) {
-			s.quota.wakeOthers(nil)
+			s.quota.WakeOthers(nil)
 			pause = 0
 			if s.quota.waiting() == 0 {
 				return
@@ -138,7 +138,7 @@ func (s *share) take() {
 		}
 		select {
 		case <-time.After(pause + rand.N(askAgain)/4):
-		case <-s.pool.ctx.Done():
+		case <-s.all.ctx.Done():
 			return
 		}
 	}
@@ -153,12 +153,12 @@ func (s *share) takeSome(most int) bool {
 	if claim.Count <= 0 || early {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(s.pool.ctx, slotsWithin)
+	ctx, cancel := context.WithTimeout(s.all.ctx, slotsWithin)
 	defer cancel()
-	grant, err := s.pool.slots.Take(ctx, claim)
+	grant, err := s.all.slots.Take(ctx, claim)
 	if err != nil {
-		if s.pool.ctx.Err() == nil {
-			s.pool.log.Warn("slots of reserved concurrency cannot be taken", zap.String("function", s.quota.name), zap.Error(err))
+		if s.all.ctx.Err() == nil {
+			s.all.log.Warn("slots of reserved concurrency cannot be taken", zap.String("function", s.quota.name), zap.Error(err))
 		}
 		return false
 	}
@@ -185,7 +185,7 @@ func (s *share) tick() {
 	if surplus := s.held - used; surplus > 0 {
 		s.held -= surplus
 		s.loose += surplus
-	} else if s.held > 0 && s.yield == 0 && (s.held >= s.limit || s.short) && !(s.pool.alone != nil && s.pool.alone()) {
+	} else if s.held > 0 && s.yield == 0 && (s.held >= s.limit || s.short) && !(s.all.alone != nil && s.all.alone()) {
 		s.yield = s.held / 4
 		if s.yield == 0 && (s.held >= s.limit || rand.N(2) == 0) {
 			s.yield = 1
@@ -204,9 +204,9 @@ func (s *share) settleSoon() {
 	for _, g := range s.grants {
 		due = due || time.Until(g.Until) < renewBefore
 	}
-	if due && !s.settling && s.pool.ctx.Err() == nil {
+	if due && !s.settling && s.all.ctx.Err() == nil {
 		s.settling = true
-		s.pool.tasks.Go(s.settleOnce)
+		s.all.tasks.Go(s.settleOnce)
 	}
 }
 
@@ -236,7 +236,7 @@ func (s *share) settle(grants []state.Grant, loose int, now time.Time) (kept []s
 		switch {
 		case back == g.Count:
 			loose -= back
-			err = s.pool.slots.Return(ctx, g)
+			err = s.all.slots.Return(ctx, g)
 			if err == nil || errors.Is(err, state.ErrLeaseLost) {
 				continue
 			}
@@ -245,7 +245,7 @@ func (s *share) settle(grants []state.Grant, loose int, now time.Time) (kept []s
 		case back > 0 || g.Until.Sub(now) < renewBefore:
 			loose -= back
 			var renewed state.Grant
-			renewed, err = s.pool.slots.Renew(ctx, g, g.Count-back, shareFor)
+			renewed, err = s.all.slots.Renew(ctx, g, g.Count-back, shareFor)
 			if err == nil {
 				g = renewed
 			} else {
@@ -253,7 +253,7 @@ func (s *share) settle(grants []state.Grant, loose int, now time.Time) (kept []s
 			}
 		}
 		if errors.Is(err, state.ErrLeaseLost) || time.Until(g.Until) < giveUpAt {
-			s.pool.log.Warn("slots of reserved concurrency are lost", zap.String("function", s.quota.name), zap.Int("slots", g.Count), zap.Error(err))
+			s.all.log.Warn("slots of reserved concurrency are lost", zap.String("function", s.quota.name), zap.Int("slots", g.Count), zap.Error(err))
 			continue
 		}
 		kept = append(kept, g)
@@ -270,7 +270,7 @@ func (s *share) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), slotsWithin)
 	defer cancel()
 	for _, g := range grants {
-		if err := s.pool.slots.Return(ctx, g); err != nil && !errors.Is(err, state.ErrLeaseLost) {
+		if err := s.all.slots.Return(ctx, g); err != nil && !errors.Is(err, state.ErrLeaseLost) {
 			return // they end by their time
 		}
 	}

@@ -35,7 +35,7 @@ func TestReservedConcurrencyBoundsAllVersionsTogether(t *testing.T) {
 			mu.Unlock()
 		})
 	}
-	most := int64(0)
+	most := 0
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
 	for over := false; !over; {
@@ -43,13 +43,13 @@ func TestReservedConcurrencyBoundsAllVersionsTogether(t *testing.T) {
 		case <-done:
 			over = true
 		default:
-			most = max(most, latest.quota.inFlight.Load())
+			most = max(most, latest.quota.InFlight())
 		}
 	}
 	if most != 2 || len(at) != 12 {
 		t.Errorf("%d calls ran, %d of them at once at most; want 12 and 2", len(at), most)
 	}
-	if n := latest.quota.inFlight.Load(); n != 0 {
+	if n := latest.quota.InFlight(); n != 0 {
 		t.Errorf("%d calls are counted after all are over", n)
 	}
 }
@@ -68,8 +68,8 @@ func TestQuotaGoesWithTheLastVersion(t *testing.T) {
 		w.Release(g)
 		w.forget(g)
 	}
-	if len(w.quotas) != 0 || len(w.groups) != 0 || len(w.ending) != 0 {
-		t.Errorf("left are %d quotas, %d groups, %d that end", len(w.quotas), len(w.groups), len(w.ending))
+	if w.quotas.Len() != 0 || len(w.groups) != 0 || len(w.ending) != 0 {
+		t.Errorf("left are %d quotas, %d groups, %d that end", w.quotas.Len(), len(w.groups), len(w.ending))
 	}
 }
 
@@ -100,7 +100,7 @@ func TestReservedConcurrencyLetsShortCallsBeWrittenAhead(t *testing.T) {
 				for _, m := range g.members {
 					deepest = max(deepest, m.load)
 				}
-				if n := g.quota.inFlight.Load(); n > 1 {
+				if n := g.quota.InFlight(); n > 1 {
 					t.Errorf("%d calls count as running", n)
 				}
 				g.mu.Unlock()
@@ -110,7 +110,7 @@ func TestReservedConcurrencyLetsShortCallsBeWrittenAhead(t *testing.T) {
 	if deepest < 2 {
 		t.Error("no call was written ahead")
 	}
-	if n := g.quota.inFlight.Load(); n != 0 {
+	if n := g.quota.InFlight(); n != 0 {
 		t.Errorf("%d calls are counted after all are over", n)
 	}
 }

@@ -1,0 +1,99 @@
+package quota
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A Quota counts the invocations of one function over all of its versions, for
+// its reserved concurrency bounds them together.
+type Quota struct {
+	name     string
+	share    *share // of several nodes; nil: this one is alone
+	inFlight atomic.Int64
+	several  atomic.Bool // there are several versions
+
+	mu       sync.Mutex // guards versions
+	versions []Version
+}
+
+// A Version is one version of a function, with callers who wait. Both methods are called
+// without a lock of this package's, so that a version may enter under its own.
+type Version interface {
+	Waiting() int // how many callers wait
+	Serve()       // lets those enter for whom there is room
+}
+
+// Enter counts one invocation more, unless there are limit. slotted says that it has
+// one of the slots that several nodes share.
+func (q *Quota) Enter(limit *int) (entered, slotted bool) {
+	if limit == nil {
+		q.inFlight.Add(1)
+		return true, false
+	}
+	if q.share != nil {
+		if !q.share.enter(*limit) {
+			return false, false
+		}
+		q.inFlight.Add(1)
+		return true, true
+	}
+	for {
+		n := q.inFlight.Load()
+		if n >= int64(*limit) {
+			return false, false
+		}
+		if q.inFlight.CompareAndSwap(n, n+1) {
+			return true, false
+		}
+	}
+}
+
+// Room reports whether Enter would succeed.
+func (q *Quota) Room(limit int) bool {
+	if q.share != nil {
+		q.share.mu.Lock()
+		defer q.share.mu.Unlock()
+		return q.share.inFlight < min(q.share.held, limit)
+	}
+	return q.inFlight.Load() < int64(limit)
+}
+
+// Leave undoes Enter.
+func (q *Quota) Leave(slotted bool) {
+	q.inFlight.Add(-1)
+	if slotted {
+		q.share.leave()
+	}
+}
+
+// InFlight is how many invocations are counted.
+func (q *Quota) InFlight() int { return int(q.inFlight.Load()) }
+
+// waiting is how many callers wait, of all versions.
+func (q *Quota) waiting() (n int) {
+	q.mu.Lock()
+	versions := slices.Clone(q.versions)
+	q.mu.Unlock()
+	for _, v := range versions {
+		n += v.Waiting()
+	}
+	return n
+}
+
+// WakeOthers lets the callers of other versions than v have what v has left; of all
+// versions, if v is nil.
+func (q *Quota) WakeOthers(v Version) {
+	if v != nil && !q.several.Load() {
+		return
+	}
+	q.mu.Lock()
+	others := slices.Clone(q.versions)
+	q.mu.Unlock()
+	for _, other := range others {
+		if other != v {
+			other.Serve()
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package quota
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// Quotas are those of all functions of a node.
+type Quotas struct {
+	slots state.Slots // nil: this node is alone
+	alone func() bool // whether nobody else wants slots
+	log   *zap.Logger
+
+	ctx   context.Context // no slots are taken when it has ended
+	tasks sync.WaitGroup  // every goroutine of the package
+
+	mu sync.Mutex        // guards of
+	of map[string]*Quota // by function name
+}
+
+// New makes the quotas of a node. With slots it shares them with other nodes; alone may
+// be nil, and says that no other node lives that could want some. ctx ends what goes on
+// beside the calls, which Close waits for.
+func New(ctx context.Context, slots state.Slots, alone func() bool, log *zap.Logger) *Quotas {
+	q := &Quotas{ctx: ctx, slots: slots, alone: alone, log: log, of: make(map[string]*Quota)}
+	if slots != nil {
+		q.tasks.Go(q.keepShares)
+	}
+	return q
+}
+
+// Join counts v among the versions of a function.
+func (q *Quotas) Join(function string, v Version) *Quota {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	of := q.of[function]
+	if of == nil {
+		of = &Quota{name: function}
+		if q.slots != nil {
+			of.share = newShare(q, of, function)
+		}
+		q.of[function] = of
+	}
+	of.mu.Lock()
+	of.versions = append(of.versions, v)
+	of.several.Store(len(of.versions) > 1)
+	of.mu.Unlock()
+	return of
+}
+
+// Part undoes Join.
+func (q *Quotas) Part(of *Quota, v Version) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	of.mu.Lock()
+	of.versions = slices.DeleteFunc(of.versions, func(other Version) bool { return other == v })
+	of.several.Store(len(of.versions) > 1)
+	empty := len(of.versions) == 0
+	of.mu.Unlock()
+	if empty && q.of[of.name] == of {
+		delete(q.of, of.name)
+		if of.share != nil {
+			q.tasks.Go(of.share.end)
+		}
+	}
+}
+
+// Len is how many functions have versions here.
+func (q *Quotas) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.of)
+}
+
+// Close gives back all slots. It is called when ctx of New has ended and no call is left.
+func (q *Quotas) Close() {
+	q.tasks.Wait()
+	for _, s := range q.shares() {
+		s.end()
+	}
+}
+
+// shares are those of the functions that have versions here.
+func (q *Quotas) shares() (all []*share) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, of := range q.of {
+		if of.share != nil {
+			all = append(all, of.share)
+		}
+	}
+	return all
+}
+
+// keepShares renews the slots that this node holds, and gives back what it does not
+// use.
+func (q *Quotas) keepShares() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-q.ctx.Done():
+			return
+		case <-ticker.C:
+			for _, s := range q.shares() {
+				s.tick()
+			}
+		}
+	}
+}
