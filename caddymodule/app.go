@@ -160,7 +160,7 @@ type App struct {
 	groups    map[string]*warmpool.Group
 	hidden    []string // paths that no environment may see
 	admin     string   // address of an admin endpoint that functions can reach
-	node      *node
+	machinery *machinery
 
 	registry *registry.Registry
 	catalog  *warmpool.Catalog
@@ -282,15 +282,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkAdmin(ctx); err != nil {
 		return err
 	}
-	if a.node, err = openNode(a); err != nil {
+	if a.machinery, err = openMachinery(a); err != nil {
 		return err
 	}
 	a.groups = make(map[string]*warmpool.Group, len(a.functions))
 	for name, f := range a.functions {
-		if err := a.node.launcher.Check(ctx, f); err != nil {
+		if err := a.machinery.launcher.Check(ctx, f); err != nil {
 			return err
 		}
-		a.groups[name] = a.node.pool.Retain(f)
+		a.groups[name] = a.machinery.pool.Retain(f)
 	}
 	mappings, err := a.mappings()
 	if err != nil {
@@ -302,12 +302,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkTargets(mappings); err != nil {
 		return err
 	}
-	a.registry = a.node.storage.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)
-	a.catalog = warmpool.NewCatalog(a.node.pool, a.registry)
-	if a.node.storage.shared {
-		a.catalog.HandTo(others{a.node.storage})
+	a.registry = a.machinery.engine.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)
+	a.catalog = warmpool.NewCatalog(a.machinery.pool, a.registry)
+	if a.machinery.engine.shared {
+		a.catalog.HandTo(others{a.machinery.engine})
 	}
-	if err := errors.Join(a.registerMetrics(a.node.pool.Metrics()), a.registerMetrics(a.node.bodies.Metrics())); err != nil {
+	if err := errors.Join(a.registerMetrics(a.machinery.pool.Metrics()), a.registerMetrics(a.machinery.bodies.Metrics())); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	return nil
@@ -317,7 +317,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // provisioned.
 func (a *App) Start() error {
 	tuneGC()
-	if err := a.node.storage.inUse; err != nil {
+	if err := a.machinery.engine.inUse; err != nil {
 		return fmt.Errorf("data_dir %s: %w", a.DataDir, err)
 	}
 	if err := a.checkUnknown(); err != nil {
@@ -326,7 +326,7 @@ func (a *App) Start() error {
 	if err := a.keepCredentials(); err != nil {
 		return err
 	}
-	if err := a.node.storage.started.begin(a); err != nil {
+	if err := a.machinery.engine.started.begin(a); err != nil {
 		return err
 	}
 	if err := a.provision(); err != nil {
@@ -335,10 +335,10 @@ func (a *App) Start() error {
 	if err := a.tellEndpoints(); err != nil {
 		return err
 	}
-	if err := a.node.storage.joinCluster(a); err != nil {
+	if err := a.machinery.engine.joinCluster(a); err != nil {
 		return fmt.Errorf("join the other nodes: %w", err)
 	}
-	if a.node.storage.shared {
+	if a.machinery.engine.shared {
 		ctx, stop := context.WithCancel(context.Background())
 		a.unfollow, a.followed = stop, make(chan struct{})
 		go func() {
@@ -353,14 +353,14 @@ func (a *App) Start() error {
 // takeOver has the pool, the functions and the delivery of events obey this
 // configuration.
 func (a *App) takeOver() error {
-	if err := a.node.pool.Reconfigure(a.poolConfig()); err != nil {
+	if err := a.machinery.pool.Reconfigure(a.poolConfig()); err != nil {
 		return err
 	}
-	a.node.bodies.Resize(a.BodyMemory)
+	a.machinery.bodies.Resize(a.BodyMemory)
 	for name, g := range a.groups {
 		g.Configure(a.functions[name])
 	}
-	if err := a.node.storage.deliverBy(a); err != nil {
+	if err := a.machinery.engine.deliverBy(a); err != nil {
 		return fmt.Errorf("deliver events: %w", err)
 	}
 	return nil
@@ -384,22 +384,22 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup lets go of what Provision took hold of.
 func (a *App) Cleanup() error {
-	if a.node == nil {
+	if a.machinery == nil {
 		return nil
 	}
 	if a.unfollow != nil {
 		a.unfollow()
 		<-a.followed
 	}
-	a.node.storage.current.CompareAndSwap(a, nil)
+	a.machinery.engine.current.CompareAndSwap(a, nil)
 	var err error
 	if a.catalog != nil {
-		err = a.node.storage.started.end(a)
+		err = a.machinery.engine.started.end(a)
 	}
 	for _, g := range a.groups {
-		a.node.pool.Release(g)
+		a.machinery.pool.Release(g)
 	}
-	return errors.Join(err, closeNode(a.node))
+	return errors.Join(err, closeMachinery(a.machinery))
 }
 
 // runner returns what runs a function: of the configuration, or one that the Lambda

@@ -20,7 +20,7 @@ func (s *started) begin(a *App) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, before := range s.apps {
-		if before.node == a.node {
+		if before.machinery == a.machinery {
 			a.catalog.Adopt(context.Background(), before.catalog)
 		}
 	}

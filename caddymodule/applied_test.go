@@ -69,7 +69,7 @@ func TestReloadThatFailsLeavesTheLimitsOfTheOneThatRuns(t *testing.T) {
 	if n := *running.groups["pets"].Function().ReservedConcurrency; n != 7 {
 		t.Errorf("after the reload has failed the reserved concurrency is %d, want 7", n)
 	}
-	if running.node.storage.current.Load() != running {
+	if running.machinery.engine.current.Load() != running {
 		t.Error("after the reload has failed nobody runs the events that are kept")
 	}
 

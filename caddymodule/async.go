@@ -89,7 +89,7 @@ func (a *Async) limits() invoker.Limits {
 }
 
 // deliverBy has events run by the functions of a configuration that starts.
-func (s *storage) deliverBy(a *App) error {
+func (s *Engine) deliverBy(a *App) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current.Store(a)
@@ -111,7 +111,7 @@ func (s *storage) deliverBy(a *App) error {
 }
 
 // pollAndSchedule has the sources and schedules of a configuration run, too.
-func (s *storage) pollAndSchedule(a *App) error {
+func (s *Engine) pollAndSchedule(a *App) error {
 	if err := s.pullBy(a); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (a *App) registerMetrics(c prometheus.Collector) error {
 }
 
 // Invoke implements invoker.Runner by the configuration that is current.
-func (s *storage) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
+func (s *Engine) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
 	a := s.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed // between two configurations, or at the end
@@ -145,7 +145,7 @@ func (a *App) isElsewhere(name string) bool {
 }
 
 // Settings implements invoker.Book.
-func (s *storage) Settings(ctx context.Context, name, qualifier string) (invoker.Settings, error) {
+func (s *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.Settings, error) {
 	a := s.current.Load()
 	if a == nil {
 		return invoker.Settings{}, warmpool.ErrClosed
@@ -180,7 +180,7 @@ func (s *storage) Settings(ctx context.Context, name, qualifier string) (invoker
 }
 
 // Push implements lambdaapi.Queue.
-func (s *storage) Push(ctx context.Context, e lambdaapi.Event) error {
+func (s *Engine) Push(ctx context.Context, e lambdaapi.Event) error {
 	i := s.delivers()
 	if i == nil {
 		return warmpool.ErrClosed
@@ -196,15 +196,15 @@ func (s *storage) Push(ctx context.Context, e lambdaapi.Event) error {
 }
 
 // delivers is the invoker, nil before the first start.
-func (s *storage) delivers() *invoker.Invoker {
+func (s *Engine) delivers() *invoker.Invoker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.invoker
 }
 
 var (
-	_ invoker.Runner  = (*storage)(nil)
-	_ invoker.Book    = (*storage)(nil)
-	_ invoker.Sender  = (*storage)(nil)
-	_ lambdaapi.Queue = (*storage)(nil)
+	_ invoker.Runner  = (*Engine)(nil)
+	_ invoker.Book    = (*Engine)(nil)
+	_ invoker.Sender  = (*Engine)(nil)
+	_ lambdaapi.Queue = (*Engine)(nil)
 )

@@ -20,7 +20,7 @@ import (
 
 // joinCluster makes this process a node among those that share its Redis. The storage
 // leaves when it is closed.
-func (s *storage) joinCluster(a *App) error {
+func (s *Engine) joinCluster(a *App) error {
 	if !s.shared {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (a *App) peerAddress() (advertise, listen string, err error) {
 }
 
 // Ready implements cluster.Local.
-func (s *storage) Ready() map[string]int {
+func (s *Engine) Ready() map[string]int {
 	ready := make(map[string]int)
 	if a := s.current.Load(); a != nil {
 		a.catalog.Ready(func(name, version string, idle int) {
@@ -110,7 +110,7 @@ func (s *storage) Ready() map[string]int {
 }
 
 // Group implements cluster.Local.
-func (s *storage) Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error) {
+func (s *Engine) Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error) {
 	a := s.current.Load()
 	if a == nil {
 		return nil, warmpool.ErrClosed
@@ -119,13 +119,13 @@ func (s *storage) Group(ctx context.Context, name, version, revision string) (*w
 }
 
 // isAlone reports whether no other node lives.
-func (s *storage) isAlone() bool {
+func (s *Engine) isAlone() bool {
 	c := s.cluster.Load()
 	return c != nil && len(c.Members()) == 1
 }
 
 // Moved implements cluster.Local.
-func (s *storage) Moved() {
+func (s *Engine) Moved() {
 	if a := s.current.Load(); a != nil {
 		a.catalog.Spread()
 	}
@@ -133,7 +133,7 @@ func (s *storage) Moved() {
 
 // Lost implements cluster.Local: a node that comes later must find the credentials that
 // this one has.
-func (s *storage) Lost(ctx context.Context) error {
+func (s *Engine) Lost(ctx context.Context) error {
 	if a := s.current.Load(); a != nil {
 		return a.shareCredentials(ctx)
 	}
@@ -141,11 +141,11 @@ func (s *storage) Lost(ctx context.Context) error {
 }
 
 // others hands calls to other nodes once there are some.
-type others struct{ storage *storage }
+type others struct{ engine *Engine }
 
 // Invoke implements warmpool.Others.
 func (o others) Invoke(ctx context.Context, g *warmpool.Group, revision string, call *environment.Call) (handed bool, err error) {
-	c := o.storage.cluster.Load()
+	c := o.engine.cluster.Load()
 	if c == nil {
 		return false, nil
 	}
@@ -154,7 +154,7 @@ func (o others) Invoke(ctx context.Context, g *warmpool.Group, revision string, 
 
 // Share implements warmpool.Others.
 func (o others) Share(name, version string, total int) int {
-	c := o.storage.cluster.Load()
+	c := o.engine.cluster.Load()
 	if c == nil {
 		return 0 // it is about to join, and knows its part then
 	}
@@ -162,6 +162,6 @@ func (o others) Share(name, version string, total int) int {
 }
 
 var (
-	_ cluster.Local   = (*storage)(nil)
+	_ cluster.Local   = (*Engine)(nil)
 	_ warmpool.Others = others{}
 )

@@ -97,7 +97,7 @@ func (a *App) show(key *sigv4.Key) {
 }
 
 func (a *App) readCredentials(path string) (keys []sigv4.Key, err error) {
-	if a.node.storage.shared {
+	if a.machinery.engine.shared {
 		return a.readSharedCredentials(path)
 	}
 	keys, err = sigv4.ReadCredentials(path)
@@ -117,7 +117,7 @@ const (
 )
 
 func (a *App) readSharedCredentials(path string) ([]sigv4.Key, error) {
-	records := a.node.storage.records
+	records := a.machinery.engine.records
 	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
 	defer cancel()
 	for {
@@ -155,7 +155,7 @@ func (a *App) copyCredentials() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
 	defer cancel()
-	_, err := a.node.storage.records.Change(ctx, ownerCluster, state.Put(recordShown, state.Absent, nil))
+	_, err := a.machinery.engine.records.Change(ctx, ownerCluster, state.Put(recordShown, state.Absent, nil))
 	if errors.Is(err, state.ErrConflict) {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (a *App) shareCredentials(ctx context.Context) error {
 		return nil
 	}
 	for name, value := range map[string][]byte{recordCredentials: a.sharedCredentials, recordShown: nil} {
-		_, err := a.node.storage.records.Change(ctx, ownerCluster, state.Put(name, state.Absent, value))
+		_, err := a.machinery.engine.records.Change(ctx, ownerCluster, state.Put(name, state.Absent, value))
 		if err != nil && !errors.Is(err, state.ErrConflict) {
 			return fmt.Errorf("credentials of the cluster: %w", err)
 		}

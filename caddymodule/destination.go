@@ -43,7 +43,7 @@ func checkDestination(to string) error {
 }
 
 // Send implements invoker.Sender.
-func (s *storage) Send(ctx context.Context, to string, d *invoker.Delivery) error {
+func (s *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error {
 	a := s.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed
@@ -213,7 +213,7 @@ func attributes(letter *invoker.Letter) map[string]attribute {
 }
 
 // sendToFunction invokes another function with the record, asynchronously.
-func (s *storage) sendToFunction(ctx context.Context, a *App, arn string, d *invoker.Delivery) error {
+func (s *Engine) sendToFunction(ctx context.Context, a *App, arn string, d *invoker.Delivery) error {
 	name, qualifier, err := a.account().Parse(arn)
 	if err != nil {
 		return err

@@ -3,11 +3,11 @@
 // requests into invocations.
 //
 //	Caddyfile / JSON --> App (the functions of the configuration)
-//	                      └─ node (UsagePool: outlives a reload)
+//	                      └─ machinery (UsagePool: outlives a reload)
 //	                          └─ warmpool.Pool, logs.Store, sandbox
 //	HTTP request     --> Invoke --> apigateway --> warmpool.Group --> apigateway --> response
 //
-// A reload provisions the new App beside the old one. Both hold the same node,
+// A reload provisions the new App beside the old one. Both hold the same machinery,
 // and the same warmpool.Group for each function that has not changed, so that
 // environments stay warm and requests in flight go on.
 package caddymodule

@@ -27,7 +27,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
-// A storage is what a data directory holds. Its files are locked or written to
+// An Engine is what a data directory holds and what works on it. Its files are locked or written to
 // by one process, so it outlives a reload, and a new node that takes the place of
 // an old one.
 //
@@ -37,7 +37,7 @@ import (
 //	DIR/credentials   access keys of the API
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
-type storage struct {
+type Engine struct {
 	bodies    *bodies.Budget // of all requests
 	key, dir  string
 	logs      *logs.Store
@@ -62,23 +62,23 @@ type storage struct {
 	cluster atomic.Pointer[cluster.Cluster] // nil: this node is alone, or not started
 }
 
-var storages = caddy.NewUsagePool()
+var engines = caddy.NewUsagePool()
 
-// storageKey tells storages apart.
-func (a *App) storageKey() string { return a.DataDir + "\n" + a.Redis.URL + "\n" + a.Redis.Prefix }
+// engineKey tells engines apart.
+func (a *App) engineKey() string { return a.DataDir + "\n" + a.Redis.URL + "\n" + a.Redis.Prefix }
 
-// openStorage returns the storage of a's data directory, the one that is open
-// already if there is one. closeStorage undoes it.
-func openStorage(a *App) (*storage, error) {
-	value, _, err := storages.LoadOrNew(a.storageKey(), func() (caddy.Destructor, error) { return newStorage(a) })
+// openEngine returns the engine of a's data directory, the one that is open
+// already if there is one. closeEngine undoes it.
+func openEngine(a *App) (*Engine, error) {
+	value, _, err := engines.LoadOrNew(a.engineKey(), func() (caddy.Destructor, error) { return newEngine(a) })
 	if err != nil {
 		return nil, err
 	}
-	return value.(*storage), nil
+	return value.(*Engine), nil
 }
 
-func closeStorage(s *storage) error {
-	_, err := storages.Delete(s.key)
+func closeEngine(s *Engine) error {
+	_, err := engines.Delete(s.key)
 	return err
 }
 
@@ -111,8 +111,8 @@ func openState(a *App) (stateStore, error) {
 	return s, nil
 }
 
-func newStorage(a *App) (_ *storage, err error) {
-	s := &storage{bodies: bodies.New(a.BodyMemory), key: a.storageKey(), dir: a.DataDir, stop: func() {}}
+func newEngine(a *App) (_ *Engine, err error) {
+	s := &Engine{bodies: bodies.New(a.BodyMemory), key: a.engineKey(), dir: a.DataDir, stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Destruct())
@@ -155,7 +155,7 @@ func newStorage(a *App) (_ *storage, err error) {
 }
 
 // codePath is where the code of a function of the registry lies.
-func (s *storage) codePath(c registry.Code) string {
+func (s *Engine) codePath(c registry.Code) string {
 	digest, err := code.DigestOf(c.SHA256)
 	if err != nil {
 		panic(err) // only digests of stored archives are registered
@@ -169,7 +169,7 @@ func (s *storage) codePath(c registry.Code) string {
 const collectInterval = 2 * time.Hour
 
 // collect gives up code that is not referred to any more, until Destruct.
-func (s *storage) collect(log *zap.Logger) {
+func (s *Engine) collect(log *zap.Logger) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.done = cancel, make(chan struct{})
 	go func() {
@@ -194,7 +194,7 @@ func (s *storage) collect(log *zap.Logger) {
 
 // collectOnce gives up code that is not used now and was not before, which is nil the
 // first time: then nothing goes. It returns what before is the next time.
-func (s *storage) collectOnce(ctx context.Context, before map[code.Digest]bool) (map[code.Digest]bool, error) {
+func (s *Engine) collectOnce(ctx context.Context, before map[code.Digest]bool) (map[code.Digest]bool, error) {
 	used, err := s.usedCode(ctx)
 	if err != nil {
 		return before, err // what has been seen is not all
@@ -206,7 +206,7 @@ func (s *storage) collectOnce(ctx context.Context, before map[code.Digest]bool) 
 }
 
 // usedCode is what the registry refers to.
-func (s *storage) usedCode(ctx context.Context) (map[code.Digest]bool, error) {
+func (s *Engine) usedCode(ctx context.Context) (map[code.Digest]bool, error) {
 	used := make(map[code.Digest]bool)
 	err := s.registry.CodeReferences(ctx, func(c registry.Code) {
 		if digest, err := code.DigestOf(c.SHA256); err == nil {
@@ -217,7 +217,7 @@ func (s *storage) usedCode(ctx context.Context) (map[code.Digest]bool, error) {
 }
 
 // Destruct implements caddy.Destructor.
-func (s *storage) Destruct() error {
+func (s *Engine) Destruct() error {
 	s.stop()
 	if s.done != nil {
 		<-s.done
@@ -282,6 +282,6 @@ func (u unavailable) Watch(ctx context.Context, _ string) (<-chan string, error)
 }
 
 var (
-	_ caddy.Destructor = (*storage)(nil)
+	_ caddy.Destructor = (*Engine)(nil)
 	_ state.Records    = unavailable{}
 )

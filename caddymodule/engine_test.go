@@ -43,7 +43,7 @@ func TestStorageOfAnotherProcessIsOnlyLookedAt(t *testing.T) {
 	}
 	write()
 	a := &App{DataDir: dir, Logs: Logs{Retention: caddy.Duration(time.Hour)}, log: zap.NewNop()}
-	s, err := openStorage(a)
+	s, err := openEngine(a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,28 +53,28 @@ func TestStorageOfAnotherProcessIsOnlyLookedAt(t *testing.T) {
 	if _, err := os.Stat(old); err != nil {
 		t.Errorf("the server's logs: %v", err)
 	}
-	if err := errors.Join(closeStorage(s), server.Close()); err != nil {
+	if err := errors.Join(closeEngine(s), server.Close()); err != nil {
 		t.Fatal(err)
 	}
 	// Its own it sweeps.
-	if s, err = openStorage(a); err != nil {
+	if s, err = openEngine(a); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("logs past their retention: %v", err)
 	}
-	if err := closeStorage(s); err != nil {
+	if err := closeEngine(s); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestCodeIsGivenUpWhenItWasUnusedTwice(t *testing.T) {
-	s, err := openStorage(&App{DataDir: t.TempDir(), log: zap.NewNop()})
+	s, err := openEngine(&App{DataDir: t.TempDir(), log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := closeStorage(s); err != nil {
+		if err := closeEngine(s); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -79,8 +79,8 @@ func serveEvents(w http.ResponseWriter, r *http.Request) error {
 
 // runningInvoker is that of this process: the one that a configuration uses now.
 func runningInvoker() (found *invoker.Invoker) {
-	storages.Range(func(_, value any) bool {
-		s := value.(*storage)
+	engines.Range(func(_, value any) bool {
+		s := value.(*Engine)
 		if s.current.Load() != nil {
 			found = s.delivers()
 		}

@@ -19,7 +19,7 @@ const functionOwner = "function/"
 // function would anyhow, but what is deleted and what is kept initialised has no next
 // call here.
 func (a *App) follow(ctx context.Context) {
-	changed, err := a.node.storage.records.Watch(ctx, functionOwner)
+	changed, err := a.machinery.engine.records.Watch(ctx, functionOwner)
 	if err != nil {
 		a.log.Error("changes of other nodes are not followed", zap.Error(err))
 		return

@@ -104,7 +104,7 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u := &functionURL{of: of, responder: responder{
 		log:    f.log.With(zap.String("function", of.FunctionName)),
 		key:    f.app.account().Key(of.FunctionName),
-		bodies: f.app.node.bodies,
+		bodies: f.app.machinery.bodies,
 		runs:   &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
 		route:  &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}

@@ -117,7 +117,7 @@ func (i *Invoke) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
-	i.key, i.bodies = app.account().Key(i.Function), app.node.bodies
+	i.key, i.bodies = app.account().Key(i.Function), app.machinery.bodies
 	if i.runs, err = app.runner(i.Function, i.Qualifier); err != nil {
 		return err
 	}

@@ -55,16 +55,16 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 		return err
 	}
 	config := lambdaapi.Config{
-		Registry: a.registry, Code: a.node.storage.archives, Invoker: a.catalog, Verifier: verifier, Account: a.account(),
-		Check: a.node.launcher.Check, RuntimeVersion: a.node.launcher.RuntimeVersion, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
-		Bodies: a.node.bodies,
-		Logs:   logsapi.New(a.node.storage.logs, a.account(), a.log), Log: ctx.Logger(),
+		Registry: a.registry, Code: a.machinery.engine.archives, Invoker: a.catalog, Verifier: verifier, Account: a.account(),
+		Check: a.machinery.launcher.Check, RuntimeVersion: a.machinery.launcher.RuntimeVersion, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
+		Bodies: a.machinery.bodies,
+		Logs:   logsapi.New(a.machinery.engine.logs, a.account(), a.log), Log: ctx.Logger(),
 	}
 	config.Mapping, config.Ignore = pull.Check, a.Ignore
 	config.Source = func(ctx context.Context, m *registry.Mapping) error {
-		return pull.Exists(ctx, puller{a.node.storage}, m)
+		return pull.Exists(ctx, puller{a.machinery.engine}, m)
 	}
-	config.Queue, config.Destination = a.node.storage, a.services.check
+	config.Queue, config.Destination = a.machinery.engine, a.services.check
 	if a.services.s3 != nil { // not an interface that holds nil
 		config.Bucket = a.services.s3
 	}

@@ -20,13 +20,13 @@ import (
 )
 
 // nodes outlive a reload, with their environments.
-var nodes = caddy.NewUsagePool()
+var machineries = caddy.NewUsagePool()
 
 // A node is what all configurations with the same data directory, sandbox,
 // interpreters and account share.
-type node struct {
+type machinery struct {
 	key      string
-	storage  *storage
+	engine   *Engine
 	sandbox  *sandbox.Sandbox
 	code     *code.Watcher
 	launcher *launch.Launcher
@@ -40,28 +40,28 @@ type node struct {
 // Caddy has waited for its grace period already.
 const drainTimeout = 10 * time.Second
 
-// openNode returns the node of a's configuration, the one that is there already
-// if there is one. closeNode undoes it.
-func openNode(a *App) (*node, error) {
+// openMachinery returns the node of a's configuration, the one that is there already
+// if there is one. closeMachinery undoes it.
+func openMachinery(a *App) (*machinery, error) {
 	key, err := json.Marshal([]any{a.DataDir, a.Sandbox, a.Runtimes, a.Account, a.Region, a.hidden, a.network, a.admin})
 	if err != nil {
 		return nil, fmt.Errorf("identify the node: %w", err)
 	}
-	value, _, err := nodes.LoadOrNew(string(key), func() (caddy.Destructor, error) { return newNode(a, string(key)) })
+	value, _, err := machineries.LoadOrNew(string(key), func() (caddy.Destructor, error) { return newMachinery(a, string(key)) })
 	if err != nil {
 		return nil, err
 	}
-	return value.(*node), nil
+	return value.(*machinery), nil
 }
 
-func newNode(a *App, key string) (*node, error) {
-	s, err := openStorage(a)
+func newMachinery(a *App, key string) (*machinery, error) {
+	s, err := openEngine(a)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{key: key, storage: s, bodies: s.bodies}
+	n := &machinery{key: key, engine: s, bodies: s.bodies}
 	if n.sandbox, err = sandbox.New(a.sandboxConfig(), a.log); err != nil {
-		return nil, errors.Join(err, closeStorage(s))
+		return nil, errors.Join(err, closeEngine(s))
 	}
 	network := n.networkOf(a)
 	if s.shared {
@@ -73,7 +73,7 @@ func newNode(a *App, key string) (*node, error) {
 		}()
 	}
 	if n.code, err = code.NewWatcher(a.log); err != nil {
-		return nil, errors.Join(err, n.sandbox.Close(), closeStorage(s))
+		return nil, errors.Join(err, n.sandbox.Close(), closeEngine(s))
 	}
 	n.launcher, err = launch.New(launch.Config{
 		Dir: a.DataDir, Account: a.account(), Sandbox: n.sandbox, Logs: s.logs,
@@ -88,14 +88,14 @@ func newNode(a *App, key string) (*node, error) {
 		n.pool, err = warmpool.New(config, n.launcher, a.log)
 	}
 	if err != nil {
-		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeStorage(s))
+		return nil, errors.Join(err, n.code.Close(), n.sandbox.Close(), closeEngine(s))
 	}
 	return n, nil
 }
 
 // networkOf is what functions reach that do not say it. Where a network of their own
 // cannot be had, and nobody has asked for it, they have none: never the machine's.
-func (n *node) networkOf(a *App) function.NetworkDefault {
+func (n *machinery) networkOf(a *App) function.NetworkDefault {
 	network := a.network
 	if a.Connectivity.Network != "" || !n.sandbox.HasNetworks() {
 		return network
@@ -108,20 +108,20 @@ func (n *node) networkOf(a *App) function.NetworkDefault {
 	return network
 }
 
-func closeNode(n *node) error {
-	_, err := nodes.Delete(n.key)
+func closeMachinery(n *machinery) error {
+	_, err := machineries.Delete(n.key)
 	return err
 }
 
 // Destruct implements caddy.Destructor: it ends all environments.
-func (n *node) Destruct() error {
+func (n *machinery) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	n.pool.Close(ctx)
 	if n.shield != nil {
 		n.shield.close()
 	}
-	return errors.Join(n.code.Close(), n.sandbox.Close(), closeStorage(n.storage))
+	return errors.Join(n.code.Close(), n.sandbox.Close(), closeEngine(n.engine))
 }
 
-var _ caddy.Destructor = (*node)(nil)
+var _ caddy.Destructor = (*machinery)(nil)

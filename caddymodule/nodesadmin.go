@@ -44,10 +44,10 @@ type NodeList struct {
 	Nodes []state.Node `json:"nodes"`
 }
 
-// runningStorage is that of the configuration in charge.
-func runningStorage() (found *storage) {
-	storages.Range(func(_, value any) bool {
-		if s := value.(*storage); s.current.Load() != nil {
+// runningEngine is that of the configuration in charge.
+func runningEngine() (found *Engine) {
+	engines.Range(func(_, value any) bool {
+		if s := value.(*Engine); s.current.Load() != nil {
 			found = s
 		}
 		return found == nil
@@ -59,7 +59,7 @@ func serveNodes(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningStorage()
+	s := runningEngine()
 	if s == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
@@ -76,9 +76,9 @@ func serveRuntimes(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	var found *node
-	nodes.Range(func(_, value any) bool {
-		found = value.(*node)
+	var found *machinery
+	machineries.Range(func(_, value any) bool {
+		found = value.(*machinery)
 		return true
 	})
 	if found == nil {
@@ -92,7 +92,7 @@ func serveDrain(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningStorage()
+	s := runningEngine()
 	if s == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // pullBy has the event source mappings polled for, from the first start on.
-func (s *storage) pullBy(a *App) error {
+func (s *Engine) pullBy(a *App) error {
 	if s.puller != nil {
 		s.puller.Reconfigure()
 		return nil
@@ -36,7 +36,7 @@ func (s *storage) pullBy(a *App) error {
 }
 
 // mappings is the registry with the mappings that are to be polled for.
-func (s *storage) mappings() *registry.Registry {
+func (s *Engine) mappings() *registry.Registry {
 	if a := s.current.Load(); a != nil {
 		return a.registry
 	}
@@ -44,11 +44,11 @@ func (s *storage) mappings() *registry.Registry {
 }
 
 // A puller is what pollers need, by the configuration that is current.
-type puller struct{ storage *storage }
+type puller struct{ engine *Engine }
 
 // Invoke implements pull.Runner.
 func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error {
-	a := p.storage.current.Load()
+	a := p.engine.current.Load()
 	if a == nil {
 		return warmpool.ErrClosed
 	}
@@ -60,7 +60,7 @@ func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte
 
 // Send implements pull.Sender.
 func (p puller) Send(ctx context.Context, destination string, d *pull.Delivery) error {
-	return p.storage.Send(ctx, destination, &invoker.Delivery{Body: d.Body, Folder: d.Folder, Trace: d.Trace})
+	return p.engine.Send(ctx, destination, &invoker.Delivery{Body: d.Body, Folder: d.Folder, Trace: d.Trace})
 }
 
 // Reach implements pull.Clients.
@@ -109,7 +109,7 @@ func (p puller) S3(m *registry.Mapping) pull.Bucket {
 // that the ARN names.
 func (p puller) connection(m *registry.Mapping, of func(*App) *Service) *connection {
 	var service Service
-	if a := p.storage.current.Load(); a != nil && of(a) != nil {
+	if a := p.engine.current.Load(); a != nil && of(a) != nil {
 		service = *of(a)
 	}
 	region := ""

@@ -197,7 +197,7 @@ func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 }
 
 func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.Share) (*push.Delivery, error) {
-	body, err := readBody(w, r, h.app.node.bodies, share)
+	body, err := readBody(w, r, h.app.machinery.bodies, share)
 	if errors.Is(err, bodies.ErrFull) {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 	if err != nil || len(messages) == 0 {
 		return &delivery, err
 	}
-	i := h.app.node.storage.delivers()
+	i := h.app.machinery.engine.delivers()
 	if i == nil {
 		return nil, errNotYet
 	}

@@ -134,7 +134,7 @@ func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
 }
 
 // scheduleBy has the schedules of a configuration run.
-func (s *storage) scheduleBy(a *App) {
+func (s *Engine) scheduleBy(a *App) {
 	if s.scheduler == nil {
 		s.scheduler = schedule.New(schedule.Config{Store: s.records, Pusher: ticker{s}, Account: a.account(), Log: a.log})
 	}
@@ -142,11 +142,11 @@ func (s *storage) scheduleBy(a *App) {
 }
 
 // A ticker keeps the events of ticks.
-type ticker struct{ storage *storage }
+type ticker struct{ engine *Engine }
 
 // PushTick implements schedule.Pusher.
 func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
-	i := t.storage.delivers()
+	i := t.engine.delivers()
 	if i == nil {
 		return warmpool.ErrClosed
 	}
@@ -249,7 +249,7 @@ func serveSchedules(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningStorage()
+	s := runningEngine()
 	if s == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}

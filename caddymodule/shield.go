@@ -16,19 +16,19 @@ import (
 // A shield keeps from functions, wherever it is, what nodes speak to each other by: the
 // Redis, and the ports of the other nodes.
 type shield struct {
-	node  *node
-	hosts []string // of Redis
-	log   *zap.Logger
-	stop  context.CancelFunc
-	done  chan struct{}
+	machinery *machinery
+	hosts     []string // of Redis
+	log       *zap.Logger
+	stop      context.CancelFunc
+	done      chan struct{}
 }
 
 // shieldEvery is how often the shield looks where those are.
 const shieldEvery = 10 * time.Second
 
-func newShield(n *node, redis string, log *zap.Logger) *shield {
+func newShield(n *machinery, redis string, log *zap.Logger) *shield {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &shield{node: n, hosts: redisstore.Hosts(redis), log: log, stop: stop, done: make(chan struct{})}
+	s := &shield{machinery: n, hosts: redisstore.Hosts(redis), log: log, stop: stop, done: make(chan struct{})}
 	s.update(ctx) // before a function runs
 	go s.run(ctx)
 	return s
@@ -55,7 +55,7 @@ func (s *shield) run(ctx context.Context) {
 
 func (s *shield) update(ctx context.Context) {
 	addresses := s.hosts
-	if c := s.node.storage.cluster.Load(); c != nil {
+	if c := s.machinery.engine.cluster.Load(); c != nil {
 		for _, member := range c.Members() {
 			addresses = append(addresses[:len(addresses):len(addresses)], member.Address)
 		}
@@ -64,7 +64,7 @@ func (s *shield) update(ctx context.Context) {
 	if !complete {
 		return // what was denied stays so
 	}
-	if err := s.node.sandbox.Deny("nodes", rules); err != nil {
+	if err := s.machinery.sandbox.Deny("nodes", rules); err != nil {
 		s.log.Error("functions may reach other nodes and Redis", zap.Error(err))
 	}
 }
