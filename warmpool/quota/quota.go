@@ -10,7 +10,7 @@ import (
 // its reserved concurrency bounds them together.
 type Quota struct {
 	name     string
-	share    *share // of several nodes; nil: this one is alone
+	here     *allotment // what this node has of it; nil: no other node has the function
 	inFlight atomic.Int64
 	several  atomic.Bool // there are several versions
 
@@ -32,8 +32,8 @@ func (q *Quota) Enter(limit *int) (entered, slotted bool) {
 		q.inFlight.Add(1)
 		return true, false
 	}
-	if q.share != nil {
-		if !q.share.enter(*limit) {
+	if q.here != nil {
+		if !q.here.enter(*limit) {
 			return false, false
 		}
 		q.inFlight.Add(1)
@@ -52,10 +52,10 @@ func (q *Quota) Enter(limit *int) (entered, slotted bool) {
 
 // Room reports whether Enter would succeed.
 func (q *Quota) Room(limit int) bool {
-	if q.share != nil {
-		q.share.mu.Lock()
-		defer q.share.mu.Unlock()
-		return q.share.inFlight < min(q.share.held, limit)
+	if q.here != nil {
+		q.here.mu.Lock()
+		defer q.here.mu.Unlock()
+		return q.here.inFlight < min(q.here.usable, limit)
 	}
 	return q.inFlight.Load() < int64(limit)
 }
@@ -64,7 +64,7 @@ func (q *Quota) Room(limit int) bool {
 func (q *Quota) Leave(slotted bool) {
 	q.inFlight.Add(-1)
 	if slotted {
-		q.share.leave()
+		q.here.leave()
 	}
 }
 

@@ -30,7 +30,7 @@ type Quotas struct {
 func New(ctx context.Context, slots state.Slots, alone func() bool, log *zap.Logger) *Quotas {
 	q := &Quotas{ctx: ctx, slots: slots, alone: alone, log: log, of: make(map[string]*Quota)}
 	if slots != nil {
-		q.tasks.Go(q.keepShares)
+		q.tasks.Go(q.keep)
 	}
 	return q
 }
@@ -43,7 +43,7 @@ func (q *Quotas) Join(function string, v Version) *Quota {
 	if of == nil {
 		of = &Quota{name: function}
 		if q.slots != nil {
-			of.share = newShare(q, of, function)
+			of.here = newAllotment(q, of, function)
 		}
 		q.of[function] = of
 	}
@@ -65,8 +65,8 @@ func (q *Quotas) Part(of *Quota, v Version) {
 	of.mu.Unlock()
 	if empty && q.of[of.name] == of {
 		delete(q.of, of.name)
-		if of.share != nil {
-			q.tasks.Go(of.share.end)
+		if of.here != nil {
+			q.tasks.Go(of.here.end)
 		}
 	}
 }
@@ -81,26 +81,26 @@ func (q *Quotas) Len() int {
 // Close gives back all slots. It is called when ctx of New has ended and no call is left.
 func (q *Quotas) Close() {
 	q.tasks.Wait()
-	for _, s := range q.shares() {
-		s.end()
+	for _, a := range q.allotments() {
+		a.end()
 	}
 }
 
-// shares are those of the functions that have versions here.
-func (q *Quotas) shares() (all []*share) {
+// allotments are those of the functions that have versions here.
+func (q *Quotas) allotments() (all []*allotment) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, of := range q.of {
-		if of.share != nil {
-			all = append(all, of.share)
+		if of.here != nil {
+			all = append(all, of.here)
 		}
 	}
 	return all
 }
 
-// keepShares renews the slots that this node holds, and gives back what it does not
+// keep renews the slots that this node holds, and gives back what it does not
 // use.
-func (q *Quotas) keepShares() {
+func (q *Quotas) keep() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -108,8 +108,8 @@ func (q *Quotas) keepShares() {
 		case <-q.ctx.Done():
 			return
 		case <-ticker.C:
-			for _, s := range q.shares() {
-				s.tick()
+			for _, a := range q.allotments() {
+				a.tick()
 			}
 		}
 	}
