@@ -75,8 +75,7 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests of the APIs and passes the others on.
 func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if l.api.Handles(r) {
-		l.api.ServeHTTP(w, r)
+	if l.api.Serve(w, r) {
 		return nil
 	}
 	if !foreign.Is(r) {

@@ -94,7 +94,7 @@ const maxMoves = 100
 // *LoopError.
 func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
 	for moves := 0; ; moves++ {
-		g, revision, err := c.group(ctx, name, qualifier)
+		g, r, err := c.group(ctx, name, qualifier)
 		if err != nil {
 			return err
 		}
@@ -102,10 +102,10 @@ func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *envi
 			g.counters().loops.Inc()
 			return &LoopError{name, call.Runs}
 		}
-		if c.others == nil || g.Prefers(call) {
+		if c.others == nil || r.Declared || g.Prefers(call) {
 			err = g.Invoke(ctx, call)
 		} else {
-			hand := func() (bool, error) { return c.others.Invoke(ctx, g, revision, call) }
+			hand := func() (bool, error) { return c.others.Invoke(ctx, g, r.RevisionID, call) }
 			if handed, err := hand(); handed {
 				return err
 			}
@@ -124,20 +124,20 @@ func (c *Catalog) Group(ctx context.Context, name, qualifier string) (*Group, er
 	return g, err
 }
 
-func (c *Catalog) group(ctx context.Context, name, qualifier string) (g *Group, revision string, err error) {
+func (c *Catalog) group(ctx context.Context, name, qualifier string) (*Group, *registry.Resolved, error) {
 	r, err := c.resolver.Resolve(ctx, name, qualifier)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	key := versionOf(r.Function)
 	c.mu.RLock()
 	h := c.held[key]
 	c.mu.RUnlock()
 	if h.of == r.Version {
-		return h.group, r.RevisionID, nil
+		return h.group, r, nil
 	}
-	g, err = c.hold(ctx, key)
-	return g, r.RevisionID, err
+	g, err := c.hold(ctx, key)
+	return g, r, err
 }
 
 // hold takes the group of a version as it is now, in place of an older one.

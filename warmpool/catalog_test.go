@@ -272,3 +272,35 @@ func TestACallThatWaitsOnAFullNodeLooksElsewhereAgain(t *testing.T) {
 		t.Errorf("run %s after %d looks, %v", version, others.asked.Load(), err)
 	}
 }
+
+// A countingOthers counts the calls that are offered to other nodes, who take none.
+type countingOthers struct{ asked map[string]int }
+
+func (o countingOthers) Invoke(_ context.Context, g *Group, _ string, _ *environment.Call) (bool, error) {
+	o.asked[g.name]++
+	return false, nil
+}
+
+func (countingOthers) Share(_, _ string, total int) int { return total }
+
+func TestOtherNodesAreNotAskedForFunctionsOfTheCaddyfile(t *testing.T) {
+	c, r, w := newCatalog(t)
+	declared := &function.Function{Name: "declared", Runtime: "test", Handler: "ok", Code: "/"}
+	if err := declared.Normalize(); err != nil {
+		t.Fatal(err)
+	}
+	create(t, r, "made", "one")
+	over := NewCatalog(w.Pool, r.With([]*function.Function{declared}))
+	defer over.Close()
+	others := countingOthers{make(map[string]int)}
+	over.HandTo(others)
+	for _, name := range []string{"declared", "made"} {
+		if _, err := over.echo(t, name, function.Latest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	if others.asked["declared"] != 0 || others.asked["made"] == 0 {
+		t.Errorf("asked for %v, want for the one that the API made alone", others.asked)
+	}
+}

@@ -113,8 +113,7 @@ type Config struct {
 	Log *zap.Logger
 }
 
-// An API answers the Lambda API. It is a handler of HTTP for the requests that
-// Handles takes.
+// An API answers the Lambda API.
 type API struct {
 	Config
 	model   *model.Model
@@ -128,34 +127,45 @@ func New(c Config) *API {
 	return &API{Config: c, model: model.New(), large: make(chan struct{}, largeBodies), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
 }
 
-// Handles says whether a request is for this API: its path is one of Lambda's, its
-// header names an operation of CloudWatch Logs, or it fetches code by an address
-// that this API gave out. Others are for whoever else serves the site.
-func (a *API) Handles(r *http.Request) bool {
-	if a.isLogs(r) || strings.HasPrefix(r.URL.Path, linkPath) {
-		return true
+// Serve answers a request that is for this API, and reports whether it is: its path is
+// one of Lambda's, its header names an operation of CloudWatch Logs, or it fetches code
+// by an address that this API gave out. Others are for whoever else serves the site.
+func (a *API) Serve(w http.ResponseWriter, r *http.Request) bool {
+	var route model.Route
+	if !a.isLogs(r) && !isLink(r) {
+		var known bool
+		if route, known = a.model.Match(r.Method, r.URL); !known {
+			return false
+		}
 	}
-	_, known := a.model.Match(r.Method, r.URL)
-	return known
+	a.answer(w, r, route)
+	return true
 }
+
+// ServeHTTP answers a request, whichever it is.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route, _ := a.model.Match(r.Method, r.URL)
+	a.answer(w, r, route)
+}
+
+func isLink(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, linkPath) }
 
 func (a *API) isLogs(r *http.Request) bool {
 	return a.Logs != nil && r.Method == http.MethodPost && r.URL.Path == "/" &&
 		strings.HasPrefix(r.Header.Get("X-Amz-Target"), logsapi.TargetPrefix)
 }
 
-// ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) answer(w http.ResponseWriter, r *http.Request, route model.Route) {
 	id := newRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
 	var err error
 	switch {
 	case a.isLogs(r):
 		err = a.serveLogs(w, r)
-	case strings.HasPrefix(r.URL.Path, linkPath):
+	case isLink(r):
 		err = a.serveLink(w, r)
 	default:
-		err = a.serve(w, r, id)
+		err = a.serve(w, r, route, id)
 	}
 	if err != nil {
 		a.refuse(w, r, err)
@@ -215,8 +225,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) error {
 	return nil
 }
 
-func (a *API) serve(w http.ResponseWriter, r *http.Request, id string) error {
-	route, _ := a.model.Match(r.Method, r.URL)
+func (a *API) serve(w http.ResponseWriter, r *http.Request, route model.Route, id string) error {
 	if route.Operation == nil {
 		return exception("AccessDeniedException", "Unable to determine service/operation name to be authorized")
 	}

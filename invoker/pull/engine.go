@@ -73,6 +73,7 @@ type Config struct {
 type Engine struct {
 	Config
 	metrics *Metrics
+	results results
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -248,6 +249,7 @@ func (e *Engine) work(m registry.Mapping) *worker {
 	go func() {
 		defer e.Reconfigure()
 		defer close(w.done)
+		defer e.results.forget(m.UUID)
 		p, err := newPoller(e, m)
 		if err != nil {
 			e.result(m.UUID, "PROBLEM: "+err.Error())
@@ -270,17 +272,6 @@ func (e *Engine) work(m registry.Mapping) *worker {
 		}
 	}()
 	return w
-}
-
-// result notes what became of a mapping's last batch, if that is another thing than of
-// the one before.
-func (e *Engine) result(id, text string) {
-	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
-	defer cancel()
-	err := e.Registry().NoteMapping(ctx, id, text)
-	if err != nil && !errors.Is(err, registry.ErrNotFound) && e.ctx.Err() == nil {
-		e.Log.Warn("the result of a mapping cannot be noted", zap.Error(err))
-	}
 }
 
 // A poller reads one source until ctx ends, or it cannot.

@@ -33,7 +33,7 @@ func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Re
 	}
 	over.fixed.mappingIDs = slices.Sorted(maps.Keys(over.fixed.mappings))
 	for _, f := range functions {
-		over.fixed.functions[f.Name] = &Resolved{Function: f, Version: &Version{
+		over.fixed.functions[f.Name] = &Resolved{Function: f, Declared: true, Version: &Version{
 			FunctionName: f.Name, Version: function.Latest, RevisionID: newID(), LastModified: r.timestamp(),
 			Configuration: Configuration{
 				Description: f.Description, Runtime: f.Runtime, Handler: f.Handler, PackageType: "Zip",

@@ -18,6 +18,8 @@ type Resolved struct {
 	// function's, ProvisionedConcurrency what is asked for this version and the
 	// aliases that point to it.
 	Function *function.Function
+	// Declared says that it is one of the Caddyfile, which other nodes do not have.
+	Declared bool
 }
 
 // A route leads from a qualifier to its version or versions.
