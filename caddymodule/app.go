@@ -31,7 +31,7 @@ func init() {
 
 // App runs AWS Lambda functions on this machine: it holds the functions of the
 // configuration and the warm pool of their execution environments. Routes reach
-// them by the `hearth_invoke` handler.
+// them by the `hearth_function` handler.
 type App struct {
 	// Where Hearth keeps logs and what else it must remember. Default: the folder
 	// hearth in Caddy's data directory.

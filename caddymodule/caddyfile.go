@@ -10,7 +10,11 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("hearth", parseApp)
-	extendInvoke()
+	// A function answers requests, as reverse_proxy's upstream does. So handle, route and
+	// respond come before it: what they take is not the function's.
+	httpcaddyfile.RegisterHandlerDirective("function", parseFunction)
+	httpcaddyfile.RegisterDirectiveOrder("function", httpcaddyfile.Before, "reverse_proxy")
+	// These take what is for them and leave the rest to the site.
 	httpcaddyfile.RegisterHandlerDirective("lambda_api", parseLambdaAPI)
 	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("function_urls", parseFunctionURLs)
@@ -32,12 +36,6 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, err
 	}
 	return httpcaddyfile.App{Name: "hearth", Value: caddyconfig.JSON(app, nil)}, nil
-}
-
-// definesFunction reports whether the global option has a function of that name.
-func definesFunction(option httpcaddyfile.App, name string) bool {
-	var app App
-	return json.Unmarshal(option.Value, &app) == nil && app.Functions[name] != nil
 }
 
 // UnmarshalCaddyfile sets up the app from the global option:
@@ -360,7 +358,7 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 
 var (
 	_ caddyfile.Unmarshaler = (*App)(nil)
-	_ caddyfile.Unmarshaler = (*Invoke)(nil)
+	_ caddyfile.Unmarshaler = (*FunctionHandler)(nil)
 	_ caddyfile.Unmarshaler = (*LambdaAPI)(nil)
 	_ caddyfile.Unmarshaler = (*Receive)(nil)
 	_ caddyfile.Unmarshaler = (*FunctionURLs)(nil)

@@ -13,9 +13,14 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
+func parseFunction(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	f := new(FunctionHandler)
+	return f, f.UnmarshalCaddyfile(h.Dispenser)
+}
+
 // UnmarshalCaddyfile sets up the handler from the directive:
 //
-//	invoke [<matcher>] <function>[:<qualifier>] {
+//	function [<matcher>] <function>[:<qualifier>] {
 //		payload        1.0|2.0
 //		route          "<method> <path pattern>"
 //		stage          <name>
@@ -23,37 +28,37 @@ import (
 //		path_parameter <name> <value>
 //		binary_types   <content types...>
 //	}
-func (i *Invoke) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *FunctionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume directive name
 	var reference string
 	if err := text(d, &reference); err != nil {
 		return err
 	}
 	var err error
-	if i.Function, i.Qualifier, err = function.ParseReference(reference); err != nil {
+	if h.Function, h.Qualifier, err = function.ParseReference(reference); err != nil {
 		return d.WrapErr(err)
 	}
 	for d.NextBlock(0) {
 		switch d.Val() {
 		case "payload":
-			err = text(d, &i.Payload)
-			if err == nil && i.Payload != "1.0" && i.Payload != "2.0" {
-				err = d.Errf("payload is 1.0 or 2.0, not '%s'", i.Payload)
+			err = text(d, &h.Payload)
+			if err == nil && h.Payload != "1.0" && h.Payload != "2.0" {
+				err = d.Errf("payload is 1.0 or 2.0, not '%s'", h.Payload)
 			}
 		case "route":
-			err = text(d, &i.Route)
+			err = text(d, &h.Route)
 		case "stage":
-			err = text(d, &i.Stage)
+			err = text(d, &h.Stage)
 		case "stage_variable":
-			err = pairs(d, &i.StageVariables, "stage_variable")
+			err = pairs(d, &h.StageVariables, "stage_variable")
 		case "path_parameter":
-			err = pairs(d, &i.PathParameters, "path_parameter")
+			err = pairs(d, &h.PathParameters, "path_parameter")
 		case "binary_types":
-			if i.BinaryTypes = append(i.BinaryTypes, d.RemainingArgs()...); len(i.BinaryTypes) == 0 {
+			if h.BinaryTypes = append(h.BinaryTypes, d.RemainingArgs()...); len(h.BinaryTypes) == 0 {
 				err = d.ArgErr()
 			}
 		default:
-			err = d.Errf("unrecognized invoke option '%s'; there are payload, route, stage, stage_variable, path_parameter and binary_types", d.Val())
+			err = d.Errf("unrecognized option '%s' of the directive function, which routes to a function that the global option hearth defines; there are payload, route, stage, stage_variable, path_parameter and binary_types", d.Val())
 		}
 		if err != nil {
 			return err

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -46,6 +48,9 @@ func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	name := d.Val()
+	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, "@") || name == "*" {
+		return d.Errf("function '%s': in the global option hearth, function defines a function and takes no matcher; the directive function of a site takes one", name)
+	}
 	if !function.ValidName(name) {
 		return d.Errf("function name '%s': 1 to 64 letters, digits, hyphens and underscores are allowed", name)
 	}
@@ -115,5 +120,5 @@ func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
 	case "async":
 		return f.Async.unmarshal(d)
 	}
-	return d.Errf("unrecognized function option '%s'; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, reach, recursive_loop, log_format, log_level, system_log_level, log_group, queue_timeout and async", d.Val())
+	return d.Errf("unrecognized option '%s' of a function that the global option hearth defines; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, reach, recursive_loop, log_format, log_level, system_log_level, log_group, queue_timeout and async", d.Val())
 }

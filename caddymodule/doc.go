@@ -5,7 +5,7 @@
 //	Caddyfile / JSON --> App (the functions of the configuration)
 //	                      └─ machinery (UsagePool: outlives a reload)
 //	                          └─ warmpool.Pool, logs.Store, sandbox
-//	HTTP request     --> Invoke --> apigateway --> warmpool.Group --> apigateway --> response
+//	HTTP request     --> FunctionHandler --> apigateway --> warmpool.Group --> apigateway --> response
 //
 // A reload provisions the new App beside the old one. Both hold the same machinery,
 // and the same warmpool.Group for each function that has not changed, so that

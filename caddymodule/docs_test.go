@@ -29,9 +29,9 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"logs":           {"## The global option `hearth`", "{\n hearth {\n logs {\n OPTION\n }\n }\n}", "`logs { X }`"},
 		"event_source":   {"## `event_source`", "{\n hearth {\n event_source arn:aws:sqs:r:1:q f {\n OPTION\n }\n }\n}", "`X`"},
 		"schedule":       {"## `schedule`", "{\n hearth {\n schedule s \"rate(1 minute)\" f {\n OPTION\n }\n }\n}", "`X`"},
-		"function":       {"## `function`", "{\n hearth {\n function f {\n OPTION\n }\n }\n}", "`X`"},
-		"function async": {"## `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
-		"invoke":         {"## The directive `invoke`", "{\n hearth\n}\nexample.com {\n invoke f {\n OPTION\n }\n}", "`X`"},
+		"function":       {"## The option `function`", "{\n hearth {\n function f {\n OPTION\n }\n }\n}", "`X`"},
+		"function async": {"## The option `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
+		"a route":        {"## The directive `function`", "example.com {\n function f {\n OPTION\n }\n}", "`X`"},
 		"receive":        {"## The directive `receive`", "example.com {\n receive s3 {\n OPTION\n }\n}", "`X`"},
 		"a rule":         {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {

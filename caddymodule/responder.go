@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -15,55 +14,13 @@ import (
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
-	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
-func init() {
-	caddy.RegisterModule(Invoke{})
-}
-
 // maxEvent is Lambda's limit for a synchronous request in bytes.
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxEvent = runtimes.MaxResponse
-
-// Invoke answers requests by a function, as API Gateway's Lambda proxy
-// integration or a function URL does.
-type Invoke struct {
-	// The function's name.
-	Function string `json:"function,omitempty"`
-
-	// A version or an alias of it. Default: $LATEST.
-	Qualifier string `json:"qualifier,omitempty"`
-
-	// The payload format of API Gateway: 2.0 (HTTP API, function URL) or 1.0
-	// (REST API). Default: 2.0.
-	Payload string `json:"payload,omitempty"`
-
-	// The route as API Gateway has it, e.g. "GET /pets/{id}" or "ANY /{proxy+}":
-	// the event names it, and its path parameters are taken from the request's
-	// path. It does not select requests, the Caddy route does. Default: $default.
-	Route string `json:"route,omitempty"`
-
-	// The stage that the event names. Default: $default, for payload 1.0 prod.
-	Stage string `json:"stage,omitempty"`
-
-	// Stage variables of the event. Placeholders are replaced when the
-	// configuration is loaded.
-	StageVariables map[string]string `json:"stage_variables,omitempty"`
-
-	// Path parameters of the event, beside those that Route takes. Values are
-	// mostly placeholders, e.g. {http.regexp.id.1}; one that is empty is left out.
-	PathParameters map[string]string `json:"path_parameters,omitempty"`
-
-	// Content types whose bodies are always given to the function in base64.
-	// Default: every type that is not text, JSON, XML, JavaScript or a form.
-	BinaryTypes []string `json:"binary_types,omitempty"`
-
-	responder
-	params []apigateway.Parameter // values with placeholders
-}
 
 // A responder answers requests by a function.
 type responder struct {
@@ -96,38 +53,6 @@ type registered struct {
 
 func (f *registered) Invoke(ctx context.Context, call *environment.Call) error {
 	return f.catalog.Invoke(ctx, f.name, f.qualifier, call)
-}
-
-// CaddyModule returns the Caddy module information.
-func (Invoke) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{
-		ID:  "http.handlers.hearth_invoke",
-		New: func() caddy.Module { return new(Invoke) },
-	}
-}
-
-// Provision finds the function.
-func (i *Invoke) Provision(ctx caddy.Context) error {
-	i.log = ctx.Logger().With(zap.String("function", i.Function))
-	if i.Qualifier == "" {
-		i.Qualifier = function.Latest
-	}
-	module, err := ctx.App("hearth")
-	if err != nil {
-		return err
-	}
-	app := module.(*App)
-	i.key, i.bodies = app.account().Key(i.Function), app.machinery.bodies
-	if i.runs, err = app.runner(i.Function, i.Qualifier); err != nil {
-		return err
-	}
-	return i.provisionRoute(app)
-}
-
-// ServeHTTP invokes the function with the request as its event, and writes its
-// response.
-func (i *Invoke) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	return i.respond(w, r)
 }
 
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
@@ -253,8 +178,3 @@ func sourceIP(r *http.Request) string {
 
 // traceHeader is the trace header's name as keys of http.Header have it.
 const traceHeader = "X-Amzn-Trace-Id"
-
-var (
-	_ caddy.Provisioner           = (*Invoke)(nil)
-	_ caddyhttp.MiddlewareHandler = (*Invoke)(nil)
-)

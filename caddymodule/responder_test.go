@@ -91,8 +91,8 @@ func (s starter) Start(ctx context.Context, start warmpool.Start) (*environment.
 	})
 }
 
-// newInvoke is a handler with a warm pool of one function behind it.
-func newInvoke(tb testing.TB) *Invoke {
+// newFunctionHandler is a handler with a warm pool of one function behind it.
+func newFunctionHandler(tb testing.TB) *FunctionHandler {
 	tb.Helper()
 	tb.Setenv(actAsFunction, "1")
 	store, err := logs.Open(logs.Config{Dir: tb.TempDir()}, zap.NewNop())
@@ -114,7 +114,7 @@ func newInvoke(tb testing.TB) *Invoke {
 		pool.Close(context.Background())
 		store.Close()
 	})
-	i := &Invoke{Function: "pets", responder: responder{log: zap.NewNop(), runs: group, route: &apigateway.Route{}}}
+	i := &FunctionHandler{Function: "pets", responder: responder{log: zap.NewNop(), runs: group, route: &apigateway.Route{}}}
 	if err := i.route.Prepare(); err != nil {
 		tb.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func newRequest(method, target string, body io.Reader) *http.Request {
 }
 
 func TestInvokeAnswersWithTheFunctionsResponse(t *testing.T) {
-	i := newInvoke(t)
+	i := newFunctionHandler(t)
 	for _, body := range []string{"", "a small one", strings.Repeat("x", 100_000)} {
 		w := httptest.NewRecorder()
 		if err := i.ServeHTTP(w, newRequest("POST", "/pets?a=b", strings.NewReader(body)), nil); err != nil {
@@ -144,7 +144,7 @@ func TestInvokeAnswersWithTheFunctionsResponse(t *testing.T) {
 }
 
 func TestInvokeKeepsAFunctionsErrorFromTheClient(t *testing.T) {
-	i := newInvoke(t)
+	i := newFunctionHandler(t)
 	w := httptest.NewRecorder()
 	if err := i.ServeHTTP(w, newRequest("GET", "/fail", nil), nil); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestInvokeKeepsAFunctionsErrorFromTheClient(t *testing.T) {
 }
 
 func TestInvokeRefusesABodyThatIsTooLarge(t *testing.T) {
-	i := newInvoke(t)
+	i := newFunctionHandler(t)
 	known := newRequest("POST", "/", strings.NewReader(strings.Repeat("x", maxEvent+1)))
 	unknown := newRequest("POST", "/", io.LimitReader(endless{}, maxEvent+1))
 	unknown.ContentLength = -1
@@ -197,7 +197,7 @@ func (d *discard) WriteHeader(int)             {}
 // BenchmarkInvoke is a warm invocation from the handler to the runtime process
 // and back. What net/http and Caddy do around it is left out.
 func BenchmarkInvoke(b *testing.B) {
-	i := newInvoke(b)
+	i := newFunctionHandler(b)
 	for name, r := range map[string]*http.Request{
 		"get":  newRequest("GET", "/pets/7?colour=red", nil),
 		"post": newRequest("POST", "/pets", nil),

@@ -121,7 +121,7 @@ func deploy(ctx context.Context, c *Context) error {
 		if out.URL != "" {
 			fmt.Fprintln(w, out.URL)
 		} else {
-			fmt.Fprintf(w, "no URL: give it one by --url public, or a route by `invoke %s` in the Caddyfile, or call it: caddy hearth invoke %s\n", out.Name, out.Name)
+			fmt.Fprintf(w, "no URL: give it one by --url public, or a route by `function %s` on a site of the Caddyfile, or call it: caddy hearth invoke %s\n", out.Name, out.Name)
 		}
 	})
 }

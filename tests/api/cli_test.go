@@ -13,7 +13,7 @@ import (
 )
 
 func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /hello hello")
+	a := harness.NewAPI(t, "", "function /hello hello")
 	source := func(answer string) string {
 		return a.Code("hello", map[string]string{
 			"index.mjs":   "export const handler = async (event) => { console.log('logged by', event.name); if (event.fail) throw new Error('asked to fail'); return { statusCode: 200, body: '" + answer + "' }; };",
@@ -55,7 +55,7 @@ func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
 // What serves a function instead of what its runtime names is told to who deploys it.
 // Nothing of ours runs on Node.js 16, so nodejs16.x always has another.
 func TestDeployTellsThatAnotherVersionServes(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /old old")
+	a := harness.NewAPI(t, "", "function /old old")
 	dir := a.Code("old", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
 	a.WantHearth(0, []string{"warning: runtime nodejs16.x is served by Node.js "}, "deploy", dir, "--runtime", "nodejs16.x")
 	version := a.Get("/old").Body
@@ -70,7 +70,7 @@ func TestDeployTellsThatAnotherVersionServes(t *testing.T) {
 }
 
 func TestRollingBackTwiceGoesBackTwice(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /hello hello")
+	a := harness.NewAPI(t, "", "function /hello hello")
 	for _, answer := range []string{"one", "two", "three"} {
 		dir := a.Code("hello", map[string]string{"index.mjs": "export const handler = async () => '" + answer + "';"})
 		a.WantHearth(0, nil, "deploy", dir)
@@ -86,7 +86,7 @@ func TestRollingBackTwiceGoesBackTwice(t *testing.T) {
 }
 
 func TestDeployDoesNotPutFilesOfAnotherLanguageOnTheOldRuntime(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /hello hello")
+	a := harness.NewAPI(t, "", "function /hello hello")
 	dir := a.Code("hello", map[string]string{"app.py": "def handler(event, context):\n    return 'snake'\n"})
 	a.WantHearth(0, []string{"python3.13"}, "deploy", dir)
 	a.Get("/hello").Want(t, 200, "snake")

@@ -80,7 +80,7 @@ func needs(t *testing.T, program, install string) {
 
 func TestAPIServesTheAWSCommand(t *testing.T) {
 	needs(t, "aws", "the AWS command line (Debian: awscli)")
-	a := harness.NewAPI(t, "", "invoke /cli cli")
+	a := harness.NewAPI(t, "", "function /cli cli")
 	s := newShell(a)
 	s.write("one.zip", harness.NodeZip(t, "console.log('logged by', event.name); return { statusCode: 200, body: `one for ${event.name}` };"))
 	s.write("two.zip", harness.NodeZip(t, harness.Answers("two")))

@@ -80,7 +80,7 @@ func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
 }
 
 func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f:live")
+	a := harness.NewAPI(t, "", "function /f f:live")
 	ctx := context.Background()
 	const versions = 10
 	a.Create("f", harness.NodeZip(t, "return { statusCode: 200, body: context.functionVersion };"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
@@ -128,12 +128,12 @@ func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
 }
 
 func TestAPIFunctionGivesWayToTheCaddyfilesAndComesBack(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f")
+	a := harness.NewAPI(t, "", "function /f f")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, harness.Answers("of the API")))
 	a.Get("/f").Want(t, 200, "of the API")
 	dir := a.Code("f", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'of the Caddyfile' });"})
-	a.Configure(harness.NodeFunction("f", dir, ""), "invoke /f f")
+	a.Configure(harness.NodeFunction("f", dir, ""), "function /f f")
 	a.Reload()
 	a.Get("/f").Want(t, 200, "of the Caddyfile")
 	a.WantCall("f", "{}", "of the Caddyfile")
@@ -144,7 +144,7 @@ func TestAPIFunctionGivesWayToTheCaddyfilesAndComesBack(t *testing.T) {
 	if len(listed.Functions) != 1 {
 		t.Errorf("%d functions are listed", len(listed.Functions))
 	}
-	a.Configure("", "invoke /f f")
+	a.Configure("", "function /f f")
 	a.Reload()
 	a.Get("/f").Want(t, 200, "of the API")
 	a.WantCall("f", "{}", "of the API")

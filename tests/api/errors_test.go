@@ -218,7 +218,7 @@ func TestAPICannotChangeAFunctionOfTheCaddyfile(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	a := &harness.API{Server: s}
 	dir := s.Code("fixed", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'fixed' });"})
-	a.Configure(harness.NodeFunction("fixed", dir, ""), "invoke fixed")
+	a.Configure(harness.NodeFunction("fixed", dir, ""), "function fixed")
 	a.Start()
 	a.Connect()
 	ctx := context.Background()

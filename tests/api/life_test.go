@@ -34,7 +34,7 @@ type life struct {
 }
 
 func TestAPIFunctionsOfEveryRuntimeLiveFromCreateToDelete(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /node/* node\ninvoke /python/* python\ninvoke /java/* java\ninvoke /go/* go")
+	a := harness.NewAPI(t, "", "function /node/* node\nfunction /python/* python\nfunction /java/* java\nfunction /go/* go")
 	_, jar, _ := a.JavaCode()
 	java, err := os.ReadFile(jar)
 	a.Check(err)
@@ -102,13 +102,13 @@ func liveLife(a *harness.API, t *testing.T, name string, l *life) {
 }
 
 func TestAPIFunctionSurvivesARestartAndKeepsItsEnvironmentOverAReload(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /counter counter")
+	a := harness.NewAPI(t, "", "function /counter counter")
 	counter := "globalThis.n = (globalThis.n ?? 0) + 1; return { statusCode: 200, body: `call ${n} of ${context.functionVersion}` };"
 	a.Create("counter", harness.NodeZip(t, counter), func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	a.WantCall("counter", "{}", "call 1 of $LATEST")
 	a.WantCall("counter:1", "{}", "call 1 of 1")
 
-	a.Configure("", "invoke /counter counter\nrespond /new new")
+	a.Configure("", "function /counter counter\nrespond /new new")
 	a.Reload()
 	a.Get("/new").Want(t, 200, "new")
 	a.Get("/counter").Want(t, 200, "call 2 of $LATEST")
@@ -130,7 +130,7 @@ func TestAPIFunctionSurvivesARestartAndKeepsItsEnvironmentOverAReload(t *testing
 }
 
 func TestAPIFunctionSurvivesThatTheServerIsKilled(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f")
+	a := harness.NewAPI(t, "", "function /f f")
 	a.Create("f", harness.NodeZip(t, harness.Answers("first")))
 	a.UpdateCode("f", harness.NodeZip(t, harness.Answers("second")))
 	a.WantCall("f", "{}", "second")

@@ -146,7 +146,7 @@ func TestLoggingConfigIsMergedAsByAWS(t *testing.T) {
 func TestFunctionOfTheCaddyfileLogsAsItSays(t *testing.T) {
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	dir := a.Code("f", map[string]string{"index.mjs": "export const handler = async () => { console.info('no'); console.error('yes'); return 'ok'; };"})
-	a.Configure("function f {\n runtime nodejs20.x\n handler index.handler\n code "+dir+"\n log_format json\n log_level error\n system_log_level warn\n log_group mine\n}", "invoke f")
+	a.Configure("function f {\n runtime nodejs20.x\n handler index.handler\n code "+dir+"\n log_format json\n log_level error\n system_log_level warn\n log_group mine\n}", "function f")
 	a.Start()
 	a.Connect()
 	a.Get("/").Want(t, 200, "ok")

@@ -83,7 +83,7 @@ func TestAPIProvisionedConcurrencyIsReadyBeforeTheFirstCall(t *testing.T) {
 }
 
 func TestAPIFunctionOfADeletedOnesNameInheritsNothing(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f")
+	a := harness.NewAPI(t, "", "function /f f")
 	ctx := context.Background()
 	f := aws.String("f")
 	a.Create("f", harness.NodeZip(t, "globalThis.n = (globalThis.n ?? 0) + 1; await new Promise(r => setTimeout(r, event.ms ?? 0)); return { body: `old ${n}` };"), func(in *lambda.CreateFunctionInput) {

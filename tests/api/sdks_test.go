@@ -204,7 +204,7 @@ func TestAPIServesTheSDKForJavaScript(t *testing.T) {
 // and removing it are CloudFormation's and S3's work.
 func TestAPIServesTheServerlessFramework(t *testing.T) {
 	needs(t, "npm", "Node.js with npm (Debian: npm)")
-	a := harness.NewAPI(t, "", "invoke /hello shop-dev-hello")
+	a := harness.NewAPI(t, "", "function /hello shop-dev-hello")
 	s := newShell(a)
 	if out, err := s.try("npm", append(npmInstall, osls)...); err != nil {
 		t.Fatalf("npm cannot install %s: is a registry reachable?\n%s", osls, harness.Tail(out, 5))

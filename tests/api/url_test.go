@@ -232,7 +232,7 @@ def h(event, context):
     headers = {k.lower(): v for k, v in event['headers'].items()}
     return {'statusCode': 200, 'body': json.dumps([body, event['isBase64Encoded'], headers['x-odd'], (event['queryStringParameters'] or {}).get('q')])}
 `
-	a := harness.NewAPI(t, "", "@v1 path /v1/*\n@v2 path /v2/*\ninvoke @v1 f {\n\tpayload 1.0\n}\ninvoke @v2 f\ninvoke n\n")
+	a := harness.NewAPI(t, "", "@v1 path /v1/*\n@v2 path /v2/*\nfunction @v1 f {\n\tpayload 1.0\n}\nfunction @v2 f\nfunction n\n")
 	a.Create("f", harness.ZipOf(t, map[string]string{"f.py": echo}), func(in *lambda.CreateFunctionInput) {
 		in.Runtime, in.Handler = types.RuntimePython312, aws.String("f.h")
 	})

@@ -207,7 +207,7 @@ func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
 }
 
 func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f")
+	a := harness.NewAPI(t, "", "function /f f")
 	code := func(version int) []byte { return harness.NodeZip(t, harness.Answers(strconv.Itoa(version))) }
 	a.Create("f", code(0))
 	var current, calls atomic.Int64 // what runs at least, once an update has returned

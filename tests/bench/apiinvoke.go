@@ -34,7 +34,7 @@ func apiInvokeScenario(m machine, rounds int, length time.Duration) scenario {
 		of   = "called"
 	)
 	return scenario{name: name, group: apiGroup, measure: func(ctx context.Context, shared *stage) ([]figure, error) {
-		s, err := newAPIStage(ctx, shared, "\troute "+path+" {\n\t\tinvoke "+of+"\n\t}\n")
+		s, err := newAPIStage(ctx, shared, "\troute "+path+" {\n\t\tfunction "+of+"\n\t}\n")
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func (s *stage) with(options string) *stage {
 
 // gateway starts one that has the function at the route.
 func gateway(ctx context.Context, shared *stage, options string) (*apiStage, error) {
-	return newAPIStage(ctx, shared.with(options), fmt.Sprintf("\tmetrics /metrics\n\troute %s {\n\t\tinvoke %s\n\t}\n", clusterRoute, clusterFunction))
+	return newAPIStage(ctx, shared.with(options), fmt.Sprintf("\tmetrics /metrics\n\troute %s {\n\t\tfunction %s\n\t}\n", clusterRoute, clusterFunction))
 }
 
 // shareFunction makes the function.

@@ -151,7 +151,7 @@ func (s *stage) hearthBlocks(functions []function) (global, site string) {
 		if routes[f.kind()] == nil {
 			routes[f.kind()] = new(strings.Builder)
 		}
-		fmt.Fprintf(routes[f.kind()], "\t\troute %s {\n\t\t\tinvoke %s\n\t\t}\n", f.path(), f.name)
+		fmt.Fprintf(routes[f.kind()], "\t\troute %s {\n\t\t\tfunction %s\n\t\t}\n", f.path(), f.name)
 	}
 	declared.WriteString("\t}\n")
 	var all strings.Builder

@@ -21,7 +21,7 @@ func TestHearthBlocksDeclareAndRouteEachFunction(t *testing.T) {
 	if global != wantGlobal {
 		t.Errorf("global options:\n%s\nwant:\n%s", global, wantGlobal)
 	}
-	const wantSite = "\troute /node/* {\n\t\troute /node/node-2 {\n\t\t\tinvoke node-2\n\t\t}\n\t}\n"
+	const wantSite = "\troute /node/* {\n\t\troute /node/node-2 {\n\t\t\tfunction node-2\n\t\t}\n\t}\n"
 	if site != wantSite {
 		t.Errorf("site:\n%s\nwant:\n%s", site, wantSite)
 	}

@@ -73,14 +73,14 @@ func TestMishapsAreContained(t *testing.T) {
 			timeout = ""
 		}
 		functions += fmt.Sprintf("function %s {\n runtime %s\n handler %s\n code %s\n %s\n %s\n}\n", name, m.runtime, m.handler, dir, timeout, m.more)
-		site += fmt.Sprintf("invoke /%s %s\n", name, name)
+		site += fmt.Sprintf("function /%s %s\n", name, name)
 	}
 	// Stems come and go: there are none while what is left is counted.
-	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "invoke good")
+	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "function good")
 	s.Start()
 	s.Get("/").Want(t, 200, "fine")
 	before := openFiles(t, s.Cmd.Process.Pid)
-	s.Configure(functions, site+"invoke good")
+	s.Configure(functions, site+"function good")
 	s.Reload()
 
 	for name, m := range mishaps {
@@ -104,7 +104,7 @@ func TestMishapsAreContained(t *testing.T) {
 	}
 
 	// The environments of handlers that only fail stay warm; give them up.
-	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "invoke good")
+	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "function good")
 	s.Reload()
 	s.Get("/").Want(t, 200, "fine")
 	harness.Eventually(t, "only one environment is left", func() bool {
@@ -158,7 +158,7 @@ func openFiles(t *testing.T, pid int) int {
 func TestBodyOver6MBIsRefusedAndOneBelowIsNot(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": "exports.handler = async (e) => ({ statusCode: 200, body: String(e.body.length) })"})
-	s.Configure(harness.NodeFunction("f", dir, "memory 512"), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, "memory 512"), "function f")
 	s.Start()
 	post := func(size int) *http.Request {
 		r := s.Request("POST", "/", strings.NewReader(strings.Repeat("a", size)))
@@ -181,7 +181,7 @@ func TestClientThatLeavesHarmsNobody(t *testing.T) {
 		exports.handler = async (e) => {
 			if (e.rawPath === '/slow') { await new Promise((r) => setTimeout(r, 500)); finished++; }
 			return { statusCode: 200, body: 'finished ' + finished }; };`})
-	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 1"), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 1"), "function f")
 	s.Start()
 	s.Get("/").Want(t, 200, "finished 0")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -25,7 +25,7 @@ def handler(event, context):
     body = event.get("body") or ""
     return {"statusCode": 200, "body": str(len(base64.b64decode(body) if event["isBase64Encoded"] else body))}
 `})
-	s.Configure(harness.PythonFunction("length", code, "memory 256\ntimeout 60s"), "invoke /length length")
+	s.Configure(harness.PythonFunction("length", code, "memory 256\ntimeout 60s"), "function /length length")
 	s.Start()
 	s.Get("/length").Want(t, 200, "0")
 

@@ -60,7 +60,7 @@ func TestFunctionMadeOfAStemIsAsOneThatIsNot(t *testing.T) {
 			// that.
 			early := map[string]string{"without": "env LC_TIME C"}[name]
 			functions += fmt.Sprintf("function %s {\n runtime %s\n handler %s\n code %s\n env OWN %s-of-the-other\n %s\n}\n", full, k.runtime, k.handler, dir, full, early)
-			site += fmt.Sprintf("invoke /%s %s\n", full, full)
+			site += fmt.Sprintf("function /%s %s\n", full, full)
 		}
 	}
 	// What a function sees of itself is not another's.
@@ -123,7 +123,7 @@ def handler(event, context):
     return {"statusCode": 200, "body": "memory holds %d" % (len(block) >> 20)}
 `})
 	s.Configure(harness.PythonFunction("small", code, "memory 128\ntimeout 20s")+
-		harness.PythonFunction("large", code, "memory 512\nephemeral_storage 700\ntimeout 20s"), "invoke /small/* small\ninvoke /large/* large")
+		harness.PythonFunction("large", code, "memory 512\nephemeral_storage 700\ntimeout 20s"), "function /small/* small\nfunction /large/* large")
 	s.Start()
 	s.AwaitStem("python")
 	s.Get("/small/memory").Want(t, 502, "")
@@ -141,7 +141,7 @@ def handler(event, context):
 func TestInitThatFailsIsToldAtOnceAndNotTriedForEveryCall(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	code := s.Code("broken", map[string]string{"index.js": "console.log('loading'); throw new Error('no database')"})
-	s.Configure(harness.NodeFunction("broken", code, ""), "invoke broken")
+	s.Configure(harness.NodeFunction("broken", code, ""), "function broken")
 	s.Start()
 	for range 20 {
 		s.Get("/").Want(t, 502, "")
@@ -158,7 +158,7 @@ func TestInitPhaseThatTakesTooLongIsDoneAgainWithinTheInvocation(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	slow := s.Code("slow", map[string]string{"app.py": "import time\nprint('loading')\ntime.sleep(60)\ndef handler(e, c): pass"})
 	ahead := s.Code("ahead", map[string]string{"app.py": "import os, time\ntime.sleep(11)\ndef handler(e, c): return {'statusCode': 200, 'body': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']}"})
-	s.Configure(harness.PythonFunction("slow", slow, "timeout 2s")+harness.PythonFunction("ahead", ahead, "provisioned_concurrency 1"), "invoke /slow slow\ninvoke /ahead ahead")
+	s.Configure(harness.PythonFunction("slow", slow, "timeout 2s")+harness.PythonFunction("ahead", ahead, "provisioned_concurrency 1"), "function /slow slow\nfunction /ahead ahead")
 	s.Start()
 	began := time.Now()
 	s.Get("/slow").Want(t, 504, "")

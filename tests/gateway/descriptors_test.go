@@ -19,7 +19,7 @@ func TestFewDescriptorsAnswerManyFunctions(t *testing.T) {
 		name := fmt.Sprintf("f%d", i)
 		code := s.Code(name, map[string]string{"index.js": fmt.Sprintf("exports.handler = async () => 'I am %d'", i)})
 		declared.WriteString(harness.NodeFunction(name, code, "queue_timeout 30s"))
-		fmt.Fprintf(&site, "invoke /%s %s\n", name, name)
+		fmt.Fprintf(&site, "function /%s %s\n", name, name)
 	}
 	s.Configure(declared.String(), site.String())
 	s.Wrap = []string{"sh", "-c", `ulimit -n 256; exec "$@"`, "sh"}
@@ -61,7 +61,7 @@ func TestEnvironmentHoldsNoMoreDescriptorsThanItIsCountedWith(t *testing.T) {
 		name := fmt.Sprintf("f%d", i)
 		code := s.Code(name, map[string]string{"index.js": "exports.handler = async () => 'ok'"})
 		declared.WriteString(harness.NodeFunction(name, code, ""))
-		fmt.Fprintf(&site, "invoke /%s %s\n", name, name)
+		fmt.Fprintf(&site, "function /%s %s\n", name, name)
 	}
 	s.Configure("stems 0\n"+declared.String(), site.String())
 	s.Start()

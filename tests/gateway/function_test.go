@@ -81,7 +81,7 @@ func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
 			};`, "lib/version.mjs": fmt.Sprintf("export const version = %d;", n)}
 	}
 	dir := s.Code("f", version(1))
-	s.Configure(harness.NodeFunction("f", dir, ""), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, ""), "function f")
 	s.Start()
 	s.Get("/").Want(t, 200, "version 1")
 
@@ -116,7 +116,7 @@ func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
 			if (event.rawPath === '/slow') await new Promise((r) => setTimeout(r, 2000));
 			return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME + ' ' + calls };
 		};`})
-	s.Configure(harness.NodeFunction("f", dir, ""), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, ""), "function f")
 	s.Start()
 	stream, _, _ := strings.Cut(s.Get("/").Body, " ")
 
@@ -136,7 +136,7 @@ func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
 			}
 		}
 	}()
-	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 7"), "header X-New yes\ninvoke f")
+	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 7"), "header X-New yes\nfunction f")
 	s.Reload()
 	cancel()
 	if text, bad := <-failed; bad {
@@ -154,7 +154,7 @@ func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
 
 	// A function that changes gets new environments, and one that is gone loses
 	// its own.
-	s.Configure(harness.NodeFunction("f", dir, "memory 256"), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, "memory 256"), "function f")
 	s.Reload()
 	if got := s.Get("/"); got.Status != 200 || strings.HasPrefix(got.Body, stream) {
 		t.Errorf("after a change of memory: %d %s", got.Status, got.Body)
@@ -175,7 +175,7 @@ func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
 			stream.write('second\n');
 			stream.end();
 		});`})
-	s.Configure(harness.NodeFunction("f", dir, ""), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, ""), "function f")
 	s.Start()
 	s.Get("/").Want(t, 201, "second")
 
@@ -211,7 +211,7 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 		statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ event, id: context.awsRequestId }) });`})
 	s.Configure(harness.NodeFunction("f", dir, ""), `
 		handle /v1/* {
-			invoke f {
+			function f {
 				payload 1.0
 				route "ANY /v1/{proxy+}"
 				stage_variable color blue
@@ -219,7 +219,7 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 		}
 		@pet path_regexp pet ^/pets/(\d+)$
 		handle @pet {
-			invoke f {
+			function f {
 				route "GET /pets/{id}"
 				path_parameter number {re.pet.1}
 			}
@@ -266,7 +266,7 @@ func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 1500)); return { statusCode: 200, body: 'done' }; };`})
 	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 1\nqueue_timeout off")+harness.NodeFunction("none", dir, "reserved_concurrency 0"),
-		"invoke /none none\ninvoke f")
+		"function /none none\nfunction f")
 	s.Start()
 	first := make(chan harness.Response)
 	go func() { first <- s.Get("/") }()
@@ -286,7 +286,7 @@ func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
 func TestHandleErrorsSeesFailures(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => { throw new Error('secret detail'); };`})
-	s.Configure(harness.NodeFunction("f", dir, ""), "invoke f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
+	s.Configure(harness.NodeFunction("f", dir, ""), "function f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
 	s.Start()
 	got := s.Get("/")
 	got.Want(t, 502, "sorry: 502")
@@ -320,7 +320,7 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &harness.Server{T: t, Dir: harness.TempDir(t), Port: harness.FreePort(t)}
 			s.Config = filepath.Join(s.Dir, "Caddyfile")
-			text := fmt.Sprintf("{\n%s\nauto_https off\nhearth {\ndata_dir %s/data\n%s\n%s\n}\n}\nhttp://127.0.0.1:%d {\ninvoke f\n}\n",
+			text := fmt.Sprintf("{\n%s\nauto_https off\nhearth {\ndata_dir %s/data\n%s\n%s\n}\n}\nhttp://127.0.0.1:%d {\nfunction f\n}\n",
 				test.admin, s.Dir, test.sandbox, test.function, s.Port)
 			if test.admin == "" {
 				t.Setenv("CADDY_ADMIN", fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t)))
@@ -353,8 +353,8 @@ func TestConfigurationErrorsNameTheWord(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ functions, site, want string }{
 		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized function option 'colour'"},
-		"unknown function":  {harness.NodeFunction("f", dir, ""), "invoke g", `function "g" is not defined`},
-		"unknown qualifier": {harness.NodeFunction("f", dir, ""), "invoke f:live", `no such qualifier "live"`},
+		"unknown function":  {harness.NodeFunction("f", dir, ""), "function g", `function "g" is not defined`},
+		"unknown qualifier": {harness.NodeFunction("f", dir, ""), "function f:live", `no such qualifier "live"`},
 		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
 		"no code":           {harness.NodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
 		"no archive":        {harness.NodeFunction("f", text, ""), "respond x", "Could not unzip uploaded file"},
@@ -390,7 +390,7 @@ def handler(event, context):
     print("to stdout"); print("to stderr", file=sys.stderr); logging.info("by logging")
     return {"statusCode": 200, "body": context.aws_request_id}
 `})
-	s.Configure(harness.NodeFunction("n", node, "")+harness.PythonFunction("p", python, ""), "invoke /n n\ninvoke /p p")
+	s.Configure(harness.NodeFunction("n", node, "")+harness.PythonFunction("p", python, ""), "function /n n\nfunction /p p")
 	s.Start()
 	id := s.Get("/n").Body
 	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
@@ -406,7 +406,7 @@ func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 10)); return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME }; };`})
-	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 4\nqueue_timeout 30s"), "invoke f")
+	s.Configure(harness.NodeFunction("f", dir, "reserved_concurrency 4\nqueue_timeout 30s"), "function f")
 	s.Start()
 	results := make(chan harness.Response, 200)
 	for range 200 {
@@ -454,7 +454,7 @@ def handler(event, context):
     return {"statusCode": 200, "body": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] + " " + str(most)}
 `})
 	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
-	s.Configure(harness.NodeFunction("n", node, more)+harness.PythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.Configure(harness.NodeFunction("n", node, more)+harness.PythonFunction("p", python, more), "function /n n\nfunction /p p")
 	s.Start()
 	for _, path := range []string{"/n", "/p"} {
 		s.Get(path).Want(t, 200, " 1")
@@ -496,7 +496,7 @@ def handler(event, context):
     return {"statusCode": 200, "body": event["body"]}
 `})
 	more := "per_environment_concurrency 8\nreserved_concurrency 8\nqueue_timeout 30s"
-	s.Configure(harness.NodeFunction("n", node, more)+harness.PythonFunction("p", python, more), "invoke /n n\ninvoke /p p")
+	s.Configure(harness.NodeFunction("n", node, more)+harness.PythonFunction("p", python, more), "function /n n\nfunction /p p")
 	s.Start()
 	for _, path := range []string{"/n", "/p"} {
 		done := make(chan bool)

@@ -26,7 +26,7 @@ func TestThousandFunctionsStartFastAndHoldNothingBeforeTheyAreCalled(t *testing.
 		code := s.Code(fmt.Sprintf("f%d", i), map[string]string{"index.js": "exports.handler = async () => 'first'"})
 		fmt.Fprintf(&declared, "function f%d {\n runtime nodejs20.x\n handler index.handler\n code %s\n}\n", i, code)
 	}
-	s.Configure(declared.String(), "invoke /f7 f7")
+	s.Configure(declared.String(), "function /f7 f7")
 	began := time.Now()
 	s.Start()
 	if took := time.Since(began); took > within {

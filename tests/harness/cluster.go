@@ -43,11 +43,11 @@ type Cluster struct {
 	Nodes []*API
 }
 
-const ClusterSite = `invoke /f f
-invoke /invoke/reserved reserved
-invoke /invoke/restarted restarted
-invoke /invoke/resumed resumed
-invoke /invoke/failed-over failed-over
+const ClusterSite = `function /f f
+function /invoke/reserved reserved
+function /invoke/restarted restarted
+function /invoke/resumed resumed
+function /invoke/failed-over failed-over
 receive /events/* generic {
 	token ` + HookToken + `
 }

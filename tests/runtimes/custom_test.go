@@ -43,7 +43,7 @@ func TestExampleInGoIsServedAndFollowed(t *testing.T) {
 	if out, err := exec.Command("../../examples/hello-go/build.sh", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	s.Configure(customFunction("hello", dir, ""), "invoke hello")
+	s.Configure(customFunction("hello", dir, ""), "function hello")
 	s.Start()
 	s.Get("/?name=Ada").Want(t, 200, `{"message":"Hello, Ada!"}`)
 	if err := os.Remove(filepath.Join(dir, "bootstrap")); err != nil { // what runs cannot be written to
@@ -57,7 +57,7 @@ func TestFunctionInGoIsServed(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.GoFunction()
 	s.Configure(customFunction("go", dir, "env OWN mine\nmemory 512")+customFunction("slow", dir, "timeout 1s")+customFunction("alone", dir, "network none"),
-		"invoke /slow/* slow\ninvoke /alone/* alone\ninvoke go")
+		"function /slow/* slow\nfunction /alone/* alone\nfunction go")
 	s.Start()
 	s.Get("/").Want(t, 200, "hello from Go")
 	s.Get("/context").Want(t, 200, "arn:aws:lambda:us-east-1:000000000000:function:go go true true any.thing mine")
@@ -99,7 +99,7 @@ func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
 	dir := s.GoFunction()
 	thief := s.Code("thief", map[string]string{"app.py": thief})
 	// On the network that they share; elsewhere one cannot even connect.
-	s.Configure("network host\n"+customFunction("go", dir, "")+harness.PythonFunction("thief", thief, ""), "invoke /steal/* thief\ninvoke go")
+	s.Configure("network host\n"+customFunction("go", dir, "")+harness.PythonFunction("thief", thief, ""), "function /steal/* thief\nfunction go")
 	s.Start()
 	address := s.Get("/listen").Body
 	if _, _, err := net.SplitHostPort(address); err != nil {
@@ -123,7 +123,7 @@ func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("bash", map[string]string{"readme": ""})
 	writeScript(s, dir, "bootstrap", harness.BashBootstrap)
-	s.Configure(customFunction("bash", dir, "memory 256"), "invoke bash")
+	s.Configure(customFunction("bash", dir, "memory 256"), "function bash")
 	s.Start()
 	s.Get("/").Want(t, 200, "hello from bash")
 	s.Get("/twice").Want(t, 200, "first")
@@ -165,7 +165,7 @@ func TestBootstrapThatCannotRunIsNamed(t *testing.T) {
 			}
 		}
 		functions += customFunction(name, dir, "timeout 1s")
-		site += fmt.Sprintf("invoke /%s %s\n", name, name)
+		site += fmt.Sprintf("function /%s %s\n", name, name)
 	}
 	s.Configure(functions, site)
 	s.Start()
@@ -203,7 +203,7 @@ func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
 	py := s.Code("py", map[string]string{"app.py": "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello from Python'}\n"})
 	s.Configure(customFunction("bash", bash, "layer "+layer)+harness.NodeFunction("js", js, "layer "+layer)+harness.PythonFunction("py", py, "layer "+layer)+
 		customFunction("bash-alone", bash, "network none\nlayer "+layer)+harness.NodeFunction("js-alone", js, "network none\nlayer "+layer),
-		"invoke /bash bash\ninvoke /js js\ninvoke /py py\ninvoke /bash-alone bash-alone\ninvoke /js-alone js-alone")
+		"function /bash bash\nfunction /js js\nfunction /py py\nfunction /bash-alone bash-alone\nfunction /js-alone js-alone")
 	s.Start()
 	for range 3 {
 		s.Get("/bash-alone").Want(t, 200, "hello from bash")
@@ -241,7 +241,7 @@ func TestExtensionsThatFailAreNamed(t *testing.T) {
 		layer := s.Code("layer-"+name, map[string]string{"readme": ""})
 		writeScript(s, layer, "extensions/bad", m.script)
 		functions += harness.NodeFunction(name, js, "layer "+layer)
-		site += fmt.Sprintf("invoke /%s %s\n", name, name)
+		site += fmt.Sprintf("function /%s %s\n", name, name)
 	}
 	s.Configure("stems 0\n"+functions, site)
 	s.Start()
@@ -271,7 +271,7 @@ func TestShutdownTellsWhy(t *testing.T) {
 		customFunction("internal", dir, "env SIGTERM yes")+
 		customFunction("stubborn", dir, "layer "+stubborn+"\nenv SIGTERM yes")+
 		harness.NodeFunction("js", js, "layer "+layer+"\ntimeout 1s"),
-		"invoke /go/* go\ninvoke /js/* js\ninvoke /internal internal\ninvoke stubborn")
+		"function /go/* go\nfunction /js/* js\nfunction /internal internal\nfunction stubborn")
 	s.Start()
 	s.Get("/js/x").Want(t, 200, "127.0.0.1:")
 	for _, name := range []string{"go", "js"} {
@@ -296,7 +296,7 @@ func TestCustomRuntimeWithoutASandbox(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	layer := s.Code("layer", map[string]string{"readme": ""})
 	writeScript(s, layer, "extensions/witness", extensionScript)
-	s.Configure("sandbox off\n"+customFunction("go", s.GoFunction(), "layer "+layer+"\nnetwork none"), "invoke go")
+	s.Configure("sandbox off\n"+customFunction("go", s.GoFunction(), "layer "+layer+"\nnetwork none"), "function go")
 	s.Start()
 	s.Get("/").Want(t, 200, "hello from Go")
 	s.Get("/exit").Want(t, 502, "")
@@ -351,7 +351,7 @@ func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
 	writeScript(s, layer, "extensions/witness", extensionScript)
 	thief := s.Code("thief", map[string]string{"app.py": thief})
 	s.Configure("network host\n"+customFunction("go", dir, "")+customFunction("extended", dir, "layer "+layer)+harness.PythonFunction("thief", thief, ""),
-		"invoke /steal/* thief\ninvoke /extended extended\ninvoke go")
+		"function /steal/* thief\nfunction /extended extended\nfunction go")
 	startAsNobody(s, "")
 	harness.Eventually(t, "it serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
 	s.Get("/extended").Want(t, 200, "hello from Go")
@@ -360,7 +360,7 @@ func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
 	s.Stop()
 	s.WantLog("extended", `"shutdownReason":"spindown"`)
 
-	s.Configure(customFunction("go", dir, "network none"), "invoke go")
+	s.Configure(customFunction("go", dir, "network none"), "function go")
 	startAsNobody(s, "")
 	harness.Eventually(t, "it serves", func() bool { return strings.Count(s.Output(), "serving initial configuration") == 2 })
 	s.Get("/x").Want(t, 200, "hello from Go")

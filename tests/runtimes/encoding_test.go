@@ -27,7 +27,7 @@ def handler(event, context):
 	bash := s.Code("bash", map[string]string{"any.sh": ""})
 	writeScript(s, bash, "bootstrap", fmt.Sprintf(shellBootstrap, `text=é日; body="${#text} $text"`))
 	s.Configure(javaFunction("java", "example.Encodings::handle", folder, "")+harness.NodeFunction("node", node, "")+harness.PythonFunction("python", python, "")+
-		customFunction("bash", bash, ""), "invoke /java java\ninvoke /node node\ninvoke /python python\ninvoke /bash bash")
+		customFunction("bash", bash, ""), "function /java java\nfunction /node node\nfunction /python python\nfunction /bash bash")
 	s.Start()
 	s.Get("/java").Want(t, 200, "[true, true, true, true, true]")
 	s.WantLog("java", "é日 printed")
@@ -55,7 +55,7 @@ func TestShellIsBashAsOnLambda(t *testing.T) {
 	writeScript(s, bash, "bootstrap", fmt.Sprintf(shellBootstrap, `body="$(handled) $(false | true || echo pipefail)"`))
 	node := s.Code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
 		body: require('child_process').execSync('set -o pipefail; x=(a b); echo ${x[1]}; /usr/bin/sh -c "echo \\${BASH_VERSION:+bash}"').toString() })`})
-	s.Configure(customFunction("bash", bash, "")+harness.NodeFunction("node", node, ""), "invoke /bash bash\ninvoke /node node")
+	s.Configure(customFunction("bash", bash, "")+harness.NodeFunction("node", node, ""), "function /bash bash\nfunction /node node")
 	s.Start()
 	s.Get("/bash").Want(t, 200, "sourced pipefail")
 	s.Get("/node").Want(t, 200, "b\nbash\n")
@@ -85,7 +85,7 @@ def handler(event, context):
 	try { process.dlopen({ exports: {} }, 'libanswer.so') } catch (e) { // it loads, and is no addon
 		return { statusCode: 200, body: e.message + require('child_process').execFileSync('tool') } } }`})
 	s.Configure(harness.PythonFunction("python", python, "layer "+layer)+harness.NodeFunction("node", node, "layer "+layer)+
-		javaFunction("java", "example.Encodings::load", folder, "layer "+layer), "invoke /python python\ninvoke /node node\ninvoke /java java")
+		javaFunction("java", "example.Encodings::load", folder, "layer "+layer), "function /python python\nfunction /node node\nfunction /java java")
 	s.Start()
 	for _, family := range []string{"nodejs", "python", "java"} {
 		s.AwaitStem(family)

@@ -29,7 +29,7 @@ def handler(event, context):
 	for name, more := range map[string]string{"": "", "alone": "env LC_TIME C"} {
 		functions.WriteString(harness.NodeFunction("node"+name, node, more) + harness.PythonFunction("python"+name, python, more) + javaFunction("java"+name, "example.Encodings::home", folder, more))
 		for _, family := range []string{"node", "python", "java"} {
-			site.WriteString("invoke /" + family + name + " " + family + name + "\n")
+			site.WriteString("function /" + family + name + " " + family + name + "\n")
 		}
 	}
 	s.Configure(functions.String(), site.String())

@@ -48,7 +48,7 @@ func TestJavaLogsJSONOfTheLogLevel(t *testing.T) {
 	s.Configure(javaFunction("j", "example.Logging::handle", folder, "log_format json\n log_level info\n timeout 60s")+
 		javaFunction("fails", "example.Logging::handle", folder, "log_format json\n log_level error\n timeout 60s\n env FAILS 1")+
 		javaFunction("text", "example.Logging::handle", folder, "timeout 60s"),
-		"invoke /j j\ninvoke /fails fails\ninvoke /text text")
+		"function /j j\nfunction /fails fails\nfunction /text text")
 	s.Start()
 	s.Get("/j").Want(t, 200, "ok")
 	s.Get("/fails").Want(t, 502, "")

@@ -26,7 +26,7 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 	functions, site := "", ""
 	add := func(name, handler, code, more string) {
 		functions += javaFunction(name, handler, code, more)
-		site += fmt.Sprintf("invoke /%s/* %s\n", name, name)
+		site += fmt.Sprintf("function /%s/* %s\n", name, name)
 	}
 	add("folder", "example.Functions", folder, "env OWN mine")
 	add("jar", "example.Functions::handleRequest", jar, "")

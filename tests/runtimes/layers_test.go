@@ -47,7 +47,7 @@ def handler(event, context):
 			layers := fmt.Sprintf("layer %s\nlayer %s\n", first, second)
 			s.Configure("sandbox "+mode+"\n"+harness.NodeFunction("js", js, layers)+harness.NodeFunction("mjs", mjs, layers)+harness.NodeFunction("plain", plain, "layer "+first)+
 
-				harness.PythonFunction("py", py, layers), "invoke /js js\ninvoke /mjs mjs\ninvoke /plain plain\ninvoke /py py")
+				harness.PythonFunction("py", py, layers), "function /js js\nfunction /mjs mjs\nfunction /plain plain\nfunction /py py")
 			s.Start()
 			s.Get("/js").Want(t, 200, "second only-first node20 of-20 common-and-of-any tool-of-first")
 			s.Get("/plain").Want(t, 200, "only-first and first")

@@ -30,7 +30,7 @@ def handler(event, context):
         held.append(bytearray(10 << 20))
 `})
 	s.Configure(harness.PythonFunction("peaks", peaks, "memory 512")+harness.PythonFunction("dies", dies, "memory 128\nephemeral_storage 512\ntimeout 60s"),
-		"invoke /peaks peaks\ninvoke /dies dies")
+		"function /peaks peaks\nfunction /dies dies")
 	s.Start()
 	s.Get("/peaks").Want(t, 200, "ok")
 	s.Get("/dies").Want(t, 502, "Internal Server Error")

@@ -13,7 +13,7 @@ func TestTimeThatRemainsIsWhole(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	node := s.Code("node", map[string]string{"index.js": "exports.handler = async (e, c) => ({ statusCode: 200, body: String(c.getRemainingTimeInMillis()) })"})
 	python := s.Code("python", map[string]string{"app.py": "def handler(event, context): return {'statusCode': 200, 'body': str(context.get_remaining_time_in_millis())}"})
-	s.Configure(harness.NodeFunction("node", node, "timeout 3s")+harness.PythonFunction("python", python, "timeout 3s"), "invoke /node node\ninvoke /python python")
+	s.Configure(harness.NodeFunction("node", node, "timeout 3s")+harness.PythonFunction("python", python, "timeout 3s"), "function /node node\nfunction /python python")
 	s.Start()
 	for _, path := range []string{"/node", "/python"} {
 		for range 50 {

@@ -73,7 +73,7 @@ func TestFunctionsInRubyAreServed(t *testing.T) {
 		rubyFunction("nested", "lib/nested.nested", code, "")+rubyFunction("missing", "app.nosuch", code, "")+rubyFunction("nofile", "nosuch.handler", code, "")+
 		rubyFunction("broken", "broken.handler", code, "")+rubyFunction("raises", "raises.handler", code, "")+rubyFunction("malformed", "app", code, "")+
 		rubyFunction("layered", "app.handler", s.Code("layered", map[string]string{"app.rb": "require 'layered'\ndef handler(event:, context:) = LAYERED\n"}), "layer "+layer),
-		"invoke /ruby ruby")
+		"function /ruby ruby")
 	a.Start()
 	a.Connect()
 	a.AwaitStem("ruby")

@@ -50,7 +50,7 @@ func withRuntimes(s *harness.Server, file string, names ...string) {
 func TestInstalledNodeServesItsRuntime(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
-	s.Configure(strings.Replace(harness.NodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "invoke version")
+	s.Configure(strings.Replace(harness.NodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "function version")
 	s.Start()
 	if r := s.Get("/"); strings.HasPrefix(r.Body, "v22.") {
 		t.Logf("this machine has a Node.js 22 of its own")
@@ -110,7 +110,7 @@ def handler(event, context):
 `})
 			s.Configure("sandbox "+mode+"\n"+harness.NodeFunction("mjs", mjs, "memory 256")+harness.NodeFunction("cjs", cjs, "memory 256")+
 				harness.NodeFunction("layered", cjs, "layer "+layer)+harness.PythonFunction("python", python, "memory 256")+harness.PythonFunction("pylayered", python, "layer "+layer),
-				"invoke /mjs mjs\ninvoke /cjs cjs\ninvoke /layered layered\ninvoke /python python\ninvoke /pylayered pylayered")
+				"function /mjs mjs\nfunction /cjs cjs\nfunction /layered layered\nfunction /python python\nfunction /pylayered pylayered")
 			s.Start()
 			s.Get("/mjs").Want(t, 200, "S3Client DynamoDBDocumentClient")
 			s.Get("/cjs").Want(t, 200, "S3Client Own")
@@ -166,7 +166,7 @@ func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
 	}
 	s := harness.NewServer(t, "", "")
 	code := s.Code("version", map[string]string{"index.mjs": "export const handler = () => ({ statusCode: 200, body: process.version })"})
-	s.Configure("runtimes {\n nodejs24.x "+programs[0]+"\n}\n"+strings.Replace(harness.NodeFunction("version", code, ""), "nodejs20.x", "nodejs24.x", 1), "invoke version")
+	s.Configure("runtimes {\n nodejs24.x "+programs[0]+"\n}\n"+strings.Replace(harness.NodeFunction("version", code, ""), "nodejs20.x", "nodejs24.x", 1), "function version")
 	s.Start()
 	if r := s.Get("/"); !strings.HasPrefix(r.Body, "v24.") {
 		t.Errorf("got %d %s", r.Status, r.Body)

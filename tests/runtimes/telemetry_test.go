@@ -89,7 +89,7 @@ func TestExtensionsGetTelemetry(t *testing.T) {
 		} else {
 			options += harness.NodeFunction(name, js, more)
 		}
-		site += fmt.Sprintf("invoke /%s %s\n", name, name)
+		site += fmt.Sprintf("function /%s %s\n", name, name)
 	}
 	s.Configure(options, site)
 	s.Start()

@@ -76,7 +76,7 @@ func TestEveryInvocationHasATraceHeader(t *testing.T) {
 	options, site := "", ""
 	for name, f := range functions {
 		options += f
-		site += fmt.Sprintf("@%[1]s1 path /%[1]s/1\n@%[1]s2 path /%[1]s/2\ninvoke @%[1]s1 %[1]s {\n payload 1.0\n}\ninvoke @%[1]s2 %[1]s\n", name)
+		site += fmt.Sprintf("@%[1]s1 path /%[1]s/1\n@%[1]s2 path /%[1]s/2\nfunction @%[1]s1 %[1]s {\n payload 1.0\n}\nfunction @%[1]s2 %[1]s\n", name)
 	}
 	a.Configure(options, site)
 	a.Start()
@@ -121,7 +121,7 @@ func TestEveryInvocationHasATraceHeader(t *testing.T) {
 
 func TestRecursiveLoopIsStopped(t *testing.T) {
 	sink := "exports.handler = async (event) => { console.log('given up', JSON.stringify(event)) }"
-	a := harness.NewAPI(t, "", "invoke /loop/* loop\n")
+	a := harness.NewAPI(t, "", "function /loop/* loop\n")
 	a.Create("loop", harness.ZipOf(t, map[string]string{"index.js": traceNode}))
 	a.Create("other", harness.ZipOf(t, map[string]string{"index.js": traceNode}))
 	a.Create("sink", harness.ZipOf(t, map[string]string{"index.js": sink}))

@@ -54,7 +54,7 @@ while True:
 	const more = "env OWN mine\nmemory 256\n"
 	s.Configure(harness.NodeFunction("node", node, more)+harness.PythonFunction("python", python, more)+customFunction("custom", custom, more)+
 		harness.NodeFunction("early", node, "memory 256\nenv OWN mine\nenv AWS_XRAY_DAEMON_ADDRESS 10.0.0.1:2000\nenv NODE_PATH /var/task/own"),
-		"invoke /node node\ninvoke /python python\ninvoke /custom custom\ninvoke /early early")
+		"function /node node\nfunction /python python\nfunction /custom custom\nfunction /early early")
 	s.Start()
 	for _, f := range []struct {
 		name, handler string
@@ -100,7 +100,7 @@ while True:
 	}
 	// Where functions share a process they can tell how many there are.
 	shared := s.Code("shared", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.env.AWS_LAMBDA_MAX_CONCURRENCY })"})
-	s.Configure(harness.NodeFunction("shared", shared, "per_environment_concurrency 7"), "invoke shared")
+	s.Configure(harness.NodeFunction("shared", shared, "per_environment_concurrency 7"), "function shared")
 	s.Reload()
 	s.Get("/").Want(t, 200, "7")
 }

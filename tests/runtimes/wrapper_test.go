@@ -46,7 +46,7 @@ def handler(event, context):
 		harness.PythonFunction("python", python, opt+"layer "+layer+"\nenv OWN mine\nenv INSTEAD other.handler\nenv PREPENDED /var/task/before")+
 		rubyFunction("ruby", "app.none", ruby, task+"env OWN mine\nenv INSTEAD other.handler")+
 		javaFunction("java", "none.None", java, task+"env OWN mine\nenv INSTEAD example.Functions"),
-		"invoke /node node\ninvoke /python python\ninvoke /java/env java\ninvoke /ruby ruby")
+		"function /node node\nfunction /python python\nfunction /java/env java\nfunction /ruby ruby")
 	s.Start()
 	for range 3 {
 		s.Get("/node").Want(t, 200, "node index.handler before mine")
@@ -60,7 +60,7 @@ func TestWrapperThatCannotRunIsNamed(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1", "plain": "#!/bin/sh\n"})
 	s.Configure(harness.NodeFunction("missing", dir, "env AWS_LAMBDA_EXEC_WRAPPER /opt/none")+
-		harness.NodeFunction("plain", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/plain"), "invoke /missing missing\ninvoke /plain plain")
+		harness.NodeFunction("plain", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/plain"), "function /missing missing\nfunction /plain plain")
 	s.Start()
 	s.Get("/missing").Want(t, 502, "")
 	s.WantLog("missing", "/opt/none: does not exist", "Runtime exited with error: exit status 127", "Runtime.ExitError")
@@ -74,7 +74,7 @@ func TestWrapperMayReplaceTheRuntime(t *testing.T) {
 	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1"})
 	writeScript(s, dir, "replace", "#!/bin/bash\nexec 3<&- 4>&-\nexec /var/task/program\n")
 	writeScript(s, dir, "program", harness.BashBootstrap)
-	s.Configure(harness.NodeFunction("replaced", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/replace"), "invoke replaced")
+	s.Configure(harness.NodeFunction("replaced", dir, "env AWS_LAMBDA_EXEC_WRAPPER /var/task/replace"), "function replaced")
 	s.Start()
 	for range 3 {
 		s.Get("/").Want(t, 200, "hello from bash")
@@ -113,7 +113,7 @@ func TestWebServerIsServedThroughAnAdapter(t *testing.T) {
 	writeScript(s, layer, "bootstrap", "#!/bin/bash\nexec \"$LAMBDA_TASK_ROOT/$_HANDLER\"\n")
 	writeScript(s, layer, "extensions/adapter", adapter)
 	function := strings.Replace(harness.NodeFunction("web", web, "network none\nlayer "+layer+"\nenv AWS_LAMBDA_EXEC_WRAPPER /opt/bootstrap"), "index.handler", "run.sh", 1)
-	s.Configure(function, "invoke web")
+	s.Configure(function, "function web")
 	s.Start()
 	for range 3 {
 		s.Get("/some/path").Want(t, 200, "web server at /some/path")

@@ -85,7 +85,7 @@ func TestHostileFunctionIsContained(t *testing.T) {
 	s := harness.NewServer(t, "", "")
 	bad := s.Code("bad", map[string]string{"app.py": hostile})
 	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
-	s.Configure(harness.PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+harness.NodeFunction("good", good, ""), "invoke /bad bad\ninvoke good")
+	s.Configure(harness.PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+harness.NodeFunction("good", good, ""), "function /bad bad\nfunction good")
 	s.Start()
 	s.Get("/").Want(t, 200, "fine")
 
@@ -140,7 +140,7 @@ def handler(event, context):
         return {"statusCode": 200, "body": "refused"}
 `})
 	s.Configure(harness.PythonFunction("open", dir, "network host")+harness.PythonFunction("shut", dir, "network none"),
-		"@shut header X-To shut\ninvoke @shut shut\ninvoke open")
+		"@shut header X-To shut\nfunction @shut shut\nfunction open")
 	s.Start()
 	path := fmt.Sprintf("/%d", s.Port)
 	s.Get(path).Want(t, 200, "connected")
@@ -165,7 +165,7 @@ func getsNothingBySockets(t *testing.T, asRoot bool) {
 	})
 	s := w.server("127.0.0.53", asRoot)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("own", dir, "timeout 60s")+harness.PythonFunction("shared", dir, "network host\ntimeout 60s"), "invoke /own own\ninvoke /shared shared")
+	s.Configure(harness.PythonFunction("own", dir, "timeout 60s")+harness.PythonFunction("shared", dir, "network host\ntimeout 60s"), "function /own own\nfunction /shared shared")
 	s.Start()
 	// Raw IP, packets, and kernel code that a function has no use for.
 	var sockets []attempt

@@ -315,7 +315,7 @@ func leadsPastTheMachineOnly(t *testing.T, asRoot bool) {
 	resolves(t, w.machine.Name, "127.0.0.53", publicV4)
 	s := w.server("127.0.0.53", asRoot)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "function f")
 	s.Start()
 
 	var all []attempt
@@ -357,7 +357,7 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 		"none":    "network none",
 	} {
 		functions += harness.PythonFunction(name, dir, rules+"\ntimeout 60s")
-		site += "invoke /" + name + " " + name + "\n"
+		site += "function /" + name + " " + name + "\n"
 	}
 	s.Configure(functions, site)
 	s.Start()
@@ -383,7 +383,7 @@ func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	w := newWorld(t)
 	s := w.server("127.0.0.53", asRoot)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "function f")
 	s.Start()
 	attempts(s, "/")
 	made := func() string {
@@ -464,7 +464,7 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 `)
 	s := w.server("127.0.0.53", true)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Start()
 	if out := s.Output(); !strings.Contains(out, "chain FORWARD of table filter") || !strings.Contains(out, "DOCKER-USER") {
 		t.Errorf("nothing is said of who drops what functions send:\n%s", out)
@@ -497,7 +497,7 @@ func TestMachineIsNoRouterForItsNeighbours(t *testing.T) {
 	stage := harness.NewStage(t, m.Outside)
 	s := w.server("127.0.0.53", true)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Start()
 	attempts(s, "/")
 	m.IP("-n", w.beyond, "route", "add", m.Outside+"/32", "via", machineV4)
@@ -533,7 +533,7 @@ def handler(event, context):
                 pass
     return {"statusCode": 200, "body": str(sent)}
 `, publicV4)})
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s")+harness.PythonFunction("flood", flood, "timeout 60s"), "invoke /flood flood\ninvoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s")+harness.PythonFunction("flood", flood, "timeout 60s"), "function /flood flood\nfunction f")
 	s.Start()
 	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
 	s.Get("/flood").Want(t, 200, "")
@@ -555,13 +555,13 @@ func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
 	echoes(t, w.beyond, 7007)
 	s := w.server("127.0.0.53", true)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Start()
 	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s\nnetwork {\n deny "+publicV4+"\n}"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s\nnetwork {\n deny "+publicV4+"\n}"), "function f")
 	s.Reload()
 	attempts(s, "/", append(both(publicV4, 7007, ""), both(publicV6, 7007, w.beyond)...)...)
-	s.Configure("network {\n deny "+publicV6+"\n}\n"+harness.PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Configure("network {\n deny "+publicV6+"\n}\n"+harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Reload()
 	attempts(s, "/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
 }
@@ -593,7 +593,7 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 	harness.Eventually(t, "redis answers", func() bool { return answers() == nil })
 	s := w.server("127.0.0.53", asRoot)
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure("redis redis://:hunter2@"+publicV4+"\n"+harness.PythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "invoke f")
+	s.Configure("redis redis://:hunter2@"+publicV4+"\n"+harness.PythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "function f")
 	s.Start()
 	attempts(s, "/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
 }
@@ -607,13 +607,13 @@ func TestFunctionsHaveNoNetworkWhereThereIsNoneOfTheirOwn(t *testing.T) {
 	s := w.server("127.0.0.53", false)
 	s.Wrap[4] = `mount --bind "$0" /etc/resolv.conf && mount -t tmpfs none /dev/net && exec "$@"` // no device for pasta
 	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Start()
 	if out := s.Output(); !strings.Contains(out, "functions have no network, unless they say which") || !strings.Contains(out, "tun") {
 		t.Errorf("it is not said, or not why:\n%s", harness.Tail(out, 20))
 	}
 	attempts(s, "/", append(both(publicV4, 7007, ""), append(both("127.0.0.1", 7007, ""), both(machineV4, 7007, "")...)...)...)
 	s.Stop()
-	s.Configure(harness.PythonFunction("f", dir, "network private"), "invoke f")
+	s.Configure(harness.PythonFunction("f", dir, "network private"), "function f")
 	s.StartFails("network private cannot be had", "tun", "network none or", "network host")
 }
