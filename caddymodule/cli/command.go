@@ -34,7 +34,7 @@ type Command struct {
 
 // Commands are all there are.
 func Commands() []*Command {
-	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, envCommand}
+	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, doctorCommand, envCommand}
 }
 
 // A Context is what a command runs with.

@@ -323,6 +323,14 @@ func (h *Hierarchy) Leave() error {
 	return errors.Join(errs...)
 }
 
+// Version is that of the kernel's cgroups: 1 or 2.
+func (h *Hierarchy) Version() int {
+	if h.parent.v2 {
+		return 2
+	}
+	return 1
+}
+
 // Dirs are the folders of the cgroup that environments are in.
 func (h *Hierarchy) Dirs() []string { return h.parent.dirs() }
 

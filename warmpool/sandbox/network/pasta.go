@@ -142,7 +142,7 @@ func (p *pasta) run() (*pastaProcess, error) {
 		}
 		select {
 		case <-process.done:
-			return nil, fmt.Errorf("pasta has ended: %s", tail(process.said.String()))
+			return nil, ended(tail(process.said.String()))
 		default:
 		}
 		if time.Now().After(end) {
@@ -179,6 +179,14 @@ func tail(text string) string {
 		}
 	}
 	return "it said nothing"
+}
+
+// ended is what a pasta that ended at once has said, and the remedy of what is known.
+func ended(said string) error {
+	if strings.Contains(said, "tun socket") {
+		return fmt.Errorf("pasta has ended: %s: let the server's user open /dev/net/tun: modprobe tun; chmod 0666 /dev/net/tun", said)
+	}
+	return fmt.Errorf("pasta has ended: %s", said)
 }
 
 // keep starts the program again when it has ended.
