@@ -9,22 +9,26 @@ import (
 
 // A crowd knows whether the environments of a function keep the cores busy, so that one
 // more would not help: then calls only take turns, and each costs a little more. It
-// looks at a few of the environments that run calls, each time one more is wanted. Of a
+// samples a few of the environments that run calls, each time one more is wanted. Of a
 // function that waits for something else hardly any are found to use a core; so it grows
 // as fast as starts do.
 //
 // It is guarded by its group's mu.
 type crowd struct {
-	running float64     // share of the environments looked at that used a core, a moving average
-	looks   int         // so far
-	pause   *time.Timer // until it is looked again; nil: may be now
-	patient time.Time   // when an environment was started last because a caller had waited for long
+	running  float64       // part of the environments sampled that used a core, a moving average
+	samples  int           // so far
+	pause    *time.Timer   // until the next sample; nil: it may be taken now
+	pauseFor time.Duration // how long the last pause was; 0 after a start that would help
+	patient  time.Time     // when an environment was started last because a caller had waited for long
 }
 
 const (
-	// crowdPause is how long no start is thought of after one would not have helped.
-	crowdPause = 10 * time.Millisecond
-	// crowdWeight is that of one look in the average.
+	// crowdPause is how long no start is thought of after one would not have helped. It
+	// doubles up to crowdPauseMost while none would: a sample reads a file for each
+	// thread, and on a machine whose cores are busy that time is the functions'.
+	crowdPause     = 10 * time.Millisecond
+	crowdPauseMost = 160 * time.Millisecond
+	// crowdWeight is that of one sample in the average.
 	crowdWeight = 1.0 / 3
 	// crowdSpare of a core has to be free for a start to pay.
 	crowdSpare = 0.5
@@ -32,11 +36,19 @@ const (
 
 func (c *crowd) pauses() bool { return c.pause != nil }
 
-func (c *crowd) observe(share float64) {
-	if c.looks++; c.looks == 1 {
-		c.running = share
+func (c *crowd) observe(running float64) {
+	if c.samples++; c.samples == 1 {
+		c.running = running
 	}
-	c.running += (share - c.running) * crowdWeight
+	c.running += (running - c.running) * crowdWeight
+}
+
+// rest pauses, unless it does so already, and calls over when the pause is over.
+func (c *crowd) rest(over func()) {
+	if c.pause == nil {
+		c.pauseFor = min(max(2*c.pauseFor, crowdPause), crowdPauseMost)
+		c.pause = time.AfterFunc(c.pauseFor, over)
+	}
 }
 
 func (c *crowd) stop() {
@@ -64,16 +76,15 @@ func (g *Group) crowded() bool {
 	defer g.mu.Unlock()
 	g.crowd.observe(float64(running) / float64(len(envs)))
 	if g.crowd.running*float64(busy)+float64(g.starting-1) <= float64(g.pool.cores)-crowdSpare || g.closed {
+		g.crowd.pauseFor = 0
 		return false
 	}
-	if g.crowd.pause == nil {
-		g.crowd.pause = time.AfterFunc(crowdPause, func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.crowd.pause = nil
-			g.growLocked()
-		})
-	}
+	g.crowd.rest(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.crowd.pause = nil
+		g.growLocked()
+	})
 	return true
 }
 
