@@ -17,7 +17,7 @@ import (
 
 	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
-	"github.com/hearthfn/hearth/warmpool/state/hints"
+	"github.com/hearthfn/hearth/warmpool/state/internal/hints"
 )
 
 // Config says where a store is kept.

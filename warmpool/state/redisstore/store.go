@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/state"
-	"github.com/hearthfn/hearth/warmpool/state/hints"
+	"github.com/hearthfn/hearth/warmpool/state/internal/hints"
 )
 
 // Config says where Redis is.
