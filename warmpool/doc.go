@@ -2,11 +2,22 @@
 // finds or starts an environment for it, runs it there, and keeps the
 // environment warm for the next.
 //
-//	Pool                 one per node: memory budget, bounded cold starts, janitor
-//	 └─ Group            one per function: everything that may serve its calls
-//	     ├─ available    stack of environments with room; the warmest goes out first
-//	     ├─ waiters      FIFO of callers for whom there is none
-//	     └─ starting     cold starts under way
+//	Catalog              functions by name and qualifier; gives each version its Group
+//	Pool                 one per node
+//	 ├─ Group            one per version of a function: everything that may serve its calls
+//	 │   ├─ available    stack of environments with room; the warmest goes out first
+//	 │   ├─ waiters      FIFO of callers for whom there is none
+//	 │   ├─ crowd        whether one more environment would help
+//	 │   └─ pace         whether a call may be written ahead
+//	 ├─ quota.Quotas     reserved concurrency, over versions and nodes
+//	 ├─ budget, claims   memory, environments and descriptors, and who gets the next room
+//	 ├─ turns            which cold starts use a core now
+//	 ├─ stems            processes booted ahead of cold starts
+//	 └─ janitor          gives up what is not worth its memory
+//
+// The pool decides when an environment starts. A Starter makes it: package launch's
+// Launcher, which knows the sandbox, the runtimes, code and logs. The pool knows none of
+// them.
 //
 // # The way of a call (Group.Invoke)
 //
@@ -41,6 +52,22 @@
 // given up for one that has more. When nothing is idle, the function claims the next
 // room: the largest holders give up an environment when its call is over, and the room
 // goes to the function that has the least (claims.go).
+//
+// # Locks
+//
+// A goroutine takes them in this order, and may leave out any:
+//
+//  1. Catalog.mu
+//  2. following.mu, of a group
+//  3. stems.mu
+//  4. Pool.mu
+//  5. Quotas.mu, then Quota.mu (package quota), neither with a Group.mu
+//  6. Group.mu, of one group at a time
+//  7. allotment.mu (package quota), Environment.mu
+//  8. turns.mu, under which no other is taken
+//
+// Nothing waits for a process, a file or the store under one of them, but Catalog.mu,
+// under which a version is resolved, and following.mu, under which code is watched.
 //
 // # Configuration changes
 //

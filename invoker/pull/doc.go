@@ -11,14 +11,17 @@
 //	                  destination, and on
 //	   +-- topic   Kafka: the partitions that the consumer group gives to this node
 //	                  poll -> batch -> filter -> invoke -> commit; fails: as a stream
+//	   +-- redisStream: what the consumer group gives to this node
+//	                  claim what others left, read -> batch -> filter -> invoke
+//	                  -> acknowledge; fails: as a stream
 //	   +-- listing S3: by whichever node holds the lease, every minute or so
 //	                  list -> compare with the known keys (chunk) -> batch -> filter
 //	                  -> invoke -> note what is known now; fails: as a stream
 //
-// A checkpoint is written after the function has answered: who dies in between does the
-// batch again. A shard is read by the node that holds its slot in the state; a node that
-// is not heard of for 15 s loses it. Children of a shard are read when it is
-// read to its end.
+// A checkpoint is written after the function has answered. A node that dies in between
+// leaves the batch to be run again. A shard is read by the node that holds its slot in
+// the state. A node that has not renewed its slot for 15 s loses it. The children of a
+// shard are read after the shard's end.
 //
 // Every source has one file. What is not polled is refused by name when the mapping is
 // made (Check).
