@@ -1,20 +1,16 @@
 package caddymodule
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
-	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
 // adminListen is the address of the admin endpoint of the configuration that is
@@ -55,7 +51,7 @@ func adminSocket(listen string) string {
 // checkAdmin refuses functions on the host's network beside an admin endpoint
 // that they could reach: it would let their code change the server's whole
 // configuration, and so is a way out of the sandbox.
-func (a *App) checkAdmin(ctx caddy.Context) error {
+func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
 	listen, err := adminListen(ctx)
 	if err != nil {
 		return err
@@ -64,17 +60,20 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 		return nil
 	}
 	if path := adminSocket(listen); path != "" {
-		a.hidden = append(a.hidden, path)
+		s.Sandbox.Hide = append(s.Sandbox.Hide, path)
 		return nil
 	}
 	if a.Sandbox.AllowAdminEndpoint {
 		return nil
 	}
 	a.admin = listen
-	for name, f := range a.functions {
-		if a.shares(f) {
+	s.HostNetwork = fmt.Sprintf("functions on the machine's network could reach Caddy's admin endpoint at %s, and through it change this server; "+
+		`%s, or set "network private" or "sandbox { allow_admin_endpoint }"`, listen, hideAdmin())
+	a.hostNetwork = a.shares(s, &function.Function{})
+	for _, f := range s.Functions {
+		if a.shares(s, f.Function) {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
-				`%s, or give the function "network private", or set "sandbox { allow_admin_endpoint }"`, name, listen, hideAdmin())
+				`%s, or give the function "network private", or set "sandbox { allow_admin_endpoint }"`, f.Name, listen, hideAdmin())
 		}
 	}
 	return nil
@@ -83,7 +82,7 @@ func (a *App) checkAdmin(ctx caddy.Context) error {
 // checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
 // have the host's network.
 func (a *App) checkAdminOfAPI() error {
-	if a.admin == "" || !a.shares(&function.Function{}) {
+	if a.admin == "" || !a.hostNetwork {
 		return nil
 	}
 	return fmt.Errorf(`lambda_api: functions that it makes have the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
@@ -91,42 +90,9 @@ func (a *App) checkAdminOfAPI() error {
 }
 
 // shares reports whether f has the machine's network.
-func (a *App) shares(f *function.Function) bool {
-	network, _ := a.network.Of(f)
+func (a *App) shares(s *engine.Settings, f *function.Function) bool {
+	network, _ := s.Network.Of(f)
 	return network == function.NetworkHost || a.Sandbox.Mode == sandbox.Off
-}
-
-// openFor is how long it is taken for true that Redis asks for a password, or not.
-const openFor = 30 * time.Second
-
-// exposed is asked before each environment that has the machine's network. It says
-// what such a one could do to this server.
-func (a *App) exposed() func() error {
-	admin, url := a.admin, a.Redis.URL
-	var mu sync.Mutex
-	var asked time.Time // guarded by mu
-	var open bool       // guarded by mu
-	return func() error {
-		if admin != "" {
-			return fmt.Errorf("functions on the machine's network could reach Caddy's admin endpoint at %s, and through it change this server; "+
-				`%s, or set "network private" or "sandbox { allow_admin_endpoint }"`, admin, hideAdmin())
-		}
-		if url == "" {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if time.Since(asked) > openFor {
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-			defer cancel()
-			asked, open = time.Now(), redisstore.IsOpen(ctx, url)
-		}
-		if open {
-			return errors.New("functions on the machine's network could reach its Redis, which asks for no password, and through it change this server; " +
-				`give Redis a password, or set "network private"`)
-		}
-		return nil
-	}
 }
 
 func hideAdmin() string {

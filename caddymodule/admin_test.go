@@ -6,7 +6,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/caddymodule/engine"
 )
 
 func TestAdminAddressIsFoundInThisVersionOfCaddy(t *testing.T) {
@@ -74,13 +74,13 @@ func TestFunctionThatCouldReachTheAdminEndpointIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &App{Sandbox: Sandbox{AllowAdminEndpoint: test.allowed}}
-			a.functions = map[string]*function.Function{"pets": resolved}
-			err = a.checkAdmin(ctx)
+			s := &engine.Settings{Functions: []engine.Function{{Function: resolved}}}
+			err = a.checkAdmin(ctx, s)
 			if refused := err != nil && strings.HasPrefix(err.Error(), `function "pets" has the host's network and could reach Caddy's admin endpoint at `); refused != test.refused || !refused && err != nil {
 				t.Errorf("got %v", err)
 			}
-			if test.hidden != strings.Join(a.hidden, " ") {
-				t.Errorf("hidden: %q, want %q", a.hidden, test.hidden)
+			if test.hidden != strings.Join(s.Sandbox.Hide, " ") {
+				t.Errorf("hidden: %q, want %q", s.Sandbox.Hide, test.hidden)
 			}
 		})
 	}

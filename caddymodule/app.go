@@ -1,28 +1,12 @@
 package caddymodule
 
 import (
-	"cmp"
-	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
-	"github.com/hearthfn/hearth/invoker/schedule"
-	"github.com/hearthfn/hearth/warmpool"
-	"github.com/hearthfn/hearth/warmpool/bodies"
-	"github.com/hearthfn/hearth/warmpool/function"
-	"github.com/hearthfn/hearth/warmpool/function/registry"
-	"github.com/hearthfn/hearth/warmpool/logs"
-	"github.com/hearthfn/hearth/warmpool/sandbox"
-	"github.com/hearthfn/hearth/warmpool/state/redisstore"
+	"github.com/hearthfn/hearth/caddymodule/engine"
 )
 
 func init() {
@@ -152,30 +136,17 @@ type App struct {
 	// What is polled for functions.
 	EventSources []EventSource `json:"event_sources,omitempty"`
 
-	ctx       caddy.Context
-	log       *zap.Logger
-	functions map[string]*function.Function
-	network   function.NetworkDefault
-	schedules []schedule.Schedule
-	groups    map[string]*warmpool.Group
-	hidden    []string // paths that no environment may see
-	admin     string   // address of an admin endpoint that functions can reach
-	machinery *machinery
-
-	registry *registry.Registry
-	catalog  *warmpool.Catalog
-	unfollow context.CancelFunc // of other nodes' changes
-	followed chan struct{}      // closed when that has ended
-	hasAPI   bool               // a handler answers the Lambda API
-	unknown  []unknown          // functions that the configuration names and does not define
-
-	urlDomain  string // of function URLs, with a dot in front
-	services   destinations
-	signatures *sigv4.Verifier
-	linkSecret string
-	// What keepCredentials copies, of a cluster; nil: this node is alone.
-	sharedCredentials []byte
-	newKey            *sigv4.Key // to be kept by Start; nil: there is one
+	ctx    caddy.Context
+	log    *zap.Logger
+	engine *pooledEngine
+	setup  *engine.Setup
+	undo   func() error // of what Start applied
+	admin  string       // address of an admin endpoint that functions can reach
+	// hostNetwork says that functions that do not say it have the machine's network; known
+	// where there is such an endpoint.
+	hostNetwork bool
+	urlDomain   string // of function URLs, with a dot in front
+	hasAPI      bool   // a handler answers the Lambda API
 }
 
 // Redis says where the state is that several nodes share.
@@ -228,231 +199,55 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
-	a.DataDir = repl.ReplaceAll(a.DataDir, "")
-	if a.DataDir == "" {
-		a.DataDir = filepath.Join(caddy.AppDataDir(), "hearth")
-	}
-	dir, err := filepath.Abs(a.DataDir)
-	if err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	a.DataDir = dir
-	if a.Account == "" {
-		a.Account = function.DefaultAccount.ID
-	}
-	if a.Region == "" {
-		a.Region = function.DefaultAccount.Region
-	}
-	a.Node, a.PeerAddress = repl.ReplaceAll(a.Node, ""), repl.ReplaceAll(a.PeerAddress, "")
-	a.Redis.URL, a.Redis.Prefix = repl.ReplaceAll(a.Redis.URL, ""), repl.ReplaceAll(a.Redis.Prefix, "")
-	if a.Redis.URL != "" {
-		if err := redisstore.CheckURL(a.Redis.URL); err != nil {
-			return err
-		}
-	}
-	if err := lambdaapi.CheckIgnore(a.Ignore); err != nil {
+	if err := a.replace(repl); err != nil {
 		return err
 	}
-	if err := a.checkFunctionURL(); err != nil {
-		return err
-	}
-	if err := a.resolveServices(); err != nil {
-		return err
-	}
-	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
-		return fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
-	}
-	if a.Stems != nil && *a.Stems < 0 {
-		return fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
-	}
-	if a.network.Network, a.network.Rules, err = a.Connectivity.resolve(repl); err != nil {
-		return err
-	}
-	a.network.Network = cmp.Or(a.network.Network, function.NetworkPrivate)
-	a.functions = make(map[string]*function.Function, len(a.Functions))
-	for name, f := range a.Functions {
-		if a.functions[name], err = f.resolve(name, repl); err != nil {
-			return err
-		}
-		if network, _ := a.network.Of(a.functions[name]); network != function.NetworkPrivate && !a.functions[name].Rules.Equal(function.NetworkRules{}) {
-			return fmt.Errorf("function %q: reach, allow and deny are of network private, and it has network %s", name, network)
-		}
-	}
-	a.hidden = []string{a.DataDir, caddy.AppDataDir(), caddy.AppConfigDir()}
-	if err := a.checkAdmin(ctx); err != nil {
-		return err
-	}
-	if a.machinery, err = openMachinery(a); err != nil {
-		return err
-	}
-	a.groups = make(map[string]*warmpool.Group, len(a.functions))
-	for name, f := range a.functions {
-		if err := a.machinery.launcher.Check(ctx, f); err != nil {
-			return err
-		}
-		a.groups[name] = a.machinery.pool.Retain(f)
-	}
-	mappings, err := a.mappings()
+	settings, err := a.settings(repl)
 	if err != nil {
 		return err
 	}
-	if a.schedules, err = a.resolveSchedules(); err != nil {
+	if a.engine, err = openEngine(a); err != nil {
 		return err
 	}
-	if err := a.checkTargets(mappings); err != nil {
-		return err
-	}
-	a.registry = a.machinery.engine.registry.With(slices.Collect(maps.Values(a.functions)), mappings...)
-	a.catalog = warmpool.NewCatalog(a.machinery.pool, a.registry)
-	if a.machinery.engine.shared {
-		a.catalog.HandTo(others{a.machinery.engine})
-	}
-	if err := errors.Join(a.registerMetrics(a.machinery.pool.Metrics()), a.registerMetrics(a.machinery.bodies.Metrics())); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	return nil
+	a.setup, err = a.engine.Prepare(ctx, *settings)
+	return err
 }
 
-// Start takes over the limits of this configuration and starts what is
-// provisioned.
+// Start has the engine obey this configuration.
 func (a *App) Start() error {
 	tuneGC()
-	if err := a.machinery.engine.inUse; err != nil {
-		return fmt.Errorf("data_dir %s: %w", a.DataDir, err)
-	}
-	if err := a.checkUnknown(); err != nil {
+	admin, err := adminListen(a.ctx)
+	if err != nil {
 		return err
 	}
-	if err := a.keepCredentials(); err != nil {
+	if a.undo, err = a.engine.Apply(a.setup, engine.Addresses{API: a.endpoint(), Admin: admin}); err != nil {
 		return err
 	}
-	if err := a.machinery.engine.started.begin(a); err != nil {
-		return err
+	if key := a.setup.FreshKey(); key != nil {
+		a.show(key)
 	}
-	if err := a.provision(); err != nil {
-		return err
-	}
-	if err := a.tellEndpoints(); err != nil {
-		return err
-	}
-	if err := a.machinery.engine.joinCluster(a); err != nil {
-		return fmt.Errorf("join the other nodes: %w", err)
-	}
-	if a.machinery.engine.shared {
-		ctx, stop := context.WithCancel(context.Background())
-		a.unfollow, a.followed = stop, make(chan struct{})
-		go func() {
-			defer close(a.followed)
-			a.follow(ctx)
-		}()
-	}
-	a.log.Info("functions ready", zap.Int("functions", len(a.groups)))
+	a.log.Info("functions ready", zap.Int("functions", len(a.Functions)))
 	return nil
-}
-
-// takeOver has the pool, the functions and the delivery of events obey this
-// configuration.
-func (a *App) takeOver() error {
-	if err := a.machinery.pool.Reconfigure(a.poolConfig()); err != nil {
-		return err
-	}
-	a.machinery.bodies.Resize(a.BodyMemory)
-	for name, g := range a.groups {
-		g.Configure(a.functions[name])
-	}
-	if err := a.machinery.engine.deliverBy(a); err != nil {
-		return fmt.Errorf("deliver events: %w", err)
-	}
-	return nil
-}
-
-// provision starts what the API was asked to keep initialised.
-func (a *App) provision() error {
-	return a.registry.Provisioned.Each(context.Background(), func(name string, q registry.Qualified[registry.Provisioned]) error {
-		err := a.catalog.Refresh(context.Background(), name, q.Qualifier)
-		if err != nil && !errors.Is(err, registry.ErrNotFound) {
-			// Its calls will say so too; the others are none the worse.
-			a.log.Error("provisioned concurrency cannot be started", zap.String("function", name), zap.String("qualifier", q.Qualifier), zap.Error(err))
-		}
-		return nil
-	})
 }
 
 // Stop implements caddy.App. Environments go when the last configuration that
 // knows their function is cleaned up.
 func (a *App) Stop() error { return nil }
 
-// Cleanup lets go of what Provision took hold of.
+// Cleanup takes back what Start applied, and lets go of what Provision took hold of.
 func (a *App) Cleanup() error {
-	if a.machinery == nil {
+	if a.engine == nil {
 		return nil
 	}
-	if a.unfollow != nil {
-		a.unfollow()
-		<-a.followed
+	var errs []error
+	if a.undo != nil {
+		errs = append(errs, a.undo())
 	}
-	a.machinery.engine.current.CompareAndSwap(a, nil)
-	var err error
-	if a.catalog != nil {
-		err = a.machinery.engine.started.end(a)
+	if a.setup != nil {
+		errs = append(errs, a.setup.Release())
 	}
-	for _, g := range a.groups {
-		a.machinery.pool.Release(g)
-	}
-	return errors.Join(err, closeMachinery(a.machinery))
-}
-
-// runner returns what runs a function: of the configuration, or one that the Lambda
-// API makes, now or later.
-func (a *App) runner(name, qualifier string) (runner, error) {
-	g := a.groups[name]
-	if g == nil {
-		a.unknown = append(a.unknown, unknown{"a route", name})
-		return &registered{a.catalog, name, cmp.Or(qualifier, function.Latest)}, nil
-	}
-	if qualifier != "" && qualifier != function.Latest {
-		return nil, noQualifier(name, qualifier)
-	}
-	return g, nil
-}
-
-func (a *App) poolConfig() warmpool.Config {
-	stems := 0 // stands for the default
-	if a.Stems != nil {
-		if stems = *a.Stems; stems == 0 {
-			stems = -1
-		}
-	}
-	return warmpool.Config{
-		Stems:       stems,
-		MemoryMB:    a.MemoryBudget,
-		Concurrency: a.Concurrency,
-		Starts:      a.ColdStarts,
-		Queue:       a.Queue,
-		IdleTimeout: time.Duration(a.IdleTimeout),
-
-		QueueTimeout: time.Duration(a.QueueTimeout),
-	}
-}
-
-// concurrency is how many invocations run at once at most.
-func (a *App) concurrency() int { return cmp.Or(a.Concurrency, warmpool.DefaultConcurrency) }
-
-func (a *App) account() function.Account {
-	return function.Account{ID: a.Account, Region: a.Region}
-}
-
-func (a *App) logsConfig() logs.Config {
-	return logs.Config{
-		Dir:        filepath.Join(a.DataDir, "logs"),
-		Retention:  time.Duration(a.Logs.Retention),
-		MaxFileMB:  a.Logs.MaxFile,
-		MaxTotalMB: a.Logs.MaxTotal,
-	}
-}
-
-func (a *App) sandboxConfig() sandbox.Config {
-	return sandbox.Config{Mode: a.Sandbox.Mode, Bwrap: a.Sandbox.Bwrap, Hide: a.hidden}
+	_, err := engines.Delete(a.engineKey())
+	return errors.Join(append(errs, err)...)
 }
 
 var (

@@ -2,20 +2,13 @@ package caddymodule
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker"
-	"github.com/hearthfn/hearth/warmpool"
-	"github.com/hearthfn/hearth/warmpool/environment"
-	"github.com/hearthfn/hearth/warmpool/function"
-	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
 // Async says how events are delivered: those of Invoke with type Event and those that
@@ -66,7 +59,7 @@ func (f *FunctionAsync) check(name string) error {
 		if to == "" {
 			continue
 		}
-		if err := checkDestination(to); err != nil {
+		if err := services.CheckDestination(to); err != nil {
 			return fmt.Errorf("function %q: async: %w", name, err)
 		}
 	}
@@ -87,124 +80,3 @@ func (f *FunctionAsync) settings() invoker.Settings {
 func (a *Async) limits() invoker.Limits {
 	return invoker.Limits{PerFunction: a.PerFunction, Concurrency: a.Concurrency, MaxWaiting: a.MaxWaiting}
 }
-
-// deliverBy has events run by the functions of a configuration that starts.
-func (s *Engine) deliverBy(a *App) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current.Store(a)
-	if s.invoker != nil {
-		s.invoker.Reconfigure(a.Async.limits())
-		return s.pollAndSchedule(a)
-	}
-	i, err := invoker.New(context.Background(), invoker.Config{
-		Store: s.records, Runner: s, Book: s, Sender: s, Account: a.account(), Log: a.log, Limits: a.Async.limits(),
-	})
-	if err != nil {
-		return err
-	}
-	if err := i.Start(); err != nil {
-		return err
-	}
-	s.invoker = i
-	return s.pollAndSchedule(a)
-}
-
-// pollAndSchedule has the sources and schedules of a configuration run, too.
-func (s *Engine) pollAndSchedule(a *App) error {
-	if err := s.pullBy(a); err != nil {
-		return err
-	}
-	s.scheduleBy(a)
-	return errors.Join(a.registerMetrics(s.invoker.Metrics()), a.registerMetrics(s.puller.Metrics()), a.registerMetrics(s.scheduler.Metrics()))
-}
-
-func (a *App) registerMetrics(c prometheus.Collector) error {
-	err := a.ctx.GetMetricsRegistry().Register(c)
-	if errors.As(err, new(prometheus.AlreadyRegisteredError)) {
-		return nil
-	}
-	return err
-}
-
-// Invoke implements invoker.Runner by the configuration that is current.
-func (s *Engine) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
-	a := s.current.Load()
-	if a == nil {
-		return warmpool.ErrClosed // between two configurations, or at the end
-	}
-	if a.isElsewhere(m.Function) {
-		return a.services.gateway.Invoke(ctx, m, call)
-	}
-	return a.catalog.Invoke(ctx, m.Function, m.Qualifier, call)
-}
-
-// isElsewhere reports whether a function is the gateway's.
-func (a *App) isElsewhere(name string) bool {
-	return a.services.gateway != nil && a.Functions[name] == nil
-}
-
-// Settings implements invoker.Book.
-func (s *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.Settings, error) {
-	a := s.current.Load()
-	if a == nil {
-		return invoker.Settings{}, warmpool.ErrClosed
-	}
-	if f := a.Functions[name]; f != nil {
-		return f.Async.settings(), nil
-	}
-	settings := (&FunctionAsync{}).settings()
-	if a.isElsewhere(name) {
-		return settings, nil
-	}
-	version, err := a.registry.Resolve(ctx, name, qualifier)
-	if err != nil {
-		return settings, err
-	}
-	settings.DeadLetter = version.DeadLetterTarget
-	c, err := a.registry.InvokeConfig.Read(ctx, name, qualifier)
-	if errors.Is(err, registry.ErrNotFound) {
-		return settings, nil
-	}
-	if err != nil {
-		return settings, err
-	}
-	settings.OnSuccess, settings.OnFailure = c.OnSuccess, c.OnFailure
-	if c.MaximumRetryAttempts != nil {
-		settings.MaxRetries = *c.MaximumRetryAttempts
-	}
-	if c.MaximumEventAgeInSeconds != nil {
-		settings.MaxAge = time.Duration(*c.MaximumEventAgeInSeconds) * time.Second
-	}
-	return settings, nil
-}
-
-// Push implements lambdaapi.Queue.
-func (s *Engine) Push(ctx context.Context, e lambdaapi.Event) error {
-	i := s.delivers()
-	if i == nil {
-		return warmpool.ErrClosed
-	}
-	err := i.Push(ctx, &invoker.Message{
-		RequestID: e.RequestID, Function: e.Function, Qualifier: cmp.Or(e.Qualifier, function.Latest), TraceID: e.TraceID,
-		ClientContext: e.ClientContext, Payload: e.Payload, Qualified: e.Qualifier != "",
-	})
-	if errors.Is(err, invoker.ErrFull) {
-		return &lambdaapi.Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: "CallerRateLimitExceeded"}
-	}
-	return err
-}
-
-// delivers is the invoker, nil before the first start.
-func (s *Engine) delivers() *invoker.Invoker {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.invoker
-}
-
-var (
-	_ invoker.Runner  = (*Engine)(nil)
-	_ invoker.Book    = (*Engine)(nil)
-	_ invoker.Sender  = (*Engine)(nil)
-	_ lambdaapi.Queue = (*Engine)(nil)
-)

@@ -1,56 +1,14 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
-
-// Files of the data directory that tell `caddy hearth` on this machine where the
-// Lambda API and the admin endpoint are.
-const (
-	endpointFile = "endpoint"
-	adminFile    = "admin"
-)
-
-// tellEndpoints writes them.
-func (a *App) tellEndpoints() error {
-	admin, err := adminListen(a.ctx)
-	if err != nil {
-		return err
-	}
-	endpoint := a.endpoint()
-	if endpoint != "" {
-		endpoint += "\n" + a.Region // that requests have to be signed for
-	}
-	return errors.Join(a.tell(endpointFile, endpoint), a.tell(adminFile, admin))
-}
-
-// tell writes an address to the data directory; "" removes the one that is there.
-func (a *App) tell(name, address string) error {
-	path := filepath.Join(a.DataDir, name)
-	if address == "" {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
-	if before, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(before)) == address {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(address+"\n"), 0o600); err != nil {
-		return fmt.Errorf("tell where this server is: %w", err)
-	}
-	return nil
-}
 
 // endpoint finds the address of the first site that has the Lambda API.
 func (a *App) endpoint() string {

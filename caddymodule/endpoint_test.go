@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -57,30 +55,5 @@ func TestSiteOfTheAPIIsFoundWithinItsRoutes(t *testing.T) {
 		if host, found := siteOfAPI(test.routes, ""); host != test.host || found != test.found {
 			t.Errorf("%s: %q, %v; want %q, %v", name, host, found, test.host, test.found)
 		}
-	}
-}
-
-func TestWhatIsToldIsForTheOwnerAlone(t *testing.T) {
-	a := &App{DataDir: t.TempDir()}
-	path := filepath.Join(a.DataDir, endpointFile)
-	for _, address := range []string{"http://localhost:1\nus-east-1", "http://localhost:2\nus-east-1"} {
-		if err := a.tell(endpointFile, address); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%v, %v", info.Mode(), err)
-		}
-		if text, err := os.ReadFile(path); err != nil || string(text) != address+"\n" {
-			t.Errorf("%q, %v", text, err)
-		}
-	}
-	for range 2 {
-		if err := a.tell(endpointFile, ""); err != nil {
-			t.Error(err)
-		}
-	}
-	if _, err := os.Stat(path); err == nil {
-		t.Error("an address that is none is told")
 	}
 }

@@ -78,15 +78,11 @@ func serveEvents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // runningInvoker is that of this process: the one that a configuration uses now.
-func runningInvoker() (found *invoker.Invoker) {
-	engines.Range(func(_, value any) bool {
-		s := value.(*Engine)
-		if s.current.Load() != nil {
-			found = s.delivers()
-		}
-		return found == nil
-	})
-	return found
+func runningInvoker() *invoker.Invoker {
+	if e := runningEngine(); e != nil {
+		return e.Invoker()
+	}
+	return nil
 }
 
 func answerEvents(i *invoker.Invoker, r *http.Request) (any, error) {

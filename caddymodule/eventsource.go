@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -112,13 +113,9 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 	if qualifier == "" {
 		qualifier = function.Latest
 	}
-	service, err := e.Service.resolve()
+	service, err := e.Service.resolve(repl)
 	if err != nil {
 		return m, err
-	}
-	endpoint := ""
-	if service.endpoint != nil {
-		endpoint = service.endpoint.String()
 	}
 	no := false
 	m = registry.Mapping{
@@ -127,7 +124,7 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 		MaximumBatchingWindowInSeconds: seconds(e.BatchWindow), MaximumRecordAgeInSeconds: seconds(e.MaxAge), TumblingWindowInSeconds: seconds(e.TumblingWindow),
 		BisectBatchOnFunctionError: &no, OnFailure: repl.ReplaceAll(e.OnFailure, ""),
 		Connection: &registry.Connection{
-			Endpoint: endpoint, Region: repl.ReplaceAll(e.Region, ""), AccessKeyID: service.credentials.AccessKeyID, SecretAccessKey: service.credentials.SecretAccessKey,
+			Endpoint: service.Endpoint(), Region: repl.ReplaceAll(e.Region, ""), AccessKeyID: service.Credentials.AccessKeyID, SecretAccessKey: service.Credentials.SecretAccessKey,
 			SASL: strings.ToUpper(e.SASL), Username: cmp.Or(repl.ReplaceAll(e.Username, ""), username), Password: cmp.Or(repl.ReplaceAll(e.Password, ""), password),
 			TLS: e.TLS || e.CA != "" || e.Cert != "", CAFile: repl.ReplaceAll(e.CA, ""), CertFile: repl.ReplaceAll(e.Cert, ""), KeyFile: repl.ReplaceAll(e.Key, ""),
 			Group: repl.ReplaceAll(e.Group, ""), Every: time.Duration(e.Every),
@@ -152,7 +149,7 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 		m.Filters = append(m.Filters, text)
 	}
 	if m.OnFailure != "" {
-		if err := checkDestination(m.OnFailure); err != nil {
+		if err := services.CheckDestination(m.OnFailure); err != nil {
 			return m, err
 		}
 	}

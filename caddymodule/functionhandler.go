@@ -73,8 +73,8 @@ func (h *FunctionHandler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
-	h.key, h.bodies = app.account().Key(h.Function), app.machinery.bodies
-	if h.runs, err = app.runner(h.Function, h.Qualifier); err != nil {
+	h.key, h.bodies = app.account().Key(h.Function), app.engine.Bodies()
+	if h.runs, err = app.setup.Runner(h.Function, h.Qualifier); err != nil {
 		return err
 	}
 	return h.provisionRoute(app)

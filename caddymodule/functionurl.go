@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -64,7 +65,7 @@ func (f *FunctionURLs) Provision(ctx caddy.Context) error {
 	if f.app.FunctionURL == "" {
 		return errors.New(`function_urls: say in the hearth global option which addresses they have: function_url https://*.fn.example.com`)
 	}
-	if f.verifier, err = f.app.verifier(); err != nil {
+	if f.verifier, err = f.app.setup.Verifier(); err != nil {
 		return err
 	}
 	f.known, err = lru.New[string, *functionURL](maxKnownURLs)
@@ -77,7 +78,7 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if !ok {
 		return next.ServeHTTP(w, r)
 	}
-	of, err := f.app.registry.URL(r.Context(), id)
+	of, err := f.app.setup.Registry().URL(r.Context(), id)
 	if errors.Is(err, registry.ErrNotFound) {
 		return next.ServeHTTP(w, r)
 	}
@@ -104,8 +105,8 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u := &functionURL{of: of, responder: responder{
 		log:    f.log.With(zap.String("function", of.FunctionName)),
 		key:    f.app.account().Key(of.FunctionName),
-		bodies: f.app.machinery.bodies,
-		runs:   &urlInvoker{registered{f.app.catalog, of.FunctionName, of.Qualifier}, of.InvokeMode == "RESPONSE_STREAM"},
+		bodies: f.app.engine.Bodies(),
+		runs:   &urlInvoker{f.app.setup.Registered(of.FunctionName, of.Qualifier), of.InvokeMode == "RESPONSE_STREAM"},
 		route:  &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
@@ -139,7 +140,7 @@ func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Ide
 
 // A urlInvoker gathers what a function streams unless its URL streams too.
 type urlInvoker struct {
-	registered
+	engine.Runner
 	streams bool
 }
 
@@ -147,7 +148,7 @@ func (u *urlInvoker) Invoke(ctx context.Context, call *environment.Call) error {
 	if !u.streams {
 		call.Stream = nil
 	}
-	return u.registered.Invoke(ctx, call)
+	return u.Runner.Invoke(ctx, call)
 }
 
 // checkFunctionURL says whether the option function_url is an address.

@@ -53,28 +53,26 @@ func TestIDOfAFunctionURLIsTheFirstLabelOfItsHost(t *testing.T) {
 // code is not there: a call that gets as far as the function is answered 502.
 func newFunctionURLs(t *testing.T) (*FunctionURLs, *registry.Registry) {
 	t.Helper()
-	a := provisioned(t, t.TempDir(), nil)
+	a := provisioned(t, &App{
+		DataDir: t.TempDir(), FunctionURL: "https://*.fn.example.com",
+		AccessKeys: []AccessKey{{ID: "FULL", Secret: "0123456789abcdef"}, {ID: "READ", Secret: "0123456789abcdef", ReadOnly: true}},
+	})
 	t.Cleanup(func() { cleanUp(t, a) })
 	start(t, a)
-	a.FunctionURL = "https://*.fn.example.com"
-	if err := a.checkFunctionURL(); err != nil {
-		t.Fatal(err)
-	}
-	a.AccessKeys = []AccessKey{{ID: "FULL", Secret: "0123456789abcdef"}, {ID: "READ", Secret: "0123456789abcdef", ReadOnly: true}}
 	f := &FunctionURLs{app: a, log: zap.NewNop()}
 	var err error
-	if f.verifier, err = a.verifier(); err != nil {
+	if f.verifier, err = a.setup.Verifier(); err != nil {
 		t.Fatal(err)
 	}
 	if f.known, err = lru.New[string, *functionURL](8); err != nil {
 		t.Fatal(err)
 	}
-	_, err = a.registry.Create(t.Context(), "made", registry.Configuration{Runtime: "provided.al2023", Handler: "bootstrap"},
+	_, err = a.setup.Registry().Create(t.Context(), "made", registry.Configuration{Runtime: "provided.al2023", Handler: "bootstrap"},
 		registry.Code{SHA256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, registry.State{State: "Active"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, a.registry
+	return f, a.setup.Registry()
 }
 
 func TestSignedFunctionURLIsForThoseThatMayInvoke(t *testing.T) {

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -12,9 +11,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/foreign"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
-	"github.com/hearthfn/hearth/invoker/pull"
-	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 func init() {
@@ -50,27 +47,9 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if err := a.checkAdminOfAPI(); err != nil {
 		return err
 	}
-	verifier, err := a.verifier()
-	if err != nil {
-		return err
-	}
-	config := lambdaapi.Config{
-		Registry: a.registry, Code: a.machinery.engine.archives, Invoker: a.catalog, Verifier: verifier, Account: a.account(),
-		Check: a.machinery.launcher.Check, RuntimeVersion: a.machinery.launcher.RuntimeVersion, URL: a.functionURL, LinkKey: a.linkKey(), Concurrency: a.concurrency(),
-		Bodies: a.machinery.bodies,
-		Logs:   logsapi.New(a.machinery.engine.logs, a.account(), a.log), Log: ctx.Logger(),
-	}
-	config.Mapping, config.Ignore = pull.Check, a.Ignore
-	config.Source = func(ctx context.Context, m *registry.Mapping) error {
-		return pull.Exists(ctx, puller{a.machinery.engine}, m)
-	}
-	config.Queue, config.Destination = a.machinery.engine, a.services.check
-	if a.services.s3 != nil { // not an interface that holds nil
-		config.Bucket = a.services.s3
-	}
-	l.api = lambdaapi.New(config)
-	a.hasAPI = true
-	return nil
+	l.api, err = a.setup.LambdaAPI(a.functionURL, ctx.Logger())
+	a.hasAPI = err == nil
+	return err
 }
 
 // ServeHTTP answers requests of the APIs and passes the others on.
@@ -86,7 +65,7 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		return err
 	}
 	// Caddy would answer with an empty 200, which a client takes for success.
-	foreign.Of(r).Refuse(w, newRequestID())
+	foreign.Of(r).Refuse(w, function.NewRequestID())
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -44,11 +45,11 @@ type NodeList struct {
 	Nodes []state.Node `json:"nodes"`
 }
 
-// runningEngine is that of the configuration in charge.
-func runningEngine() (found *Engine) {
+// runningEngine is that of the configuration in charge; nil: there is none.
+func runningEngine() (found *engine.Engine) {
 	engines.Range(func(_, value any) bool {
-		if s := value.(*Engine); s.current.Load() != nil {
-			found = s
+		if e := value.(*pooledEngine).Engine; e.Running() {
+			found = e
 		}
 		return found == nil
 	})
@@ -59,14 +60,12 @@ func serveNodes(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningEngine()
-	if s == nil {
+	e := runningEngine()
+	if e == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
-	list := NodeList{Nodes: []state.Node{}}
-	if c := s.cluster.Load(); c != nil {
-		list.Self, list.Nodes = c.Self().Name, c.Members()
-	}
+	var list NodeList
+	list.Self, list.Nodes = e.Nodes()
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(list)
 }
@@ -76,39 +75,25 @@ func serveRuntimes(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	var found *machinery
-	machineries.Range(func(_, value any) bool {
-		found = value.(*machinery)
-		return true
-	})
-	if found == nil {
+	e := runningEngine()
+	if e == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(found.launcher.Interpreters.Statuses())
+	return json.NewEncoder(w).Encode(e.Runtimes())
 }
 
 func serveDrain(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningEngine()
-	if s == nil {
+	e := runningEngine()
+	if e == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
 	on := r.Method == http.MethodPost
-	if i := s.delivers(); i != nil {
-		i.Pause(on)
-	}
-	s.mu.Lock()
-	if s.puller != nil {
-		s.puller.Pause(on)
-	}
-	s.mu.Unlock()
-	if c := s.cluster.Load(); c != nil {
-		if err := c.Drain(r.Context(), on); err != nil {
-			return fmt.Errorf("tell the other nodes: %w", err)
-		}
+	if err := e.Drain(r.Context(), on); err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(map[string]bool{"draining": on})

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/invoker/push"
@@ -130,7 +131,7 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 	}
 	config := push.Config{
 		Open: h.Open, SignatureHeader: repl.ReplaceAll(h.SignatureHeader, ""), Region: repl.ReplaceAll(h.Region, ""),
-		Tolerance: time.Duration(h.Tolerance), SNS: newSNSClient(),
+		Tolerance: time.Duration(h.Tolerance), SNS: services.NewSNSClient(),
 	}
 	if config.Region == "" {
 		config.Region = h.app.Region
@@ -150,10 +151,8 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
 		}
-		if !h.app.isElsewhere(rule.Target.Function) {
-			if _, err := h.app.runner(rule.Target.Function, rule.Target.Qualifier); err != nil {
-				return err
-			}
+		if err := h.app.setup.Names(rule.Target.Function, rule.Target.Qualifier); err != nil {
+			return err
 		}
 		h.rules = append(h.rules, rule)
 	}
@@ -176,7 +175,7 @@ func (r *ReceiveRule) prepare(repl *caddy.Replacer) (push.Rule, error) {
 
 // ServeHTTP answers when all events of the request are kept.
 func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	id := newRequestID()
+	id := function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
 	var share bodies.Share
 	defer share.End()
@@ -197,7 +196,7 @@ func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 }
 
 func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.Share) (*push.Delivery, error) {
-	body, err := readBody(w, r, h.app.machinery.bodies, share)
+	body, err := readBody(w, r, h.app.engine.Bodies(), share)
 	if errors.Is(err, bodies.ErrFull) {
 		return nil, err
 	}
@@ -217,11 +216,7 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 	if err != nil || len(messages) == 0 {
 		return &delivery, err
 	}
-	i := h.app.machinery.engine.delivers()
-	if i == nil {
-		return nil, errNotYet
-	}
-	return &delivery, i.Push(r.Context(), messages...)
+	return &delivery, h.app.engine.Push(r.Context(), messages...)
 }
 
 // readBody reads a body. Its events may take as much again.
@@ -234,9 +229,6 @@ func readBody(w http.ResponseWriter, r *http.Request, budget *bodies.Budget, sha
 	}
 	return body, err
 }
-
-// errNotYet says that the server is starting.
-var errNotYet = errors.New("the server is starting")
 
 // messages are the events of a request, one for each function.
 func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker.Message, error) {
@@ -253,13 +245,13 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 		}
 		for _, target := range targets {
 			m := &invoker.Message{
-				RequestID: newRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: header,
+				RequestID: function.NewRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: header,
 				Source: h.Source, Subject: e.Subject, Payload: e.Payload,
 			}
 			if m.Qualifier == "" {
 				m.Qualifier = function.Latest
 			}
-			if err := h.app.checkTarget(r.Context(), m.Function, m.Qualifier); err != nil {
+			if err := h.app.setup.CheckTarget(r.Context(), m.Function, m.Qualifier); err != nil {
 				return nil, err
 			}
 			if e.Once != "" && h.Dedupe >= 0 {

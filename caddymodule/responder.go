@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,9 +10,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
@@ -25,7 +25,7 @@ const maxEvent = runtimes.MaxResponse
 // A responder answers requests by a function.
 type responder struct {
 	log   *zap.Logger
-	runs  runner
+	runs  engine.Runner
 	route *apigateway.Route
 	key   trace.Key // of the function
 	// bodies is the memory for bodies that wait.
@@ -40,21 +40,6 @@ type responder struct {
 	parameters func(r *http.Request) []apigateway.Parameter
 }
 
-// A runner runs calls of one function. *warmpool.Group is one.
-type runner interface {
-	Invoke(ctx context.Context, call *environment.Call) error
-}
-
-// A registered is a qualifier of a function that the Lambda API made, or may make.
-type registered struct {
-	catalog         *warmpool.Catalog
-	name, qualifier string
-}
-
-func (f *registered) Invoke(ctx context.Context, call *environment.Call) error {
-	return f.catalog.Invoke(ctx, f.name, f.qualifier, call)
-}
-
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
 	x := exchanges.Get().(*exchange)
 	err := i.serve(w, r, x)
@@ -65,7 +50,7 @@ func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
 
 func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	call := x.call
-	call.RequestID = newRequestID()
+	call.RequestID = function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
 	if err := i.read(w, r, x); err != nil {
 		return i.refuse(w, r, call, err)

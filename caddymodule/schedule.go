@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/schedule"
-	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -133,28 +131,6 @@ func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
 	return all, nil
 }
 
-// scheduleBy has the schedules of a configuration run.
-func (s *Engine) scheduleBy(a *App) {
-	if s.scheduler == nil {
-		s.scheduler = schedule.New(schedule.Config{Store: s.records, Pusher: ticker{s}, Account: a.account(), Log: a.log})
-	}
-	s.scheduler.Set(context.Background(), a.schedules)
-}
-
-// A ticker keeps the events of ticks.
-type ticker struct{ engine *Engine }
-
-// PushTick implements schedule.Pusher.
-func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
-	i := t.engine.delivers()
-	if i == nil {
-		return warmpool.ErrClosed
-	}
-	return i.Push(ctx, &invoker.Message{
-		RequestID: e.RequestID, Function: e.Function, Qualifier: e.Qualifier, Source: "schedule", Payload: e.Payload, Once: e.Once, OnceFor: e.OnceFor,
-	})
-}
-
 // unmarshalSchedule reads
 //
 //	schedule <name> <expression> <function> {
@@ -249,22 +225,12 @@ func serveSchedules(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
 	}
-	s := runningEngine()
-	if s == nil {
+	e := runningEngine()
+	if e == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
-	s.mu.Lock()
-	scheduler := s.scheduler
-	s.mu.Unlock()
-	list := []schedule.Listed{}
-	if scheduler != nil {
-		list = scheduler.List()
-	}
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"schedules": list})
+	return json.NewEncoder(w).Encode(map[string]any{"schedules": e.Schedules()})
 }
 
-var (
-	_ caddy.AdminRouter = SchedulesAdmin{}
-	_ schedule.Pusher   = ticker{}
-)
+var _ caddy.AdminRouter = SchedulesAdmin{}

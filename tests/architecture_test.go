@@ -20,6 +20,9 @@ var floors = [][]string{
 	{"tests"},
 	{"examples"},
 	{"caddymodule"},
+	{"caddymodule/cli"},
+	{"caddymodule/engine"},
+	{"caddymodule/engine/services"},
 	{"caddymodule/lambdaapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
@@ -138,6 +141,21 @@ func TestForbiddenImportsAreSeen(t *testing.T) {
 			"Caddy through somebody else",
 			listed{ImportPath: our("warmpool/logs"), Deps: []string{"github.com/caddyserver/caddy/v2"}},
 			"warmpool/logs imports github.com/caddyserver/caddy/v2: only caddymodule imports Caddy",
+		},
+		{
+			"Caddy in the engine of caddymodule, by way of somebody else",
+			listed{ImportPath: our("caddymodule/engine"), Deps: []string{"github.com/caddyserver/caddy/v2"}},
+			"caddymodule/engine imports github.com/caddyserver/caddy/v2: only caddymodule imports Caddy",
+		},
+		{
+			"the engine knows its face",
+			listed{ImportPath: our("caddymodule/engine"), Imports: []string{our("caddymodule")}},
+			"caddymodule/engine imports caddymodule: imports go down",
+		},
+		{
+			"an API knows the engine",
+			listed{ImportPath: our("caddymodule/lambdaapi"), Imports: []string{our("caddymodule/engine")}},
+			"caddymodule/lambdaapi imports caddymodule/engine: imports go down",
 		},
 		{
 			"Redis in the pool",

@@ -14,6 +14,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -36,20 +37,9 @@ type Invoker interface {
 
 // A Queue keeps asynchronous invocations.
 type Queue interface {
-	// Push returns nil when the event will be delivered, whatever happens to this
-	// process.
-	Push(ctx context.Context, event Event) error
-}
-
-// An Event is an asynchronous invocation.
-type Event struct {
-	RequestID string
-	Function  string
-	Qualifier string // as the caller gave it, "" if it gave none
-	TraceID   string // X-Amzn-Trace-Id, "" if there is none
-	// ClientContext is JSON, "" if there is none.
-	ClientContext string
-	Payload       []byte // JSON
+	// Push returns nil when the events will be delivered, whatever happens to this
+	// process. invoker.ErrFull says that as many wait as may.
+	Push(ctx context.Context, events ...*invoker.Message) error
 }
 
 // A Bucket reads objects of an S3-compatible store.
@@ -156,7 +146,7 @@ func (a *API) isLogs(r *http.Request) bool {
 }
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request, route model.Route) {
-	id := newRequestID()
+	id := function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
 	var err error
 	switch {

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
@@ -210,10 +211,14 @@ func (a *API) push(r *request, f reference) error {
 	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
 		return a.notFound(err, reference{f.name, f.orLatest()})
 	}
-	return a.Queue.Push(r.Context(), Event{
-		RequestID: r.id, Function: f.name, Qualifier: f.qualifier, TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,
+	err := a.Queue.Push(r.Context(), &invoker.Message{
+		RequestID: r.id, Function: f.name, Qualifier: f.orLatest(), Qualified: f.qualifier != "", TraceID: r.Header.Get("X-Amzn-Trace-Id"), ClientContext: r.clientContext,
 		Payload: append([]byte(nil), r.body...), // the buffer is used again
 	})
+	if errors.Is(err, invoker.ErrFull) {
+		return &Exception{Name: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: "CallerRateLimitExceeded"}
+	}
+	return err
 }
 
 // invokeAsync is the oldest way to invoke asynchronously.

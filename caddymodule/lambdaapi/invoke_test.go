@@ -79,7 +79,7 @@ func TestDryRunAndEventDoNotRunTheFunction(t *testing.T) {
 	_, err = w.InvokeAsync(t.Context(), &lambda.InvokeAsyncInput{FunctionName: aws.String("f"), InvokeArgs: strings.NewReader(`{"b":2}`)})
 	check(t, err)
 	if len(w.pushed.events) != 2 || string(w.pushed.events[0].Payload) != `{"a":1}` || string(w.pushed.events[1].Payload) != `{"b":2}` ||
-		w.pushed.events[0].Function != "f" || w.pushed.events[0].Qualifier != "" || w.pushed.events[0].RequestID == "" {
+		w.pushed.events[0].Function != "f" || w.pushed.events[0].Qualifier != "$LATEST" || w.pushed.events[0].Qualified || w.pushed.events[0].RequestID == "" {
 		t.Errorf("pushed %+v", w.pushed.events)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -162,10 +163,10 @@ func (*starter) Boot(context.Context, warmpool.StemKind, func()) (*warmpool.Stem
 	return nil, errors.New("no stems here")
 }
 
-type queue struct{ events []lambdaapi.Event }
+type queue struct{ events []*invoker.Message }
 
-func (q *queue) Push(_ context.Context, e lambdaapi.Event) error {
-	q.events = append(q.events, e)
+func (q *queue) Push(_ context.Context, events ...*invoker.Message) error {
+	q.events = append(q.events, events...)
 	return nil
 }
 

@@ -64,7 +64,7 @@ type Config struct {
 	Store    Store
 	Runner   Runner
 	Sender   Sender
-	Clients  Clients
+	Clients  func() Clients // those of the configuration that is current
 	Account  function.Account
 	Log      *zap.Logger
 }
@@ -181,7 +181,7 @@ func (e *Engine) look() error {
 	}
 	for id, w := range e.workers {
 		m, ok := wanted[id]
-		if !w.ending && (!ok || !reflect.DeepEqual(m, w.mapping) || e.Clients.Reach(&m) != w.reach) {
+		if !w.ending && (!ok || !reflect.DeepEqual(m, w.mapping) || e.Clients().Reach(&m) != w.reach) {
 			w.ending = true
 			w.stop()
 		}
@@ -245,7 +245,7 @@ const (
 
 func (e *Engine) work(m registry.Mapping) *worker {
 	ctx, stop := context.WithCancel(e.ctx)
-	w := &worker{mapping: m, reach: e.Clients.Reach(&m), stop: stop, done: make(chan struct{})}
+	w := &worker{mapping: m, reach: e.Clients().Reach(&m), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer e.Reconfigure()
 		defer close(w.done)
@@ -286,9 +286,9 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 	}
 	switch kindOf(&m) {
 	case "sqs":
-		return &queue{batcher: b, client: e.Clients.SQS(&m)}, nil
+		return &queue{batcher: b, client: e.Clients().SQS(&m)}, nil
 	case "kinesis":
-		return &stream{batcher: b, source: &kinesisStream{e.Clients.Kinesis(&m), m.EventSourceArn, b.role}}, nil
+		return &stream{batcher: b, source: &kinesisStream{e.Clients().Kinesis(&m), m.EventSourceArn, b.role}}, nil
 	case "kafka":
 		return newTopic(b)
 	case "s3":
@@ -296,7 +296,7 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 	case "redis", "rediss":
 		return newRedisStream(b)
 	case "dynamodb":
-		return &stream{batcher: b, source: &dynamoStream{e.Clients.DynamoDB(&m), m.EventSourceArn}}, nil
+		return &stream{batcher: b, source: &dynamoStream{e.Clients().DynamoDB(&m), m.EventSourceArn}}, nil
 	}
 	return nil, fmt.Errorf("event source %s is not polled", m.EventSourceArn)
 }

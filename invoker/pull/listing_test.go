@@ -134,7 +134,7 @@ func (b *brittle) Change(ctx context.Context, owner string, changes ...state.Cha
 func (b *bank) lister(t *testing.T, s *shelf, change func(m *registry.Mapping)) *listing {
 	t.Helper()
 	if b.Clients == nil {
-		b.Clients = s
+		b.Clients = func() Clients { return s }
 	}
 	batcher := b.batcher(t, "arn:aws:s3:::photos/in/", change)
 	l, err := newListing(batcher)
@@ -392,7 +392,7 @@ func TestAStoreThatListsNonsenseRemovesNothing(t *testing.T) {
 		"again":     {page: []Object{{Key: "in/a", ETag: "tag"}}, more: true},
 		"too large": {page: []Object{{Key: "in/" + strings.Repeat("x", 2000)}}},
 	} {
-		b.Clients = store
+		b.Clients = func() Clients { return store }
 		if err := l.look(t.Context()); err == nil {
 			t.Errorf("%s: it is taken", what)
 		}
@@ -508,7 +508,7 @@ func TestALargeBucketNeedsLittleMemory(t *testing.T) {
 	b := newBank(t, s)
 	defer b.close()
 	w := &warehouse{keys: 300_000, tag: func(int) string { return "5d41402abc4b2a76b9719d911017c592" }}
-	b.Clients = w
+	b.Clients = func() Clients { return w }
 	l, first := b.lister(t, s, nil), heapInUse()
 	if err := l.look(t.Context()); err != nil {
 		t.Fatal(err)

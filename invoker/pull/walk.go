@@ -41,7 +41,7 @@ const maxOpen = 16
 
 // look lists the bucket once.
 func (l *listing) look(ctx context.Context) error {
-	w := &walk{listing: l, changes: make(map[string]change), pages: pages{bucket: l.engine.Clients.S3(&l.mapping), name: l.bucket, prefix: l.prefix, more: true}}
+	w := &walk{listing: l, changes: make(map[string]change), pages: pages{bucket: l.engine.Clients().S3(&l.mapping), name: l.bucket, prefix: l.prefix, more: true}}
 	done := state.Key{Owner: l.owner(), Name: listingRecord}
 	_, err := l.engine.Store.Read(ctx, done)
 	if w.first = errors.Is(err, state.ErrNotFound); err != nil && !w.first {

@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"bytes"
@@ -23,33 +23,8 @@ import (
 // fetchTimeout bounds the fetch of an archive, of 250 MB at most.
 const fetchTimeout = 5 * time.Minute
 
-// bucket makes a reader and writer of the store's objects.
-func (s *Service) bucket() (*bucket, error) {
-	c, err := s.resolve()
-	if err != nil {
-		return nil, err
-	}
-	if c.endpoint == nil {
-		return nil, errors.New("endpoint is missing, e.g. http://minio:9000")
-	}
-	return c.bucket(), nil
-}
-
-// bucket needs an endpoint. Without an access key its requests are not signed.
-func (c *connection) bucket() *bucket {
-	b := &bucket{
-		endpoint: c.endpoint, region: c.region,
-		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
-		// A signature holds for one host; where else a store leads to is no business of ours.
-		client: &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}
-	if c.credentials.AccessKeyID != "" {
-		b.credentials = c
-	}
-	return b
-}
-
-type bucket struct {
+// A Bucket reads and writes the objects of a store with the API of S3.
+type Bucket struct {
 	endpoint    *url.URL
 	region      string
 	credentials aws.CredentialsProvider // nil: requests are not signed
@@ -57,8 +32,30 @@ type bucket struct {
 	client      *http.Client
 }
 
+// NewBucket needs a service with an address. Without an access key its requests are not
+// signed.
+func NewBucket(s *Service) (*Bucket, error) {
+	if s.endpoint == nil {
+		return nil, errors.New("endpoint is missing, e.g. http://minio:9000")
+	}
+	return s.bucket(), nil
+}
+
+func (s *Service) bucket() *Bucket {
+	b := &Bucket{
+		endpoint: s.endpoint, region: s.Region,
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		// A signature holds for one host; where else a store leads to is no business of ours.
+		client: &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	if s.Credentials.AccessKeyID != "" {
+		b.credentials = s
+	}
+	return b
+}
+
 // address is that of an object.
-func (b *bucket) address(name, key string) *url.URL {
+func (b *Bucket) address(name, key string) *url.URL {
 	address := b.endpoint.JoinPath(name)
 	address.Path += "/" + key // as it is: a key may have // and .. in it
 	address.RawPath = escapePath(address.Path)
@@ -66,7 +63,7 @@ func (b *bucket) address(name, key string) *url.URL {
 }
 
 // do sends a signed request.
-func (b *bucket) do(ctx context.Context, method string, to *url.URL, body []byte) (*http.Response, error) {
+func (b *Bucket) do(ctx context.Context, method string, to *url.URL, body []byte) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -90,7 +87,7 @@ func (b *bucket) do(ctx context.Context, method string, to *url.URL, body []byte
 }
 
 // Put writes an object, JSON.
-func (b *bucket) Put(ctx context.Context, name, key string, body []byte) error {
+func (b *Bucket) Put(ctx context.Context, name, key string, body []byte) error {
 	answer, err := b.do(ctx, http.MethodPut, b.address(name, key), body)
 	if err != nil {
 		return errors.New(reason(err))
@@ -103,7 +100,7 @@ func (b *bucket) Put(ctx context.Context, name, key string, body []byte) error {
 }
 
 // Open implements lambdaapi.Bucket.
-func (b *bucket) Open(ctx context.Context, name, key, version string) (io.ReadCloser, error) {
+func (b *Bucket) Open(ctx context.Context, name, key, version string) (io.ReadCloser, error) {
 	address := b.address(name, key)
 	if version != "" {
 		address.RawQuery = url.Values{"versionId": {version}}.Encode()
@@ -130,15 +127,6 @@ func refusal(answer *http.Response) *lambdaapi.S3Error {
 		refused.Code, refused.Message = body.Code, body.Message
 	}
 	return refused
-}
-
-// reason is an error of the client without the address, which may have a secret.
-func reason(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err.Error()
-	}
-	return err.Error()
 }
 
 // escapePath escapes all but what S3 leaves alone.

@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/hearthfn/hearth/invoker/push"
 )
 
-// An snsClient fetches what messages of SNS are verified by. Package push has checked
+// An SNSClient fetches what messages of SNS are verified by. Package push has checked
 // the addresses.
-type snsClient struct {
+type SNSClient struct {
 	client       *http.Client
 	certificates *lru.Cache[string, []byte] // by address, which names the one that is there
 }
@@ -27,19 +27,20 @@ const (
 	certificates   = 16
 )
 
-func newSNSClient() *snsClient {
+// NewSNSClient returns a client that remembers certificates.
+func NewSNSClient() *SNSClient {
 	known, err := lru.New[string, []byte](certificates)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &snsClient{
+	return &SNSClient{
 		client:       &http.Client{Timeout: snsTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		certificates: known,
 	}
 }
 
 // Certificate implements push.SNSClient.
-func (c *snsClient) Certificate(ctx context.Context, address string) ([]byte, error) {
+func (c *SNSClient) Certificate(ctx context.Context, address string) ([]byte, error) {
 	if known, ok := c.certificates.Get(address); ok {
 		return known, nil
 	}
@@ -51,12 +52,12 @@ func (c *snsClient) Certificate(ctx context.Context, address string) ([]byte, er
 }
 
 // Confirm implements push.SNSClient.
-func (c *snsClient) Confirm(ctx context.Context, address string) error {
+func (c *SNSClient) Confirm(ctx context.Context, address string) error {
 	_, err := c.get(ctx, address)
 	return err
 }
 
-func (c *snsClient) get(ctx context.Context, address string) ([]byte, error) {
+func (c *SNSClient) get(ctx context.Context, address string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -72,4 +73,4 @@ func (c *snsClient) get(ctx context.Context, address string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(answer.Body, maxCertificate))
 }
 
-var _ push.SNSClient = (*snsClient)(nil)
+var _ push.SNSClient = (*SNSClient)(nil)

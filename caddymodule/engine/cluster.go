@@ -1,4 +1,4 @@
-package caddymodule
+package engine
 
 import (
 	"cmp"
@@ -20,27 +20,27 @@ import (
 
 // joinCluster makes this process a node among those that share its Redis. The storage
 // leaves when it is closed.
-func (s *Engine) joinCluster(a *App) error {
-	if !s.shared {
+func (e *Engine) joinCluster(s *Setup) error {
+	if !e.shared() {
 		return nil
 	}
-	if c := s.cluster.Load(); c != nil { // since another configuration
-		return a.registerMetrics(c.Metrics())
+	if c := e.cluster.Load(); c != nil { // since other settings
+		return s.show(c.Metrics())
 	}
-	nodes, ok := s.records.(state.Nodes)
+	nodes, ok := e.records.(state.Nodes)
 	if !ok {
 		return errors.New("the state store knows no nodes")
 	}
-	if _, err := a.verifier(); err != nil { // all nodes have its keys
+	if _, err := s.Verifier(); err != nil { // all nodes have its keys
 		return err
 	}
-	advertise, listen, err := a.peerAddress()
+	advertise, listen, err := s.peerAddress()
 	if err != nil {
 		return err
 	}
-	secret := sha256.Sum256([]byte("hearth cluster\n" + a.linkSecret))
+	secret := sha256.Sum256([]byte("hearth cluster\n" + s.credentials.secret))
 	c, err := cluster.New(cluster.Config{
-		Name: a.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: s, Bodies: s.bodies, Log: a.log,
+		Name: s.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
 	})
 	if err != nil {
 		return err
@@ -48,39 +48,39 @@ func (s *Engine) joinCluster(a *App) error {
 	if err := c.Start(); err != nil {
 		return err
 	}
-	s.cluster.Store(c)
-	s.Moved()
-	return a.registerMetrics(c.Metrics())
+	e.cluster.Store(c)
+	e.Moved()
+	return s.show(c.Metrics())
 }
 
 // nodeName is the same after a restart, and another one for another data directory.
-func (a *App) nodeName() string {
-	if a.Node != "" {
-		return a.Node
+func (s *Setup) nodeName() string {
+	if s.Node != "" {
+		return s.Node
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "node"
 	}
-	sum := sha256.Sum256([]byte(a.DataDir))
+	sum := sha256.Sum256([]byte(s.engine.Dir))
 	return host + "-" + hex.EncodeToString(sum[:3])
 }
 
 // peerAddress is where other nodes reach this one: as configured, or the address that
 // this machine has on the way to Redis, with any port.
-func (a *App) peerAddress() (advertise, listen string, err error) {
-	if a.PeerAddress != "" {
-		host, port, err := net.SplitHostPort(a.PeerAddress)
+func (s *Setup) peerAddress() (advertise, listen string, err error) {
+	if s.PeerAddress != "" {
+		host, port, err := net.SplitHostPort(s.PeerAddress)
 		if err != nil {
-			return "", "", fmt.Errorf("peer_address %q is not HOST:PORT", a.PeerAddress)
+			return "", "", fmt.Errorf("peer_address %q is not HOST:PORT", s.PeerAddress)
 		}
-		listen = a.PeerAddress
+		listen = s.PeerAddress
 		if net.ParseIP(host) == nil {
 			listen = ":" + port // a name may be that of a way to this machine, and no address of it
 		}
-		return a.PeerAddress, listen, nil
+		return s.PeerAddress, listen, nil
 	}
-	_, rest, _ := strings.Cut(a.Redis.URL, "://")
+	_, rest, _ := strings.Cut(s.engine.Redis.URL, "://")
 	rest, _, _ = strings.Cut(rest, "?")
 	rest = rest[strings.LastIndexByte(rest, '@')+1:]
 	first, _, _ := strings.Cut(rest, ",")
@@ -97,11 +97,11 @@ func (a *App) peerAddress() (advertise, listen string, err error) {
 }
 
 // Ready implements cluster.Local.
-func (s *Engine) Ready() map[string]int {
+func (e *Engine) Ready() map[string]int {
 	ready := make(map[string]int)
-	if a := s.current.Load(); a != nil {
-		a.catalog.Ready(func(name, version string, idle int) {
-			if !a.registry.ReadOnly(name) { // those of the Caddyfile are this node's own
+	if s := e.current.Load(); s != nil {
+		s.catalog.Ready(func(name, version string, idle int) {
+			if !s.registry.ReadOnly(name) { // those of the settings are this node's own
 				ready[cluster.Thing(name, version)] = idle
 			}
 		})
@@ -110,32 +110,32 @@ func (s *Engine) Ready() map[string]int {
 }
 
 // Group implements cluster.Local.
-func (s *Engine) Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error) {
-	a := s.current.Load()
-	if a == nil {
+func (e *Engine) Group(ctx context.Context, name, version, revision string) (*warmpool.Group, error) {
+	s := e.current.Load()
+	if s == nil {
 		return nil, warmpool.ErrClosed
 	}
-	return a.catalog.At(ctx, name, version, revision)
+	return s.catalog.At(ctx, name, version, revision)
 }
 
 // isAlone reports whether no other node lives.
-func (s *Engine) isAlone() bool {
-	c := s.cluster.Load()
+func (e *Engine) isAlone() bool {
+	c := e.cluster.Load()
 	return c != nil && len(c.Members()) == 1
 }
 
 // Moved implements cluster.Local.
-func (s *Engine) Moved() {
-	if a := s.current.Load(); a != nil {
-		a.catalog.Spread()
+func (e *Engine) Moved() {
+	if s := e.current.Load(); s != nil {
+		s.catalog.Spread()
 	}
 }
 
 // Lost implements cluster.Local: a node that comes later must find the credentials that
 // this one has.
-func (s *Engine) Lost(ctx context.Context) error {
-	if a := s.current.Load(); a != nil {
-		return a.shareCredentials(ctx)
+func (e *Engine) Lost(ctx context.Context) error {
+	if s := e.current.Load(); s != nil {
+		return s.shareCredentials(ctx)
 	}
 	return nil
 }

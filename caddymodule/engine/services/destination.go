@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"bytes"
@@ -20,21 +20,20 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/hearthfn/hearth/invoker"
-	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // Kinds of destinations, by how their names begin.
 const (
-	lambdaARN = "arn:aws:lambda:"
+	LambdaARN = "arn:aws:lambda:" // the caller invokes those
 	sqsARN    = "arn:aws:sqs:"
 	snsARN    = "arn:aws:sns:"
 	s3ARN     = "arn:aws:s3:::"
 )
 
-// checkDestination says whether something can be a destination at all.
-func checkDestination(to string) error {
-	for _, begin := range []string{lambdaARN, sqsARN, snsARN, s3ARN, "https://", "http://"} {
+// CheckDestination says whether something can be a destination at all.
+func CheckDestination(to string) error {
+	for _, begin := range []string{LambdaARN, sqsARN, snsARN, s3ARN, "https://", "http://"} {
 		if strings.HasPrefix(to, begin) {
 			return nil
 		}
@@ -42,19 +41,12 @@ func checkDestination(to string) error {
 	return fmt.Errorf("destination %q is neither the ARN of a function, an SQS queue, an SNS topic or an S3 bucket, nor a URL", to)
 }
 
-// Send implements invoker.Sender.
-func (s *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error {
-	a := s.current.Load()
-	if a == nil {
-		return warmpool.ErrClosed
-	}
-	switch {
-	case strings.HasPrefix(to, lambdaARN):
-		return s.sendToFunction(ctx, a, to, d)
-	case strings.HasPrefix(to, "https://"), strings.HasPrefix(to, "http://"):
+// Send hands a record to a destination that is no function, as invoker.Sender says.
+func (s *Services) Send(ctx context.Context, to string, d *invoker.Delivery) error {
+	if strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "http://") {
 		return sendToURL(ctx, to, d)
 	}
-	err := a.services.send(ctx, to, d)
+	err := s.send(ctx, to, d)
 	if isGone(err) {
 		return fmt.Errorf("%w: %w", invoker.ErrNoDestination, err)
 	}
@@ -75,60 +67,17 @@ func isGone(err error) bool {
 	return false
 }
 
-// destinations are the services that destinations are at; nil: not configured.
-type destinations struct {
-	s3  *bucket
-	sqs *sqs.Client
-	sns *sns.Client
-
-	gateway *gateway
-}
-
-func (a *App) resolveServices() error {
-	var err error
-	if a.Gateway != nil {
-		if a.services.gateway, err = a.Gateway.gateway(); err != nil {
-			return fmt.Errorf("gateway: %w", err)
-		}
-	}
-	if a.S3 != nil {
-		if a.services.s3, err = a.S3.bucket(); err != nil {
-			return fmt.Errorf("s3: %w", err)
-		}
-	}
-	if a.SQS != nil {
-		c, err := a.SQS.resolve()
-		if err != nil {
-			return fmt.Errorf("sqs: %w", err)
-		}
-		a.services.sqs = c.sqs()
-	}
-	for name, service := range map[string]*Service{"kinesis": a.Kinesis, "dynamodb": a.DynamoDB} {
-		if service != nil {
-			if _, err := service.resolve(); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-	}
-	if a.SNS != nil {
-		c, err := a.SNS.resolve()
-		if err != nil {
-			return fmt.Errorf("sns: %w", err)
-		}
-		a.services.sns = c.sns()
-	}
-	return nil
-}
-
-// check says whether a destination that is no function can be delivered to.
-func (d *destinations) check(to string) error {
-	for begin, there := range map[string]bool{sqsARN: d.sqs != nil, snsARN: d.sns != nil, s3ARN: d.s3 != nil} {
-		if strings.HasPrefix(to, begin) {
-			if !there {
-				return missingService(strings.Split(begin, ":")[2])
-			}
-			return nil
-		}
+// Check says whether a destination that is no function can be delivered to.
+func (s *Services) Check(to string) error {
+	switch {
+	case strings.HasPrefix(to, sqsARN) && s.sqs == nil:
+		return missingService("sqs")
+	case strings.HasPrefix(to, snsARN) && s.sns == nil:
+		return missingService("sns")
+	case strings.HasPrefix(to, s3ARN) && s.bucket == nil:
+		return missingService("s3")
+	case strings.HasPrefix(to, sqsARN), strings.HasPrefix(to, snsARN), strings.HasPrefix(to, s3ARN):
+		return nil
 	}
 	return errors.New("it is neither a function, an SQS queue, an SNS topic nor an S3 bucket")
 }
@@ -137,13 +86,13 @@ func missingService(name string) error {
 	return fmt.Errorf("%w: no %s is configured: set %s in the hearth global option", invoker.ErrNoDestination, name, name)
 }
 
-func (d *destinations) send(ctx context.Context, to string, what *invoker.Delivery) error {
+func (s *Services) send(ctx context.Context, to string, what *invoker.Delivery) error {
 	switch {
-	case strings.HasPrefix(to, sqsARN) && d.sqs == nil:
+	case strings.HasPrefix(to, sqsARN) && s.sqs == nil:
 		return missingService("sqs")
 	case strings.HasPrefix(to, sqsARN):
-		return d.sendToQueue(ctx, to, what)
-	case strings.HasPrefix(to, snsARN) && d.sns == nil:
+		return s.sendToQueue(ctx, to, what)
+	case strings.HasPrefix(to, snsARN) && s.sns == nil:
 		return missingService("sns")
 	case strings.HasPrefix(to, snsARN):
 		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(what.Body))}
@@ -153,13 +102,13 @@ func (d *destinations) send(ctx context.Context, to string, what *invoker.Delive
 			}
 			in.MessageAttributes[name] = snstypes.MessageAttributeValue{DataType: aws.String(value.kind), StringValue: aws.String(value.text)}
 		}
-		_, err := d.sns.Publish(ctx, in)
+		_, err := s.sns.Publish(ctx, in)
 		return err
-	case strings.HasPrefix(to, s3ARN) && d.s3 == nil:
+	case strings.HasPrefix(to, s3ARN) && s.bucket == nil:
 		return missingService("s3")
 	case strings.HasPrefix(to, s3ARN):
 		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
-		return d.s3.Put(ctx, name, prefix+objectName(what.Folder, time.Now().UTC()), what.Body)
+		return s.bucket.Put(ctx, name, prefix+objectName(what.Folder, time.Now().UTC()), what.Body)
 	}
 	return invoker.ErrNoDestination
 }
@@ -168,15 +117,15 @@ func (d *destinations) send(ctx context.Context, to string, what *invoker.Delive
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 func objectName(folder string, at time.Time) string {
-	return "aws/lambda/" + folder + "/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + newRequestID()
+	return "aws/lambda/" + folder + "/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + function.NewRequestID()
 }
 
-func (d *destinations) sendToQueue(ctx context.Context, arn string, what *invoker.Delivery) error {
+func (s *Services) sendToQueue(ctx context.Context, arn string, what *invoker.Delivery) error {
 	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
 	if len(parts) != 6 {
 		return fmt.Errorf("%w: it is not the ARN of a queue", invoker.ErrNoDestination)
 	}
-	queue, err := d.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
+	queue, err := s.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
 	if err != nil {
 		return err
 	}
@@ -192,7 +141,7 @@ func (d *destinations) sendToQueue(ctx context.Context, arn string, what *invoke
 		}
 		in.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String(value.kind), StringValue: aws.String(value.text)}
 	}
-	_, err = d.sqs.SendMessage(ctx, in)
+	_, err = s.sqs.SendMessage(ctx, in)
 	return err
 }
 
@@ -210,31 +159,6 @@ func attributes(letter *invoker.Letter) map[string]attribute {
 		"ErrorCode":    {"Number", strconv.Itoa(letter.ErrorCode)},
 		"ErrorMessage": {"String", cmp.Or(letter.ErrorMessage, "unknown")},
 	}
-}
-
-// sendToFunction invokes another function with the record, asynchronously.
-func (s *Engine) sendToFunction(ctx context.Context, a *App, arn string, d *invoker.Delivery) error {
-	name, qualifier, err := a.account().Parse(arn)
-	if err != nil {
-		return err
-	}
-	if qualifier == "" {
-		qualifier = function.Latest
-	}
-	if err := a.checkTarget(ctx, name, qualifier); err != nil {
-		return err
-	}
-	return s.delivers().Push(ctx, &invoker.Message{RequestID: newRequestID(), Function: name, Qualifier: qualifier, TraceID: d.Trace, Payload: d.Body})
-}
-
-// checkTarget says whether there is a function for an event. Those of a gateway are
-// known there alone.
-func (a *App) checkTarget(ctx context.Context, name, qualifier string) error {
-	if a.isElsewhere(name) {
-		return nil
-	}
-	_, err := a.registry.Resolve(ctx, name, qualifier)
-	return err
 }
 
 // destinationClient follows no redirects: a destination is where it says it is.

@@ -1,4 +1,4 @@
-package caddymodule
+package function
 
 import (
 	"regexp"
@@ -10,7 +10,7 @@ func TestRequestIDIsARandomUUID(t *testing.T) {
 	pattern := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := make(map[string]bool)
 	for range 1000 {
-		id := newRequestID()
+		id := NewRequestID()
 		if !pattern.MatchString(id) {
 			t.Fatalf("%s is no UUID of version 4", id)
 		}

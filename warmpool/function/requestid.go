@@ -1,4 +1,4 @@
-package caddymodule
+package function
 
 import (
 	"encoding/binary"
@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// newRequestID returns a random UUID (version 4), as Lambda's request IDs are.
+// NewRequestID returns a random UUID (version 4), as Lambda's request IDs are.
 // It names a request and grants nothing, so the runtime's own generator will do,
 // and costs a tenth of the system's.
-func newRequestID() string {
+func NewRequestID() string {
 	var b [16]byte
 	binary.NativeEndian.PutUint64(b[:], rand.Uint64())
 	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())

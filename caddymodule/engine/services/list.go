@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"context"
@@ -30,7 +30,7 @@ type listPage struct {
 const maxListPage = 8 << 20
 
 // List implements pull.Bucket.
-func (b *bucket) List(ctx context.Context, name, prefix, after string) (page []pull.Object, more bool, err error) {
+func (b *Bucket) List(ctx context.Context, name, prefix, after string) (page []pull.Object, more bool, err error) {
 	query := url.Values{"list-type": {"2"}, "encoding-type": {"url"}}
 	for field, value := range map[string]string{"prefix": prefix, "start-after": after} {
 		if value != "" {
@@ -62,4 +62,4 @@ func (b *bucket) List(ctx context.Context, name, prefix, after string) (page []p
 	return page, got.IsTruncated, nil
 }
 
-var _ pull.Bucket = (*bucket)(nil)
+var _ pull.Bucket = (*Bucket)(nil)

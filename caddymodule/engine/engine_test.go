@@ -1,4 +1,4 @@
-package caddymodule
+package engine
 
 import (
 	"archive/zip"
@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 )
@@ -42,8 +42,8 @@ func TestStorageOfAnotherProcessIsOnlyLookedAt(t *testing.T) {
 		}
 	}
 	write()
-	a := &App{DataDir: dir, Logs: Logs{Retention: caddy.Duration(time.Hour)}, log: zap.NewNop()}
-	s, err := openEngine(a)
+	config := Config{Dir: dir, Logs: logs.Config{Retention: time.Hour}, Log: zap.NewNop()}
+	s, err := Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,28 +53,28 @@ func TestStorageOfAnotherProcessIsOnlyLookedAt(t *testing.T) {
 	if _, err := os.Stat(old); err != nil {
 		t.Errorf("the server's logs: %v", err)
 	}
-	if err := errors.Join(closeEngine(s), server.Close()); err != nil {
+	if err := errors.Join(s.Close(t.Context()), server.Close()); err != nil {
 		t.Fatal(err)
 	}
 	// Its own it sweeps.
-	if s, err = openEngine(a); err != nil {
+	if s, err = Open(config); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("logs past their retention: %v", err)
 	}
-	if err := closeEngine(s); err != nil {
+	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestCodeIsGivenUpWhenItWasUnusedTwice(t *testing.T) {
-	s, err := openEngine(&App{DataDir: t.TempDir(), log: zap.NewNop()})
+	s, err := Open(Config{Dir: t.TempDir(), Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := closeEngine(s); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -93,7 +93,7 @@ func TestCodeIsGivenUpWhenItWasUnusedTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := time.Now().Add(-age)
-		if err := os.Chtimes(filepath.Join(s.dir, "code", "archive", string(a.Digest)), at, at); err != nil {
+		if err := os.Chtimes(filepath.Join(s.Dir, "code", "archive", string(a.Digest)), at, at); err != nil {
 			t.Fatal(err)
 		}
 		return a.Digest

@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// A gateway is another server, whose functions this one delivers events to by the
+// A Gateway is another server, whose functions this one delivers events to by the
 // Lambda API: the invoker as a process of its own.
-type gateway struct {
+type Gateway struct {
 	client *lambda.Client
 }
 
@@ -31,25 +31,21 @@ const (
 	gatewayTimeout     = 91 * time.Minute // the longest function takes 90
 )
 
-func (s *Service) gateway() (*gateway, error) {
-	c, err := s.resolve()
-	if err != nil {
-		return nil, err
-	}
-	if c.endpoint == nil {
+func newGateway(s *Service) (*Gateway, error) {
+	if s.endpoint == nil {
 		return nil, errors.New("endpoint is missing, e.g. https://api.example.com")
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = gatewayConnections
-	return &gateway{lambda.New(lambda.Options{
-		Region: c.region, BaseEndpoint: c.base(), Credentials: c,
+	return &Gateway{lambda.New(lambda.Options{
+		Region: s.Region, BaseEndpoint: s.base(), Credentials: s,
 		HTTPClient: &http.Client{Transport: transport, Timeout: gatewayTimeout},
 		Retryer:    aws.NopRetryer{}, // the invoker waits and tries again, and keeps count
 	})}, nil
 }
 
 // Invoke runs a function there. Its errors are those of invoker.Runner.
-func (g *gateway) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
+func (g *Gateway) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
 	in := &lambda.InvokeInput{FunctionName: &m.Function, Qualifier: &m.Qualifier, Payload: m.Payload}
 	if m.ClientContext != "" {
 		in.ClientContext = aws.String(base64.StdEncoding.EncodeToString([]byte(m.ClientContext)))

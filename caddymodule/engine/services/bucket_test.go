@@ -1,4 +1,4 @@
-package caddymodule
+package services
 
 import (
 	"bytes"
@@ -20,9 +20,13 @@ import (
 	"github.com/hearthfn/hearth/invoker/pull"
 )
 
-func openBucket(t *testing.T, s Service) *bucket {
+func openBucket(t *testing.T, endpoint, region, id, secret string) *Bucket {
 	t.Helper()
-	b, err := s.bucket()
+	s, err := NewService(endpoint, region, id, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewBucket(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +34,7 @@ func openBucket(t *testing.T, s Service) *bucket {
 	return b
 }
 
-func read(t *testing.T, b *bucket, name, key string) (string, error) {
+func read(t *testing.T, b *Bucket, name, key string) (string, error) {
 	t.Helper()
 	object, err := b.Open(t.Context(), name, key, "")
 	if err != nil {
@@ -89,7 +93,7 @@ func TestObjectsAreWrittenAndReadBySignedRequests(t *testing.T) {
 		_, _ = w.Write(kept[r.URL.Path])
 	}))
 	defer store.Close()
-	b := openBucket(t, Service{Endpoint: store.URL + "/base", Region: "eu-west-1", AccessKeyID: "ID", SecretAccessKey: "secret"})
+	b := openBucket(t, store.URL+"/base", "eu-west-1", "ID", "secret")
 	for key, path := range map[string]string{
 		"f.zip": "f.zip", "a/b/f.zip": "a/b/f.zip", "a//b": "a//b", "a/../b": "a/../b", "~_-.": "~_-.",
 		"with space+plus&and=%25?.zip": "with%20space%2Bplus%26and%3D%2525%3F.zip", "ü": "%C3%BC", "(a)!*'": "%28a%29%21%2A%27",
@@ -132,7 +136,7 @@ func TestStoreThatMisbehavesIsRefused(t *testing.T) {
 		}
 	}))
 	defer store.Close()
-	b := openBucket(t, Service{Endpoint: store.URL})
+	b := openBucket(t, store.URL, "", "", "")
 	for key, code := range map[string]string{"moved": "Temporary Redirect", "page": "Bad Gateway"} {
 		var refused *lambdaapi.S3Error
 		if _, err := read(t, b, "b", key); !errors.As(err, &refused) || refused.Code != code {
@@ -151,7 +155,11 @@ func TestStoreThatMisbehavesIsRefused(t *testing.T) {
 
 func TestStoreNeedsAnAddress(t *testing.T) {
 	for _, endpoint := range []string{"", "minio:9000", "ftp://minio", "http://", "://"} {
-		if _, err := (&Service{Endpoint: endpoint}).bucket(); err == nil {
+		s, err := NewService(endpoint, "", "", "")
+		if err == nil {
+			_, err = NewBucket(s)
+		}
+		if err == nil {
 			t.Errorf("%q is taken", endpoint)
 		}
 	}
@@ -188,7 +196,7 @@ func TestObjectsAreListedPageByPage(t *testing.T) {
 		}
 	}))
 	defer store.Close()
-	b := openBucket(t, Service{Endpoint: store.URL, AccessKeyID: "ID", SecretAccessKey: "secret"})
+	b := openBucket(t, store.URL, "", "ID", "secret")
 	page, more, err := b.List(t.Context(), "photos", "a b/", "ü+%")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	want := []pull.Object{{Key: "a b+c%/ü\x01", ETag: "abc-2", Size: 7, LastModified: at}, {Key: "b", ETag: "def", LastModified: at.Truncate(time.Second)}}

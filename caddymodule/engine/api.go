@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
+	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// LambdaAPI makes the Lambda API of these settings. url is the address of the function URL
+// of an ID, "" if there are none. From then on functions that nothing defines may be made.
+func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambdaapi.API, error) {
+	verifier, err := s.Verifier()
+	if err != nil {
+		return nil, err
+	}
+	launcher := s.machinery.launcher
+	config := lambdaapi.Config{
+		Registry: s.registry, Code: s.engine.archives, Invoker: s.catalog, Verifier: verifier, Account: s.Account,
+		Check: launcher.Check, RuntimeVersion: launcher.RuntimeVersion, URL: url, LinkKey: s.linkKey(),
+		Concurrency: cmp.Or(s.Pool.Concurrency, warmpool.DefaultConcurrency), Bodies: s.engine.bodies,
+		Mapping: pull.Check, Ignore: s.Ignore, Queue: s.engine, Destination: s.services.Check,
+		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
+		Logs:   logsapi.New(s.engine.logs, s.Account, s.Log), Log: log,
+	}
+	if b := s.services.Bucket(); b != nil { // not an interface that holds nil
+		config.Bucket = b
+	}
+	s.hasAPI = true
+	return lambdaapi.New(config), nil
+}
+
+// linkKey signs the addresses that code is downloaded from. It is the same on all
+// nodes that share credentials.
+func (s *Setup) linkKey() []byte {
+	h := hmac.New(sha256.New, []byte(s.credentials.secret))
+	h.Write([]byte("hearth code links"))
+	return h.Sum(nil)
+}
+
+var _ lambdaapi.Queue = (*Engine)(nil)

@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/disk"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// credentials are the access keys by which requests are signed.
+type credentials struct {
+	verifier *sigv4.Verifier // nil until somebody asks
+	secret   string          // of the data directory's key
+	// shared are the credentials of a cluster, as they are kept; nil: this node is alone.
+	shared []byte
+	// made is to be kept by Apply; nil: there is a key.
+	made *sigv4.Key
+	// fresh is what Apply has kept first.
+	fresh *sigv4.Key
+}
+
+// Verifier checks signatures by the keys of the data directory and of the
+// configuration. If there is none in the data directory it makes one, which
+// keepCredentials keeps.
+func (s *Setup) Verifier() (*sigv4.Verifier, error) {
+	if s.credentials.verifier != nil {
+		return s.credentials.verifier, nil
+	}
+	path := s.CredentialsFile()
+	keys, err := s.readCredentials(path)
+	if err != nil {
+		return nil, err
+	}
+	// Of the data directory alone: those of the configuration may change any time.
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("credentials %s has no access key: remove it, and another is made", path)
+	}
+	s.credentials.secret = keys[0].Secret
+	keys = append(keys, s.AccessKeys...)
+	s.credentials.verifier, err = sigv4.New(sigv4.Config{Keys: keys, Region: s.Account.Region, Services: []string{"lambda", "logs"}})
+	if err != nil {
+		return nil, fmt.Errorf("access keys: %w", err)
+	}
+	return s.credentials.verifier, nil
+}
+
+// CredentialsFile is where the access key is kept.
+func (s *Setup) CredentialsFile() string { return filepath.Join(s.engine.Dir, "credentials") }
+
+// FreshKey is the access key that Apply has made, for whoever starts the server to see
+// once; nil: there was one before.
+func (s *Setup) FreshKey() *sigv4.Key { return s.credentials.fresh }
+
+// keepCredentials writes the access key that has been made. Nothing is made for those who
+// only have settings checked, in CI perhaps.
+func (s *Setup) keepCredentials() error {
+	if s.credentials.shared != nil {
+		return s.copyCredentials()
+	}
+	if s.credentials.made == nil {
+		return nil
+	}
+	created, err := sigv4.CreateCredentials(s.CredentialsFile(), *s.credentials.made)
+	switch {
+	case err != nil:
+		return fmt.Errorf("make credentials: %w", err)
+	case !created:
+		return fmt.Errorf("credentials %s have appeared since this start began: start again to use them", s.CredentialsFile())
+	}
+	s.credentials.fresh, s.credentials.made = s.credentials.made, nil
+	return nil
+}
+
+func (s *Setup) readCredentials(path string) (keys []sigv4.Key, err error) {
+	if s.engine.shared() {
+		return s.readSharedCredentials(path)
+	}
+	keys, err = sigv4.ReadCredentials(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := sigv4.NewKey()
+		s.credentials.made, keys, err = &key, []sigv4.Key{key}, nil
+	}
+	return keys, err
+}
+
+// Records of the credentials that all nodes have, which is those of the node that came
+// first; and that they have been shown.
+const (
+	ownerCluster      = "cluster"
+	recordCredentials = "credentials"
+	recordShown       = "credentials-shown"
+)
+
+func (s *Setup) readSharedCredentials(path string) ([]sigv4.Key, error) {
+	records := s.engine.records
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	for {
+		record, err := records.Read(ctx, state.Key{Owner: ownerCluster, Name: recordCredentials})
+		if err == nil {
+			s.credentials.shared = record.Value
+			return sigv4.ParseCredentials(record.Value)
+		}
+		if !errors.Is(err, state.ErrNotFound) {
+			return nil, fmt.Errorf("credentials of the cluster: %w", err)
+		}
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			key := sigv4.NewKey()
+			text, err = []byte(key.Profile()), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, err = records.Change(ctx, ownerCluster, state.Put(recordCredentials, state.Absent, text))
+		if err != nil && !errors.Is(err, state.ErrConflict) { // another node was quicker
+			return nil, fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+}
+
+// copyCredentials writes the cluster's credentials to the data directory, for
+// `caddy hearth`, and on the first node they are fresh.
+func (s *Setup) copyCredentials() error {
+	path := s.CredentialsFile()
+	if own, err := os.ReadFile(path); err != nil || !bytes.Equal(own, s.credentials.shared) {
+		if err := disk.Replace(path, s.credentials.shared, 0o600); err != nil {
+			return fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	_, err := s.engine.records.Change(ctx, ownerCluster, state.Put(recordShown, state.Absent, nil))
+	if errors.Is(err, state.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("credentials of the cluster: %w", err)
+	}
+	keys, err := sigv4.ParseCredentials(s.credentials.shared)
+	if err == nil {
+		s.credentials.fresh = &keys[0]
+	}
+	return err
+}
+
+// shareCredentials keeps the credentials that this node has for all nodes, if none are kept.
+func (s *Setup) shareCredentials(ctx context.Context) error {
+	if s.credentials.shared == nil {
+		return nil
+	}
+	for name, value := range map[string][]byte{recordCredentials: s.credentials.shared, recordShown: nil} {
+		_, err := s.engine.records.Change(ctx, ownerCluster, state.Put(name, state.Absent, value))
+		if err != nil && !errors.Is(err, state.ErrConflict) {
+			return fmt.Errorf("credentials of the cluster: %w", err)
+		}
+	}
+	return nil
+}

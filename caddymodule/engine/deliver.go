@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
+	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/invoker/schedule"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// A delivery runs functions for which nobody waits: for events that are kept, for sources
+// that are polled, and by the clock. It begins with the first settings, follows those in
+// force, and ends with the engine.
+type delivery struct {
+	invoker   *invoker.Invoker
+	puller    *pull.Engine
+	scheduler *schedule.Engine
+}
+
+// deliver has events, sources and schedules follow a setup, which is the current one. It
+// needs mu.
+func (e *Engine) deliver(s *Setup) error {
+	d := e.delivery.Load()
+	if d != nil {
+		d.invoker.Reconfigure(s.Async)
+		d.puller.Reconfigure()
+	} else {
+		var err error
+		if d, err = e.startDelivery(s); err != nil {
+			return err
+		}
+		e.delivery.Store(d)
+	}
+	d.scheduler.Set(context.Background(), s.Schedules)
+	return nil
+}
+
+func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
+	i, err := invoker.New(context.Background(), invoker.Config{
+		Store: e.records, Runner: e, Book: e, Sender: e, Account: s.Account, Log: s.Log, Limits: s.Async,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := i.Start(); err != nil {
+		return nil, err
+	}
+	p := pull.New(pull.Config{
+		Registry: func() *registry.Registry { return e.current.Load().registry }, Store: e.records, Runner: puller{e}, Sender: puller{e},
+		Clients: func() pull.Clients { return e.current.Load().services }, Account: s.Account, Log: s.Log,
+	})
+	if err := p.Start(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		i.Close(ctx)
+		return nil, err
+	}
+	return &delivery{i, p, schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log})}, nil
+}
+
+// Invoke implements invoker.Runner by the settings in force.
+func (e *Engine) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
+	return e.current.Load().run(ctx, m.Function, m.Qualifier, m.ClientContext, m.Payload, call)
+}
+
+// Settings implements invoker.Book.
+func (e *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.Settings, error) {
+	s := e.current.Load()
+	if f := s.functions[name]; f != nil {
+		return f.Events, nil
+	}
+	settings := invoker.Settings{MaxRetries: invoker.DefaultMaxRetries, MaxAge: invoker.DefaultMaxAge}
+	if s.isElsewhere(name) {
+		return settings, nil
+	}
+	version, err := s.registry.Resolve(ctx, name, qualifier)
+	if err != nil {
+		return settings, err
+	}
+	settings.DeadLetter = version.DeadLetterTarget
+	c, err := s.registry.InvokeConfig.Read(ctx, name, qualifier)
+	if errors.Is(err, registry.ErrNotFound) {
+		return settings, nil
+	}
+	if err != nil {
+		return settings, err
+	}
+	settings.OnSuccess, settings.OnFailure = c.OnSuccess, c.OnFailure
+	if c.MaximumRetryAttempts != nil {
+		settings.MaxRetries = *c.MaximumRetryAttempts
+	}
+	if c.MaximumEventAgeInSeconds != nil {
+		settings.MaxAge = time.Duration(*c.MaximumEventAgeInSeconds) * time.Second
+	}
+	return settings, nil
+}
+
+// Push keeps events, and returns nil when all will be delivered, whatever happens to this
+// process. Until the first settings are applied the error is warmpool.ErrClosed, later
+// those of invoker.Invoker.
+func (e *Engine) Push(ctx context.Context, messages ...*invoker.Message) error {
+	d := e.delivery.Load()
+	if d == nil {
+		return fmt.Errorf("the server is starting: %w", warmpool.ErrClosed)
+	}
+	return d.invoker.Push(ctx, messages...)
+}
+
+// Send implements invoker.Sender.
+func (e *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error {
+	s := e.current.Load()
+	if !strings.HasPrefix(to, services.LambdaARN) {
+		return s.services.Send(ctx, to, d)
+	}
+	// Another function is invoked with the record, asynchronously.
+	name, qualifier, err := s.Account.Parse(to)
+	if err != nil {
+		return err
+	}
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
+	if err := s.CheckTarget(ctx, name, qualifier); err != nil {
+		return err
+	}
+	return e.Push(ctx, &invoker.Message{RequestID: function.NewRequestID(), Function: name, Qualifier: qualifier, TraceID: d.Trace, Payload: d.Body})
+}
+
+// A puller runs functions and tells destinations for pollers.
+type puller struct{ engine *Engine }
+
+// Invoke implements pull.Runner.
+func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error {
+	return p.engine.current.Load().run(ctx, name, qualifier, "", event, call)
+}
+
+// Send implements pull.Sender.
+func (p puller) Send(ctx context.Context, destination string, d *pull.Delivery) error {
+	return p.engine.Send(ctx, destination, &invoker.Delivery{Body: d.Body, Folder: d.Folder, Trace: d.Trace})
+}
+
+// A ticker keeps the events of ticks.
+type ticker struct{ engine *Engine }
+
+// PushTick implements schedule.Pusher.
+func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
+	return t.engine.Push(ctx, &invoker.Message{
+		RequestID: e.RequestID, Function: e.Function, Qualifier: e.Qualifier, Source: "schedule", Payload: e.Payload, Once: e.Once, OnceFor: e.OnceFor,
+	})
+}
+
+var (
+	_ invoker.Runner  = (*Engine)(nil)
+	_ invoker.Book    = (*Engine)(nil)
+	_ invoker.Sender  = (*Engine)(nil)
+	_ pull.Runner     = puller{}
+	_ pull.Sender     = puller{}
+	_ schedule.Pusher = ticker{}
+)

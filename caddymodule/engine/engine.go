@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/bodies"
+	"github.com/hearthfn/hearth/warmpool/cluster"
+	"github.com/hearthfn/hearth/warmpool/code"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/state/boltstore"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
+)
+
+// An Engine runs functions. It is all that works on one data directory, whose files are
+// locked or written to by one process; see the package's documentation.
+//
+//	DIR/logs/         log groups
+//	DIR/code/         code archives
+//	DIR/state.db      functions that the API made, and what is to be delivered
+//	DIR/credentials   access keys of the API
+//	DIR/endpoint      where `caddy hearth` finds the API, and
+//	DIR/admin         the admin endpoint
+type Engine struct {
+	Config
+	bodies   *bodies.Budget // of all requests
+	logs     *logs.Store
+	archives *code.Store
+	records  stateStore // nil: see inUse
+	registry *registry.Registry
+	// inUse is that another process has the state: this one may check settings, as
+	// `caddy validate` does beside a server, and not apply any.
+	inUse error
+
+	stop context.CancelFunc // ends the collection of code
+	done chan struct{}
+
+	mu          sync.Mutex // guards what follows; held while settings are applied
+	applied     []*Setup   // and not undone, the newest last: two during a reload
+	machineries map[string]*machinery
+
+	current  atomic.Pointer[Setup]           // in force; nil until the first is applied
+	delivery atomic.Pointer[delivery]        // likewise
+	cluster  atomic.Pointer[cluster.Cluster] // nil: this node is alone, or not started
+}
+
+// A stateStore keeps what survives a restart.
+type stateStore interface {
+	state.Records
+	state.Queue
+	state.Backlog
+	state.Slots
+	io.Closer
+}
+
+// connectWithin bounds how long a start waits for Redis.
+const connectWithin = 15 * time.Second
+
+func openState(c *Config) (stateStore, error) {
+	if c.Redis.URL == "" {
+		s, err := boltstore.Open(boltstore.Config{Path: filepath.Join(c.Dir, "state.db")})
+		if err != nil {
+			return nil, err // not an interface that holds nil
+		}
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
+	defer cancel()
+	s, err := redisstore.Open(ctx, redisstore.Config{URL: c.Redis.URL, Prefix: c.Redis.Prefix, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Open opens what the data directory holds. Close ends it.
+func Open(config Config) (_ *Engine, err error) {
+	e := &Engine{Config: config, bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Close(context.Background()))
+		}
+	}()
+	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	if e.archives, err = code.OpenStore(filepath.Join(e.Dir, "code"), config.Log); err != nil {
+		return nil, err
+	}
+	var records state.Records
+	switch opened, err := openState(&config); {
+	case errors.Is(err, state.ErrInUse):
+		e.inUse, records = err, unavailable{err}
+	case err != nil:
+		return nil, err
+	default:
+		e.records, records = opened, opened
+	}
+	if e.shared() {
+		e.archives.Share(code.NewShared(records))
+	}
+	// After the state, whose lock says whose all this is: limits that are only being
+	// checked must not cost a running server its logs.
+	kept := config.Logs
+	kept.Dir, kept.Keep = filepath.Join(e.Dir, "logs"), e.inUse != nil
+	if e.logs, err = logs.Open(kept, config.Log); err != nil {
+		return nil, err
+	}
+	e.registry, err = registry.New(registry.Config{Records: records, CodePath: e.codePath})
+	if err != nil {
+		return nil, err
+	}
+	if e.inUse == nil {
+		e.collect()
+	}
+	return e, nil
+}
+
+// shared says that other nodes have the same Redis.
+func (e *Engine) shared() bool { return e.Redis.URL != "" }
+
+// Bodies is the memory for bodies and events that wait.
+func (e *Engine) Bodies() *bodies.Budget { return e.bodies }
+
+// Close ends everything, in the order that the package's documentation gives. ctx bounds
+// the wait for what is under way, and so does drainTimeout, part by part. Whoever still
+// has a Setup may Release it after.
+func (e *Engine) Close(ctx context.Context) error {
+	e.stop()
+	if e.done != nil {
+		<-e.done
+	}
+	within := func(end func(context.Context)) {
+		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+		defer cancel()
+		end(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var errs []error
+	for _, s := range e.applied {
+		s.unfollow()
+	}
+	e.applied = nil
+	for _, m := range e.machineries { // of those who have not let go
+		errs = append(errs, m.close(ctx))
+	}
+	e.machineries = nil
+	if d := e.delivery.Load(); d != nil {
+		d.scheduler.Close()
+		within(d.puller.Close)
+	}
+	if c := e.cluster.Load(); c != nil {
+		within(c.Close)
+	}
+	if d := e.delivery.Load(); d != nil {
+		within(d.invoker.Close)
+	}
+	if e.registry != nil {
+		e.registry.Close()
+	}
+	if e.records != nil {
+		errs = append(errs, e.records.Close())
+	}
+	if e.logs != nil {
+		errs = append(errs, e.logs.Close())
+	}
+	if e.archives != nil {
+		errs = append(errs, e.archives.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// An unknown is a function that the configuration names and does not define.
+type unknown struct {
+	by   string // what names it: byRoute, "schedule nightly"
+	name string
+}
+
+const byRoute = "a route"
+
+// checkTargets has the functions of schedules, event sources and destinations checked as
+// those of routes are: each event for one that is not there would be lost or kept aside.
+func (s *Setup) checkTargets() error {
+	for _, c := range s.Schedules {
+		if err := s.checkConfigured("schedule "+c.Name, c.Function, c.Qualifier); err != nil {
+			return err
+		}
+	}
+	for n := range s.Mappings {
+		m := &s.Mappings[n]
+		if err := s.checkConfigured("event source "+m.EventSourceArn, m.FunctionName, m.Qualifier); err != nil {
+			return err
+		}
+		if err := s.checkDestinationsFunction("on_failure of event source "+m.EventSourceArn, m.OnFailure); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.Functions {
+		if err := s.checkDestinationsFunction("on_success of function "+f.Name, f.Events.OnSuccess); err != nil {
+			return err
+		}
+		if err := s.checkDestinationsFunction("on_failure of function "+f.Name, f.Events.OnFailure); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkDestinationsFunction checks a destination that is a function.
+func (s *Setup) checkDestinationsFunction(by, to string) error {
+	if !strings.HasPrefix(to, services.LambdaARN) {
+		return nil
+	}
+	name, qualifier, err := s.Account.Parse(to)
+	if err != nil {
+		return fmt.Errorf("%s: %w", by, err)
+	}
+	return s.checkConfigured(by, name, qualifier)
+}
+
+// checkConfigured checks a function that something of the configuration names. One that
+// is not defined is looked for at the start, when the store is known to be this one's.
+func (s *Setup) checkConfigured(by, name, qualifier string) error {
+	switch {
+	case s.isElsewhere(name):
+		return nil
+	case s.functions[name] == nil:
+		s.unknown = append(s.unknown, unknown{by, name})
+		return nil
+	case qualifier != "" && qualifier != function.Latest:
+		return fmt.Errorf("%s: %w", by, noQualifier(name, qualifier))
+	}
+	return nil
+}
+
+func noQualifier(name, qualifier string) error {
+	return fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", name, qualifier)
+}
+
+// checkUnknown refuses what names functions that nobody can ever make, and says which
+// are not there yet.
+func (s *Setup) checkUnknown() error {
+	for _, u := range s.unknown {
+		_, err := s.registry.Version(context.Background(), u.name, function.Latest)
+		switch {
+		case err == nil:
+		case !errors.Is(err, registry.ErrNotFound):
+			return err
+		case !s.hasAPI:
+			return fmt.Errorf("%s: function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api); defined are %q",
+				u.by, u.name, slices.Sorted(maps.Keys(s.groups)))
+		case u.by == byRoute:
+			s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", u.name))
+		default:
+			s.Log.Warn("a function is not there yet: its events are kept aside until the Lambda API makes it", zap.String("function", u.name), zap.String("source", u.by))
+		}
+	}
+	return nil
+}
+
+// CheckTarget says whether there is a function for an event. Those of a gateway are
+// known there alone.
+func (s *Setup) CheckTarget(ctx context.Context, name, qualifier string) error {
+	if s.isElsewhere(name) {
+		return nil
+	}
+	_, err := s.registry.Resolve(ctx, name, qualifier)
+	return err
+}
+
+// Names has a function that events of a source are for looked for by Apply.
+func (s *Setup) Names(name, qualifier string) error {
+	if s.isElsewhere(name) {
+		return nil
+	}
+	_, err := s.Runner(name, qualifier)
+	return err
+}

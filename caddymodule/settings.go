@@ -1,0 +1,147 @@
+package caddymodule
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hearthfn/hearth/caddymodule/engine"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/bodies"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
+)
+
+// engines outlive a reload, with their environments. Configurations with the same data
+// directory and Redis have the same.
+var engines = caddy.NewUsagePool()
+
+// A pooledEngine is an engine as a usage pool has it.
+type pooledEngine struct{ *engine.Engine }
+
+// Destruct implements caddy.Destructor.
+func (p *pooledEngine) Destruct() error { return p.Close(context.Background()) }
+
+func (a *App) engineKey() string { return a.DataDir + "\n" + a.Redis.URL + "\n" + a.Redis.Prefix }
+
+// openEngine returns the engine of a's data directory, the one that is open already if
+// there is one.
+func openEngine(a *App) (*pooledEngine, error) {
+	value, _, err := engines.LoadOrNew(a.engineKey(), func() (caddy.Destructor, error) {
+		e, err := engine.Open(engine.Config{
+			Dir: a.DataDir, Redis: engine.Redis{URL: a.Redis.URL, Prefix: a.Redis.Prefix}, BodyMemoryMB: a.BodyMemory, Log: a.log,
+			Logs: logs.Config{Retention: time.Duration(a.Logs.Retention), MaxFileMB: a.Logs.MaxFile, MaxTotalMB: a.Logs.MaxTotal},
+		})
+		return &pooledEngine{e}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value.(*pooledEngine), nil
+}
+
+// replace replaces placeholders and fills in defaults of what the whole app is about.
+func (a *App) replace(repl *caddy.Replacer) error {
+	a.DataDir = repl.ReplaceAll(a.DataDir, "")
+	if a.DataDir == "" {
+		a.DataDir = filepath.Join(caddy.AppDataDir(), "hearth")
+	}
+	dir, err := filepath.Abs(a.DataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	a.DataDir = dir
+	a.Account = cmp.Or(a.Account, function.DefaultAccount.ID)
+	a.Region = cmp.Or(a.Region, function.DefaultAccount.Region)
+	a.Node, a.PeerAddress = repl.ReplaceAll(a.Node, ""), repl.ReplaceAll(a.PeerAddress, "")
+	a.Redis.URL, a.Redis.Prefix = repl.ReplaceAll(a.Redis.URL, ""), repl.ReplaceAll(a.Redis.Prefix, "")
+	if a.Redis.URL == "" {
+		return nil
+	}
+	return redisstore.CheckURL(a.Redis.URL)
+}
+
+// settings are what the engine is to obey. Whatever is wrong is told in the order of names.
+func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
+	if err := lambdaapi.CheckIgnore(a.Ignore); err != nil {
+		return nil, err
+	}
+	if err := a.checkFunctionURL(); err != nil {
+		return nil, err
+	}
+	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
+		return nil, fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
+	}
+	if a.Stems != nil && *a.Stems < 0 {
+		return nil, fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
+	}
+	s := &engine.Settings{
+		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
+		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
+		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
+	}
+	var err error
+	if s.Services, err = a.services(repl); err != nil {
+		return nil, err
+	}
+	if s.Network.Network, s.Network.Rules, err = a.Connectivity.resolve(repl); err != nil {
+		return nil, err
+	}
+	s.Network.Network = cmp.Or(s.Network.Network, function.NetworkPrivate)
+	for _, name := range slices.Sorted(maps.Keys(a.Functions)) {
+		f, err := a.Functions[name].resolve(name, repl)
+		if err != nil {
+			return nil, err
+		}
+		if network, _ := s.Network.Of(f); network != function.NetworkPrivate && !f.Rules.Equal(function.NetworkRules{}) {
+			return nil, fmt.Errorf("function %q: reach, allow and deny are of network private, and it has network %s", name, network)
+		}
+		s.Functions = append(s.Functions, engine.Function{Function: f, Events: a.Functions[name].Async.settings()})
+	}
+	s.Sandbox = sandbox.Config{Mode: a.Sandbox.Mode, Bwrap: a.Sandbox.Bwrap, Hide: []string{a.DataDir, caddy.AppDataDir(), caddy.AppConfigDir()}}
+	if err := a.checkAdmin(a.ctx, s); err != nil {
+		return nil, err
+	}
+	if s.Mappings, err = a.mappings(); err != nil {
+		return nil, err
+	}
+	if s.Schedules, err = a.resolveSchedules(); err != nil {
+		return nil, err
+	}
+	for _, key := range a.AccessKeys {
+		s.AccessKeys = append(s.AccessKeys, sigv4.Key{ID: repl.ReplaceAll(key.ID, ""), Secret: repl.ReplaceAll(key.Secret, ""), ReadOnly: key.ReadOnly})
+	}
+	return s, nil
+}
+
+func (a *App) poolConfig() warmpool.Config {
+	stems := 0 // stands for the default
+	if a.Stems != nil {
+		if stems = *a.Stems; stems == 0 {
+			stems = -1
+		}
+	}
+	return warmpool.Config{
+		Stems:        stems,
+		MemoryMB:     a.MemoryBudget,
+		Concurrency:  a.Concurrency,
+		Starts:       a.ColdStarts,
+		Queue:        a.Queue,
+		IdleTimeout:  time.Duration(a.IdleTimeout),
+		QueueTimeout: time.Duration(a.QueueTimeout),
+	}
+}
+
+func (a *App) account() function.Account {
+	return function.Account{ID: a.Account, Region: a.Region}
+}
