@@ -105,16 +105,16 @@ func (p *Pool) reserve(g *Group, n need) bool {
 // take counts what g has more. It needs mu.
 func (p *Pool) take(g *Group, n need) {
 	p.budget.used = p.budget.used.plus(n)
-	g.held = g.held.plus(n)
-	g.part.Store(g.held.partOf(p.budget.total))
+	g.takes = g.takes.plus(n)
+	g.part.Store(g.takes.partOf(p.budget.total))
 }
 
 // unreserve undoes reserve and lets starts that found no room try again.
 func (p *Pool) unreserve(g *Group, n need) {
 	p.mu.Lock()
 	p.budget.used = p.budget.used.minus(n)
-	g.held = g.held.minus(n)
-	g.part.Store(g.held.partOf(p.budget.total))
+	g.takes = g.takes.minus(n)
+	g.part.Store(g.takes.partOf(p.budget.total))
 	p.mu.Unlock()
 	p.arrange()
 }
@@ -139,4 +139,42 @@ func (p *Pool) unreserveStem(n need) {
 	p.budget.used = p.budget.used.minus(n)
 	p.mu.Unlock()
 	p.arrange()
+}
+
+// An idleMember is an environment that may be given up.
+type idleMember struct {
+	*member
+	takes need
+	// priority of keeping it, comparable between groups.
+	priority float64
+}
+
+// idle appends the idle environments that may be given up: all of them, or those that
+// have not been used since.
+func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.members) == 0 {
+		return to
+	}
+	spare := g.spare()
+	for _, m := range g.members {
+		if spare > 0 && !m.dead && m.load == 0 && (all || m.idleSince.Before(since)) {
+			to = append(to, idleMember{m, m.takes, m.priority})
+			spare--
+		}
+	}
+	return to
+}
+
+// retireIdle retires m if it is still idle, and returns what is closed when it
+// is gone.
+func (g *Group) retireIdle(m *member) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.dead || m.load > 0 || g.spare() <= 0 {
+		return nil
+	}
+	g.retire(m)
+	return m.env.Gone()
 }

@@ -30,12 +30,12 @@ type Catalog struct {
 	resolver Resolver
 	others   Others // nil: this node is alone
 
-	mu   sync.RWMutex // guards held
-	held map[version]holding
+	mu      sync.RWMutex // guards entries
+	entries map[version]entry
 }
 
-// A holding is a group and what it was made from.
-type holding struct {
+// An entry is a group and what it was made from.
+type entry struct {
 	of       *registry.Version
 	function *function.Function
 	group    *Group
@@ -58,8 +58,8 @@ func (c *Catalog) HandTo(others Others) { c.others = others }
 // Ready are the versions that have idle environments here, and how many.
 func (c *Catalog) Ready(visit func(name, version string, idle int)) {
 	c.mu.RLock()
-	groups := make([]*Group, 0, len(c.held))
-	for _, h := range c.held {
+	groups := make([]*Group, 0, len(c.entries))
+	for _, h := range c.entries {
 		groups = append(groups, h.group)
 	}
 	c.mu.RUnlock()
@@ -84,7 +84,7 @@ func (c *Catalog) At(ctx context.Context, name, version, revision string) (*Grou
 
 // NewCatalog makes a catalog of what resolver knows. Close ends it.
 func NewCatalog(pool *Pool, resolver Resolver) *Catalog {
-	return &Catalog{pool: pool, resolver: resolver, held: make(map[version]holding)}
+	return &Catalog{pool: pool, resolver: resolver, entries: make(map[version]entry)}
 }
 
 // maxMoves bounds how often one call follows a function that changes under it.
@@ -131,20 +131,20 @@ func (c *Catalog) group(ctx context.Context, name, qualifier string) (*Group, *r
 	}
 	key := versionOf(r.Function)
 	c.mu.RLock()
-	h := c.held[key]
+	h := c.entries[key]
 	c.mu.RUnlock()
 	if h.of == r.Version {
 		return h.group, r, nil
 	}
-	g, err := c.hold(ctx, key)
+	g, err := c.renew(ctx, key)
 	return g, r, err
 }
 
-// hold takes the group of a version as it is now, in place of an older one.
-func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
+// renew enters the group of a version as it is now, in place of an older one.
+func (c *Catalog) renew(ctx context.Context, key version) (*Group, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held == nil {
+	if c.entries == nil {
 		return nil, ErrClosed
 	}
 	// Once more: whoever had the lock before may have been newer.
@@ -152,28 +152,28 @@ func (c *Catalog) hold(ctx context.Context, key version) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := c.held[key]
+	h := c.entries[key]
 	if h.of == r.Version {
 		return h.group, nil
 	}
-	own := c.share(r.Function)
-	g := c.pool.Retain(own)
-	g.Configure(own)
-	c.held[key] = holding{r.Version, r.Function, g}
+	mine := c.own(r.Function)
+	g := c.pool.Retain(mine)
+	g.Configure(mine)
+	c.entries[key] = entry{r.Version, r.Function, g}
 	if h.group != nil {
 		c.pool.Release(h.group)
 	}
 	return g, nil
 }
 
-// share is a function with this node's part of its provisioned concurrency.
-func (c *Catalog) share(f *function.Function) *function.Function {
+// own is a function with this node's part of its provisioned concurrency.
+func (c *Catalog) own(f *function.Function) *function.Function {
 	if c.others == nil || f.ProvisionedConcurrency == 0 {
 		return f
 	}
-	own := *f
-	own.ProvisionedConcurrency = c.others.Share(f.Name, f.Version, f.ProvisionedConcurrency)
-	return &own
+	part := *f
+	part.ProvisionedConcurrency = c.others.Share(f.Name, f.Version, f.ProvisionedConcurrency)
+	return &part
 }
 
 // Spread takes up this node's part of what is provisioned anew, when there are more or
@@ -181,9 +181,9 @@ func (c *Catalog) share(f *function.Function) *function.Function {
 func (c *Catalog) Spread() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, h := range c.held {
+	for _, h := range c.entries {
 		if h.function.ProvisionedConcurrency > 0 {
-			h.group.Configure(c.share(h.function))
+			h.group.Configure(c.own(h.function))
 		}
 	}
 }
@@ -239,7 +239,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int,
 			return 0, err
 		}
 		total := r.Function.ProvisionedConcurrency
-		n += total - c.share(r.Function).ProvisionedConcurrency
+		n += total - c.own(r.Function).ProvisionedConcurrency
 	}
 	return n, nil
 }
@@ -264,7 +264,7 @@ func (c *Catalog) keys(of func(version) bool) []version {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var keys []version
-	for key := range c.held {
+	for key := range c.entries {
 		if of(key) {
 			keys = append(keys, key)
 		}
@@ -279,8 +279,8 @@ func (c *Catalog) drop(ctx context.Context, key version) {
 	if _, err := c.resolver.Resolve(ctx, key.function, key.version); !errors.Is(err, registry.ErrNotFound) {
 		return
 	}
-	if h, ok := c.held[key]; ok {
-		delete(c.held, key)
+	if h, ok := c.entries[key]; ok {
+		delete(c.entries, key)
 		c.pool.Release(h.group)
 	}
 }
@@ -292,8 +292,8 @@ const SweepInterval = time.Minute
 func (c *Catalog) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, h := range c.held {
+	for _, h := range c.entries {
 		c.pool.Release(h.group)
 	}
-	c.held = nil
+	c.entries = nil
 }

@@ -91,8 +91,8 @@ func TestFunctionsOfTheRegistryAreInvokedByQualifier(t *testing.T) {
 	if err := r.Delete(t.Context(), "f"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Sweep(t.Context()); err != nil || len(c.held) != 0 {
-		t.Errorf("%d groups are held of a deleted function, %v", len(c.held), err)
+	if err := c.Sweep(t.Context()); err != nil || len(c.entries) != 0 {
+		t.Errorf("%d groups are left of a deleted function, %v", len(c.entries), err)
 	}
 	if _, err := c.echo(t, "f", "live"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("after it is deleted: %v, want ErrNotFound", err)
@@ -222,7 +222,7 @@ func TestVersionThatAnAliasHasLeftIsNoLongerProvisioned(t *testing.T) {
 		}
 		c.mu.RLock()
 		defer c.mu.RUnlock()
-		h := c.held[key(version)]
+		h := c.entries[key(version)]
 		if h.group == nil {
 			return 0
 		}

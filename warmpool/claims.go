@@ -153,7 +153,7 @@ func (p *Pool) want() {
 			w.left.Store(-p.giving.Load())
 		}
 		// As many as make room, if they are as large as those of the first who gives.
-		one := max(1, groups[i].held.memoryMB/max(1, groups[i].held.environments))
+		one := max(1, groups[i].takes.memoryMB/max(1, groups[i].takes.environments))
 		w.left.Add(int32(max(1, (c.need.memoryMB+one-1)/one)))
 	}
 	p.wanted.Store(w)

@@ -47,8 +47,8 @@ type Group struct {
 	quota   *quota.Quota
 	counted lazyCounters
 	holders int          // guarded by the pool's mu
-	held    need         // of the budget; guarded by the pool's mu
-	part    atomic.Int64 // held as a part of the budget; written under the pool's mu
+	takes   need         // of the budget; guarded by the pool's mu
+	part    atomic.Int64 // takes as a part of the budget; written under the pool's mu
 
 	following following
 
@@ -112,7 +112,7 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 	var began time.Time // when the wait began; zero: it has not had to wait
 	for deaths := 0; ; {
 		m, err := g.acquire(ctx, c, &began, elsewhere != nil)
-		if errors.Is(err, errLook) {
+		if errors.Is(err, errElsewhere) {
 			if ran, err := elsewhere(); ran {
 				return err
 			}
@@ -401,7 +401,7 @@ func (g *Group) leave(m *member) {
 		}
 		g.quota.Leave(slotted)
 	}
-	g.settle(m)
+	g.place(m)
 	g.mu.Unlock()
 	if left {
 		g.quota.WakeOthers((*quotaMember)(g))
@@ -416,9 +416,9 @@ func (g *Group) giveBack(m *member) {
 	g.leave(m)
 }
 
-// settle decides what becomes of a member that has one call less, and serves
+// place decides what becomes of a member that has one call less, and serves
 // who waits. It needs mu.
-func (g *Group) settle(m *member) {
+func (g *Group) place(m *member) {
 	g.yield(m)
 	switch {
 	case m.dead:

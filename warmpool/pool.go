@@ -203,7 +203,7 @@ func (p *Pool) Reconfigure(config Config) error {
 	p.turns.resize(config.Starts)
 	p.budget.total = config.total()
 	for _, g := range p.snapshot() {
-		g.part.Store(g.held.partOf(p.budget.total))
+		g.part.Store(g.takes.partOf(p.budget.total))
 	}
 	p.mu.Unlock()
 	p.arrange()

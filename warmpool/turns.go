@@ -10,60 +10,60 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// turns bounds how many cold starts use cores at once. A start waits for a slot and
-// holds it while it uses a core. It is let go of the slot, and runs on without, when
+// turns bounds how many cold starts use cores at once. A start waits for a permit and
+// holds it while it uses a core. It is let go of the permit, and runs on without, when
 // others wait for one and its process waits in its init, for a database or for ever; or
-// when it has had the slot for slotTime.
+// when it has had the permit for permitTime.
 //
-// The next slot goes to the function that holds the fewest. What one function holds
-// beyond all slots but one keeps no other from its first: otherwise two starts of a
+// The next permit goes to the function that holds the fewest. What one function holds
+// beyond all permits but one keeps no other from its first: otherwise two starts of a
 // function that calculates at import would hold up every other function.
 type turns struct {
 	ctx   context.Context // ends when the pool closes
 	tasks *sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	slots   int
-	waiting list.List // of *turn
-	holding map[*turn]struct{}
-	watched bool // a goroutine watches who holds slots
+	mu        sync.Mutex // guards what follows
+	permits   int
+	waiting   list.List // of *turn
+	permitted map[*turn]struct{}
+	watched   bool // a goroutine samples those that have permits
 }
 
 const (
-	// lookInterval is how often it is looked at what holds a slot, while others wait.
-	lookInterval = 5 * time.Millisecond
-	// quietLooks is how many times in a row a process has to be found waiting.
-	quietLooks = 3
-	// slotTime is how long a start holds its slot while others wait.
-	slotTime = time.Second
+	// sampleInterval is how often those that have a permit are sampled, while others wait.
+	sampleInterval = 5 * time.Millisecond
+	// quietSamples is how many times in a row a process has to be found waiting.
+	quietSamples = 3
+	// permitTime is how long a start holds its permit while others wait.
+	permitTime = time.Second
 )
 
 // A turn is one start's.
 type turn struct {
 	of    *Group
-	ready chan struct{} // closed when it holds a slot
+	ready chan struct{} // closed when it holds a permit
 
 	env atomic.Pointer[environment.Environment] // whose init phase runs; nil before
 
 	// Guarded by the mu of turns.
 	place *list.Element // while it waits
-	since time.Time     // when it got the slot
-	quiet int           // looks in a row that found its process waiting
+	since time.Time     // when it got the permit
+	quiet int           // samples in a row that found its process waiting
 }
 
-func newTurns(ctx context.Context, tasks *sync.WaitGroup, slots int) *turns {
-	return &turns{ctx: ctx, tasks: tasks, slots: slots, holding: make(map[*turn]struct{})}
+func newTurns(ctx context.Context, tasks *sync.WaitGroup, permits int) *turns {
+	return &turns{ctx: ctx, tasks: tasks, permits: permits, permitted: make(map[*turn]struct{})}
 }
 
-// resize changes how many slots there are.
-func (l *turns) resize(slots int) {
+// resize changes how many permits there are.
+func (l *turns) resize(permits int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.slots = slots
+	l.permits = permits
 	l.admit()
 }
 
-// enter waits for a slot. It returns nil when the pool closes first.
+// enter waits for a permit. It returns nil when the pool closes first.
 func (l *turns) enter(g *Group) *turn {
 	t := &turn{of: g, ready: make(chan struct{})}
 	l.mu.Lock()
@@ -79,7 +79,7 @@ func (l *turns) enter(g *Group) *turn {
 	}
 }
 
-// leave ends a turn, with its slot or without.
+// leave ends a turn, with its permit or without.
 func (l *turns) leave(t *turn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,42 +87,42 @@ func (l *turns) leave(t *turn) {
 		l.waiting.Remove(t.place)
 		t.place = nil
 	}
-	delete(l.holding, t)
+	delete(l.permitted, t)
 	l.admit()
 }
 
-// admit gives out the slots that are free. It needs mu.
+// admit gives out the permits that are free. It needs mu.
 func (l *turns) admit() {
 	for {
-		held := make(map[*Group]int, len(l.holding))
-		for t := range l.holding {
-			held[t.of]++
+		has := make(map[*Group]int, len(l.permitted))
+		for t := range l.permitted {
+			has[t.of]++
 		}
 		var next *turn
 		for e := l.waiting.Front(); e != nil; e = e.Next() {
-			if t := e.Value.(*turn); next == nil || held[t.of] < held[next.of] {
+			if t := e.Value.(*turn); next == nil || has[t.of] < has[next.of] {
 				next = t
 			}
-			if held[next.of] == 0 {
+			if has[next.of] == 0 {
 				break
 			}
 		}
 		if next == nil {
 			return
 		}
-		taken := len(l.holding)
-		if held[next.of] == 0 {
+		taken := len(l.permitted)
+		if has[next.of] == 0 {
 			taken = 0
-			for _, n := range held {
-				taken += min(n, max(1, l.slots-1))
+			for _, n := range has {
+				taken += min(n, max(1, l.permits-1))
 			}
 		}
-		if taken >= l.slots {
+		if taken >= l.permits {
 			break
 		}
 		l.waiting.Remove(next.place)
 		next.place, next.since = nil, time.Now()
-		l.holding[next] = struct{}{}
+		l.permitted[next] = struct{}{}
 		close(next.ready)
 	}
 	if !l.watched && l.ctx.Err() == nil {
@@ -131,11 +131,11 @@ func (l *turns) admit() {
 	}
 }
 
-// watch looks at the starts that hold slots until nobody waits for one.
+// watch samples the starts that have permits until nobody waits for one.
 func (l *turns) watch() {
-	ticker := time.NewTicker(lookInterval)
+	ticker := time.NewTicker(sampleInterval)
 	defer ticker.Stop()
-	for l.look() {
+	for l.sample() {
 		select {
 		case <-ticker.C:
 		case <-l.ctx.Done():
@@ -143,16 +143,17 @@ func (l *turns) watch() {
 	}
 }
 
-// look reports whether it has to be looked again.
-func (l *turns) look() bool {
+// sample takes permits from starts that wait in their init or have had one for long. It
+// reports whether there is more to watch.
+func (l *turns) sample() bool {
 	l.mu.Lock()
-	holding := make([]*turn, 0, len(l.holding))
-	for t := range l.holding {
-		holding = append(holding, t)
+	permitted := make([]*turn, 0, len(l.permitted))
+	for t := range l.permitted {
+		permitted = append(permitted, t)
 	}
 	l.mu.Unlock()
-	waits := make(map[*turn]bool, len(holding))
-	for _, t := range holding {
+	waits := make(map[*turn]bool, len(permitted))
+	for _, t := range permitted {
 		env := t.env.Load()
 		waits[t] = env != nil && !env.Runnable()
 	}
@@ -164,8 +165,8 @@ func (l *turns) look() bool {
 		if t.quiet++; !quiet {
 			t.quiet = 0
 		}
-		if t.quiet >= quietLooks || now.Sub(t.since) >= slotTime {
-			delete(l.holding, t)
+		if t.quiet >= quietSamples || now.Sub(t.since) >= permitTime {
+			delete(l.permitted, t)
 		}
 	}
 	l.admit()

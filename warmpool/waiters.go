@@ -68,11 +68,11 @@ func (m *quotaMember) Serve() {
 
 // wait blocks until w is served, ctx is done, or the queue timeout has passed
 // with no cold start under way that may serve it. A caller that looks elsewhere is told
-// errLook when it is time to.
+// errElsewhere when it is time to.
 func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool) (*member, error) {
 	left := time.Until(until)
 	if looks {
-		left = min(left, lookPause)
+		left = min(left, elsewherePause)
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()
@@ -103,7 +103,7 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool
 		}
 		g.waiters.remove(w)
 		if err == nil && looks && time.Now().Before(until) {
-			err = errLook
+			err = errElsewhere
 		}
 		if err == nil {
 			err = g.throttled("no environment became free within the queue timeout")
@@ -113,11 +113,11 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool
 	}
 }
 
-// errLook has a caller who waits look for a place elsewhere.
-var errLook = errors.New("look elsewhere")
+// errElsewhere has a caller who waits look for a place elsewhere.
+var errElsewhere = errors.New("ask another node")
 
-// lookPause is how long a caller waits before it looks elsewhere again.
-const lookPause = 50 * time.Millisecond
+// elsewherePause is how long a caller waits before it looks elsewhere again.
+const elsewherePause = 50 * time.Millisecond
 
 // startPoll is how often a waiter that is out of time looks whether the cold
 // start that it still hopes for is over.
