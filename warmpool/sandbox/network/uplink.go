@@ -27,9 +27,10 @@ type uplink struct {
 	name     string
 	links    *netlink.Handle
 	filter   *nftables.Conn
-	table    *nftables.Table
-	machine4 netip.Addr // this end's
-	router4  netip.Addr // the other end's
+	made     netlink.Link    // nil until there is one
+	table    *nftables.Table // nil until there is one
+	machine4 netip.Addr      // this end's
+	router4  netip.Addr      // the other end's
 	machine6 netip.Addr
 	router6  netip.Addr
 }
@@ -57,7 +58,11 @@ func (u *uplink) open(router *os.File) error {
 	if err := u.choose(); err != nil {
 		return err
 	}
-	// With the rules first, nothing is ever open.
+	// The interface comes before the rules, for a gateway that starts beside this one removes
+	// rules without an interface. It is down until they are there: nothing is ever open.
+	if err := u.makeLink(router); err != nil {
+		return err
+	}
 	if err := u.addRules(); err != nil {
 		return fmt.Errorf("make the rules (nftables of Linux 5.10 or newer are needed): %w", err)
 	}
@@ -233,7 +238,8 @@ func (u *uplink) mtu() (int, error) {
 	return mtu, nil
 }
 
-func (u *uplink) connect(router *os.File) error {
+// makeLink makes the interface, which is down.
+func (u *uplink) makeLink(router *os.File) error {
 	mtu, err := u.mtu()
 	if err != nil {
 		return err
@@ -247,7 +253,13 @@ func (u *uplink) connect(router *os.File) error {
 	if err := u.links.LinkAdd(veth); err != nil {
 		return fmt.Errorf("make the link %s: %w", u.name, err)
 	}
-	err = join(u.links, veth, []hop{{u.machine4, single(u.router4), netip.Addr{}}, {u.machine6, single(u.router6), netip.Addr{}}})
+	u.made = veth
+	return nil
+}
+
+// connect gives both ends their addresses and routes, and takes them up.
+func (u *uplink) connect(router *os.File) error {
+	err := join(u.links, u.made, []hop{{u.machine4, single(u.router4), netip.Addr{}}, {u.machine6, single(u.router6), netip.Addr{}}})
 	if err != nil {
 		return err
 	}
@@ -314,6 +326,8 @@ func (u *uplink) close() error {
 	if u.table != nil {
 		u.filter.DelTable(u.table)
 		errs = append(errs, u.filter.Flush())
+	}
+	if u.made != nil {
 		if link, err := u.links.LinkByName(u.name); err == nil {
 			errs = append(errs, u.links.LinkDel(link))
 		}
