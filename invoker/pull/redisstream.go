@@ -72,8 +72,8 @@ func newRedisStream(b *batcher) (*redisStream, error) {
 			options.TLSConfig.ServerName = name
 		}
 	}
-	options.PoolSize = s.pollers() + 2 // and what keeps and claims
-	options.MaxRetries = -1            // the engine tries again, and says so
+	options.PoolSize = 2*s.pollers() + 2 // each reader's, what each acknowledges by, and what keeps and claims
+	options.MaxRetries = -1              // the engine tries again, and says so
 	options.ContextTimeoutEnabled = true
 	s.options = options
 	return s, nil
@@ -109,10 +109,12 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 	var read func()
 	read = func() {
 		defer func() { <-room }()
+		reader := s.newReader(ctx)
+		defer reader.close()
 		for ctx.Err() == nil {
 			messages, err := s.claim(ctx)
 			if err == nil && len(messages) == 0 {
-				messages, err = s.gather(ctx)
+				messages, err = reader.gather(ctx)
 			}
 			if err != nil {
 				s.release(messages)
@@ -284,47 +286,6 @@ func (s *redisStream) forgetReaders(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// gather reads a batch; none if there was nothing for a while.
-func (s *redisStream) gather(ctx context.Context) (all []redis.XMessage, err error) {
-	until := time.Now().Add(redisBlock)
-	size := 0 // bytes, about
-	for len(all) < s.size() {
-		left := time.Until(until)
-		if left < time.Millisecond { // 0 would block without an end
-			break
-		}
-		got, err := s.client.XReadGroup(ctx, &redis.XReadGroupArgs{
-			Group: s.group, Consumer: s.consumer, Streams: []string{s.name, ">"}, Count: int64(s.size() - len(all)), Block: left,
-		}).Result()
-		if errors.Is(err, redis.Nil) {
-			break
-		}
-		if err != nil {
-			if len(all) > 0 && ctx.Err() != nil {
-				break // what was read is done
-			}
-			return all, err
-		}
-		if len(all) == 0 {
-			until = time.Now().Add(s.window())
-		}
-		for _, one := range got {
-			s.hold(one.Messages) // while they wait for more, too
-			all = append(all, one.Messages...)
-			for i := range one.Messages {
-				for _, value := range one.Messages[i].Values {
-					text, _ := value.(string)
-					size += len(text)
-				}
-			}
-		}
-		if size >= maxEvent {
-			break
-		}
-	}
-	return all, nil
 }
 
 // deliver sees messages through, and lets go of them.
