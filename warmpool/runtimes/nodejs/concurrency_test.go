@@ -9,7 +9,7 @@ import (
 )
 
 func TestSeveralInvocationsRunAtOnce(t *testing.T) {
-	p := launch(t, function{concurrency: 3, files: map[string]string{"index.js": `
+	p := launch(t, function{Concurrency: 3, Files: map[string]string{"index.js": `
 let waiting = [];
 exports.handler = async (event, context) => {
   console.log('begun by', context.awsRequestId);
@@ -31,14 +31,14 @@ exports.handler = async (event, context) => {
 		for i := range 3 {
 			id := fmt.Sprintf("r-%d-%d", round, i)
 			pad := strings.Repeat("x", i*3000) // the last is longer than a packet
-			seq := p.send(runtimes.Invoke{RequestID: id}, `"`+id+pad+`"`)
+			seq := p.Send(runtimes.Invoke{RequestID: id}, `"`+id+pad+`"`)
 			want[seq] = id
 			order = append(order, seq)
 		}
 		logs := make(map[uint32]string)
 		var replies []uint32
 		for len(replies) < 3 {
-			head, text, err := p.frame()
+			head, text, err := p.Frame()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,22 +64,22 @@ exports.handler = async (event, context) => {
 }
 
 func TestNoMoreFramesAreReadThanMayRunAtOnce(t *testing.T) {
-	p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
+	p := launch(t, function{Concurrency: 2, Files: map[string]string{"index.js": `
 exports.handler = async (event) => { console.log('running', event); await new Promise((r) => setTimeout(r, event)) };`}})
 	// The last two wait: the runtime may hold two only.
 	for _, ms := range []string{`60000`, `60000`, `1`, `2`} {
-		p.send(runtimes.Invoke{}, ms)
+		p.Send(runtimes.Invoke{}, ms)
 	}
 	for range 2 {
-		if head, text, err := p.frame(); err != nil || head.Kind != runtimes.KindLog || !strings.HasSuffix(text, "running 60000") {
+		if head, text, err := p.Frame(); err != nil || head.Kind != runtimes.KindLog || !strings.HasSuffix(text, "running 60000") {
 			t.Fatal(head, text, err)
 		}
 	}
-	p.cmd.Process.Kill()
-	if logs, _ := p.wait(); len(logs) > 0 {
+	p.Cmd.Process.Kill()
+	if logs, _ := p.Wait(); len(logs) > 0 {
 		t.Errorf("got %q", logs)
 	}
-	if p.unreadBytes() == 0 {
+	if unreadBytes(t, p) == 0 {
 		t.Error("frames were read that could not run")
 	}
 }
@@ -87,7 +87,7 @@ exports.handler = async (event) => { console.log('running', event); await new Pr
 func TestFreedPlacesAreFilled(t *testing.T) {
 	for mode, pad := range map[string]int{"packets": 1900, "stream": 4000} {
 		t.Run(mode, func(t *testing.T) {
-			p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
+			p := launch(t, function{Concurrency: 2, Files: map[string]string{"index.js": `
 let running = 0, most = 0;
 exports.handler = async (event) => {
   most = Math.max(most, ++running);
@@ -95,21 +95,21 @@ exports.handler = async (event) => {
   running--;
   return [event, most];
 };`}})
-			p.streams = mode == "stream"
+			p.Streams = mode == "stream"
 			const calls = 300
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
 				for i := range calls {
-					p.send(runtimes.Invoke{}, fmt.Sprint(i)+strings.Repeat(" ", i%3*pad))
+					p.Send(runtimes.Invoke{}, fmt.Sprint(i)+strings.Repeat(" ", i%3*pad))
 				}
 			}()
 			seen := make(map[uint32]bool)
 			for range calls {
-				r := p.reply()
+				r := p.Reply()
 				var event, most int
-				if _, err := fmt.Sscanf(r.payload, "[%d,%d]", &event, &most); err != nil || event != int(r.Seq)-1 || most > 2 || seen[r.Seq] {
-					t.Fatalf("got %s %s for %d", r.Kind, r.payload, r.Seq)
+				if _, err := fmt.Sscanf(r.Payload, "[%d,%d]", &event, &most); err != nil || event != int(r.Seq)-1 || most > 2 || seen[r.Seq] {
+					t.Fatalf("got %s %s for %d", r.Kind, r.Payload, r.Seq)
 				}
 				seen[r.Seq] = true
 			}
@@ -119,23 +119,23 @@ exports.handler = async (event) => {
 }
 
 func TestCallbacksOfSharedEnvironmentsDoNotWaitForTheEventLoop(t *testing.T) {
-	p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
+	p := launch(t, function{Concurrency: 2, Files: map[string]string{"index.js": `
 exports.handler = (event, context, callback) => { setInterval(() => {}, 1000); callback(null, event) };`}})
-	if got := p.result(`1`); got != `1` {
+	if got := p.Result(`1`); got != `1` {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestUncaughtExceptionEndsASharedEnvironment(t *testing.T) {
-	p := launch(t, function{concurrency: 2, files: map[string]string{"index.js": `
+	p := launch(t, function{Concurrency: 2, Files: map[string]string{"index.js": `
 exports.handler = async (event) => {
   console.log('running');
   if (event === 'throw') setTimeout(() => { throw new Error('no') }, 1);
   await new Promise((r) => setTimeout(r, 60000));
 };`}})
-	p.send(runtimes.Invoke{}, `"wait"`)
-	p.send(runtimes.Invoke{}, `"throw"`)
-	logs, status := p.wait()
+	p.Send(runtimes.Invoke{}, `"wait"`)
+	p.Send(runtimes.Invoke{}, `"throw"`)
+	logs, status := p.Wait()
 	if all := strings.Join(logs, "|"); status != 129 || !strings.Contains(all, "Uncaught Exception \t{") {
 		t.Errorf("status %d after %q", status, logs)
 	}

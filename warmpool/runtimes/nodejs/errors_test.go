@@ -34,16 +34,16 @@ func TestErrorsHaveLambdasShape(t *testing.T) {
 			"callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack", "", `"errorType":"handled"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := launch(t, function{files: map[string]string{"index.js": `exports.handler = async () => { throw ` + c.source + ` }`}})
-			r := p.invoke(`{}`)
-			f := r.failure(t)
+			p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async () => { throw ` + c.source + ` }`}})
+			r := p.Invoke(`{}`)
+			f := r.Failure(t)
 			if f.ErrorType != c.kind || f.ErrorMessage != c.message || !strings.HasPrefix(strings.Join(f.Trace, "\n"), c.trace) {
-				t.Errorf("got %s", r.payload)
+				t.Errorf("got %s", r.Payload)
 			}
-			if len(r.logs) != 1 || !strings.Contains(r.log(), "\tERROR\tInvoke Error \t{") || !strings.Contains(r.log(), c.logged) {
-				t.Errorf("logged %q, want %s in it", r.logs, c.logged)
+			if len(r.Logs) != 1 || !strings.Contains(r.Log(), "\tERROR\tInvoke Error \t{") || !strings.Contains(r.Log(), c.logged) {
+				t.Errorf("logged %q, want %s in it", r.Logs, c.logged)
 			}
-			if again := p.invoke(`{}`); again.Kind != runtimes.KindError {
+			if again := p.Invoke(`{}`); again.Kind != runtimes.KindError {
 				t.Errorf("then got %s", again.Kind)
 			}
 		})
@@ -51,8 +51,8 @@ func TestErrorsHaveLambdasShape(t *testing.T) {
 }
 
 func TestErrorOverTheLimitIsCut(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `exports.handler = async () => { throw new Error('x'.repeat(7 << 20)) }`}})
-	if f := p.invoke(`{}`).failure(t); f.ErrorType != "Error" || len(f.ErrorMessage) != 4096 {
+	p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async () => { throw new Error('x'.repeat(7 << 20)) }`}})
+	if f := p.Invoke(`{}`).Failure(t); f.ErrorType != "Error" || len(f.ErrorMessage) != 4096 {
 		t.Errorf("got %s with %d bytes", f.ErrorType, len(f.ErrorMessage))
 	}
 }
@@ -70,18 +70,18 @@ func TestWhatNobodyCatchesFailsTheInvocationAndEndsTheProcess(t *testing.T) {
 		"rejection without a toString": {`Promise.reject(Object.create(null)); await new Promise(() => setTimeout(() => {}, 60000))`, "Runtime.UnhandledPromiseRejection", "[object Object]", "Unhandled Promise Rejection", 128},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := launch(t, function{files: map[string]string{"index.js": `exports.handler = async () => { ` + c.source + ` }`}})
-			r := p.invoke(`{}`)
-			if f := r.failure(t); f.ErrorType != c.kind || f.ErrorMessage != c.message {
-				t.Errorf("got %s", r.payload)
+			p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async () => { ` + c.source + ` }`}})
+			r := p.Invoke(`{}`)
+			if f := r.Failure(t); f.ErrorType != c.kind || f.ErrorMessage != c.message {
+				t.Errorf("got %s", r.Payload)
 			}
 			if c.what == "" { // it was caught, as the handler's
 				return
 			}
-			if !strings.Contains(r.log(), "\tERROR\t"+c.what+" \t{") {
-				t.Errorf("logged %q", r.logs)
+			if !strings.Contains(r.Log(), "\tERROR\t"+c.what+" \t{") {
+				t.Errorf("logged %q", r.Logs)
 			}
-			if logs, status := p.wait(); status != c.status || len(logs) > 0 {
+			if logs, status := p.Wait(); status != c.status || len(logs) > 0 {
 				t.Errorf("status %d after %q, want %d", status, logs, c.status)
 			}
 		})
@@ -91,19 +91,19 @@ func TestWhatNobodyCatchesFailsTheInvocationAndEndsTheProcess(t *testing.T) {
 // A rejection that nobody handles comes to light after the reply. The process is
 // lost, but not the call that is next.
 func TestRejectionLeftByOneInvocationDoesNotReachTheNext(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 exports.handler = async (event) => { if (event === 2) Promise.reject(new Error('lost')); return event };`}})
 	for range 3 {
-		p.send(runtimes.Invoke{}, `1`) // all frames are there before the first is read, or nearly
+		p.Send(runtimes.Invoke{}, `1`) // all frames are there before the first is read, or nearly
 	}
-	p.send(runtimes.Invoke{}, `2`)
-	p.send(runtimes.Invoke{}, `3`)
+	p.Send(runtimes.Invoke{}, `2`)
+	p.Send(runtimes.Invoke{}, `3`)
 	for _, want := range []string{`1`, `1`, `1`, `2`} {
-		if r := p.reply(); r.Kind != runtimes.KindResult || r.payload != want {
-			t.Fatalf("got %s %s, want %s", r.Kind, r.payload, want)
+		if r := p.Reply(); r.Kind != runtimes.KindResult || r.Payload != want {
+			t.Fatalf("got %s %s, want %s", r.Kind, r.Payload, want)
 		}
 	}
-	logs, status := p.wait()
+	logs, status := p.Wait()
 	if status != 128 || len(logs) != 1 || !strings.Contains(logs[0], "Unhandled Promise Rejection") {
 		t.Errorf("status %d after %q", status, logs)
 	}
@@ -111,11 +111,11 @@ exports.handler = async (event) => { if (event === 2) Promise.reject(new Error('
 
 func TestExitInTheHandlerFlushesWhatWasLogged(t *testing.T) {
 	for _, concurrency := range []int{1, 2} {
-		p := launch(t, function{concurrency: concurrency, files: map[string]string{"index.js": `
+		p := launch(t, function{Concurrency: concurrency, Files: map[string]string{"index.js": `
 process.on('exit', () => console.log('at exit'));
 exports.handler = async () => { console.log('before'); process.stdout.write('unfinished'); process.exit(7) };`}})
-		p.send(runtimes.Invoke{}, `{}`)
-		logs, status := p.wait()
+		p.Send(runtimes.Invoke{}, `{}`)
+		logs, status := p.Wait()
 		if all := strings.Join(logs, "|"); status != 7 || len(logs) != 3 || !strings.Contains(all, "\tbefore|log unfinished|") || !strings.HasSuffix(all, "\tat exit") {
 			t.Errorf("concurrency %d: status %d after %q", concurrency, status, logs)
 		}
@@ -123,7 +123,7 @@ exports.handler = async () => { console.log('before'); process.stdout.write('unf
 }
 
 func TestCodeThatReplacesBuiltinsDoesNoHarm(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 const fs = require('fs');
 const broken = () => { throw new Error('replaced') };
 for (const name of ['readSync', 'writeSync', 'read', 'write', 'readFileSync']) fs[name] = broken;
@@ -137,22 +137,22 @@ require('util').format = broken;
 process.exit = broken;
 exports.handler = async (event) => { console.log('logged'); return event };`}})
 	for range 3 {
-		if r := p.invoke(`{"a":1}`); r.Kind != runtimes.KindResult || r.payload != `{"a":1}` || !strings.HasSuffix(r.log(), "\tlogged") {
-			t.Errorf("got %s %s %q", r.Kind, r.payload, r.logs)
+		if r := p.Invoke(`{"a":1}`); r.Kind != runtimes.KindResult || r.Payload != `{"a":1}` || !strings.HasSuffix(r.Log(), "\tlogged") {
+			t.Errorf("got %s %s %q", r.Kind, r.Payload, r.Logs)
 		}
 	}
-	p.requests.Close()
-	if _, status := p.wait(); status != 0 {
+	p.Requests.Close()
+	if _, status := p.Wait(); status != 0 {
 		t.Errorf("status %d", status)
 	}
 }
 
 func TestErrorsAreLoggedAsJSONWhenLogsAre(t *testing.T) {
 	p := launch(t, function{
-		env:   map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "ERROR"},
-		files: map[string]string{"index.js": `exports.handler = async () => { throw Object.assign(new TypeError('no'), { code: 'E1' }) }`},
+		Env:   map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "ERROR"},
+		Files: map[string]string{"index.js": `exports.handler = async () => { throw Object.assign(new TypeError('no'), { code: 'E1' }) }`},
 	})
-	r := p.invoke(`{}`)
+	r := p.Invoke(`{}`)
 	var line struct {
 		Level, RequestID string
 		Message          struct {
@@ -160,10 +160,10 @@ func TestErrorsAreLoggedAsJSONWhenLogsAre(t *testing.T) {
 			StackTrace                    []string
 		}
 	}
-	if len(r.logs) != 1 || json.Unmarshal([]byte(r.logs[0]), &line) != nil {
-		t.Fatalf("logged %q", r.logs)
+	if len(r.Logs) != 1 || json.Unmarshal([]byte(r.Logs[0]), &line) != nil {
+		t.Fatalf("logged %q", r.Logs)
 	}
 	if m := line.Message; line.Level != "ERROR" || line.RequestID == "" || m.ErrorType != "TypeError" || m.ErrorMessage != "no" || m.Code != "E1" || len(m.StackTrace) < 2 {
-		t.Errorf("logged %s", r.logs[0])
+		t.Errorf("logged %s", r.Logs[0])
 	}
 }

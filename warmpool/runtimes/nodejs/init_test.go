@@ -7,30 +7,31 @@ import (
 	"testing"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/runtimes/runtimetest"
 )
 
 func TestHandlersAreFoundAsLambdaFindsThem(t *testing.T) {
 	const handler = `async () => 'here'`
 	for name, f := range map[string]function{
-		"CommonJS":               {handler: "index.handler", files: map[string]string{"index.js": `exports.handler = ` + handler}},
-		"cjs":                    {handler: "index.handler", files: map[string]string{"index.cjs": `exports.handler = ` + handler}},
-		"cjs beside modules":     {handler: "index.handler", files: map[string]string{"index.cjs": `exports.handler = ` + handler, "package.json": `{"type":"module"}`}},
-		"no extension":           {handler: "index.handler", files: map[string]string{"index": `exports.handler = ` + handler}},
-		"mjs":                    {handler: "index.handler", files: map[string]string{"index.mjs": `export const handler = ` + handler}},
-		"mjs with await":         {handler: "index.handler", files: map[string]string{"index.mjs": `const here = await new Promise((r) => setTimeout(r, 1, 'here')); export const handler = async () => here`}},
-		"module by package":      {handler: "index.handler", files: map[string]string{"index.js": `export const handler = ` + handler, "package.json": `{"type":"module"}`}},
-		"module by package, up":  {handler: "src/index.handler", files: map[string]string{"src/index.js": `export const handler = ` + handler, "package.json": `{"type":"module"}`}},
-		"nearest package counts": {handler: "src/index.handler", files: map[string]string{"src/index.js": `exports.handler = ` + handler, "src/package.json": `{}`, "package.json": `{"type":"module"}`}},
-		"folder":                 {handler: "dir/sub/mod.handler", files: map[string]string{"dir/sub/mod.js": `exports.handler = ` + handler}},
-		"nested export":          {handler: "dir/mod.a.b", files: map[string]string{"dir/mod.mjs": `export const a = { b: ` + handler + ` }`}},
-		"default export":         {handler: "index.default", files: map[string]string{"index.mjs": `export default ` + handler}},
-		"js before mjs":          {handler: "index.handler", files: map[string]string{"index.js": `exports.handler = ` + handler, "index.mjs": `export const handler = async () => 'wrong'`}},
-		"package":                {handler: "tool.handler", files: map[string]string{"node_modules/tool/index.js": `exports.handler = ` + handler}},
-		"its dependencies":       {handler: "index.handler", files: map[string]string{"index.mjs": `import here from 'dep'; export const handler = async () => here`, "node_modules/dep/index.js": `module.exports = 'here'`}},
-		"not a folder":           {handler: "index.handler", files: map[string]string{"index/x.js": ``, "index.js": `exports.handler = ` + handler}},
+		"CommonJS":               {Handler: "index.handler", Files: map[string]string{"index.js": `exports.handler = ` + handler}},
+		"cjs":                    {Handler: "index.handler", Files: map[string]string{"index.cjs": `exports.handler = ` + handler}},
+		"cjs beside modules":     {Handler: "index.handler", Files: map[string]string{"index.cjs": `exports.handler = ` + handler, "package.json": `{"type":"module"}`}},
+		"no extension":           {Handler: "index.handler", Files: map[string]string{"index": `exports.handler = ` + handler}},
+		"mjs":                    {Handler: "index.handler", Files: map[string]string{"index.mjs": `export const handler = ` + handler}},
+		"mjs with await":         {Handler: "index.handler", Files: map[string]string{"index.mjs": `const here = await new Promise((r) => setTimeout(r, 1, 'here')); export const handler = async () => here`}},
+		"module by package":      {Handler: "index.handler", Files: map[string]string{"index.js": `export const handler = ` + handler, "package.json": `{"type":"module"}`}},
+		"module by package, up":  {Handler: "src/index.handler", Files: map[string]string{"src/index.js": `export const handler = ` + handler, "package.json": `{"type":"module"}`}},
+		"nearest package counts": {Handler: "src/index.handler", Files: map[string]string{"src/index.js": `exports.handler = ` + handler, "src/package.json": `{}`, "package.json": `{"type":"module"}`}},
+		"folder":                 {Handler: "dir/sub/mod.handler", Files: map[string]string{"dir/sub/mod.js": `exports.handler = ` + handler}},
+		"nested export":          {Handler: "dir/mod.a.b", Files: map[string]string{"dir/mod.mjs": `export const a = { b: ` + handler + ` }`}},
+		"default export":         {Handler: "index.default", Files: map[string]string{"index.mjs": `export default ` + handler}},
+		"js before mjs":          {Handler: "index.handler", Files: map[string]string{"index.js": `exports.handler = ` + handler, "index.mjs": `export const handler = async () => 'wrong'`}},
+		"package":                {Handler: "tool.handler", Files: map[string]string{"node_modules/tool/index.js": `exports.handler = ` + handler}},
+		"its dependencies":       {Handler: "index.handler", Files: map[string]string{"index.mjs": `import here from 'dep'; export const handler = async () => here`, "node_modules/dep/index.js": `module.exports = 'here'`}},
+		"not a folder":           {Handler: "index.handler", Files: map[string]string{"index/x.js": ``, "index.js": `exports.handler = ` + handler}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := launch(t, f).result(`{}`); got != `"here"` {
+			if got := launch(t, f).Result(`{}`); got != `"here"` {
 				t.Errorf("got %s", got)
 			}
 		})
@@ -66,20 +67,20 @@ func TestInitErrorsAreAsLambdas(t *testing.T) {
 			"Runtime.MalformedStreamingHandler", "Only response streaming is supported."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := boot(t, function{files: map[string]string{c.file: c.source}})
-			p.init(function{handler: c.handler})
-			r := p.reply()
+			p := boot(t, function{Files: map[string]string{c.file: c.source}})
+			p.Init(function{Handler: c.handler})
+			r := p.Reply()
 			if r.Kind != runtimes.KindInitError {
-				t.Fatalf("got %s %s", r.Kind, r.payload)
+				t.Fatalf("got %s %s", r.Kind, r.Payload)
 			}
-			f := r.failure(t)
+			f := r.Failure(t)
 			if f.ErrorType != c.kind || !strings.HasPrefix(f.ErrorMessage, c.message) {
 				t.Errorf("got %s: %s, want %s: %s", f.ErrorType, f.ErrorMessage, c.kind, c.message)
 			}
-			if len(r.logs) != 1 || !strings.Contains(r.log(), "\tundefined\tERROR\t") || !strings.Contains(r.log(), `"errorType":"`) {
-				t.Errorf("logged %q", r.logs)
+			if len(r.Logs) != 1 || !strings.Contains(r.Log(), "\tundefined\tERROR\t") || !strings.Contains(r.Log(), `"errorType":"`) {
+				t.Errorf("logged %q", r.Logs)
 			}
-			if logs, status := p.wait(); status == 0 || len(logs) > 0 {
+			if logs, status := p.Wait(); status == 0 || len(logs) > 0 {
 				t.Errorf("status %d after %q", status, logs)
 			}
 		})
@@ -95,15 +96,15 @@ func TestSyntaxErrorSaysWhere(t *testing.T) {
 		"index.mjs:1": {"index.mjs": "import { nope } from './other.mjs'", "other.mjs": "export const a = 1"},
 	} {
 		for _, stem := range []bool{false, true} {
-			p := boot(t, function{files: files, stem: stem})
-			p.init(function{})
-			r := p.reply()
-			trace := strings.Join(r.failure(t).Trace, "\n")
+			p := boot(t, function{Files: files, Stem: stem})
+			p.Init(function{})
+			r := p.Reply()
+			trace := strings.Join(r.Failure(t).Trace, "\n")
 			if !strings.Contains(trace, "/"+where+"\n") || strings.Count(trace, where) != 1 {
 				t.Errorf("trace is %s, want %s", trace, where)
 			}
-			if !strings.Contains(r.log(), "/"+where+`"`) {
-				t.Errorf("logged %q, want %s", r.logs, where)
+			if !strings.Contains(r.Log(), "/"+where+`"`) {
+				t.Errorf("logged %q, want %s", r.Logs, where)
 			}
 		}
 	}
@@ -112,15 +113,15 @@ func TestSyntaxErrorSaysWhere(t *testing.T) {
 func TestEndOfRequestsEndsTheProcess(t *testing.T) {
 	code := map[string]string{"index.js": `exports.handler = async () => 1`}
 	waiting := boot(t, function{})
-	waiting.requests.Close()
-	if logs, status := waiting.wait(); status != 0 || len(logs) > 0 {
+	waiting.Requests.Close()
+	if logs, status := waiting.Wait(); status != 0 || len(logs) > 0 {
 		t.Errorf("before init: status %d after %q", status, logs)
 	}
 	for _, concurrency := range []int{1, 3} {
-		p := launch(t, function{files: code, concurrency: concurrency})
-		p.result(`{}`)
-		p.requests.Close()
-		if logs, status := p.wait(); status != 0 || len(logs) > 0 {
+		p := launch(t, function{Files: code, Concurrency: concurrency})
+		p.Result(`{}`)
+		p.Requests.Close()
+		if logs, status := p.Wait(); status != 0 || len(logs) > 0 {
 			t.Errorf("concurrency %d: status %d after %q", concurrency, status, logs)
 		}
 	}
@@ -128,8 +129,8 @@ func TestEndOfRequestsEndsTheProcess(t *testing.T) {
 
 func TestSurroundingsAreTheFunctions(t *testing.T) {
 	f := function{
-		env: map[string]string{"COLOUR": "blau ü", "NODE_PATH": "/nonexistent"},
-		files: map[string]string{"index.js": `
+		Env: map[string]string{"COLOUR": "blau ü", "NODE_PATH": "/nonexistent"},
+		Files: map[string]string{"index.js": `
 const atLoad = process.env.COLOUR;
 exports.handler = async () => ({
   atLoad,
@@ -146,45 +147,45 @@ exports.handler = async () => ({
 		Offset, Argv        int
 		Main                bool
 	}
-	if err := json.Unmarshal([]byte(p.result(`{}`)), &got); err != nil {
+	if err := json.Unmarshal([]byte(p.Result(`{}`)), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.AtLoad != "blau ü" || got.Region != "eu-central-1" || got.Cwd != p.taskRoot || got.Offset != 0 || got.Argv != 2 || got.Main {
+	if got.AtLoad != "blau ü" || got.Region != "eu-central-1" || got.Cwd != p.TaskRoot || got.Offset != 0 || got.Argv != 2 || got.Main {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestLayersAreFoundThroughNodePath(t *testing.T) {
 	layer := t.TempDir()
-	write(t, layer+"/layered/index.js", `exports.handler = async () => 'from the layer'`)
+	runtimetest.WriteFile(t, layer+"/layered/index.js", `exports.handler = async () => 'from the layer'`)
 	env := map[string]string{"NODE_PATH": "/nonexistent:" + layer}
-	p := launch(t, function{env: env, files: map[string]string{"index.js": `exports.handler = require('layered').handler`}})
-	if got := p.result(`{}`); got != `"from the layer"` {
+	p := launch(t, function{Env: env, Files: map[string]string{"index.js": `exports.handler = require('layered').handler`}})
+	if got := p.Result(`{}`); got != `"from the layer"` {
 		t.Errorf("required: got %s", got)
 	}
-	p = launch(t, function{env: env, files: map[string]string{"index.mjs": `export { handler } from 'layered'`}})
-	if got := p.result(`{}`); got != `"from the layer"` {
+	p = launch(t, function{Env: env, Files: map[string]string{"index.mjs": `export { handler } from 'layered'`}})
+	if got := p.Result(`{}`); got != `"from the layer"` {
 		t.Errorf("imported: got %s", got)
 	}
-	p = launch(t, function{env: env, handler: "layered.handler"})
-	if got := p.result(`{}`); got != `"from the layer"` {
+	p = launch(t, function{Env: env, Handler: "layered.handler"})
+	if got := p.Result(`{}`); got != `"from the layer"` {
 		t.Errorf("as the handler: got %s", got)
 	}
 }
 
 func TestNothingOfTheRuntimeLeaks(t *testing.T) {
-	f := function{files: map[string]string{"index.js": `
+	f := function{Files: map[string]string{"index.js": `
 const globals = Object.getOwnPropertyNames(globalThis);
 exports.handler = async () => ({
   globals,
   descriptors: require('child_process').execSync('ls /proc/self/fd', { encoding: 'utf8' }).trim().split('\n'),
 });`}}
 	var got, bare struct{ Globals, Descriptors []string }
-	if err := json.Unmarshal([]byte(launch(t, f).result(`{}`)), &got); err != nil {
+	if err := json.Unmarshal([]byte(launch(t, f).Result(`{}`)), &got); err != nil {
 		t.Fatal(err)
 	}
-	f.env = map[string]string{"AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA": "1"}
-	if err := json.Unmarshal([]byte(launch(t, f).result(`{}`)), &bare); err != nil {
+	f.Env = map[string]string{"AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA": "1"}
+	if err := json.Unmarshal([]byte(launch(t, f).Result(`{}`)), &bare); err != nil {
 		t.Fatal(err)
 	}
 	more := strings.Join(got.Globals[len(bare.Globals):], " ")
@@ -203,13 +204,13 @@ func TestStemBecomesAnyKindOfFunction(t *testing.T) {
 		"ES module": {"index.mjs": `export const handler = async (event) => [event, false, process.argv.length, (await import('node:path')).resolve('index.js')];`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := boot(t, function{files: files, stem: true})
-			p.awaitRead()
-			p.init(function{})
-			if r := p.reply(); r.Kind != runtimes.KindReady {
-				t.Fatalf("got %s %s, want ready", r.Kind, r.payload)
+			p := boot(t, function{Files: files, Stem: true})
+			p.AwaitRead()
+			p.Init(function{})
+			if r := p.Reply(); r.Kind != runtimes.KindReady {
+				t.Fatalf("got %s %s, want ready", r.Kind, r.Payload)
 			}
-			if got, want := p.result(`1`), `[1,false,2,"`+p.taskRoot+`/index.js"]`; got != want {
+			if got, want := p.Result(`1`), `[1,false,2,"`+p.TaskRoot+`/index.js"]`; got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})

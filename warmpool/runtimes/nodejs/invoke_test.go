@@ -54,18 +54,18 @@ func TestHandlersAnswerInEveryWayThatLambdaKnows(t *testing.T) {
 		"a handler that has a this": {`new (class { h = async () => 'bound' })().h`, `"bound"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := launch(t, function{files: map[string]string{"index.js": `exports.handler = ` + c.source}})
+			p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = ` + c.source}})
 			for range 2 { // the second time finds everything as the first did
-				r := p.invoke(`{"n":1}`)
+				r := p.Invoke(`{"n":1}`)
 				if c.kind != "" {
-					if f := r.failure(t); f.ErrorType != c.kind {
-						t.Errorf("got %s, want %s", r.payload, c.kind)
+					if f := r.Failure(t); f.ErrorType != c.kind {
+						t.Errorf("got %s, want %s", r.Payload, c.kind)
 					}
-					if !strings.Contains(r.log(), "\tERROR\tInvoke Error \t{\"errorType\":") {
-						t.Errorf("logged %q", r.logs)
+					if !strings.Contains(r.Log(), "\tERROR\tInvoke Error \t{\"errorType\":") {
+						t.Errorf("logged %q", r.Logs)
 					}
-				} else if r.Kind != runtimes.KindResult || r.payload != c.want || len(r.logs) > 0 {
-					t.Errorf("got %s %s %q, want %s", r.Kind, r.payload, r.logs, c.want)
+				} else if r.Kind != runtimes.KindResult || r.Payload != c.want || len(r.Logs) > 0 {
+					t.Errorf("got %s %s %q, want %s", r.Kind, r.Payload, r.Logs, c.want)
 				}
 			}
 		})
@@ -74,17 +74,17 @@ func TestHandlersAnswerInEveryWayThatLambdaKnows(t *testing.T) {
 
 func TestNode24TakesWhatAHandlerReturns(t *testing.T) {
 	files := map[string]string{"index.js": `exports.handler = (event) => ({ got: event });`}
-	f := function{files: files, env: map[string]string{"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs24.x"}}
-	if got := launch(t, f).result(`1`); got != `{"got":1}` {
+	f := function{Files: files, Env: map[string]string{"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs24.x"}}
+	if got := launch(t, f).Result(`1`); got != `{"got":1}` {
 		t.Errorf("got %s", got)
 	}
-	if got := launch(t, function{files: files, concurrency: 2}).result(`1`); got != `{"got":1}` {
+	if got := launch(t, function{Files: files, Concurrency: 2}).Result(`1`); got != `{"got":1}` {
 		t.Errorf("with concurrency: got %s", got)
 	}
 }
 
 func TestCallbackWaitsForTheEventLoopUnlessTold(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 let fired = 0;
 exports.handler = (event, context, callback) => {
   const result = { fired };
@@ -92,20 +92,20 @@ exports.handler = (event, context, callback) => {
   context.callbackWaitsForEmptyEventLoop = event.waits ?? context.callbackWaitsForEmptyEventLoop;
   callback(null, result);
 };`}})
-	if got := p.result(`{"timer":true}`); got != `{"fired":1}` {
+	if got := p.Result(`{"timer":true}`); got != `{"fired":1}` {
 		t.Errorf("waiting: got %s", got)
 	}
-	if got := p.result(`{"timer":true,"waits":false}`); got != `{"fired":1}` {
+	if got := p.Result(`{"timer":true,"waits":false}`); got != `{"fired":1}` {
 		t.Errorf("not waiting: got %s", got)
 	}
 	// The timer that was left fires during this one.
-	if got := p.result(`{"timer":true,"waits":true}`); got != `{"fired":3}` {
+	if got := p.Result(`{"timer":true,"waits":true}`); got != `{"fired":3}` {
 		t.Errorf("waiting again: got %s", got)
 	}
 }
 
 func TestContextIsComplete(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 exports.handler = async (event, context) => {
   const copy = { ...context };
   return { ...copy, left: copy.getRemainingTimeInMillis(), keys: Object.keys(context).join() };
@@ -115,9 +115,9 @@ exports.handler = async (event, context) => {
 		InvokedFunctionARN: "arn:aws:lambda:eu-central-1:000000000000:function:thumb:live",
 		ClientContext:      `{"client":{"app_title":"ü"},"custom":{"a":1}}`, Identity: `{"cognitoIdentityId":"id"}`,
 	}
-	r := p.invokeAs(in, `{}`)
+	r := p.InvokeAs(in, `{}`)
 	var got map[string]any
-	if err := json.Unmarshal([]byte(r.payload), &got); err != nil {
+	if err := json.Unmarshal([]byte(r.Payload), &got); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := got["left"].(float64); left < 20_000 || left > 30_000 {
@@ -137,58 +137,58 @@ exports.handler = async (event, context) => {
 		t.Errorf("got\n%s, want\n%s", g, w)
 	}
 
-	r = p.invoke(`{}`) // without what is optional
-	if !strings.Contains(r.payload, `"invokedFunctionArn":"arn:aws:lambda:eu-central-1:000000000000:function:thumb"`) || strings.Contains(r.payload, "clientContext\":") {
-		t.Errorf("got %s", r.payload)
+	r = p.Invoke(`{}`) // without what is optional
+	if !strings.Contains(r.Payload, `"invokedFunctionArn":"arn:aws:lambda:eu-central-1:000000000000:function:thumb"`) || strings.Contains(r.Payload, "clientContext\":") {
+		t.Errorf("got %s", r.Payload)
 	}
-	if f := p.invokeAs(runtimes.Invoke{ClientContext: "{"}, `{}`).failure(t); !strings.HasPrefix(f.ErrorMessage, "Cannot parse ClientContext as json: ") {
+	if f := p.InvokeAs(runtimes.Invoke{ClientContext: "{"}, `{}`).Failure(t); !strings.HasPrefix(f.ErrorMessage, "Cannot parse ClientContext as json: ") {
 		t.Errorf("got %+v", f)
 	}
 }
 
 func TestTraceIDIsSetForEachInvocation(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `exports.handler = async () => process.env._X_AMZN_TRACE_ID`}})
+	p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async () => process.env._X_AMZN_TRACE_ID`}})
 	for _, trace := range []string{"Root=1;Sampled=1", "Root=2", "Root=2", "", "Root=2"} {
 		want := `"` + trace + `"`
 		if trace == "" {
 			want = "null"
 		}
-		if r := p.invokeAs(runtimes.Invoke{TraceID: trace}, `{}`); r.payload != want {
-			t.Errorf("got %s, want %s", r.payload, want)
+		if r := p.InvokeAs(runtimes.Invoke{TraceID: trace}, `{}`); r.Payload != want {
+			t.Errorf("got %s, want %s", r.Payload, want)
 		}
 	}
 }
 
 func TestEventThatIsNoJSONFailsOnlyItsInvocation(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `exports.handler = async (event) => event`}})
-	if f := p.invoke(`{"a":`).failure(t); f.ErrorType != "SyntaxError" {
+	p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async (event) => event`}})
+	if f := p.Invoke(`{"a":`).Failure(t); f.ErrorType != "SyntaxError" {
 		t.Errorf("got %+v", f)
 	}
-	if got := p.result(`{"a":1}`); got != `{"a":1}` {
+	if got := p.Result(`{"a":1}`); got != `{"a":1}` {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestLargeEventsAndResults(t *testing.T) {
 	for _, concurrency := range []int{1, 2} {
-		p := launch(t, function{concurrency: concurrency, files: map[string]string{"index.js": `
+		p := launch(t, function{Concurrency: concurrency, Files: map[string]string{"index.js": `
 exports.handler = async (event) => event.length === undefined ? 'x'.repeat(event.n) : event;`}})
 		for _, size := range []int{10, 3900, 4060, 4070, 4080, 4090, 4100, 8192, 65536, 1 << 20, 6 << 20} {
 			for _, text := range []string{"a", "ü"} {
 				event := `"` + strings.Repeat(text, size/len(text)) + `"`
-				if r := p.invoke(event); r.payload != event {
-					t.Errorf("concurrency %d: %d bytes of %s came back as %s of %d bytes", concurrency, len(event), text, r.Kind, len(r.payload))
+				if r := p.Invoke(event); r.Payload != event {
+					t.Errorf("concurrency %d: %d bytes of %s came back as %s of %d bytes", concurrency, len(event), text, r.Kind, len(r.Payload))
 				}
 			}
 		}
-		if got := p.result(fmt.Sprintf(`{"n":%d}`, runtimes.MaxResponse-2)); len(got) != runtimes.MaxResponse {
+		if got := p.Result(fmt.Sprintf(`{"n":%d}`, runtimes.MaxResponse-2)); len(got) != runtimes.MaxResponse {
 			t.Errorf("got %d bytes, want %d", len(got), runtimes.MaxResponse)
 		}
-		f := p.invoke(fmt.Sprintf(`{"n":%d}`, runtimes.MaxResponse-1)).failure(t)
+		f := p.Invoke(fmt.Sprintf(`{"n":%d}`, runtimes.MaxResponse-1)).Failure(t)
 		if f.ErrorType != "Function.ResponseSizeTooLarge" || f.ErrorMessage != "Response payload size exceeded maximum allowed payload size (6291556 bytes)." {
 			t.Errorf("got %+v", f)
 		}
-		if got := p.result(`"after"`); got != `"after"` {
+		if got := p.Result(`"after"`); got != `"after"` {
 			t.Errorf("got %s", got)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestConsoleLinesHaveLambdasFormat(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 console.log('loading');
 exports.handler = async () => {
   console.trace('a %s %d', 'b', 1);
@@ -24,7 +24,7 @@ exports.handler = async () => {
   log('unbound');
 };`}})
 	// What was logged while loading came before the ready frame.
-	seq := p.send(runtimes.Invoke{RequestID: "r-1"}, `{}`)
+	seq := p.Send(runtimes.Invoke{RequestID: "r-1"}, `{}`)
 	want := []struct {
 		stream uint32
 		text   string
@@ -34,7 +34,7 @@ exports.handler = async () => {
 	}
 	line := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\tr-1\t(?s:(.*))$`)
 	for _, w := range want {
-		head, text, err := p.frame()
+		head, text, err := p.Frame()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,22 +43,22 @@ exports.handler = async () => {
 			t.Errorf("got %+v %q, want %d %q", head, text, w.stream, w.text)
 		}
 	}
-	if r := p.reply(); r.Kind != runtimes.KindResult {
+	if r := p.Reply(); r.Kind != runtimes.KindResult {
 		t.Errorf("got %s", r.Kind)
 	}
 }
 
 func TestLoggingWhileLoadingHasNoRequest(t *testing.T) {
-	p := boot(t, function{files: map[string]string{"index.js": `console.log('loading'); exports.handler = async () => {}`}})
-	p.init(function{})
-	r := p.reply()
-	if r.Kind != runtimes.KindReady || len(r.logs) != 1 || !strings.HasSuffix(r.logs[0], "\tundefined\tINFO\tloading") {
-		t.Errorf("got %s after %q", r.Kind, r.logs)
+	p := boot(t, function{Files: map[string]string{"index.js": `console.log('loading'); exports.handler = async () => {}`}})
+	p.Init(function{})
+	r := p.Reply()
+	if r.Kind != runtimes.KindReady || len(r.Logs) != 1 || !strings.HasSuffix(r.Logs[0], "\tundefined\tINFO\tloading") {
+		t.Errorf("got %s after %q", r.Kind, r.Logs)
 	}
 }
 
 func TestStandardStreamsStayInOrderWithConsole(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 exports.handler = async () => {
   process.stdout.write('one\n');
   console.log('two');
@@ -70,19 +70,19 @@ exports.handler = async () => {
   await new Promise(setImmediate);
   console.error('eight');
 };`}})
-	r := p.invoke(`{}`)
-	for i, line := range r.logs {
-		r.logs[i] = line[strings.LastIndex(line, "\t")+1:]
+	r := p.Invoke(`{}`)
+	for i, line := range r.Logs {
+		r.Logs[i] = line[strings.LastIndex(line, "\t")+1:]
 	}
-	if got := r.log(); got != "one\n|two|thrée\n|four\n|{ five: 5 }\n|six|seven\n|eight" {
+	if got := r.Log(); got != "one\n|two|thrée\n|four\n|{ five: 5 }\n|six|seven\n|eight" {
 		t.Errorf("logged %q", got)
 	}
 }
 
 func TestLongOutputGoesInSeveralFrames(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 exports.handler = async () => { console.log('q'.repeat(3 << 20)); process.stdout.write('y'.repeat(3 << 20)) };`}})
-	all := p.invoke(`{}`).logs
+	all := p.Invoke(`{}`).Logs
 	if text := strings.Join(all, ""); len(all) < 6 || strings.Count(text, "q") != 3<<20 || strings.Count(text, "y") != 3<<20 {
 		t.Errorf("got %d frames with %d bytes", len(all), len(text))
 	}
@@ -90,8 +90,8 @@ exports.handler = async () => { console.log('q'.repeat(3 << 20)); process.stdout
 
 func TestLogFormatJSON(t *testing.T) {
 	p := launch(t, function{
-		env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "json", "AWS_LAMBDA_LOG_LEVEL": "warn"},
-		files: map[string]string{"index.js": `
+		Env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "json", "AWS_LAMBDA_LOG_LEVEL": "warn"},
+		Files: map[string]string{"index.js": `
 exports.handler = async () => {
   console.info('filtered');
   console.warn('text');
@@ -103,7 +103,7 @@ exports.handler = async () => {
   console.fatal(new TypeError('no'));
 };`},
 	})
-	r := p.invoke(`{}`)
+	r := p.Invoke(`{}`)
 	want := []string{
 		`{"level":"WARN","message":"text"}`,
 		`{"level":"WARN","message":{"a":{"b":1}}}`,
@@ -112,10 +112,10 @@ exports.handler = async () => {
 		`{"level":"ERROR","message":"1n"}`,
 		`{"level":"FATAL","message":{"errorMessage":"no","errorType":"TypeError"}}`,
 	}
-	if len(r.logs) != len(want) {
-		t.Fatalf("logged %q", r.logs)
+	if len(r.Logs) != len(want) {
+		t.Fatalf("logged %q", r.Logs)
 	}
-	for i, text := range r.logs {
+	for i, text := range r.Logs {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatal(err)
@@ -143,10 +143,10 @@ exports.handler = async () => {
 
 func TestLogLevelFiltersTextToo(t *testing.T) {
 	p := launch(t, function{
-		env:   map[string]string{"AWS_LAMBDA_LOG_LEVEL": "ERROR"},
-		files: map[string]string{"index.js": `exports.handler = async () => { console.log('no'); console.warn('no'); console.error('yes'); console.fatal('yes') }`},
+		Env:   map[string]string{"AWS_LAMBDA_LOG_LEVEL": "ERROR"},
+		Files: map[string]string{"index.js": `exports.handler = async () => { console.log('no'); console.warn('no'); console.error('yes'); console.fatal('yes') }`},
 	})
-	if r := p.invoke(`{}`); len(r.logs) != 2 {
-		t.Errorf("logged %q", r.logs)
+	if r := p.Invoke(`{}`); len(r.Logs) != 2 {
+		t.Errorf("logged %q", r.Logs)
 	}
 }

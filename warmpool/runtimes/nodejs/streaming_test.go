@@ -19,24 +19,24 @@ type streamed struct {
 }
 
 // stream runs one invocation of a streaming handler.
-func (p *process) stream(event string) streamed {
-	p.t.Helper()
-	seq := p.send(runtimes.Invoke{}, event)
+func stream(t testing.TB, p *process, event string) streamed {
+	t.Helper()
+	seq := p.Send(runtimes.Invoke{}, event)
 	var s streamed
 	for {
-		head, payload, err := p.frame()
+		head, payload, err := p.Frame()
 		if err != nil {
-			p.t.Fatalf("after %+v: %v", s, err)
+			t.Fatalf("after %+v: %v", s, err)
 		}
 		if head.Seq != seq {
-			p.t.Fatalf("%s is for invocation %d, want %d", head.Kind, head.Seq, seq)
+			t.Fatalf("%s is for invocation %d, want %d", head.Kind, head.Seq, seq)
 		}
 		switch head.Kind {
 		case runtimes.KindLog:
 			s.logs = append(s.logs, payload)
 		case runtimes.KindStreamStart:
 			if s.kind != "" {
-				p.t.Fatal("the response began twice")
+				t.Fatal("the response began twice")
 			}
 			s.kind = payload
 		case runtimes.KindStreamChunk:
@@ -46,7 +46,7 @@ func (p *process) stream(event string) streamed {
 			s.end, s.error = head, payload
 			return s
 		default:
-			p.t.Fatalf("got %s", head.Kind)
+			t.Fatalf("got %s", head.Kind)
 		}
 	}
 }
@@ -80,9 +80,9 @@ func TestResponsesAreStreamed(t *testing.T) {
 			http, `{"statusCode":200}` + "\x00\x00\x00\x00\x00\x00\x00\x00ab"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := launch(t, function{files: streamingHandler(c.source)})
+			p := launch(t, function{Files: streamingHandler(c.source)})
 			for range 2 {
-				s := p.stream(`{}`)
+				s := stream(t, p, `{}`)
 				if s.end.Kind != runtimes.KindStreamEnd || s.kind != c.kind || s.body != c.body {
 					t.Errorf("got %s %q with %.100q in %d bytes, logs %q", s.end.Kind, s.kind, s.body, len(s.body), s.logs)
 				}
@@ -92,10 +92,10 @@ func TestResponsesAreStreamed(t *testing.T) {
 }
 
 func TestStreamArrivesAsItIsWritten(t *testing.T) {
-	p := launch(t, function{files: streamingHandler(`response.write('first'); await new Promise(() => setTimeout(() => {}, 60000))`)})
-	p.send(runtimes.Invoke{}, `{}`)
+	p := launch(t, function{Files: streamingHandler(`response.write('first'); await new Promise(() => setTimeout(() => {}, 60000))`)})
+	p.Send(runtimes.Invoke{}, `{}`)
 	for _, want := range []runtimes.Kind{runtimes.KindStreamStart, runtimes.KindStreamChunk} {
-		if head, _, err := p.frame(); err != nil || head.Kind != want {
+		if head, _, err := p.Frame(); err != nil || head.Kind != want {
 			t.Fatalf("got %s, %v, want %s", head.Kind, err, want)
 		}
 	}
@@ -113,19 +113,19 @@ func TestErrorsOfStreamingHandlers(t *testing.T) {
 		"writes go on":          {`setTimeout(() => response.write('late'), 1); response.write('a'); throw new TypeError('no')`, "a", "TypeError", "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := launch(t, function{files: streamingHandler(`if (event.ok) { await new Promise((r) => setTimeout(r, 5)); response.end('fine'); return; } ` + c.source)})
-			s := p.stream(`{}`)
+			p := launch(t, function{Files: streamingHandler(`if (event.ok) { await new Promise((r) => setTimeout(r, 5)); response.end('fine'); return; } ` + c.source)})
+			s := stream(t, p, `{}`)
 			if s.end.Kind != runtimes.KindError || s.body != c.body {
 				t.Fatalf("got %s %s with %q", s.end.Kind, s.error, s.body)
 			}
-			f := reply{Head: s.end, payload: s.error}.failure(t)
+			f := reply{Head: s.end, Payload: s.error}.Failure(t)
 			if f.ErrorType != c.kind || f.ErrorMessage != c.message {
 				t.Errorf("got %s", s.error)
 			}
 			if len(s.logs) != 1 || !strings.Contains(s.logs[0], "Invoke Error") {
 				t.Errorf("logged %q", s.logs)
 			}
-			if s := p.stream(`{"ok":true}`); s.end.Kind != runtimes.KindStreamEnd || s.body != "fine" {
+			if s := stream(t, p, `{"ok":true}`); s.end.Kind != runtimes.KindStreamEnd || s.body != "fine" {
 				t.Errorf("then got %s %s with %q", s.end.Kind, s.error, s.body)
 			}
 		})
@@ -133,31 +133,31 @@ func TestErrorsOfStreamingHandlers(t *testing.T) {
 }
 
 func TestStreamingHandlerMustBeAsync(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `exports.handler = awslambda.streamifyResponse((event, response) => { response.end('a') })`}})
-	s := p.stream(`{}`)
-	f := reply{Head: s.end, payload: s.error}.failure(t)
+	p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = awslambda.streamifyResponse((event, response) => { response.end('a') })`}})
+	s := stream(t, p, `{}`)
+	f := reply{Head: s.end, Payload: s.error}.Failure(t)
 	if f.ErrorType != "string" || f.ErrorMessage != "Streaming does not support non-async handlers." {
 		t.Errorf("got %s", s.error)
 	}
 }
 
 func TestHighWaterMarkIsTheHandlers(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"index.js": `
+	p := launch(t, function{Files: map[string]string{"index.js": `
 exports.handler = awslambda.streamifyResponse(async (event, response) => { response.end(String(response.writableHighWaterMark)) }, { highWaterMark: 1234 })`}})
-	if s := p.stream(`{}`); s.body != "1234" {
+	if s := stream(t, p, `{}`); s.body != "1234" {
 		t.Errorf("got %q", s.body)
 	}
 }
 
 func TestStreamsOfSeveralInvocationsAreToldApart(t *testing.T) {
-	f := function{concurrency: 2, files: streamingHandler(`
+	f := function{Concurrency: 2, Files: streamingHandler(`
 for (let i = 0; i < 5; i++) { response.write(event); await new Promise((r) => setTimeout(r, 1)) }
 response.end()`)}
 	p := launch(t, f)
-	want := map[uint32]string{p.send(runtimes.Invoke{}, `"a"`): "aaaaa", p.send(runtimes.Invoke{}, `"b"`): "bbbbb"}
+	want := map[uint32]string{p.Send(runtimes.Invoke{}, `"a"`): "aaaaa", p.Send(runtimes.Invoke{}, `"b"`): "bbbbb"}
 	got := make(map[uint32]string)
 	for left := 2; left > 0; {
-		head, payload, err := p.frame()
+		head, payload, err := p.Frame()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,31 +23,31 @@ func versionOf(t testing.TB, interpreter string) string {
 
 func TestCompiledBootstrapServes(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		dir := writeBootstrap(t)
-		version := versionOf(t, f.python)
-		if err := python.Compile(t.Context(), f.python, version, dir); err != nil {
+		dir := language.WriteBootstrap(t)
+		version := versionOf(t, f.Interpreter)
+		if err := python.Compile(t.Context(), f.Interpreter, version, dir); err != nil {
 			t.Fatal(err)
 		}
 		// Where it runs is not where it was compiled.
-		f.bootstrap = filepath.Join(t.TempDir(), "runtime")
-		if err := os.Rename(dir, f.bootstrap); err != nil {
+		f.Bootstrap = filepath.Join(t.TempDir(), "runtime")
+		if err := os.Rename(dir, f.Bootstrap); err != nil {
 			t.Fatal(err)
 		}
-		f.files = map[string]string{"app.py": "import sys\ndef handler(event, context):\n  return sys.modules['hearth_runtime'].__spec__.cached if event else 1 / 0\n"}
+		f.Files = map[string]string{"app.py": "import sys\ndef handler(event, context):\n  return sys.modules['hearth_runtime'].__spec__.cached if event else 1 / 0\n"}
 		p := launch(t, f)
-		if cached := strings.Trim(p.result(`1`), `"`); !strings.HasPrefix(cached, f.bootstrap) {
+		if cached := strings.Trim(p.Result(`1`), `"`); !strings.HasPrefix(cached, f.Bootstrap) {
 			t.Errorf("runs %s", cached)
 		} else if _, err := os.Stat(cached); err != nil {
 			t.Error(err)
 		}
-		if e := p.invoke(`0`).failure(t); len(e.StackTrace) != 1 {
+		if e := p.Invoke(`0`).Failure(t); len(e.StackTrace) != 1 {
 			t.Errorf("the bootstrap shows in the stack trace %q", e.StackTrace)
 		}
 	})
 }
 
 func TestCompileRunsOnceForEachVersionAndBootstrap(t *testing.T) {
-	dir := writeBootstrap(t)
+	dir := language.WriteBootstrap(t)
 	interpreter := pythons()[0]
 	version := versionOf(t, interpreter)
 	const nobody = "/nowhere/python3" // fails when it is run
@@ -76,7 +76,7 @@ func BenchmarkBoot(b *testing.B) {
 	for _, path := range pythons() {
 		for _, compiled := range []bool{false, true} {
 			name := filepath.Base(path)
-			dir := writeBootstrap(b)
+			dir := language.WriteBootstrap(b)
 			if compiled {
 				name += "/compiled"
 				if err := python.Compile(b.Context(), path, versionOf(b, path), dir); err != nil {
@@ -85,10 +85,10 @@ func BenchmarkBoot(b *testing.B) {
 			}
 			b.Run(name, func(b *testing.B) {
 				for b.Loop() {
-					p := launch(b, function{python: path, bootstrap: dir, files: map[string]string{"app.py": "def handler(event, context): pass"}})
-					p.requests.Close()
-					p.wait()
-					p.replies.Close()
+					p := launch(b, function{Interpreter: path, Bootstrap: dir, Files: map[string]string{"app.py": "def handler(event, context): pass"}})
+					p.Requests.Close()
+					p.Wait()
+					p.Replies.Close()
 				}
 			})
 		}

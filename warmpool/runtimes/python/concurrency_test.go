@@ -10,8 +10,8 @@ import (
 
 func TestSeveralInvocationsRunAtOnce(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.concurrency = 3
-		f.files = map[string]string{"app.py": `
+		f.Concurrency = 3
+		f.Files = map[string]string{"app.py": `
 import logging, threading
 together = threading.Barrier(3)
 def handler(event, context):
@@ -28,11 +28,11 @@ def handler(event, context):
 			for i := range 3 {
 				id := fmt.Sprintf("r-%d-%d", round, i)
 				pad := strings.Repeat("x", i*3000) // the last is longer than a packet
-				want[p.send(runtimes.Invoke{RequestID: id}, `"`+id+pad+`"`)] = id
+				want[p.Send(runtimes.Invoke{RequestID: id}, `"`+id+pad+`"`)] = id
 			}
 			logs := make(map[uint32]string)
 			for left := 3; left > 0; {
-				head, text, err := p.frame()
+				head, text, err := p.Frame()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -52,15 +52,15 @@ def handler(event, context):
 				}
 			}
 		}
-		p.requests.Close()
-		if logs, status := p.wait(); status != 0 || len(logs) > 0 {
+		p.Requests.Close()
+		if logs, status := p.Wait(); status != 0 || len(logs) > 0 {
 			t.Errorf("status %d after %q", status, logs)
 		}
 	})
 }
 
 func TestExitOfOneOfSeveralInvocationsEndsTheProcess(t *testing.T) {
-	f := function{concurrency: 4, files: map[string]string{"app.py": `
+	f := function{Concurrency: 4, Files: map[string]string{"app.py": `
 import sys, threading
 entered = threading.Barrier(4)
 class Stop(BaseException): pass
@@ -71,7 +71,7 @@ def handler(event, context):
         sys.exit(7)
     if event == "stop":
         raise Stop("all of it")
-    threading.Event().wait(60)
+    threading.Event().Wait(60)
 `}}
 	for event, want := range map[string]int{"exit": 7, "stop": 1} {
 		// Whichever thread gets it, the main one or another.
@@ -82,9 +82,9 @@ def handler(event, context):
 				if i == turn {
 					text = `"` + event + `"`
 				}
-				p.send(runtimes.Invoke{}, text)
+				p.Send(runtimes.Invoke{}, text)
 			}
-			logs, status := p.wait()
+			logs, status := p.Wait()
 			if status != want {
 				t.Errorf("%s in turn %d: status %d after %q, want %d", event, turn, status, logs, want)
 			}

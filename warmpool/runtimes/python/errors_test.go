@@ -9,33 +9,33 @@ import (
 
 func TestExceptionBecomesAnErrorAndALogEvent(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 def inner():
     raise ValueError("no such order")
 def handler(event, context):
     inner()
 `}
 		p := launch(t, f)
-		r := p.invokeAs(runtimes.Invoke{RequestID: "r-1"}, `{}`)
-		e := r.failure(t)
+		r := p.InvokeAs(runtimes.Invoke{RequestID: "r-1"}, `{}`)
+		e := r.Failure(t)
 		if e.ErrorType != "ValueError" || e.ErrorMessage != "no such order" || e.RequestID != "r-1" {
 			t.Errorf("got %+v", e)
 		}
 		want := []string{
-			"  File \"" + p.taskRoot + "/app.py\", line 5, in handler\n    inner()\n",
-			"  File \"" + p.taskRoot + "/app.py\", line 3, in inner\n    raise ValueError(\"no such order\")\n",
+			"  File \"" + p.TaskRoot + "/app.py\", line 5, in handler\n    inner()\n",
+			"  File \"" + p.TaskRoot + "/app.py\", line 3, in inner\n    raise ValueError(\"no such order\")\n",
 		}
 		if strings.Join(e.StackTrace, "|") != strings.Join(want, "|") {
 			t.Errorf("stack trace is %q, want %q", e.StackTrace, want)
 		}
 		log := "[ERROR] ValueError: no such order\nTraceback (most recent call last):\n" +
-			"\u00a0\u00a0File \"" + p.taskRoot + "/app.py\", line 5, in handler\n\u00a0\u00a0\u00a0\u00a0inner()\n" +
-			"\u00a0\u00a0File \"" + p.taskRoot + "/app.py\", line 3, in inner\n\u00a0\u00a0\u00a0\u00a0raise ValueError(\"no such order\")\n"
-		if r.log() != log {
-			t.Errorf("logged %q, want %q", r.log(), log)
+			"\u00a0\u00a0File \"" + p.TaskRoot + "/app.py\", line 5, in handler\n\u00a0\u00a0\u00a0\u00a0inner()\n" +
+			"\u00a0\u00a0File \"" + p.TaskRoot + "/app.py\", line 3, in inner\n\u00a0\u00a0\u00a0\u00a0raise ValueError(\"no such order\")\n"
+		if r.Log() != log {
+			t.Errorf("logged %q, want %q", r.Log(), log)
 		}
-		if r := p.invoke(`{}`); r.failure(t).ErrorType != "ValueError" {
-			t.Errorf("a second invocation: got %s", r.payload)
+		if r := p.Invoke(`{}`); r.Failure(t).ErrorType != "ValueError" {
+			t.Errorf("a second invocation: got %s", r.Payload)
 		}
 	})
 }
@@ -92,23 +92,23 @@ def handler(event, context):
 		{"\"\xff\"", "Runtime.UnmarshalError", "Unable to unmarshal input: 'utf-8' codec can't decode byte 0xff in position 1: invalid start byte"},
 	}
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": code}
+		f.Files = map[string]string{"app.py": code}
 		p := launch(t, f)
 		for _, c := range cases {
-			e := p.invoke(c.event).failure(t)
+			e := p.Invoke(c.event).Failure(t)
 			if e.ErrorType != c.kind || c.message != "" && e.ErrorMessage != c.message {
 				t.Errorf("%s: got %s: %.200s, want %s: %s", c.event, e.ErrorType, e.ErrorMessage, c.kind, c.message)
 			}
 		}
-		if got := p.result(` "largest" `); len(got) != runtimes.MaxResponse {
+		if got := p.Result(` "largest" `); len(got) != runtimes.MaxResponse {
 			t.Errorf("the largest result has %d bytes, want %d", len(got), runtimes.MaxResponse)
 		}
 	})
 }
 
 func TestWrongNumberOfParametersIsTheFunctionsError(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"app.py": "def handler(event): pass"}})
-	e := p.invoke(`1`).failure(t)
+	p := launch(t, function{Files: map[string]string{"app.py": "def handler(event): pass"}})
+	e := p.Invoke(`1`).Failure(t)
 	if e.ErrorType != "TypeError" || e.ErrorMessage != "handler() takes 1 positional argument but 2 were given" {
 		t.Errorf("got %+v", e)
 	}
@@ -116,7 +116,7 @@ func TestWrongNumberOfParametersIsTheFunctionsError(t *testing.T) {
 
 func TestExitOfTheHandlerEndsTheProcessWithItsStatus(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import sys
 def handler(event, context):
     print("leaving", end="")
@@ -124,8 +124,8 @@ def handler(event, context):
 `}
 		for event, want := range map[string]int{"3": 3, "4": 4, "null": 0, `"no"`: 1} {
 			p := launch(t, f)
-			p.send(runtimes.Invoke{}, event)
-			logs, status := p.wait()
+			p.Send(runtimes.Invoke{}, event)
+			logs, status := p.Wait()
 			if status != want || len(logs) == 0 || logs[0] != "log leaving" && logs[len(logs)-1] != "log leaving" {
 				t.Errorf("exit(%s): status %d after %q, want %d", event, status, logs, want)
 			}
@@ -135,10 +135,10 @@ def handler(event, context):
 
 func TestErrorsInJSONLogFormat(t *testing.T) {
 	p := launch(t, function{
-		files: map[string]string{"app.py": "def handler(event, context): raise KeyError(event)"},
-		env:   map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"},
+		Files: map[string]string{"app.py": "def handler(event, context): raise KeyError(event)"},
+		Env:   map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"},
 	})
-	log := p.invokeAs(runtimes.Invoke{RequestID: "r-2"}, `"ä"`).log()
+	log := p.InvokeAs(runtimes.Invoke{RequestID: "r-2"}, `"ä"`).Log()
 	for _, want := range []string{`"log_level": "ERROR"`, `"errorMessage": "'ä'"`, `"errorType": "KeyError"`, `"requestId": "r-2"`, `"timestamp": "20`} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%s is missing in %s", want, log)

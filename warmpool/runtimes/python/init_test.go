@@ -24,8 +24,8 @@ func TestHandlerNames(t *testing.T) {
 			"app.handler": `"app"`, "pkg.sub.handler": `"package"`, "pkg/sub/mod.handler": `"package module"`,
 			"pkg.sub.mod.handler": `"package module"`, "plain/folder/deep.handler": `"namespace"`,
 		} {
-			f.files, f.handler = files, handler
-			if got := launch(t, f).result(`{}`); got != want {
+			f.Files, f.Handler = files, handler
+			if got := launch(t, f).Result(`{}`); got != want {
 				t.Errorf("%s: got %s, want %s", handler, got, want)
 			}
 		}
@@ -51,18 +51,18 @@ func TestInitErrorsHaveAWSNames(t *testing.T) {
 	}
 	onEvery(t, func(t *testing.T, f function) {
 		for _, c := range cases {
-			f.files, f.handler = files, c.handler
+			f.Files, f.Handler = files, c.handler
 			p := boot(t, f)
-			p.initAs(f.handler, f)
-			r := p.reply()
-			e := r.failure(t)
+			p.InitAs(f.Handler, f)
+			r := p.Reply()
+			e := r.Failure(t)
 			if r.Kind != runtimes.KindInitError || e.ErrorType != c.kind || !strings.HasPrefix(e.ErrorMessage, c.message) {
 				t.Errorf("%q: got %s %+v, want %s: %s", c.handler, r.Kind, e, c.kind, c.message)
 			}
-			if !strings.Contains(r.log(), "[ERROR] "+c.kind+": "+c.message) {
-				t.Errorf("%q: logged %q", c.handler, r.logs)
+			if !strings.Contains(r.Log(), "[ERROR] "+c.kind+": "+c.message) {
+				t.Errorf("%q: logged %q", c.handler, r.Logs)
 			}
-			if logs, status := p.wait(); status != 1 || len(logs) > 0 {
+			if logs, status := p.Wait(); status != 1 || len(logs) > 0 {
 				t.Errorf("%q: ended with status %d after %q, want 1", c.handler, status, logs)
 			}
 		}
@@ -70,17 +70,17 @@ func TestInitErrorsHaveAWSNames(t *testing.T) {
 }
 
 func TestExitWhileLoadingEndsTheProcessWithItsStatus(t *testing.T) {
-	f := function{files: map[string]string{"app.py": "import sys; print('no licence', end=''); sys.exit(5)"}}
+	f := function{Files: map[string]string{"app.py": "import sys; print('no licence', end=''); sys.exit(5)"}}
 	p := boot(t, f)
-	p.init(f)
-	if logs, status := p.wait(); status != 5 || strings.Join(logs, "|") != "log no licence" {
+	p.Init(f)
+	if logs, status := p.Wait(); status != 5 || strings.Join(logs, "|") != "log no licence" {
 		t.Errorf("status %d after %q, want 5", status, logs)
 	}
 }
 
 func TestModulesAreFoundInLambdasOrder(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{
+		f.Files = map[string]string{
 			"app.py":           "import sys, os\ndef handler(event, context): return {'path': sys.path, 'cwd': os.getcwd(), 'modules': list(sys.modules)}",
 			"extra.pth":        "vendored\n",
 			"vendored/late.py": "",
@@ -90,11 +90,11 @@ func TestModulesAreFoundInLambdasOrder(t *testing.T) {
 			Path []string
 			Cwd  string
 		}
-		if err := json.Unmarshal([]byte(p.result(`{}`)), &got); err != nil {
+		if err := json.Unmarshal([]byte(p.Result(`{}`)), &got); err != nil {
 			t.Fatal(err)
 		}
-		if got.Path[0] != p.taskRoot || got.Cwd != p.taskRoot {
-			t.Errorf("first on the path is %s, working directory %s, want %s", got.Path[0], got.Cwd, p.taskRoot)
+		if got.Path[0] != p.TaskRoot || got.Cwd != p.TaskRoot {
+			t.Errorf("first on the path is %s, working directory %s, want %s", got.Path[0], got.Cwd, p.TaskRoot)
 		}
 		if !strings.HasPrefix(got.Path[1], "/opt/python/lib/python3.") || got.Path[2] != "/opt/python" {
 			t.Errorf("layers are not next on the path: %q", got.Path)
@@ -102,7 +102,7 @@ func TestModulesAreFoundInLambdasOrder(t *testing.T) {
 		all := strings.Join(got.Path, "\n")
 		standard := strings.Index(all, "/lib-dynload")
 		machine := strings.LastIndex(all, "-packages")
-		vendored := strings.Index(all, p.taskRoot+"/vendored")
+		vendored := strings.Index(all, p.TaskRoot+"/vendored")
 		if standard < 0 || machine < standard || vendored < standard || vendored > machine {
 			t.Errorf("want Python's own, then .pth folders of the code, then the machine's packages: %q", got.Path)
 		}
@@ -117,60 +117,60 @@ func TestModulesAreFoundInLambdasOrder(t *testing.T) {
 func TestPythonPathStandsInForLayers(t *testing.T) {
 	extra := t.TempDir()
 	f := function{
-		files: map[string]string{"app.py": "import sys\ndef handler(event, context): return sys.path[:3]"},
-		env:   map[string]string{"PYTHONPATH": extra + ":" + extra + "/b"},
-		early: []string{"PYTHONPATH=" + extra + ":" + extra + "/b"},
+		Files: map[string]string{"app.py": "import sys\ndef handler(event, context): return sys.path[:3]"},
+		Env:   map[string]string{"PYTHONPATH": extra + ":" + extra + "/b"},
+		Early: []string{"PYTHONPATH=" + extra + ":" + extra + "/b"},
 	}
 	p := launch(t, f)
-	if got, want := p.result(`{}`), `["`+p.taskRoot+`", "`+extra+`", "`+extra+`/b"]`; got != want {
+	if got, want := p.Result(`{}`), `["`+p.TaskRoot+`", "`+extra+`", "`+extra+`/b"]`; got != want {
 		t.Errorf("path begins with %s, want %s", got, want)
 	}
 }
 
 func TestModulesOfTheFunctionMayBeNamedAsOurs(t *testing.T) {
-	f := function{files: map[string]string{
+	f := function{Files: map[string]string{
 		"app.py":       "import bootstrap\ndef handler(event, context): return bootstrap.name",
 		"bootstrap.py": "name = 'theirs'",
 	}}
-	if got := launch(t, f).result(`{}`); got != `"theirs"` {
+	if got := launch(t, f).Result(`{}`); got != `"theirs"` {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestEnvironmentIsThatOfTheInitFrame(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import os, time, subprocess
 def handler(event, context):
     return [os.environ["TABLE"], os.environ["PATH"], time.strftime("%H", time.localtime(0)),
             subprocess.check_output(["sh", "-c", "echo $TABLE"]).decode()]
 `}
-		f.env = map[string]string{"TABLE": "orders", "TZ": ":Asia/Tokyo"}
-		if got, want := launch(t, f).result(`{}`), `["orders", "/usr/bin:/bin", "09", "orders\n"]`; got != want {
+		f.Env = map[string]string{"TABLE": "orders", "TZ": ":Asia/Tokyo"}
+		if got, want := launch(t, f).Result(`{}`), `["orders", "/usr/bin:/bin", "09", "orders\n"]`; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 }
 
 func TestWhatSiteGivesIsThere(t *testing.T) {
-	f := function{files: map[string]string{"app.py": "def handler(event, context): return [callable(quit), callable(exit), callable(help), bool(str(copyright))]"}}
-	if got := launch(t, f).result(`{}`); got != `[true, true, true, true]` {
+	f := function{Files: map[string]string{"app.py": "def handler(event, context): return [callable(quit), callable(exit), callable(help), bool(str(copyright))]"}}
+	if got := launch(t, f).Result(`{}`); got != `[true, true, true, true]` {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestCodeIsNotWrittenTo(t *testing.T) {
-	f := function{files: map[string]string{"app.py": "import other\ndef handler(event, context): pass", "other.py": ""}}
+	f := function{Files: map[string]string{"app.py": "import other\ndef handler(event, context): pass", "other.py": ""}}
 	p := launch(t, f)
-	if _, err := os.Stat(filepath.Join(p.taskRoot, "__pycache__")); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(p.TaskRoot, "__pycache__")); !os.IsNotExist(err) {
 		t.Errorf("compiled code was written beside the function: %v", err)
 	}
 }
 
 func TestStemEndsWhenItIsNotNeeded(t *testing.T) {
 	p := boot(t, function{})
-	p.requests.Close()
-	if logs, status := p.wait(); status != 0 || len(logs) > 0 || p.output.Len() > 0 {
-		t.Errorf("status %d, frames %q, output %q", status, logs, p.output.String())
+	p.Requests.Close()
+	if logs, status := p.Wait(); status != 0 || len(logs) > 0 || p.Output.Len() > 0 {
+		t.Errorf("status %d, frames %q, output %q", status, logs, p.Output.String())
 	}
 }

@@ -47,10 +47,10 @@ def handler(event, context):
 		"nothing":       `null`,
 	}
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": code}
+		f.Files = map[string]string{"app.py": code}
 		p := launch(t, f)
 		for name, want := range want {
-			if got := p.result(`"` + name + `"`); got != want {
+			if got := p.Result(`"` + name + `"`); got != want {
 				t.Errorf("%s: got %s, want %s", name, got, want)
 			}
 		}
@@ -59,10 +59,10 @@ def handler(event, context):
 
 func TestOlderRuntimesEscapeResults(t *testing.T) {
 	f := function{
-		files: map[string]string{"app.py": "import decimal\ndef handler(event, context): return [event, decimal.Decimal(1)]"},
-		env:   map[string]string{"AWS_EXECUTION_ENV": "AWS_Lambda_python3.11"},
+		Files: map[string]string{"app.py": "import decimal\ndef handler(event, context): return [event, decimal.Decimal(1)]"},
+		Env:   map[string]string{"AWS_EXECUTION_ENV": "AWS_Lambda_python3.11"},
 	}
-	if got := launch(t, f).result(`"hä"`); got != `["h\u00e4", 1]` {
+	if got := launch(t, f).Result(`"hä"`); got != `["h\u00e4", 1]` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -83,7 +83,7 @@ def handler(event, context):
     }
 `
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": code}
+		f.Files = map[string]string{"app.py": code}
 		p := launch(t, f)
 		type answer struct {
 			Fields    []string
@@ -95,11 +95,11 @@ def handler(event, context):
 		}
 		ask := func(in runtimes.Invoke) (a answer) {
 			t.Helper()
-			r := p.invokeAs(in, `{}`)
+			r := p.InvokeAs(in, `{}`)
 			if r.Kind != runtimes.KindResult {
-				t.Fatalf("got %s %s", r.Kind, r.payload)
+				t.Fatalf("got %s %s", r.Kind, r.Payload)
 			}
-			if err := json.Unmarshal([]byte(r.payload), &a); err != nil {
+			if err := json.Unmarshal([]byte(r.Payload), &a); err != nil {
 				t.Fatal(err)
 			}
 			return a
@@ -133,7 +133,7 @@ def handler(event, context):
 		if again := ask(runtimes.Invoke{}); again.Trace != nil {
 			t.Errorf("the trace %s of the last invocation is still there", *again.Trace)
 		}
-		e := p.invokeAs(runtimes.Invoke{ClientContext: "{"}, `{}`).failure(t)
+		e := p.InvokeAs(runtimes.Invoke{ClientContext: "{"}, `{}`).Failure(t)
 		if e.ErrorType != "Runtime.LambdaContextUnmarshalError" || !strings.HasPrefix(e.ErrorMessage, "Unable to parse Client Context JSON: ") {
 			t.Errorf("got %+v", e)
 		}
@@ -142,12 +142,12 @@ def handler(event, context):
 
 func TestLargeFramesPassBothWays(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": "def handler(event, context): return event"}
+		f.Files = map[string]string{"app.py": "def handler(event, context): return event"}
 		p := launch(t, f)
 		for _, size := range []int{1, 3900, 3950, 3980, 4096, 5000, 1 << 16, 1 << 20, runtimes.MaxResponse - 2, 10} {
 			event := `"` + strings.Repeat("x", size) + `"`
 			// The process replies while the pipe of requests is still being filled.
-			if got := p.result(event); got != event {
+			if got := p.Result(event); got != event {
 				t.Errorf("%d bytes: got %d bytes back", size, len(got))
 			}
 		}
@@ -155,33 +155,33 @@ func TestLargeFramesPassBothWays(t *testing.T) {
 }
 
 func TestFramesWrittenAheadAreHandledInTurn(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  time.sleep(0.001)\n  return event"}})
+	p := launch(t, function{Files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  time.sleep(0.001)\n  return event"}})
 	var seqs []uint32
 	for range 14 { // a pipe has room for sixteen packets
-		seqs = append(seqs, p.send(runtimes.Invoke{}, `"ahead"`))
+		seqs = append(seqs, p.Send(runtimes.Invoke{}, `"ahead"`))
 	}
 	for _, seq := range seqs {
-		if r := p.reply(); r.Seq != seq || r.payload != `"ahead"` {
-			t.Fatalf("got %s %s for invocation %d, want %d", r.Kind, r.payload, r.Seq, seq)
+		if r := p.Reply(); r.Seq != seq || r.Payload != `"ahead"` {
+			t.Fatalf("got %s %s for invocation %d, want %d", r.Kind, r.Payload, r.Seq, seq)
 		}
 	}
 }
 
 func TestFrameThatThePipeJoinedToALongOne(t *testing.T) {
 	for _, concurrency := range []int{1, 2} {
-		f := function{concurrency: concurrency, files: map[string]string{"app.py": "def handler(event, context): return len(event)"}}
+		f := function{Concurrency: concurrency, Files: map[string]string{"app.py": "def handler(event, context): return len(event)"}}
 		p := boot(t, f)
-		p.init(f)
+		p.Init(f)
 		want := map[uint32]string{}
 		for _, size := range []int{5000, 1, 9000, 2, 3} {
-			want[p.send(runtimes.Invoke{}, `"`+strings.Repeat("x", size)+`"`)] = fmt.Sprint(size)
+			want[p.Send(runtimes.Invoke{}, `"`+strings.Repeat("x", size)+`"`)] = fmt.Sprint(size)
 		}
-		if r := p.reply(); r.Kind != runtimes.KindReady {
-			t.Fatalf("got %s %s", r.Kind, r.payload)
+		if r := p.Reply(); r.Kind != runtimes.KindReady {
+			t.Fatalf("got %s %s", r.Kind, r.Payload)
 		}
 		for range want {
-			if r := p.reply(); r.payload != want[r.Seq] {
-				t.Errorf("invocation %d: got %s, want %s", r.Seq, r.payload, want[r.Seq])
+			if r := p.Reply(); r.Payload != want[r.Seq] {
+				t.Errorf("invocation %d: got %s, want %s", r.Seq, r.Payload, want[r.Seq])
 			}
 		}
 	}
@@ -192,14 +192,14 @@ func TestNextFrameIsNotReadBeforeTheReply(t *testing.T) {
 	if err := unix.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, function{files: map[string]string{"app.py": "def handler(event, context):\n  print('began')\n  open(event).read()\n"}})
-	p.send(runtimes.Invoke{}, `"`+gate+`"`)
-	if _, text, err := p.frame(); err != nil || text != "began" {
+	p := launch(t, function{Files: map[string]string{"app.py": "def handler(event, context):\n  print('began')\n  open(event).read()\n"}})
+	p.Send(runtimes.Invoke{}, `"`+gate+`"`)
+	if _, text, err := p.Frame(); err != nil || text != "began" {
 		t.Fatalf("got %q %v", text, err)
 	}
-	second := p.send(runtimes.Invoke{}, `"`+gate+`"`)
+	second := p.Send(runtimes.Invoke{}, `"`+gate+`"`)
 	// Taken back, as the gateway does: it is still there.
-	unread, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/3", p.cmd.Process.Pid), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	unread, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/3", p.Cmd.Process.Pid), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,27 +212,27 @@ func TestNextFrameIsNotReadBeforeTheReply(t *testing.T) {
 	if err := os.WriteFile(gate, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	if r := p.reply(); r.Kind != runtimes.KindResult {
-		t.Errorf("got %s %s", r.Kind, r.payload)
+	if r := p.Reply(); r.Kind != runtimes.KindResult {
+		t.Errorf("got %s %s", r.Kind, r.Payload)
 	}
 }
 
 func TestEndOfTheChannelEndsTheProcess(t *testing.T) {
-	f := function{files: map[string]string{"app.py": `
+	f := function{Files: map[string]string{"app.py": `
 import threading, time
 def handler(event, context):
     threading.Thread(target=time.sleep, args=(60,)).start()
 `}}
 	p := launch(t, f)
-	p.result(`{}`)
-	p.requests.Close()
-	if logs, status := p.wait(); status != 0 || len(logs) > 0 {
+	p.Result(`{}`)
+	p.Requests.Close()
+	if logs, status := p.Wait(); status != 0 || len(logs) > 0 {
 		t.Errorf("status %d after %q", status, logs)
 	}
 }
 
 func TestFunctionMayPatchTheStandardLibrary(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"app.py": `
+	p := launch(t, function{Files: map[string]string{"app.py": `
 import json, os, time, threading
 def no(*args, **kwargs):
     raise AssertionError("patched")
@@ -242,20 +242,20 @@ def handler(event, context):
     assert event, "nothing"
     return [event, context.get_remaining_time_in_millis() > 0]
 `}})
-	if e := p.invokeAs(runtimes.Invoke{ClientContext: "{}"}, `0`).failure(t); e.ErrorMessage != "nothing" {
+	if e := p.InvokeAs(runtimes.Invoke{ClientContext: "{}"}, `0`).Failure(t); e.ErrorMessage != "nothing" {
 		t.Errorf("got %+v", e)
 	}
 	for range 2 {
-		if r := p.invoke(`{"a": 1} `); r.payload != `[{"a": 1}, true]` || r.log() != "fine" {
-			t.Errorf("got %s %s after %q", r.Kind, r.payload, r.logs)
+		if r := p.Invoke(`{"a": 1} `); r.Payload != `[{"a": 1}, true]` || r.Log() != "fine" {
+			t.Errorf("got %s %s after %q", r.Kind, r.Payload, r.Logs)
 		}
 	}
 }
 
 func TestDurationIsReported(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  time.sleep(0.02)\n  if event: raise ValueError\n"}})
+	p := launch(t, function{Files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  time.sleep(0.02)\n  if event: raise ValueError\n"}})
 	for _, event := range []string{"0", "1"} {
-		if r := p.invoke(event); r.Value < 20_000 || r.Value > 10_000_000 {
+		if r := p.Invoke(event); r.Value < 20_000 || r.Value > 10_000_000 {
 			t.Errorf("%s took %d us, want 20,000 and some", r.Kind, r.Value)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestPrintedLinesBecomeLogFrames(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import sys
 print("loading")
 def handler(event, context):
@@ -27,25 +27,25 @@ def handler(event, context):
     return sys.stdout.fileno() * 10 + sys.stderr.fileno()
 `}
 		p := boot(t, f)
-		p.init(f)
-		if r := p.reply(); r.Kind != runtimes.KindReady || r.log() != "loading" {
-			t.Fatalf("got %s after %q", r.Kind, r.logs)
+		p.Init(f)
+		if r := p.Reply(); r.Kind != runtimes.KindReady || r.Log() != "loading" {
+			t.Fatalf("got %s after %q", r.Kind, r.Logs)
 		}
-		r := p.invoke(`{}`)
-		if want := `one 1 None|two|three more|ä|raw|a|b||\ud83d|context|tail`; r.log() != want || r.payload != "12" {
-			t.Errorf("got %s after %q, want %q", r.payload, r.log(), want)
+		r := p.Invoke(`{}`)
+		if want := `one 1 None|two|three more|ä|raw|a|b||\ud83d|context|tail`; r.Log() != want || r.Payload != "12" {
+			t.Errorf("got %s after %q, want %q", r.Payload, r.Log(), want)
 		}
 	})
 }
 
 func TestLogFramesNameStreamAndInvocation(t *testing.T) {
-	p := launch(t, function{files: map[string]string{"app.py": "import sys\ndef handler(event, context):\n  print('out')\n  print('err', file=sys.stderr)\n"}})
-	seq := p.send(runtimes.Invoke{}, `{}`)
+	p := launch(t, function{Files: map[string]string{"app.py": "import sys\ndef handler(event, context):\n  print('out')\n  print('err', file=sys.stderr)\n"}})
+	seq := p.Send(runtimes.Invoke{}, `{}`)
 	for _, want := range []struct {
 		text   string
 		stream uint32
 	}{{"out", 1}, {"err", 2}} {
-		head, text, err := p.frame()
+		head, text, err := p.Frame()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,21 +56,21 @@ func TestLogFramesNameStreamAndInvocation(t *testing.T) {
 }
 
 func TestOutputIsThereBeforeTheInvocationEnds(t *testing.T) {
-	f := function{files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  print('before')\n  time.sleep(60)\n"}}
+	f := function{Files: map[string]string{"app.py": "import time\ndef handler(event, context):\n  print('before')\n  time.sleep(60)\n"}}
 	p := launch(t, f)
-	p.send(runtimes.Invoke{}, `{}`)
-	if head, text, err := p.frame(); err != nil || head.Kind != runtimes.KindLog || text != "before" {
+	p.Send(runtimes.Invoke{}, `{}`)
+	if head, text, err := p.Frame(); err != nil || head.Kind != runtimes.KindLog || text != "before" {
 		t.Errorf("got %s %q %v", head.Kind, text, err)
 	}
 }
 
 func TestLongLogTextsComeInPieces(t *testing.T) {
-	f := function{files: map[string]string{"app.py": "def handler(event, context):\n  print('ä' * 4_000_000)\n"}}
-	r := launch(t, f).invoke(`{}`)
-	if r.Kind != runtimes.KindResult || len(r.logs) != 8 || strings.Join(r.logs, "") != strings.Repeat("ä", 4_000_000) {
-		t.Errorf("got %s after %d log frames", r.Kind, len(r.logs))
+	f := function{Files: map[string]string{"app.py": "def handler(event, context):\n  print('ä' * 4_000_000)\n"}}
+	r := launch(t, f).Invoke(`{}`)
+	if r.Kind != runtimes.KindResult || len(r.Logs) != 8 || strings.Join(r.Logs, "") != strings.Repeat("ä", 4_000_000) {
+		t.Errorf("got %s after %d log frames", r.Kind, len(r.Logs))
 	}
-	for i, text := range r.logs {
+	for i, text := range r.Logs {
 		if len(text)%2 != 0 {
 			t.Errorf("piece %d of %d bytes ends within a character", i, len(text))
 		}
@@ -79,7 +79,7 @@ func TestLongLogTextsComeInPieces(t *testing.T) {
 
 func TestLoggingIsSetUpAsOnLambda(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import logging
 logging.warning("while loading")
 logging.basicConfig(level="DEBUG", format="ignored")
@@ -95,23 +95,23 @@ def handler(event, context):
     log.setLevel(logging.WARNING)
 `}
 		p := boot(t, f)
-		p.init(f)
+		p.Init(f)
 		line := func(level, id, message string) string {
 			return `^\[` + level + `\]\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t` + id + `\t` + message + `\n$`
 		}
-		if r := p.reply(); !regexp.MustCompile(line("WARNING", "", "while loading")).MatchString(r.log()) {
-			t.Errorf("while loading: got %q", r.logs)
+		if r := p.Reply(); !regexp.MustCompile(line("WARNING", "", "while loading")).MatchString(r.Log()) {
+			t.Errorf("while loading: got %q", r.Logs)
 		}
 		for range 2 {
-			r := p.invokeAs(runtimes.Invoke{RequestID: "r-3"}, `"ä"`)
-			if len(r.logs) != 2 {
-				t.Fatalf("got %q, want two events", r.logs)
+			r := p.InvokeAs(runtimes.Invoke{RequestID: "r-3"}, `"ä"`)
+			if len(r.Logs) != 2 {
+				t.Fatalf("got %q, want two events", r.Logs)
 			}
-			if !regexp.MustCompile(line("INFO", "r-3", "hello ä")).MatchString(r.logs[0]) {
-				t.Errorf("got %q", r.logs[0])
+			if !regexp.MustCompile(line("INFO", "r-3", "hello ä")).MatchString(r.Logs[0]) {
+				t.Errorf("got %q", r.Logs[0])
 			}
-			if !regexp.MustCompile(`^\[ERROR\]\t\S+\tr-3\tcaught\nTraceback \(most recent call last\):\n(.*\n)+ZeroDivisionError: division by zero$`).MatchString(r.logs[1]) {
-				t.Errorf("got %q", r.logs[1])
+			if !regexp.MustCompile(`^\[ERROR\]\t\S+\tr-3\tcaught\nTraceback \(most recent call last\):\n(.*\n)+ZeroDivisionError: division by zero$`).MatchString(r.Logs[1]) {
+				t.Errorf("got %q", r.Logs[1])
 			}
 		}
 	})
@@ -119,7 +119,7 @@ def handler(event, context):
 
 func TestJSONLogFormat(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import logging
 def handler(event, context):
     logging.debug("debug %d", 1, extra={"order": {"id": 7}})
@@ -128,17 +128,17 @@ def handler(event, context):
     except ZeroDivisionError:
         logging.getLogger("m").exception("caught")
 `}
-		f.env = map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "TRACE"}
-		r := launch(t, f).invokeAs(runtimes.Invoke{RequestID: "r-4"}, `{}`)
-		if len(r.logs) != 2 {
-			t.Fatalf("got %q, want two events", r.logs)
+		f.Env = map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "TRACE"}
+		r := launch(t, f).InvokeAs(runtimes.Invoke{RequestID: "r-4"}, `{}`)
+		if len(r.Logs) != 2 {
+			t.Fatalf("got %q, want two events", r.Logs)
 		}
-		if !regexp.MustCompile(`^\{"timestamp": "[0-9T:-]+\.[0-9]{3}Z", "level": "DEBUG", "message": "debug 1", "logger": "root", "requestId": "r-4", "order": \{"id": 7\}\}\n$`).MatchString(r.logs[0]) {
-			t.Errorf("got %s", r.logs[0])
+		if !regexp.MustCompile(`^\{"timestamp": "[0-9T:-]+\.[0-9]{3}Z", "level": "DEBUG", "message": "debug 1", "logger": "root", "requestId": "r-4", "order": \{"id": 7\}\}\n$`).MatchString(r.Logs[0]) {
+			t.Errorf("got %s", r.Logs[0])
 		}
 		for _, want := range []string{`"level": "ERROR"`, `"errorType": "ZeroDivisionError"`, `"errorMessage": "division by zero"`, `"location": "`, `"stackTrace": ["`} {
-			if !strings.Contains(r.logs[1], want) {
-				t.Errorf("%s is missing in %s", want, r.logs[1])
+			if !strings.Contains(r.Logs[1], want) {
+				t.Errorf("%s is missing in %s", want, r.Logs[1])
 			}
 		}
 	})
@@ -146,7 +146,7 @@ def handler(event, context):
 
 func TestChildProcessesWriteToTheRealDescriptors(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import multiprocessing, os, subprocess, sys
 def work(q):
     print("from the child")
@@ -162,13 +162,13 @@ def handler(event, context):
     return [ours.recv(), child.exitcode]
 `}
 		p := launch(t, f)
-		r := p.invoke(`{}`)
-		if r.payload != "[false, 0]" || len(r.logs) > 0 {
-			t.Errorf("got %s after %q", r.payload, r.logs)
+		r := p.Invoke(`{}`)
+		if r.Payload != "[false, 0]" || len(r.Logs) > 0 {
+			t.Errorf("got %s after %q", r.Payload, r.Logs)
 		}
-		p.requests.Close()
-		p.wait()
-		if got := p.output.String(); got != "from sh\nfrom the child\n" {
+		p.Requests.Close()
+		p.Wait()
+		if got := p.Output.String(); got != "from sh\nfrom the child\n" {
 			t.Errorf("descriptor 1 got %q", got)
 		}
 	})
@@ -176,7 +176,7 @@ def handler(event, context):
 
 func TestChildOfAChildPrintsOnlyWhatItPrints(t *testing.T) {
 	onEvery(t, func(t *testing.T, f function) {
-		f.files = map[string]string{"app.py": `
+		f.Files = map[string]string{"app.py": `
 import os
 def handler(event, context):
     for generation in range(event):
@@ -191,20 +191,20 @@ def handler(event, context):
 `}
 		p := launch(t, f)
 		for range 2 {
-			if r := p.invoke(`3`); r.payload != "0" || len(r.logs) > 0 {
-				t.Errorf("got %s after %q", r.payload, r.logs)
+			if r := p.Invoke(`3`); r.Payload != "0" || len(r.Logs) > 0 {
+				t.Errorf("got %s after %q", r.Payload, r.Logs)
 			}
 		}
-		p.requests.Close()
-		p.wait()
-		if got := p.output.String(); got != "the last of 3\nthe last of 3\n" {
+		p.Requests.Close()
+		p.Wait()
+		if got := p.Output.String(); got != "the last of 3\nthe last of 3\n" {
 			t.Errorf("descriptor 1 got %q", got)
 		}
 	})
 }
 
 func TestForkThatReturnsFromTheHandlerDoesNotReply(t *testing.T) {
-	f := function{files: map[string]string{"app.py": `
+	f := function{Files: map[string]string{"app.py": `
 import os
 def handler(event, context):
     pid = os.fork()
@@ -215,7 +215,7 @@ def handler(event, context):
 `}}
 	p := launch(t, f)
 	for range 3 {
-		if got := p.result(`{}`); got != `"parent"` {
+		if got := p.Result(`{}`); got != `"parent"` {
 			t.Errorf("got %s", got)
 		}
 	}
