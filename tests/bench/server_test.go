@@ -22,7 +22,7 @@ func TestStopEndsChildrenThatWereLeftBehind(t *testing.T) {
 	// The child ignores SIGTERM and outlives its parent, which ends at once. It holds the
 	// fifo open, so that the end of file tells of its death.
 	s, err := startServer("stubborn", folder, "sh", "-c",
-		`sh -c 'trap "" TERM; exec 9>"$0"; echo up >&9; while :; do sleep 60; done' "$0" & wait`, fifo)
+		`sh -c 'trap "" TERM; exec 9>"$0"; echo up >&9; while :; do sleep 60 9>&-; done' "$0" & wait`, fifo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -117,14 +118,18 @@ func StartVersity(t testing.TB, webhook string) *Store {
 	return s
 }
 
+// freeAddress has a port that the kernel gives to no client meanwhile.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))
+		if listener, err := net.Listen("tcp", address); err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no port from 10000 to 29999 is free")
+	return ""
 }
 
 // Kill ends the store as a power failure does, but for the disk's cache. Start starts it
@@ -191,7 +196,23 @@ func (s *Store) MustMakeBucket(t testing.TB, bucket string) {
 	}
 	configuration := `<NotificationConfiguration><QueueConfiguration><Id>hearth</Id><Queue>` + s.notify +
 		`</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration></NotificationConfiguration>`
-	s.must(t, http.MethodPut, "/"+bucket, "notification=", "application/xml", []byte(configuration))
+	// MinIO answers before it has made its targets, and knows none of them until then.
+	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
+	defer cancel()
+	for {
+		status, answer, err := s.do(ctx, http.MethodPut, "/"+bucket, "notification=", "application/xml", []byte(configuration))
+		if err == nil && status/100 == 2 {
+			return
+		}
+		if err != nil || !bytes.Contains(answer, []byte("A specified destination ARN does not exist")) {
+			t.Fatalf("notification of %s: %d %s, %v", bucket, status, answer, err)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the store does not know its webhook after %s: %s", readyWithin, answer)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // MustPut writes an object.
