@@ -52,6 +52,7 @@ func publishLayer(a *harness.API, name string, archive []byte) (arn string) {
 }
 
 func TestAPILinksOfAnArchiveArePathsOfTheEnvironment(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	const link = 0o120777
 	layer := publishLayer(a, "words", zipWith(t, zipped{"nodejs/node_modules/.pnpm/words@1/node_modules/words/index.js", "module.exports = 'of the layer';", 0o100644},
@@ -65,6 +66,7 @@ func TestAPILinksOfAnArchiveArePathsOfTheEnvironment(t *testing.T) {
 }
 
 func TestAPIArchivesOfBuildToolsAreUnpackedAsOnLambda(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", zipWith(t, zipped{"META-INF/", "", 0o177777}, zipped{"META-INF/LICENSE", "first", 0o100644}, zipped{"META-INF/LICENSE", "last", 0o104755},
 		zipped{"__MACOSX/._index.js", "\x00\x05\x16\x07", 0o100644},
@@ -104,6 +106,7 @@ func empty(t *testing.T, dir string) {
 }
 
 func TestAPIDamagedCodeAndLayersAreUnpackedAgain(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	one := publishLayer(a, "one", harness.ZipOf(t, map[string]string{"nodejs/node_modules/one/index.js": "module.exports = 'one';"}))
 	two := publishLayer(a, "two", harness.ZipOf(t, map[string]string{"nodejs/node_modules/two/index.js": "module.exports = 'two';"}))

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /hello hello")
 	source := func(answer string) string {
 		return a.Code("hello", map[string]string{
@@ -55,6 +56,7 @@ func TestCommandsDeployInvokeRollBackAndDelete(t *testing.T) {
 // What serves a function instead of what its runtime names is told to who deploys it.
 // Nothing of ours runs on Node.js 16, so nodejs16.x always has another.
 func TestDeployTellsThatAnotherVersionServes(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /old old")
 	dir := a.Code("old", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
 	a.WantHearth(0, []string{"warning: runtime nodejs16.x is served by Node.js "}, "deploy", dir, "--runtime", "nodejs16.x")
@@ -70,6 +72,7 @@ func TestDeployTellsThatAnotherVersionServes(t *testing.T) {
 }
 
 func TestRollingBackTwiceGoesBackTwice(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /hello hello")
 	for _, answer := range []string{"one", "two", "three"} {
 		dir := a.Code("hello", map[string]string{"index.mjs": "export const handler = async () => '" + answer + "';"})
@@ -86,6 +89,7 @@ func TestRollingBackTwiceGoesBackTwice(t *testing.T) {
 }
 
 func TestDeployDoesNotPutFilesOfAnotherLanguageOnTheOldRuntime(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /hello hello")
 	dir := a.Code("hello", map[string]string{"app.py": "def handler(event, context):\n    return 'snake'\n"})
 	a.WantHearth(0, []string{"python3.13"}, "deploy", dir)

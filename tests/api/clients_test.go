@@ -79,6 +79,8 @@ func needs(t *testing.T, program, install string) {
 }
 
 func TestAPIServesTheAWSCommand(t *testing.T) {
+	harness.Slow(t, "the command starts 40 times")
+	harness.Parallel(t)
 	needs(t, "aws", "the AWS command line (Debian: awscli)")
 	a := harness.NewAPI(t, "", "function /cli cli")
 	s := newShell(a)

@@ -55,6 +55,8 @@ func (w *writer) check(a *harness.API) {
 }
 
 func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
+	harness.Slow(t, "it kills many times")
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	writers := make([]*writer, 4)
 	for i := range writers {
@@ -80,6 +82,7 @@ func TestAPIUpdatesAreWholeWheneverTheServerIsKilled(t *testing.T) {
 }
 
 func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f:live")
 	ctx := context.Background()
 	const versions = 10
@@ -128,6 +131,7 @@ func TestAPIAliasIsMovedUnderLoadWithoutAFailure(t *testing.T) {
 }
 
 func TestAPIFunctionGivesWayToTheCaddyfilesAndComesBack(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, harness.Answers("of the API")))

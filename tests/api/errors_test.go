@@ -18,6 +18,7 @@ import (
 const arnOf = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 func TestAPIErrorsAreAWSs(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, harness.Answers("x")))
@@ -115,6 +116,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 }
 
 func TestAPIThrottlesWithTheReason(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "concurrency 2", "")
 	ctx := context.Background()
 	for _, name := range []string{"reserved", "slow", "other"} {
@@ -153,6 +155,7 @@ func TestAPIThrottlesWithTheReason(t *testing.T) {
 }
 
 func TestAPIRefusesWhatIsNotSignedByAKey(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	list := func(c *lambda.Client, change ...func(*lambda.Options)) error {
 		_, err := c.ListFunctions(context.Background(), &lambda.ListFunctionsInput{}, change...)
@@ -185,6 +188,7 @@ func TestAPIRefusesWhatIsNotSignedByAKey(t *testing.T) {
 }
 
 func TestAPIReadOnlyKeyChangesAndRunsNothing(t *testing.T) {
+	harness.Parallel(t)
 	const id, secret = "AKIAREADER", "0123456789012345678901234567890123456789"
 	a := harness.NewAPI(t, "access_key "+id+" "+secret+" read_only", "")
 	ctx := context.Background()
@@ -215,6 +219,7 @@ func TestAPIReadOnlyKeyChangesAndRunsNothing(t *testing.T) {
 }
 
 func TestAPICannotChangeAFunctionOfTheCaddyfile(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	a := &harness.API{Server: s}
 	dir := s.Code("fixed", map[string]string{"index.mjs": "export const handler = async () => ({ statusCode: 200, body: 'fixed' });"})

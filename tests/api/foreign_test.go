@@ -84,6 +84,7 @@ print("finished")
 `
 
 func TestCallsOfOtherServicesAreRefusedByName(t *testing.T) {
+	harness.Parallel(t)
 	s := newShell(harness.NewAPI(t, "", `respond /b/public "the site's own"`))
 	s.write("script.py", []byte(foreignScript))
 	s.want(s.run(botoPython(t), "script.py"), "finished")

@@ -23,6 +23,7 @@ func otherArchitecture() types.Architecture {
 }
 
 func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	key := "arn:aws:kms:us-east-1:000000000000:key/1"
 	efs := "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
@@ -99,11 +100,13 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 }
 
 func TestIgnoredSettingIsOneThatThereIs(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "ignore everything", "")
 	s.StartFails(`there is no setting \"everything\" that can be; there are architectures, file_system_configs,`)
 }
 
 func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	snap := func(in *lambda.CreateFunctionInput) {
 		in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions}
@@ -127,6 +130,7 @@ func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {
 }
 
 func TestSettingsOfMappingsAndRuntimesAreRefusedUnlessTheyAreIgnored(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, "return 1;"))

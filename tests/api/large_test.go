@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,6 +84,7 @@ export const handler = async () => fs.readdirSync('.').filter((f) => f.startsWit
 }
 
 func TestAPITakesCodeUpToAWSsLimits(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	create := func(name string, code []byte) (*lambda.CreateFunctionOutput, error) {
 		return a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
@@ -112,6 +115,7 @@ func TestAPITakesCodeUpToAWSsLimits(t *testing.T) {
 }
 
 func TestAPICodeIsDownloadedAsItWasSent(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	code := padded(t, 3<<20, true)
@@ -137,6 +141,7 @@ func TestAPICodeIsDownloadedAsItWasSent(t *testing.T) {
 }
 
 func TestAPIPayloadsOf5MBGoBothWays(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("echo", harness.NodeZip(t, "return event;"))
 	text := strings.Repeat("hearth! ", 5<<20/8)
@@ -162,6 +167,7 @@ func TestAPIPayloadsOf5MBGoBothWays(t *testing.T) {
 }
 
 func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
+	harness.Quiet(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.ZipOf(t, map[string]string{"index.mjs": `export const handler = awslambda.streamifyResponse(async (event, stream) => {
@@ -172,8 +178,10 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 	if (event.fail) throw new Error('asked to fail');
 	stream.end();
 });`}))
+	again := 0
 	stream := func(event string) (text string, first, last time.Duration, end types.InvokeWithResponseStreamCompleteEvent) {
 		t.Helper()
+	begin:
 		begun := time.Now()
 		out, err := a.InvokeWithResponseStream(ctx, &lambda.InvokeWithResponseStreamInput{FunctionName: aws.String("f"), Payload: []byte(event), LogType: types.LogTypeTail})
 		a.Check(err)
@@ -190,7 +198,12 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 				end = e.Value
 			}
 		}
-		a.Check(out.GetStream().Err())
+		err = out.GetStream().Err()
+		if text == "" && errors.Is(err, net.ErrClosed) && again < 3 {
+			again++ // the client closes its own connection at times, as soon as it has the stream
+			goto begin
+		}
+		a.Check(err)
 		return text, first, last, end
 	}
 	const want = "part 0\npart 1\npart 2\npart 3\n"
@@ -211,6 +224,7 @@ func TestAPIStreamsAResponseAsItIsWritten(t *testing.T) {
 }
 
 func TestAPIAnswersWithTheTailOfTheLog(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", harness.NodeZip(t, "console.log('begin'); for (let i = 0; i < 200; i++) console.log('line ' + i + ' ' + 'x'.repeat(100)); if (event.fail) throw new TypeError('asked'); return 1;"))
 	for _, event := range []string{"{}", `{"fail":true}`} {

@@ -34,6 +34,8 @@ type life struct {
 }
 
 func TestAPIFunctionsOfEveryRuntimeLiveFromCreateToDelete(t *testing.T) {
+	harness.Slow(t, "it compiles Java and Go")
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /node/* node\nfunction /python/* python\nfunction /java/* java\nfunction /go/* go")
 	_, jar, _ := a.JavaCode()
 	java, err := os.ReadFile(jar)
@@ -102,6 +104,7 @@ func liveLife(a *harness.API, t *testing.T, name string, l *life) {
 }
 
 func TestAPIFunctionSurvivesARestartAndKeepsItsEnvironmentOverAReload(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /counter counter")
 	counter := "globalThis.n = (globalThis.n ?? 0) + 1; return { statusCode: 200, body: `call ${n} of ${context.functionVersion}` };"
 	a.Create("counter", harness.NodeZip(t, counter), func(in *lambda.CreateFunctionInput) { in.Publish = true })
@@ -130,6 +133,7 @@ func TestAPIFunctionSurvivesARestartAndKeepsItsEnvironmentOverAReload(t *testing
 }
 
 func TestAPIFunctionSurvivesThatTheServerIsKilled(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
 	a.Create("f", harness.NodeZip(t, harness.Answers("first")))
 	a.UpdateCode("f", harness.NodeZip(t, harness.Answers("second")))

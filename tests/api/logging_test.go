@@ -32,6 +32,7 @@ func loggedIn(a *harness.API, group string) map[string][]string {
 
 // As the AWS CDK makes functions: JSON, with a log group that several share.
 func TestFunctionsLogJSONIntoAGroupThatTheyShare(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	logging := func(l types.LoggingConfig) func(*lambda.CreateFunctionInput) {
 		return func(in *lambda.CreateFunctionInput) { in.LoggingConfig = &l }
@@ -116,6 +117,7 @@ done
 
 // Recorded from AWS: what an update does not say stays, and levels go with the format.
 func TestLoggingConfigIsMergedAsByAWS(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, "console.log('hello'); return 1;"))
@@ -144,6 +146,7 @@ func TestLoggingConfigIsMergedAsByAWS(t *testing.T) {
 }
 
 func TestFunctionOfTheCaddyfileLogsAsItSays(t *testing.T) {
+	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	dir := a.Code("f", map[string]string{"index.mjs": "export const handler = async () => { console.info('no'); console.error('yes'); return 'ok'; };"})
 	a.Configure("function f {\n runtime nodejs20.x\n handler index.handler\n code "+dir+"\n log_format json\n log_level error\n system_log_level warn\n log_group mine\n}", "function f")

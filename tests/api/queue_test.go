@@ -13,6 +13,7 @@ import (
 // Two calls at once of a function with a reserved concurrency of 1: on AWS the second is
 // throttled at once, here it waits unless it is told not to.
 func TestQueueIsOffForAllFunctionsOrByTheTagOfOne(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "queue_timeout off", "")
 	ctx := context.Background()
 	for _, name := range []string{"strict", "waits"} {

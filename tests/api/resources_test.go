@@ -18,6 +18,7 @@ import (
 )
 
 func TestAPILayersAreUnderOptEvenOnceTheyAreDeleted(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	publish := func(text string) *lambda.PublishLayerVersionOutput {
@@ -56,6 +57,7 @@ func TestAPILayersAreUnderOptEvenOnceTheyAreDeleted(t *testing.T) {
 }
 
 func TestAPIProvisionedConcurrencyIsReadyBeforeTheFirstCall(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, "return process.env.AWS_LAMBDA_INITIALIZATION_TYPE;"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
@@ -83,6 +85,7 @@ func TestAPIProvisionedConcurrencyIsReadyBeforeTheFirstCall(t *testing.T) {
 }
 
 func TestAPIFunctionOfADeletedOnesNameInheritsNothing(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
 	ctx := context.Background()
 	f := aws.String("f")
@@ -136,6 +139,7 @@ func TestAPIFunctionOfADeletedOnesNameInheritsNothing(t *testing.T) {
 }
 
 func TestAPITakesPresignedRequestsWhileTheyAreValid(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", harness.NodeZip(t, urlFunction))
 	address := createURL(a, lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeAwsIam})

@@ -186,6 +186,7 @@ func botoPython(t *testing.T) string {
 }
 
 func TestAPIServesBoto3(t *testing.T) {
+	harness.Parallel(t)
 	python := botoPython(t)
 	s := sdkShell(t)
 	s.write("script.py", []byte(botoScript))
@@ -193,6 +194,8 @@ func TestAPIServesBoto3(t *testing.T) {
 }
 
 func TestAPIServesTheSDKForJavaScript(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
 	needs(t, "npm", "Node.js with npm (Debian: npm)")
 	s := sdkShell(t)
 	s.run("npm", append(npmInstall, jsSDK...)...)
@@ -203,6 +206,8 @@ func TestAPIServesTheSDKForJavaScript(t *testing.T) {
 // What osls does by the Lambda API and CloudWatch Logs alone: deploying a whole service
 // and removing it are CloudFormation's and S3's work.
 func TestAPIServesTheServerlessFramework(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
 	needs(t, "npm", "Node.js with npm (Debian: npm)")
 	a := harness.NewAPI(t, "", "function /hello shop-dev-hello")
 	s := newShell(a)

@@ -14,6 +14,7 @@ import (
 
 // Errors are those recorded from AWS.
 func TestCodeSigningConfigurationsAreKeptAndObeyed(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	profile := "arn:aws:signer:us-east-1:000000000000:/signing-profiles/test"

@@ -41,6 +41,7 @@ func createURL(a *harness.API, in lambda.CreateFunctionUrlConfigInput) string {
 }
 
 func TestAPIPublicFunctionURLIsServedUntilItIsDeleted(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "respond /site site")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, urlFunction), func(in *lambda.CreateFunctionInput) { in.Publish = true })
@@ -82,6 +83,7 @@ func TestAPIPublicFunctionURLIsServedUntilItIsDeleted(t *testing.T) {
 }
 
 func TestAPISignedFunctionURLAsksForAKey(t *testing.T) {
+	harness.Parallel(t)
 	const id, secret = "AKIAREADER", "0123456789012345678901234567890123456789"
 	a := harness.NewAPI(t, "access_key "+id+" "+secret+" read_only", "")
 	a.Create("f", harness.NodeZip(t, urlFunction))
@@ -114,6 +116,7 @@ func TestAPISignedFunctionURLAsksForAKey(t *testing.T) {
 }
 
 func TestAPIFunctionURLTellsBrowsersWhatMayBe(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", harness.NodeZip(t, urlFunction))
 	address := createURL(a, lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeNone, Cors: &types.Cors{
@@ -156,6 +159,7 @@ func TestAPIFunctionURLTellsBrowsersWhatMayBe(t *testing.T) {
 }
 
 func TestAPIFunctionURLStreamsWhenAskedTo(t *testing.T) {
+	harness.Quiet(t)
 	a := harness.NewAPI(t, "", "")
 	streaming := func(lines string) []byte {
 		return harness.ZipOf(t, map[string]string{"index.mjs": "export const handler = awslambda.streamifyResponse(async (event, stream) => {" + lines + "\n});"})
@@ -185,6 +189,7 @@ func TestAPIFunctionURLStreamsWhenAskedTo(t *testing.T) {
 }
 
 func TestFunctionURLAnswersAnyJSONAndTellsPathsAsAWSDoes(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("json", harness.NodeZip(t, `return { statusCode: 202, body: { path: event.requestContext.http.path, raw: event.rawPath, domain: event.requestContext.domainName, cookie: event.headers.cookie } };`))
 	a.Create("plain", harness.ZipOf(t, map[string]string{"f.py": "def h(event, context):\n    return {'hello': [1, 2.5, event['rawPath']]}\n"}), func(in *lambda.CreateFunctionInput) {
@@ -222,6 +227,7 @@ func TestFunctionURLAnswersAnyJSONAndTellsPathsAsAWSDoes(t *testing.T) {
 // The bytes are what a client may send: bodies of any kind, and header values and
 // queries that are no UTF-8.
 func TestAnyBytesReachAFunctionByEveryWayOverHTTP(t *testing.T) {
+	harness.Parallel(t)
 	const echo = `import base64, json
 def h(event, context):
     if 'requestContext' not in event:

@@ -20,6 +20,7 @@ import (
 )
 
 func TestAPIVersionsKeepTheirCodeAndConfiguration(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	code := func(text string) []byte {
@@ -74,6 +75,7 @@ func TestAPIVersionsKeepTheirCodeAndConfiguration(t *testing.T) {
 }
 
 func TestAPIAliasSendsItsWeightToTheOtherVersion(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, "return context.functionVersion;"), func(in *lambda.CreateFunctionInput) { in.Publish = true })
@@ -110,6 +112,7 @@ func TestAPIAliasSendsItsWeightToTheOtherVersion(t *testing.T) {
 }
 
 func TestAPIOneOfManyUpdatesOfARevisionWins(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", harness.NodeZip(t, harness.Answers("x")))
 	latest := func() *lambda.GetFunctionConfigurationOutput {
@@ -153,6 +156,7 @@ func TestAPIOneOfManyUpdatesOfARevisionWins(t *testing.T) {
 }
 
 func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	code := harness.NodeZip(t, harness.Answers("x"))
@@ -207,6 +211,7 @@ func TestAPIPaginatorsSeeEverythingOnce(t *testing.T) {
 }
 
 func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
 	code := func(version int) []byte { return harness.NodeZip(t, harness.Answers(strconv.Itoa(version))) }
 	a.Create("f", code(0))

@@ -23,6 +23,7 @@ func newCluster(t *testing.T, nodes int, options string) *harness.Cluster {
 }
 
 func TestClusterNodesFollowEachOthersChangesWithinASecond(t *testing.T) {
+	harness.Quiet(t)
 	c := newCluster(t, 3, "")
 	first, others := c.Nodes[0], c.Nodes[1:]
 	for _, node := range c.Nodes {
@@ -53,6 +54,7 @@ func TestClusterNodesFollowEachOthersChangesWithinASecond(t *testing.T) {
 }
 
 func TestClusterRunsNoOldCodeASecondAfterAnUpdateUnderLoad(t *testing.T) {
+	harness.Quiet(t)
 	c := newCluster(t, 3, "")
 	first := c.Nodes[0]
 	first.Create("f", harness.NodeZip(t, harness.Answers("code 0")))

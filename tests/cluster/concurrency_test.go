@@ -36,6 +36,8 @@ func reserve(a *harness.API, name string, most int32) {
 }
 
 func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
+	harness.Slow(t, "it counts many calls")
+	harness.Parallel(t)
 	const reserved, callers = 10, 100
 	c := &harness.Cluster{T: t, Redis: harness.NewRedis(t)}
 	for range 3 {
@@ -96,6 +98,7 @@ func TestClusterHoldsReservedConcurrencyOverAllNodes(t *testing.T) {
 }
 
 func TestClusterWarmCallAsksRedisNothing(t *testing.T) {
+	harness.Quiet(t)
 	const calls = 1000
 	c := newCluster(t, 2, "")
 	first := c.Nodes[0]

@@ -13,6 +13,8 @@ import (
 // All nodes are restarted one after the other while a full one has its calls run by them.
 // The first two are drained before, the last just ends.
 func TestClusterRestartedNodeByNodeLosesNothing(t *testing.T) {
+	harness.Slow(t, "it restarts every node")
+	harness.Parallel(t)
 	events := harness.NewLedger(t)
 	c := newCluster(t, 3, events.Reach())
 	first, restarted := c.Nodes[0], c.Nodes[:3]
@@ -78,6 +80,7 @@ func TestClusterRestartedNodeByNodeLosesNothing(t *testing.T) {
 }
 
 func TestClusterIsMeasuredAfterAReloadToo(t *testing.T) {
+	harness.Parallel(t)
 	node := newCluster(t, 1, "").Nodes[0]
 	if n := node.Metric("hearth_nodes"); n != 1 {
 		t.Fatalf("%v nodes live, want 1", n)

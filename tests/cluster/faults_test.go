@@ -19,6 +19,8 @@ const (
 
 // Both wait for the same times to pass, and do little else.
 func TestClusterTakesOverFromNodes(t *testing.T) {
+	harness.Slow(t, "leases last 20 s")
+	harness.Parallel(t)
 	for name, test := range map[string]func(*testing.T){"that are killed": killOneNode, "that are cut off": cutOffOneNode} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

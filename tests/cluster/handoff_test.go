@@ -22,6 +22,7 @@ func handoffs(a *harness.API, result string) float64 {
 
 // A node that has no room for any function beside those that have it all.
 func TestClusterHandsCallsToNodesThatHaveAnIdleEnvironment(t *testing.T) {
+	harness.Quiet(t)
 	c := newCluster(t, 1, "")
 	holder := c.Nodes[0]
 	full := []*harness.API{c.Add(c.Redis.URL(), "memory_budget 64"), c.Add(c.Redis.URL(), "memory_budget 64")}
@@ -71,6 +72,7 @@ func TestClusterHandsCallsToNodesThatHaveAnIdleEnvironment(t *testing.T) {
 }
 
 func TestClusterStreamsAnswersOfOtherNodesAsTheyAreWritten(t *testing.T) {
+	harness.Quiet(t)
 	c := newCluster(t, 1, "")
 	holder, full := c.Nodes[0], c.Add(c.Redis.URL(), "memory_budget 64")
 	holder.Create("f", harness.ZipOf(t, map[string]string{"index.mjs": `
@@ -115,6 +117,7 @@ func signalTo(s *harness.Server, what syscall.Signal) {
 }
 
 func TestClusterStartsColdWhenTheNodeThatOffersIsGone(t *testing.T) {
+	harness.Quiet(t)
 	c := newCluster(t, 2, "")
 	holder, other := c.Nodes[0], c.Nodes[1]
 	holder.Create("f", harness.ZipOf(t, map[string]string{"index.mjs": whoCode}))

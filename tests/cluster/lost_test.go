@@ -26,6 +26,7 @@ func listed(a *harness.API) string {
 }
 
 func TestClusterNoticesThatRedisLostWhatItKept(t *testing.T) {
+	harness.Parallel(t)
 	c := newCluster(t, 1, "")
 	holder, full := c.Nodes[0], c.Add(c.Redis.URL(), "memory_budget 64")
 	code := harness.ZipOf(t, map[string]string{"index.mjs": whoCode + `

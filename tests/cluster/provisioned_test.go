@@ -12,6 +12,7 @@ import (
 )
 
 func TestClusterSpreadsProvisionedConcurrency(t *testing.T) {
+	harness.Parallel(t)
 	c := newCluster(t, 3, "")
 	first := c.Nodes[0]
 	harness.Eventually(t, "all nodes know each other", func() bool { // else one starts more at first, and keeps it while it is idle

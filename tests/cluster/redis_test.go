@@ -20,6 +20,8 @@ func refuses(a *harness.API) {
 }
 
 func TestClusterGoesOnWhileRedisIsAwayAndLosesNothing(t *testing.T) {
+	harness.Slow(t, "it kills Redis")
+	harness.Parallel(t)
 	events := harness.NewLedger(t)
 	c := newCluster(t, 2, events.Reach())
 	first := c.Nodes[0]

@@ -35,6 +35,8 @@ func newSentinel(t *testing.T, master *harness.Redis) string {
 // The master does not end but falls silent, as one whose machine or network is gone:
 // nobody closes the connections to it.
 func TestClusterFollowsSentinelToTheNextMaster(t *testing.T) {
+	harness.Slow(t, "Sentinel takes its time")
+	harness.Parallel(t)
 	events := harness.NewLedger(t)
 	master := harness.NewRedis(t)
 	replica := harness.NewRedis(t, "--replicaof", "127.0.0.1", fmt.Sprint(master.Port))

@@ -26,6 +26,7 @@ func postEvent(a *harness.API, name, payload string) {
 }
 
 func TestEventsOfInvokeGoToTheDestinationsOfTheAPI(t *testing.T) {
+	harness.Parallel(t)
 	m, r := harness.StartMoto(t), harness.NewRecorder(t)
 	a := harness.NewAPI(t, m.Options()+r.Reach(), "")
 	address, queue := m.Queue(t, "failed")
@@ -61,6 +62,7 @@ func TestEventsOfInvokeGoToTheDestinationsOfTheAPI(t *testing.T) {
 }
 
 func TestDeadLetterQueueGetsTheEventOfAFailedFunction(t *testing.T) {
+	harness.Parallel(t)
 	m, r := harness.StartMoto(t), harness.NewRecorder(t)
 	a := harness.NewAPI(t, m.Options()+r.Reach(), "")
 	address, queue := m.Queue(t, "letters")
@@ -84,6 +86,7 @@ func TestDeadLetterQueueGetsTheEventOfAFailedFunction(t *testing.T) {
 }
 
 func TestDeadEventsOfDestinationsThatFailAreReplayed(t *testing.T) {
+	harness.Parallel(t)
 	m, r := harness.StartMoto(t), harness.NewRecorder(t)
 	a := harness.NewAPI(t, m.Options()+r.Reach(), "")
 	r.Tell(a, "f")
@@ -101,6 +104,7 @@ func TestDeadEventsOfDestinationsThatFailAreReplayed(t *testing.T) {
 }
 
 func TestEventsOfInvokeAreRefusedAsByLambda(t *testing.T) {
+	harness.Parallel(t)
 	r := harness.NewRecorder(t)
 	a := harness.NewAPI(t, "async {\n max_waiting 1\n}\n"+r.Reach(), "")
 	r.Tell(a, "f")

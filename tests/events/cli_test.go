@@ -13,6 +13,7 @@ import (
 
 // The next of a page is pasted into a shell as the command prints it.
 func TestPagesOfEventsAreReadByWhatTheOneBeforePrints(t *testing.T) {
+	harness.Parallel(t)
 	r := harness.NewRecorder(t)
 	a := harness.NewAPI(t, r.Reach(), "receive /hooks/* generic {\n open\n}")
 	for _, name := range []string{"f", "g"} {

@@ -51,6 +51,7 @@ func wantRecord(t *testing.T, body, condition, event, answer string) {
 }
 
 func TestResultsGoToTheDestinationsOfTheCaddyfile(t *testing.T) {
+	harness.Parallel(t)
 	s, r, m := harness.NewServer(t, "", ""), harness.NewRecorder(t), harness.StartMoto(t)
 	bucket, err := http.NewRequest("PUT", m.URL+"/results", nil)
 	if err != nil {

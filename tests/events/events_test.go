@@ -19,8 +19,9 @@ func minioEvent(name, bucket, key, sequencer string) string {
 }
 
 func TestEventsGoToEveryFunctionWhoseRuleFits(t *testing.T) {
-	t.Setenv("HOOK_TOKEN", harness.HookToken)
+	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
+	s.Env = []string{"HOOK_TOKEN=" + harness.HookToken}
 	s.Configure(r.Function(s, "thumb", "")+r.Function(s, "index", "")+r.Function(s, "clean", ""), `
 	receive /events/s3/* s3 {
 		token {env.HOOK_TOKEN}
@@ -58,6 +59,7 @@ func TestEventsGoToEveryFunctionWhoseRuleFits(t *testing.T) {
 }
 
 func TestEventThatFailsIsKeptAsideAndReplayed(t *testing.T) {
+	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
 	s.Configure(r.Function(s, "f", "async {\n retries 0\n}"), "receive /hooks/* generic {\n open\n}")
 	s.Start()
@@ -98,6 +100,7 @@ func TestEventThatFailsIsKeptAsideAndReplayed(t *testing.T) {
 }
 
 func TestFullQueueSendsEventsBack(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	slow := s.Code("slow", map[string]string{"app.py": "import time\ndef handler(event, context):\n    time.sleep(2)\n"})
 	s.Configure("async {\n max_waiting 3\n}\n"+harness.PythonFunction("f", slow, ""), "receive /hooks/* generic {\n open\n}")

@@ -10,6 +10,7 @@ import (
 )
 
 func TestEventsAreSentBackWhenTheDiskIsFullAndNoneIsLost(t *testing.T) {
+	harness.Parallel(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	free := s.SmallDisk(16)
 	block, open := l.Gated(s, "f")
@@ -58,6 +59,7 @@ func TestEventsAreSentBackWhenTheDiskIsFullAndNoneIsLost(t *testing.T) {
 }
 
 func TestEventsAreTakenAgainWhenTheDiskHasSpaceAgain(t *testing.T) {
+	harness.Parallel(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	free := s.SmallDisk(8)
 	s.Configure(l.Function(s, "f", `event["id"]`), "receive /hooks/* generic {\n open\n}")
@@ -87,6 +89,7 @@ func TestEventsAreTakenAgainWhenTheDiskHasSpaceAgain(t *testing.T) {
 }
 
 func TestFirstStartOnAFullDiskSaysSo(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	s.SmallDisk(2)
 	s.FillDisk()

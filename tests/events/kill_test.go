@@ -13,6 +13,8 @@ import (
 )
 
 func TestEventsOfAClientSurviveKills(t *testing.T) {
+	harness.Slow(t, "it kills 50 times")
+	harness.Parallel(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	s.Configure(l.Function(s, "f", `event["id"]`), "receive /hooks/* generic {\n open\n}")
 	s.Start()
@@ -60,6 +62,8 @@ func TestEventsOfAClientSurviveKills(t *testing.T) {
 }
 
 func TestEventsOfMinIOSurviveKills(t *testing.T) {
+	harness.Slow(t, "it kills 50 times")
+	harness.Parallel(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	s.Configure(l.Function(s, "f", `event["Records"][0]["s3"]["object"]["key"]`), "receive /events/* s3 {\n token "+harness.HookToken+"\n}")
 	s.Start()

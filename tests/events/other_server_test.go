@@ -12,6 +12,7 @@ import (
 
 // The invoker as a process of its own: it takes events, and has no functions.
 func TestEventsAreDeliveredToTheFunctionsOfAnotherServer(t *testing.T) {
+	harness.Parallel(t)
 	functions := harness.NewServer(t, "access_key AKIAINVOKER 0123456789abcdef", "lambda_api")
 	code := functions.Code("note", map[string]string{"app.py": `
 def handler(event, context):

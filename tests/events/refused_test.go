@@ -71,6 +71,7 @@ func newHooks(t *testing.T) (*harness.Server, *harness.Recorder) {
 }
 
 func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
+	harness.Parallel(t)
 	s, r := newHooks(t)
 	bearer := "Bearer " + harness.HookToken
 	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
@@ -134,6 +135,7 @@ func TestEventsThatAreNotProvenOrNotUnderstoodAreRefused(t *testing.T) {
 }
 
 func TestDeliveriesThatAreRepeatedRunOnce(t *testing.T) {
+	harness.Parallel(t)
 	s, r := newHooks(t)
 	body := `{"ref":"refs/heads/main","repository":{"full_name":"o/r"}}`
 	postGitHub(s, "d-1", body, "another secret").Want(t, 401, "does not fit")

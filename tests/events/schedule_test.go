@@ -25,6 +25,7 @@ func ticking(l *harness.Ledger, s *harness.Server, at ...time.Time) string {
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05Z") }
 
 func TestSourcesOfFunctionsThatNobodyCanMakeAreRefused(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	good := harness.NodeFunction("good", s.Code("good", map[string]string{"index.js": "exports.handler = async () => 1"}), "")
 	const stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -44,6 +45,7 @@ func TestSourcesOfFunctionsThatNobodyCanMakeAreRefused(t *testing.T) {
 }
 
 func TestSchedulesRunFunctions(t *testing.T) {
+	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
 	at := time.Now().Add(3 * time.Second).Truncate(time.Second)
 	s.Configure(fmt.Sprintf("schedule plain \"at(%[1]s)\" f\nschedule own \"at(%[1]s)\" g {\n\tinput `{\"n\":1}`\n}\nschedule later \"rate(1 day)\" f\nschedule over \"at(2020-01-01T00:00:00)\" f\n",
@@ -75,6 +77,8 @@ func TestSchedulesRunFunctions(t *testing.T) {
 }
 
 func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
+	harness.Slow(t, "its ticks take 10 s")
+	harness.Parallel(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	begin := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	var at []time.Time
@@ -100,6 +104,7 @@ func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
 }
 
 func TestClusterRunsEachTickOnce(t *testing.T) {
+	harness.Parallel(t)
 	l, redis := harness.NewLedger(t), harness.NewRedis(t)
 	begin := time.Now().Add(4 * time.Second).Truncate(time.Second)
 	var at []time.Time

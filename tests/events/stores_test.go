@@ -47,10 +47,12 @@ func putCopyDelete(t *testing.T, region string, start func(webhook string) *obje
 }
 
 func TestFunctionsGetEventsOfMinIOAsOfS3(t *testing.T) {
+	harness.Parallel(t)
 	putCopyDelete(t, "eu-west-1", func(webhook string) *objectstore.Store { return objectstore.StartMinIO(t, webhook, harness.HookToken) }, nil)
 }
 
 func TestFunctionsGetEventsOfVersityAsOfS3(t *testing.T) {
+	harness.Parallel(t)
 	// It cannot set a header, so that its token is in the address.
 	putCopyDelete(t, harness.VersityRegion, func(webhook string) *objectstore.Store {
 		return objectstore.StartVersity(t, webhook+"?token="+harness.HookToken)

@@ -37,6 +37,7 @@ func usedBytes(file []byte) int {
 }
 
 func TestTornStateFileIsNamedWithItsRemedy(t *testing.T) {
+	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
 	path := keepEvents(s, r)
 	whole, err := os.ReadFile(path)
@@ -67,6 +68,7 @@ func TestTornStateFileIsNamedWithItsRemedy(t *testing.T) {
 }
 
 func TestStateFileOfANewerFormatIsRefused(t *testing.T) {
+	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
 	path := keepEvents(s, r)
 	text, err := os.ReadFile(path)

@@ -47,6 +47,8 @@ func freePorts(t *testing.T, n int) int {
 // The example as a newcomer runs it: what is deployed at one gateway answers at the
 // others, and afterwards nothing is left.
 func TestExampleClusterIsOneAndLeavesNothing(t *testing.T) {
+	harness.Slow(t, "it starts three nodes")
+	harness.Parallel(t)
 	dir, port := filepath.Join(harness.TempDir(t), "cluster"), freePorts(t, 7)
 	script := func(what string) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
@@ -183,6 +185,7 @@ func decode(t *testing.T, d *yaml.Decoder, into any) (more bool) {
 }
 
 func TestExampleComposeFileGivesTheCaddyfileWhatItWants(t *testing.T) {
+	harness.Parallel(t)
 	type service struct {
 		Image       string
 		Build       struct{ Context, Dockerfile string }
@@ -308,6 +311,7 @@ type podTemplate struct {
 }
 
 func TestExampleManifestGivesTheCaddyfileWhatItWants(t *testing.T) {
+	harness.Parallel(t)
 	objects := make(map[string]object)
 	for d := yaml.NewDecoder(strings.NewReader(readExample(t, "kubernetes.yaml"))); ; {
 		var o object

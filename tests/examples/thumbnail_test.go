@@ -17,6 +17,8 @@ import (
 // The example as a newcomer runs it: a real MinIO, its own notifications, the real
 // function, thumbnails in another bucket.
 func TestPicturesInABucketBecomeThumbnails(t *testing.T) {
+	harness.Slow(t, "npm installs")
+	harness.Parallel(t)
 	minio := objectstore.MinIO(t) // built before the clock runs
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

@@ -63,6 +63,8 @@ var mishaps = map[string]mishap{
 // Every mishap gets its status, tells the developer and not the client, leaves
 // no process and no descriptor, and harms no other function.
 func TestMishapsAreContained(t *testing.T) {
+	harness.Slow(t, "timeouts are waited for")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
 	functions, site := harness.NodeFunction("good", good, ""), ""
@@ -156,6 +158,7 @@ func openFiles(t *testing.T, pid int) int {
 }
 
 func TestBodyOver6MBIsRefusedAndOneBelowIsNot(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": "exports.handler = async (e) => ({ statusCode: 200, body: String(e.body.length) })"})
 	s.Configure(harness.NodeFunction("f", dir, "memory 512"), "function f")
@@ -176,6 +179,7 @@ func TestBodyOver6MBIsRefusedAndOneBelowIsNot(t *testing.T) {
 }
 
 func TestClientThatLeavesHarmsNobody(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `let finished = 0;
 		exports.handler = async (e) => {

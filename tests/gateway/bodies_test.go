@@ -17,6 +17,7 @@ import (
 // Bodies that wait for a function have a memory of their own. Those that do not fit are
 // refused, and the server is as it was before.
 func TestLargeBodiesHaveABoundedMemory(t *testing.T) {
+	harness.Quiet(t)
 	s := harness.NewServer(t, "", "")
 	code := s.Code("length", map[string]string{"app.py": `
 import base64, time
@@ -25,7 +26,7 @@ def handler(event, context):
     body = event.get("body") or ""
     return {"statusCode": 200, "body": str(len(base64.b64decode(body) if event["isBase64Encoded"] else body))}
 `})
-	s.Configure(harness.PythonFunction("length", code, "memory 256\ntimeout 60s"), "function /length length")
+	s.Configure(harness.PythonFunction("length", code, "memory 256\ntimeout 60s\nqueue_timeout 60s"), "function /length length")
 	s.Start()
 	s.Get("/length").Want(t, 200, "0")
 

@@ -12,6 +12,8 @@ import (
 
 // Descriptors are a budget: the idle environments make room for others.
 func TestFewDescriptorsAnswerManyFunctions(t *testing.T) {
+	harness.Slow(t, "it starts many functions")
+	harness.Parallel(t)
 	const functions = 40
 	s := harness.NewServer(t, "", "")
 	var declared, site strings.Builder
@@ -54,6 +56,7 @@ func descriptorsOf(s *harness.Server) int {
 
 // What an environment holds is what it is counted with.
 func TestEnvironmentHoldsNoMoreDescriptorsThanItIsCountedWith(t *testing.T) {
+	harness.Parallel(t)
 	const functions, counted = 20, 8
 	s := harness.NewServer(t, "", "")
 	var declared, site strings.Builder

@@ -20,6 +20,7 @@ import (
 )
 
 func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
+	harness.Parallel(t)
 	s := &harness.Server{T: t, Dir: harness.TempDir(t), Port: harness.FreePort(t)}
 	example, err := os.ReadFile("../../Caddyfile.example")
 	if err != nil {
@@ -72,6 +73,7 @@ func TestExampleCaddyfileServesItsFunctions(t *testing.T) {
 }
 
 func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	version := func(n int) map[string]string {
 		return map[string]string{"index.mjs": `import { version } from './lib/version.mjs';
@@ -109,6 +111,7 @@ func TestEditedCodeRunsWithTheNextRequestWhileOldOnesFinish(t *testing.T) {
 }
 
 func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `let calls = 0;
 		exports.handler = async (event) => {
@@ -165,6 +168,7 @@ func TestReloadKeepsWarmEnvironmentsAndRequestsInFlight(t *testing.T) {
 }
 
 func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
+	harness.Quiet(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.mjs": `
 		export const handler = awslambda.streamifyResponse(async (event, stream) => {
@@ -206,6 +210,7 @@ func TestStreamedResponseArrivesAsItIsWritten(t *testing.T) {
 }
 
 func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async (event, context) => ({
 		statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ event, id: context.awsRequestId }) });`})
@@ -262,6 +267,7 @@ func TestEventsAreShapedAsByAPIGateway(t *testing.T) {
 }
 
 func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 1500)); return { statusCode: 200, body: 'done' }; };`})
@@ -284,6 +290,7 @@ func TestThrottledCallsGet429AndTheRestSucceeds(t *testing.T) {
 }
 
 func TestHandleErrorsSeesFailures(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => { throw new Error('secret detail'); };`})
 	s.Configure(harness.NodeFunction("f", dir, ""), "function f\n}\nhandle_errors {\n respond \"sorry: {err.status_code}\"\n")
@@ -296,6 +303,7 @@ func TestHandleErrorsSeesFailures(t *testing.T) {
 }
 
 func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
+	harness.Parallel(t)
 	dir := harness.TempDir(t)
 	function := func(more string) string {
 		return harness.NodeFunction("f", dir, more)
@@ -323,7 +331,7 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 			text := fmt.Sprintf("{\n%s\nauto_https off\nhearth {\ndata_dir %s/data\n%s\n%s\n}\n}\nhttp://127.0.0.1:%d {\nfunction f\n}\n",
 				test.admin, s.Dir, test.sandbox, test.function, s.Port)
 			if test.admin == "" {
-				t.Setenv("CADDY_ADMIN", fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t)))
+				s.Env = []string{fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", harness.FreePort(t))}
 			}
 			if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -346,6 +354,7 @@ func TestAdminEndpointOnTCPIsRefusedBesideTheHostsNetwork(t *testing.T) {
 }
 
 func TestConfigurationErrorsNameTheWord(t *testing.T) {
+	harness.Parallel(t)
 	dir := harness.TempDir(t)
 	text := filepath.Join(dir, "text.zip")
 	if err := os.WriteFile(text, []byte("this is text"), 0o600); err != nil {
@@ -379,6 +388,7 @@ func TestConfigurationErrorsNameTheWord(t *testing.T) {
 }
 
 func TestLogsTieLinesToTheirRequest(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("n", map[string]string{"index.js": `exports.handler = async (event, context) => {
 		console.log('to stdout', { a: 1 }); console.error('to stderr'); process.stdout.write('raw\n');
@@ -403,6 +413,7 @@ def handler(event, context):
 }
 
 func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async () => {
 		await new Promise((r) => setTimeout(r, 10)); return { statusCode: 200, body: process.env.AWS_LAMBDA_LOG_STREAM_NAME }; };`})
@@ -432,6 +443,7 @@ func TestTwoHundredAtOnceOnAColdFunction(t *testing.T) {
 }
 
 func TestOneEnvironmentRunsSeveralInvocationsWhenAskedTo(t *testing.T) {
+	harness.Quiet(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("n", map[string]string{"index.js": `let running = 0, most = 0;
 		exports.handler = async (event, context) => {
@@ -486,6 +498,7 @@ def handler(event, context):
 }
 
 func TestInvocationsAtOnceKeepTheirEventsApart(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("n", map[string]string{"index.js": `exports.handler = async (event) => {
 		await new Promise((r) => setTimeout(r, 5)); return { statusCode: 200, body: event.body }; };`})

@@ -15,6 +15,7 @@ import (
 // descriptor, no series in /metrics. The times are generous, as tests run beside
 // others; the benchmark states the exact ones.
 func TestThousandFunctionsStartFastAndHoldNothingBeforeTheyAreCalled(t *testing.T) {
+	harness.Quiet(t)
 	const (
 		functions = 1000
 		within    = 5 * time.Second

@@ -10,6 +10,7 @@ import (
 
 // A journal or a container's log is read by others, and kept: only a terminal gets the key.
 func TestTheFirstAccessKeyIsShownOnATerminalOnly(t *testing.T) {
+	harness.Parallel(t)
 	piped := harness.NewAPI(t, "", "")
 	if out := piped.Output(); strings.Contains(out, piped.Credentials.SecretAccessKey) || strings.Contains(out, piped.Credentials.AccessKeyID) ||
 		!strings.Contains(out, piped.Dir+"/data/credentials") {
@@ -37,6 +38,7 @@ func TestTheFirstAccessKeyIsShownOnATerminalOnly(t *testing.T) {
 // Who reads a log must not run what a stranger had logged: an escape sequence may set the
 // clipboard, hide lines, or have the terminal type.
 func TestOutputOfFunctionsIsHarmlessOnATerminal(t *testing.T) {
+	harness.Parallel(t)
 	const evil = "\x1b]52;c;ZXZpbA==\a|\u009b2J|\x7f|\u202e|\rlie|ü"
 	const shown = `\u001b]52;c;ZXZpbA==\u0007|\u009b2J|\u007f|\u202e|\rlie|ü`
 	a := harness.NewAPI(t, "", "receive /hooks/* generic {\n open\n}")

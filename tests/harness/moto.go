@@ -27,7 +27,7 @@ const (
 // A Moto is moto_server: AWS's SQS, SNS and S3 as far as a test needs them.
 type Moto struct {
 	URL string
-	Sqs *sqs.Client
+	SQS *sqs.Client
 	Sns *sns.Client
 }
 
@@ -59,7 +59,7 @@ func StartMoto(t *testing.T) *Moto {
 			t.Fatal("moto does not answer after 30 s")
 		}
 	}
-	m.Sqs = sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: Keys(MotoKey, MotoSecret)})
+	m.SQS = sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: Keys(MotoKey, MotoSecret)})
 	m.Sns = sns.New(sns.Options{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: Keys(MotoKey, MotoSecret)})
 	return m
 }
@@ -76,7 +76,7 @@ func (m *Moto) Options() string {
 // Queue makes a queue, and returns its address and ARN.
 func (m *Moto) Queue(t *testing.T, name string) (address, arn string) {
 	t.Helper()
-	made, err := m.Sqs.CreateQueue(context.Background(), &sqs.CreateQueueInput{QueueName: &name})
+	made, err := m.SQS.CreateQueue(context.Background(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (m *Moto) Next(t *testing.T, address string) sqstypes.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	got, err := m.Sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+	got, err := m.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &address, WaitTimeSeconds: 15, MaxNumberOfMessages: 1, MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAWSTraceHeader},
 	})
@@ -104,18 +104,18 @@ func (m *Moto) IsOurs(t *testing.T, address string, body string) {
 	t.Helper()
 	// A poller that ends waits for the answer to its last question, 5 s at most: this one is
 	// answered after it.
-	if _, err := m.Sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 8}); err != nil {
+	if _, err := m.SQS.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 8}); err != nil {
 		t.Fatal(err)
 	}
 	const enough = 5 // that somebody who polls would have one
 	for range enough {
-		if _, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &address, MessageBody: &body}); err != nil {
+		if _, err := m.SQS.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &address, MessageBody: &body}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range enough {
 		got := m.Next(t, address)
-		if _, err := m.Sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &address, ReceiptHandle: got.ReceiptHandle}); err != nil {
+		if _, err := m.SQS.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &address, ReceiptHandle: got.ReceiptHandle}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func (m *Moto) Objects(t *testing.T, bucket, prefix string, n int) (bodies []str
 
 func (m *Moto) MakeQueue(t *testing.T, name string) (url, arn string) {
 	t.Helper()
-	q, err := m.Sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "2"}})
+	q, err := m.SQS.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

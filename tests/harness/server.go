@@ -30,6 +30,7 @@ type Server struct {
 	Netns  string   // network namespace that it runs in; default the test's
 	Wrap   []string // a command that runs it; default none
 	As     []string // a command that runs it in the network namespace, as somebody else
+	Env    []string // NAME=value beside the test's own variables
 	Config string   // path of the Caddyfile
 	// It runs on a terminal.
 	Terminal bool
@@ -65,14 +66,19 @@ func CaddyBinary(t *testing.T) string {
 	return path
 }
 
+// FreePort is a port that nobody listens on. It is none of those that the kernel gives to
+// clients, of whom there are many while tests run beside each other.
 func FreePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 10_000 + rand.N(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port from 10000 to 29999 is free")
+	return 0
 }
 
 // TempDir is a short one: the path of a unix socket has 107 characters at most.
@@ -146,6 +152,7 @@ func (s *Server) Spawn() {
 	s.Cmd = exec.Command(command[0], command[1:]...)
 	s.Cmd.Dir = "../.."
 	s.Cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.Dir+"/xdg", "XDG_CONFIG_HOME="+s.Dir+"/xdg", "XDG_RUNTIME_DIR="+s.Dir)
+	s.Cmd.Env = append(s.Cmd.Env, s.Env...)
 	s.Cmd.Stdout, s.Cmd.Stderr = s, s
 	if s.Terminal {
 		RunOnTerminal(s.T, s.Cmd, s)
@@ -454,6 +461,7 @@ func (s *Server) Kill() {
 // started a last time then.
 func (s *Server) KillOften() {
 	s.T.Helper()
+	random := NewRandom(s.T)
 	serves := func() {
 		s.T.Helper()
 		Eventually(s.T, "the server serves after a kill", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
@@ -462,7 +470,7 @@ func (s *Server) KillOften() {
 		if n%3 != 0 {
 			serves()
 		}
-		time.Sleep(rand.N(600 * time.Millisecond))
+		random.Wait(600 * time.Millisecond)
 		s.Kill()
 		s.Spawn()
 	}

@@ -38,6 +38,7 @@ func writeScript(s *harness.Server, dir, name, text string) {
 }
 
 func TestExampleInGoIsServedAndFollowed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("hello", map[string]string{"readme": ""})
 	if out, err := exec.Command("../../examples/hello-go/build.sh", dir).CombinedOutput(); err != nil {
@@ -54,6 +55,7 @@ func TestExampleInGoIsServedAndFollowed(t *testing.T) {
 }
 
 func TestFunctionInGoIsServed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.GoFunction()
 	s.Configure(customFunction("go", dir, "env OWN mine\nmemory 512")+customFunction("slow", dir, "timeout 1s")+customFunction("alone", dir, "network none"),
@@ -95,6 +97,7 @@ def handler(event, context):
 const nobodysInvocation = "/2018-06-01/runtime/invocation/none/response"
 
 func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.GoFunction()
 	thief := s.Code("thief", map[string]string{"app.py": thief})
@@ -120,6 +123,7 @@ func TestEndpointIsOfTheEnvironmentAlone(t *testing.T) {
 }
 
 func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("bash", map[string]string{"readme": ""})
 	writeScript(s, dir, "bootstrap", harness.BashBootstrap)
@@ -142,6 +146,7 @@ func TestBootstrapOfShellScriptIsServedByTheRuntimeAPI(t *testing.T) {
 }
 
 func TestBootstrapThatCannotRunIsNamed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	functions, site := "", ""
 	mishaps := map[string]struct{ bootstrap, mode, want string }{
@@ -194,6 +199,7 @@ done
 `
 
 func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	layer := s.Code("layer", map[string]string{"readme": ""})
 	writeScript(s, layer, "extensions/witness", extensionScript)
@@ -228,6 +234,7 @@ func TestExtensionsOfLayersHearOfInvocationsAndTheShutdown(t *testing.T) {
 }
 
 func TestExtensionsThatFailAreNamed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	js := s.Code("js", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' });"})
 	functions, site := "", ""
@@ -253,6 +260,7 @@ func TestExtensionsThatFailAreNamed(t *testing.T) {
 }
 
 func TestShutdownTellsWhy(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	layer := s.Code("layer", map[string]string{"readme": ""})
 	writeScript(s, layer, "extensions/witness", extensionScript)
@@ -293,6 +301,7 @@ func TestShutdownTellsWhy(t *testing.T) {
 }
 
 func TestCustomRuntimeWithoutASandbox(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	layer := s.Code("layer", map[string]string{"readme": ""})
 	writeScript(s, layer, "extensions/witness", extensionScript)
@@ -342,6 +351,7 @@ func startAsNobody(s *harness.Server, capabilities string) {
 }
 
 func TestCustomRuntimeOfAnOrdinaryUsersServer(t *testing.T) {
+	harness.Parallel(t)
 	if os.Geteuid() != 0 {
 		return // every other test is this one
 	}

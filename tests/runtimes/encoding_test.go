@@ -12,6 +12,7 @@ import (
 // Text is UTF-8 in every runtime, whatever locales the machine has: CI's has none but
 // C.UTF-8, as a minimal Debian.
 func TestTextIsUTF8InEveryRuntimeAndItsChildren(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	folder, _, _ := s.JavaCode()
 	node := s.Code("node", map[string]string{"index.js": `exports.handler = async () => ({ statusCode: 200,
@@ -50,6 +51,7 @@ done
 `
 
 func TestShellIsBashAsOnLambda(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	bash := s.Code("bash", map[string]string{"any.sh": "words=(sourced)\nhandled() { echo \"${words[0]}\"; }\n"})
 	writeScript(s, bash, "bootstrap", fmt.Sprintf(shellBootstrap, `body="$(handled) $(false | true || echo pipefail)"`))
@@ -64,6 +66,7 @@ func TestShellIsBashAsOnLambda(t *testing.T) {
 // A library of a layer is found by its bare name from a stem too, whose C library has
 // looked for libraries before there was a layer.
 func TestLibrariesAndProgramsOfLayersAreFoundFromAStem(t *testing.T) {
+	harness.Parallel(t)
 	libraries, err := filepath.Glob("/usr/lib/*/libz.so.1")
 	if err != nil || len(libraries) == 0 {
 		t.Fatalf("no libz.so.1 on this machine: install zlib1g, %v", err)

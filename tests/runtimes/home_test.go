@@ -10,6 +10,8 @@ import (
 
 // A function finds its interpreter where Lambda has it, by stem and without.
 func TestInterpretersAreWhereLambdaHasThem(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	folder, _, _ := s.JavaCode()
 	node := s.Code("node", map[string]string{"index.js": `const { execFileSync } = require('child_process');

@@ -29,6 +29,8 @@ func javaLibraries(t *testing.T, names ...string) map[string]string {
 // What Lambda's Java runtime reads and writes, by the settings that
 // aws-lambda-java-serialization gives Jackson.
 func TestJavaObjectsAreReadAndWrittenAsByLambda(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	cases := map[string]struct{ handler, event, want string }{
 		"bean": {"::bean", `{"active":true,"name":"ada","unknown":1,"calls":7,"tags":"one","color":"BLUE","bytes":"AQI=","buffer":"AwQ="}`,
 			`{"active":true,"name":"ADA","greeting":"hello ADA 1","URL":"url","tags":["one"],"bytes":"AQI=","buffer":"AwQ="}`},
@@ -118,6 +120,8 @@ func sameJSON(t *testing.T, a, b string) bool {
 
 // A context is a plain object, which the function's own JSON libraries can write.
 func TestJavaContextIsAPlainObjectForTheFunctionsOwnLibraries(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	_, jar, _ := s.JavaCode()
 	b, err := os.ReadFile(jar)

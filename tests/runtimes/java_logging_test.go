@@ -35,6 +35,8 @@ public class Logging {
 `
 
 func TestJavaLogsJSONOfTheLogLevel(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	source := s.Code("source", map[string]string{"example/Logging.java": javaLogging})
 	folder := s.Code("logging", map[string]string{"keep": ""})

@@ -21,6 +21,8 @@ func javaFunction(name, handler, code, more string) string {
 }
 
 func TestFunctionsInJavaAreServed(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	folder, jar, lib := s.JavaCode()
 	functions, site := "", ""

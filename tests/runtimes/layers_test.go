@@ -8,6 +8,7 @@ import (
 )
 
 func TestArchivesAndLayersAreWhereLambdaHasThem(t *testing.T) {
+	harness.Parallel(t)
 	for _, mode := range []string{"on", "off"} {
 		t.Run("sandbox "+mode, func(t *testing.T) {
 			s := harness.NewServer(t, "", "")

@@ -11,6 +11,7 @@ import (
 // Max Memory Used is the most there has been, however short it was; of an environment
 // that was killed for memory it is what it might have.
 func TestReportHasThePeakOfMemory(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	peaks := s.Code("peaks", map[string]string{"app.py": `
 import json, mmap

@@ -126,6 +126,7 @@ func logEvents(s *harness.Server, function string) (all []logEvent) {
 }
 
 func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
+	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	custom := a.Code("custom", map[string]string{"readme": ""})
 	writeScript(a.Server, custom, "bootstrap", outputCustom)
@@ -250,6 +251,7 @@ func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
 }
 
 func TestCallWhoseInitPhaseFailsIsLoggedAsItsOwn(t *testing.T) {
+	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	code := func(name, file, text string) string { return a.Code(name, map[string]string{file: text}) }
 	exits := func(name, text string) string {

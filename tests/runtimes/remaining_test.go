@@ -10,6 +10,7 @@ import (
 // The time that remains is whole milliseconds, and at the beginning no more than the
 // timeout.
 func TestTimeThatRemainsIsWhole(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("node", map[string]string{"index.js": "exports.handler = async (e, c) => ({ statusCode: 200, body: String(c.getRemainingTimeInMillis()) })"})
 	python := s.Code("python", map[string]string{"app.py": "def handler(event, context): return {'statusCode': 200, 'body': str(context.get_remaining_time_in_millis())}"})

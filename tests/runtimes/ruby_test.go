@@ -60,6 +60,7 @@ end
 `
 
 func TestFunctionsInRubyAreServed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	code := s.Archive("ruby.zip", map[string]string{
 		"app.rb": rubyCode, "lib/helper.rb": "module Helper\n def self.there = ' there'\nend\n", "lib/nested.rb": "def nested(event:, context:) = 'nested'\n",

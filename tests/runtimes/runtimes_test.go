@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -14,6 +15,8 @@ import (
 
 // shared is where tests have runtimes and SDKs from: they are fetched once.
 const shared = "../../bin/runtimes"
+
+var fetching sync.Mutex // into shared
 
 // hearth runs a command of the server's binary.
 func hearth(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
@@ -30,6 +33,8 @@ func hearth(t *testing.T, env []string, args ...string) (stdout, stderr string, 
 // when a file of it is not there yet.
 func withRuntimes(s *harness.Server, file string, names ...string) {
 	s.T.Helper()
+	fetching.Lock()
+	defer fetching.Unlock()
 	if found, _ := filepath.Glob(filepath.Join(shared, file)); len(found) == 0 {
 		if out, problems, err := hearth(s.T, nil, append([]string{"runtimes", "install", "--dir", shared}, names...)...); err != nil {
 			s.T.Fatalf("%v\n%s%s", err, out, problems)
@@ -48,6 +53,8 @@ func withRuntimes(s *harness.Server, file string, names ...string) {
 }
 
 func TestInstalledNodeServesItsRuntime(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("version", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: process.version })"})
 	s.Configure(strings.Replace(harness.NodeFunction("version", dir, ""), "nodejs20.x", "nodejs22.x", 1), "function version")
@@ -91,6 +98,8 @@ func TestInstalledNodeServesItsRuntime(t *testing.T) {
 }
 
 func TestSDKsAreThereAfterTheFunctionsOwn(t *testing.T) {
+	harness.Slow(t, "npm installs them")
+	harness.Parallel(t)
 	for _, mode := range []string{"on", "off"} {
 		t.Run("sandbox "+mode, func(t *testing.T) {
 			s := harness.NewServer(t, "", "")
@@ -140,6 +149,8 @@ func killed(t *testing.T, dir string) {
 }
 
 func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
+	harness.Slow(t, "it installs")
+	harness.Parallel(t)
 	registry, err := exec.Command("npm", "config", "get", "registry").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +185,7 @@ func TestInstallWithoutNpmAfterOneThatWasKilled(t *testing.T) {
 }
 
 func TestInstallSaysWhatItCannotDo(t *testing.T) {
+	harness.Parallel(t)
 	dir := harness.TempDir(t)
 	for name, want := range map[string]string{
 		"dotnet8":             `"dotnet8" cannot be installed (runtime "dotnet8" is not supported: publish`,

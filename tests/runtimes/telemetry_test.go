@@ -59,6 +59,7 @@ while True:
 `
 
 func TestExtensionsGetTelemetry(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	layer := s.Code("layer", map[string]string{"readme": ""})
 	writeScript(s, layer, "extensions/telemetry", telemetryExtension)

@@ -62,6 +62,8 @@ const (
 )
 
 func TestEveryInvocationHasATraceHeader(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	dir := a.Code("custom", map[string]string{"readme": ""})
 	writeScript(a.Server, dir, "bootstrap", traceBootstrap)
@@ -120,6 +122,7 @@ func TestEveryInvocationHasATraceHeader(t *testing.T) {
 }
 
 func TestRecursiveLoopIsStopped(t *testing.T) {
+	harness.Serial(t)
 	sink := "exports.handler = async (event) => { console.log('given up', JSON.stringify(event)) }"
 	a := harness.NewAPI(t, "", "function /loop/* loop\n")
 	a.Create("loop", harness.ZipOf(t, map[string]string{"index.js": traceNode}))
@@ -190,6 +193,7 @@ func TestRecursiveLoopIsStopped(t *testing.T) {
 }
 
 func TestMessagesOfARecursiveLoopStayInTheirQueue(t *testing.T) {
+	harness.Parallel(t)
 	m := harness.StartMoto(t)
 	url, arn := m.MakeQueue(t, "loop")
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
@@ -211,7 +215,7 @@ def handler(event, context):
 				"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String(fmt.Sprintf("%s:%d", trace, runs))},
 			}
 		}
-		_, err := m.Sqs.SendMessage(t.Context(), in)
+		_, err := m.SQS.SendMessage(t.Context(), in)
 		a.Check(err)
 	}
 	send("looping", 15)
@@ -222,7 +226,7 @@ def handler(event, context):
 		return strings.Contains(a.Get("/metrics").Body, `hearth_recursive_invocations_dropped_total{function="f"} `)
 	})
 	harness.Eventually(t, "only the message of the loop is left", func() bool {
-		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		got, err := m.SQS.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "1"
 	})

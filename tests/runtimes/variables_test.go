@@ -34,6 +34,7 @@ func everyVariable(name, handler string) map[string]string {
 }
 
 func TestFunctionsHaveTheVariablesThatLambdaSets(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("node", map[string]string{
 		"index.js": "exports.handler = async () => ({ statusCode: 200, body: JSON.stringify(process.env) })"})

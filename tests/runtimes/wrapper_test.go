@@ -18,6 +18,7 @@ exec "$@"
 `
 
 func TestWrapperStartsEachManagedRuntime(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	node := s.Code("node", map[string]string{
 		"before.js": "globalThis.before = 'before'",
@@ -57,6 +58,7 @@ def handler(event, context):
 }
 
 func TestWrapperThatCannotRunIsNamed(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1", "plain": "#!/bin/sh\n"})
 	s.Configure(harness.NodeFunction("missing", dir, "env AWS_LAMBDA_EXEC_WRAPPER /opt/none")+
@@ -70,6 +72,7 @@ func TestWrapperThatCannotRunIsNamed(t *testing.T) {
 
 // A wrapper may start a program that speaks the Runtime API itself.
 func TestWrapperMayReplaceTheRuntime(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("js", map[string]string{"index.js": "exports.handler = async () => 1"})
 	writeScript(s, dir, "replace", "#!/bin/bash\nexec 3<&- 4>&-\nexec /var/task/program\n")
@@ -106,6 +109,7 @@ while True:
 `
 
 func TestWebServerIsServedThroughAnAdapter(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	web := s.Code("web", map[string]string{"server.js": `require('http').createServer((q, r) => r.end('web server at ' + q.url)).listen(8080)`})
 	writeScript(s, web, "run.sh", "#!/bin/bash\nexec node server.js\n")

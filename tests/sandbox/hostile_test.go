@@ -81,8 +81,9 @@ def handler(event, context):
 `
 
 func TestHostileFunctionIsContained(t *testing.T) {
-	t.Setenv("GATEWAY_SECRET", "hunter2")
+	harness.Quiet(t)
 	s := harness.NewServer(t, "", "")
+	s.Env = []string{"GATEWAY_SECRET=hunter2"}
 	bad := s.Code("bad", map[string]string{"app.py": hostile})
 	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
 	s.Configure(harness.PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+harness.NodeFunction("good", good, ""), "function /bad bad\nfunction good")
@@ -129,6 +130,7 @@ func TestHostileFunctionIsContained(t *testing.T) {
 }
 
 func TestNetworkNoneReachesNothing(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"app.py": `
 import socket
@@ -151,7 +153,10 @@ def handler(event, context):
 
 // What a hostile function tries with sockets, on a network of its own and on the
 // machine's.
-func TestHostileFunctionGetsNothingBySockets(t *testing.T) { asBoth(t, getsNothingBySockets) }
+func TestHostileFunctionGetsNothingBySockets(t *testing.T) {
+	harness.Parallel(t)
+	asBoth(t, getsNothingBySockets)
+}
 
 func getsNothingBySockets(t *testing.T, asRoot bool) {
 	w := newWorld(t)

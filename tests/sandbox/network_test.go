@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -305,6 +306,7 @@ func both(host string, port int, want string) []attempt {
 
 // What a function with a network of its own reaches, and what it does not.
 func TestPrivateNetworkLeadsPastTheMachineOnly(t *testing.T) {
+	harness.Parallel(t)
 	asBoth(t, leadsPastTheMachineOnly)
 }
 
@@ -336,7 +338,10 @@ func leadsPastTheMachineOnly(t *testing.T, asRoot bool) {
 }
 
 // What this machine opens by name, and to whom; and rules of a function's own.
-func TestFunctionReachesWhatItsRulesOpen(t *testing.T) { asBoth(t, reachesWhatItsRulesOpen) }
+func TestFunctionReachesWhatItsRulesOpen(t *testing.T) {
+	harness.Parallel(t)
+	asBoth(t, reachesWhatItsRulesOpen)
+}
 
 func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 	w := newWorld(t)
@@ -377,7 +382,10 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 	attempts(s, "/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
 }
 
-func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) { asBoth(t, leavesNothingOfItsNetwork) }
+func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
+	harness.Parallel(t)
+	asBoth(t, leavesNothingOfItsNetwork)
+}
 
 func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	w := newWorld(t)
@@ -418,9 +426,51 @@ func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
 	harness.Eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
 }
 
+// Each removes what killed gateways have left, and nothing of one that is just starting.
+func TestGatewaysThatStartAtOnceKeepTheirRules(t *testing.T) {
+	harness.Parallel(t)
+	w := newWorld(t)
+	var servers []*harness.Server
+	for n := range 10 {
+		s := w.server("127.0.0.53", true)
+		s.Port += n
+		dir := s.Code("f", map[string]string{"app.py": prober})
+		s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+		servers = append(servers, s)
+	}
+	for _, s := range servers {
+		s.Spawn()
+	}
+	for _, s := range servers {
+		harness.Eventually(t, "the server serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
+	}
+	var all sync.WaitGroup
+	for _, s := range servers { // the first function takes the network
+		r := s.Request("POST", "/", strings.NewReader("[]"))
+		r.Header.Set("Content-Type", "application/json")
+		all.Go(func() {
+			if got, err := harness.Try(r); err != nil || got.Status != 200 {
+				t.Errorf("a function answers %d %s, %v", got.Status, got.Body, err)
+			}
+		})
+	}
+	all.Wait()
+	count := func(command, what string) int {
+		out, err := exec.Command("nsenter", "--net=/run/netns/"+w.machine.Name, "sh", "-c", command).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return strings.Count(string(out), what)
+	}
+	if tables, links := count("nft list tables", "table inet hearth-"), count("ip -o link", ": hearth-"); tables != len(servers) || links != len(servers) {
+		t.Errorf("%d servers have %d interfaces and rules for %d", len(servers), links, tables)
+	}
+}
+
 // A container whose port the machine publishes by translating addresses, as Docker has
 // it, and a firewall that drops what it does not know, as Docker's and ufw's do.
 func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
+	harness.Parallel(t)
 	w := newWorld(t)
 	m := w.machine
 	echoes(t, w.beyond, 7007)
@@ -491,6 +541,7 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 
 // Forwarding is turned on for functions: a neighbour on the LAN gets nothing forwarded.
 func TestMachineIsNoRouterForItsNeighbours(t *testing.T) {
+	harness.Parallel(t)
 	w := newWorld(t)
 	m := w.machine
 	// What is behind the way to the test is another network of the machine's.
@@ -516,6 +567,7 @@ func TestMachineIsNoRouterForItsNeighbours(t *testing.T) {
 // A function that opens connections without end has its share of the machine's, and
 // others go on.
 func TestFunctionThatFloodsLeavesRoomForOthers(t *testing.T) {
+	harness.Quiet(t)
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
 	s := w.server("127.0.0.53", true)
@@ -551,6 +603,7 @@ def handler(event, context):
 
 // New calls are held to new rules, and none fails for that.
 func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
+	harness.Parallel(t)
 	w := newWorld(t)
 	echoes(t, w.beyond, 7007)
 	s := w.server("127.0.0.53", true)
@@ -567,7 +620,10 @@ func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
 }
 
 // Nodes speak to each other by a Redis, wherever that is: functions do not reach it.
-func TestFunctionsDoNotReachTheRedisOfTheirServer(t *testing.T) { asBoth(t, doNotReachRedis) }
+func TestFunctionsDoNotReachTheRedisOfTheirServer(t *testing.T) {
+	harness.Parallel(t)
+	asBoth(t, doNotReachRedis)
+}
 
 func doNotReachRedis(t *testing.T, asRoot bool) {
 	w := newWorld(t)
@@ -600,6 +656,7 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 
 // Where there is no way out, functions have no network: never the machine's.
 func TestFunctionsHaveNoNetworkWhereThereIsNoneOfTheirOwn(t *testing.T) {
+	harness.Parallel(t)
 	w := newWorld(t)
 	for _, ns := range []string{w.beyond, w.machine.Name} {
 		echoes(t, ns, 7007)

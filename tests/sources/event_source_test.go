@@ -15,6 +15,8 @@ import (
 )
 
 func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
+	harness.Slow(t, "it waits for polls of 5 s")
+	harness.Parallel(t)
 	m := harness.StartMoto(t)
 	url, arn := m.MakeQueue(t, "orders")
 	a := harness.NewAPI(t, "", "")
@@ -25,11 +27,11 @@ func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
 	}
 	send := func(n int) {
 		t.Helper()
-		_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(fmt.Sprintf(`{"kind":"order","n":%d}`, n))})
+		_, err := m.SQS.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(fmt.Sprintf(`{"kind":"order","n":%d}`, n))})
 		a.Check(err)
 	}
 	done := func() bool {
-		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		got, err := m.SQS.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 	}
@@ -69,6 +71,7 @@ func TestEventSourcesOfTheCaddyfileArePolledAndFollowAReload(t *testing.T) {
 }
 
 func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
+	harness.Parallel(t)
 	for source, want := range map[string]string{
 		"arn:aws:sqs:us-east-1:000000000000:q f {\n batch_size 10001\n}":              "1 to 10000",
 		"arn:aws:sqs:us-east-1:000000000000:q f {\n bisect\n}":                        "queues have not bisecting",
@@ -96,6 +99,7 @@ func TestEventSourcesThatMakeNoSenseAreRefused(t *testing.T) {
 }
 
 func TestANodeThatDrainsPollsNoMore(t *testing.T) {
+	harness.Parallel(t)
 	r, l := harness.NewRedis(t), harness.NewLedger(t)
 	c := r.Client()
 	s := harness.NewServer(t, "", "")

@@ -24,6 +24,7 @@ def handler(event, context):
 `
 
 func TestTopicsOfKafkaInTheCaddyfileAreRead(t *testing.T) {
+	harness.Parallel(t)
 	b := harness.StartBroker(t, 2, nil)
 	s := harness.NewServer(t, "", "")
 	s.Configure(fmt.Sprintf("event_source kafka://%s,127.0.0.1:1 f {\n topic orders\n filter `{\"value\":{\"kind\":[\"order\"]}}`\n}\n", b.ListenAddrs()[0])+
@@ -38,12 +39,13 @@ func TestTopicsOfKafkaInTheCaddyfileAreRead(t *testing.T) {
 }
 
 func TestTopicsOfKafkaAreReadWithAPassword(t *testing.T) {
+	harness.Parallel(t)
 	b := harness.StartBroker(t, 1, []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "packer", "open sesame")},
 		kgo.SASL(scram.Auth{User: "packer", Pass: "open sesame"}.AsSha512Mechanism()))
 	s := harness.NewServer(t, "", "")
 	s.Configure(fmt.Sprintf("event_source kafka://%s f {\n topic orders\n sasl scram-sha-512 packer {env.PACKER_PASSWORD}\n}\n", b.ListenAddrs()[0])+
 		harness.PythonFunction("f", s.Code("f", map[string]string{"app.py": logKafka}), ""), "")
-	t.Setenv("PACKER_PASSWORD", "open sesame")
+	s.Env = []string{"PACKER_PASSWORD=open sesame"}
 	s.Start()
 	b.Put(0, "one")
 	s.WantLog("f", "done orders-0 one")
@@ -53,6 +55,7 @@ func TestTopicsOfKafkaAreReadWithAPassword(t *testing.T) {
 }
 
 func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
+	harness.Parallel(t)
 	b := harness.StartBroker(t, 1, nil)
 	a := harness.NewAPI(t, "", "")
 	_, err := a.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
@@ -102,6 +105,8 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 }
 
 func TestNoRecordOfKafkaIsLostWhenItsBrokerRestarts(t *testing.T) {
+	harness.Slow(t, "it waits for a broker")
+	harness.Parallel(t)
 	options := []kfake.Opt{kfake.DataDir(t.TempDir()), kfake.SyncWrites(), kfake.Ports(harness.FreePort(t))}
 	b, l := harness.StartBroker(t, 2, options), harness.NewLedger(t)
 	s := harness.NewServer(t, "", "")
@@ -141,6 +146,8 @@ const kafkaIDs = `"\n".join("%d-%s" % (r["partition"], __import__("base64").b64d
 // Two nodes read one topic, and are killed in turn. What a batch had done when its node
 // died is done again; nothing else is.
 func TestNoRecordOfKafkaIsLostWhenNodesAreKilled(t *testing.T) {
+	harness.Slow(t, "it kills nodes")
+	harness.Parallel(t)
 	const partitions, batch, kills = 4, 5, 2
 	b, l := harness.StartBroker(t, partitions, nil), harness.NewLedger(t)
 	var nodes [2]*harness.Server

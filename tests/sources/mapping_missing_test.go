@@ -12,6 +12,7 @@ import (
 )
 
 func TestMappingsOfSourcesThatAreNotThereAreRefused(t *testing.T) {
+	harness.Parallel(t)
 	a, _ := polled(t, logRecords)
 	for arn, want := range map[string]string{
 		"arn:aws:sqs:us-east-1:123456789012:nowhere":                                           "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue.",

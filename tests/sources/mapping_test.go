@@ -45,6 +45,8 @@ def handler(event, context):
 `
 
 func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
+	harness.Slow(t, "it waits for polls of 5 s")
+	harness.Parallel(t)
 	a, m := polled(t, logRecords)
 	url, arn := m.MakeQueue(t, "orders")
 	made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
@@ -56,7 +58,7 @@ func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 		t.Errorf("made with batches of %d, %s", *made.BatchSize, *made.State)
 	}
 	send := func(body string) {
-		_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{
+		_, err := m.SQS.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{
 			"a": {DataType: aws.String("String"), StringValue: aws.String("x")},
 		}})
 		a.Check(err)
@@ -66,7 +68,7 @@ func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 	send(`no JSON`)
 	a.WantLog("f", `"eventSource": "aws:sqs"`, `"messageAttributes": {"a": {`, `"eventSourceARN": "`+arn)
 	harness.Eventually(t, "all messages are gone from the queue: done, or filtered out", func() bool {
-		got, err := m.Sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		got, err := m.SQS.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 		a.Check(err)
 		return got.Attributes["ApproximateNumberOfMessages"] == "0" && got.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 	})
@@ -95,6 +97,7 @@ func TestMappingsOfQueuesDeliverBatchesOfMessages(t *testing.T) {
 }
 
 func TestMessagesThatFailComeAgainAndOthersOfTheirBatchDoNot(t *testing.T) {
+	harness.Parallel(t)
 	a, m := polled(t, `
 import json
 seen = set()
@@ -113,7 +116,7 @@ def handler(event, context):
 	for n := range 4 {
 		entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(n)), MessageBody: aws.String(fmt.Sprintf(`{"n":%d}`, n))})
 	}
-	_, err := m.Sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+	_, err := m.SQS.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 	a.Check(err)
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String("f"), EventSourceArn: &arn, FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
@@ -129,6 +132,7 @@ def handler(event, context):
 
 // A poisoned record is found by halves and told; the others are done, in order.
 func TestAPoisonedRecordOfAStreamIsBisectedAndGivenUp(t *testing.T) {
+	harness.Parallel(t)
 	a, m := polled(t, `
 import base64, os
 def handler(event, context):
@@ -168,9 +172,9 @@ def handler(event, context):
 	if got := strings.Join(order, ""); got != "012345789" {
 		t.Errorf("done were %s", got)
 	}
-	queue, err := m.Sqs.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
+	queue, err := m.SQS.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("dead")})
 	a.Check(err)
-	got, err := m.Sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
+	got, err := m.SQS.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, WaitTimeSeconds: 5, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
 	a.Check(err)
 	if len(got.Messages) != 1 {
 		t.Fatalf("%d records of what was given up", len(got.Messages))
@@ -205,6 +209,7 @@ def handler(event, context):
 }
 
 func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	_, err := a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
 		FunctionName: aws.String("f"), Runtime: types.RuntimePython313, Handler: aws.String("app.handler"), Role: aws.String(harness.APIRole),
@@ -229,6 +234,7 @@ func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
 }
 
 func TestMessagesDoNotComeAgainWhileTheirFunctionRuns(t *testing.T) {
+	harness.Parallel(t)
 	a, m := polled(t, `
 import time
 def handler(event, context):
@@ -239,7 +245,7 @@ def handler(event, context):
 	_, err := a.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Timeout: aws.Int32(20)})
 	a.Check(err)
 	url, arn := m.MakeQueue(t, "slow") // which shows messages again after 2 s
-	_, err = m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")})
+	_, err = m.SQS.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")})
 	a.Check(err)
 	_, err = a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("f"), EventSourceArn: &arn})
 	a.Check(err)
@@ -250,6 +256,7 @@ def handler(event, context):
 }
 
 func TestMessagesOfAGroupKeepTheirOrder(t *testing.T) {
+	harness.Parallel(t)
 	a, m := polled(t, `
 import json, random
 def handler(event, context):
@@ -262,12 +269,12 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 `)
 	name := "ordered.fifo"
-	q, err := m.Sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "1"}})
+	q, err := m.SQS.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "1"}})
 	a.Check(err)
 	const each = 12
 	for n := range each {
 		for _, group := range []string{"a", "b"} {
-			_, err := m.Sqs.SendMessage(t.Context(), &sqs.SendMessageInput{
+			_, err := m.SQS.SendMessage(t.Context(), &sqs.SendMessageInput{
 				QueueUrl: q.QueueUrl, MessageBody: aws.String(fmt.Sprintf("%02d", n)), MessageGroupId: &group, MessageDeduplicationId: aws.String(fmt.Sprint(group, n)),
 			})
 			a.Check(err)
@@ -298,6 +305,7 @@ def handler(event, context):
 }
 
 func TestChangesOfTablesReachFunctions(t *testing.T) {
+	harness.Parallel(t)
 	a, m := polled(t, logRecords)
 	arn := m.Dynamo(t, "CreateTable", `{"TableName":"t","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
 		"BillingMode":"PAY_PER_REQUEST","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}`).TableDescription.LatestStreamArn
@@ -319,6 +327,7 @@ func TestChangesOfTablesReachFunctions(t *testing.T) {
 }
 
 func TestRecordsKeepTheirOrderWhenAStreamIsResharded(t *testing.T) {
+	harness.Parallel(t)
 	m, l := harness.StartMoto(t), harness.NewLedger(t)
 	client, arn := m.Stream(t, "s", 1)
 	s := harness.NewServer(t, "", "")

@@ -2,7 +2,6 @@ package sources
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +34,9 @@ func putRecords(t *testing.T, client *kinesis.Client, name string, from, to int,
 }
 
 func TestRecordsOfSourcesSurviveKills(t *testing.T) {
+	harness.Slow(t, "it kills 8 times")
+	harness.Parallel(t)
+	random := harness.NewRandom(t)
 	m, l := harness.StartMoto(t), harness.NewLedger(t)
 	url, queue := m.MakeQueue(t, "orders")
 	client, stream := m.Stream(t, "s", 2)
@@ -56,7 +58,7 @@ func TestRecordsOfSourcesSurviveKills(t *testing.T) {
 				entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(one)), MessageBody: &id})
 				accepted[id] = true
 			}
-			_, err := m.Sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+			_, err := m.SQS.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +66,7 @@ func TestRecordsOfSourcesSurviveKills(t *testing.T) {
 		putRecords(t, client, "s", n*rounds, (n+1)*rounds, accepted)
 		if n < killed {
 			harness.Eventually(t, "the server serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
-			time.Sleep(rand.N(time.Second)) // any instant
+			random.Wait(time.Second)
 			s.Kill()
 			s.Spawn()
 		}
@@ -82,6 +84,8 @@ func TestRecordsOfSourcesSurviveKills(t *testing.T) {
 }
 
 func TestClusterNodesShareShardsAndTakeThemOver(t *testing.T) {
+	harness.Slow(t, "leases last 15 s")
+	harness.Parallel(t)
 	m, l := harness.StartMoto(t), harness.NewLedger(t)
 	client, arn := m.Stream(t, "s", 4)
 	c := &harness.Cluster{T: t, Redis: harness.NewRedis(t)}

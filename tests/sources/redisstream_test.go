@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +25,8 @@ func pending(t *testing.T, c *redis.Client, stream, group string) int64 {
 }
 
 func TestStreamsOfRedisAreRead(t *testing.T) {
+	harness.Slow(t, "a reader that died is waited for 15 s")
+	harness.Parallel(t)
 	r, m := harness.NewRedis(t), harness.StartMoto(t)
 	url, dead := m.Queue(t, "dead")
 	c := r.Client()
@@ -72,13 +73,19 @@ def handler(event, context):
 		t.Error("the function got what its filter does not want, or what it has done")
 	}
 	s.Stop()
+	if stats := r.CLI("INFO", "commandstats"); !strings.Contains(stats, "cmdstat_client|unblock:") {
+		t.Errorf("the server that stopped has not ended its wait for records:\n%s", stats)
+	}
 	if readers, err := c.XInfoConsumers(t.Context(), "orders", "shop").Result(); err != nil || len(readers) != 0 {
 		t.Errorf("readers are left: %+v, %v", readers, err)
 	}
-	_, _ = m.Sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(url)})
+	_, _ = m.SQS.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(url)})
 }
 
 func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
+	harness.Slow(t, "it kills 6 times")
+	harness.Parallel(t)
+	random := harness.NewRandom(t)
 	r, l := harness.NewRedis(t, "--appendonly", "yes", "--appendfsync", "always"), harness.NewLedger(t)
 	c := r.Client()
 	s := harness.NewServer(t, "", "")
@@ -93,7 +100,7 @@ func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
 			ids, accepted[id] = append(ids, id), true
 		}
 		harness.AddRecords(t, c, "orders", ids...)
-		time.Sleep(rand.N(300 * time.Millisecond)) // any instant
+		random.Wait(300 * time.Millisecond)
 		switch {
 		case n == killed:
 		case n%2 == 0:
@@ -114,6 +121,7 @@ func TestRecordsOfRedisSurviveKillsOfBoth(t *testing.T) {
 }
 
 func TestClusterNodesShareAStreamOfRedis(t *testing.T) {
+	harness.Parallel(t)
 	r, l := harness.NewRedis(t), harness.NewLedger(t)
 	c := r.Client()
 	servers := []*harness.Server{harness.NewServer(t, "", ""), harness.NewServer(t, "", "")}
@@ -147,6 +155,8 @@ func TestClusterNodesShareAStreamOfRedis(t *testing.T) {
 }
 
 func TestRecordsOfRedisThatEndTheirReadersAreGivenUp(t *testing.T) {
+	harness.Slow(t, "a reader that died is waited for 15 s")
+	harness.Parallel(t)
 	r, m := harness.NewRedis(t), harness.StartMoto(t)
 	url, dead := m.Queue(t, "dead")
 	c := r.Client()
