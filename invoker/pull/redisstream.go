@@ -103,12 +103,20 @@ func (s *redisStream) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// poll starts a reader while there is nothing to do, and more as each finds a whole batch.
+// poll starts a reader, and more as each finds a whole batch. One always reads.
 func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, all *sync.WaitGroup) {
-	room := make(chan struct{}, s.pollers())
+	readers := 1 // guarded by s.mu
+	change := func(by int) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n := readers + by; n < 1 || n > s.pollers() {
+			return false
+		}
+		readers += by
+		return true
+	}
 	var read func()
 	read = func() {
-		defer func() { <-room }()
 		reader := s.newReader(ctx)
 		defer reader.close()
 		for ctx.Err() == nil {
@@ -122,17 +130,13 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 				return
 			}
 			if len(messages) == 0 {
-				if len(room) > 1 {
+				if change(-1) {
 					return // the others are enough
 				}
 				continue
 			}
-			if len(messages) == s.size() {
-				select {
-				case room <- struct{}{}:
-					all.Go(read)
-				default:
-				}
+			if len(messages) == s.size() && change(+1) {
+				all.Go(read)
 			}
 			if err := s.deliver(ctx, messages); err != nil {
 				cancel(err)
@@ -140,7 +144,6 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 			}
 		}
 	}
-	room <- struct{}{}
 	all.Go(read)
 }
 
