@@ -435,7 +435,7 @@ func TestGatewaysThatStartAtOnceKeepTheirRules(t *testing.T) {
 		s := w.server("127.0.0.53", true)
 		s.Port += n
 		dir := s.Code("f", map[string]string{"app.py": prober})
-		s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "invoke f")
+		s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "function f")
 		servers = append(servers, s)
 	}
 	for _, s := range servers {
