@@ -1,21 +1,21 @@
-// Package push verifies what event sources send and makes it the events that functions
-// get. It is pure: it keeps nothing, starts nothing, and reaches out through interfaces
-// of its caller only.
+// Package push verifies the requests of event sources and turns them into the events that
+// functions get. It is pure: it stores nothing, starts nothing, and reaches out only
+// through interfaces of its caller.
 //
 //	Request --> Source.Decode --> Delivery{Events, Response} --> Targets --> functions
 //	              | error                                          | error
 //	              +------------------> Status <--------------------+
 //
-// The caller keeps the events, each for all of its targets, and answers only then:
-// with the delivery's Response, or a plain 200. An event that no rule wants is answered
-// alike, because the sender would only send it again. Event.Once tells the queue what a
-// sender delivered before; Event.Order, which events belong in line.
+// The caller stores each event for all of its targets and then answers with the delivery's
+// Response, or a plain 200. It answers the same when no rule wants an event, because the
+// sender would only send it again. By Event.Once the queue recognises a repeated
+// delivery; by Event.Order it knows which events must run in order.
 //
 // # Object stores
 //
-// The s3 source makes one event of each record, as S3 does. What the stores send
-// differs from what S3 gives a function, and the sender is told by what only it writes,
-// never by how a key looks:
+// The s3 source makes one event of each record, as S3 does. The stores send other records
+// than S3 gives a function. The source recognises the sender by a value that only this
+// sender writes, never by the form of a key:
 //
 //	             eventSource  name    key          else
 //	S3           aws:s3       bare    form         by SNS; verified as such
@@ -27,8 +27,8 @@
 //	SeaweedFS    (none)       (none)  a path       a change of a file: no record at all
 //	a function   aws:s3       bare    form, /      version 2.1
 //
-// Messages that test a notification are answered and run nothing. Fields that S3 does
-// not have are left where they are.
+// The source answers messages that test a notification and runs nothing for them. It leaves
+// fields that S3 does not have where they are.
 //
 // # The other sources
 //
@@ -41,6 +41,6 @@
 //	standard_webhooks   secret or public key       EventBridge envelope, body in detail
 //	generic             token, or secret: HMAC     the body
 //
-// A source that nothing proves the sender to is refused, unless it is declared open.
-// Secrets and tokens are compared in constant time and never repeated in an error.
+// New refuses a source without a proof of the sender, unless it is declared open. The
+// sources compare secrets and tokens in constant time and never repeat them in an error.
 package push

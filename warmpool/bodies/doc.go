@@ -1,7 +1,7 @@
-// Package bodies bounds the memory that the bodies of requests take while they wait
-// on the node, the events that are made of them included.
+// Package bodies limits the memory that request bodies, and the events made of them, take
+// while they are on the node.
 //
-// A body that has no room is refused at once: to wait for room would hold the client's
-// connection and help nobody. Small bodies are not counted, they cost a connection
-// little more than its own buffers.
+// It refuses a body for which there is no room at once: waiting for room would only hold
+// the client's connection. It does not count small bodies, because they cost a
+// connection little more than its own buffers.
 package bodies

@@ -1,24 +1,25 @@
-// Package cluster makes the warm pools of several nodes one: who there is, which
-// versions each holds idle, and calls handed to a node that can run them at once.
+// Package cluster joins the warm pools of several nodes: it knows which nodes there are
+// and for which versions each has idle environments, and it hands calls to a node that
+// can run them at once.
 //
 //	a call finds no idle environment here
-//	    | Offers        which nodes hold one? (asked of the store, kept for a moment)
+//	    | Offers        which nodes have one? (read from the store, cached for a moment)
 //	    v
 //	POST /invoke  ----TLS, both sides by the cluster's key---->  the other node
 //	    |                                                          | still idle? else 409
 //	    v                                                          v
 //	frames: start, chunk ..., end   <---------------------------  Group.Invoke
 //
-// A node that was handed a call never hands it on. Whoever is asked in vain costs one
-// round trip, so a node is asked only when the function's cold start is expected to
-// take longer, and one node for one call.
+// A node never hands on a call that was handed to it. Asking a node in vain costs one
+// round trip. So a node asks only if the function's cold start is expected to take
+// longer, and asks only one node for a call.
 //
-// A call that has been sent and is not answered whole is not made again: it may have
-// run. Its caller is told.
+// If the response to a call that was sent does not arrive whole, the caller gets an
+// error. The node does not repeat the call, because it may have run.
 //
 // # Who may call
 //
-// All nodes know the cluster's secret. Each derives the same Ed25519 key of it, has a
-// certificate of that key and takes no other: the connections are encrypted, and
-// nobody else can make or take them.
+// All nodes know the cluster's secret. Each derives the same Ed25519 key from it, shows a
+// certificate of that key and accepts no other. So the connections are encrypted, and
+// only nodes of the cluster can make or accept them.
 package cluster

@@ -1,6 +1,5 @@
-// Package code knows where the code of functions is: in a folder of the user's
-// own, which is followed for changes, or in an archive, which is kept by its
-// digest and unpacked once.
+// Package code knows where the code of functions is. It follows a folder of the
+// user's own for changes. It stores an archive by its digest and unpacks it once.
 //
 //	path of a folder  ------------------------------------------> mounted as it is
 //	zip, jar, upload --> Store.Add --> archive/DIGEST
@@ -9,7 +8,7 @@
 //	                                   tree/DIGEST --------------> mounted
 //	layers ----------------> Merge --> merged/DIGEST (hard links) > mounted at /opt
 //
-// Archives come from strangers. Their list is read before anything is written, and
-// what leads out of the tree, lies about its size or means two things is refused
-// with the entry's name.
+// Archives come from strangers. The package reads the list of entries before it writes
+// anything. It refuses an archive, and names the entry, if the entry leads out of the
+// tree, lies about its size, or can be read in two ways.
 package code

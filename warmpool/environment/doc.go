@@ -10,23 +10,23 @@
 //	          Gone                          | 4. leave the seat to the last caller
 //
 // There is no goroutine between the caller and the runtime process. Callers
-// write their own frames, and one of those who wait reads for all: it has the
-// reader's seat. With one caller, which is the common case, no goroutine ever
-// wakes another.
+// write their own frames. One of the waiting callers reads for all of them: it
+// has the reader's seat. With one caller, which is the common case, no goroutine
+// ever wakes another.
 //
 // # Frames written ahead
 //
 // When the pool writes further frames while a call runs, the runtime finds the
-// next one at once instead of idling until the gateway has woken up. What makes
-// this safe is that reading a frame is the claim on it (package runtimes): the
-// gateway holds the request pipe's read end as well, and takes back what the
-// runtime has not read when the call in front turns out to be slow, or when the
-// process ends. A call taken back returns ErrNotStarted and may be given to
-// another environment; it certainly has not run.
+// next one at once instead of idling until the gateway has woken up. This is safe
+// because reading a frame claims it (package runtimes). The gateway has the
+// request pipe's read end as well. When the call in front turns out to be slow, or
+// when the process ends, it takes back the frames that the runtime has not read. A
+// call taken back returns ErrNotStarted and may run in another environment; it
+// certainly has not run.
 //
 // # Goroutines
 //
 // Each environment has two: one waits for the end of the process, one copies
-// what the process writes to its stdout and stderr directly. Both end with the
+// what the process writes directly to its stdout and stderr. Both end with the
 // process. A timer watches the deadline of the call in front.
 package environment

@@ -1,3 +1,3 @@
-// Package function is the vocabulary of the house: what a function is, its
-// limits and defaults as Lambda has them, names, qualifiers and ARNs.
+// Package function has the types that all other packages share: a function, its
+// limits and defaults as on Lambda, names, qualifiers and ARNs.
 package function

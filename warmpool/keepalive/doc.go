@@ -1,27 +1,28 @@
 // Package keepalive decides which idle environments are worth their memory.
 //
-// Two papers say how. FaasCache (Fuerst and Sharma, ASPLOS 2021) treats keeping
-// environments as caching, and gives up by greedy-dual-size-frequency: what an
-// environment is worth grows with how often it is used and how long its start
-// takes, and falls with its size; a clock that each eviction moves on lets what is
-// not used any more age. "Serverless in the Wild" (Shahrad et al., ATC 2020) learns
-// from a histogram of the idle times of each function how long keeping it pays.
+// It follows two papers. FaasCache (Fuerst and Sharma, ASPLOS 2021) treats idle
+// environments as a cache and evicts by greedy-dual-size-frequency: the value of an
+// environment grows with its use and with the duration of its start, and falls with
+// its size. Each eviction advances a clock, by which unused environments age.
+// "Serverless in the Wild" (Shahrad et al., ATC 2020) learns from a histogram of
+// each function's idle times how long keeping an environment pays.
 //
-// Both are used here, for they answer different questions:
+// The package uses both, because they answer different questions:
 //
 //   - Which one goes, when a start needs memory? The one with the lowest Priority.
-//     A scan of functions that are called once does not push out the busy ones, as
+//     A series of functions that are called once does not push out the busy ones, as
 //     it would with least recent use.
-//   - Which one goes though there is room? One whose next call is not worth the wait
-//     any more (History.Window): of all windows, a function gets the one that would
-//     have avoided the most cold starts for the least idle time, at a price of 20
-//     minutes for a start. A timer's function is kept from tick to tick, one that is
-//     called once a day is not, and the memory goes back to the machine.
+//   - Which one goes although there is room? One for which waiting for the next call
+//     no longer pays (History.Window). Of all windows, a function gets the one that
+//     would have avoided the most cold starts for the least idle time, at a price of
+//     20 minutes for a start. An environment of a timer's function stays from tick to
+//     tick; one of a function that is called once a day does not, and its memory goes
+//     back to the machine.
 //
-// Pre-warming, the other half of the second paper, is left out: with stems a cold
-// start costs milliseconds, and a wrong guess costs memory. The histogram's buckets
-// double, from a second to a day, so it is a few words for a function and needs no
-// parameter of the function's own; it halves itself now and then, and so forgets.
+// The package leaves out pre-warming, the other half of the second paper: with stems a
+// cold start costs milliseconds, and a wrong guess costs memory. The histogram's
+// buckets double from a second to a day, so a histogram has a few words and needs no
+// parameter for each function. Now and then it halves its counts, and so forgets.
 //
 // tests/bench compares the two with a fixed time to live on a trace with the
 // published properties of Azure's.

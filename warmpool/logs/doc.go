@@ -1,5 +1,5 @@
-// Package logs keeps what functions log: per function a log group
-// "/aws/lambda/NAME", per execution environment a log stream in it, with the
+// Package logs stores what functions log. Each function has a log group
+// "/aws/lambda/NAME", and each execution environment has a log stream in it, with the
 // START, END and REPORT lines that Lambda writes around each invocation.
 //
 //	caller's goroutine                      the store's one writer
@@ -13,17 +13,18 @@
 //
 // # Losing lines
 //
-// A call never waits for the disk. When the disk cannot follow, batches of 64 KB
-// wait for it: 4 MB for a group, 64 MB for all groups together, beside the one
-// that each group fills. What comes after is dropped and counted (Store.Dropped), and the next line that fits is
-// preceded by one that says how many are missing. Nothing is synced to the disk:
-// a process that is killed loses the last quarter of a second, a power cut more.
+// A call never waits for the disk. When the disk is too slow, batches of 64 KB
+// wait for it: 4 MB for a group, 64 MB for all groups together, beside the batch
+// that each group fills. The store drops and counts further lines (Store.Dropped),
+// and writes their number before the next line that fits. It does not sync to the
+// disk: a process that is killed loses the last quarter of a second, a power cut
+// more.
 //
 // # On disk
 //
 // A segment is text for people and grep. A line that begins with "#" gives a
-// stream a number for the lines after it; every batch says again which streams
-// it uses, so a batch that is lost takes nothing else with it:
+// stream a number for the lines after it; every batch repeats which streams
+// it uses, so a lost batch takes nothing else with it:
 //
 //	# 3 2026/11/23/[$LATEST]6c1f0a...
 //	2026-11-23T06:00:00.123Z 3 * START RequestId: 8f5d... Version: $LATEST
@@ -34,12 +35,12 @@
 // A record is time, stream, request ID, text. The request ID is "-" outside an
 // invocation and "*" where the text names it after "RequestId: ", as Lambda's
 // own lines do; that makes them a third shorter. A line that begins with a tab
-// goes on with the text of the record above. A last line without its line feed
-// was torn by a crash and is not read.
+// continues the text of the record above. A crash may leave a last line without its
+// line feed; readers skip it.
 //
-// Records of a group are in order of time: one that comes up to a second late,
-// because its goroutine was slow to take the lock, is given the time of the one
-// before. (A clock set back by more shows.)
+// Records of a group are in order of time. A record that comes up to a second late,
+// because its goroutine was slow to take the lock, gets the time of the record
+// before it. (A clock that is set back by more shows.)
 //
 // # Space
 //
@@ -48,7 +49,7 @@
 // the oldest segment of the largest group. So a function that prints without end
 // eats its own history, not that of others.
 //
-// Rotation is not left to timberjack, which Caddy's own logs use: it rotates by
+// The store does not use timberjack, which rotates Caddy's own logs. It rotates by
 // renaming, which would move the positions that readers resume from, keeps files
 // by count and not by total size, across no more than one log, and runs a
 // goroutine for each. One writer that opens, appends and closes holds no

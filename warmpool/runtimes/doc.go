@@ -30,15 +30,16 @@
 //     until its length is reached (by reads that ask for no more than is missing).
 //   - Reading a frame is the claim on it. With one invocation at a time a
 //     bootstrap never reads the next frame before the reply to the last one is
-//     written. The gateway may have written some frames ahead; it takes back,
-//     from the same pipe, what nobody has read, when the call in front is slow or
-//     the process dies. So a frame either was read by the bootstrap and may have
-//     run, or it certainly has not.
+//     written. The gateway may have written some frames ahead. When the call in front
+//     is slow or the process dies, it takes the unread frames back from the same
+//     pipe. So either the bootstrap has read a frame and may have run it, or the
+//     frame certainly has not run.
 //   - Each reply is one write (of one contiguous buffer where it fits).
 //
 // With Concurrency above 1 the request pipe is a plain stream, in which one read
-// may return several frames or a part of one. A bootstrap keeps reading while fewer than that many
-// invocations run, and replies come in any order, told apart by Seq.
+// may return several frames or a part of one. A bootstrap keeps reading while fewer
+// than Concurrency invocations run. Replies come in any order; Seq tells which call
+// each answers.
 //
-// End of file on descriptor 3 asks the bootstrap to exit with status 0.
+// At the end of file on descriptor 3 the bootstrap exits with status 0.
 package runtimes

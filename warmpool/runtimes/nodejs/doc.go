@@ -26,16 +26,16 @@
 //	immediate: the next, while frames are waiting; or
 //	the rest of the event loop: timers and I/O that earlier invocations left
 //
-// When the handler waits for timers or I/O the event loop runs as in any program,
-// and nothing is read until the reply is written. An event loop with nothing left
-// to do, beforeExit, is what a callback waits for unless
+// When the handler waits for timers or I/O, the event loop runs as in any program,
+// and the thread reads nothing until the reply is written. A callback waits until
+// the event loop has nothing left to do (beforeExit), unless
 // callbackWaitsForEmptyEventLoop is false.
 //
-// Four fifths of what an invocation costs are its two system calls.
+// The two system calls of an invocation are four fifths of its cost.
 //
-// With Concurrency above 1 descriptor 3 is read by the event loop, so nothing
-// freezes, the loop never is empty and callbacks do not wait for it.
-// _X_AMZN_TRACE_ID, which is one for all, is then not set.
+// With Concurrency above 1 the event loop reads descriptor 3, so nothing freezes, the
+// loop is never empty and callbacks do not wait for it. _X_AMZN_TRACE_ID is then not
+// set, because the process has only one.
 //
 // # Output
 //

@@ -17,10 +17,10 @@
 //
 // The interpreter runs without site (-S), which would scan the machine's packages
 // and run their .pth files. The bootstrap puts the packages themselves, where
-// Lambda has boto3, at the end of sys.path, behind code and layers; .pth files are
-// followed for code and layers only, as on Lambda. All imports, logging and
-// json among them, happen before the init frame is read: they cost a stem nothing
-// when its function comes, and nearly every function wants them.
+// Lambda has boto3, at the end of sys.path, behind code and layers. As on Lambda it
+// follows .pth files for code and layers only. It imports everything, logging and
+// json included, before it reads the init frame: so a stem pays nothing for them
+// when its function comes, and nearly every function uses them.
 //
 // # Invocation
 //
@@ -30,8 +30,8 @@
 // has loaded.
 // _X_AMZN_TRACE_ID, which is one for all threads, is then not set.
 //
-// What a function prints goes out line by line as it is written, so that it is
-// there when the function hangs or is killed. A forked child of the function gives
-// up the channel: it can neither take requests nor reply, and prints to the real
+// Output goes out line by line as the function prints it, so the log has it even if
+// the function hangs or is killed. A forked child of the function gives up the
+// channel: it can neither take requests nor reply, and prints to the real
 // descriptors.
 package python

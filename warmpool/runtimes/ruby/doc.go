@@ -3,9 +3,9 @@
 // function: handlers are file.method and file.Class.method, called with event and
 // context; the types of errors say where they come from ("Function<RuntimeError>").
 //
-// A stem has loaded Ruby's JSON and logger. Where gems are looked for is read anew when
-// the function's variables are there.
+// A stem has loaded Ruby's JSON and logger. It reads the folders of gems again when it
+// gets the function's variables.
 //
-// After an error that is no StandardError, and after NameError, the process ends, as
-// Lambda's does.
+// After an error that is not a StandardError, and after a NameError, the process ends,
+// as Lambda's does.
 package ruby
