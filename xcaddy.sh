@@ -22,13 +22,13 @@ usage: ./xcaddy.sh COMMAND
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
   bench [cold|api|events|pull|cluster|load] [FLAGS]
-                    build, then the benchmark, or its cold starts, the Lambda API,
-                    its events, its sources, a cluster, or functions beside each other alone;
-                    --help shows its flags
+                    build, then the benchmark of warm calls; or that of cold starts, the
+                    Lambda API, events, event sources, a cluster, or functions that load
+                    the machine together. --help shows its flags
   help              this text
 
-On Debian and Ubuntu what a command needs is installed when it is missing (as root,
-or by sudo without a password); elsewhere the missing packages are named.
+On Debian and Ubuntu the script installs what a command needs (as root, or by sudo
+without a password). On other systems it names the missing packages.
 USAGE
 }
 
@@ -41,7 +41,7 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# package_of COMMAND: the Debian package that brings it.
+# package_of COMMAND: the Debian package that has the command.
 package_of() {
 	case $1 in
 	bwrap) echo bubblewrap ;;
@@ -60,8 +60,8 @@ package_of() {
 	esac
 }
 
-# need COMMAND...: install what is not on PATH. Commands are looked for, not packages,
-# so that an interpreter from nvm, pyenv or a tarball counts.
+# need COMMAND...: install what is not on PATH. It looks for commands, not packages, so
+# that an interpreter from nvm, pyenv or a tarball counts.
 need() {
 	local command packages=()
 	for command in "$@"; do
