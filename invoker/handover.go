@@ -42,8 +42,8 @@ const maxReason = 1 << 10
 // handoverTimeout bounds one delivery.
 const handoverTimeout = 30 * time.Second
 
-// maxResponse is how much of a response a note keeps; a note has 64 KB at most. What is
-// larger is left out of the record when its destination was away at first.
+// maxResponse is how much of a response a note keeps; a note has 64 KB at most. If the
+// destination was away at first, the record leaves out a larger response.
 const maxResponse = 48 << 10
 
 var errNoSender = fmt.Errorf("%w: this server delivers to no destinations", ErrNoDestination)

@@ -277,7 +277,7 @@ func (i *Invoker) extend() {
 	}
 }
 
-// giveBack gives the leases of events that did not run to whoever comes next.
+// giveBack returns the leases of events that did not run, so that any node can lease them.
 func (i *Invoker) giveBack() {
 	i.mu.Lock()
 	var all []*held

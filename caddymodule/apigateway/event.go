@@ -116,7 +116,7 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	return append(dst, '}')
 }
 
-// appendIdentity appends who called, as function URLs of AuthType AWS_IAM tell it.
+// appendIdentity appends the caller's identity, as function URLs of AuthType AWS_IAM do.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 func (rt *Route) appendIdentity(dst []byte, id *Identity) []byte {
 	dst = appendQuoted(dst, `,"authorizer":{"iam":{"accessKey":`, id.AccessKey)

@@ -59,8 +59,8 @@ type Route struct {
 	fixed   fixedParts
 }
 
-// fixedParts is the JSON that is the same in each event of a route. Where it goes
-// is told by appendV1 and appendV2.
+// fixedParts is the JSON that is the same in each event of a route. appendV1 and appendV2
+// say where each part goes.
 type fixedParts struct {
 	head, context, tail, variables string
 }
@@ -80,7 +80,8 @@ type Context struct {
 	// X-Forwarded-Proto and X-Forwarded-Port may be believed.
 	TrustedProxy bool
 
-	// IAM is who signed the request, nil if nobody had to. Format 2.0 alone tells it.
+	// IAM is the signer of the request, nil if no signature is required. Only format 2.0
+	// has it.
 	IAM *Identity
 
 	// PathParameters are given beside those that Route.Key takes from the path,

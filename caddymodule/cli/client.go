@@ -20,7 +20,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 )
 
-// A target is a server's API and who calls it.
+// A target is a server's API and the caller's key.
 type target struct {
 	endpoint, region, keyID, secret string
 	client                          *http.Client

@@ -71,7 +71,8 @@ type deployed struct {
 	Size    int    `json:"code_size"`
 	SHA256  string `json:"code_sha256"`
 	URL     string `json:"url,omitempty"`
-	// What serves the runtime, e.g. nodejs-22.23.5, and that it is of another version.
+	// The version that serves the runtime, e.g. nodejs-22.23.5, and a warning if it is
+	// another one than the runtime names.
 	RuntimeVersion string `json:"runtime_version,omitempty"`
 	Warning        string `json:"warning,omitempty"`
 }
@@ -126,7 +127,7 @@ func deploy(ctx context.Context, c *Context) error {
 	})
 }
 
-// config is what the function is to be made with.
+// config is the configuration of the new function.
 func (c *Context) config(path string) (config, error) {
 	conf, err := readConfig(path)
 	if err != nil {

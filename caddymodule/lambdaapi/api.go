@@ -117,9 +117,9 @@ func New(c Config) *API {
 	return &API{Config: c, model: model.New(), large: make(chan struct{}, largeBodies), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
 }
 
-// Serve answers a request that is for this API, and reports whether it is: its path is
-// one of Lambda's, its header names an operation of CloudWatch Logs, or it fetches code
-// by an address that this API gave out. Others are for whoever else serves the site.
+// Serve answers a request for this API, and reports whether it is one: its path is one of
+// Lambda's, its header names an operation of CloudWatch Logs, or it fetches code by an
+// address that this API gave out. All other requests are for the rest of the site.
 func (a *API) Serve(w http.ResponseWriter, r *http.Request) bool {
 	var route model.Route
 	if !a.isLogs(r) && !isLink(r) {

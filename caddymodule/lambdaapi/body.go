@@ -47,9 +47,9 @@ func (x *exchange) reset() {
 	x.share.End()
 }
 
-// Whoever knows the ID of a key, which is no secret, may have a body read before its
-// signature is found to be wrong, for that needs the body. So few large ones are read
-// at once, and none slowly.
+// The signature covers the body, so anyone who knows the ID of a key, which is no secret,
+// can make the API read a body before it finds the signature wrong. So the API reads few
+// large bodies at once, and none slowly.
 const (
 	largeBody   = 8 << 20 // bytes, above the largest event
 	largeBodies = 4       // at once

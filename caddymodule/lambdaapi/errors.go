@@ -58,7 +58,7 @@ func missing(err error, text string) error {
 	return err
 }
 
-// outdated names where the latest revision ID is to be had.
+// outdated tells the client where to get the latest revision ID.
 func outdated(err error, api string) error {
 	if errors.Is(err, registry.ErrPrecondition) {
 		return exception("PreconditionFailedException", strings.Replace(preconditionText, "%s", api, 1))
@@ -120,8 +120,8 @@ func textOf(err, sentinel error) string {
 	return strings.TrimPrefix(text, sentinel.Error()+": ")
 }
 
-// refuse answers with an error. What is the server's own fault is logged, and not
-// told.
+// refuse answers with an error. It logs an error of the server itself, and does not show
+// it to the client.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := a.exceptionOf(err)
 	if e == nil {

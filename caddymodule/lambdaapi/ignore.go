@@ -12,8 +12,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// ignorable are the settings that whoever runs the server may have kept and given back
-// though nothing here acts on them, by the names of the Caddyfile.
+// ignorable are the settings that the operator may choose to store and give back although
+// Hearth does not act on them, by their names in the Caddyfile.
 var ignorable = map[string]struct{ member, why string }{
 	"vpc_config":             {"VpcConfig", "functions use the network of this machine."},
 	"kms_key_arn":            {"KMSKeyArn", "there is no KMS here; encrypt the disk of this machine."},

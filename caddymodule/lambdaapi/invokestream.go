@@ -108,7 +108,7 @@ func (s *payloadStream) complete() error {
 }
 
 func (s *payloadStream) send(event, contentType string, payload []byte) error {
-	// Where the connection knows no deadlines there is none.
+	// A connection that supports no deadlines has none.
 	_ = s.control.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	err := s.encoder.Encode(s.w, eventstream.Message{
 		Headers: eventstream.Headers{

@@ -204,8 +204,8 @@ func stateOf(enabled bool) string {
 	return "Disabled"
 }
 
-// refuseMapping names what nothing acts on, unless the configuration has it ignored.
-// What is empty asks for nothing.
+// refuseMapping names a setting that Hearth does not act on, unless the configuration
+// ignores it. An empty setting asks for nothing.
 func (a *API) refuseMapping(in *mappingInput) error {
 	if in.KMSKeyArn == "" {
 		in.KMSKeyArn = nil

@@ -22,7 +22,7 @@ var (
 	arnPattern     = regexp.MustCompile(`^arn:[a-z0-9-]+:(iam|sts)::\d{12}:.+$`)
 )
 
-// principal is who a permission is for, as IAM writes it.
+// principal is the one to whom a permission is given, as IAM writes it.
 func principal(text string) (json.RawMessage, error) {
 	var value any
 	switch {

@@ -38,7 +38,7 @@ type settings struct {
 }
 
 // refuseSettings names the first setting of the function called name that is not
-// supported. What is empty asks for nothing; tools send it.
+// supported. An empty setting, which tools send, asks for nothing.
 func (a *API) refuseSettings(s *settings, name string) error {
 	no := func(member, why string) error { return invalid(member + " is not supported: " + why) }
 	for _, setting := range []struct {

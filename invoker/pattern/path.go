@@ -55,9 +55,9 @@ func hasDots(object map[string]any) bool {
 	return false
 }
 
-// lookup is the value of a field in an object of an event. What the object has under
-// names with dots is put together only for fields that a pattern asks for: an event may
-// have a name of a million dots.
+// lookup is the value of a field in an object of an event. It joins what the object has
+// under names with dots only for fields that a pattern asks for: an event may have a name
+// of a million dots.
 func lookup(object map[string]any, f *field, dots bool) any {
 	have, there := object[f.name]
 	var inner map[string]any

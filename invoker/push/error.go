@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// What can be wrong with a request; Status has the HTTP status of each.
+// The errors of a request. Status has the HTTP status of each.
 var (
 	ErrMalformed    = errors.New("malformed event")
 	ErrUnauthorized = errors.New("sender not recognised")

@@ -6,10 +6,10 @@ import (
 	"mime"
 )
 
-// github takes webhooks of GitHub, signed with a secret. GitHub signs neither
-// a time nor the headers: the body alone tells whether somebody who read a delivery sends it
-// again, under another delivery ID or event name. Bodies of two events
-// differ by the times and numbers in them.
+// github takes webhooks of GitHub, signed with a secret. GitHub signs neither a time nor
+// the headers. So only the body shows that somebody who read a delivery sends it again,
+// under another delivery ID or event name. The bodies of two events differ by the times
+// and numbers in them.
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 type github struct{ config Config }
 

@@ -91,7 +91,8 @@ func Targets(rules []Rule, e *Event, path string) ([]Target, error) {
 		last := path[strings.LastIndexByte(path, '/')+1:]
 		target, err := ParseTarget(last)
 		if err != nil {
-			// What stands there may be a secret in the wrong place: it is not repeated.
+			// The text may be a secret in the wrong place, so the error does not repeat
+			// it.
 			return nil, fmt.Errorf("%w: without rules the last part of the URL names it, as in /events/s3/thumbnail", ErrNoFunction)
 		}
 		return []Target{target}, nil

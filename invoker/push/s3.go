@@ -72,7 +72,7 @@ func (s *s3) decode(body []byte) (Delivery, error) {
 	return d, nil
 }
 
-// A store is what has to be known of a sender to read its records.
+// A store describes how a sender writes its records.
 type store struct {
 	rawKey bool // the key is as it is, not form-encoded
 	// counts says that the sequencer begins again whenever the store does, so that it

@@ -40,8 +40,9 @@ type Request struct {
 type Delivery struct {
 	Events   []Event
 	Response *Response
-	// Signed says that a signature proves the events. Who read one can send it again, to
-	// any address that takes it, and until Until if that is set, as often as he likes.
+	// Signed says that a signature proves the events. Anyone who has read one can send it
+	// again, as often as they like, to any address that takes it, until Until if that is
+	// set.
 	Signed bool
 	Until  time.Time
 }
@@ -72,8 +73,9 @@ type Event struct {
 	Order string
 }
 
-// A Config says who may send, and what the sender leaves out. Which fields a source
-// wants is in the package's table; one that it has no use for is refused.
+// A Config says which senders are allowed, and has the values that the sender leaves out.
+// The package's table says which fields a source needs; New refuses a field that the
+// source does not use.
 type Config struct {
 	// Tokens are accepted as "Authorization: Bearer TOKEN", or as ?token= for senders
 	// that cannot set a header. More than one lets them be changed without a gap.

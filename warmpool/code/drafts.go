@@ -15,8 +15,8 @@ type drafts struct {
 	lock *os.File
 }
 
-// openDrafts removes leftovers. Where other processes use the store, or the file
-// system has no locks, only those more than a day old are known to be some.
+// openDrafts removes leftovers. If other processes use the store, or the file system has
+// no locks, it removes only those more than a day old.
 func openDrafts(dir string) (*drafts, error) {
 	lock, err := os.Open(dir)
 	if err != nil {

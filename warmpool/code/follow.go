@@ -105,8 +105,7 @@ func (f *Follower) add(dir string) error {
 	})
 }
 
-// handle tells of an event that concerns f. It is true if root has to be looked
-// for again.
+// handle takes an event that concerns f. It returns true if root must be looked up again.
 func (f *Follower) handle(event fsnotify.Event) (lost bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

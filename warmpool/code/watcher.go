@@ -86,7 +86,8 @@ func (w *Watcher) forget(f *Follower) error {
 	return errors.Join(errs...)
 }
 
-// watching returns who watches one of the folders, or all with none given.
+// watching returns the followers that watch one of the folders, or all followers if there
+// are no folders given.
 func (w *Watcher) watching(dirs ...string) map[*Follower]struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -239,8 +239,8 @@ func (e *entry) permissions() fs.FileMode {
 	return 0o644
 }
 
-// copyTo writes what is in an entry. What is longer or shorter than declared, or has
-// another checksum, is refused, and not read further than declared.
+// copyTo writes the content of an entry. It refuses content that is longer or shorter than
+// declared, or has another checksum, and reads no further than declared.
 func (e *entry) copyTo(w io.Writer) error {
 	content, err := e.Open()
 	if err != nil {

@@ -35,8 +35,8 @@ func (e *Environment) collapse() {
 	timer := time.AfterFunc(grace, e.proc.Kill)
 	<-e.proc.Done()
 	timer.Stop()
-	// A call that is being written is in calls already: wait for its writer, who
-	// gives up because the reaper closes the pipe.
+	// A call that is being written is in calls already: wait for its writer, which gives
+	// up because the reaper closes the pipe.
 	e.in.Close()
 	e.order.Lock()
 	//lint:ignore SA2001 only to wait

@@ -95,7 +95,7 @@ type Environment struct {
 
 	stuck atomic.Bool // the call in front is slow; nothing is written ahead
 
-	// Only touched by who has the reader's seat.
+	// Only the call with the reader's seat touches these.
 	out   *os.File
 	spin  spinner
 	buf   []byte
@@ -342,8 +342,8 @@ func (e *Environment) name() {
 	close(e.named)
 }
 
-// copyOutput logs what the process writes to stdout and stderr behind the
-// runtime's back. What a stem writes waits in the pipe until there is a log for it.
+// copyOutput logs what the process writes to stdout and stderr without the runtime. The
+// output of a stem waits in the pipe until there is a log for it.
 func (e *Environment) copyOutput() {
 	defer close(e.copied)
 	defer e.output.file.Close()

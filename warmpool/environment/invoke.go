@@ -56,8 +56,8 @@ func (e *Environment) Invoke(c *Call) error {
 
 	runtimes.FinishInvoke(c.Frame, c.seq, float64(deadline.UnixMicro())/1000)
 	if err := e.write(c.Frame); err != nil {
-		// The process has ended; how is to be found at the end of the channel. The
-		// mark is there before order is let go, which collapse waits for.
+		// The process has ended; the end of the channel says how. The mark is there before
+		// order is unlocked, which collapse waits for.
 		e.mu.Lock()
 		c.unsent = true
 		e.mu.Unlock()
@@ -66,7 +66,7 @@ func (e *Environment) Invoke(c *Call) error {
 	return e.await(c)
 }
 
-// await returns when c is over: as the reader, or woken by who is.
+// await returns when c is over, either as the reader or when the reader wakes it.
 func (e *Environment) await(c *Call) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -87,10 +87,10 @@ func (e *Environment) await(c *Call) error {
 	return c.err
 }
 
-// passSeat wakes who reads next. The last in the queue keeps the seat longest.
-// A call whose goroutine is not parked yet finds the empty seat by itself; one
-// that is still writing its frame must not be relied on, for the runtime may
-// have to be read from before it reads on.
+// passSeat wakes the next reader. The last call in the queue keeps the seat longest. A
+// call whose goroutine is not parked yet finds the empty seat by itself. A call that still
+// writes its frame cannot take the seat, because the runtime may not read on until
+// somebody reads from it.
 func (e *Environment) passSeat() {
 	if e.turn != nil {
 		if e.turn.waiting {

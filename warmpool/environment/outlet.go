@@ -17,8 +17,8 @@ import (
 // outletBuffer is how much of the output one read takes, in bytes.
 const outletBuffer = 4 << 10
 
-// maxDrain is more than a pipe of an unprivileged process can hold, in bytes. What
-// a child goes on writing meanwhile must not keep a call from ending.
+// maxDrain is more than a pipe of an unprivileged process can hold, in bytes. A child that
+// goes on writing must not keep a call from ending.
 const maxDrain = 1 << 20
 
 // An outlet is the end of a pipe that the process writes to behind the runtime's

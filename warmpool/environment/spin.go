@@ -15,12 +15,12 @@ import (
 // that time lately.
 const spinTime = 200 * time.Microsecond
 
-// A spinner reads the reply of a short call without sleeping. On a machine that
-// has nothing else to do, waking up is most of what a warm call costs: with it
-// the gateway is still there when the runtime answers. It is tried only while
-// the call is the only one on the node, when the core has no better use.
+// A spinner reads the reply of a short call without sleeping. On an idle machine, waking
+// up is most of the cost of a warm call. With the spinner the gateway is still running
+// when the runtime answers. It spins only while the call is the only one on the node, when
+// the core has no better use.
 //
-// All fields but busy belong to who has the reader's seat.
+// All fields but busy belong to the call with the reader's seat.
 type spinner struct {
 	busy  *atomic.Int32 // calls in flight on the node; nil: never spin
 	raw   syscall.RawConn

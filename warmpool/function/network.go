@@ -110,8 +110,8 @@ func (r NetworkRules) Equal(o NetworkRules) bool {
 	return slices.Equal(r.Deny, o.Deny) && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Reach, o.Reach)
 }
 
-// Shut reports whether nothing beyond this machine is reached, so that names are not
-// resolved either: a question to a resolver is a message to whoever owns the name.
+// Shut reports whether the function reaches nothing beyond this machine. Then it cannot
+// resolve names either, because a query tells the owner of the name that it was asked.
 func (r NetworkRules) Shut() bool {
 	var v4, v6 bool
 	for _, prefix := range r.Deny {
@@ -131,8 +131,8 @@ type NetworkDefault struct {
 	Rules   NetworkRules
 }
 
-// Of is what f gets: its own network and rules, or the default's. What this machine
-// opens to all functions is opened to it too.
+// Of is the network of f: its own network and rules, or the default's. f also reaches what
+// this machine opens to all functions.
 func (d NetworkDefault) Of(f *Function) (Network, NetworkRules) {
 	network, rules := f.Network, f.Rules
 	setDefault(&network, d.Network)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What a reference names that this node does not have.
+// The errors for a reference to something that this node does not have.
 var (
 	ErrOtherAccount = errors.New("of another account")
 	ErrOtherRegion  = errors.New("not reachable in this region")

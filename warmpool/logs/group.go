@@ -209,7 +209,7 @@ func (g *Group) seal() {
 	g.mu.Unlock()
 }
 
-// putSegment records that seg has grown, and wakes those who follow the group.
+// putSegment records that seg has grown, and wakes the followers of the group.
 func (g *Group) putSegment(seg segment, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

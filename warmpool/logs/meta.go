@@ -14,7 +14,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/disk"
 )
 
-// What calls about groups and streams may meet.
+// The errors of calls about groups and streams.
 var (
 	ErrGroupExists  = errors.New("log group exists")
 	ErrStreamExists = errors.New("log stream exists")

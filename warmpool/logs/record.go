@@ -104,8 +104,7 @@ type recordParser struct {
 	base   int64                               // its Unix milliseconds
 }
 
-// parse takes line, which has no line feed, apart. What it returns points into
-// line.
+// parse splits line, which has no line feed. The result points into line.
 func (p *recordParser) parse(line []byte) (record, bool) {
 	var r record
 	if len(line) <= len(timeLayout) || line[len(timeLayout)] != ' ' {

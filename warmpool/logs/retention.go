@@ -91,8 +91,8 @@ type removal struct {
 	done  chan error
 }
 
-// Remove removes all events that the group has, and its retention. What is logged
-// later begins anew. It fails with ErrClosed, the error of ctx, or the disk's.
+// Remove removes all events of the group, and its retention. Later events begin anew. It
+// fails with ErrClosed, the error of ctx, or the disk's.
 func (g *Group) Remove(ctx context.Context) error {
 	r := removal{g, make(chan error, 1)}
 	select {

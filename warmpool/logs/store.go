@@ -107,9 +107,9 @@ type Store struct {
 	writer writer // the writer's goroutine's own
 }
 
-// Open opens the store in cfg.Dir, or makes it. What is past its retention or
-// over the total is removed before it returns. Problems with the disk are logged
-// to log. Close ends the store.
+// Open opens the store in cfg.Dir, or makes it. Before it returns, it removes events that
+// are past their retention or over the total. It logs problems with the disk to log. Close
+// ends the store.
 func Open(cfg Config, log *zap.Logger) (*Store, error) {
 	return open(cfg, log, appendFile)
 }
@@ -231,8 +231,8 @@ func (s *Store) Flush(ctx context.Context) error {
 	}
 }
 
-// Close writes what is buffered and ends the store; it waits for the disk. Lines
-// logged later are dropped. What is on disk can still be read.
+// Close writes the buffered lines and ends the store; it waits for the disk. The store
+// drops lines that are logged later. Readers can still read what is on disk.
 func (s *Store) Close() error {
 	if !s.closed.Swap(true) {
 		close(s.closing)

@@ -35,8 +35,8 @@ func Language(ctx context.Context) string {
 	return lambdaLanguage // also without the program: musl's only encoding is UTF-8
 }
 
-// country is what a JVM has to be told when the function's LANG is C.UTF-8, so that
-// its default locale is Lambda's.
+// country is the JVM's option when the function's LANG is C.UTF-8, so that its default
+// locale is Lambda's.
 func country(variables map[string]string) []string {
 	if variables["LANG"] != plainLanguage {
 		return nil

@@ -21,9 +21,9 @@ func wrapped(wrapper string, runtime []string) []string {
 	return append([]string{"/bin/sh", "-c", startWrapper, "sh", wrapper}, runtime...)
 }
 
-// wantsSite reports whether a Python is to start with the module site: who has set the
-// paths of the process, a wrapper or the function's PYTHONPATH, may count on the
-// sitecustomize that is there.
+// wantsSite reports whether a Python must start with the module site. A wrapper or a
+// function's PYTHONPATH sets the paths of the process, and may count on the sitecustomize
+// that is there.
 func wantsSite(variables map[string]string, runtimeDir string) bool {
 	path := variables["PYTHONPATH"]
 	return variables[execWrapper] != "" || path != "" && path != runtimeDir

@@ -30,12 +30,12 @@ func (s *Sandbox) CanAssume() bool {
 	return s.canAssume && (s.identities != nil || s.holder.works())
 }
 
-// Assume makes the environment of a stem that of a function: its mounts are there
-// and its limits hold when Assume returns. It is called once. After an error, the
-// process has to be killed: nobody knows what it is.
+// Assume turns the environment of a stem into that of a function: its mounts are there and
+// its limits hold when Assume returns. Call it once. After an error the caller must kill
+// the process, because its state is unknown.
 //
-// A process that was in TaskRoot before is in the empty folder below the mount
-// until it enters TaskRoot anew.
+// A process that was in TaskRoot before is in the empty folder below the mount until it
+// enters TaskRoot anew.
 func (p *Process) Assume(a Assumption) error {
 	if err := p.assume(a); err != nil {
 		return fmt.Errorf("environment %s: assume a function: %w", p.id, err)
@@ -103,8 +103,8 @@ func (p *Process) relimit(l cgroup.Limits) error {
 	return p.cgroup.Relimit(l)
 }
 
-// probeAssume finds out by a stem whether stems work here. What makes a holder is
-// given, because not every machine lets it.
+// probeAssume starts a stem to find out whether stems work here. The caller passes the
+// function that makes a holder, because not every machine allows one.
 func (s *Sandbox) probeAssume(hold func(*starter) (*holder, error)) {
 	remedy := "Linux 5.12 or newer, with CAP_SYS_ADMIN"
 	var err error

@@ -154,11 +154,10 @@ func exports(env []string) []byte {
 	return b.Bytes()
 }
 
-// harmless reports whether no variable of env can make a dynamically linked
-// program do something else, as LD_PRELOAD or GCONV_PATH do. setpriv starts
-// with privileges that code of the function must not get hold of, and prlimit sets
-// limits that it must not get past. A shell after
-// it costs another exec, so that is for those who set more than the usual.
+// harmless reports whether no variable of env can make a dynamically linked program do
+// something else, as LD_PRELOAD or GCONV_PATH do. setpriv starts with privileges that code
+// of the function must not get, and prlimit sets limits that it must not escape. Another
+// shell after them costs an exec, so only functions with unusual variables get one.
 func harmless(env []string) bool {
 	for _, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")

@@ -20,8 +20,8 @@ const (
 	acceptedAsk    = 5 * time.Millisecond
 )
 
-// Dial connects to a port of the environment's own loopback. Where functions share the
-// machine's network, the other end has to be the environment's own, too.
+// Dial connects to a port of the environment's own loopback. If functions share the
+// machine's network, the other end must be a process of the environment.
 func (p *Process) Dial(ctx context.Context, port uint16) (net.Conn, error) {
 	conn, err := p.dial(ctx, port)
 	if err != nil {
@@ -70,7 +70,8 @@ func (p *Process) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	return connect(ctx, f, address)
 }
 
-// socketIn is a TCP socket of a network namespace. It stays there, whoever connects it.
+// socketIn is a TCP socket of a network namespace. It stays in that namespace, whichever
+// thread connects it.
 func socketIn(namespace *os.File) (*os.File, error) {
 	var f *os.File
 	err := network.Inside(namespace, func() error {

@@ -33,9 +33,8 @@ type identity struct {
 	userns *os.File
 }
 
-// own gives a pipe to the identity: /dev/stdout is opened anew by programs that
-// are told to log to it, and opening asks who owns the pipe. Whoever has an end
-// of it open keeps it.
+// own gives a pipe to the identity. Programs that log to /dev/stdout open it anew, and the
+// kernel then checks the owner of the pipe. A process that has an end open keeps it.
 func (id *identity) own(f *os.File) error {
 	if f == nil {
 		return nil

@@ -86,9 +86,9 @@ func treeMemory(pid int, memoryOf func(pid int) int64) int64 {
 	return sum
 }
 
-// resident is the memory in bytes that a process has allocated, and the most that it
-// has had with files and what it shares. What it shares with its children since a fork
-// is counted by each of them.
+// resident is the memory in bytes that a process has allocated, and the most that it has
+// had with files and shared memory. Each child counts the memory that it shares since a
+// fork.
 func resident(pid int) (anonymous, most int64) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 type pidfd struct{ file *os.File }
 
 func newPidfd(fd int) *pidfd {
-	// What is not non-blocking is not polled. On failure wait returns at once, and
-	// the wait of os/exec that follows holds a thread instead.
+	// The runtime does not poll a descriptor that is not non-blocking. On failure wait
+	// returns at once, and the wait of os/exec that follows holds a thread instead.
 	_ = unix.SetNonblock(fd, true)
 	return &pidfd{file: os.NewFile(uintptr(fd), "pidfd")}
 }
@@ -46,8 +46,7 @@ func (p *pidfd) kill() {
 	_ = conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
 }
 
-// reaped reports whether the process has not only ended, but whoever it was left to
-// has noticed.
+// reaped reports whether the process has ended and its parent has waited for it.
 func (p *pidfd) reaped() bool {
 	conn, err := p.file.SyscallConn()
 	if err != nil {

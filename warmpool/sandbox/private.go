@@ -55,9 +55,8 @@ func (s *Sandbox) openPrivate() (*network.Network, error) {
 	return p.network, p.err
 }
 
-// Deny has no environment with NetworkPrivate reach what the rules name, whatever its
-// policy says. Each who has rules of its own, which take the place of those that it gave
-// before.
+// Deny keeps all environments with NetworkPrivate from the addresses in rules, whatever
+// their policies say. New rules of one owner replace the rules that it gave before.
 func (s *Sandbox) Deny(who string, rules []function.NetworkRule) error {
 	p := &s.private
 	p.mu.Lock()

@@ -197,9 +197,9 @@ func (p *Process) reap() {
 	close(p.done)
 }
 
-// awaitGroup waits until a process group that was killed has no members, which
-// the kernel does not announce. Where nobody reaps orphans (a container without
-// an init) it never has none, so the wait is short.
+// awaitGroup waits until a process group that was killed has no members, which the kernel
+// does not announce. If nothing reaps orphans (a container without an init), the group
+// always has some, so the wait is short.
 func awaitGroup(pgid int) {
 	for wait := 100 * time.Microsecond; wait < 100*time.Millisecond; wait *= 2 {
 		if errors.Is(unix.Kill(-pgid, 0), unix.ESRCH) {
@@ -209,9 +209,9 @@ func awaitGroup(pgid int) {
 	}
 }
 
-// ShellExit reads a status as a shell has it: 128 and the number for a signal. What a
-// command exits with itself may look the same. 129 is what Node's runtime exits with
-// on Lambda, and nobody is there to hang up.
+// ShellExit reads a status as a shell does: 128 and the number for a signal. A command may
+// exit with the same number itself. Node's runtime exits with 129 on Lambda, where nothing
+// sends SIGHUP.
 func ShellExit(code int) Exit {
 	if signal := syscall.Signal(code - 128); signal > syscall.SIGHUP && signal <= 64 {
 		return Exit{Signal: signal}

@@ -44,8 +44,8 @@ func (p *Process) restrict(spec Spec) error {
 	return nil
 }
 
-// restrictFiles bounds the size of a file. What is written to /tmp is bounded anyway; a
-// file in memory (memfd_create) is nowhere.
+// restrictFiles limits the size of a file. /tmp has a limit of its own; a file in memory
+// (memfd_create) has none.
 func (p *Process) restrictFiles(l cgroup.Limits) error {
 	for queue, seen := []int{p.initPID}, 0; len(queue) > 0 && seen < maxTree; seen++ {
 		pid := queue[0]

@@ -37,8 +37,8 @@ func (p *Process) Runnable() bool {
 	return false
 }
 
-// anyRunnable reports whether a thread of a process is in the state R, which is that
-// of those who run and of those who wait for a core.
+// anyRunnable reports whether a thread of a process is in the state R: it runs or waits
+// for a core.
 func anyRunnable(pid string) bool {
 	threads, err := os.ReadDir("/proc/" + pid + "/task")
 	if err != nil {

@@ -73,10 +73,10 @@ var ErrClosed = errors.New("sandbox is closed")
 // probeTimeout bounds the trial start in New.
 const probeTimeout = 10 * time.Second
 
-// New removes what a predecessor that died left behind, finds out what the
-// machine can do, and starts a process in a full sandbox to see that it does. The
-// error says what has to be installed or allowed. What is only lost, such as
-// limits of memory for a user to whom no cgroup is delegated, is logged.
+// New removes what a predecessor that died left behind, finds out what the machine can do,
+// and starts a process in a full sandbox to test that. The error says what must be
+// installed or allowed. New logs what is only missing, such as limits of memory for a user
+// to whom no cgroup is delegated.
 func New(cfg Config, log *zap.Logger) (*Sandbox, error) {
 	s := &Sandbox{log: log, quit: make(chan struct{}), live: map[string]*Process{}}
 	switch cfg.Mode {

@@ -154,7 +154,7 @@ func seccompProgram(shared bool) ([]byte, error) {
 		f.failIf(bpf.JumpBitsSet, newNamespace, unix.EPERM)
 	})
 	f.inCall("ioctl", 1, func(f *filter) {
-		// Type into, and paste to, the terminal of whoever started the gateway.
+		// Type into, and paste to, the terminal that the gateway was started on.
 		f.failIf(bpf.JumpEqual, unix.TIOCSTI, unix.EPERM)
 		f.failIf(bpf.JumpEqual, unix.TIOCLINUX, unix.EPERM)
 	})

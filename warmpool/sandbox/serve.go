@@ -133,7 +133,7 @@ func wantsNamespace(order string) bool {
 	return order == orderMount || order == orderListen || order == orderDial || order == orderAttach
 }
 
-// awaitTime bounds the wait for a way out. Who waits asks again.
+// awaitTime limits the wait for a way out. The caller then asks again.
 const awaitTime = 50 * time.Millisecond
 
 // listenIn is a socket that listens in a network namespace. bwrap may not have given

@@ -16,10 +16,10 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
-// A skeleton is the root folder of all environments, a real one on the machine
-// that each binds read-only. What would otherwise be a mount or a folder made
-// anew at each start is there already: the folders to mount on, the links of a
-// merged /usr, and an /etc of copies.
+// A skeleton is the root folder of all environments, a real one on the machine that each
+// binds read-only. It already has everything that would otherwise be a mount or a new
+// folder at each start: the folders to mount on, the links of a merged /usr, and an /etc
+// of copies.
 type skeleton struct {
 	root string
 	// private is a folder with what of /etc is another for NetworkPrivate.
@@ -35,9 +35,9 @@ type skeleton struct {
 // devices are all of /dev, beside links to the descriptors of the process.
 func devices() []string { return []string{"null", "zero", "full", "random", "urandom"} }
 
-// etc is what programs need of /etc: to resolve names, to trust certificates, to
-// find libraries, the time zone and what a distribution keeps there for Java,
-// fonts or OpenSSL. What not everyone may read is not copied.
+// etc are the files of /etc that programs need: to resolve names, to trust certificates,
+// to find libraries and the time zone, and what a distribution keeps there for Java, fonts
+// or OpenSSL. New does not copy files that not everyone may read.
 func etc() []string {
 	return []string{
 		"resolv.conf", "hosts", "host.conf", "nsswitch.conf", "gai.conf", "services", "protocols", "networks",

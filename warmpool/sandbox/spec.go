@@ -11,7 +11,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
-// Where a function finds its things, the same paths as on Lambda
+// The paths at which a function finds its files, as on Lambda
 // (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
 const (
 	TaskRoot   = "/var/task"    // the function's code; the working directory
@@ -76,10 +76,10 @@ type Spec struct {
 	// LayerRoot, and Process.Assume follows.
 	Stem bool
 
-	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3,
-	// 4, ... All stay the caller's, who may close them once Start has returned. A
-	// pipe given as Stdout or Stderr should be of this environment alone: it may be
-	// opened again inside, through /dev/stdout.
+	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3, 4, ...
+	// The caller keeps all of them, and may close them once Start has returned. A pipe
+	// given as Stdout or Stderr should be of this environment alone: it may be opened
+	// again inside, through /dev/stdout.
 	Stdout, Stderr *os.File
 	ExtraFiles     []*os.File
 }

@@ -2,8 +2,8 @@ package sandbox
 
 import "os"
 
-// maxUncounted is how many user namespaces wait for the end of their last
-// environment to be noticed. Where nobody reaps orphans that never happens.
+// maxUncounted is how many user namespaces may wait until the end of their last
+// environment is noticed. If nothing reaps orphans, that never happens.
 const maxUncounted = 16
 
 // A usernsStock is the user namespaces that environments may have next.

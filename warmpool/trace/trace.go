@@ -117,7 +117,7 @@ func appendKey(dst []byte, key Key) []byte {
 	return hex.AppendEncode(dst, b[:])
 }
 
-// fields are those of a header. What is missing is "".
+// fields are those of a header. A missing one is "".
 type fields struct {
 	root, parent, sampled, lineage string
 	rest                           string // what others have put in, with a semicolon in front

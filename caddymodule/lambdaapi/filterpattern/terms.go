@@ -72,7 +72,7 @@ func cutTerm(text string) (term func(string) bool, rest string, err error) {
 	}
 	word := text[:end]
 	for _, c := range word {
-		// What is not of a word's characters has to be in quotes.
+		// Text with characters that no word has must be in quotes.
 		if c < 0x80 && !strings.ContainsRune("_.:/-@#$&*+=<>!~^,;()'|", c) && !isWord(c) {
 			return nil, "", fmt.Errorf("%q: put a term with %q into double quotes", word, c)
 		}

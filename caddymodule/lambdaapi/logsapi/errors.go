@@ -26,8 +26,8 @@ var (
 	errNoToken  = &apiError{"InvalidParameterException", "The specified nextToken is invalid."}
 )
 
-// refuse answers with an error in the form of AWS's JSON protocol. What is not the
-// client's to know is logged.
+// refuse answers with an error in the form of AWS's JSON protocol. It logs what the client
+// must not know.
 func (a *API) refuse(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	var known *apiError

@@ -92,7 +92,7 @@ func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte)
 	from := time.Now() // what is logged once the client knows of the session belongs to it
 	t.send("initial-response", struct{}{})
 	t.send("sessionStart", sessionStart{newID(), newID(), in})
-	// Whoever reads a group ends before this does.
+	// The reader of each group ends before this function does.
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	defer cancel()

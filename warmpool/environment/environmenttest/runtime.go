@@ -183,7 +183,7 @@ type Process struct {
 	done chan struct{}
 }
 
-// What a process may do in place of booting.
+// The things that a process may do in place of booting.
 const (
 	NeverBoots  = "never-boots"
 	EndsBooting = "ends-booting"

@@ -2,8 +2,8 @@ package registry
 
 import "errors"
 
-// What the registry refuses. The text of a wrapping error names the thing; the
-// API makes AWS's exceptions of them.
+// The errors of the registry. The text of a wrapping error names the thing; the API turns
+// them into AWS's exceptions.
 // https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
 var (
 	// ErrNotFound: no such function, version, alias, layer, setting or mapping

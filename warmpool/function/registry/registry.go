@@ -29,7 +29,8 @@ type Config struct {
 	Rand func() float64
 }
 
-// A Registry knows the functions. What it returns is shared: nobody changes it.
+// A Registry knows the functions. Its callers share the values that it returns and must
+// not change them.
 type Registry struct {
 	records  state.Records
 	codePath func(Code) string

@@ -117,7 +117,7 @@ type Management struct {
 
 func (*Management) revise(string, time.Time, bool) {}
 
-// A Policy says who may invoke a function, version or alias, or use a layer
+// A Policy says which principals may invoke a function, version or alias, or use a layer
 // version.
 // https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 type Policy struct {

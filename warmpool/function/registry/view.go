@@ -13,8 +13,8 @@ type views struct {
 	byName *lru.Cache[string, *view]
 }
 
-// A view is what was read of one function since its last change. It is filled by
-// those who held it before they read, so one that was dropped stays unseen.
+// A view is what was read of one function since its last change. Readers fill the view
+// that they had before they read, so nobody sees the content of a view that was dropped.
 type view struct {
 	mu       sync.RWMutex
 	versions map[string]*Version // by version, guarded by mu

@@ -189,7 +189,7 @@ func (b *Bridge) response(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		b.fail(in, "Function.ResponseSizeTooLarge", "Response payload size e"+exceeded(runtimes.MaxResponse))
-		// What is on its way is read, for clients that read no answer while they send.
+		// Read what is on its way, for clients that read no answer while they send.
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "E"+exceeded(runtimes.MaxResponse))
 	case err != nil:
@@ -260,8 +260,8 @@ func readFrame(r *http.Request, limit int) ([]byte, error) {
 // errorType is what Lambda takes for the type of an error.
 var errorType = regexp.MustCompile(`^(Runtime|Function)\.[A-Z][a-zA-Z]+$`)
 
-// errorOf makes of a request the error that the caller is told: its body when that
-// is a JSON object, with the type of the header where the body has none.
+// errorOf makes the caller's error from a request: the body if it is a JSON object, with
+// the type from the header if the body has none.
 func errorOf(r *http.Request) []byte {
 	kind := r.Header.Get("Lambda-Runtime-Function-Error-Type")
 	if !errorType.MatchString(kind) {

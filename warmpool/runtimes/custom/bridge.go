@@ -256,7 +256,7 @@ func (b *Bridge) await(ready func() bool) bool {
 	}
 }
 
-// notify tells who awaits something. It needs mu.
+// notify wakes everything that awaits a change. It needs mu.
 func (b *Bridge) notify() {
 	close(b.changed)
 	b.changed = make(chan struct{})

@@ -60,9 +60,8 @@ func (c *Command) Args() []string {
 		fmt.Fprintf(&script, "exec %d>&-\n", c.Output)
 	}
 	script.WriteString(pass)
-	// SIGTERM may come at any point from here on. What the runtime makes of it is its
-	// own affair for half a second. The second wait is because the first ends with the
-	// signal.
+	// SIGTERM may come at any point from here on. The runtime has half a second to act on
+	// it. The second wait is there because the signal ends the first.
 	fmt.Fprintf(&script, `shift %[1]d
 exec %[2]d>&-
 t= r=

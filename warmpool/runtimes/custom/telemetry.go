@@ -18,7 +18,7 @@ const (
 	typeExtension = "extension"
 )
 
-// An occurrence is one event on its way to those who have subscribed.
+// An occurrence is one event on its way to the subscribers.
 type occurrence struct {
 	kind string // of the types above
 	name string // e.g. platform.start; kind for what is written

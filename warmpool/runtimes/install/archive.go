@@ -18,8 +18,9 @@ const (
 	maxFiles    = 20_000
 )
 
-// unpack takes the files of a package that keep names into folder. A name is what
-// follows the package's own first folder. What is no file or folder is left out.
+// unpack takes those files of a package that keep names into folder. A name is the path
+// below the package's own first folder. It leaves out everything that is neither a file
+// nor a folder.
 func unpack(packed io.Reader, folder string, keep func(name string) bool) error {
 	zipped, err := gzip.NewReader(packed)
 	if err != nil {

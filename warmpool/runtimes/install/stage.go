@@ -133,7 +133,7 @@ func (i *Installer) room(mb int) error {
 
 // size is what a folder holds, in bytes.
 func size(folder string) (n int64) {
-	// What cannot be read counts as nothing: it is told to people only.
+	// A size that cannot be read counts as nothing: only people see it.
 	_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil

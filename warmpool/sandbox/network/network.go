@@ -130,8 +130,8 @@ func New(plane Plane, prefix6 netip.Prefix, log *zap.Logger) (_ *Network, err er
 	return n, nil
 }
 
-// Deny has no environment reach what the rules name, whatever its policy says. Each who
-// has rules of its own, which take the place of those that it gave before.
+// Deny keeps all environments from the addresses in rules, whatever their policies say.
+// New rules of one owner replace the rules that it gave before.
 func (n *Network) Deny(who string, rules []function.NetworkRule) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -65,7 +65,7 @@ func OpenWithPasta(c PastaConfig, plane Plane, prefix6 netip.Prefix, log *zap.Lo
 	return n, nil
 }
 
-// PastaRouter is how the router has to be set up.
+// PastaRouter is the router's set-up for pasta.
 func PastaRouter() RouterConfig { return RouterConfig{Prefix6: newPrefix6(), MTU: pastaMTU} }
 
 func openPasta(c PastaConfig, n *Network) (*pasta, error) {

@@ -65,8 +65,8 @@ func NewRouter(c RouterConfig) (_ *Router, err error) {
 	return r, nil
 }
 
-// Close gives the sockets up. The namespace and what is in it goes with the last of
-// who is in it.
+// Close gives the sockets up. The kernel removes the namespace with the last process in
+// it.
 func (r *Router) Close() error {
 	r.links.Close()
 	if r.filter == nil {
@@ -119,8 +119,8 @@ func addAddress(h *netlink.Handle, link netlink.Link, address netip.Addr) error 
 	return nil
 }
 
-// setSysctl sets something of the thread's network namespace. What of IPv6 a kernel
-// does not have is no error.
+// setSysctl sets a value of the thread's network namespace. A value of IPv6 that the
+// kernel does not have is no error.
 func setSysctl(name, value string) error {
 	path := "/proc/sys/net/" + name
 	if now, err := os.ReadFile(path); err == nil && string(now) == value+"\n" {
@@ -160,7 +160,7 @@ func (r *Router) addRules() {
 		{Table: r.table, Name: "ways", KeyType: nftables.TypeDevGroup, DataType: nftables.TypeVerdict, IsMap: true},
 	}
 	for _, set := range sets {
-		// What an empty set is made of has no errors.
+		// To add an empty set builds no expressions, so it cannot fail.
 		_ = f.AddSet(set, nil)
 	}
 	busy4, busy6 := sets[0], sets[1]

@@ -71,7 +71,7 @@ func family(is4 bool) match {
 	return meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{number})
 }
 
-// Where addresses are in the heads of IPv4 and IPv6.
+// The offsets of addresses in the headers of IPv4 and IPv6.
 func sourceField(is4 bool) *expr.Payload {
 	if is4 {
 		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}

@@ -52,8 +52,8 @@ func (s *services) close() error {
 	return nil
 }
 
-// open listens at the router for what p reaches. Who may connect is in the rules, and
-// asked again for each connection.
+// open listens at the router for what p reaches. The rules say which environments may
+// connect, and each connection is checked again.
 func (s *services) open(p Policy) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,7 @@ func half(to, from net.Conn) {
 	}
 }
 
-// A connection is what has to be closed when its environment ends.
+// A connection must be closed when its environment ends.
 type connection struct {
 	once sync.Once
 	ends []io.Closer

@@ -152,8 +152,8 @@ func newPrefix6() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(b), 64)
 }
 
-// addRules keeps the machine from functions. What other programs have in their own
-// tables goes on to hold: accepting here is not final, refusing is.
+// addRules keeps functions away from the machine. The tables of other programs still
+// apply: accepting here is not final, refusing is.
 func (u *uplink) addRules() error {
 	outside, err := u.outside()
 	if err != nil {

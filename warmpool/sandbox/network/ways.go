@@ -61,7 +61,7 @@ func (w *ways) trim() {
 	}
 	for key, g := range w.groups {
 		if g.used == 0 {
-			// What stays of it is of a number that no interface has.
+			// What is left of it has a number that no interface has.
 			_ = w.plane.Forget(g.number)
 			delete(w.groups, key)
 			return

@@ -82,8 +82,8 @@ var translated = map[string]string{
 	`(?!^[0-9]+$)([a-zA-Z0-9-_]+)`: `[a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*`,
 	`((?!^\d+$)^[0-9a-zA-Z-_]+$)`:  `[a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*`,
 	`[0-9A-Za-z\.\-_]*(?<!\.)`:     `([0-9A-Za-z.\-_]*[0-9A-Za-z\-_])?`,
-	// A collection's name may not begin with "system.", which is left to whoever
-	// reads the collection.
+	// A collection's name may not begin with "system."; the reader of the collection
+	// checks that.
 	`(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)`: `[_a-zA-Z0-9][^$]*`,
 	`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?`: `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:([a-zA-Z0-9-_]*[a-zA-Z-_][a-zA-Z0-9-_]*))?`,
 }
