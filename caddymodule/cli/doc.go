@@ -1,10 +1,10 @@
-// Package cli is `caddy hearth`: functions deployed and looked at from a terminal,
-// for those without the AWS CLI. It speaks the same signed API as that does.
+// Package cli is `caddy hearth`, which deploys and inspects functions from a terminal,
+// for people without the AWS CLI. It uses the same signed API as the AWS CLI.
 //
 //	deploy DIR   guess (guess.go) -> zip (archive.go) -> create or update, publish
 //	rollback     the version before -> its code and configuration become $LATEST
 //	invoke, logs, list, delete, env
 //
-// What a command finds out goes to standard output, and what it is doing to standard
-// error. With --json the first is JSON alone.
+// A command writes its result to standard output and its progress to standard error. With
+// --json, standard output has nothing but JSON.
 package cli

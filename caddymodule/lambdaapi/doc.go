@@ -4,23 +4,23 @@
 //
 //	request
 //	   | Match        package model: which operation is it?
-//	   | Begin        package sigv4: who asks? (no body read yet)
+//	   | Begin        package sigv4: whose key is it? (no body read yet)
 //	   | read body    within the operation's limit
-//	   | Finish       was it signed so?
+//	   | Finish       does the signature fit?
 //	   | Read         package model: does it satisfy the service model?
 //	   v
 //	operation         one file for each kind of resource
 //	   |                 registry.Registry   functions, versions, aliases, layers ...
 //	   |                 code.Store          archives
-//	   |                 Invoker, Queue      what the gateway wires in
+//	   |                 Invoker, Queue      from the gateway
 //	   v
 //	JSON, or an exception in AWS's form and, where it was recorded, in AWS's words
 //
-// What is not supported is refused by name: operations in operations.go, settings
-// of a function in settings.go. Nothing is accepted and ignored.
+// The API refuses by name what it does not support: operations in operations.go, settings
+// of a function in settings.go. It accepts nothing that it then ignores.
 //
-// Functions of the Caddyfile can be read and invoked here, and have the tag
-// hearth:defined-in; to change one is refused.
+// Clients can read and invoke functions of the Caddyfile, which have the tag
+// hearth:defined-in. The API refuses to change them.
 //
 // https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
 package lambdaapi

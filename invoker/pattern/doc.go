@@ -1,9 +1,9 @@
 // Package pattern matches JSON events against EventBridge event patterns, which
 // event source mappings use as filter criteria too. It is pure.
 //
-//	{"source": ["aws.s3"],                        every field named must match,
-//	 "detail": {"size": [{"numeric": [">", 0]},   by any of its values;
-//	                     {"exists": false}]}}     fields not named do not count
+//	{"source": ["aws.s3"],                        every named field must match
+//	 "detail": {"size": [{"numeric": [">", 0]},   one of its values;
+//	                     {"exists": false}]}}     other fields do not count
 //
 // The language is AWS's, checked against its documentation and against Event Ruler,
 // the library that EventBridge published:
@@ -20,9 +20,9 @@
 //	exists                     true or false, of a leaf
 //	$or                        two or more objects, at any level
 //
-// Names are joined by dots, of patterns and of events: {"a.b": [1]} is {"a": {"b": [1]}}.
+// In patterns and in events names may be joined by dots: {"a.b": [1]} is {"a": {"b": [1]}}.
 //
-// An array in the event matches if one of its elements does. Fields of one pattern
-// object are looked for in the same element, never put together from several.
-// What the language does not have is refused by name when the pattern is parsed.
+// An array in the event matches if one of its elements does. All fields of one pattern
+// object must match in the same element. Parse refuses by name what the language does
+// not have.
 package pattern

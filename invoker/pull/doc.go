@@ -18,13 +18,13 @@
 //	                  list -> compare with the known keys (chunk) -> batch -> filter
 //	                  -> invoke -> note what is known now; fails: as a stream
 //
-// A checkpoint is written after the function has answered. A node that dies in between
-// leaves the batch to be run again. A shard is read by the node that holds its slot in
-// the state. A node that has not renewed its slot for 15 s loses it. The children of a
-// shard are read after the shard's end.
+// The engine writes a checkpoint after the function has answered. If the node dies in
+// between, the batch runs again. The node that has a shard's slot in the state reads the
+// shard; it loses the slot when it does not renew it for 15 s. The engine reads the
+// children of a shard when it has read the shard to its end.
 //
-// Every source has one file. What is not polled is refused by name when the mapping is
-// made (Check).
+// Every source has one file. When a mapping is made, Check refuses by name a source that
+// the package does not poll.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
 package pull

@@ -1,5 +1,5 @@
-// Package sandbox holds one execution environment: the namespaces, mounts,
-// limits and system calls of one process tree that runs code nobody vouches for.
+// Package sandbox isolates one execution environment: it sets the namespaces, mounts,
+// limits and system calls of one process tree that runs untrusted code.
 //
 //	gateway (Sandbox)
 //	   | fork, in the environment's cgroup, from a thread that stays (starter)
@@ -12,7 +12,7 @@
 //	   v
 //	setpriv -> command       pid 2; stdin, stdout, stderr, 3, 4, ... of Spec
 //
-// bubblewrap does what has to happen between fork and exec, where Go cannot run.
+// bubblewrap does the work between fork and exec, where Go cannot run.
 // Its options go through a file in memory, as does the environment of the
 // command: bwrap itself runs outside, and must not see a function's LD_PRELOAD.
 //
@@ -21,27 +21,26 @@
 // The root is a folder of ours (skeleton), read-only, with /usr of the machine,
 // copies of the few files of /etc that programs need, five devices, and /proc.
 // The mounts of Spec are read-only. /tmp is a tmpfs, the only place to write.
-// Nothing of /home, /root, /var, /run or /sys is there, unless a mount names it:
-// then that folder, with empty ones above it. The folder to mount on stays in the
-// root, empty, for other environments: targets of mounts are no secrets. What a
-// source is called on the machine can be read in /proc/self/mountinfo.
+// Nothing of /home, /root, /var, /run or /sys is there, unless a mount names it. Then
+// that folder is there, below empty folders. The folder to mount on stays in the
+// root, empty, for other environments: targets of mounts are not secret. A function
+// can read the path of a source on the machine in /proc/self/mountinfo.
 //
-// The network is one of the environment's own that leads past this machine (package
-// network), or none. On the machine's a function reaches what listens on loopback and
-// on abstract sockets; files of sockets it cannot see.
+// An environment has its own network, which does not reach this machine (package
+// network), or none, or the machine's. On the machine's network a function reaches
+// what listens on loopback and on abstract sockets; it cannot see socket files.
 //
 // # Who the function is
 //
-// Inside always uid 993, sbx_user1051, without capabilities or a way to new ones
-// (no_new_privs). On the machine:
+// Inside, the function always has the uid 993, sbx_user1051, without capabilities and
+// without a way to get any (no_new_privs). On the machine it has another user:
 //
-//   - of a gateway that is root, one unprivileged user per live environment
-//     (identity). bwrap mounts as root, so that code may lie below /root, then
-//     enters a user namespace that maps nobody but that user, and setpriv takes
-//     it on.
-//   - of any other gateway, that gateway's own user, in a user namespace that
-//     the holder makes, or without one bwrap. The kernel has to allow those to
-//     everyone.
+//   - If the gateway is root, each live environment has an unprivileged user of its
+//     own (identity). bwrap mounts as root, so that code may lie below /root. Then it
+//     enters a user namespace that maps only that user, and setpriv switches to it.
+//   - Otherwise it is the gateway's own user, in a user namespace that the holder
+//     makes, or bwrap if there is no holder. The kernel must allow user namespaces
+//     to everyone.
 //
 // # Memory and /tmp
 //
@@ -49,48 +48,49 @@
 // one limit for the sum, so with a limit of MemoryMB a full /tmp would get the
 // function killed, and on Lambda it gets ENOSPC. Therefore:
 //
-//   - the kernel's wall stands at MemoryMB + EphemeralStorageMB. It holds always,
-//     and without swap.
-//   - /tmp is full at EphemeralStorageMB: ENOSPC, with MemoryMB still to be had.
-//   - every 200 ms the memory that is neither /tmp nor a cache is compared with
-//     MemoryMB, and an environment that is past it is killed. In between it can
-//     have more, up to the wall. Memory shared between processes counts as /tmp.
+//   - The kernel's hard limit is MemoryMB + EphemeralStorageMB. It always holds, and
+//     without swap.
+//   - /tmp is full at EphemeralStorageMB: ENOSPC, while MemoryMB is still free.
+//   - Every 200 ms a check compares the memory that is neither /tmp nor a cache with
+//     MemoryMB, and kills an environment that exceeds it. Between two checks an
+//     environment can have more, up to the hard limit. Memory shared between
+//     processes counts as /tmp.
 //
-// So a machine must be ready to give MemoryMB + EphemeralStorageMB to each. Both
-// ends are an Exit with OOMKilled.
+// So a machine must be able to give MemoryMB + EphemeralStorageMB to each
+// environment. Both ends are an Exit with OOMKilled.
 //
 // # Where there are no cgroups
 //
-// A user to whom none is delegated has no wall, only the comparison (and of the
-// pages that processes have allocated; RLIMIT_AS would be exact, but Node and the
-// JVM reserve many times what they use). The size of /tmp holds. The number of
-// processes is held by RLIMIT_NPROC. CPU time is not shared by memory size.
+// A user without a delegated cgroup has no hard limit, only the check, which then
+// counts the pages that processes have allocated. (RLIMIT_AS would be exact, but Node
+// and the JVM reserve many times what they use.) The size of /tmp holds. RLIMIT_NPROC
+// limits the number of processes. Environments do not share CPU time by memory size.
 //
 // # Stems
 //
-// A stem is started with everything but a function. Assume sets the limits of the
-// function, and mounts its code into the namespace that is there: the mount is
-// made in the gateway's namespace, attached to nothing (open_tree, mount_setattr),
-// and a thread that joins the environment's namespace attaches it there
-// (move_mount). So nothing of it is ever to be seen on the machine, and it goes
-// with the environment. The other way, to bind the code into a shared mount that
-// environments have mounted as a slave, leaves mounts on the machine when the
-// gateway dies.
+// A stem starts with everything but a function. Assume sets the limits of the
+// function, and mounts its code into the existing namespace. The gateway makes the
+// mount in its own namespace, attached to nothing (open_tree, mount_setattr). A
+// thread that joins the environment's namespace attaches it there (move_mount). So
+// the machine never sees the mount, and it goes with the environment. The other way,
+// to bind the code into a shared mount that environments have as a slave, leaves
+// mounts on the machine when the gateway dies.
 //
 // Both need power over the namespace. Root has it. A gateway of another user owns
 // the user namespace that bwrap made, but only a process with a single thread may
-// enter that; so it has a process that is root above all of them (holder.go), and
-// sends it what to do. It dies with the gateway, is in nobody's sight, and is not
-// needed by an environment that runs or by one that is no stem.
+// enter it. So the gateway runs a process that is root above all of these namespaces
+// (holder.go), and sends it what to do. The holder dies with the gateway, and no
+// environment can see it. Running environments, and those without a stem, do not
+// need it.
 //
 // # How it ends
 //
-// Kill takes bwrap inside, and with it the kernel takes the pid namespace; Done
-// is closed when the cgroup is removed too. When the gateway dies, by whatever
-// signal, the kernel kills bwrap outside and then inside; empty cgroups and the
-// skeleton are left, which the next New removes: it knows them by a lock that
-// only a living process holds (package lockdir).
+// Kill kills bwrap inside, and with it the kernel ends the pid namespace. Done is
+// closed when the cgroup is removed too. When the gateway dies, by whatever signal,
+// the kernel kills bwrap outside and then inside. Empty cgroups and the skeleton
+// remain, and the next New removes them: it recognises them because no living
+// process has their lock (package lockdir).
 //
-// With the sandbox off a process is a process group with a folder for temporary
-// files, and no more: it sees the machine, and Path says where things are.
+// With the sandbox off an environment is only a process group with a folder for
+// temporary files: it sees the machine, and Path says where its files are.
 package sandbox

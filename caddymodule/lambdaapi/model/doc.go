@@ -1,5 +1,5 @@
 // Package model routes requests to the operations of the AWS Lambda API and checks
-// them, by one table instead of by hand for each operation.
+// them. It uses one table instead of code for each operation.
 //
 //	service-2.json --condense--> lambda.json (embedded) --> Model
 //	                                                          |
@@ -8,11 +8,11 @@
 //	                                     -> the operation's own struct, by field name
 //
 // lambda.json is condensed from AWS's public service model (botocore's
-// lambda/2015-03-31/service-2.json, Apache-2.0). A newer one is taken over by
+// lambda/2015-03-31/service-2.json, Apache-2.0). To take over a newer one, run
 // go generate with that file in LAMBDA_MODEL.
 //
-// Members that the model does not know are ignored, as AWS ignores them;
-// "memorysize" is one, for names have their letter case.
+// The package ignores members that the model does not know, as AWS does. Names are
+// case-sensitive, so "memorysize" is such a member.
 //
 //go:generate sh -c "go run ./condense < \"$LAMBDA_MODEL\" > lambda.json.new && mv lambda.json.new lambda.json"
 package model

@@ -1,18 +1,18 @@
 // Package sigv4 verifies requests that are signed by AWS Signature Version 4, in the
 // header Authorization or, presigned, in the query.
 //
-//	Begin   what needs no body: the form, the key, its scope, the time
-//	Finish  the canonical request, made anew, its signature, and the body's hash
+//	Begin   checks without the body: the form, the key, its scope, the time
+//	Finish  rebuilds the canonical request, and checks the signature and the body's hash
 //
-// Between the two the caller reads the body: nobody without a key's ID and a clock
-// makes it read much.
+// Between the two the caller reads the body. So only clients with a key's ID and a
+// correct clock can make it read much.
 //
-// Why not an existing implementation: AWS's own signers choose themselves which
-// headers they sign, so signing again and comparing refuses requests of other
-// clients (the Go signer never signs User-Agent, and always Content-Length). They
-// are what the tests sign with, and so is botocore, by recorded requests.
+// The package uses no existing signer, because AWS's signers choose the headers that
+// they sign. To sign again and compare would refuse requests of other clients: the Go
+// signer never signs User-Agent, and always Content-Length. The tests sign with those
+// signers, and with botocore by recorded requests.
 //
-// There are no sessions here, so a session token is one that was not issued.
+// Hearth has no sessions, so it never issued the session token of a request.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4

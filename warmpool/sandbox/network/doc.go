@@ -1,5 +1,5 @@
-// Package network gives execution environments a network of their own that leads past
-// this machine, and to nothing on it.
+// Package network gives each execution environment its own network, which reaches beyond
+// this machine but nothing on it.
 //
 //	environment          environment           a network namespace each: lo, eth0
 //	     | e0                 | e1             links (veth), routed; no neighbours to ask
@@ -9,26 +9,29 @@
 //	              | uplink                     services)
 //	        the machine                        forwards and translates, or pasta does
 //
-// All that holds an environment to its policy is in the router. As root the gateway has
-// the namespace open and nothing else of it is on the machine but one interface and one
-// table of nftables; of a gateway that is not root it is the holder's own (package
-// sandbox). Both go with their process, however that ends, and all links with them.
+// The router enforces the policy of every environment. A gateway that is root has the
+// router's namespace open; on the machine there is only one interface and one nftables
+// table of it. If the gateway is not root, the namespace is the holder's own (package
+// sandbox). Both end with their process, however that ends, and all links with them.
 //
-// # What keeps functions where they are
+// # The rules
 //
-//   - router, "sources": nobody sends with an address that is not its own.
-//   - router, "beyond": no environment to another, none to an address that nobody reaches
-//     (Never), then the rules of its policy. The group of a link's interface says which.
-//   - router, "itself": the resolver, and what of the machine its policy opens.
-//   - machine, "machine": before the machine translates addresses for others, nothing that
-//     is local to it. pasta's connections come from the machine itself, where no rule can
-//     tell them from the gateway's; so the router knows the machine's addresses then.
-//   - an environment has 1,024 connections at most, so that the machine's table of them
-//     has room for others.
+//   - router, "sources": an environment sends only from its own address.
+//   - router, "beyond": an environment reaches no other environment and no address that
+//     is closed to all (Never). Then the rules of its policy apply. The group of the
+//     link's interface selects them.
+//   - router, "itself": the resolver, and the services of the machine that the policy opens.
+//   - machine, "machine": nothing that is local to the machine, before the machine
+//     translates addresses for others. pasta's connections come from the machine itself,
+//     where no rule can distinguish them from the gateway's. So with pasta the router
+//     knows the machine's addresses.
+//   - An environment has 1,024 connections at most, so that the machine's connection
+//     table has room for others.
 //
 // # Names, and services of the machine
 //
-// Sockets belong to the namespace that they were made in: the gateway opens a resolver's
-// in the router, and asks the machine's resolvers from the machine. What a policy opens
-// (Policy.Reach) listens there likewise, and on the environment's own loopback.
+// A socket belongs to the namespace in which it was made. The gateway opens the resolver's
+// socket in the router, and asks the machine's resolvers from the machine. The services
+// that a policy opens (Policy.Reach) also listen in the router, and on the environment's
+// own loopback.
 package network
