@@ -106,7 +106,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// want says what may be leased now. due is when a line that pauses goes on.
+// want says what may be leased now. due is when a paused line continues.
 func (i *Invoker) want() (want state.Want, due time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -47,7 +47,7 @@ func (r *run) unsettled(err error) {
 	i, name := r.invoker, zap.String("function", r.line.function)
 	switch {
 	case errors.Is(err, state.ErrLeaseLost):
-		// Somebody else has it; functions bear to get an event twice.
+		// Somebody else has the lease now; functions must tolerate an event twice.
 		i.Log.Warn("the lease of an event was lost", name, zap.Error(err))
 	case i.work.Err() == nil:
 		i.Log.Error("an event could not be settled: it is delivered again", name, zap.Error(err))

@@ -81,9 +81,8 @@ func (t *topic) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// begin asks whether the topic is there, and keeps where a group begins that has no
-// offsets. From then on it is the group's business: partitions that are new are read
-// whole.
+// begin checks that the topic exists, and stores where a group without offsets begins.
+// From then on the group decides: new partitions are read whole.
 func (t *topic) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -207,7 +206,7 @@ func (c *consumer) gather(ctx context.Context) ([]*kgo.Record, error) {
 		return got, err
 	}
 	if len(got) == 0 {
-		// That fetches are not answered is not told; this is.
+		// The client does not report fetches without an answer; this does.
 		c.client.AllowRebalance()
 		ctx, stop := context.WithTimeout(ctx, askWithin)
 		defer stop()

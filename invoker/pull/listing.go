@@ -130,7 +130,7 @@ func (l *listing) watch(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// isOld reports whether an object is no event when it is there at first.
+// isOld reports whether an object makes no event because it existed at the first listing.
 func (l *listing) isOld(o *Object) bool {
 	switch at := l.mapping.StartingPositionTimestamp; l.mapping.StartingPosition {
 	case "TRIM_HORIZON":
@@ -146,7 +146,8 @@ func (l *listing) call(ctx context.Context, records []record) (map[string]bool, 
 	return l.invoke(ctx, records)
 }
 
-// toldKeys is how many keys on-failure destinations are told: messages have a limit.
+// toldKeys is how many keys the record for an on-failure destination has: messages have a
+// limit.
 const toldKeys = 100
 
 // told implements ordered.

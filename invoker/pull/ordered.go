@@ -157,8 +157,7 @@ type (
 	}
 )
 
-// arrival is a time as on-failure destinations are told: milliseconds are left out where
-// they are 0.
+// arrival is a time as on-failure destinations get it: without milliseconds if they are 0.
 func arrival(at time.Time) string {
 	if at = at.UTC().Truncate(time.Millisecond); at.Nanosecond() == 0 {
 		return at.Format(time.RFC3339)
@@ -197,7 +196,8 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	if err != nil {
 		return err
 	}
-	// The shard waits for its destination: what is passed over is told, or nobody knows.
+	// The shard waits for its destination, because only the destination learns what is
+	// skipped.
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, &Delivery{body, b.mapping.UUID + "/" + place, header}); err == nil || ctx.Err() != nil {
 			return err

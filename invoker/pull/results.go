@@ -15,8 +15,8 @@ import (
 // Another node that works for the mapping may have written another one.
 const noteAgainAfter = 10 * time.Second
 
-// results are what the mappings' records were last told, by UUID, so that a batch that
-// ends as the one before reads nothing.
+// results has the last result of each mapping's record, by UUID, so that a batch that ends
+// as the one before reads nothing.
 type results struct {
 	mu    sync.Mutex // guards noted
 	noted map[string]noted

@@ -106,7 +106,7 @@ func (w *walk) all(ctx context.Context) error {
 	}
 }
 
-// step goes on to the next chunk, and returns what is in it.
+// step moves on to the next chunk, and returns its content.
 func (w *walk) step(ctx context.Context) ([]known, error) {
 	if len(w.batch) == 0 || len(w.open) >= maxOpen {
 		if err := w.flush(ctx); err != nil {
@@ -144,7 +144,7 @@ func (w *walk) found(ctx context.Context, o *Object, gone bool) error {
 	return w.flush(ctx)
 }
 
-// silently notes an object that the function is not told of.
+// silently notes an object without telling the function.
 func (w *walk) silently(ctx context.Context, o *Object, gone bool) error {
 	w.apply(change{known{o.Key, o.ETag}, gone})
 	if w.unsaved++; w.unsaved < maxChunkKeys {

@@ -27,8 +27,8 @@ type Config struct {
 	Secret []byte // that all nodes know
 	// Listen is where other nodes reach this one; default any port of Advertise.
 	Listen string
-	// Advertise is the host, or host and port, that others are told; default the host of
-	// Listen.
+	// Advertise is the host, or host and port, that the other nodes are told; default the
+	// host of Listen.
 	Advertise string
 	// Local are the functions here.
 	Local Local

@@ -37,9 +37,9 @@ var skipped = map[string]bool{"node_modules": true, ".git": true, "__pycache__":
 // tools replace a folder by renaming another into its place.
 const rescan = 200 * time.Millisecond
 
-// Follow calls changed, on the watcher's goroutine, soon after anything in the
-// folder root has changed. changed must not block, nor call the follower or the
-// watcher. Close ends it.
+// Follow calls changed, on the watcher's goroutine, soon after anything in the folder root
+// has changed. changed must not block, and must not call the follower or the watcher.
+// Close ends it.
 func (w *Watcher) Follow(root string, changed func()) (*Follower, error) {
 	f := &Follower{root: filepath.Clean(root), changed: changed, watcher: w,
 		dirs: make(map[string]struct{}), anchors: make(map[string]bool), parents: make(map[string]bool)}
@@ -136,7 +136,7 @@ func (f *Follower) restored() bool {
 	return true
 }
 
-// tell tells of a change.
+// tell reports a change.
 func (f *Follower) tell() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -42,8 +42,8 @@ type sharedHead struct {
 
 func chunkName(n int) string { return fmt.Sprintf("%s%06d", prefixChunk, n) }
 
-// put keeps an archive. One that is there already is marked as added now, so that
-// nobody gives it up before it is referred to.
+// put stores an archive. If the archive exists, put marks it as added now, so that nobody
+// removes it before something refers to it.
 func (s *Shared) put(ctx context.Context, d Digest, r io.Reader, size int64) error {
 	owner := ownerCode + string(d)
 	head := sharedHead{Size: size, Chunks: int((size + chunkSize - 1) / chunkSize), Added: time.Now().UTC()}

@@ -80,7 +80,7 @@ func (s *Store) Folder(ctx context.Context, path string) (string, error) {
 	return s.Unpack(ctx, known.digest)
 }
 
-// addFile stores the archive at path, unless the same is there.
+// addFile stores the archive at path, unless the same archive exists.
 func (s *Store) addFile(ctx context.Context, path string) (fileState, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -58,10 +58,10 @@ func (s *Store) doubt(tree string) {
 	s.doubted[tree] = struct{}{}
 }
 
-// once makes the folder target by work, in a place of its own that is renamed when
-// it is whole. Callers at the same time wait for the one that works; its error is
-// theirs, and the next call tries again. One that is there already is looked at by
-// whole, which says what is wrong with it; with deep it reads all files.
+// once makes the folder target by work, in a temporary folder that it renames when it is
+// complete. Callers at the same time wait for the one that works and share its error; the
+// next call tries again. whole checks a folder that exists and says what is wrong with it;
+// with deep it reads all files.
 func (s *Store) once(ctx context.Context, target string, whole func(deep bool) error, work func(into string) error) error {
 	there := exists(target)
 	s.mu.Lock()
@@ -96,7 +96,7 @@ func (s *Store) once(ctx context.Context, target string, whole func(deep bool) e
 	return f.err
 }
 
-// ensure makes the folder target unless it is there and whole.
+// ensure makes the folder target unless it exists and is complete.
 func (s *Store) ensure(target string, whole func() error, work func(into string) error) error {
 	if exists(target) {
 		damage := whole()

@@ -37,8 +37,7 @@ func NewWatcher(log *zap.Logger) (*Watcher, error) {
 	return w, nil
 }
 
-// Close ends the following of all folders and returns when no change is told
-// any more.
+// Close ends the following of all folders, and returns when no more changes are reported.
 func (w *Watcher) Close() error {
 	err := w.watcher.Close()
 	w.done.Wait()

@@ -274,8 +274,8 @@ func (r *reading) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// link is where a link leads to. It may be anywhere, as on Lambda: only environments
-// follow it, and there it is a path of theirs.
+// link is the target of a link. It may lead anywhere, as on Lambda: only environments
+// follow it, and there it is a path of their own.
 func (e *entry) link() (string, error) {
 	if e.UncompressedSize64 == 0 || e.UncompressedSize64 > maxLink {
 		return "", invalid(e.name, "a link leads to a path of 1 to %d bytes", maxLink)

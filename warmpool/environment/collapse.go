@@ -53,7 +53,7 @@ func (e *Environment) collapse() {
 			e.returnCall(i)
 		}
 	}
-	// Nobody is told of a process that ends between two calls but its log.
+	// If a process ends between two calls, only its log says so.
 	silent := e.started && !e.asked && !killed
 	for len(e.calls) > 0 {
 		c := e.calls[0]

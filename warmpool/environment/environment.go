@@ -45,7 +45,7 @@ type Spec struct {
 	// Start starts the runtime process with output as its stdout and stderr, and
 	// pipes as descriptors 3 and 4. The files are closed by the caller.
 	Start func(output *os.File, pipes []*os.File) (Process, error)
-	// Begun, if not nil, is called with the environment when its process is there and
+	// Begun, if not nil, is called with the environment when its process has started and
 	// its init phase begins.
 	Begun func(*Environment)
 	// Busy counts the calls in flight on the node. May be nil.

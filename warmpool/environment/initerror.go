@@ -67,8 +67,8 @@ func reportedInitError(body []byte) *InitError {
 	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...), reported: true}
 }
 
-// Of is the error as it is told to the caller of c, with c's request ID in the words
-// that Lambda has it in. It logs c as an invocation that has failed.
+// Of is the error for the caller of c, with c's request ID in Lambda's words. It logs c as
+// an invocation that has failed.
 func (e *InitError) Of(c *Call) *InitError {
 	own := *e
 	if !e.reported || strings.HasPrefix(e.Type, "Extension.") {
@@ -138,8 +138,7 @@ func (e *Environment) reportInit(err error) error {
 
 var errInitTimeout = errors.New("init timed out")
 
-// initFailure turns the end of the channel during init into what the caller is
-// told.
+// initFailure turns the end of the channel during init into the caller's error.
 func (e *Environment) initFailure(err error) error {
 	e.mu.Lock()
 	cause := e.cause

@@ -62,8 +62,8 @@ func (o *outlet) open(stream *logs.Stream) {
 
 var errOutletEnd = errors.New("end of output")
 
-// take reads once and logs the lines. The error is EAGAIN when nothing is there. It
-// needs mu.
+// take reads once and logs the lines. The error is EAGAIN if the pipe is empty. It needs
+// mu.
 func (o *outlet) take(fd uintptr) error {
 	// The descriptor never waits, so the scheduler need not hear of the call: that is
 	// half of what it costs.
@@ -82,8 +82,8 @@ func (o *outlet) take(fd uintptr) error {
 	return nil
 }
 
-// copy reads until the end of the pipe. It does not hold the lock between two
-// reads, nor while it waits.
+// copy reads until the end of the pipe. It does not hold the lock between two reads or
+// while it waits.
 func (o *outlet) copy() {
 	// An error is the deadline that the end of the process has set.
 	_ = o.raw.Read(func(fd uintptr) bool {

@@ -189,8 +189,8 @@ func (e *Environment) fill() error {
 	return err
 }
 
-// fillNow reads what is there without waiting, whatever the deadline of the pipe. It
-// is false when nothing is.
+// fillNow reads what is in the pipe without waiting, whatever the deadline of the pipe. It
+// is false if the pipe is empty.
 func (e *Environment) fillNow() bool {
 	e.makeRoom()
 	n := 0

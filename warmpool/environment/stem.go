@@ -69,10 +69,10 @@ func (e *Environment) awaitBoot(ctx context.Context) error {
 	}
 }
 
-// Start makes the stem the environment that spec says, but for spec.ID and
-// spec.Start, which it has had. prepare shows the process its code before it is told
-// to load it. ErrNotStarted says that the stem has ended meanwhile, which tells
-// nothing about the function; otherwise Start is as the function of that name.
+// Start makes the stem the environment that spec describes, except for spec.ID and
+// spec.Start, which it already has. prepare makes the code visible to the process before
+// it loads the code. ErrNotStarted says that the stem has ended meanwhile, which says
+// nothing about the function. Otherwise Start behaves like the function Start.
 func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Environment, error) {
 	began := time.Now()
 	e := s.e

@@ -32,8 +32,8 @@ func (w *watchdog) arm(now, at time.Time, queued bool) {
 	if soon := now.Add(patience); queued && soon.Before(at) {
 		at = soon
 	}
-	// A timer that fires too early only looks and goes on, so a call that is
-	// over does not have to stop it.
+	// A timer that fires too early only checks and continues, so a call that is over does
+	// not have to stop it.
 	if w.at.IsZero() || at.Before(w.at) {
 		w.at = at
 		w.timer.Reset(at.Sub(now))

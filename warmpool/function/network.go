@@ -21,8 +21,7 @@ type NetworkRules struct {
 	Reach []netip.AddrPort
 }
 
-// A NetworkRule is a range of addresses, and a port of TCP and UDP or 0 for all that is
-// there.
+// A NetworkRule is a range of addresses, and a port of TCP and UDP, or 0 for all ports.
 type NetworkRule struct {
 	To   netip.Prefix
 	Port uint16

@@ -10,10 +10,10 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// The folder of a function's own group has the function's name. That of another group
-// has the group's behind a "=", with "=" for each slash: no name has one of its own. A
-// name that is too long for a file's is cut, told apart by its hash, and kept whole in a
-// file.
+// The folder of a function's own group has the function's name. The folder of another
+// group has "=" and the group's name, with "=" for each slash; no function's name has one.
+// A name that is too long for a file is cut, distinguished by its hash, and stored whole
+// in a file.
 const (
 	maxFolder = 200 // bytes
 	nameFile  = "name"

@@ -126,8 +126,8 @@ func (g *Group) SetTags(change func(tags map[string]string) error) error {
 	})
 }
 
-// CreateStream makes a stream that has no events. One that is there is
-// ErrStreamExists.
+// CreateStream makes a stream that has no events. It returns ErrStreamExists if the stream
+// exists.
 func (g *Group) CreateStream(ctx context.Context, name string, now time.Time) error {
 	if has, err := g.has(ctx, name); err != nil || has {
 		if err == nil {

@@ -184,7 +184,7 @@ func (g *Group) snapshot(follow bool) (segments []segment, grown <-chan struct{}
 	return slices.Clone(g.segments), grown
 }
 
-// A cursor reads through segments, and goes on where it was when one has grown.
+// A cursor reads through segments, and continues at its position when one has grown.
 type cursor struct {
 	segment int64
 	file    *os.File

@@ -9,7 +9,7 @@ import (
 // Telemetry API. It is called under locks of the environment's, so it must not wait.
 // https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 type Tap interface {
-	// Wants reports whether anybody is there to get anything.
+	// Wants reports whether there is a subscriber.
 	Wants() bool
 	// Platform takes a whole event, which is its own from then on.
 	Platform(event []byte)

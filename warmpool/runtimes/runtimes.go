@@ -161,8 +161,8 @@ func (w wanted) distance(s string) int {
 	return 2 * d
 }
 
-// WriteBootstraps writes the bootstrap of every family below dir, in a folder
-// named after it, and leaves what is there already and the same.
+// WriteBootstraps writes the bootstrap of every family below dir, in a folder named after
+// it. It leaves an equal bootstrap as it is.
 func WriteBootstraps(dir string) error {
 	for name, f := range families {
 		folder := filepath.Join(dir, name)
@@ -287,7 +287,7 @@ func NeedsEarly(variables map[string]string) bool {
 // setting when it starts.
 func FixesMemory(in Interpreter) bool { return in.Family == FamilyNode || in.Family == FamilyJava }
 
-// early reports whether a variable only works when it is there at the start.
+// early reports whether a variable only works if it is set when the process starts.
 func early(name string) bool {
 	switch name {
 	case "PATH", "LANG", "TZ", "UV_THREADPOOL_SIZE", "GLIBC_TUNABLES", "SSL_CERT_FILE", "SSL_CERT_DIR", execWrapper:

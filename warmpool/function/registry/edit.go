@@ -8,7 +8,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// maxTries is how often a writer decides anew because others wrote.
+// maxTries is how often a writer reads and decides again because others wrote.
 const maxTries = 32
 
 // head is the record that every write of an owner writes.

@@ -23,7 +23,7 @@ type Process interface {
 	Kill()
 	// Terminate asks the first of them to end, by SIGTERM.
 	Terminate() error
-	// Dial connects to a port of theirs.
+	// Dial connects to a port of the environment.
 	Dial(ctx context.Context, port uint16) (net.Conn, error)
 	// CheckPeer fails unless one of them has the other end of conn.
 	CheckPeer(conn net.Conn) error
@@ -33,8 +33,8 @@ type Process interface {
 type Config struct {
 	// Extensions are the names of the external extensions that are started.
 	Extensions []string
-	// Patience is how long the init phase may take before it is told which
-	// extension it waits for; a bit less than the init timeout.
+	// Patience is how long the init phase may take before its error names the extension
+	// that it waits for; a bit less than the init timeout.
 	Patience time.Duration
 	// Private says that the listener is in a network of the environment's own, where
 	// nobody else can connect.
@@ -48,7 +48,7 @@ type Config struct {
 	// ExtensionLine logs a line that an external extension has written, for the
 	// invocation that runs, if one does.
 	ExtensionLine func(requestID string, line []byte)
-	// AccountID is told to extensions that ask for it.
+	// AccountID is for extensions that ask for it.
 	AccountID string
 }
 

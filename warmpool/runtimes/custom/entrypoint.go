@@ -19,7 +19,7 @@ import (
 // are those that Lambda reports.
 type EntrypointError struct{ Message string }
 
-// EntrypointType is the type of the error that a caller is told.
+// EntrypointType is the type of the error for the caller.
 const EntrypointType = "Runtime.InvalidEntrypoint"
 
 func (e *EntrypointError) Error() string { return e.Message }

@@ -202,8 +202,8 @@ func (b *Bridge) nextEvent(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(event)
 }
 
-// extensionError makes the endpoint where an extension says that it cannot go on,
-// in the init phase or later.
+// extensionError makes the endpoint where an extension reports that it failed, in the init
+// phase or later.
 func (b *Bridge) extensionError(init bool) http.HandlerFunc {
 	kind, phase := "Extension.ExitError", "exit"
 	if init {

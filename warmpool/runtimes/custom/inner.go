@@ -101,7 +101,7 @@ func (b *Bridge) relay() {
 			b.failInitWith(frame[runtimes.HeadSize:])
 			continue
 		}
-		// The environment is told that it is ready when the extensions are, too.
+		// The environment learns that it is ready when the extensions are ready too.
 		if head.Kind != runtimes.KindReady && b.out.raw(frame) != nil {
 			return
 		}

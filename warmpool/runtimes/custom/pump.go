@@ -98,7 +98,7 @@ func (b *Bridge) awaitInit() bool {
 	}) && ok
 }
 
-// openGate lets Command go on to the runtime.
+// openGate lets Command start the runtime.
 func (b *Bridge) openGate() error {
 	b.mu.Lock()
 	b.launched = true

@@ -25,8 +25,8 @@ const (
 const (
 	runtimeBudget   = 500 * time.Millisecond
 	extensionBudget = 2000 * time.Millisecond
-	// flushBudget is how long telemetry that waits is handed over for, before the
-	// extensions are told.
+	// flushBudget is how long the bridge delivers waiting telemetry before it tells the
+	// extensions to end.
 	flushBudget = 300 * time.Millisecond
 )
 

@@ -86,7 +86,7 @@ func (t *Telemetry) Output(at time.Time, text []byte, extension, object bool) {
 	t.push(o)
 }
 
-// happens tells of an event of the bridge's own.
+// happens records an event of the bridge's own.
 func (t *Telemetry) happens(name string, record any) {
 	t.push(occurrence{kind: typePlatform, name: name, text: eventText(time.Now(), name, record)})
 }

@@ -60,7 +60,7 @@ type packument struct {
 	} `json:"versions"`
 }
 
-// maxPackument bounds what a registry tells of a package, in bytes.
+// maxPackument limits a registry's description of a package, in bytes.
 const maxPackument = 64 << 20
 
 // download fetches a package without npm, and checks it by its sha512.

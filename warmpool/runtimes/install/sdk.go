@@ -44,7 +44,7 @@ type manifest struct {
 	Private  bool              `json:"private,omitempty"`
 	Exports  json.RawMessage   `json:"exports,omitempty"`
 	Required map[string]string `json:"dependencies,omitempty"`
-	// Optional are packages without which npm goes on.
+	// Optional are packages that npm may leave out.
 	Optional map[string]string `json:"optionalDependencies,omitempty"`
 }
 
