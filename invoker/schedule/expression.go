@@ -124,7 +124,7 @@ func parseCron(text string) (string, error) {
 	}
 	cron := strings.Join(out, " ")
 	if !gronx.IsValid(cron) {
-		return "", errors.New("it makes no sense: a range ends before it begins, or there is no such day")
+		return "", errors.New("a range ends before it begins, or a day does not exist")
 	}
 	return cron, nil
 }
