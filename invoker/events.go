@@ -33,10 +33,10 @@ type Event struct {
 // ErrNoEvent says that an ID is not that of an event that is kept.
 var ErrNoEvent = errors.New("no such event")
 
-// ErrNoPage says that a page cannot begin after what is given.
+// ErrNoPage says that a page cannot begin after the given ID.
 var ErrNoPage = errors.New("not the next of a page")
 
-// eventOf is what an entry is to a person.
+// eventOf turns an entry into an event for people.
 func eventOf(e *state.Entry, dead, payload bool) Event {
 	out := Event{ID: e.Group + ":" + e.ID, Attempts: e.Attempts, Dead: dead}
 	out.Function, _ = functionOf(e.Group)

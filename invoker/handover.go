@@ -25,7 +25,7 @@ type pending struct {
 	Response  json.RawMessage `json:"response,omitempty"`
 }
 
-// A note is what is kept with an event that waits, apart from a verdict.
+// A note is the data that a waiting event carries, apart from a verdict.
 type note struct {
 	Pending *pending  `json:"pending,omitempty"`
 	Since   time.Time `json:"since,omitzero"`  // its age counts from, when it was replayed
@@ -36,7 +36,7 @@ type note struct {
 // event is buried.
 var handoverPauses = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
 
-// maxReason is how much is kept and logged of what was wrong with an event, in bytes.
+// maxReason is how many bytes of an event's error are stored and logged.
 const maxReason = 1 << 10
 
 // handoverTimeout bounds one delivery.
@@ -77,8 +77,8 @@ func (r *run) finish(condition, reason string) error {
 	return r.handOver(p)
 }
 
-// handOver brings the event to all that are to have it, removes it then, and puts it
-// aside when nobody is.
+// handOver brings the event to all of its destinations. Then it removes the event, or puts
+// it aside if it has no destination.
 func (r *run) handOver(p *pending) error {
 	kept := p.Condition == ConditionSuccess
 	if to := r.settings.DeadLetter; to != "" && p.Condition != ConditionSuccess {

@@ -125,8 +125,8 @@ func (i *Invoker) Start() error {
 	return nil
 }
 
-// Close takes up no more events and waits for those that run, until ctx ends; they
-// are delivered again then.
+// Close takes no more events and waits for those that run, until ctx ends; these are then
+// delivered again.
 func (i *Invoker) Close(ctx context.Context) {
 	i.stop()
 	stop := context.AfterFunc(ctx, i.abort)
@@ -141,8 +141,8 @@ func (i *Invoker) Reconfigure(l Limits) {
 	i.nudge()
 }
 
-// Pause has no more events taken up, until it is called with false. Those that were
-// leased and do not run yet go to other nodes.
+// Pause takes no more events, until it is called with false. Events that were leased and
+// do not run yet go to other nodes.
 func (i *Invoker) Pause(on bool) {
 	i.paused.Store(on)
 	i.nudge()

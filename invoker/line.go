@@ -29,9 +29,9 @@ type held struct {
 	state.Lease // guarded by the invoker's mu
 }
 
-// leaseFor is how long an event is leased, and so after which time others run what a
-// node had leased that died. Leases that are held are extended; what is left of one is
-// longer than a store is away when it fails over, or a node drains.
+// leaseFor is how long an event is leased. If a node dies, other nodes run its events
+// after this time. The invoker extends the leases of events that run. The rest of a lease
+// is longer than a store is away when it fails over, or a node drains.
 const (
 	leaseFor    = 20 * time.Second
 	extendEvery = 4 * time.Second

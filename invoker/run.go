@@ -28,7 +28,7 @@ type run struct {
 	answered bool // the function has, with a result or an error
 }
 
-// A verdict is what is wrong with an event that is buried, kept as its note.
+// A verdict says what is wrong with an event that is buried, stored as its note.
 type verdict struct {
 	Condition string `json:"condition"`
 	Error     string `json:"error,omitempty"`
@@ -272,7 +272,7 @@ func (r *run) bury(v verdict) error {
 
 func cut(s string, most int) string { return s[:min(len(s), most)] }
 
-// errorMessage is what a function said was wrong.
+// errorMessage is the message of a function's error.
 func errorMessage(payload []byte) string {
 	var e struct{ ErrorMessage string }
 	if json.Unmarshal(payload, &e) == nil && e.ErrorMessage != "" {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// eventRoom is what an event takes without its body, most of the time.
+// eventRoom is the size of most events without their bodies.
 const eventRoom = 2 << 10
 
 // appendQuoted appends text, which is JSON already, and then s as a JSON string.

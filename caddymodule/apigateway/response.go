@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// ErrMalformedResponse is what a function's response is that cannot be made an
-// HTTP response. The errors that wrap it tell the developer what is wrong with
-// it; the client gets 502 and API Gateway's {"message":"Internal Server Error"}.
+// ErrMalformedResponse says that a function's response cannot become an HTTP response. The
+// errors that wrap it tell the developer what is wrong with it; the client gets 502 and
+// API Gateway's {"message":"Internal Server Error"}.
 var ErrMalformedResponse = errors.New("malformed response")
 
 func malformed(format string, args ...any) error {

@@ -70,7 +70,7 @@ type Parameter struct {
 	Name, Value string
 }
 
-// A Context is what an event tells beside the request itself.
+// A Context is the data of an event besides the request itself.
 type Context struct {
 	RequestID string    // of the invocation
 	Time      time.Time // when the request came

@@ -16,7 +16,7 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxZip = 50 << 20
 
-// left are what tools leave in a folder and no function needs.
+// left are files that tools leave in a folder and no function needs.
 var left = map[string]bool{".git": true, ".hg": true, ".svn": true, ".DS_Store": true, "__pycache__": true}
 
 // archive zips a folder, or takes an archive as it is. The same files make the same
@@ -70,7 +70,7 @@ func archive(path string) (data []byte, files int, err error) {
 	return b.Bytes(), files, err
 }
 
-// epoch is what a zip can say at the earliest.
+// epoch is the earliest time that a zip can have.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func addFile(z *zip.Writer, name, path string, d fs.DirEntry) error {

@@ -37,7 +37,7 @@ func Commands() []*Command {
 	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, doctorCommand, envCommand}
 }
 
-// A Context is what a command runs with.
+// A Context is the input and output of a command.
 type Context struct {
 	Flags    *pflag.FlagSet
 	Out, Err io.Writer
@@ -65,12 +65,12 @@ type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// A functionError is what a function answered instead of a result.
+// A functionError is a function's answer that is an error instead of a result.
 type functionError struct{ kind string }
 
 func (e functionError) Error() string { return "the function failed: " + e.kind }
 
-// ExitCode is what the process should end with after err.
+// ExitCode is the process's exit code after err.
 func ExitCode(err error) int {
 	var missing *types.ResourceNotFoundException
 	switch {
@@ -114,14 +114,14 @@ func (c *Context) is(name string) bool {
 	return on
 }
 
-// say tells a person what is being done.
+// say tells a person what the command is doing.
 func (c *Context) say(format string, args ...any) {
 	if !c.json() {
 		fmt.Fprintf(c.Err, format+"\n", args...)
 	}
 }
 
-// print writes what was found out: value as JSON if that was asked for, else text.
+// print writes the result of the command: value as JSON with --json, else text.
 func (c *Context) print(value any, text func(w io.Writer)) error {
 	if !c.json() {
 		text(c.Out)

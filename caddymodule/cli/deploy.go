@@ -59,7 +59,7 @@ const defaultRole = "arn:aws:iam::000000000000:role/hearth"
 // activeWithin bounds the wait for a function.
 const activeWithin = 2 * time.Minute
 
-// A deployed is what deploy prints.
+// A deployed is the output of deploy.
 type deployed struct {
 	Name    string `json:"name"`
 	ARN     string `json:"arn"`

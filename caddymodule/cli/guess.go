@@ -16,7 +16,7 @@ import (
 // configFile says in a folder what cannot be guessed.
 const configFile = "hearth.json"
 
-// A config is what a function is made with: hearth.json, over it the flags.
+// A config is the configuration of a function: hearth.json, and over it the flags.
 type config struct {
 	Name        string            `json:"name,omitempty"`
 	Description string            `json:"description,omitempty"`

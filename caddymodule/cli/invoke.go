@@ -31,7 +31,7 @@ Exit code 3 says that the function itself failed, 4 that there is none.`,
 	Run: invoke,
 }
 
-// An invoked is what invoke prints with --json.
+// An invoked is the output of invoke with --json.
 type invoked struct {
 	Status        int32           `json:"status"`
 	Version       string          `json:"version,omitempty"`

@@ -27,7 +27,7 @@ again.`,
 	Run:   rollback,
 }
 
-// A rolledBack is what rollback prints.
+// A rolledBack is the output of rollback.
 type rolledBack struct {
 	Name    string `json:"name"`
 	From    string `json:"from"`    // the version that ran

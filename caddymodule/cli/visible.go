@@ -50,7 +50,8 @@ type visible struct{ w io.Writer }
 // VisibleTo is w, a terminal, for text of functions and senders.
 func VisibleTo(w io.Writer) io.Writer { return visible{w} }
 
-// colors are all that paint writes. Alone they change how text looks, and nothing else.
+// colors are the only escape sequences that paint writes. They change how text looks, and
+// nothing else.
 var colors = []string{"\x1b[1m", "\x1b[2m", uncolored}
 
 const uncolored = "\x1b[0m"

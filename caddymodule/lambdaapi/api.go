@@ -293,8 +293,8 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// refresh has the pool take over what has changed. The change itself is kept, so
-// that this fails is no failure of the call.
+// refresh has the pool take over a change. The change itself is stored, so a failure of
+// refresh does not fail the call.
 func (a *API) refresh(ctx context.Context, name, qualifier string) {
 	err := a.Invoker.Refresh(ctx, name, qualifier)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {

@@ -125,5 +125,5 @@ func tooLarge(operation string, limit int64) error {
 	return exception("RequestEntityTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the %s operation", limit, operation))
 }
 
-// newBody makes a body of what was read of one.
+// newBody makes a body from the bytes that were read of one.
 func newBody(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }

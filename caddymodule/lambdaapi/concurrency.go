@@ -12,7 +12,7 @@ type concurrencyOutput struct {
 	ReservedConcurrentExecutions *int `json:",omitempty"`
 }
 
-// concurrency is what is reserved for a function; nil if nothing is.
+// concurrency is the reserved concurrency of a function; nil if it has none.
 func (a *API) concurrency(r *request, name string) (*concurrencyOutput, error) {
 	if a.Registry.ReadOnly(name) {
 		resolved, err := a.Registry.Resolve(r.Context(), name, function.Latest)
@@ -35,7 +35,7 @@ func (a *API) concurrency(r *request, name string) (*concurrencyOutput, error) {
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 const minUnreserved = 100
 
-// reservedBy is what all functions but one have reserved together.
+// reservedBy is the reserved concurrency of all functions but one.
 func (a *API) reservedBy(r *request, except string) (total int, err error) {
 	for after := ""; ; {
 		page, next, err := a.Registry.Functions(r.Context(), after, maxFunctions)

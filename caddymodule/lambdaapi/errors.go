@@ -32,7 +32,7 @@ func (e *Exception) Error() string { return e.Name + ": " + e.Message }
 
 func exception(name, message string) error { return &Exception{Name: name, Message: message} }
 
-// invalid is what AWS says of a value that the service model allows.
+// invalid is AWS's error for a value that the service model allows.
 func invalid(message string) error { return exception("InvalidParameterValueException", message) }
 
 // untyped is invalid for the answers that AWS gives without a Type.

@@ -48,7 +48,7 @@ func (a *API) eventInvokeOf(f reference, c *registry.InvokeConfig) *eventInvokeO
 
 const noFunctionEither = "The function doesn't exist."
 
-// putEventInvoke writes what was given: in place of what there is, or over it.
+// putEventInvoke writes the given settings, in place of the present ones or over them.
 func (a *API) putEventInvoke(r *request, in *eventInvokeInput, update bool) (*eventInvokeOutput, error) {
 	f, err := a.find(in.FunctionName, in.Qualifier)
 	if err != nil {

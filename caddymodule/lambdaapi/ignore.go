@@ -86,7 +86,7 @@ type (
 	tenancyConfig struct{ TenantIsolationMode string }
 )
 
-// giveBack puts what is ignored into an answer.
+// giveBack puts the ignored settings into an answer.
 func (c *configuration) giveBack(v *registry.Version) {
 	if v := v.VpcConfig; v != nil {
 		c.VpcConfig = &vpcConfig{SubnetIds: list(v.SubnetIDs), SecurityGroupIds: list(v.SecurityGroupIDs), Ipv6AllowedForDualStack: v.IPv6AllowedForDualStack}

@@ -194,7 +194,7 @@ func (a *API) settle(r *request, f reference, err error) error {
 	return a.notFound(err, reference{f.name, f.orLatest()})
 }
 
-// dryRun checks all that an invocation needs but the function's own code.
+// dryRun checks everything that an invocation needs except the function's own code.
 func (a *API) dryRun(r *request, f reference) error {
 	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
 		return a.notFound(err, reference{f.name, f.orLatest()})

@@ -7,7 +7,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
 )
 
-// retired are runtimes that AWS has no more.
+// retired are runtimes that AWS no longer has.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 var retired = []string{
 	"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x",

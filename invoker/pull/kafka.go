@@ -260,7 +260,7 @@ func (t *topic) window() time.Duration {
 	return t.batcher.window()
 }
 
-// deliver sees a batch through, and commits what was done.
+// deliver runs a batch to its end, and commits the records that were done.
 func (c *consumer) deliver(ctx context.Context, got []*kgo.Record) error {
 	// Of each partition in one piece, in order.
 	slices.SortStableFunc(got, func(a, b *kgo.Record) int { return int(a.Partition) - int(b.Partition) })
@@ -315,7 +315,8 @@ func (c *consumer) commit(ctx context.Context, done []*kgo.Record) error {
 	return nil
 }
 
-// rewind has what was not done of a batch read again, by whoever has its partitions then.
+// rewind resets the offsets of the records of a batch that were not done, so that the next
+// owner of its partitions reads them again.
 func (c *consumer) rewind(got []*kgo.Record) {
 	committed := c.client.CommittedOffsets()[c.name]
 	next := make(map[int32]kgo.EpochOffset)

@@ -161,8 +161,8 @@ func (q *queue) ask(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.Rece
 	return q.client.ReceiveMessage(ctx, in)
 }
 
-// deliver runs a batch, and deletes what was done. What was not comes back when its time
-// of being invisible is over.
+// deliver runs a batch, and deletes the messages that were done. The others come back when
+// their visibility timeout ends.
 func (q *queue) deliver(ctx context.Context, messages []types.Message) {
 	receipts := make(map[string]string)
 	var batch []record

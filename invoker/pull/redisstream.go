@@ -193,7 +193,7 @@ func (s *redisStream) every(ctx context.Context, interval time.Duration, do func
 	}
 }
 
-// keep has what is worked on not be claimed by others.
+// keep prevents others from claiming the records that are being worked on.
 func (s *redisStream) keep(ctx context.Context) error {
 	s.mu.Lock()
 	ids := slices.Collect(maps.Keys(s.inHand))

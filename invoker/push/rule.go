@@ -9,8 +9,8 @@ import (
 	"github.com/hearthfn/hearth/invoker/pattern"
 )
 
-// A Rule sends events to a function. All that it names must fit; what is empty or nil
-// fits every event.
+// A Rule sends events to a function. All of its conditions must match; an empty or nil one
+// matches every event.
 type Rule struct {
 	Name    string           // glob of Event.Name, "ObjectCreated:*"; a leading "s3:" is left out
 	Subject string           // glob of Event.Subject, "photos/in/*.jpg"

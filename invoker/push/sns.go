@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// SNSClient is what a source that takes messages of SNS needs of the network. Both
-// addresses have been checked: HTTPS, on a host of SNS, without user or port. An
-// implementation must not follow redirects, and bounds time and size.
+// SNSClient reaches SNS for a source that takes its messages. Both addresses have been
+// checked: HTTPS, on a host of SNS, without user or port. An implementation must not
+// follow redirects, and limits time and size.
 type SNSClient interface {
 	// Certificate returns the PEM text at an address of SNS. Answers may be kept,
 	// because the certificate at an address does not change.
@@ -108,7 +108,7 @@ func (v *snsVerifier) confirm(ctx context.Context, message object) error {
 	return nil
 }
 
-// address accepts what is at SNS only.
+// address accepts only addresses at SNS.
 func (v *snsVerifier) address(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || !v.host.MatchString(u.Host) {

@@ -26,7 +26,7 @@ type Source interface {
 	Decode(ctx context.Context, r *Request) (Delivery, error)
 }
 
-// A Request is what a sender sent. Query is the parsed query of the URL.
+// A Request is the request of a sender. Query is the parsed query of the URL.
 type Request struct {
 	Method   string
 	Query    url.Values
@@ -35,8 +35,8 @@ type Request struct {
 	Received time.Time // judges the age of signatures
 }
 
-// A Delivery is what became of a request. When all of Events are kept, the sender is
-// answered with Response, or with a plain 200 if that is nil.
+// A Delivery is the result of a request. When all of Events are stored, the caller answers
+// the sender with Response, or with a plain 200 if that is nil.
 type Delivery struct {
 	Events   []Event
 	Response *Response
@@ -54,7 +54,7 @@ type Response struct {
 	Body   []byte
 }
 
-// An Event is what a function is invoked with, and what rules see of it.
+// An Event is the input of a function, and the part of it that rules see.
 type Event struct {
 	Payload []byte // JSON
 

@@ -164,8 +164,8 @@ func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 // recordOwner begins the owners of schedules' records.
 const recordOwner = "schedule/"
 
-// A definition is what is kept about a schedule, so that a new one does not catch up with
-// ticks from before it was there.
+// A definition is stored for each schedule, so that a new one does not catch up with ticks
+// from before it existed.
 type definition struct {
 	Expression string    `json:"expression"`
 	Since      time.Time `json:"since"`
@@ -350,7 +350,7 @@ type Listed struct {
 	Next       *time.Time `json:"next,omitempty"` // none: it does not run any more
 }
 
-// List is what runs, by name.
+// List is the running schedules, by name.
 func (e *Engine) List() []Listed {
 	e.mu.Lock()
 	defer e.mu.Unlock()

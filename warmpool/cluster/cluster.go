@@ -37,7 +37,7 @@ type Config struct {
 	Log    *zap.Logger
 }
 
-// Local is what runs here.
+// Local is the part of the pool that runs here.
 type Local interface {
 	// Ready are the versions that have idle environments, and how many: by Thing.
 	Ready() map[string]int
@@ -201,9 +201,9 @@ func names(nodes []state.Node) (all []string) {
 	return all
 }
 
-// Share implements warmpool.Others: the total is divided evenly among the nodes that take
-// calls, and what is left over goes to some by the version's name, so that it is not the
-// same nodes' for all.
+// Share implements warmpool.Others. It divides the total evenly among the nodes that take
+// calls. The version's name decides which nodes get the remainder, so that not the same
+// nodes get it for all versions.
 func (c *Cluster) Share(name, version string, total int) int {
 	c.mu.Lock()
 	all := names(c.nodes)
@@ -225,7 +225,7 @@ func (c *Cluster) Share(name, version string, total int) int {
 	return share
 }
 
-// offer tells what has changed about what is idle here.
+// offer publishes the changes of what is idle here.
 func (c *Cluster) offer(ctx context.Context) error {
 	ready := c.Local.Ready()
 	c.mu.Lock()

@@ -57,7 +57,7 @@ type end struct {
 // whole: it may have run.
 var ErrBroken = errors.New("the node that the call was handed to did not answer whole")
 
-// An offers is what nodes said of a thing.
+// An offers has the nodes' answers about one thing.
 type offers struct {
 	by    map[string]int
 	until time.Time
@@ -70,7 +70,7 @@ const (
 	lookWithin = 20 * time.Millisecond
 )
 
-// leastCost is what a cold start has to cost for another node to be asked.
+// leastCost is the least cost of a cold start for which a node asks another one.
 const leastCost = 2 * time.Millisecond
 
 // Invoke runs a call on another node if one holds an idle environment. handed says that
@@ -157,7 +157,8 @@ func (f *frame) take() {
 	f.taken = f.taken || !f.over
 }
 
-// end has no more of it read, and reports whether the other node may have some.
+// end stops the reading of the frame, and reports whether the other node may have some of
+// it.
 func (f *frame) end() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

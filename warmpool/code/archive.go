@@ -181,7 +181,7 @@ func (s *Store) Open(ctx context.Context, d Digest) (*os.File, error) {
 	return s.open(d)
 }
 
-// fetch brings an archive of another node here, if it is what its digest says.
+// fetch copies an archive of another node, if it has the digest that it should have.
 func (s *Store) fetch(ctx context.Context, d Digest) error {
 	file, err := os.CreateTemp(s.path("new", ""), "archive-")
 	if err != nil {
@@ -256,8 +256,8 @@ func (s *Store) removeOld(kind, name string, age time.Duration) error {
 	return os.RemoveAll(gone)
 }
 
-// takeAway renames an entry out of the way in one step, so that nobody finds half a
-// tree; gone is "" if it is younger than age, or not there any more.
+// takeAway renames an entry out of the way in one step, so that nobody finds half a tree.
+// gone is "" if the entry is younger than age, or no longer exists.
 func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err error) {
 	s.collecting.Lock()
 	defer s.collecting.Unlock()

@@ -35,7 +35,7 @@ func openDrafts(dir string) (*drafts, error) {
 
 func (d *drafts) close() error { return d.lock.Close() }
 
-// sweep removes what is in dir: all of it, or what is more than a day old.
+// sweep removes everything in dir, or only what is more than a day old.
 func sweep(dir string, all bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

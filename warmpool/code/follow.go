@@ -74,8 +74,7 @@ func (f *Follower) anchor() error {
 	return nil
 }
 
-// add watches dir and what is below it. The folder that root leads to is watched
-// where it really is.
+// add watches dir and the folders below it. It watches the real folder that root leads to.
 func (f *Follower) add(dir string) error {
 	isRoot := dir == f.root // which is followed whatever its name
 	if isRoot {
@@ -122,7 +121,8 @@ func (f *Follower) handle(event fsnotify.Event) (lost bool) {
 	return lost
 }
 
-// restored looks for a root that was lost. It is true if there is no more to look for.
+// restored looks for a root that was lost. It is true if the root is back or the follower
+// is closed.
 func (f *Follower) restored() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

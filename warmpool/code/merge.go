@@ -77,7 +77,7 @@ func sameAs(trees []string, merged string) error {
 	return nil
 }
 
-// overlay puts what is in tree over what is in into.
+// overlay puts the content of tree over that of into.
 func overlay(tree, into string) error {
 	return filepath.WalkDir(tree, func(from string, d fs.DirEntry, err error) error {
 		if err != nil {

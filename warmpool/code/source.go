@@ -162,7 +162,7 @@ func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 	return target, s.once(ctx, target, whole, func(into string) error { return copyTree(dir, into) })
 }
 
-// copyTree copies what is in from into the folder to.
+// copyTree copies the content of from into the folder to.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -236,7 +236,7 @@ func (e *Environment) State() State {
 // where only the moment tells which call a line belongs to.
 func (e *Environment) Stuck() bool { return e.stuck.Load() || e.output.used.Load() }
 
-// Gone is closed when the process and all that the environment held are gone.
+// Gone is closed when the process has ended and the environment has released everything.
 func (e *Environment) Gone() <-chan struct{} { return e.gone }
 
 // Shutdown asks the runtime to end, by the end of its requests, and kills it
@@ -299,8 +299,8 @@ func (e *Environment) SampleMemory() {
 	}
 }
 
-// reap waits for the process to end, settles what is in flight, and lets go of
-// all that the environment held.
+// reap waits for the process to end, settles the calls in flight, and releases everything
+// that the environment had.
 func (e *Environment) reap() {
 	<-e.proc.Done()
 	e.in.Close() // whoever still writes a frame gives up

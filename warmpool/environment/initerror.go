@@ -55,7 +55,7 @@ func newInitError(kind, message string) *InitError {
 	return &InitError{Type: kind, Message: message, Payload: errorPayload(kind, message)}
 }
 
-// reportedInitError is what a runtime says of its init phase.
+// reportedInitError is a runtime's own report of its init phase.
 func reportedInitError(body []byte) *InitError {
 	var reported struct {
 		ErrorType    string `json:"errorType"`

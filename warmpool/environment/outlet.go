@@ -105,8 +105,8 @@ func (o *outlet) enter(requestID string) {
 	o.mu.Unlock()
 }
 
-// drain logs all that the process has written by now, a line without its end
-// included.
+// drain logs everything that the process has written by now, including a line without its
+// end.
 func (o *outlet) drain(now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

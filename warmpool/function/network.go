@@ -15,7 +15,7 @@ import (
 type NetworkRules struct {
 	// Deny is never reached, whatever Allow says.
 	Deny []netip.Prefix
-	// Allow, if it is not empty, is all that is reached.
+	// Allow, if it is not empty, has all addresses that the function reaches.
 	Allow []NetworkRule
 	// Reach are the services of this machine that are opened, by their addresses.
 	Reach []netip.AddrPort
@@ -124,7 +124,7 @@ func (r NetworkRules) Shut() bool {
 // Valid reports whether n is one of the constants.
 func (n Network) Valid() bool { return n == NetworkPrivate || n == NetworkHost || n == NetworkNone }
 
-// A NetworkDefault is what functions get that do not say it themselves.
+// A NetworkDefault is the network of functions that do not set one.
 type NetworkDefault struct {
 	Network Network
 	Rules   NetworkRules

@@ -36,7 +36,7 @@ type Group struct {
 	index    map[int64]map[string]span // by id, of segments that grow no more
 }
 
-// A batch is what the writer writes at once for a group.
+// A batch is the records that the writer writes at once for a group.
 type batch struct {
 	data    []byte
 	lines   int

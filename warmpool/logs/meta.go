@@ -23,13 +23,13 @@ var (
 	ErrTooMany      = errors.New("too many streams of a log group are kept by name")
 )
 
-// metaFile holds, in a group's folder, what was said about it by calls.
+// metaFile is the file in a group's folder for the settings that calls have made.
 const metaFile = "group.json"
 
 // maxNamed is how many streams of a group calls can make or delete by name.
 const maxNamed = 10000
 
-// A meta is what calls have said about a group. Times are Unix milliseconds.
+// A meta is the settings that calls have made for a group. Times are Unix milliseconds.
 type meta struct {
 	Created int64             `json:",omitempty"` // by a call; 0: by the first event
 	Tags    map[string]string `json:",omitempty"`
@@ -53,7 +53,7 @@ func readMeta(dir string) (m meta, err error) {
 	return m, err
 }
 
-// describe changes what is said about the group by change. It is on disk then.
+// describe changes the settings of the group by change. They are on disk when it returns.
 func (g *Group) describe(change func(m *meta) error) error {
 	g.describing.Lock()
 	defer g.describing.Unlock()
@@ -81,14 +81,14 @@ func (g *Group) describe(change func(m *meta) error) error {
 	return nil
 }
 
-// about returns what is said about the group; its maps do not change.
+// about returns the settings of the group; its maps do not change.
 func (g *Group) about() meta {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.meta
 }
 
-// forget removes what is said about the group.
+// forget removes the settings of the group.
 func (g *Group) forget() error {
 	if err := os.Remove(filepath.Join(g.dir, metaFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

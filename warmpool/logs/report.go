@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Report is what the REPORT line of an invocation tells.
+// A Report is the data of the REPORT line of an invocation.
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html
 type Report struct {
 	Duration        time.Duration
@@ -16,7 +16,7 @@ type Report struct {
 	ErrorType       string // with Status "error" and where known, e.g. "Runtime.ExitError"
 }
 
-// An InitReport is what the INIT_REPORT line of a failed init phase tells.
+// An InitReport is the data of the INIT_REPORT line of a failed init phase.
 type InitReport struct {
 	Duration  time.Duration
 	Phase     string // "init", or "invoke" when it was done again for an invocation

@@ -85,7 +85,7 @@ func (g *Group) keep() time.Duration {
 	return g.store.config.Retention
 }
 
-// A removal asks the writer to remove all that a group has.
+// A removal asks the writer to remove everything in a group.
 type removal struct {
 	group *Group
 	done  chan error

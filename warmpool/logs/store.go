@@ -212,8 +212,8 @@ func (s *Store) Groups() []*Group {
 // follow, or failed.
 func (s *Store) Dropped() uint64 { return s.dropped.Load() }
 
-// Flush writes what is buffered and returns when it is on disk (not synced). It
-// fails with ErrClosed, or with the error of ctx.
+// Flush writes the buffered lines and returns when they are on disk (not synced). It fails
+// with ErrClosed, or with the error of ctx.
 func (s *Store) Flush(ctx context.Context) error {
 	done := make(chan struct{})
 	select {

@@ -155,7 +155,7 @@ func (w *writer) writeSegment(g *Group, data []byte) error {
 	return err
 }
 
-// sweep removes what is past the retention or over the total.
+// sweep removes segments that are past the retention or over the total.
 func (w *writer) sweep(now time.Time) {
 	if w.store.config.Keep {
 		return

@@ -84,7 +84,7 @@ func parseField(text string) (field, error) {
 	return f, nil
 }
 
-// splitEvent cuts an event at spaces; what is in quotes or brackets is one field.
+// splitEvent cuts an event at spaces. Text in quotes or brackets is one field.
 func splitEvent(message string) []string {
 	var values []string
 	for message = strings.TrimLeft(message, " \t\n"); message != ""; message = strings.TrimLeft(message, " \t\n") {

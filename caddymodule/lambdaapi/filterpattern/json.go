@@ -65,7 +65,7 @@ func parseProperty(p *parser) (predicate, error) {
 	}, nil
 }
 
-// only is true of values of which one is what is asked.
+// only is true if one of the values matches.
 func only(is func(any) bool) func([]any) bool {
 	return func(values []any) bool {
 		for _, v := range values {
@@ -163,7 +163,7 @@ func cutBracket(text string) (inside, rest string, found bool) {
 	return strings.TrimSpace(parts[0]), text[1+len(parts[0])+1:], true
 }
 
-// values are what the path leads to.
+// values are the values that the path leads to.
 func (p path) values(document any) []any {
 	at := []any{document}
 	for _, s := range p {

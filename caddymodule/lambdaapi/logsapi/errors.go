@@ -11,7 +11,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
 
-// An apiError is what a client is told, under AWS's name for it.
+// An apiError is an error for a client, under AWS's name for it.
 type apiError struct{ kind, message string }
 
 func (e *apiError) Error() string { return e.kind + ": " + e.message }

@@ -58,8 +58,8 @@ type liveEvent struct {
 	IngestionTime      int64  `json:"ingestionTime"`
 }
 
-// startLiveTail answers with a stream of what is logged from now on. It returns an
-// error only when it has not answered.
+// startLiveTail answers with a stream of the events that are logged from now on. It
+// returns an error only when it has not answered.
 func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var in startLiveTailInput
 	if err := decode(body, &in); err != nil {
@@ -134,7 +134,7 @@ type liveTail struct {
 	failed  error // of reading a group
 }
 
-// follow collects what is logged to g.
+// follow collects the events that are logged to g.
 func (t *liveTail) follow(ctx context.Context, g *logs.Group, q logs.Query, pattern *filterpattern.Pattern) {
 	identifier := t.api.account.ID + ":" + g.Name()
 	for e, err := range g.Events(ctx, q) {

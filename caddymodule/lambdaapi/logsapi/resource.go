@@ -13,7 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
 
-// violation is what AWS says of a value that its service model does not allow.
+// violation is AWS's error for a value that its service model does not allow.
 func violation(value, member, constraint string) error {
 	return invalid("1 validation error detected: Value '%.512s' at '%s' failed to satisfy constraint: %s", value, member, constraint)
 }

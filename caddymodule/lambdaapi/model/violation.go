@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// A ValidationError is all that is wrong with a request, in AWS's words.
+// A ValidationError has all violations of a request, in AWS's words.
 type ValidationError struct {
 	Violations []string
 }
@@ -28,7 +28,7 @@ func (e *ValidationError) Error() string {
 // maxViolations bounds an answer to a request that is all wrong.
 const maxViolations = 20
 
-// A checker collects what is wrong.
+// A checker collects violations.
 type checker struct {
 	violations []string
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A signature is what a request says about how it was signed.
+// A signature is a request's own description of how it was signed.
 type signature struct {
 	keyID, day, region, service string // the scope of the credential
 

@@ -225,7 +225,7 @@ func (c *Check) Finish(body []byte) (*Key, error) {
 	return &c.holder.Key, nil
 }
 
-// appendToSign appends what is signed: the canonical request's hash in its scope.
+// appendToSign appends the text that is signed: the canonical request's hash in its scope.
 func (c *Check) appendToSign(canonical []byte) []byte {
 	s := &c.signature
 	hash := sha256.Sum256(canonical)

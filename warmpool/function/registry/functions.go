@@ -194,8 +194,8 @@ func (r *Registry) CodeReferences(ctx context.Context, visit func(Code)) error {
 	return nil
 }
 
-// CodeSize is what the archives of all versions of functions and layers take, in
-// bytes, each counted as often as it was published.
+// CodeSize is the size of the archives of all versions of functions and layers, in bytes.
+// Each archive counts as often as it was published.
 func (r *Registry) CodeSize(ctx context.Context) (total int64, err error) {
 	versions := func(record state.Record) error {
 		if record.Name != recordLatest && !strings.HasPrefix(record.Name, prefixVersion) {

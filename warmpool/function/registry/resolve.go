@@ -67,8 +67,8 @@ const (
 	awayFor       = time.Second            // until it is asked again
 )
 
-// loadOr is load that falls back on what was there before a change, or before hints were
-// missed, while the store has no answer.
+// loadOr is load, but returns what was cached before a change, or before hints were
+// missed, while the store does not answer.
 func (r *Registry) loadOr(ctx context.Context, name, qualifier string, v *view, before *route, away bool) (*Resolved, error) {
 	if away {
 		return before.choose(r.rand), nil
@@ -231,7 +231,7 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	return &Resolved{Version: found, Function: f}, nil
 }
 
-// provisioned sums what is asked for a version and for the aliases on it.
+// provisioned is the sum that the version and the aliases on it ask for.
 func (r *Registry) provisioned(ctx context.Context, name, version string) (sum int, err error) {
 	owner := ownerFunction + name
 	err = r.each(ctx, owner, kindProvisioned, func(record state.Record) error {

@@ -88,7 +88,7 @@ func (v *view) before(qualifier string) (t *route, away bool) {
 	return last.route(qualifier), time.Since(missing) < awayFor
 }
 
-// forgetLast is for what is not there any more.
+// forgetLast drops the last value when the function no longer exists.
 func (v *view) forgetLast() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
