@@ -79,6 +79,7 @@ func TestSchedulesRunFunctions(t *testing.T) {
 func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
 	harness.Slow(t, "its ticks take 10 s")
 	harness.Parallel(t)
+	random := harness.NewRandom(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
 	begin := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	var at []time.Time
@@ -94,7 +95,7 @@ func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
 		s.Spawn()
 		harness.Eventually(t, "the server serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
 		s.Reload()
-		time.Sleep(700 * time.Millisecond)
+		random.Wait(700 * time.Millisecond)
 	}
 	l.Wait(wanted)
 	// What ran when its process was killed runs again, and no tick beyond that.
@@ -119,11 +120,11 @@ func TestClusterRunsEachTickOnce(t *testing.T) {
 		s.Configure(fmt.Sprintf("redis %s\nnode n%d\n", redis.URL(), n)+ticking(l, s, at...), "")
 		nodes = append(nodes, s.Start())
 	}
-	time.Sleep(time.Until(begin.Add(2500 * time.Millisecond)))
+	l.Wait(map[string]bool{stamp(at[1]): true})
 	nodes[0].Kill() // one that has told ticks, and may run some
 	l.Wait(wanted)
-	time.Sleep(time.Until(at[len(at)-1].Add(time.Second)))
-	if n := l.Duplicates(""); n > 1 { // the killed node's own
+	<-time.After(time.Until(at[len(at)-1].Add(time.Second))) // for what would come twice
+	if n := l.Duplicates(""); n > 1 {                        // the killed node's own
 		t.Errorf("%d runs too many: %v", n, l.Ran)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 // The directive has no order option here, as in a user's Caddyfile.
 func TestFunctionAnswersWhereverADirectiveMayStand(t *testing.T) {
+	harness.Parallel(t)
 	s := harness.NewServer(t, "", "")
 	dir := s.Code("f", map[string]string{"index.js": `exports.handler = async (event) => 'f got ' + event.rawPath;`})
 	text := fmt.Sprintf(`{
@@ -40,7 +41,7 @@ http://%[4]s:%[3]d {
 		function f
 		respond "never"
 	}
-	function /named/* f
+	invoke /named/* f
 }
 `, s.Dir, harness.NodeFunction("f", dir, ""), s.Port, s.Host)
 	if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {

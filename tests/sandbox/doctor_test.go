@@ -53,6 +53,7 @@ func doctor(t *testing.T, user string, noTUN bool, variables ...string) (finding
 }
 
 func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
+	harness.Parallel(t)
 	const nobody = "65534"
 	check := func(t *testing.T, got map[string][3]string, name, state, text, remedy string) {
 		t.Helper()

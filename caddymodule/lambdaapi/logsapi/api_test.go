@@ -324,10 +324,10 @@ func TestLiveTailShowsWhatIsLoggedFromThen(t *testing.T) {
 			}
 			switch e := event.(type) {
 			case *types.StartLiveTailResponseStreamMemberSessionStart:
-				time.Sleep(2 * time.Millisecond) // events of the session's first millisecond are its own
-				st.Line(time.Now(), "", []byte("ERROR one"))
-				st.Line(time.Now(), "", []byte("INFO"))
-				st.Line(time.Now(), "", []byte("ERROR two"))
+				now := time.Now().Add(2 * time.Millisecond) // events of the session's first millisecond are its own
+				st.Line(now, "", []byte("ERROR one"))
+				st.Line(now, "", []byte("INFO"))
+				st.Line(now, "", []byte("ERROR two"))
 			case *types.StartLiveTailResponseStreamMemberSessionUpdate:
 				for _, r := range e.Value.SessionResults {
 					got = append(got, strings.TrimSpace(*r.Message))
