@@ -27,8 +27,8 @@ func init() {
 }
 
 // FunctionURLs answers the function URLs that the Lambda API made: the first label
-// of a request's host is the URL's ID. Requests for other hosts go to the next
-// handler.
+// of a request's host is the URL's ID. An ID that there is not is forbidden, as on AWS.
+// Requests for other hosts go to the next handler.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 type FunctionURLs struct {
 	app      *App
@@ -80,6 +80,9 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	}
 	of, err := f.app.setup.Registry().URL(r.Context(), id)
 	if errors.Is(err, registry.ErrNotFound) {
+		if registry.IsURLID(id) {
+			return refuseUnknownURL(w)
+		}
 		return next.ServeHTTP(w, r)
 	}
 	if err != nil {
@@ -99,6 +102,15 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		return nil
 	}
 	return u.respond(newCorsWriter(w, r, of.Cors), r)
+}
+
+// refuseUnknownURL answers as AWS does where a URL was, or never was.
+func refuseUnknownURL(w http.ResponseWriter) error {
+	body := urlAnswer(http.StatusForbidden, nil, w.Header())
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = w.Write(body) // the client may be gone
+	return nil
 }
 
 func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {

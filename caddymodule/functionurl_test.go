@@ -127,7 +127,7 @@ func TestSignedFunctionURLIsForThoseThatMayInvoke(t *testing.T) {
 		"for a store":         {signed("FULL", "0123456789abcdef", "s3"), http.StatusForbidden},
 		"with another query":  {moved, http.StatusForbidden},
 		"with more headers":   {more, http.StatusForbidden},
-		"of no such URL":      {other, http.StatusTeapot},
+		"of no such URL":      {other, http.StatusForbidden},
 		"of another site":     {newRequest("GET", "https://example.com/", nil), http.StatusTeapot},
 	} {
 		if got := call(test.r); got != test.want {
@@ -148,7 +148,10 @@ func TestSignedFunctionURLIsForThoseThatMayInvoke(t *testing.T) {
 	if err := r.DeleteURL(t.Context(), "made", function.Latest); err != nil {
 		t.Fatal(err)
 	}
-	if got := call(signed("FULL", "0123456789abcdef", "lambda")); got != http.StatusTeapot {
+	if got := call(signed("FULL", "0123456789abcdef", "lambda")); got != http.StatusForbidden {
 		t.Errorf("after it is deleted: %d", got)
+	}
+	if got := call(newRequest("GET", "https://shop.fn.example.com/", nil)); got != http.StatusTeapot {
+		t.Errorf("a host that is no URL's: %d", got)
 	}
 }

@@ -72,8 +72,13 @@ func (a *API) codeSigningOf(c registry.CodeSigning) *codeSigningConfig {
 	}
 }
 
+// missingSigning is what the operations on code signing configurations say. AWS gives it
+// without a Type.
 func missingSigning(err error, arn string) error {
-	return missing(err, "The Lambda code signing configuration "+arn+" can not be found.")
+	if errors.Is(err, registry.ErrNotFound) {
+		return &Exception{Name: "ResourceNotFoundException", Message: "The Lambda code signing configuration " + arn + " can not be found.", untyped: true}
+	}
+	return err
 }
 
 func (in *codeSigningInput) apply(c *registry.CodeSigning) {

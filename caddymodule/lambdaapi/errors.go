@@ -136,7 +136,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("X-Amzn-Errortype", e.Name)
-	if e.Name == "TooManyRequestsException" {
+	if e.Reason == "CallerRateLimitExceeded" { // AWS says nothing of when concurrency will be free
 		header.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)

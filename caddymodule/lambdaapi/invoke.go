@@ -1,11 +1,13 @@
 package lambdaapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -132,21 +134,32 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 // syntaxOf says what is wrong with a payload, of bytes that are no UTF-8 in the words
 // of AWS's parser.
 func syntaxOf(body []byte) string {
-	if at := invalidUTF8(body); at >= 0 {
-		if part := body[at]; part < 0xC2 || part > 0xF4 {
-			return fmt.Sprintf("Invalid UTF-8 start byte 0x%x at byte %d", part, at+1)
-		}
-		if at+1 == len(body) {
-			return fmt.Sprintf("Invalid UTF-8: it ends within a character at byte %d", at+1)
-		}
-		return fmt.Sprintf("Invalid UTF-8 middle byte 0x%x at byte %d", body[at+1], at+2)
-	}
 	err := json.Unmarshal(body, new(any))
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	isSyntax := errors.As(err, &syntax)
+	if at := invalidUTF8(body); at >= 0 {
+		part := body[at]
+		switch {
+		case isSyntax && syntax.Offset == int64(at)+1 && strings.HasSuffix(syntax.Error(), "looking for beginning of value"):
+			return fmt.Sprintf("Unexpected character ((CTRL-CHAR, code %d)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')", part) + location(body, at)
+		case part < 0xC2 || part > 0xF4:
+			return fmt.Sprintf("Invalid UTF-8 start byte 0x%x", part) + location(body, at+1)
+		case at+1 == len(body):
+			return fmt.Sprintf("Invalid UTF-8: it ends within a character at byte %d", at+1)
+		}
+		return fmt.Sprintf("Invalid UTF-8 middle byte 0x%x", body[at+1]) + location(body, at+2)
+	}
+	if isSyntax {
 		return fmt.Sprintf("%s at byte %d", syntax.Error(), syntax.Offset)
 	}
 	return "no JSON value"
+}
+
+// location is where a byte of an event is, as AWS ends such a message.
+func location(body []byte, at int) string {
+	line := body[:at]
+	begin := bytes.LastIndexByte(line, '\n') + 1
+	return fmt.Sprintf("\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", bytes.Count(line, []byte("\n"))+1, at-begin+1)
 }
 
 // invalidUTF8 is where the first character begins that is no UTF-8, -1 if there is none.

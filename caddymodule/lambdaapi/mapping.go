@@ -75,7 +75,7 @@ type mappingOutput struct {
 
 func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 	f := reference{name: m.FunctionName}
-	if m.Qualifier != function.Latest {
+	if m.Qualifier != function.Latest || m.NamesLatest {
 		f.qualifier = m.Qualifier
 	}
 	out := &mappingOutput{
@@ -268,7 +268,7 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 		return nil, err
 	}
 	m := registry.Mapping{
-		FunctionName: f.name, Qualifier: f.orLatest(), State: stateOf(true), EventSourceArn: in.EventSourceArn,
+		FunctionName: f.name, Qualifier: f.orLatest(), NamesLatest: f.qualifier == function.Latest, State: stateOf(true), EventSourceArn: in.EventSourceArn,
 		StartingPosition: in.StartingPosition, StartingPositionTimestamp: in.StartingPositionTimestamp,
 		Topics: in.Topics, Queues: in.Queues, Tags: in.Tags,
 	}
@@ -352,7 +352,7 @@ func updateEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	}
 	m, err := a.Registry.UpdateMapping(r.Context(), in.UUID, func(m *registry.Mapping) error {
 		if f.name != "" {
-			m.FunctionName, m.Qualifier = f.name, f.orLatest()
+			m.FunctionName, m.Qualifier, m.NamesLatest = f.name, f.orLatest(), f.qualifier == function.Latest
 		}
 		if err := in.apply(m); err != nil {
 			return err

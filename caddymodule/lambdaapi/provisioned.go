@@ -91,11 +91,14 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	if reserved != nil {
 		unreserved += *reserved.ReservedConcurrentExecutions
 	}
+	least := min(minUnreserved, a.Concurrency)
 	switch total := others + in.ProvisionedConcurrentExecutions; {
 	case reserved != nil && total > *reserved.ReservedConcurrentExecutions:
 		return nil, invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
 	case total > unreserved:
 		return nil, untyped("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [" + strconv.Itoa(unreserved) + "].")
+	case reserved == nil && unreserved-total < least:
+		return nil, untyped("Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [" + strconv.Itoa(least) + "].")
 	}
 	p, err := a.Registry.Provisioned.Put(r.Context(), f.name, f.qualifier, func(p *registry.Provisioned, _ bool) error {
 		p.Requested = in.ProvisionedConcurrentExecutions

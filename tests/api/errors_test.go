@@ -127,7 +127,7 @@ func TestAPIThrottlesWithTheReason(t *testing.T) {
 		_, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name})
 		harness.Refused(t, err, 429, "TooManyRequestsException", "Rate Exceeded.")
 		var e *types.TooManyRequestsException
-		if !errors.As(err, &e) || e.Reason != reason || aws.ToString(e.RetryAfterSeconds) == "" {
+		if !errors.As(err, &e) || e.Reason != reason || e.RetryAfterSeconds != nil {
 			t.Errorf("%s is throttled by %+v, want reason %s", name, e, reason)
 		}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -266,10 +267,16 @@ def h(event, context):
 		}
 	}
 	for _, kind := range []types.InvocationType{types.InvocationTypeRequestResponse, types.InvocationTypeEvent} {
+		place := func(line, column int) string {
+			return fmt.Sprintf("\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", line, column)
+		}
 		for payload, words := range map[string]string{
-			"{\"a\":\"caf\xe9\"}": "Invalid UTF-8 middle byte 0x22 at byte 11",
-			"\"\xff\"":            "Invalid UTF-8 start byte 0xff at byte 2",
-			"{":                   "",
+			"{\"a\":\"caf\xe9\"}":      "Invalid UTF-8 middle byte 0x22" + place(1, 12),
+			"\"\xff\"":                 "Invalid UTF-8 start byte 0xff" + place(1, 3),
+			"[1,\n \"\x80\"]":          "Invalid UTF-8 start byte 0x80" + place(2, 4),
+			"\xaa":                     "Unexpected character ((CTRL-CHAR, code 170)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')" + place(1, 1),
+			"{\"a\":\n\n  \xe9 \"b\"}": "Unexpected character ((CTRL-CHAR, code 233)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')" + place(3, 3),
+			"{":                        "",
 		} {
 			_, err := a.Invoke(context.Background(), &lambda.InvokeInput{FunctionName: aws.String("f"), InvocationType: kind, Payload: []byte(payload)})
 			harness.Refused(t, err, 400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: "+words)

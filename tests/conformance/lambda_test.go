@@ -118,6 +118,8 @@ func lambdaRows(t *testing.T) []row {
 		{&lambda.GetFunctionConcurrencyInput{FunctionName: f}, 200, "", "", fields{"ReservedConcurrentExecutions": "2"}},
 		{&lambda.DeleteFunctionConcurrencyInput{FunctionName: f}, 204, "", "", nil},
 		{&lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: aws.String("nobody"), ProvisionedConcurrentExecutions: aws.Int32(1)}, 404, missing, noAlias, nil},
+		{&lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: aws.String("1"), ProvisionedConcurrentExecutions: aws.Int32(1001)}, 400, bad, "is greater than account's unreserved concurrency [1000].", fields{"Type": absent}},
+		{&lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: aws.String("1"), ProvisionedConcurrentExecutions: aws.Int32(901)}, 400, bad, "decreases account's UnreservedConcurrentExecution below its minimum value of [100].", fields{"Type": absent}},
 		{&lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: aws.String("1"), ProvisionedConcurrentExecutions: aws.Int32(1)}, 202, "", "", fields{"RequestedProvisionedConcurrentExecutions": "1", "Status": present}},
 		{&lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: live, ProvisionedConcurrentExecutions: aws.Int32(1)}, 409, conflict, "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version", nil},
 		{&lambda.ListProvisionedConcurrencyConfigsInput{FunctionName: f}, 200, "", "", fields{"ProvisionedConcurrencyConfigs.0.FunctionArn": `"` + functionARN + `:1"`}},
@@ -172,6 +174,7 @@ func lambdaRows(t *testing.T) []row {
 		// Layers.
 		{&lambda.PublishLayerVersionInput{LayerName: aws.String("l"), Content: &types.LayerVersionContentInput{ZipFile: one}, CompatibleRuntimes: []types.Runtime{}}, 201, "", "", fields{"Version": "1", "CompatibleRuntimes": "[]", "CompatibleArchitectures": absent, "Description": `""`, "Content.CodeSha256": present}},
 		{&lambda.PublishLayerVersionInput{LayerName: aws.String("l"), Content: &types.LayerVersionContentInput{ZipFile: one}, CompatibleRuntimes: []types.Runtime{"cobol"}}, 400, model, "Value '[cobol]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, ", nil},
+		{&lambda.PublishLayerVersionInput{LayerName: aws.String("l"), Content: &types.LayerVersionContentInput{ZipFile: one}, CompatibleRuntimes: []types.Runtime{"cobol"}, CompatibleArchitectures: []types.Architecture{"vax"}}, 400, model, "2 validation errors detected: Value '[cobol]' at 'compatibleRuntimes'", nil},
 		{&lambda.GetLayerVersionInput{LayerName: aws.String("l"), VersionNumber: aws.Int64(2)}, 404, missing, gone, nil},
 		{&lambda.GetLayerVersionInput{LayerName: aws.String("l"), VersionNumber: aws.Int64(0)}, 400, bad, "Layer Version Cannot be less than 1", nil},
 		{&lambda.GetLayerVersionByArnInput{Arn: aws.String("arn:aws:lambda:" + region + ":" + account + ":layer:l:1")}, 200, "", "", fields{"Version": "1"}},
@@ -188,6 +191,8 @@ func lambdaRows(t *testing.T) []row {
 		{mapping(queueARN, asIs), 202, "", "", fields{"State": `"Disabled"`, "StateTransitionReason": `"USER_INITIATED"`, "FunctionResponseTypes": "[]", "BatchSize": "10", "MaximumBatchingWindowInSeconds": "0", "LastProcessingResult": absent, "DestinationConfig": absent}},
 		{mapping(queueARN+"-on", func(in *lambda.CreateEventSourceMappingInput) { in.Enabled = nil }), 202, "", "", fields{"State": `"Creating"`, "StateTransitionReason": `"USER_INITIATED"`}},
 		{mapping(queueARN, asIs), 409, conflict, "An event source mapping with SQS arn (\" " + queueARN + " \") and function (\" ours \") already exists.", nil},
+		{mapping(queueARN+"-latest", func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = aws.String("ours:$LATEST") }), 202, "", "", fields{"FunctionArn": `"` + functionARN + `:$LATEST"`}},
+		{&lambda.ListEventSourceMappingsInput{EventSourceArn: aws.String(queueARN + "-latest")}, 200, "", "", fields{"EventSourceMappings.0.FunctionArn": `"` + functionARN + `:$LATEST"`}},
 		{mapping("arn:aws:kinesis:"+region+":"+account+":stream/s", asIs), 400, bad, "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.", nil},
 		{mapping("arn:aws:kinesis:"+region+":"+account+":stream/s", func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "first" }), 400, model, "Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]", nil},
 		{mapping("arn:aws:kinesis:"+region+":"+account+":stream/s", func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "LATEST" }), 202, "", "", fields{
@@ -209,10 +214,10 @@ func lambdaRows(t *testing.T) []row {
 		{&lambda.GetFunctionCodeSigningConfigInput{FunctionName: f}, 200, "", "", fields{"CodeSigningConfigArn": absent}},
 
 		// Code signing.
-		{&lambda.GetCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, nil},
-		{&lambda.UpdateCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, nil},
-		{&lambda.DeleteCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, nil},
-		{&lambda.ListFunctionsByCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, nil},
+		{&lambda.GetCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, fields{"Type": absent}},
+		{&lambda.UpdateCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, fields{"Type": absent}},
+		{&lambda.DeleteCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, fields{"Type": absent}},
+		{&lambda.ListFunctionsByCodeSigningConfigInput{CodeSigningConfigArn: &signing}, 404, missing, signing, fields{"Type": absent}},
 		{&lambda.PutFunctionCodeSigningConfigInput{FunctionName: f, CodeSigningConfigArn: &signing}, 404, "CodeSigningConfigNotFoundException", "", nil},
 		{&lambda.DeleteFunctionCodeSigningConfigInput{FunctionName: none}, 404, missing, notFound, nil},
 		{&lambda.ListCodeSigningConfigsInput{}, 200, "", "", fields{"CodeSigningConfigs": "[]"}},

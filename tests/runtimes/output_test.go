@@ -261,7 +261,7 @@ func TestCallWhoseInitPhaseFailsIsLoggedAsItsOwn(t *testing.T) {
 	}
 	cases := map[string]struct{ function, payload, kind string }{
 		"import": {harness.PythonFunction("import", code("import", "app.py", "print('init says')\nimport missing\n"), ""),
-			`{"errorMessage": "Unable to import module 'app': No module named 'missing'", "errorType": "Runtime.ImportModuleError", "requestId": "ID", "stackTrace": []}`, "Runtime.ImportModuleError"},
+			`{"errorMessage": "Unable to import module 'app': No module named 'missing'", "errorType": "Runtime.ImportModuleError", "requestId": "", "stackTrace": []}`, "Runtime.ImportModuleError"},
 		"status3": {exits("status3", "exit 3\n"), `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: exit status 3"}`, "Runtime.ExitError"},
 		"status0": {exits("status0", "exit 0\n"), `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited without providing a reason"}`, "Runtime.ExitError"},
 		"signal":  {exits("signal", "kill -SEGV $$\n"), `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: signal: segmentation fault"}`, "Runtime.ExitError"},

@@ -1,7 +1,6 @@
 package environment
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,16 +66,13 @@ func reportedInitError(body []byte) *InitError {
 	return &InitError{Type: reported.ErrorType, Message: reported.ErrorMessage, Payload: append([]byte(nil), body...), reported: true}
 }
 
-// Of is the error for the caller of c, with c's request ID in Lambda's words. It logs c as
-// an invocation that has failed.
+// Of is the error for the caller of c, with c's request ID in Lambda's words. What a runtime
+// reports stays as it is: Python's has an empty requestId, recorded from AWS. Of logs c as an
+// invocation that has failed.
 func (e *InitError) Of(c *Call) *InitError {
 	own := *e
 	if !e.reported || strings.HasPrefix(e.Type, "Extension.") {
 		own.Payload = errorPayload(e.Type, "RequestId: "+c.RequestID+" "+e.Message)
-	} else {
-		// As Python's runtime has it, which knew of no request yet. Within a text the
-		// quotes would be escaped.
-		own.Payload = bytes.Replace(e.Payload, []byte(`"requestId": ""`), []byte(`"requestId": "`+c.RequestID+`"`), 1)
 	}
 	if e.attempt != nil {
 		e.attempt.report(e, c)

@@ -17,6 +17,7 @@ type Mapping struct {
 	UUID         string
 	FunctionName string
 	Qualifier    string // function.Latest, a version or an alias
+	NamesLatest  bool   `json:",omitempty"` // whoever made it wrote $LATEST, and reads it again
 	LastModified time.Time
 	State        string // Creating, Enabling, Enabled, Disabling, Disabled, Updating, Deleting
 	StateReason  string `json:",omitempty"`

@@ -108,6 +108,9 @@ func (r *Registry) URLsOf(ctx context.Context, name, after string, limit int) ([
 	return r.urls.List(ctx, name, after, limit)
 }
 
+// IsURLID says whether a label is what the ID of a URL looks like.
+func IsURLID(label string) bool { return urlIDPattern.MatchString(label) }
+
 // URL returns the URL of an ID, the first label of its host. A known one is cached.
 func (r *Registry) URL(ctx context.Context, id string) (*URL, error) {
 	if u, _ := r.knownURLs.Get(id); u != nil && r.views.have(u.FunctionName) == u.view && !r.ReadOnly(u.FunctionName) {
@@ -115,7 +118,7 @@ func (r *Registry) URL(ctx context.Context, id string) (*URL, error) {
 	}
 	var p place
 	found := false
-	if urlIDPattern.MatchString(id) {
+	if IsURLID(id) {
 		var err error
 		if found, err = r.read(ctx, ownerURL+id, recordPlace, &p); err != nil {
 			return nil, err

@@ -106,6 +106,9 @@ var listed = map[string][]string{
 	"Runtime":             model.Runtimes,
 }
 
+// early are members that AWS complains of before those that its model names first.
+var early = []string{"PublishLayerVersionRequest.CompatibleRuntimes"}
+
 // unchecked are members that AWS checks behind the model, under another error: their
 // shape is that of any text.
 var unchecked = []string{"CreateFunctionRequest.Runtime", "UpdateFunctionConfigurationRequest.Runtime"}
@@ -171,6 +174,15 @@ func (s *service) add(t *model.Table, name string) error {
 			return fmt.Errorf("shape %q: translate its pattern: %w", name, err)
 		}
 	}
+	slices.SortStableFunc(from.Members, func(x, y member) int {
+		switch is, other := slices.Contains(early, name+"."+x.name), slices.Contains(early, name+"."+y.name); {
+		case is && !other:
+			return -1
+		case other && !is:
+			return 1
+		}
+		return 0
+	})
 	references := []string{to.Key, to.Element}
 	for _, m := range from.Members {
 		if slices.Contains(unchecked, name+"."+m.name) {
