@@ -198,7 +198,7 @@ func (g *Group) Ready() bool {
 	if g.closed || len(g.available) == 0 || g.waiters.len() > 0 {
 		return false
 	}
-	return g.fn.ReservedConcurrency == nil || g.quota.Room(*g.fn.ReservedConcurrency)
+	return g.fn.ReservedConcurrency == nil || !g.fills() && g.quota.Room(*g.fn.ReservedConcurrency)
 }
 
 // Prefers reports whether a call is better served here than by a node that has an idle
@@ -247,6 +247,9 @@ func (g *Group) take(short bool) *member {
 		return nil
 	}
 	if g.runs(m) {
+		if g.fills() {
+			return nil
+		}
 		entered, slotted := g.quota.Enter(g.fn.ReservedConcurrency)
 		if !entered {
 			return nil // the environments have room for more than the function may run
@@ -307,13 +310,21 @@ func (g *Group) over() bool {
 	return live > most
 }
 
+// own is how much of the reserved concurrency this version may have. It needs mu, and that
+// there is some reserved.
+func (g *Group) own() int { return *g.fn.ReservedConcurrency - g.fn.ReservedElsewhere }
+
+// fills reports whether what runs is all that is not provisioned for other versions. It
+// needs mu.
+func (g *Group) fills() bool { return g.fn.ReservedElsewhere > 0 && g.inFlight >= g.own() }
+
 // most is how many environments the function may have. It needs mu.
 func (g *Group) most() int {
 	if g.fn.ReservedConcurrency == nil {
 		return int(^uint(0) >> 1)
 	}
 	per := g.fn.PerEnvironmentConcurrency
-	return (*g.fn.ReservedConcurrency + per - 1) / per
+	return (g.own() + per - 1) / per
 }
 
 // add counts a call to m. It needs mu.
@@ -346,6 +357,8 @@ func (g *Group) refuse() error {
 	case r != nil && *r == 0:
 		g.counters().throttles.Inc()
 		return &ThrottledError{Function: g.name, Reason: ReasonReserved, Detail: "reserved concurrency is 0", Off: true}
+	case r != nil && g.own() == 0:
+		return g.throttled("all of it is provisioned for other versions")
 	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
 	case r != nil && g.queueTimeout() < 0 && g.waiters.len() >= (g.most()-len(g.members))*g.fn.PerEnvironmentConcurrency:

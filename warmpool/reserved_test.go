@@ -1,6 +1,7 @@
 package warmpool
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,36 @@ func TestReservedConcurrencyBoundsAllVersionsTogether(t *testing.T) {
 	}
 	if n := latest.quota.InFlight(); n != 0 {
 		t.Errorf("%d calls are counted after all are over", n)
+	}
+}
+
+func TestWhatIsProvisionedForOtherVersionsIsNotForThisOne(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", func(f *function.Function) {
+		reserved(2)(f)
+		f.ReservedElsewhere = 1
+	})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			c := sleep(t, 5)
+			if err := g.Invoke(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(g.members); n != 1 {
+		t.Errorf("%d environments ran, want 1", n)
+	}
+
+	none := w.group("g", func(f *function.Function) {
+		reserved(2)(f)
+		f.ReservedElsewhere = 2
+	})
+	var throttled *ThrottledError
+	if err := none.Invoke(t.Context(), sleep(t, 5)); !errors.As(err, &throttled) || throttled.Reason != ReasonReserved || throttled.Off {
+		t.Errorf("with nothing left a call ends with %v", err)
 	}
 }
 

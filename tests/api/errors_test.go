@@ -246,3 +246,33 @@ func TestAPICannotChangeAFunctionOfTheCaddyfile(t *testing.T) {
 	harness.Refused(t, err, 409, "ResourceConflictException", "Function already exist: fixed")
 	a.Get("/").Want(t, 200, "fixed")
 }
+
+// What is provisioned for a version is taken from the others, and given back with it.
+func TestAPIKeepsReservedConcurrencyForTheVersionThatProvisionsIt(t *testing.T) {
+	a := harness.NewAPI(t, "", "")
+	ctx := context.Background()
+	f, one := aws.String("reserved"), aws.Int32(1)
+	a.Create("reserved", harness.NodeZip(t, "return 1;"))
+	_, err := a.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: f, ReservedConcurrentExecutions: one})
+	a.Check(err)
+	published, err := a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: f})
+	a.Check(err)
+	a.WantCall("reserved", "{}", "1")
+	_, err = a.PutProvisionedConcurrencyConfig(ctx, &lambda.PutProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: published.Version, ProvisionedConcurrentExecutions: one})
+	a.Check(err)
+	for range 2 {
+		_, err = a.Invoke(ctx, &lambda.InvokeInput{FunctionName: f})
+		var e *types.TooManyRequestsException
+		if !errors.As(err, &e) || e.Reason != types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded {
+			t.Errorf("$LATEST ends with %v", err)
+		}
+		got, err := a.Invoke(ctx, &lambda.InvokeInput{FunctionName: f, Qualifier: published.Version})
+		a.Check(err)
+		if string(got.Payload) != "1" {
+			t.Errorf("the version answers %s", got.Payload)
+		}
+	}
+	_, err = a.DeleteProvisionedConcurrencyConfig(ctx, &lambda.DeleteProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: published.Version})
+	a.Check(err)
+	a.WantCall("reserved", "{}", "1")
+}

@@ -64,6 +64,11 @@ type Function struct {
 	// ReservedConcurrency is how many invocations run at once at most; nil for
 	// no limit but the node's. 0 turns the function off.
 	ReservedConcurrency *int
+
+	// ReservedElsewhere is how much of the reserved concurrency is provisioned for other
+	// versions. This one does not get it.
+	ReservedElsewhere int
+
 	// ProvisionedConcurrency is how many environments are kept initialised.
 	ProvisionedConcurrency int
 	// PerEnvironmentConcurrency is how many invocations one environment runs at

@@ -209,7 +209,8 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	if err != nil {
 		return nil, err
 	}
-	if f.ProvisionedConcurrency, err = r.provisioned(ctx, name, version); err != nil {
+	others := 0
+	if f.ProvisionedConcurrency, others, err = r.provisioned(ctx, name, version); err != nil {
 		return nil, err
 	}
 	var tags Tags
@@ -227,12 +228,14 @@ func (r *Registry) loadResolved(ctx context.Context, v *view, name, version stri
 	if limited {
 		f.ReservedConcurrency = &reserved.Reserved
 		f.ProvisionedConcurrency = min(f.ProvisionedConcurrency, reserved.Reserved)
+		f.ReservedElsewhere = min(others, reserved.Reserved)
 	}
 	return &Resolved{Version: found, Function: f}, nil
 }
 
-// provisioned is the sum that the version and the aliases on it ask for.
-func (r *Registry) provisioned(ctx context.Context, name, version string) (sum int, err error) {
+// provisioned is the sum that the version and the aliases on it ask for, and what all others
+// ask for.
+func (r *Registry) provisioned(ctx context.Context, name, version string) (sum, others int, err error) {
 	owner := ownerFunction + name
 	err = r.each(ctx, owner, kindProvisioned, func(record state.Record) error {
 		var p Provisioned
@@ -243,12 +246,16 @@ func (r *Registry) provisioned(ctx context.Context, name, version string) (sum i
 		if qualifier != version {
 			var a Alias
 			found, err := r.read(ctx, owner, prefixAlias+qualifier, &a)
-			if err != nil || !found || a.FunctionVersion != version {
+			if err != nil {
 				return err
+			}
+			if !found || a.FunctionVersion != version {
+				others += p.Requested
+				return nil
 			}
 		}
 		sum += p.Requested
 		return nil
 	})
-	return sum, err
+	return sum, others, err
 }
