@@ -24,8 +24,8 @@ type AccessKey struct {
 	ReadOnly bool `json:"read_only,omitempty"`
 }
 
-// show prints an access key, to a terminal only. What a service manager, a container or a
-// pipe takes is kept, sent on and read by others, as a log is: there the key's file is named.
+// show prints an access key, but only to a terminal. A service manager, a container or a
+// pipe stores its output and others read it, as a log. There show names the key's file.
 func (a *App) show(key *sigv4.Key) {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		a.log.Info("the access key for the Lambda API is in a file that only this user reads", zap.String("path", a.setup.CredentialsFile()))

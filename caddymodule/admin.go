@@ -36,9 +36,9 @@ func adminListen(ctx caddy.Context) (string, error) {
 	return listen, nil
 }
 
-// adminSocket returns the path of the unix socket of an admin address, "" for
-// an address of another kind. An abstract socket has no path: whoever is on the
-// machine's network reaches it.
+// adminSocket returns the path of the unix socket of an admin address, "" for an address
+// of another kind. An abstract socket has no path: every process on the machine's network
+// reaches it.
 func adminSocket(listen string) string {
 	network, path, found := strings.Cut(listen, "/")
 	if !found || !strings.HasPrefix(network, "unix") || strings.HasPrefix(path, "@") {

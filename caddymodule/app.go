@@ -33,7 +33,7 @@ type App struct {
 	// How execution environments are kept apart from each other and the machine.
 	Sandbox Sandbox `json:"sandbox,omitzero"`
 
-	// What functions reach that do not say it themselves.
+	// The network of functions that do not set one.
 	Connectivity
 
 	// The memory in MB for all environments together, each counted with its
@@ -113,13 +113,12 @@ type App struct {
 	// same. Default: functions run here.
 	Gateway *Service `json:"gateway,omitempty"`
 
-	// Where destinations that are SQS queues and SNS topics are. Default: there are
-	// none.
+	// The services of destinations that are SQS queues and SNS topics. Default: none.
 	SQS *Service `json:"sqs,omitempty"`
 	SNS *Service `json:"sns,omitempty"`
 
-	// Where the Kinesis streams and the streams of DynamoDB tables are that event source
-	// mappings name; SQS queues are at sqs. Default: at AWS.
+	// The services of the Kinesis streams and the streams of DynamoDB tables that event
+	// source mappings name; SQS queues are at sqs. Default: AWS's.
 	Kinesis  *Service `json:"kinesis,omitempty"`
 	DynamoDB *Service `json:"dynamodb,omitempty"`
 
@@ -133,7 +132,7 @@ type App struct {
 	// Functions that run by the clock, by the schedule's name.
 	Schedules map[string]*Schedule `json:"schedules,omitempty"`
 
-	// What is polled for functions.
+	// The event sources that are polled for functions.
 	EventSources []EventSource `json:"event_sources,omitempty"`
 
 	ctx    caddy.Context
@@ -155,7 +154,7 @@ type Redis struct {
 	// ?master=NAME says that the hosts are Sentinels, ?cluster=true that they are
 	// nodes of a Redis Cluster.
 	URL string `json:"url,omitempty"`
-	// What all keys begin with. Default: hearth.
+	// The prefix of all keys. Default: hearth.
 	Prefix string `json:"prefix,omitempty"`
 }
 

@@ -32,11 +32,11 @@ type FunctionAsync struct {
 	Retries *int `json:"retries,omitempty"`
 	// How old an event may become, 1m to 6h. Default: 6h.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
-	// Where a record of each result goes: the ARN of a function, an SQS queue, an SNS
-	// topic or an S3 bucket, or a URL. Default: nowhere.
+	// The destination for a record of each result: the ARN of a function, an SQS queue, an
+	// SNS topic or an S3 bucket, or a URL. Default: none.
 	OnSuccess string `json:"on_success,omitempty"`
-	// Where a record of each event that is given up goes. Default: it is kept aside,
-	// see `caddy hearth events`.
+	// The destination for a record of each event that is given up. Default: none; the
+	// event is kept aside, see `caddy hearth events`.
 	OnFailure string `json:"on_failure,omitempty"`
 }
 

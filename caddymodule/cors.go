@@ -56,8 +56,8 @@ func (w *corsWriter) Write(body []byte) (int, error) {
 	return w.ResponseWriterWrapper.Write(body)
 }
 
-// setCors puts what a browser is told into a header. A cache is told of all answers
-// that depend on who asks, beside what else they depend on.
+// setCors puts the answer for a browser into a header. It adds to Vary, so that a cache
+// keeps the answers for different origins apart.
 func setCors(header, cors http.Header, c *registry.Cors) {
 	maps.Copy(header, cors)
 	if !anyOrigin(c) {

@@ -128,7 +128,7 @@ func urlAnswer(status int, body []byte, header http.Header) []byte {
 	return body
 }
 
-// logFailure tells the developer, and whoever runs the server, what happened.
+// logFailure tells the developer and the operator what happened.
 func (i *responder) logFailure(call *environment.Call, err error) {
 	level := zapcore.ErrorLevel
 	if errors.As(err, new(*warmpool.ThrottledError)) || errors.Is(err, bodies.ErrFull) {

@@ -137,7 +137,7 @@ func badRequest(format string, args ...any) error {
 func eachDead(i *invoker.Invoker, r *http.Request, function string, do func(ctx context.Context, id string) error) (EventCount, error) {
 	var n EventCount
 	for {
-		// What was done to is not dead any more: the first page is a new one each time.
+		// Replayed and purged events are no longer dead, so each page is a new first page.
 		page, _, err := i.Events(r.Context(), function, true, "", mostEvents)
 		if err != nil || len(page) == 0 {
 			return n, err

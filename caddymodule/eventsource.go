@@ -71,11 +71,12 @@ type EventSource struct {
 	// Patterns of the records that the function gets, any of them. Default: all.
 	Filters []string `json:"filters,omitempty"`
 
-	// Where what is given up is told: a destination as of asynchronous invocations.
+	// The destination for what is given up, as for asynchronous invocations.
 	OnFailure string `json:"on_failure,omitempty"`
 
-	// Where reading begins: trim_horizon, latest, or a time (RFC 3339). Default:
-	// trim_horizon; of S3, latest: what is there at first is not an event.
+	// The position where reading begins: trim_horizon, latest, or a time (RFC 3339).
+	// Default: trim_horizon; for S3 latest, so that objects of the first listing make no
+	// events.
 	Start string `json:"start,omitempty"`
 
 	// How often a bucket is listed, at least 1s. Default: 1m.

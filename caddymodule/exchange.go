@@ -94,8 +94,8 @@ const (
 	leastRate  = 32 << 10 // bytes per second
 )
 
-// limitTime gives a large body a time to come in, unless the site says one. What it
-// returns ends that.
+// limitTime limits the time in which a large body must arrive, unless the site sets one.
+// The returned function ends the limit.
 func limitTime(w http.ResponseWriter, r *http.Request, most int64) (end func()) {
 	if r.ContentLength >= 0 && r.ContentLength <= bodies.Small {
 		return func() {}

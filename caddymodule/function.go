@@ -16,12 +16,12 @@ import (
 // handler and code may be left out. Placeholders ({env.*}, {file.*} and the
 // other global ones) are replaced in every text.
 type Function struct {
-	// What the function is for. At most 256 characters.
+	// The purpose of the function. At most 256 characters.
 	Description string `json:"description,omitempty"`
 	// The Lambda runtime: nodejs18.x ... nodejs24.x, python3.9 ... python3.14,
 	// java11 ... java25, provided.al2, provided.al2023.
 	Runtime string `json:"runtime,omitempty"`
-	// Which of the code's functions handles events: index.handler, app.main.handler.
+	// The handler of events in the code: index.handler, app.main.handler.
 	Handler string `json:"handler,omitempty"`
 	// The code: a folder, or an archive (a zip or a jar). A relative path is relative
 	// to the working directory of the server. The code is followed: when it changes,
@@ -56,10 +56,10 @@ type Function struct {
 	SystemLogLevel string `json:"system_log_level,omitempty"`
 	// The log group, which several functions may share. Default: /aws/lambda/NAME.
 	LogGroup string `json:"log_group,omitempty"`
-	// What becomes of the function's asynchronous invocations and pushed events.
+	// How the function's asynchronous invocations and pushed events are handled.
 	Async FunctionAsync `json:"async,omitzero"`
-	// What becomes of a function that calls itself again and again, through the Lambda
-	// API, queues or topics: terminate (it is not run a 17th time) or allow. Default:
+	// How to treat a function that calls itself again and again, through the Lambda API,
+	// queues or topics: terminate (it is not run a 17th time) or allow. Default:
 	// terminate.
 	RecursiveLoop string `json:"recursive_loop,omitempty"`
 	// How long an invocation waits for an environment when all that the limits

@@ -18,11 +18,11 @@ func init() {
 	caddy.RegisterModule(LambdaAPI{})
 }
 
-// LambdaAPI answers the REST API of AWS Lambda, and what clients need of that of
-// CloudWatch Logs, so that the aws command, AWS's SDKs and the tools built on them
-// work with this server by its address. Requests are signed with the access keys of
-// the hearth app. What is not for these APIs goes to the next handler; a call of another
-// service of AWS's that no handler answers is refused by name.
+// LambdaAPI answers the REST API of AWS Lambda, and the part of CloudWatch Logs that
+// clients need, so that the aws command, AWS's SDKs and the tools built on them work with
+// this server by its address. Clients sign requests with the access keys of the hearth
+// app. Other requests go to the next handler. LambdaAPI refuses by name a call of another
+// AWS service that no handler answers.
 type LambdaAPI struct {
 	app *App
 	api *lambdaapi.API

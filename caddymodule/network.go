@@ -19,9 +19,9 @@ type Connectivity struct {
 	// Addresses and ranges that are not reached by network private. Default: those of
 	// the global option, if neither these nor others are named to be reached.
 	NetworkDeny []string `json:"network_deny,omitempty"`
-	// Addresses and ranges, each with a port or without, that are all that is reached by
-	// network private: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:443. What is denied is not
-	// reached all the same. Default: those of the global option; all.
+	// The only addresses and ranges that network private reaches, each with or without a
+	// port: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:443. Denied addresses stay out of reach.
+	// Default: those of the global option, or all.
 	NetworkAllow []string `json:"network_allow,omitempty"`
 	// Services of this machine that are opened to network private, by their address, as
 	// 127.0.0.1:9000. They are found there at host.hearth.internal:9000 too. Those of the

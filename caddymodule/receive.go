@@ -46,7 +46,8 @@ type Receive struct {
 	// Keys of signatures (github, standard_webhooks, generic).
 	Secrets []string `json:"secrets,omitempty"`
 
-	// Take events from anyone, because something in front of this checks who sends.
+	// Take events from anyone, because something in front of this handler checks the
+	// sender.
 	Open bool `json:"open,omitempty"`
 
 	// ARNs of the SNS topics that may send (sns, and s3 by SNS).
@@ -62,13 +63,13 @@ type Receive struct {
 	// How old or far ahead a signed time may be. Default: 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
-	// How long a second delivery of the same event is recognised and not run.
-	// Negative: never. Default: 10m; 24h where a signature holds no time (github, generic
-	// with secrets). Where it holds one, for as long as it is taken at least.
+	// How long the handler recognises a second delivery of the same event and does not run
+	// it. Negative: never. Default: 10m; 24h if a signature has no time (github, generic
+	// with secrets). If it has one, at least for as long as the signature is valid.
 	Dedupe caddy.Duration `json:"dedupe,omitempty"`
 
-	// Which events go to which function. Each rule that matches gets the event. Without
-	// rules, the last part of the URL's path names the function.
+	// The rules that select functions for events. Each function whose rule matches gets
+	// the event. Without rules, the last part of the URL's path names the function.
 	Rules []ReceiveRule `json:"rules,omitempty"`
 
 	log    *zap.Logger
@@ -82,7 +83,7 @@ type ReceiveRule struct {
 	// Name of events, where * is any text, e.g. ObjectCreated:*. Default: any.
 	Event string `json:"event,omitempty"`
 
-	// What they are about, for objects bucket/key, with * (within a folder) and **.
+	// The subjects of the events, for objects bucket/key, with * (within a folder) and **.
 	// Default: anything.
 	Subject string `json:"subject,omitempty"`
 

@@ -33,8 +33,8 @@ type responder struct {
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
 	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
 	asIs bool
-	// begin, if set, checks who a request is from. What it returns gets the body
-	// once it is read.
+	// begin, if set, checks the sender of a request. The function that it returns gets the
+	// body once it is read.
 	begin func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
 	// parameters, if set, are those of the path that the configuration makes.
 	parameters func(r *http.Request) []apigateway.Parameter

@@ -30,8 +30,7 @@ type Schedule struct {
 	// The function, and its version or alias after a colon.
 	Function string `json:"function,omitempty"`
 
-	// Where the clock is, of cron expressions and times, e.g. Europe/Berlin. Default:
-	// UTC.
+	// The time zone of cron expressions and times, e.g. Europe/Berlin. Default: UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 
 	// Within how long of a tick the function runs, at some time. Default: at once.

@@ -55,8 +55,8 @@ func (s *responseStream) Write(chunk []byte) error {
 		}
 	}
 	control := http.NewResponseController(s.w)
-	// The environment is busy until the client has taken the chunk. Where the
-	// connection knows no deadlines there is none.
+	// The environment is busy until the client has taken the chunk. A connection that
+	// supports no deadlines has none.
 	_ = control.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	if len(chunk) > 0 {
 		if _, err := s.w.Write(chunk); err != nil {

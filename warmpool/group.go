@@ -404,7 +404,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	}
 }
 
-// leave gives the room of a call that m had to whoever waits, and unlocks mu.
+// leave gives the room of a call that m had to the waiters, and unlocks mu.
 func (g *Group) leave(m *member) {
 	left := g.runs(m)
 	if left {

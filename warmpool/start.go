@@ -180,7 +180,7 @@ func (g *Group) abandonStart() {
 	g.mu.Unlock()
 }
 
-// started adds a new environment and serves who waits.
+// started adds a new environment and serves the waiters.
 func (g *Group) started(n need, generation int, initialization string, env *environment.Environment) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -206,7 +206,7 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	g.growLocked()
 }
 
-// startFailed tells who can only be helped by this start.
+// startFailed tells the callers that only this start could have helped.
 func (g *Group) startFailed(generation int, initialization string, err error) {
 	var initError *environment.InitError
 	if !errors.As(err, &initError) {
@@ -253,8 +253,8 @@ func (g *Group) backOff(err error) {
 	}
 }
 
-// backingOff is what a caller is told who needs a start, when none is to be tried
-// yet and there is no environment to hope for. It needs mu.
+// backingOff is the error for a caller that needs a start, when none may be tried yet and
+// there is no environment to hope for. It needs mu.
 func (g *Group) backingOff() error {
 	if g.failed == nil || g.starting > 0 || len(g.members) > 0 || !time.Now().Before(g.notBefore) {
 		return nil

@@ -132,7 +132,7 @@ func groupOf(m *registry.Mapping) (string, error) {
 	return cmp.Or(config.ConsumerGroupID, m.UUID), nil
 }
 
-// What a client may take into memory at once, in bytes.
+// Limits of what a client has in memory at once, in bytes.
 const (
 	maxFetch      = 8 << 20 // of one broker, compressed
 	maxFetchFrame = 32 << 20

@@ -52,7 +52,7 @@ type Clients interface {
 	S3(m *registry.Mapping) Bucket
 }
 
-// A Store keeps checkpoints and says who reads what.
+// A Store keeps checkpoints and says which node reads what.
 type Store interface {
 	state.Records
 	state.Slots

@@ -17,8 +17,8 @@ import (
 // existsWithin is how long the caller of CreateEventSourceMapping waits for its source.
 const existsWithin = 3 * time.Second
 
-// Exists fails, in AWS's words, when the queue or stream of a mapping is not there. A
-// source that does not answer, or answers nobody who asks so, may be there.
+// Exists fails, in AWS's words, when the queue or stream of a mapping does not exist. A
+// source that does not answer, or refuses this question, may exist.
 func Exists(ctx context.Context, clients Clients, m *registry.Mapping) error {
 	ctx, cancel := context.WithTimeout(ctx, existsWithin)
 	defer cancel()

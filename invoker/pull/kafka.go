@@ -306,7 +306,7 @@ func (c *consumer) pass(ctx context.Context, done []record) error {
 }
 
 func (c *consumer) commit(ctx context.Context, done []*kgo.Record) error {
-	// What was done is kept when reading has just ended, too.
+	// Records that were done are committed even if reading has just ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
 	defer cancel()
 	if err := c.client.CommitRecords(ctx, done...); err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// A redisStream reads a stream of Redis by a consumer group. What is being worked on is
-// pending there; what a node had that died is claimed by others.
+// A redisStream reads a stream of Redis by a consumer group. Records that are being worked
+// on are pending there. If a node dies, other nodes claim its records.
 // https://redis.io/docs/latest/develop/data-types/streams/
 type redisStream struct {
 	*batcher
@@ -209,7 +209,7 @@ func (s *redisStream) keep(ctx context.Context) error {
 	return nil
 }
 
-// claim takes over a batch of what others had who are gone, if it is time to look.
+// claim takes over a batch of the records of nodes that have died, if it is time to look.
 func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
 	s.mu.Lock()
 	from := s.claimFrom
@@ -239,8 +239,8 @@ func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
 	return s.exhausted(ctx, messages)
 }
 
-// exhausted gives up those of claimed messages that were delivered more often than they may
-// be: whoever had them died, maybe of them. It returns the others.
+// exhausted gives up claimed messages that were delivered more often than allowed: their
+// readers died, maybe because of them. It returns the others.
 func (s *redisStream) exhausted(ctx context.Context, messages []redis.XMessage) ([]redis.XMessage, error) {
 	most := s.mapping.MaximumRetryAttempts
 	if most == nil || *most < 0 {
@@ -352,7 +352,7 @@ func (s *redisStream) pass(ctx context.Context, done []record) error {
 	for i := range done {
 		ids[i] = done[i].id
 	}
-	// What was done is noted when polling has just ended, too.
+	// Records that were done are noted even if polling has just ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisWithin)
 	defer cancel()
 	return s.client.XAck(ctx, s.name, s.group, ids...).Err()

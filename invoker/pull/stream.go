@@ -340,7 +340,7 @@ func (r *reader) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What was done is kept when reading has just ended, too.
+	// Records that were done are noted even if reading has just ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer cancel()
 	revision, err := r.engine.Store.Change(ctx, r.owner(), state.Put(r.id, r.checkpoint.revision, value))

@@ -216,7 +216,7 @@ func (w *walk) save(ctx context.Context) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	// What was done is kept when listing has just ended, too.
+	// Objects that were done are noted even if listing has just ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer cancel()
 	revision, err := w.engine.Store.Change(ctx, w.owner(), changes...)
@@ -257,7 +257,7 @@ func (p *pages) next(ctx context.Context) (*Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing bucket %s: %w", p.name, err)
 		}
-		// What a store gets wrong here would look as if objects came and went.
+		// Wrong data from a store would look as if objects came and went.
 		last := p.last
 		for n := range page {
 			switch o := &page[n]; {

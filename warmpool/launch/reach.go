@@ -24,8 +24,8 @@ func (l *Launcher) networkOf(f *function.Function) (function.Network, function.N
 	return network, rules
 }
 
-// mayShare refuses the machine's network where this server is exposed to it. No
-// environment is started past it, whoever has made its function.
+// mayShare refuses the machine's network if this server is exposed to it. Every start of
+// an environment calls it, for functions of the Caddyfile and of the API.
 func (l *Launcher) mayShare(n function.Network) error {
 	if n != function.NetworkHost || l.Exposed == nil {
 		return nil

@@ -17,7 +17,7 @@ type places struct{ task, runtime, layers, sdk string }
 var inside = places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot, ""}
 
 // noEndpoint is the endpoint of the Runtime API of an environment that has none: a
-// built-in runtime speaks frames. Who connects to it is refused at once.
+// built-in runtime speaks frames. A connection to it is refused at once.
 const noEndpoint = "127.0.0.1:1"
 
 // The X-Ray daemon's own default. Where there is none, what is sent is lost, and

@@ -2,8 +2,8 @@ package state
 
 import "errors"
 
-// What a store refuses. Compare with errors.Is: stores wrap them in a text that
-// names the thing. A call that was refused changed nothing.
+// The errors of a store that refuses a call. Compare with errors.Is: stores wrap them in a
+// text that names the thing. A refused call changed nothing.
 var (
 	// ErrNotFound: there is no such record or entry.
 	ErrNotFound = errors.New("not found")
@@ -17,7 +17,7 @@ var (
 	ErrInvalid = errors.New("invalid argument")
 )
 
-// What keeps a store from working. The text names the store and the remedy.
+// The errors of a store that cannot work. The text names the store and the remedy.
 var (
 	// ErrUnavailable: the store cannot write or be reached now (disk full, server
 	// away); what it accepted is kept and the same call may succeed later.

@@ -91,8 +91,8 @@ type Queue interface {
 	// now, until it is replayed or purged.
 	Bury(ctx context.Context, lease Lease) error
 
-	// Ready sends groups that got an entry, until ctx ends; then it closes the
-	// channel. It is a hint as Records.Watch is: who gets it calls Lease.
+	// Ready sends groups that got an entry, until ctx ends; then it closes the channel. It
+	// is a hint as Records.Watch is: the receiver calls Lease.
 	Ready(ctx context.Context) (<-chan string, error)
 }
 

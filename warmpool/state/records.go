@@ -104,11 +104,10 @@ type Records interface {
 	// revision is that of every record it put.
 	Change(ctx context.Context, owner string, changes ...Change) (Revision, error)
 
-	// Watch sends the owners beginning with prefix that changed, until ctx ends;
-	// then it closes the channel. It is a hint and no log: hints come late or
-	// twice, several changes make one, and "" says that any owner may have
-	// changed, because hints were lost or the receiver was slow. Who gets a hint
-	// reads again.
+	// Watch sends the owners beginning with prefix that changed, until ctx ends; then it
+	// closes the channel. It is a hint and no log: hints come late or twice, several
+	// changes make one, and "" says that any owner may have changed, because hints were
+	// lost or the receiver was slow. The receiver reads again.
 	Watch(ctx context.Context, prefix string) (<-chan string, error)
 }
 
