@@ -292,7 +292,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 			s.Stem = nil
 		}
 	}
-	env, err := l.start(ctx, spec, s.Stem, func(p *sandbox.Process) error {
+	env, err := l.startFrom(ctx, spec, s.Stem, func(p *sandbox.Process) error {
 		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
 	})
 	var initError *environment.InitError
@@ -353,9 +353,9 @@ func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 	return environment.NewInitError(stream, memoryMB, custom.EntrypointType, entrypoint.Message)
 }
 
-// start makes an environment of stem, or from nothing if there is none or it has
+// startFrom makes an environment of stem, or from nothing if there is none or it has
 // just died.
-func (l *Launcher) start(ctx context.Context, spec environment.Spec, stem *warmpool.Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
+func (l *Launcher) startFrom(ctx context.Context, spec environment.Spec, stem *warmpool.Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
 	if stem != nil {
 		env, err := stem.Start(ctx, spec, func() error { return assume(stem.Process().(process).Process) })
 		if !errors.Is(err, environment.ErrNotStarted) {
