@@ -74,7 +74,8 @@ func (h *FunctionHandler) Provision(ctx caddy.Context) error {
 	}
 	app := module.(*App)
 	h.key, h.bodies = app.account().Key(h.Function), app.engine.Bodies()
-	if h.runs, err = app.setup.Runner(h.Function, h.Qualifier); err != nil {
+	h.runs, h.function, h.qualifier = app.setup.Runner(), h.Function, h.Qualifier
+	if err = app.setup.NamedByRoute(h.Function, h.Qualifier); err != nil {
 		return err
 	}
 	return h.provisionRoute(app)

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,9 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
-	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -118,8 +115,8 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 		log:    f.log.With(zap.String("function", of.FunctionName)),
 		key:    f.app.account().Key(of.FunctionName),
 		bodies: f.app.engine.Bodies(),
-		runs:   &urlInvoker{f.app.setup.Registered(of.FunctionName, of.Qualifier), of.InvokeMode == "RESPONSE_STREAM"},
-		route:  &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
+		runs:   f.app.setup.Runner(), function: of.FunctionName, qualifier: of.Qualifier, gathers: of.InvokeMode != "RESPONSE_STREAM",
+		route: &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
 	if of.AuthType == "AWS_IAM" {
@@ -148,19 +145,6 @@ func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Ide
 			AccessKey: key.ID, UserID: key.ID, UserARN: "arn:aws:iam::" + f.app.Account + ":user/" + key.ID,
 		}, nil
 	}, nil
-}
-
-// A urlInvoker gathers what a function streams unless its URL streams too.
-type urlInvoker struct {
-	engine.Runner
-	streams bool
-}
-
-func (u *urlInvoker) Invoke(ctx context.Context, call *environment.Call) error {
-	if !u.streams {
-		call.Stream = nil
-	}
-	return u.Runner.Invoke(ctx, call)
 }
 
 // checkFunctionURL says whether the option function_url is an address.

@@ -152,7 +152,7 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
 		}
-		if err := h.app.setup.Names(rule.Target.Function, rule.Target.Qualifier); err != nil {
+		if err := h.app.setup.NamedBySource(rule.Target.Function, rule.Target.Qualifier); err != nil {
 			return err
 		}
 		h.rules = append(h.rules, rule)

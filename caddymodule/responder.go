@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/caddymodule/engine"
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -24,10 +24,14 @@ const maxEvent = runtimes.MaxResponse
 
 // A responder answers requests by a function.
 type responder struct {
-	log   *zap.Logger
-	runs  engine.Runner
-	route *apigateway.Route
-	key   trace.Key // of the function
+	log  *zap.Logger
+	runs warmpool.Runner
+	// function and qualifier are what runs.
+	function, qualifier string
+	// gathers says that what the function streams is answered as a whole.
+	gathers bool
+	route   *apigateway.Route
+	key     trace.Key // of the function
 	// bodies is the memory for bodies that wait.
 	bodies *bodies.Budget
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
@@ -50,7 +54,7 @@ func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
 
 func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	call := x.call
-	call.RequestID = function.NewRequestID()
+	call.Function, call.Qualifier, call.RequestID = i.function, i.qualifier, function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
 	if err := i.read(w, r, x); err != nil {
 		return i.refuse(w, r, call, err)
@@ -58,8 +62,10 @@ func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) e
 	if err := i.encode(r, x); err != nil {
 		return i.refuse(w, r, call, err)
 	}
-	x.stream = responseStream{w: w, route: i.route}
-	call.Stream = &x.stream
+	if !i.gathers {
+		x.stream = responseStream{w: w, route: i.route}
+		call.Stream = &x.stream
+	}
 	if err := i.runs.Invoke(r.Context(), call); err != nil {
 		return i.refuse(w, r, call, err)
 	}
@@ -117,16 +123,11 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	call := x.call
 	// Nobody vouches for a web client's word on what has run before. Lambda looks for no
 	// loops through HTTP either.
-	header, _ := trace.Next(trace.Foreign(r.Header.Get(traceHeader)), i.key)
+	call.TraceID, _ = trace.Next(trace.Foreign(r.Header.Get(traceHeader)), i.key)
 	if len(r.Header[traceHeader]) == 0 {
-		r.Header[traceHeader] = []string{header[:trace.RootSize]}
+		r.Header[traceHeader] = []string{call.TraceID[:trace.RootSize]}
 	}
-	var err error
-	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
-		RequestID: call.RequestID,
-		TraceID:   header,
-	})
-	if err != nil {
+	if err := call.Begin(""); err != nil {
 		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
 	}
 	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r), IAM: x.identity}
@@ -139,12 +140,12 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 			return err
 		}
 	}
-	head := len(call.Frame)
+	var err error
 	call.Frame, err = i.route.AppendEvent(call.Frame, r, x.body, &context)
 	if err != nil {
 		return &requestError{http.StatusBadRequest, err}
 	}
-	if size := len(call.Frame) - head; size > maxEvent {
+	if size := len(call.Event()); size > maxEvent {
 		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the event is %d bytes long, %d at most", size, maxEvent)}
 	}
 	if len(x.body) > bodies.Small {

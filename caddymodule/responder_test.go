@@ -3,10 +3,12 @@ package caddymodule
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +21,10 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/environment/environmenttest"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 )
 
 const actAsFunction = "HEARTH_TEST_FUNCTION"
@@ -107,14 +111,24 @@ func newFunctionHandler(tb testing.TB) *FunctionHandler {
 	if err := f.Normalize(); err != nil {
 		tb.Fatal(err)
 	}
-	group := pool.Retain(f)
-	group.Configure(f)
+	records, err := boltstore.Open(boltstore.Config{Path: filepath.Join(tb.TempDir(), "state.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	made, err := registry.New(registry.Config{Records: records, CodePath: func(registry.Code) string { return "" }})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	catalog := warmpool.NewCatalog(pool, made.With([]*function.Function{f}))
 	tb.Cleanup(func() {
-		pool.Release(group)
+		catalog.Close()
 		pool.Close(context.Background())
-		store.Close()
+		made.Close()
+		if err := errors.Join(records.Close(), store.Close()); err != nil {
+			tb.Error(err)
+		}
 	})
-	i := &FunctionHandler{Function: "pets", responder: responder{log: zap.NewNop(), runs: group, route: &apigateway.Route{}}}
+	i := &FunctionHandler{Function: "pets", responder: responder{log: zap.NewNop(), runs: catalog, function: "pets", route: &apigateway.Route{}}}
 	if err := i.route.Prepare(); err != nil {
 		tb.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/trace"
@@ -24,14 +24,6 @@ type Store interface {
 	state.Backlog
 }
 
-// A Runner runs functions.
-type Runner interface {
-	// Invoke runs a call with the message's payload, which is in its frame too, and
-	// returns nil when it has an outcome. Errors are those of warmpool.Group and
-	// registry.ErrNotFound; the event is tried again after others.
-	Invoke(ctx context.Context, m *Message, call *environment.Call) error
-}
-
 // ErrFull says that as many events wait as may. The sender should come again.
 var ErrFull = errors.New("as many events wait as may")
 
@@ -41,7 +33,7 @@ var ErrTooLarge = errors.New("event is too large")
 // Config of an Invoker. Store, Runner, Book and Log are required.
 type Config struct {
 	Store   Store
-	Runner  Runner
+	Runner  warmpool.Runner // the event is tried again after errors that are none of its own
 	Book    Book
 	Sender  Sender // nil: destinations are not delivered to, their events are buried
 	Account function.Account

@@ -11,7 +11,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
-	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
@@ -96,23 +95,18 @@ func (r *run) deliver() error {
 func (r *run) invoke() error {
 	i, m := r.invoker, r.message
 	r.call = environment.NewCall()
-	r.call.RequestID = m.RequestID
+	r.call.Function, r.call.Qualifier, r.call.RequestID, r.call.ClientContext = m.Function, m.Qualifier, m.RequestID, m.ClientContext
 	arn := i.Account.InvokedARN(m.Function, m.Qualifier)
 	if m.Qualified {
 		arn = i.Account.ARN(m.Function, m.Qualifier)
 	}
-	var header string
-	var err error
-	header, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
-	m.TraceID = header // of this attempt, which destinations are told
-	r.call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: m.RequestID, TraceID: header, ClientContext: m.ClientContext, InvokedFunctionARN: arn,
-	})
-	if err != nil {
+	r.call.TraceID, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
+	m.TraceID = r.call.TraceID // of this attempt, which destinations are told
+	if err := r.call.Begin(arn); err != nil {
 		return err
 	}
 	r.call.Frame = append(r.call.Frame, m.Payload...)
-	err = i.Runner.Invoke(i.work, m, r.call)
+	err := i.Runner.Invoke(i.work, r.call)
 	var failed *environment.InitError
 	if errors.As(err, &failed) {
 		// Lambda counts an init phase that fails as the function's error.

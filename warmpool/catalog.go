@@ -36,9 +36,19 @@ type Catalog struct {
 
 // An entry is a group and what it was made from.
 type entry struct {
-	of       *registry.Version
-	function *function.Function
-	group    *Group
+	of    *registry.Resolved
+	group *Group
+}
+
+// is reports whether the entry was made from what r has.
+func (h entry) is(r *registry.Resolved) bool { return h.of != nil && h.of.Version == r.Version }
+
+// A Runner runs functions: a Catalog does, and whatever hands calls on to others.
+type Runner interface {
+	// Invoke runs a call of the function and qualifier that it names, and returns nil when
+	// it has an outcome. Its Version is set before it runs. Errors are those of
+	// Group.Invoke, registry.ErrNotFound and *LoopError; others are the server's.
+	Invoke(ctx context.Context, call *environment.Call) error
 }
 
 // Others are the other nodes. *cluster.Cluster is one.
@@ -90,20 +100,24 @@ func NewCatalog(pool *Pool, resolver Resolver) *Catalog {
 // maxMoves bounds how often one call follows a function that changes under it.
 const maxMoves = 100
 
-// Invoke runs c. The errors are those of Group.Invoke and of Resolver, and a
+// Invoke implements Runner. The errors are those of Group.Invoke and of Resolver, and a
 // *LoopError.
-func (c *Catalog) Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error {
+func (c *Catalog) Invoke(ctx context.Context, call *environment.Call) error {
+	qualifier := call.Qualifier
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
 	for moves := 0; ; moves++ {
-		g, r, err := c.group(ctx, name, qualifier)
+		g, r, err := c.group(ctx, call.Function, qualifier)
 		if err != nil {
 			return err
 		}
 		if call.Runs >= trace.MaxRuns && !g.Function().AllowLoop {
 			g.counters().loops.Inc()
-			return &LoopError{name, call.Runs}
+			return &LoopError{call.Function, call.Runs}
 		}
 		if c.others == nil || r.Declared || g.Prefers(call) {
-			err = g.Invoke(ctx, call)
+			err = g.invoke(ctx, call, nil)
 		} else {
 			hand := func() (bool, error) { return c.others.Invoke(ctx, g, r.RevisionID, call) }
 			if handed, err := hand(); handed {
@@ -133,7 +147,7 @@ func (c *Catalog) group(ctx context.Context, name, qualifier string) (*Group, *r
 	c.mu.RLock()
 	h := c.entries[key]
 	c.mu.RUnlock()
-	if h.of == r.Version {
+	if h.is(r) {
 		return h.group, r, nil
 	}
 	g, err := c.renew(ctx, key)
@@ -153,22 +167,24 @@ func (c *Catalog) renew(ctx context.Context, key version) (*Group, error) {
 		return nil, err
 	}
 	h := c.entries[key]
-	if h.of == r.Version {
+	if h.is(r) {
 		return h.group, nil
 	}
-	mine := c.own(r.Function)
+	mine := c.own(r)
 	g := c.pool.Retain(mine)
 	g.Configure(mine)
-	c.entries[key] = entry{r.Version, r.Function, g}
+	c.entries[key] = entry{r, g}
 	if h.group != nil {
 		c.pool.Release(h.group)
 	}
 	return g, nil
 }
 
-// own is a function with this node's part of its provisioned concurrency.
-func (c *Catalog) own(f *function.Function) *function.Function {
-	if c.others == nil || f.ProvisionedConcurrency == 0 {
+// own is a function with this node's part of its provisioned concurrency: all of it,
+// where other nodes do not have the function.
+func (c *Catalog) own(r *registry.Resolved) *function.Function {
+	f := r.Function
+	if c.others == nil || r.Declared || f.ProvisionedConcurrency == 0 {
 		return f
 	}
 	part := *f
@@ -182,9 +198,19 @@ func (c *Catalog) Spread() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, h := range c.entries {
-		if h.function.ProvisionedConcurrency > 0 {
-			h.group.Configure(c.own(h.function))
+		if h.of.Function.ProvisionedConcurrency > 0 {
+			h.group.Configure(c.own(h.of))
 		}
+	}
+}
+
+// Configure has the groups that are held obey what this catalog knows, after another one
+// of the same pool has had them obey something else.
+func (c *Catalog) Configure() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.entries {
+		h.group.Configure(c.own(h.of))
 	}
 }
 
@@ -239,7 +265,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int,
 			return 0, err
 		}
 		total := r.Function.ProvisionedConcurrency
-		n += total - c.own(r.Function).ProvisionedConcurrency
+		n += total - c.own(r).ProvisionedConcurrency
 	}
 	return n, nil
 }
@@ -297,3 +323,5 @@ func (c *Catalog) Close() {
 	}
 	c.entries = nil
 }
+
+var _ Runner = (*Catalog)(nil)

@@ -60,7 +60,7 @@ func update(t *testing.T, r *registry.Registry, name, code string) {
 func (c *Catalog) echo(t *testing.T, name, qualifier string) (version string, err error) {
 	t.Helper()
 	call := call(t, environmenttest.Deed{Do: "echo", Text: "1"})
-	err = c.Invoke(t.Context(), name, qualifier, call)
+	err = c.Invoke(t.Context(), named(call, name, qualifier))
 	return call.Version, err
 }
 
@@ -111,7 +111,7 @@ func TestUpdateUnderLoadFailsNoCall(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				call := call(t, environmenttest.Deed{Do: "sleep", Millis: 2, Text: "1"})
-				if err := c.Invoke(t.Context(), "f", function.Latest, call); err != nil || call.Outcome != environment.OutcomeResult {
+				if err := c.Invoke(t.Context(), named(call, "f", function.Latest)); err != nil || call.Outcome != environment.OutcomeResult {
 					t.Errorf("%v %s", err, call.Outcome)
 					return
 				}
@@ -303,4 +303,10 @@ func TestOtherNodesAreNotAskedForFunctionsOfTheCaddyfile(t *testing.T) {
 	if others.asked["declared"] != 0 || others.asked["made"] == 0 {
 		t.Errorf("asked for %v, want for the one that the API made alone", others.asked)
 	}
+}
+
+// named is a call of a function.
+func named(c *environment.Call, name, qualifier string) *environment.Call {
+	c.Function, c.Qualifier = name, qualifier
+	return c
 }

@@ -167,7 +167,7 @@ func TestCallsAreAnsweredThoughTheFunctionChangesFasterThanItStarts(t *testing.T
 	w.starter.gate = make(chan struct{}, 10_000)
 	_, calls := callers(t, 4, func(context.Context) error {
 		call := call(t, environmenttest.Deed{Do: "echo", Text: "1"})
-		err := c.Invoke(t.Context(), "f", function.Latest, call)
+		err := c.Invoke(t.Context(), named(call, "f", function.Latest))
 		if err == nil && call.Outcome != environment.OutcomeResult {
 			err = fmt.Errorf("outcome %s", call.Outcome)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
@@ -89,9 +90,12 @@ func (e *Engine) obey(s *Setup) error {
 		return err
 	}
 	e.bodies.Resize(s.BodyMemoryMB)
-	for name, g := range s.groups {
-		g.Configure(s.functions[name].Function)
+	for _, f := range s.Functions {
+		if _, err := s.catalog.Group(context.Background(), f.Name, function.Latest); err != nil {
+			return err
+		}
 	}
+	s.catalog.Configure()
 	e.current.Store(s)
 	if err := e.deliver(s); err != nil {
 		return fmt.Errorf("deliver events: %w", err)

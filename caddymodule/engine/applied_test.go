@@ -21,7 +21,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
-	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
@@ -95,6 +94,16 @@ func normalized(t *testing.T, f *function.Function) Function {
 	return Function{Function: f, Events: invoker.Settings{MaxRetries: invoker.DefaultMaxRetries, MaxAge: invoker.DefaultMaxAge}}
 }
 
+// reservedOf is the reserved concurrency that pets obeys.
+func reservedOf(t *testing.T, s *Setup) int {
+	t.Helper()
+	g, err := s.catalog.Group(t.Context(), "pets", function.Latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *g.Function().ReservedConcurrency
+}
+
 // A reload may fail after its settings are in force: something else of the configuration
 // cannot bind its port.
 func TestReloadThatFailsLeavesTheLimitsOfTheOneThatRuns(t *testing.T) {
@@ -116,12 +125,12 @@ func TestReloadThatFailsLeavesTheLimitsOfTheOneThatRuns(t *testing.T) {
 	}
 	failed := prepare(t, e, settings(Function{&one, f.Events}))
 	undo := apply(t, e, failed)
-	if n := *running.groups["pets"].Function().ReservedConcurrency; n != 1 {
+	if n := reservedOf(t, running); n != 1 {
 		t.Errorf("the new configuration's reserved concurrency is %d, want 1", n)
 	}
 	undo()
 	release(t, failed)
-	if n := *running.groups["pets"].Function().ReservedConcurrency; n != 7 {
+	if n := reservedOf(t, running); n != 7 {
 		t.Errorf("after the reload has failed the reserved concurrency is %d, want 7", n)
 	}
 	if e.current.Load() != running {
@@ -142,7 +151,7 @@ func TestReloadThatFailsLeavesTheLimitsOfTheOneThatRuns(t *testing.T) {
 	}
 }
 
-// A registerer that refuses, which is the last thing that Apply asks for.
+// refusing is a registerer that refuses: it is the last that a setup asks before it is in force.
 type refusing struct {
 	prometheus.Registerer
 	now bool
@@ -184,7 +193,7 @@ func TestApplyThatFailsIsUndoneAsAWhole(t *testing.T) {
 		t.Fatalf("applied: %v", err)
 	}
 	release(t, after)
-	if n := *before.groups["pets"].Function().ReservedConcurrency; n != 7 {
+	if n := reservedOf(t, before); n != 7 {
 		t.Errorf("the reserved concurrency is %d, want 7", n)
 	}
 	if list := e.Schedules(); len(list) != 1 || list[0].Name != "daily" {
@@ -247,17 +256,13 @@ def handler(event, context):
 `
 
 func invoke(s *Setup, name, event string) (pid string, err error) {
-	run, err := s.Runner(name, "")
-	if err != nil {
-		return "", err
-	}
 	call := environment.NewCall()
-	call.RequestID = function.NewRequestID()
-	if call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{RequestID: call.RequestID}); err != nil {
+	call.Function, call.RequestID = name, function.NewRequestID()
+	if err := call.Begin(""); err != nil {
 		return "", err
 	}
 	call.Frame = append(call.Frame, event...)
-	if err := run.Invoke(context.Background(), call); err != nil {
+	if err := s.Runner().Invoke(context.Background(), call); err != nil {
 		return "", err
 	}
 	if call.Outcome != environment.OutcomeResult {

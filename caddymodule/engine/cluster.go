@@ -18,7 +18,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// joinCluster makes this process a node among those that share its Redis. The storage
+// joinCluster makes this process a node among those that share its Redis. The engine
 // leaves when it is closed.
 func (e *Engine) joinCluster(s *Setup) error {
 	if !e.shared() {

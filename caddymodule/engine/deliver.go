@@ -55,7 +55,7 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 		return nil, err
 	}
 	p := pull.New(pull.Config{
-		Registry: func() *registry.Registry { return e.current.Load().registry }, Store: e.records, Runner: puller{e}, Sender: puller{e},
+		Registry: func() *registry.Registry { return e.current.Load().registry }, Store: e.records, Runner: e, Sender: puller{e},
 		Clients: func() pull.Clients { return e.current.Load().services }, Account: s.Account, Log: s.Log,
 	})
 	if err := p.Start(); err != nil {
@@ -67,9 +67,13 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 	return &delivery{i, p, schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log})}, nil
 }
 
-// Invoke implements invoker.Runner by the settings in force.
-func (e *Engine) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
-	return e.current.Load().run(ctx, m.Function, m.Qualifier, m.ClientContext, m.Payload, call)
+// Invoke implements warmpool.Runner, for callers who do not wait, by the settings in force.
+func (e *Engine) Invoke(ctx context.Context, call *environment.Call) error {
+	s := e.current.Load()
+	if s.isElsewhere(call.Function) {
+		return s.services.Gateway.Invoke(ctx, call)
+	}
+	return s.catalog.Invoke(ctx, call)
 }
 
 // Settings implements invoker.Book.
@@ -135,13 +139,8 @@ func (e *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error
 	return e.Push(ctx, &invoker.Message{RequestID: function.NewRequestID(), Function: name, Qualifier: qualifier, TraceID: d.Trace, Payload: d.Body})
 }
 
-// A puller runs functions and tells destinations for pollers.
+// A puller tells destinations for pollers.
 type puller struct{ engine *Engine }
-
-// Invoke implements pull.Runner.
-func (p puller) Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error {
-	return p.engine.current.Load().run(ctx, name, qualifier, "", event, call)
-}
 
 // Send implements pull.Sender.
 func (p puller) Send(ctx context.Context, destination string, d *pull.Delivery) error {
@@ -159,10 +158,9 @@ func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
 }
 
 var (
-	_ invoker.Runner  = (*Engine)(nil)
+	_ warmpool.Runner = (*Engine)(nil)
 	_ invoker.Book    = (*Engine)(nil)
 	_ invoker.Sender  = (*Engine)(nil)
-	_ pull.Runner     = puller{}
 	_ pull.Sender     = puller{}
 	_ schedule.Pusher = ticker{}
 )

@@ -21,6 +21,11 @@
 // has failed, leaves the setup before in force, with its limits, functions, schedules,
 // mappings and addresses.
 //
+// Calls go one way. Whoever waits asks Setup.Runner, which is the catalog of the setup; whoever
+// does not (events, sources, the clock) asks the engine, which asks the setup in force, and
+// the gateway for what is not defined here. The catalog hands calls to other nodes, but for
+// the functions of the settings: other nodes do not have those.
+//
 // Things end in this order. With the last setup that has it, a machinery: first the pool,
 // which sees calls through for ten seconds, then the shield, the watcher of code and the
 // sandbox. With the engine:

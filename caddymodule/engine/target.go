@@ -93,7 +93,7 @@ func (s *Setup) checkUnknown() error {
 			return err
 		case !s.hasAPI:
 			return fmt.Errorf("%s: function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api); defined are %q",
-				u.by, u.name, slices.Sorted(maps.Keys(s.groups)))
+				u.by, u.name, slices.Sorted(maps.Keys(s.functions)))
 		case u.by == byRoute:
 			s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", u.name))
 		default:
@@ -113,11 +113,26 @@ func (s *Setup) CheckTarget(ctx context.Context, name, qualifier string) error {
 	return err
 }
 
-// Names has a function that events of a source are for looked for by Apply.
-func (s *Setup) Names(name, qualifier string) error {
+// NamedByRoute checks a function that a route names. One that nothing defines may be made by
+// the Lambda API, now or later: Apply looks for it.
+func (s *Setup) NamedByRoute(name, qualifier string) error {
+	return s.checkNamed(name, qualifier)
+}
+
+// NamedBySource checks a function that events of a source are for.
+func (s *Setup) NamedBySource(name, qualifier string) error {
 	if s.isElsewhere(name) {
 		return nil
 	}
-	_, err := s.Runner(name, qualifier)
-	return err
+	return s.checkNamed(name, qualifier)
+}
+
+func (s *Setup) checkNamed(name, qualifier string) error {
+	switch {
+	case s.functions[name] == nil:
+		s.unknown = append(s.unknown, unknown{byRoute, name})
+	case qualifier != "" && qualifier != function.Latest:
+		return noQualifier(name, qualifier)
+	}
+	return nil
 }

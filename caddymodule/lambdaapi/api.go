@@ -15,6 +15,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/model"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -24,10 +25,7 @@ import (
 
 // An Invoker runs functions. *warmpool.Catalog is one.
 type Invoker interface {
-	// Invoke runs a call and returns nil when it has an outcome. Its Version is set
-	// before it runs. Other errors than those of warmpool.Group and
-	// registry.ErrNotFound are the server's.
-	Invoke(ctx context.Context, name, qualifier string, call *environment.Call) error
+	warmpool.Runner
 	// Refresh is called after a version, an alias or the function has changed or
 	// gone. When it returns, no new call runs what was there before.
 	Refresh(ctx context.Context, name, qualifier string) error

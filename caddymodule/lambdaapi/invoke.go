@@ -15,7 +15,6 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
-	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
@@ -61,7 +60,7 @@ func invoke(a *API, r *request) error {
 		return nil
 	}
 	call := r.exchange.call
-	err = a.Invoker.Invoke(r.Context(), f.name, f.orLatest(), call)
+	err = a.Invoker.Invoke(r.Context(), call)
 	if err := a.settle(r, f, err); err != nil {
 		return err
 	}
@@ -111,21 +110,16 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	}
 	call := r.exchange.call
 	r.clientContext = clientContext
-	call.RequestID = r.id
-	var header string
-	header, call.Runs = trace.Next(r.Header.Get("X-Amzn-Trace-Id"), a.Account.Key(f.name))
-	r.w.Header()["X-Amzn-Trace-Id"] = []string{header}
+	call.Function, call.Qualifier, call.RequestID, call.ClientContext = f.name, f.orLatest(), r.id, clientContext
+	call.TraceID, call.Runs = trace.Next(r.Header.Get("X-Amzn-Trace-Id"), a.Account.Key(f.name))
+	r.w.Header()["X-Amzn-Trace-Id"] = []string{call.TraceID}
 	call.Tail = in.LogType == "Tail"
-	call.Frame, err = runtimes.BeginInvoke(call.Frame[:0], &runtimes.Invoke{
-		RequestID: r.id, TraceID: header, InvokedFunctionARN: a.arn(f), ClientContext: clientContext,
-	})
-	if err != nil {
+	if err := call.Begin(a.arn(f)); err != nil {
 		return f, exception("InvalidRequestContentException", err.Error())
 	}
-	head := len(call.Frame)
 	call.Frame = append(call.Frame, r.body...)
 	if len(r.body) > bodies.Small {
-		r.body, r.exchange.body = call.Frame[head:], nil // one copy of it waits
+		r.body, r.exchange.body = call.Event(), nil // one copy of it waits
 		r.exchange.share.Keep(cap(call.Frame))
 	}
 	return f, nil

@@ -37,7 +37,7 @@ func invokeWithResponseStream(a *API, r *request) error {
 	call := r.exchange.call
 	s := &payloadStream{w: r.w, call: call, control: http.NewResponseController(r.w), encoder: eventstream.NewEncoder()}
 	call.Stream = s
-	err = a.Invoker.Invoke(r.Context(), f.name, f.orLatest(), call)
+	err = a.Invoker.Invoke(r.Context(), call)
 	if err := a.settle(r, f, err); err != nil {
 		return err
 	}

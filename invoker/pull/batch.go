@@ -15,7 +15,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
-	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
@@ -142,16 +141,13 @@ func (b *batcher) invoke(ctx context.Context, records []record) (failed map[stri
 func (b *batcher) do(ctx context.Context, event []byte, records []record) (failed map[string]bool, call *environment.Call, err error) {
 	m := &b.mapping
 	call = environment.NewCall()
-	call.RequestID = newRequestID()
+	call.Function, call.Qualifier, call.RequestID = m.FunctionName, m.Qualifier, newRequestID()
 	call.TraceID, call.Runs = b.traceOf(records)
-	call.Frame, err = runtimes.BeginInvoke(nil, &runtimes.Invoke{
-		RequestID: call.RequestID, TraceID: call.TraceID, InvokedFunctionARN: b.arn(),
-	})
-	if err != nil {
+	if err := call.Begin(b.arn()); err != nil {
 		return nil, call, err
 	}
 	call.Frame = append(call.Frame, event...)
-	err = b.engine.Runner.Invoke(ctx, m.FunctionName, m.Qualifier, event, call)
+	err = b.engine.Runner.Invoke(ctx, call)
 	var initFailed *environment.InitError
 	switch {
 	case errors.As(err, &initFailed):

@@ -15,18 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/zap"
 
-	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
-
-// A Runner runs functions. *warmpool.Catalog is one.
-type Runner interface {
-	// Invoke runs a call with an event, which is the end of its frame, and returns nil
-	// when it has an outcome.
-	Invoke(ctx context.Context, name, qualifier string, event []byte, call *environment.Call) error
-}
 
 // A Delivery is what an on-failure destination gets.
 type Delivery struct {
@@ -62,7 +55,7 @@ type Store interface {
 type Config struct {
 	Registry func() *registry.Registry // that of the configuration that is current
 	Store    Store
-	Runner   Runner
+	Runner   warmpool.Runner
 	Sender   Sender
 	Clients  func() Clients // those of the configuration that is current
 	Account  function.Account

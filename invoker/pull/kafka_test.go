@@ -58,7 +58,7 @@ func (e *kafkaEvent) values() (all []string) {
 	return all
 }
 
-func (p *press) Invoke(_ context.Context, _, _ string, _ []byte, call *environment.Call) error {
+func (p *press) Invoke(_ context.Context, call *environment.Call) error {
 	var e kafkaEvent
 	if err := json.Unmarshal(call.Frame[bytes.Index(call.Frame, []byte(`{"eventSource"`)):], &e); err != nil {
 		p.t.Error(err)

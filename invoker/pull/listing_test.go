@@ -62,7 +62,7 @@ func (s *shelf) List(_ context.Context, bucket, prefix, after string) (page []Ob
 	return page, false, nil
 }
 
-func (s *shelf) Invoke(_ context.Context, _, _ string, _ []byte, call *environment.Call) error {
+func (s *shelf) Invoke(_ context.Context, call *environment.Call) error {
 	var e struct{ Records []s3Record }
 	if err := json.Unmarshal(call.Frame[bytes.Index(call.Frame, []byte(`{"Records"`)):], &e); err != nil {
 		s.t.Error(err)

@@ -53,7 +53,7 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A content function succeeds with all that it gets.
 type content struct{ Sender }
 
-func (content) Invoke(_ context.Context, _, _ string, _ []byte, call *environment.Call) error {
+func (content) Invoke(_ context.Context, call *environment.Call) error {
 	call.Outcome, call.Payload = environment.OutcomeResult, []byte("null")
 	return nil
 }

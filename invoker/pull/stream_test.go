@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -101,7 +102,7 @@ func (r *river) read(_ context.Context, id, iterator string, limit int) ([]recor
 	return records, fmt.Sprintf("%s/%d", id, n), nil
 }
 
-func (r *river) Invoke(_ context.Context, _, _ string, _ []byte, call *environment.Call) error {
+func (r *river) Invoke(_ context.Context, call *environment.Call) error {
 	e := riverEvent{at: time.Now()}
 	if err := json.Unmarshal(call.Frame[bytes.Index(call.Frame, []byte(`{"Records"`)):], &e); err != nil {
 		r.t.Error(err)
@@ -186,7 +187,7 @@ type bank struct {
 }
 
 func newBank(t *testing.T, r interface {
-	Runner
+	warmpool.Runner
 	Sender
 }) *bank {
 	t.Helper()

@@ -37,16 +37,20 @@ type ResponseStream interface {
 // Environment.Invoke, the answer is valid after that returned nil. A Call is
 // used by one goroutine and may be used again after Reset.
 type Call struct {
-	RequestID string
-	Version   string         // for the START line
-	Timeout   time.Duration  // of the function
-	TraceID   string         // the trace header, where one who reads the outcome wants it; the function gets that of Frame
-	Runs      int            // how often the function has run before in the chain of requests; see package trace
-	Stream    ResponseStream // nil: a streamed response is gathered in Payload
-	Tail      bool           // keep the end of what the invocation logs in LogTail
+	// Function and Qualifier say what is called, to a Runner that finds it by them. No
+	// qualifier stands for $LATEST.
+	Function, Qualifier string
 
-	// Frame is the invoke frame, made by runtimes.BeginInvoke and whatever event
-	// was appended to it.
+	RequestID     string
+	ClientContext string         // JSON; "" for none
+	Version       string         // for the START line
+	Timeout       time.Duration  // of the function
+	TraceID       string         // the trace header
+	Runs          int            // how often the function has run before in the chain of requests; see package trace
+	Stream        ResponseStream // nil: a streamed response is gathered in Payload
+	Tail          bool           // keep the end of what the invocation logs in LogTail
+
+	// Frame is the invoke frame, made by Begin and whatever event was appended to it.
 	Frame []byte
 
 	Outcome  Outcome
@@ -55,6 +59,7 @@ type Call struct {
 	Streamed bool          // the response was streamed (to Stream, if there is one)
 	LogTail  []byte        // at most logs.MaxTail bytes, if Tail asked for them
 
+	head int // where the event begins in Frame
 	seq  uint32
 	wake chan struct{} // holds one token: look at the fields below again
 
@@ -73,6 +78,19 @@ type Call struct {
 
 // NewCall returns a call that is ready to be filled in.
 func NewCall() *Call { return &Call{wake: make(chan struct{}, 1)} }
+
+// Begin begins the frame by what c says. arn is the function's as the caller named it; "" as
+// in its init. It fails when all is longer together than a frame takes.
+func (c *Call) Begin(arn string) (err error) {
+	c.Frame, err = runtimes.BeginInvoke(c.Frame[:0], &runtimes.Invoke{
+		RequestID: c.RequestID, TraceID: c.TraceID, InvokedFunctionARN: arn, ClientContext: c.ClientContext,
+	})
+	c.head = len(c.Frame)
+	return err
+}
+
+// Event is what has been appended to the frame since Begin.
+func (c *Call) Event() []byte { return c.Frame[c.head:] }
 
 // Reset makes c ready for another invocation and keeps its memory, unless that
 // has grown beyond what ordinary calls need.

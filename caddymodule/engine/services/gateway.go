@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
-	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -44,11 +43,11 @@ func newGateway(s *Service) (*Gateway, error) {
 	})}, nil
 }
 
-// Invoke runs a function there. Its errors are those of invoker.Runner.
-func (g *Gateway) Invoke(ctx context.Context, m *invoker.Message, call *environment.Call) error {
-	in := &lambda.InvokeInput{FunctionName: &m.Function, Qualifier: &m.Qualifier, Payload: m.Payload}
-	if m.ClientContext != "" {
-		in.ClientContext = aws.String(base64.StdEncoding.EncodeToString([]byte(m.ClientContext)))
+// Invoke implements warmpool.Runner by a function there.
+func (g *Gateway) Invoke(ctx context.Context, call *environment.Call) error {
+	in := &lambda.InvokeInput{FunctionName: &call.Function, Qualifier: &call.Qualifier, Payload: call.Event()}
+	if call.ClientContext != "" {
+		in.ClientContext = aws.String(base64.StdEncoding.EncodeToString([]byte(call.ClientContext)))
 	}
 	began := time.Now()
 	out, err := g.client.Invoke(ctx, in)
@@ -56,7 +55,7 @@ func (g *Gateway) Invoke(ctx context.Context, m *invoker.Message, call *environm
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &throttled):
-		return &warmpool.ThrottledError{Function: m.Function, Reason: string(throttled.Reason), Detail: "by the gateway"}
+		return &warmpool.ThrottledError{Function: call.Function, Reason: string(throttled.Reason), Detail: "by the gateway"}
 	case errors.As(err, &missing):
 		return fmt.Errorf("%s: %w", missing.ErrorMessage(), registry.ErrNotFound)
 	case err != nil:
