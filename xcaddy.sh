@@ -218,7 +218,7 @@ run_tests() {
 	say "go test -race, packages"
 	go test -race -tags "$TAGS" -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
 	say "go test -race, tests/"
-	go test -race -tags "$TAGS" -timeout 30m -p 12 -parallel 4 "$@" ./tests/... || failed=1
+	go test -race -tags "$TAGS" -timeout 30m -p 6 -parallel 4 "$@" ./tests/... || failed=1
 	return "$failed"
 }
 
