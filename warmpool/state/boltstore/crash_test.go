@@ -119,11 +119,20 @@ type answers struct {
 }
 
 func TestKillAtAnyInstantLosesNothingAnswered(t *testing.T) {
+	seed := rand.Uint64()
+	if text := os.Getenv("HEARTH_TEST_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("random instants come again with HEARTH_TEST_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
 	const kills = 50
 	path := filepath.Join(t.TempDir(), "state.db")
 	got := answers{make([]int, crashWriters), map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	for kill := range kills {
-		runUntilKilled(t, path, &got)
+		runUntilKilled(t, path, random, &got)
 		s := open(t, boltstore.Config{Path: path})
 		got.checkRecords(t, s)
 		got.checkQueue(t, s)
@@ -196,7 +205,7 @@ func (a *answers) checkQueue(t *testing.T, s *boltstore.Store) {
 
 // runUntilKilled lets the helper write for a random while after its first
 // answer, kills it, and notes its answers.
-func runUntilKilled(t *testing.T, path string, got *answers) {
+func runUntilKilled(t *testing.T, path string, random *rand.Rand, got *answers) {
 	t.Helper()
 	helper := exec.CommandContext(t.Context(), os.Args[0])
 	helper.Env = append(os.Environ(), crashFile+"="+path)
@@ -211,7 +220,7 @@ func runUntilKilled(t *testing.T, path string, got *answers) {
 	var killed *time.Timer
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if killed == nil {
-			killed = time.AfterFunc(rand.N(40*time.Millisecond), func() { _ = helper.Process.Kill() })
+			killed = time.AfterFunc(time.Duration(random.Int64N(int64(40*time.Millisecond))), func() { _ = helper.Process.Kill() })
 		}
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 || !got.note(words) {
