@@ -71,8 +71,9 @@ func (e *Environment) awaitBoot(ctx context.Context) error {
 
 // Start makes the stem the environment that spec describes, except for spec.ID and
 // spec.Start, which it already has. prepare makes the code visible to the process before
-// it loads the code. ErrNotStarted says that the stem has ended meanwhile, which says
-// nothing about the function. Otherwise Start behaves like the function Start.
+// it loads the code. ErrNotStarted says that the stem has ended meanwhile or could not be
+// prepared, which says nothing about the function. Otherwise Start behaves like the
+// function Start.
 func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Environment, error) {
 	began := time.Now()
 	e := s.e
@@ -90,7 +91,8 @@ func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Env
 	e.name()
 	e.tellBegun()
 	if err := prepare(); err != nil {
-		err = fmt.Errorf("environment %s: %w", e.ID, err)
+		// It may have ended while it was prepared, which looks like any other failure.
+		err = fmt.Errorf("environment %s: %w: %w", e.ID, ErrNotStarted, err)
 		e.kill(err)
 		return e.begun(began, err)
 	}

@@ -95,8 +95,8 @@ func TestStemThatCannotBePreparedEnds(t *testing.T) {
 	s, _ := bootStem(t)
 	spec, _ := specFor(t, "ok", 1)
 	broken := errors.New("no such folder")
-	if _, err := s.Start(t.Context(), spec, func() error { return broken }); !errors.Is(err, broken) {
-		t.Errorf("got %v, want %v", err, broken)
+	if _, err := s.Start(t.Context(), spec, func() error { return broken }); !errors.Is(err, broken) || !errors.Is(err, ErrNotStarted) {
+		t.Errorf("got %v, want %v and %v", err, ErrNotStarted, broken)
 	}
 	checkClosed(t, s.e)
 }

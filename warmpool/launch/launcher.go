@@ -353,13 +353,16 @@ func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 	return environment.NewInitError(stream, memoryMB, custom.EntrypointType, entrypoint.Message)
 }
 
-// startFrom makes an environment of stem, or from nothing if there is none or it has
-// just died.
+// startFrom makes an environment of stem, or from nothing if there is none, it has just
+// died, or it cannot be shown the code: what is wrong with a stem is no failure of the call.
 func (l *Launcher) startFrom(ctx context.Context, spec environment.Spec, stem *warmpool.Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
 	if stem != nil {
 		env, err := stem.Start(ctx, spec, func() error { return assume(stem.Process().(process).Process) })
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return env, err
+		}
+		if err != environment.ErrNotStarted && ctx.Err() == nil { // more than that it has ended
+			l.log.Warn("a booted process could not be used: another one is started", zap.String("function", spec.Init.FunctionName), zap.Error(err))
 		}
 	}
 	return environment.Start(ctx, spec)
