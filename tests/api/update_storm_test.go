@@ -15,7 +15,7 @@ import (
 
 // Calls by a route and by the API beside an update of the code each thirtieth of a second.
 func TestCallsBesideAStormOfUpdatesAllSucceed(t *testing.T) {
-	a := harness.NewAPI(t, "", "invoke /f f\n")
+	a := harness.NewAPI(t, "", "function /f f\n")
 	var archives [][]byte
 	for n := range 8 {
 		archives = append(archives, harness.NodeZip(t, harness.Answers(fmt.Sprint("code ", n))))
