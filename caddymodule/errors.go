@@ -93,7 +93,7 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 		status = http.StatusBadGateway // recorded: to a function URL, too slow is a failure
 	}
 	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
-		i.logFailure(call, err)
+		i.logFailure(status, call, err)
 	}
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
 		return caddyhttp.Error(status, err)
@@ -129,12 +129,18 @@ func urlAnswer(status int, body []byte, header http.Header) []byte {
 }
 
 // logFailure tells the developer and the operator what happened.
-func (i *responder) logFailure(call *environment.Call, err error) {
+func (i *responder) logFailure(status int, call *environment.Call, err error) {
 	level := zapcore.ErrorLevel
 	if errors.As(err, new(*warmpool.ThrottledError)) || errors.Is(err, bodies.ErrFull) {
 		level = zapcore.WarnLevel
 	}
-	if entry := i.log.Check(level, "invocation failed"); entry != nil {
-		entry.Write(zap.String("request_id", call.RequestID), zap.Duration("duration", call.Duration), zap.Error(err))
+	const text = "invocation failed"
+	fields := func() []zap.Field {
+		return []zap.Field{zap.String("request_id", call.RequestID), zap.Duration("duration", call.Duration), zap.Error(err)}
 	}
+	if errors.As(err, new(*functionError)) || errors.As(err, new(*environment.InitError)) {
+		i.log.Log(level, text, fields()...) // it has run: each is another one
+		return
+	}
+	i.refusals.Tell(i.log, level, text, strconv.Itoa(status), fields)
 }

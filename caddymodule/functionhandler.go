@@ -73,7 +73,7 @@ func (h *FunctionHandler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := module.(*App)
-	h.key, h.bodies = app.account().Key(h.Function), app.engine.Bodies()
+	h.key, h.bodies, h.refusals = app.account().Key(h.Function), app.engine.Bodies(), app.setup.Refusals()
 	h.runs, h.function, h.qualifier = app.setup.Runner(), h.Function, h.Qualifier
 	if err = app.setup.NamedByRoute(h.Function, h.Qualifier); err != nil {
 		return err

@@ -114,8 +114,8 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u := &functionURL{of: of, responder: responder{
 		log:    f.log.With(zap.String("function", of.FunctionName)),
 		key:    f.app.account().Key(of.FunctionName),
-		bodies: f.app.engine.Bodies(),
-		runs:   f.app.setup.Runner(), function: of.FunctionName, qualifier: of.Qualifier, gathers: of.InvokeMode != "RESPONSE_STREAM",
+		bodies: f.app.engine.Bodies(), refusals: f.app.setup.Refusals(),
+		runs: f.app.setup.Runner(), function: of.FunctionName, qualifier: of.Qualifier, gathers: of.InvokeMode != "RESPONSE_STREAM",
 		route: &apigateway.Route{Payload: apigateway.V2, FunctionURL: true, APIID: of.ID, AccountID: "anonymous"},
 	}}
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"

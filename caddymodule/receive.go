@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker"
@@ -340,11 +341,13 @@ func (h *Receive) refuse(w http.ResponseWriter, r *http.Request, id string, err 
 	case status == http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	level := h.log.Warn
+	level := zapcore.WarnLevel
 	if status >= http.StatusInternalServerError {
-		level = h.log.Error
+		level = zapcore.ErrorLevel
 	}
-	level("event refused", zap.String("request_id", id), zap.Int("status", status), zap.String("path", r.URL.Path), zap.Error(err))
+	h.app.setup.Refusals().Tell(h.log, level, "event refused", strconv.Itoa(status)+message, func() []zap.Field {
+		return []zap.Field{zap.String("request_id", id), zap.Int("status", status), zap.String("path", r.URL.Path), zap.Error(err)}
+	})
 	header.Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"message":%q}`, message) // the sender may be gone

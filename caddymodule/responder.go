@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/trace"
@@ -24,8 +25,10 @@ const maxEvent = runtimes.MaxResponse
 
 // A responder answers requests by a function.
 type responder struct {
-	log  *zap.Logger
-	runs warmpool.Runner
+	log *zap.Logger
+	// refusals bounds what it logs of requests that were not its function's to answer.
+	refusals *flood.Gate
+	runs     warmpool.Runner
 	// function and qualifier are what runs.
 	function, qualifier string
 	// gathers says that what the function streams is answered as a whole.

@@ -112,7 +112,7 @@ func (i *responder) endStream(w http.ResponseWriter, r *http.Request, x *exchang
 		clear(w.Header())
 		return i.refuse(w, r, x.call, err)
 	}
-	i.logFailure(x.call, err)
+	i.logFailure(http.StatusBadGateway, x.call, err)
 	// The status has gone out. Cutting the connection is the only way left to
 	// tell the client that the response is not whole.
 	panic(http.ErrAbortHandler)

@@ -36,8 +36,27 @@ func (p *Pool) forget(g *Group) {
 		p.mu.Lock()
 		delete(p.ending, g)
 		p.quotas.Part(g.quota, (*quotaMember)(g))
+		if !p.knows(g.name) {
+			p.metrics.drop(g.name) // under mu: the counters of a new one would go with it
+		}
 		p.mu.Unlock()
 	}
+}
+
+// knows reports whether any version of a function is held or has environments left. It
+// needs mu.
+func (p *Pool) knows(function string) bool {
+	for key := range p.groups {
+		if key.function == function {
+			return true
+		}
+	}
+	for g := range p.ending {
+		if g.name == function {
+			return true
+		}
+	}
+	return false
 }
 
 // expire retires environments that are not worth keeping any longer, most at the

@@ -102,6 +102,16 @@ func (m *Metrics) counters(function string) *counters {
 	return c
 }
 
+// drop takes the series of a function that is gone out of /metrics.
+func (m *Metrics) drop(function string) {
+	of := prometheus.Labels{"function": function}
+	for _, v := range []*prometheus.CounterVec{m.invocations, m.errors, m.throttles, m.loops} {
+		v.DeletePartialMatch(of)
+	}
+	m.duration.DeletePartialMatch(of)
+	m.initDuration.DeletePartialMatch(of)
+}
+
 func (m *Metrics) countColdStart(runtime string, fromStem bool) {
 	stem := "no"
 	if fromStem {

@@ -26,7 +26,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambdaa
 	config := lambdaapi.Config{
 		Registry: s.registry, Code: s.engine.archives, Invoker: s.catalog, Verifier: verifier, Account: s.Account,
 		Check: launcher.Check, RuntimeVersion: launcher.RuntimeVersion, URL: url, LinkKey: s.linkKey(),
-		Concurrency: cmp.Or(s.Pool.Concurrency, warmpool.DefaultConcurrency), Bodies: s.engine.bodies,
+		Concurrency: cmp.Or(s.Pool.Concurrency, warmpool.DefaultConcurrency), Bodies: s.engine.bodies, Refusals: &s.refusals,
 		Mapping: pull.Check, Ignore: s.Ignore, Queue: s.engine, Destination: s.services.Check,
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
 		Logs:   logsapi.New(s.engine.logs, s.Account, s.Log), Log: log,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -27,6 +28,7 @@ type Setup struct {
 	unknown     []unknown // functions that something names and nothing defines
 	hasAPI      bool      // somebody answers the Lambda API
 	credentials credentials
+	refusals    flood.Gate // bounds what refused requests write to the log
 	addresses   Addresses
 
 	stopFollowing context.CancelFunc // of other nodes' changes; nil: it does not
@@ -73,6 +75,7 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 // Release lets go of what Prepare took hold of. Environments go when nobody else holds
 // them.
 func (s *Setup) Release() error {
+	s.refusals.Close()
 	if s.catalog != nil {
 		s.catalog.Close()
 	}
@@ -88,6 +91,9 @@ func (s *Setup) Release() error {
 // Runner runs the functions of the settings, and those that the Lambda API made, for
 // callers who wait.
 func (s *Setup) Runner() warmpool.Runner { return s.catalog }
+
+// Refusals bounds what requests that are refused write to the log.
+func (s *Setup) Refusals() *flood.Gate { return &s.refusals }
 
 // Registry knows the functions and event source mappings of the settings, and those that
 // the Lambda API made.

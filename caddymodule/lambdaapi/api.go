@@ -19,6 +19,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -94,6 +95,9 @@ type Config struct {
 	// Ignore are the settings of functions that are kept and given back though nothing
 	// acts on them; see CheckIgnore. Without it they are refused.
 	Ignore []string
+
+	// Refusals bounds what requests write to the log that fail for the server's reasons.
+	Refusals *flood.Gate
 
 	// Bodies is the memory for bodies that wait; nil: they are not bounded.
 	Bodies *bodies.Budget

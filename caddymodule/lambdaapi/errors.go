@@ -128,8 +128,12 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 			return // nobody is there to tell
 		}
-		a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
-			zap.String("request_id", w.Header().Get("X-Amzn-Requestid")), zap.Error(err))
+		a.Refusals.Tell(a.Log, zap.ErrorLevel, "request failed", r.Method+r.URL.Path, func() []zap.Field {
+			return []zap.Field{
+				zap.String("method", r.Method), zap.String("path", r.URL.Path),
+				zap.String("request_id", w.Header().Get("X-Amzn-Requestid")), zap.Error(err),
+			}
+		})
 		e = &Exception{Name: "ServiceException", Message: "The service encountered an internal error."}
 	}
 	status, body := a.form(e)

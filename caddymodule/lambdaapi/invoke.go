@@ -194,8 +194,9 @@ func (a *API) settle(r *request, f reference, err error) error {
 		return nil
 	}
 	if a.exceptionOf(err) == nil && r.Context().Err() == nil {
-		a.Log.Error("invocation failed", zap.String("function", f.name), zap.String("qualifier", f.orLatest()),
-			zap.String("request_id", r.id), zap.Error(err))
+		a.Refusals.Tell(a.Log, zap.ErrorLevel, "invocation failed", f.name, func() []zap.Field {
+			return []zap.Field{zap.String("function", f.name), zap.String("qualifier", f.orLatest()), zap.String("request_id", r.id), zap.Error(err)}
+		})
 		return exception("ServiceException", "The service could not start the function.")
 	}
 	return a.notFound(err, reference{f.name, f.orLatest()})

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/tests/harness"
 )
@@ -101,20 +102,34 @@ func TestEventThatFailsIsKeptAsideAndReplayed(t *testing.T) {
 
 func TestFullQueueSendsEventsBack(t *testing.T) {
 	harness.Parallel(t)
-	s := harness.NewServer(t, "", "")
-	slow := s.Code("slow", map[string]string{"app.py": "import time\ndef handler(event, context):\n    time.sleep(2)\n"})
-	s.Configure("async {\n max_waiting 3\n}\n"+harness.PythonFunction("f", slow, ""), "receive /hooks/* generic {\n open\n}")
+	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
+	block, open := l.Gated(s, "f")
+	s.Configure("async {\n max_waiting 3\n}\n"+block, "receive /hooks/* generic {\n open\n}")
 	s.Start()
-	for range 3 {
-		s.Post("/hooks/f", `{}`).Want(t, 200, "")
+	accepted := make(map[string]bool)
+	send := func(id string) harness.Response { return s.Post("/hooks/f", `{"id":"`+id+`"}`) }
+	for _, id := range []string{"a", "b", "c"} {
+		send(id).Want(t, 200, "")
+		accepted[id] = true
 	}
-	full := s.Post("/hooks/f", `{}`)
+	began := time.Now()
+	full := send("d")
 	full.Want(t, 503, "as many events wait as may")
 	if full.Header.Get("Retry-After") == "" {
 		t.Error("a sender is not told when to come again")
 	}
+	for range 200 {
+		send("d").Want(t, 503, "")
+	}
+	// The first at once, then their number each 10 s.
+	most := 1 + int(time.Since(began)/(10*time.Second))
+	if told := strings.Count(s.Output(), `"event refused"`); told < 1 || told > most {
+		t.Errorf("201 events that were refused for one reason wrote %d lines, want %d at most", told, most)
+	}
+	open()
+	l.Wait(accepted)
 	s.NothingWaits()
-	s.Post("/hooks/f", `{}`).Want(t, 200, "")
+	send("e").Want(t, 200, "")
 	s.NothingWaits()
 	if dead := s.Events("?dead=true"); len(dead) != 0 {
 		t.Errorf("dead: %+v", dead)

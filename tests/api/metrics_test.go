@@ -1,0 +1,35 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+func TestMetricsOfAFunctionGoWithIt(t *testing.T) {
+	a := harness.NewAPI(t, "", "metrics /metrics\n")
+	for _, name := range []string{"stays", "goes"} {
+		a.Create(name, harness.NodeZip(t, harness.Answers(name)))
+		a.WantCall(name, "{}", name)
+	}
+	if all := a.Get("/metrics").Body; !strings.Contains(all, `hearth_invocations_total{function="goes"} 1`) {
+		t.Error("a function that ran has no metrics")
+	}
+	_, err := a.DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String("goes")})
+	a.Check(err)
+	harness.Eventually(t, "the metrics of a deleted function are gone", func() bool {
+		return !strings.Contains(a.Get("/metrics").Body, `function="goes"`)
+	})
+	if all := a.Get("/metrics").Body; !strings.Contains(all, `hearth_invocations_total{function="stays"} 1`) {
+		t.Error("the metrics of another function have gone")
+	}
+	a.Create("goes", harness.NodeZip(t, harness.Answers("again")))
+	a.WantCall("goes", "{}", "again")
+	if all := a.Get("/metrics").Body; !strings.Contains(all, `hearth_invocations_total{function="goes"} 1`) {
+		t.Error("a function that is made again does not begin at 0")
+	}
+}
