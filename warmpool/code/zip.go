@@ -79,10 +79,21 @@ func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 		entries = append(entries, entry{f, name, kind})
 	}
 	var total uint64
+	folders := make(map[string]struct{}) // that no entry names and that are made all the same
 	for _, e := range entries {
 		for dir := path.Dir(e.name); dir != "."; dir = path.Dir(dir) {
-			if n, seen := places[dir]; seen && entries[n].kind != fs.ModeDir {
-				return nil, invalid(e.name, "it lies within %q, which is no folder", dir)
+			if n, seen := places[dir]; seen {
+				if entries[n].kind != fs.ModeDir {
+					return nil, invalid(e.name, "it lies within %q, which is no folder", dir)
+				}
+				continue
+			}
+			if _, seen := folders[dir]; seen {
+				break // those above it have been looked at
+			}
+			folders[dir] = struct{}{}
+			if len(entries)+len(folders) > maxEntries {
+				return nil, fmt.Errorf("%w: over %d entries and the folders that hold them", ErrInvalid, maxEntries)
 			}
 		}
 		// A bomb declares its size or lies: unpacking stops at what is declared.

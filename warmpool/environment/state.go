@@ -9,7 +9,7 @@ type State uint8
 const (
 	StateBoot     State = iota // the process starts, or has and is a stem: it has no function yet
 	StateInit                  // the process loads the handler
-	StateIdle                  // warm, frozen, waiting for an invocation
+	StateIdle                  // warm, waiting for an invocation
 	StateInvoke                // at least one invocation is on its way
 	StateShutdown              // asked to end, or broken; takes no invocation any more
 	StateGone                  // the process and all it held are gone
