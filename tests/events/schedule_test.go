@@ -81,7 +81,7 @@ func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
 	harness.Parallel(t)
 	random := harness.NewRandom(t)
 	s, l := harness.NewServer(t, "", ""), harness.NewLedger(t)
-	begin := time.Now().Add(2 * time.Second).Truncate(time.Second)
+	begin := time.Now().Add(10 * time.Second).Truncate(time.Second)
 	var at []time.Time
 	wanted := make(map[string]bool)
 	for n := range 10 {
@@ -107,7 +107,7 @@ func TestSchedulesMissNothingByARestartOrAReload(t *testing.T) {
 func TestClusterRunsEachTickOnce(t *testing.T) {
 	harness.Parallel(t)
 	l, redis := harness.NewLedger(t), harness.NewRedis(t)
-	begin := time.Now().Add(4 * time.Second).Truncate(time.Second)
+	begin := time.Now().Add(10 * time.Second).Truncate(time.Second)
 	var at []time.Time
 	wanted := make(map[string]bool)
 	for n := range 6 {
