@@ -214,7 +214,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start has the engine obey this configuration.
 func (a *App) Start() error {
-	tuneGC()
 	admin, err := adminListen(a.ctx)
 	if err != nil {
 		return err
