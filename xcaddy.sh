@@ -39,6 +39,8 @@ die() {
 	exit 1
 }
 
+# A plain user has no sbin in PATH, and mkfs.ext4 and nft are there.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # package_of COMMAND: the Debian package that has the command.
