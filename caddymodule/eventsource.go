@@ -177,7 +177,7 @@ func withoutUser(source string) (address, username, password string, err error) 
 	first, others, several := strings.Cut(source, ",")
 	u, err := url.Parse(first)
 	if err != nil {
-		return "", "", "", errors.New("it is neither an ARN nor a URL") // which may hold a secret
+		return "", "", "", errors.New("the source is neither an ARN nor a URL") // it is not told: it may hold a secret
 	}
 	if u.User != nil {
 		username = u.User.Username()

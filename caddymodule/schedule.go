@@ -117,7 +117,7 @@ func (s *Schedule) resolve(name string, account function.Account) (schedule.Sche
 	return out, nil
 }
 
-// schedules are those of the configuration, by name.
+// resolveSchedules gives the schedules of the configuration, by name.
 func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
 	var all []schedule.Schedule
 	for _, name := range slices.Sorted(maps.Keys(a.Schedules)) {

@@ -46,7 +46,7 @@ const handoverTimeout = 30 * time.Second
 // destination was away at first, the record leaves out a larger response.
 const maxResponse = 48 << 10
 
-var errNoSender = fmt.Errorf("%w: this server delivers to no destinations", ErrNoDestination)
+var errNoSender = fmt.Errorf("%w: it delivers to no destinations", ErrNoDestination)
 
 // readNote is the note of an event that waits, empty if there is none.
 func readNote(text []byte) note {

@@ -535,7 +535,7 @@ func TestADestinationThatThereIsNoneOfIsTriedOnce(t *testing.T) {
 		w.push("f", `{}`)
 		time.Sleep(time.Second)
 		page, _, err := w.Events(t.Context(), "f", true, "", 10)
-		if err != nil || len(page) != 1 || page[0].Error != "destination: arn:success: out of reach: no sqs" {
+		if err != nil || len(page) != 1 || page[0].Error != "destination: arn:success: this server cannot deliver to it: no sqs" {
 			t.Errorf("dead %+v, %v", page, err)
 		}
 	})

@@ -52,7 +52,7 @@ type Letter struct {
 
 // ErrNoDestination says that trying again would be no use: this server is not set up
 // for the destination.
-var ErrNoDestination = errors.New("out of reach")
+var ErrNoDestination = errors.New("this server cannot deliver to it")
 
 // A Delivery is what a destination gets.
 type Delivery struct {

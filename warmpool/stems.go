@@ -285,7 +285,7 @@ func (s *stems) close() {
 	s.discard(all)
 }
 
-// A StemStat counts stems of one runtime.
+// A stemStat counts stems of one runtime.
 type stemStat struct{ ready, booting int }
 
 func (s *stems) stat() map[string]stemStat {

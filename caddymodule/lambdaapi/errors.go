@@ -47,7 +47,7 @@ var common = map[string]int{
 	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
 }
 
-// texts are what AWS says where the registry only names the thing.
+// preconditionText is what AWS says where the registry only names the thing.
 const preconditionText = "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the latest Revision Id"
 
 // missing gives ErrNotFound AWS's text; other errors stay.

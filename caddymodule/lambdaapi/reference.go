@@ -13,7 +13,7 @@ type reference struct {
 	qualifier string // "" if none was given
 }
 
-// version is what the qualifier stands for if there is none.
+// orLatest is what the qualifier stands for if there is none.
 func (f reference) orLatest() string {
 	if f.qualifier == "" {
 		return function.Latest

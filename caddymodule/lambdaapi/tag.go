@@ -50,7 +50,7 @@ type tagInput struct {
 
 var mappingARN = regexp.MustCompile(`^arn:[^:]+:lambda:[^:]+:\d{12}:event-source-mapping:([0-9a-fA-F-]+)$`)
 
-// change changes the tags of a function or an event source mapping.
+// changeTags changes the tags of a function or an event source mapping.
 func (a *API) changeTags(r *request, resource string, change func(map[string]string)) error {
 	apply := func(tags *map[string]string) error {
 		changed := maps.Clone(*tags)

@@ -141,7 +141,7 @@ func (b *batcher) invoke(ctx context.Context, records []record) (failed map[stri
 func (b *batcher) do(ctx context.Context, event []byte, records []record) (failed map[string]bool, call *environment.Call, err error) {
 	m := &b.mapping
 	call = environment.NewCall()
-	call.Function, call.Qualifier, call.RequestID = m.FunctionName, m.Qualifier, newRequestID()
+	call.Function, call.Qualifier, call.RequestID = m.FunctionName, m.Qualifier, function.NewRequestID()
 	call.TraceID, call.Runs = b.traceOf(records)
 	if err := call.Begin(b.arn()); err != nil {
 		return nil, call, err

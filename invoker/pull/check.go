@@ -64,17 +64,20 @@ func Check(m *registry.Mapping) error {
 // noneOf refuses what only shards have.
 func noneOf(kind string, m *registry.Mapping, bisects bool) error {
 	bisect := m.BisectBatchOnFunctionError
-	for option, given := range map[string]bool{
-		"a parallelization factor": over(m.ParallelizationFactor, 1),
-		"tumbling windows":         over(m.TumblingWindowInSeconds, 0),
-		"bisecting of batches":     !bisects && bisect != nil && *bisect,
-		"a starting position":      !bisects && m.StartingPosition != "",
-	} {
-		if given {
-			return fmt.Errorf("%s have not %s", kind, option)
-		}
+	option := ""
+	switch {
+	case over(m.ParallelizationFactor, 1):
+		option = "a parallelization factor"
+	case over(m.TumblingWindowInSeconds, 0):
+		option = "tumbling windows"
+	case !bisects && bisect != nil && *bisect:
+		option = "bisecting of batches"
+	case !bisects && m.StartingPosition != "":
+		option = "a starting position"
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s have not %s", kind, option)
 }
 
 func over(value *int, limit int) bool { return value != nil && *value > limit }

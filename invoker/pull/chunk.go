@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -109,7 +110,7 @@ func (c *chunk) halve() *chunk {
 		return nil
 	}
 	half := len(c.objects) / 2
-	behind := &chunk{name: chunkPrefix + newRequestID(), next: c.next, end: c.end, objects: slices.Clone(c.objects[half:]), dirty: true}
+	behind := &chunk{name: chunkPrefix + function.NewRequestID(), next: c.next, end: c.end, objects: slices.Clone(c.objects[half:]), dirty: true}
 	c.objects = slices.Clip(c.objects[:half])
 	c.next, c.end, c.dirty = behind.name, c.objects[half-1].key, true
 	return behind

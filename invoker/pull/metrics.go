@@ -1,9 +1,6 @@
 package pull
 
 import (
-	"crypto/rand"
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -47,12 +44,4 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range m.all() {
 		c.Collect(ch)
 	}
-}
-
-// newRequestID makes a random UUID.
-func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

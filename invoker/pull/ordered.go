@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // An ordered source has shards whose records are done one after the other: a batch is
@@ -183,7 +184,7 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	}
 	name, place, info := source.told(records)
 	out := map[string]any{
-		"requestContext": requestContext{newRequestID(), b.arn(), condition, attempts},
+		"requestContext": requestContext{function.NewRequestID(), b.arn(), condition, attempts},
 		"version":        "1.0", "timestamp": arrival(time.Now()), name: info,
 	}
 	if response != nil {

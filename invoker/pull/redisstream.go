@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // A redisStream reads a stream of Redis by a consumer group. Records that are being worked
@@ -55,7 +56,7 @@ func newRedisStream(b *batcher) (*redisStream, error) {
 		return nil, fmt.Errorf("the address is not one such as redis://localhost:6379/0: %w", err)
 	}
 	s := &redisStream{batcher: b, name: m.Topics[0], address: m.EventSourceArn, inHand: make(map[string]struct{})}
-	s.group, s.consumer = "hearth-"+m.UUID, consumerPrefix+newRequestID()
+	s.group, s.consumer = "hearth-"+m.UUID, consumerPrefix+function.NewRequestID()
 	if c := m.Connection; c != nil {
 		options.Username, options.Password = c.Username, c.Password
 		if c.Group != "" {

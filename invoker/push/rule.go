@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hearthfn/hearth/invoker/pattern"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // A Rule sends events to a function. All of its conditions must match; an empty or nil one
@@ -26,24 +27,14 @@ type Target struct {
 
 // ParseTarget reads NAME or NAME:QUALIFIER.
 func ParseTarget(s string) (Target, error) {
-	name, qualifier, found := strings.Cut(s, ":")
-	if !isName(name, 64, "-_") || found && qualifier != "$LATEST" && !isName(qualifier, 128, "-_") {
-		return Target{}, fmt.Errorf("function %.200q: NAME or NAME:QUALIFIER is wanted", s)
+	name, qualifier, err := function.ParseReference(s)
+	if err != nil {
+		return Target{}, fmt.Errorf("%.200q: NAME or NAME:QUALIFIER of a function is wanted: %w", s, err)
+	}
+	if qualifier == function.Latest && len(s) == len(name) {
+		qualifier = "" // none was given
 	}
 	return Target{name, qualifier}, nil
-}
-
-// isName accepts what Lambda has in names of functions and aliases.
-// https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html
-func isName(s string, most int, also string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte(also, c) < 0 {
-			return false
-		}
-	}
-	return s != "" && len(s) <= most
 }
 
 // ParseRule reads the words after "on": an event name, a subject if there are three,

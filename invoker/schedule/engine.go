@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -311,8 +311,7 @@ func (e *Engine) push(one *entry) {
 func (e *Engine) event(one *entry) (*Event, error) {
 	sum := sha256.Sum256([]byte(one.once()))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	id := hex.EncodeToString(sum[:16])
-	id = strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")
+	id := uuid.UUID(sum[:16]).String()
 	payload := []byte(one.Input)
 	if payload == nil {
 		var err error

@@ -43,13 +43,13 @@ func (a Account) Key(name string) trace.Key { return trace.KeyOf(a.ID, a.Region,
 func ParseReference(s string) (name, qualifier string, err error) {
 	name, qualifier, found := strings.Cut(s, ":")
 	if !ValidName(name) {
-		return "", "", fmt.Errorf("function name %q: 1 to 64 letters, digits, hyphens and underscores are allowed", name)
+		return "", "", fmt.Errorf("function name %.200q: 1 to 64 letters, digits, hyphens and underscores are allowed", name)
 	}
 	if !found {
 		return name, Latest, nil
 	}
 	if !ValidQualifier(qualifier) {
-		return "", "", fmt.Errorf("function %q: qualifier %q: $LATEST, a version number or an alias is allowed", name, qualifier)
+		return "", "", fmt.Errorf("function %q: qualifier %.200q: $LATEST, a version number or an alias is allowed", name, qualifier)
 	}
 	return name, qualifier, nil
 }

@@ -2,25 +2,19 @@ package function
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math/rand/v2"
+
+	"github.com/google/uuid"
 )
 
 // NewRequestID returns a random UUID (version 4), as Lambda's request IDs are.
 // It names a request and grants nothing, so the runtime's own generator will do,
-// and costs a tenth of the system's.
+// and costs a fraction of the system's; see BenchmarkNewRequestID.
 func NewRequestID() string {
-	var b [16]byte
-	binary.NativeEndian.PutUint64(b[:], rand.Uint64())
-	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[:], b[:4])
-	hex.Encode(s[9:], b[4:6])
-	hex.Encode(s[14:], b[6:8])
-	hex.Encode(s[19:], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
+	var id uuid.UUID
+	binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
 }

@@ -20,3 +20,10 @@ func TestRequestIDIsARandomUUID(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+func BenchmarkNewRequestID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		NewRequestID()
+	}
+}

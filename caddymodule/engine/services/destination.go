@@ -79,7 +79,7 @@ func (s *Services) Check(to string) error {
 	case strings.HasPrefix(to, sqsARN), strings.HasPrefix(to, snsARN), strings.HasPrefix(to, s3ARN):
 		return nil
 	}
-	return errors.New("it is neither a function, an SQS queue, an SNS topic nor an S3 bucket")
+	return fmt.Errorf("destination %.200q is neither a function, an SQS queue, an SNS topic nor an S3 bucket", to)
 }
 
 func missingService(name string) error {
@@ -110,7 +110,7 @@ func (s *Services) send(ctx context.Context, to string, what *invoker.Delivery) 
 		name, prefix, _ := strings.Cut(strings.TrimPrefix(to, s3ARN), "/")
 		return s.bucket.Put(ctx, name, prefix+objectName(what.Folder, time.Now().UTC()), what.Body)
 	}
-	return invoker.ErrNoDestination
+	return fmt.Errorf("%w: %.200q is not the ARN of a queue, a topic or a bucket", invoker.ErrNoDestination, to)
 }
 
 // objectName is that of a record in a bucket, as Lambda makes it.
@@ -123,7 +123,7 @@ func objectName(folder string, at time.Time) string {
 func (s *Services) sendToQueue(ctx context.Context, arn string, what *invoker.Delivery) error {
 	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
 	if len(parts) != 6 {
-		return fmt.Errorf("%w: it is not the ARN of a queue", invoker.ErrNoDestination)
+		return fmt.Errorf("%w: %.200q is not the ARN of a queue", invoker.ErrNoDestination, arn)
 	}
 	queue, err := s.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
 	if err != nil {
@@ -171,7 +171,7 @@ var destinationClient = &http.Client{
 func sendToURL(ctx context.Context, to string, d *invoker.Delivery) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(d.Body))
 	if err != nil {
-		return errors.New("its address is not a URL") // which may hold a secret
+		return errors.New("the address of the destination is not a URL") // it is not told: it may hold a secret
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if d.Trace != "" {
@@ -184,7 +184,7 @@ func sendToURL(ctx context.Context, to string, d *invoker.Delivery) error {
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
 	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("it answered %s", answer.Status)
+		return fmt.Errorf("the destination answered %s", answer.Status)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (c *SNSClient) get(ctx context.Context, address string) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answered %s", answer.Status)
+		return nil, fmt.Errorf("SNS answered %s", answer.Status)
 	}
 	return io.ReadAll(io.LimitReader(answer.Body, maxCertificate))
 }

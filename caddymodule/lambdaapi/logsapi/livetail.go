@@ -2,16 +2,15 @@ package logsapi
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+	"github.com/google/uuid"
 
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/filterpattern"
 	"github.com/hearthfn/hearth/warmpool/logs"
@@ -91,7 +90,7 @@ func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte)
 	w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 	from := time.Now() // what is logged once the client knows of the session belongs to it
 	t.send("initial-response", struct{}{})
-	t.send("sessionStart", sessionStart{newID(), newID(), in})
+	t.send("sessionStart", sessionStart{uuid.NewString(), uuid.NewString(), in})
 	// The reader of each group ends before this function does.
 	var readers sync.WaitGroup
 	defer readers.Wait()
@@ -214,12 +213,4 @@ func (t *liveTail) message(payload any, headers eventstream.Headers) {
 	if t.err = t.encoder.Encode(t.w, eventstream.Message{Headers: headers, Payload: body}); t.err == nil {
 		t.err = t.control.Flush()
 	}
-}
-
-// newID is a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

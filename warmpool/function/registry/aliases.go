@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -88,7 +90,7 @@ func (r *Registry) CreateAlias(ctx context.Context, name string, a Alias) (Alias
 		if err := a.check(e, name); err != nil {
 			return err
 		}
-		a.RevisionID = newID()
+		a.RevisionID = uuid.NewString()
 		return e.put(prefixAlias+a.Name, &a)
 	})
 	return a, err
@@ -119,7 +121,7 @@ func (r *Registry) UpdateAlias(ctx context.Context, name, alias, revisionID stri
 		if err := a.check(e, name); err != nil {
 			return err
 		}
-		a.Name, a.RevisionID = alias, newID()
+		a.Name, a.RevisionID = alias, uuid.NewString()
 		return e.put(prefixAlias+alias, &a)
 	})
 	return a, err

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A CodeSigning is a code signing configuration: whose signatures functions take, and
@@ -43,7 +45,7 @@ var signingPattern = regexp.MustCompile(`^csc-[a-z0-9]{17}$`)
 
 // CreateCodeSigning keeps a code signing configuration under a new ID.
 func (r *Registry) CreateCodeSigning(ctx context.Context, c CodeSigning) (CodeSigning, error) {
-	c.ID = "csc-" + strings.ReplaceAll(newID(), "-", "")[:17]
+	c.ID = "csc-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:17]
 	c.LastModified = r.timestamp()
 	err := r.change(ctx, ownerSigning+c.ID, func(e *edit) error { return e.put(recordSigning, &c) })
 	return c, err

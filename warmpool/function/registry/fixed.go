@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -34,7 +36,7 @@ func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Re
 	over.fixed.mappingIDs = slices.Sorted(maps.Keys(over.fixed.mappings))
 	for _, f := range functions {
 		over.fixed.functions[f.Name] = &Resolved{Function: f, Declared: true, Version: &Version{
-			FunctionName: f.Name, Version: function.Latest, RevisionID: newID(), LastModified: r.timestamp(),
+			FunctionName: f.Name, Version: function.Latest, RevisionID: uuid.NewString(), LastModified: r.timestamp(),
 			Configuration: Configuration{
 				Description: f.Description, Runtime: f.Runtime, Handler: f.Handler, PackageType: "Zip",
 				MemorySize: f.MemoryMB, Timeout: int(f.Timeout.Seconds()), EphemeralStorage: f.EphemeralStorageMB,
@@ -66,7 +68,7 @@ func (r *Registry) checkWritable(name string) error {
 func declaredID(m *Mapping) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"event_source", m.EventSourceArn, strings.Join(m.Topics, ","), m.FunctionName, m.Qualifier}, "\x00")))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: made in a way of one's own
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	return uuid.UUID(sum[:16]).String()
 }
 
 func (r *Registry) fixedMapping(uuid string) (Mapping, bool) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -24,7 +26,7 @@ func (r *Registry) Create(ctx context.Context, name string, config Configuration
 			}
 			return err
 		}
-		v.RevisionID, v.LastModified = newID(), r.timestamp()
+		v.RevisionID, v.LastModified = uuid.NewString(), r.timestamp()
 		if len(tags) > 0 {
 			if err := e.put(r.Tags.record(function.Latest), &Tags{Tags: tags}); err != nil {
 				return err
@@ -54,7 +56,7 @@ func (r *Registry) Update(ctx context.Context, name, revisionID string, change f
 			return err
 		}
 		v.FunctionName, v.Version = name, function.Latest
-		v.RevisionID, v.LastModified = newID(), r.timestamp()
+		v.RevisionID, v.LastModified = uuid.NewString(), r.timestamp()
 		return e.put(recordLatest, &v)
 	})
 	return v, err

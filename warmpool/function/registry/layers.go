@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A LayerVersion is code that functions find in /opt. It never changes.
@@ -95,7 +97,7 @@ func (r *Registry) LayerPolicy(ctx context.Context, name string, version uint64,
 		if err := change(l.Policy); err != nil {
 			return err
 		}
-		l.Policy.RevisionID = newID()
+		l.Policy.RevisionID = uuid.NewString()
 		p = *l.Policy
 		if len(p.Statements) == 0 {
 			l.Policy = nil

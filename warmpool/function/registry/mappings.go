@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A Mapping is an event source mapping as a record: what was asked for and how its
@@ -77,7 +79,7 @@ func (r *Registry) CreateMapping(ctx context.Context, m Mapping) (Mapping, error
 	if _, err := r.Resolve(ctx, m.FunctionName, m.Qualifier); err != nil {
 		return Mapping{}, err
 	}
-	m.UUID, m.LastModified = newID(), r.timestamp()
+	m.UUID, m.LastModified = uuid.NewString(), r.timestamp()
 	err := r.change(ctx, ownerMapping+m.UUID, func(e *edit) error { return e.put(recordMapping, &m) })
 	return m, err
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -25,7 +27,7 @@ func TestRecordOfANewerFormatIsNamed(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	seed, err := encode(&Version{
-		FunctionName: "f", Version: "1", RevisionID: newID(), LastModified: time.Unix(1, 0).UTC(), Code: Code{SHA256: "x", Size: 1},
+		FunctionName: "f", Version: "1", RevisionID: uuid.NewString(), LastModified: time.Unix(1, 0).UTC(), Code: Code{SHA256: "x", Size: 1},
 		Configuration: Configuration{Runtime: "nodejs22.x", Environment: map[string]string{"A1": "b"}, Layers: []Layer{{ARN: "a"}}},
 	})
 	if err != nil {

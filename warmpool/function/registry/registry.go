@@ -2,12 +2,12 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -126,16 +126,8 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// newID makes a random UUID.
 // NewRevisionID is an ID that no revision has.
-func NewRevisionID() string { return newID() }
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
+func NewRevisionID() string { return uuid.NewString() }
 
 func checkRevision(given, have, what string) error {
 	if given != "" && given != have {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -145,13 +147,13 @@ func (s *Settings[T, P]) Put(ctx context.Context, name, qualifier string, change
 		if err := change(&value, exists); err != nil {
 			return err
 		}
-		P(&value).revise(newID(), s.r.timestamp(), !exists)
+		P(&value).revise(uuid.NewString(), s.r.timestamp(), !exists)
 		if s.kind == kindTags { // which AWS counts as a change of the function
 			latest, err := e.latest(name)
 			if err != nil {
 				return err
 			}
-			latest.RevisionID = newID()
+			latest.RevisionID = uuid.NewString()
 			if err := e.put(recordLatest, &latest); err != nil {
 				return err
 			}

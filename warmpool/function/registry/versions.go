@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -49,13 +51,13 @@ func (r *Registry) Publish(ctx context.Context, name string, request PublishRequ
 			}
 		}
 		latest := v
-		latest.RevisionID = newID() // AWS gives $LATEST a new one too
+		latest.RevisionID = uuid.NewString() // AWS gives $LATEST a new one too
 		if err := e.put(recordLatest, &latest); err != nil {
 			return err
 		}
 		e.head.Last, e.head.Published = e.head.Last+1, digest
 		v.Version = strconv.FormatUint(e.head.Last, 10)
-		v.RevisionID = newID()
+		v.RevisionID = uuid.NewString()
 		if request.Description != "" {
 			v.Description = request.Description
 		}

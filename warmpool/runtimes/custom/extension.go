@@ -1,7 +1,6 @@
 package custom
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // maxExtensions is Lambda's limit for a function.
@@ -134,7 +135,7 @@ func (b *Bridge) register(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "Extension.TooManyExtensions", fmt.Sprintf("Extension limit (%d) reached", maxExtensions))
 		return
 	}
-	id := newID()
+	id := uuid.NewString()
 	b.extensions[id] = &extension{name: name, external: external, events: in.Events}
 	delete(b.expected, name)
 	b.notify()
@@ -197,7 +198,7 @@ func (b *Bridge) nextEvent(w http.ResponseWriter, r *http.Request) {
 	event := e.queue[0]
 	e.queue = e.queue[1:]
 	b.mu.Unlock()
-	w.Header().Set("Lambda-Extension-Event-Identifier", newID())
+	w.Header().Set("Lambda-Extension-Event-Identifier", uuid.NewString())
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(event)
 }
@@ -229,12 +230,4 @@ func (b *Bridge) extensionError(init bool) http.HandlerFunc {
 		accept(w)
 		b.failEnvironment(kind, fmt.Sprintf("extension %s reported an %s error: %.256s", e.name, phase, reported))
 	}
-}
-
-// newID is a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
