@@ -46,7 +46,11 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 				t.Fatalf("the manual has no %s", test.section)
 			}
 			section, _, _ = strings.Cut(section, "\n## ")
+			syntax, _, _ := strings.Cut(section, "\n|")
 			for _, option := range names {
+				if !regexp.MustCompile(`(?m)^\s*([a-z0-9_]+\|)*` + option + `[\s|]`).MatchString(syntax) {
+					t.Errorf("%s: the syntax lacks %s", test.section, option)
+				}
 				cell := strings.Replace(test.cell, "X", option, 1)
 				if !hasRow(section, cell) && !hasRow(section, strings.TrimSuffix(cell, "`")+" {") { // of a block, what is in it
 					t.Errorf("%s: no row with a default is about %s", test.section, option)
