@@ -361,7 +361,7 @@ func TestConfigurationErrorsNameTheWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ functions, site, want string }{
-		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized function option 'colour'"},
+		"unknown option":    {"function f {\n colour red\n}", "respond x", "unrecognized option 'colour' of a function"},
 		"unknown function":  {harness.NodeFunction("f", dir, ""), "function g", `function "g" is not defined`},
 		"unknown qualifier": {harness.NodeFunction("f", dir, ""), "function f:live", `no such qualifier "live"`},
 		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
