@@ -85,6 +85,7 @@ type Environment struct {
 	large     bool  // the call in flight went into the pipe as a stream
 	cause     error // why the process was killed by us
 	collapsed bool
+	reaped    bool   // the process has ended; the last call ends the environment
 	started   bool   // Start has returned e, or Boot a stem that is not used
 	asked     bool   // to end, by Shutdown
 	last      string // request ID of the call that ended last
@@ -310,10 +311,12 @@ func (e *Environment) reap() {
 	_ = e.output.file.SetReadDeadline(time.Now().Add(endGrace))
 	e.mu.Lock()
 	e.toShutdown()
+	e.reaped = true
 	if len(e.calls) == 0 && !e.reading {
 		e.collapse()
 	}
-	// Otherwise the calls in flight find the end of the channel themselves.
+	// Otherwise the calls in flight find the end of the channel themselves, or the last of
+	// them finds that it was the last.
 	e.mu.Unlock()
 	<-e.settled
 	<-e.copied

@@ -194,6 +194,26 @@ func TestProcessThatEndsFailsItsCall(t *testing.T) {
 	}
 }
 
+func TestAnswerThatIsReadWhenTheProcessIsGoneEndsTheEnvironmentToo(t *testing.T) {
+	w := start(t, 1)
+	file := filepath.Join(t.TempDir(), "answer")
+	over := make(chan error, 1)
+	go func() { over <- w.Invoke(newCall(t, "r1", 5*time.Second, deed{Do: "heir", Text: file})) }()
+	waitFor(t, func() bool { return w.State() == StateShutdown }) // the reaper has been here
+	frame := runtimes.AppendHead(nil, runtimes.Head{Kind: runtimes.KindResult, Length: 4, Seq: 1})
+	if err := os.WriteFile(file, append(frame, "null"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-w.ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the environment is not released")
+	}
+}
+
 func TestBrokenProtocolEndsTheEnvironment(t *testing.T) {
 	for _, d := range []deed{{Do: "garbage", Text: "hello, I am no frame"}, {Do: "garbage", Text: "\xfe"}, {Do: "wrong-seq"}, {Do: "close"},
 		{Do: "garbage", Text: "\xfe\x12\x00\x00\xff\xff\xff\xff0000000000000000"}} {

@@ -84,6 +84,9 @@ func (e *Environment) await(c *Call) error {
 		e.mu.Lock()
 		c.waiting = false
 	}
+	if e.reaped && len(e.calls) == 0 && !e.reading {
+		e.collapse() // the reaper has left it to the last call
+	}
 	return c.err
 }
 

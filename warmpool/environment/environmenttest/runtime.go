@@ -144,6 +144,14 @@ func serve() {
 		case "remaining":
 			left, _ := json.Marshal(deadline - float64(time.Now().UnixMilli()))
 			reply(runtimes.KindResult, seq, 10, string(left))
+		case "heir":
+			// A child says what the file says, once that is there, when this process is gone.
+			heir := exec.Command("sh", "-c", `until [ -s "$0" ]; do sleep 0.01; done; cat "$0" >&3`, d.Text)
+			heir.ExtraFiles = []*os.File{out}
+			if heir.Start() != nil {
+				os.Exit(3)
+			}
+			os.Exit(0)
 		case "exit":
 			os.Exit(9)
 		case "crash":
