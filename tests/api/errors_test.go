@@ -249,6 +249,7 @@ func TestAPICannotChangeAFunctionOfTheCaddyfile(t *testing.T) {
 
 // What is provisioned for a version is taken from the others, and given back with it.
 func TestAPIKeepsReservedConcurrencyForTheVersionThatProvisionsIt(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	ctx := context.Background()
 	f, one := aws.String("reserved"), aws.Int32(1)

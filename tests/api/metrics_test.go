@@ -11,6 +11,7 @@ import (
 )
 
 func TestMetricsOfAFunctionGoWithIt(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "metrics /metrics\n")
 	for _, name := range []string{"stays", "goes"} {
 		a.Create(name, harness.NodeZip(t, harness.Answers(name)))

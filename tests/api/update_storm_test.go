@@ -15,6 +15,7 @@ import (
 
 // Calls by a route and by the API beside an update of the code each thirtieth of a second.
 func TestCallsBesideAStormOfUpdatesAllSucceed(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f\n")
 	var archives [][]byte
 	for n := range 8 {
