@@ -17,6 +17,7 @@ import (
 
 // a's results go to b, and b's to a.
 func TestRecursiveLoopThroughDestinationsIsStopped(t *testing.T) {
+	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "metrics /metrics\n")
 	const arn = "arn:aws:lambda:us-east-1:000000000000:function:"
 	for _, name := range []string{"a", "b"} {
@@ -39,6 +40,7 @@ func TestRecursiveLoopThroughDestinationsIsStopped(t *testing.T) {
 }
 
 func TestFunctionURLsAndSchedulesHaveATraceHeader(t *testing.T) {
+	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	dir := a.Code("tick", map[string]string{"index.js": traceNode})
 	a.Configure(harness.NodeFunction("tick", dir, "")+fmt.Sprintf("schedule soon \"at(%s)\" tick\n", time.Now().Add(4*time.Second).UTC().Format("2006-01-02T15:04:05")), "")
