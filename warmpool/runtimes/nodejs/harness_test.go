@@ -22,7 +22,6 @@ type (
 	function = runtimetest.Function
 	process  = runtimetest.Process
 	reply    = runtimetest.Reply
-	failure  = runtimetest.Failure
 )
 
 func launch(t testing.TB, f function) *process { t.Helper(); return language.Launch(t, f) }

@@ -23,8 +23,6 @@ var language = runtimetest.Language{
 type (
 	function = runtimetest.Function
 	process  = runtimetest.Process
-	reply    = runtimetest.Reply
-	failure  = runtimetest.Failure
 )
 
 func launch(t testing.TB, f function) *process { t.Helper(); return language.Launch(t, f) }
