@@ -38,31 +38,22 @@ func (h *FunctionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if h.Function, h.Qualifier, err = function.ParseReference(reference); err != nil {
 		return d.WrapErr(err)
 	}
-	for d.NextBlock(0) {
-		switch d.Val() {
-		case "payload":
-			err = text(d, &h.Payload)
-			if err == nil && h.Payload != "1.0" && h.Payload != "2.0" {
-				err = d.Errf("payload is 1.0 or 2.0, not '%s'", h.Payload)
-			}
-		case "route":
-			err = text(d, &h.Route)
-		case "stage":
-			err = text(d, &h.Stage)
-		case "stage_variable":
-			err = pairs(d, &h.StageVariables, "stage_variable")
-		case "path_parameter":
-			err = pairs(d, &h.PathParameters, "path_parameter")
-		case "binary_types":
-			if h.BinaryTypes = append(h.BinaryTypes, d.RemainingArgs()...); len(h.BinaryTypes) == 0 {
-				err = d.ArgErr()
-			}
-		default:
-			err = d.Errf("unrecognized option '%s' of the directive function, which routes to a function that the global option hearth defines; there are payload, route, stage, stage_variable, path_parameter and binary_types", d.Val())
-		}
-		if err != nil {
-			return err
-		}
+	return readBlock(d, "option '%s' of the directive function, which routes to a function that the global option hearth defines", []option{
+		{"payload", h.unmarshalPayload},
+		{"route", into(text, &h.Route)},
+		{"stage", into(text, &h.Stage)},
+		{"stage_variable", into(pairs("stage_variable"), &h.StageVariables)},
+		{"path_parameter", into(pairs("path_parameter"), &h.PathParameters)},
+		{"binary_types", into(texts, &h.BinaryTypes)},
+	}...)
+}
+
+func (h *FunctionHandler) unmarshalPayload(d *caddyfile.Dispenser) error {
+	if err := text(d, &h.Payload); err != nil {
+		return err
+	}
+	if h.Payload != "1.0" && h.Payload != "2.0" {
+		return d.Errf("payload is 1.0 or 2.0, not '%s'", h.Payload)
 	}
 	return nil
 }
@@ -116,38 +107,17 @@ func (h *Receive) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !slices.Contains(push.Names(), h.Source) {
 		return d.Errf("receive: there is no source '%s'; there are %s", h.Source, strings.Join(push.Names(), ", "))
 	}
-	for d.NextBlock(0) {
-		var err error
-		switch d.Val() {
-		case "token":
-			err = texts(d, &h.Tokens)
-		case "secret":
-			err = texts(d, &h.Secrets)
-		case "topic":
-			err = texts(d, &h.Topics)
-		case "open":
-			h.Open = true
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-		case "signature_header":
-			err = text(d, &h.SignatureHeader)
-		case "region":
-			err = text(d, &h.Region)
-		case "tolerance":
-			err = duration(d, &h.Tolerance)
-		case "dedupe":
-			err = durationOrOff(d, &h.Dedupe)
-		case "on":
-			err = h.unmarshalRule(d)
-		default:
-			err = d.Errf("unrecognized receive option '%s'; there are token, secret, open, topic, signature_header, region, tolerance, dedupe and on", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return readBlock(d, "receive option '%s'", []option{
+		{"token", into(texts, &h.Tokens)},
+		{"secret", into(texts, &h.Secrets)},
+		{"open", into(present, &h.Open)},
+		{"topic", into(texts, &h.Topics)},
+		{"signature_header", into(text, &h.SignatureHeader)},
+		{"region", into(text, &h.Region)},
+		{"tolerance", into(duration, &h.Tolerance)},
+		{"dedupe", into(durationOrOff, &h.Dedupe)},
+		{"on", h.unmarshalRule},
+	}...)
 }
 
 func (h *Receive) unmarshalRule(d *caddyfile.Dispenser) error {
@@ -159,38 +129,21 @@ func (h *Receive) unmarshalRule(d *caddyfile.Dispenser) error {
 	if len(words) == 3 {
 		rule.Subject = words[1]
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "pattern":
-			if err = text(d, &rule.Pattern); err == nil {
-				if _, bad := pattern.Parse([]byte(rule.Pattern)); bad != nil {
-					err = d.Errf("pattern: %v", bad)
-				}
-			}
-		case "ordered":
-			rule.Ordered = true
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-		default:
-			err = d.Errf("unrecognized option '%s' of a rule; there are pattern and ordered", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
+	err := readBlock(d, "option '%s' of a rule", []option{
+		{"pattern", rule.unmarshalPattern},
+		{"ordered", into(present, &rule.Ordered)},
+	}...)
 	h.Rules = append(h.Rules, rule)
-	return nil
+	return err
 }
 
-// texts reads one value or more, and adds them to those there are.
-func texts(d *caddyfile.Dispenser, to *[]string) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return d.ArgErr()
+func (r *ReceiveRule) unmarshalPattern(d *caddyfile.Dispenser) error {
+	if err := text(d, &r.Pattern); err != nil {
+		return err
 	}
-	*to = append(*to, args...)
+	if _, err := pattern.Parse([]byte(r.Pattern)); err != nil {
+		return d.Errf("pattern: %v", err)
+	}
 	return nil
 }
 
@@ -201,8 +154,5 @@ func bare(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	if d.NextBlock(0) {
-		return d.Errf("unrecognized %s option '%s'; there are none", name, d.Val())
-	}
-	return nil
+	return readBlock(d, name+" option '%s'")
 }

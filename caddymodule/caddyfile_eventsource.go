@@ -1,8 +1,12 @@
 package caddymodule
 
-import "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+import (
+	"slices"
 
-// unmarshal reads
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// unmarshalEventSource reads
 //
 //	event_source <ARN or URL> <function> {
 //		topic           <name>
@@ -30,65 +34,42 @@ import "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 //			cert <file> <key file>
 //		}
 //	}
-func (e *EventSource) unmarshal(d *caddyfile.Dispenser) error {
+func (a *App) unmarshalEventSource(d *caddyfile.Dispenser) error {
+	var e EventSource
 	if !d.Args(&e.Source, &e.Function) {
 		return d.Err("event_source takes the ARN or URL of a source, and a function")
 	}
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	count := func(to **int, least int) error {
-		*to = new(int)
-		return number(d, *to, least)
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch name := d.Val(); name {
-		case "topic":
-			err = text(d, &e.Topic)
-		case "group":
-			err = text(d, &e.Group)
-		case "disabled", "bisect", "report_failures":
-			*map[string]*bool{"disabled": &e.Disabled, "bisect": &e.Bisect, "report_failures": &e.ReportFailures}[name] = true
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-		case "batch_size":
-			err = count(&e.BatchSize, 1)
-		case "parallelization":
-			err = count(&e.Parallelization, 1)
-		case "concurrency":
-			err = count(&e.Concurrency, 1)
-		case "retries":
-			err = count(&e.Retries, 0)
-		case "batch_window":
-			err = duration(d, &e.BatchWindow)
-		case "max_age":
-			err = duration(d, &e.MaxAge)
-		case "tumbling_window":
-			err = duration(d, &e.TumblingWindow)
-		case "every":
-			err = duration(d, &e.Every)
-		case "filter":
-			err = texts(d, &e.Filters)
-		case "on_failure":
-			err = text(d, &e.OnFailure)
-		case "start":
-			err = text(d, &e.Start)
-		case "endpoint", "region", "access_key":
-			err = e.Service.option(d)
-		case "sasl":
-			if !d.Args(&e.SASL, &e.Username, &e.Password) || d.NextArg() {
-				err = d.ArgErr()
-			}
-		case "tls":
-			err = e.unmarshalTLS(d)
-		default:
-			err = d.Errf("unrecognized event_source option '%s'; there are topic, group, disabled, batch_size, batch_window, parallelization, concurrency, retries, max_age, tumbling_window, bisect, report_failures, filter, on_failure, start, every, endpoint, region, access_key, sasl and tls", name)
-		}
-		if err != nil {
-			return err
-		}
+	err := readBlock(d, "event_source option '%s'", slices.Concat([]option{
+		{"topic", into(text, &e.Topic)},
+		{"group", into(text, &e.Group)},
+		{"disabled", into(present, &e.Disabled)},
+		{"batch_size", into(optionalNumber(1), &e.BatchSize)},
+		{"batch_window", into(duration, &e.BatchWindow)},
+		{"parallelization", into(optionalNumber(1), &e.Parallelization)},
+		{"concurrency", into(optionalNumber(1), &e.Concurrency)},
+		{"retries", into(optionalNumber(0), &e.Retries)},
+		{"max_age", into(duration, &e.MaxAge)},
+		{"tumbling_window", into(duration, &e.TumblingWindow)},
+		{"bisect", into(present, &e.Bisect)},
+		{"report_failures", into(present, &e.ReportFailures)},
+		{"filter", into(texts, &e.Filters)},
+		{"on_failure", into(text, &e.OnFailure)},
+		{"start", into(text, &e.Start)},
+		{"every", into(duration, &e.Every)},
+	}, e.Service.options(), []option{
+		{"sasl", e.unmarshalSASL},
+		{"tls", e.unmarshalTLS},
+	})...)
+	a.EventSources = append(a.EventSources, e)
+	return err
+}
+
+func (e *EventSource) unmarshalSASL(d *caddyfile.Dispenser) error {
+	if !d.Args(&e.SASL, &e.Username, &e.Password) || d.NextArg() {
+		return d.ArgErr()
 	}
 	return nil
 }
@@ -98,19 +79,15 @@ func (e *EventSource) unmarshalTLS(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch d.Val() {
-		case "ca":
-			if err := text(d, &e.CA); err != nil {
-				return err
-			}
-		case "cert":
-			if !d.Args(&e.Cert, &e.Key) || d.NextArg() {
-				return d.ArgErr()
-			}
-		default:
-			return d.Errf("unrecognized tls option '%s'; there are ca and cert", d.Val())
-		}
+	return readBlock(d, "tls option '%s'", []option{
+		{"ca", into(text, &e.CA)},
+		{"cert", e.unmarshalCert},
+	}...)
+}
+
+func (e *EventSource) unmarshalCert(d *caddyfile.Dispenser) error {
+	if !d.Args(&e.Cert, &e.Key) || d.NextArg() {
+		return d.ArgErr()
 	}
 	return nil
 }

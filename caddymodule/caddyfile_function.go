@@ -61,10 +61,8 @@ func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	f := new(Function)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := f.unmarshalOption(d); err != nil {
-			return err
-		}
+	if err := f.unmarshal(d); err != nil {
+		return err
 	}
 	if a.Functions == nil {
 		a.Functions = make(map[string]*Function)
@@ -73,52 +71,40 @@ func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (f *Function) unmarshalOption(d *caddyfile.Dispenser) error {
-	switch d.Val() {
-	case "description":
-		return text(d, &f.Description)
-	case "runtime":
-		return text(d, &f.Runtime)
-	case "handler":
-		return text(d, &f.Handler)
-	case "code":
-		return text(d, &f.Code)
-	case "layer":
-		f.Layers = append(f.Layers, "")
-		return text(d, &f.Layers[len(f.Layers)-1])
-	case "memory":
-		return megabytes(d, &f.Memory)
-	case "timeout":
-		return duration(d, &f.Timeout)
-	case "env":
-		return pairs(d, &f.Env, "env")
-	case "reserved_concurrency":
-		f.ReservedConcurrency = new(int)
-		return number(d, f.ReservedConcurrency, 0)
-	case "provisioned_concurrency":
-		return number(d, &f.ProvisionedConcurrency, 0)
-	case "per_environment_concurrency":
-		return number(d, &f.PerEnvironmentConcurrency, 1)
-	case "ephemeral_storage":
-		return megabytes(d, &f.EphemeralStorage)
-	case "network":
-		return f.unmarshalNetwork(d)
-	case "recursive_loop":
-		return text(d, &f.RecursiveLoop)
-	case "log_format":
-		return text(d, &f.LogFormat)
-	case "log_level":
-		return text(d, &f.LogLevel)
-	case "system_log_level":
-		return text(d, &f.SystemLogLevel)
-	case "log_group":
-		return text(d, &f.LogGroup)
-	case "reach":
-		return f.unmarshalReach(d)
-	case "queue_timeout":
-		return durationOrOff(d, &f.QueueTimeout)
-	case "async":
-		return f.Async.unmarshal(d)
+func (f *Function) unmarshal(d *caddyfile.Dispenser) error {
+	return readBlock(d, "option '%s' of a function that the global option hearth defines", []option{
+		{"description", into(text, &f.Description)},
+		{"runtime", into(text, &f.Runtime)},
+		{"handler", into(text, &f.Handler)},
+		{"code", into(text, &f.Code)},
+		{"layer", into(oneMore, &f.Layers)},
+		{"memory", into(megabytes, &f.Memory)},
+		{"timeout", into(duration, &f.Timeout)},
+		{"env", into(pairs("env"), &f.Env)},
+		{"reserved_concurrency", into(optionalNumber(0), &f.ReservedConcurrency)},
+		{"provisioned_concurrency", into(number(0), &f.ProvisionedConcurrency)},
+		{"per_environment_concurrency", into(number(1), &f.PerEnvironmentConcurrency)},
+		{"ephemeral_storage", into(megabytes, &f.EphemeralStorage)},
+		{"network", f.unmarshalNetwork},
+		{"reach", into(texts, &f.Reach)},
+		{"recursive_loop", into(text, &f.RecursiveLoop)},
+		{"log_format", into(text, &f.LogFormat)},
+		{"log_level", into(text, &f.LogLevel)},
+		{"system_log_level", into(text, &f.SystemLogLevel)},
+		{"log_group", into(text, &f.LogGroup)},
+		{"queue_timeout", into(durationOrOff, &f.QueueTimeout)},
+		{"async", f.Async.unmarshal},
+	}...)
+}
+
+func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
 	}
-	return d.Errf("unrecognized option '%s' of a function that the global option hearth defines; there are description, runtime, handler, code, layer, memory, timeout, env, reserved_concurrency, provisioned_concurrency, per_environment_concurrency, ephemeral_storage, network, reach, recursive_loop, log_format, log_level, system_log_level, log_group, queue_timeout and async", d.Val())
+	return readBlock(d, "async option '%s'", []option{
+		{"retries", into(optionalNumber(0), &f.Retries)},
+		{"max_age", into(duration, &f.MaxAge)},
+		{"on_success", into(text, &f.OnSuccess)},
+		{"on_failure", into(text, &f.OnFailure)},
+	}...)
 }

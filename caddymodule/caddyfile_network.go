@@ -19,40 +19,19 @@ func (c *Connectivity) unmarshalNetwork(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	block := false
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		block = true
-		option, values := d.Val(), d.RemainingArgs()
-		if len(values) == 0 && (option == "deny" || option == "allow") {
+	before := len(c.NetworkDeny) + len(c.NetworkAllow)
+	if err := readBlock(d, "network option '%s'", []option{
+		{"deny", into(texts, &c.NetworkDeny)},
+		{"allow", into(texts, &c.NetworkAllow)},
+	}...); err != nil {
+		return err
+	}
+	if c.Network == "" {
+		if len(c.NetworkDeny)+len(c.NetworkAllow) == before { // neither a network nor a rule
 			return d.ArgErr()
 		}
-		switch option {
-		case "deny":
-			c.NetworkDeny = append(c.NetworkDeny, values...)
-		case "allow":
-			c.NetworkAllow = append(c.NetworkAllow, values...)
-		default:
-			return d.Errf("unrecognized network option '%s'; there are deny and allow", option)
-		}
-	}
-	switch {
-	case c.Network == "" && !block:
-		return d.ArgErr()
-	case c.Network == "":
 		c.Network = string(function.NetworkPrivate)
 	}
-	return nil
-}
-
-// unmarshalReach reads
-//
-//	reach <address>...
-func (c *Connectivity) unmarshalReach(d *caddyfile.Dispenser) error {
-	services := d.RemainingArgs()
-	if len(services) == 0 {
-		return d.ArgErr()
-	}
-	c.Reach = append(c.Reach, services...)
 	return nil
 }
 
@@ -66,22 +45,8 @@ func (s *Sandbox) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "allow_admin_endpoint":
-			s.AllowAdminEndpoint = true
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-		case "bwrap":
-			err = text(d, &s.Bwrap)
-		default:
-			err = d.Errf("unrecognized sandbox option '%s'; there are allow_admin_endpoint and bwrap", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return readBlock(d, "sandbox option '%s'", []option{
+		{"allow_admin_endpoint", into(present, &s.AllowAdminEndpoint)},
+		{"bwrap", into(text, &s.Bwrap)},
+	}...)
 }

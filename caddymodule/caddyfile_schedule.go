@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
@@ -30,36 +29,16 @@ func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
 	if a.Schedules[name] != nil {
 		return d.Errf("schedule %s: there are two", name)
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch option := d.Val(); option {
-		case "time_zone":
-			err = text(d, &s.TimeZone)
-		case "flexible_window":
-			err = duration(d, &s.FlexibleWindow)
-		case "catch_up":
-			err = durationOrOff(d, &s.CatchUp)
-		case "input":
-			var input string
-			if err = text(d, &input); err == nil && !json.Valid([]byte(input)) {
-				err = d.Errf("input: %q is not JSON", input)
-			}
-			s.Input = json.RawMessage(input)
-		case "start":
-			s.Start, err = moment(d)
-		case "end":
-			s.End, err = moment(d)
-		case "disabled":
-			s.Disabled = true
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-		default:
-			err = d.Errf("unrecognized schedule option '%s'; there are time_zone, flexible_window, input, start, end, catch_up and disabled", option)
-		}
-		if err != nil {
-			return err
-		}
+	if err := readBlock(d, "schedule option '%s'", []option{
+		{"time_zone", into(text, &s.TimeZone)},
+		{"flexible_window", into(duration, &s.FlexibleWindow)},
+		{"input", s.unmarshalInput},
+		{"start", into(moment, &s.Start)},
+		{"end", into(moment, &s.End)},
+		{"catch_up", into(durationOrOff, &s.CatchUp)},
+		{"disabled", into(present, &s.Disabled)},
+	}...); err != nil {
+		return err
 	}
 	if a.Schedules == nil {
 		a.Schedules = make(map[string]*Schedule)
@@ -68,16 +47,14 @@ func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// moment reads a time.
-func moment(d *caddyfile.Dispenser) (*time.Time, error) {
-	name := d.Val()
-	var value string
-	if err := text(d, &value); err != nil {
-		return nil, err
+func (s *Schedule) unmarshalInput(d *caddyfile.Dispenser) error {
+	var input string
+	if err := text(d, &input); err != nil {
+		return err
 	}
-	at, err := time.Parse(time.RFC3339, value)
-	if err != nil {
-		return nil, d.Errf("%s: '%s' is not a time such as 2027-01-02T15:04:05Z", name, value)
+	if !json.Valid([]byte(input)) {
+		return d.Errf("input: %q is not JSON", input)
 	}
-	return &at, nil
+	s.Input = json.RawMessage(input)
+	return nil
 }

@@ -24,17 +24,72 @@ func text(d *caddyfile.Dispenser, to *string) error {
 	return nil
 }
 
-func number(d *caddyfile.Dispenser, to *int, least int) error {
-	name := d.Val()
-	var s string
-	if err := text(d, &s); err != nil {
+// texts reads one value or more, and adds them to those there are.
+func texts(d *caddyfile.Dispenser, to *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	*to = append(*to, args...)
+	return nil
+}
+
+// oneMore reads one value, and adds it to those there are.
+func oneMore(d *caddyfile.Dispenser, to *[]string) error {
+	var value string
+	if err := text(d, &value); err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < least {
-		return d.Errf("%s: '%s' is not a whole number of at least %d", name, s, least)
+	*to = append(*to, value)
+	return nil
+}
+
+// present reads an option that takes no arguments: it is there or not.
+func present(d *caddyfile.Dispenser, to *bool) error {
+	if d.NextArg() {
+		return d.ArgErr()
 	}
-	*to = n
+	*to = true
+	return nil
+}
+
+// number reads a whole number.
+func number(least int) func(*caddyfile.Dispenser, *int) error {
+	return func(d *caddyfile.Dispenser, to *int) error {
+		name := d.Val()
+		var s string
+		if err := text(d, &s); err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least {
+			return d.Errf("%s: '%s' is not a whole number of at least %d", name, s, least)
+		}
+		*to = n
+		return nil
+	}
+}
+
+// optionalNumber reads a whole number where zero is not the default.
+func optionalNumber(least int) func(*caddyfile.Dispenser, **int) error {
+	return func(d *caddyfile.Dispenser, to **int) error {
+		*to = new(int)
+		return number(least)(d, *to)
+	}
+}
+
+// moment reads a time.
+func moment(d *caddyfile.Dispenser, to **time.Time) error {
+	name := d.Val()
+	var value string
+	if err := text(d, &value); err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return d.Errf("%s: '%s' is not a time such as 2027-01-02T15:04:05Z", name, value)
+	}
+	*to = &at
 	return nil
 }
 
@@ -97,23 +152,25 @@ func binaryUnit(s string) string {
 }
 
 // pairs reads "<option> <name> <value>" or a block of "<name> <value>".
-func pairs(d *caddyfile.Dispenser, to *map[string]string, option string) error {
-	if *to == nil {
-		*to = make(map[string]string)
-	}
-	if args := d.RemainingArgs(); len(args) == 2 {
-		(*to)[args[0]] = args[1]
-		return nil
-	} else if len(args) != 0 {
-		return d.Errf("%s takes a name and a value, or a block of them", option)
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		name := d.Val()
-		var value string
-		if err := text(d, &value); err != nil {
-			return err
+func pairs(option string) func(*caddyfile.Dispenser, *map[string]string) error {
+	return func(d *caddyfile.Dispenser, to *map[string]string) error {
+		if *to == nil {
+			*to = make(map[string]string)
 		}
-		(*to)[name] = value
+		if args := d.RemainingArgs(); len(args) == 2 {
+			(*to)[args[0]] = args[1]
+			return nil
+		} else if len(args) != 0 {
+			return d.Errf("%s takes a name and a value, or a block of them", option)
+		}
+		for nesting := d.Nesting(); d.NextBlock(nesting); {
+			name := d.Val()
+			var value string
+			if err := text(d, &value); err != nil {
+				return err
+			}
+			(*to)[name] = value
+		}
+		return nil
 	}
-	return nil
 }

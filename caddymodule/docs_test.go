@@ -8,7 +8,7 @@ import (
 )
 
 // What options there are is in the error about one that there is not.
-var thereAre = regexp.MustCompile(`; there (?:are|is) (.*?), at Caddyfile:\d+`)
+var listed = regexp.MustCompile(`; there (?:are|is) (.*?), at Caddyfile:\d+`)
 
 // Every option of the Caddyfile is a row of a table in the manual, with its default.
 func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
@@ -37,10 +37,10 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := adapt(strings.ReplaceAll(test.input, "OPTION", "nonsense"))
-			if err == nil || !thereAre.MatchString(err.Error()) {
+			if err == nil || !listed.MatchString(err.Error()) {
 				t.Fatalf("a nonsensical option gives %v, which names none that there are", err)
 			}
-			names := strings.Split(strings.Replace(thereAre.FindStringSubmatch(err.Error())[1], " and ", ", ", 1), ", ")
+			names := strings.Split(strings.Replace(listed.FindStringSubmatch(err.Error())[1], " and ", ", ", 1), ", ")
 			_, section, found := strings.Cut(string(manual), test.section+"\n")
 			if !found {
 				t.Fatalf("the manual has no %s", test.section)
@@ -59,10 +59,10 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		})
 	}
 	_, err = adapt("example.com {\n receive nonsense\n}")
-	if err == nil || !thereAre.MatchString(err.Error()) {
+	if err == nil || !listed.MatchString(err.Error()) {
 		t.Fatalf("a nonsensical source gives %v", err)
 	}
-	for _, source := range strings.Split(thereAre.FindStringSubmatch(err.Error())[1], ", ") {
+	for _, source := range strings.Split(listed.FindStringSubmatch(err.Error())[1], ", ") {
 		events, err := os.ReadFile("../docs/events.md")
 		if err != nil || !strings.Contains(string(events), "\n| `"+source+"` |") || !strings.Contains(string(manual), "`"+source+"`") {
 			t.Errorf("the manual is not about the source %s, %v", source, err)
