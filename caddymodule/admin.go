@@ -1,100 +1,102 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"reflect"
-	"strings"
+	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/engine"
-	"github.com/hearthfn/hearth/warmpool/function"
-	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// adminListen is the address of the admin endpoint of the configuration that is
-// being loaded; "" when it is off.
+func init() {
+	caddy.RegisterModule(NodesAdmin{})
+}
+
+// NodesAdmin answers Caddy's admin endpoint about the nodes that share a Redis.
 //
-// Caddy tells a module no other app's part of the configuration, and the admin
-// endpoint is no app. So this reads it from the context by reflection, which a
-// test holds to the Caddy version in go.mod.
-func adminListen(ctx caddy.Context) (string, error) {
-	config := reflect.ValueOf(ctx).FieldByName("cfg")
-	if config.Kind() != reflect.Pointer || config.IsNil() {
-		return "", fmt.Errorf("find the admin endpoint: this version of Caddy keeps its configuration elsewhere")
-	}
-	listen := caddy.DefaultAdminListen
-	if admin := config.Elem().FieldByName("Admin"); !admin.IsNil() {
-		if admin.Elem().FieldByName("Disabled").Bool() {
-			return "", nil
-		}
-		if own := admin.Elem().FieldByName("Listen").String(); own != "" {
-			listen = caddy.NewReplacer().ReplaceAll(own, "")
-		}
-	}
-	return listen, nil
+//	GET    /hearth/nodes   the nodes that live
+//	POST   /hearth/drain   this node takes no calls of others and no more events, and polls
+//	                       no sources
+//	DELETE /hearth/drain   it does again
+//	GET    /hearth/runtimes what serves each runtime on this node
+type NodesAdmin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (NodesAdmin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.hearth_nodes", New: func() caddy.Module { return new(NodesAdmin) }}
 }
 
-// adminSocket returns the path of the unix socket of an admin address, "" for an address
-// of another kind. An abstract socket has no path: every process on the machine's network
-// reaches it.
-func adminSocket(listen string) string {
-	network, path, found := strings.Cut(listen, "/")
-	if !found || !strings.HasPrefix(network, "unix") || strings.HasPrefix(path, "@") {
-		return ""
+// Routes implements caddy.AdminRouter.
+func (NodesAdmin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/hearth/nodes", Handler: caddy.AdminHandlerFunc(serveNodes)},
+		{Pattern: "/hearth/drain", Handler: caddy.AdminHandlerFunc(serveDrain)},
+		{Pattern: "/hearth/runtimes", Handler: caddy.AdminHandlerFunc(serveRuntimes)},
 	}
-	path, _, _ = strings.Cut(path, "|") // permissions
-	return path
 }
 
-// checkAdmin refuses functions on the host's network beside an admin endpoint
-// that they could reach: it would let their code change the server's whole
-// configuration, and so is a way out of the sandbox.
-func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
-	listen, err := adminListen(ctx)
-	if err != nil {
+// NodeList is what the admin endpoint answers.
+type NodeList struct {
+	Self  string       `json:"self"` // the name of this node
+	Nodes []state.Node `json:"nodes"`
+}
+
+// runningEngine is that of the configuration in charge; nil: there is none.
+func runningEngine() (found *engine.Engine) {
+	engines.Range(func(_, value any) bool {
+		if e := value.(*pooledEngine).Engine; e.Running() {
+			found = e
+		}
+		return found == nil
+	})
+	return found
+}
+
+func serveNodes(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	e := runningEngine()
+	if e == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	var list NodeList
+	list.Self, list.Nodes = e.Nodes()
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(list)
+}
+
+// serveRuntimes may take a second: it asks each interpreter that it finds what it is.
+func serveRuntimes(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	e := runningEngine()
+	if e == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(e.Runtimes())
+}
+
+func serveDrain(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+	}
+	e := runningEngine()
+	if e == nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	on := r.Method == http.MethodPost
+	if err := e.Drain(r.Context(), on); err != nil {
 		return err
 	}
-	if listen == "" {
-		return nil
-	}
-	if path := adminSocket(listen); path != "" {
-		s.Sandbox.Hide = append(s.Sandbox.Hide, path)
-		return nil
-	}
-	if a.Sandbox.AllowAdminEndpoint {
-		return nil
-	}
-	a.admin = listen
-	s.HostNetwork = fmt.Sprintf("functions on the machine's network could reach Caddy's admin endpoint at %s, and through it change this server; "+
-		`%s, or set "network private" or "sandbox { allow_admin_endpoint }"`, listen, hideAdmin())
-	a.hostNetwork = a.shares(s, &function.Function{})
-	for _, f := range s.Functions {
-		if a.shares(s, f.Function) {
-			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
-				`%s, or give the function "network private", or set "sandbox { allow_admin_endpoint }"`, f.Name, listen, hideAdmin())
-		}
-	}
-	return nil
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]bool{"draining": on})
 }
 
-// checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
-// have the host's network.
-func (a *App) checkAdminOfAPI() error {
-	if a.admin == "" || !a.hostNetwork {
-		return nil
-	}
-	return fmt.Errorf(`lambda_api: functions that it makes have the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
-		`%s, or set "sandbox { allow_admin_endpoint }"`, a.admin, hideAdmin())
-}
-
-// shares reports whether f has the machine's network.
-func (a *App) shares(s *engine.Settings, f *function.Function) bool {
-	network, _ := s.Network.Of(f)
-	return network == function.NetworkHost || a.Sandbox.Mode == sandbox.Off
-}
-
-func hideAdmin() string {
-	return fmt.Sprintf(`put "admin unix/%s/caddy-admin.sock" (or "admin off") into the global options`, strings.TrimSuffix(os.TempDir(), "/"))
-}
+var _ caddy.AdminRouter = NodesAdmin{}
