@@ -9,40 +9,90 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/engine"
-	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/invoker"
 )
 
 func init() {
-	caddy.RegisterModule(NodesAdmin{})
+	caddy.RegisterModule(Admin{})
 }
 
-// NodesAdmin answers Caddy's admin endpoint about the nodes that share a Redis.
-//
-//	GET    /hearth/nodes   the nodes that live
-//	POST   /hearth/drain   this node takes no calls of others and no more events, and polls
-//	                       no sources
-//	DELETE /hearth/drain   it does again
-//	GET    /hearth/runtimes what serves each runtime on this node
-type NodesAdmin struct{}
+// Admin answers Caddy's admin endpoint about this node: its events, schedules and runtimes,
+// and the nodes that share its Redis. Routes lists what there is.
+type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
-func (NodesAdmin) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.hearth_nodes", New: func() caddy.Module { return new(NodesAdmin) }}
+func (Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.hearth", New: func() caddy.Module { return new(Admin) }}
 }
 
 // Routes implements caddy.AdminRouter.
-func (NodesAdmin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{
-		{Pattern: "/hearth/nodes", Handler: caddy.AdminHandlerFunc(serveNodes)},
-		{Pattern: "/hearth/drain", Handler: caddy.AdminHandlerFunc(serveDrain)},
-		{Pattern: "/hearth/runtimes", Handler: caddy.AdminHandlerFunc(serveRuntimes)},
+func (Admin) Routes() []caddy.AdminRoute {
+	mux := http.NewServeMux()
+	for pattern, answer := range map[string]answerer{
+		"GET /hearth/events":         countEvents, // what is kept for each function
+		"GET /hearth/events/list":    listEvents,  // ?function= ?dead=true ?after= ?limit=
+		"GET /hearth/events/show":    showEvent,   // ?id=, with its payload
+		"POST /hearth/events/replay": replayEvents,
+		"DELETE /hearth/events":      purgeEvents,
+		"GET /hearth/schedules":      listSchedules, // those that run, and when
+		"GET /hearth/nodes":          listNodes,     // the nodes that live
+		// This node takes no calls of others and no more events, and polls no sources.
+		"POST /hearth/drain":   drain(true),
+		"DELETE /hearth/drain": drain(false),
+		// What serves each runtime on this node. It may take a second: each interpreter that
+		// is found is asked what it is.
+		"GET /hearth/runtimes": func(e *engine.Engine, _ *http.Request) (any, error) { return e.Runtimes(), nil },
+	} {
+		mux.Handle(pattern, answer)
 	}
+	return []caddy.AdminRoute{{Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		handler, _ := mux.Handler(r)
+		answer, found := handler.(answerer)
+		if !found {
+			return refused(handler, w, r)
+		}
+		return answer.serve(w, r)
+	})}}
 }
 
-// NodeList is what the admin endpoint answers.
-type NodeList struct {
-	Self  string       `json:"self"` // the name of this node
-	Nodes []state.Node `json:"nodes"`
+// refused is the error of a request that a mux has no handler for. The mux's own answer
+// tells its status, and which methods there are.
+func refused(answer http.Handler, w http.ResponseWriter, r *http.Request) error {
+	status := statusOf{header: w.Header()}
+	answer.ServeHTTP(&status, r)
+	return caddy.APIError{HTTPStatus: status.code, Err: fmt.Errorf("there is no %s %s", r.Method, r.URL.Path)}
+}
+
+// A statusOf keeps the status of an answer and drops its body.
+type statusOf struct {
+	header http.Header
+	code   int
+}
+
+func (s *statusOf) Header() http.Header            { return s.header }
+func (s *statusOf) WriteHeader(code int)           { s.code = code }
+func (s *statusOf) Write(text []byte) (int, error) { return len(text), nil }
+
+// An answerer is what the engine in charge answers to a request, as JSON.
+type answerer func(*engine.Engine, *http.Request) (any, error)
+
+// ServeHTTP has the mux take answerers; serve is called in its place, for Caddy writes errors.
+func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = a.serve(w, r) }
+
+func (a answerer) serve(w http.ResponseWriter, r *http.Request) error {
+	e := runningEngine()
+	if e == nil || e.Invoker() == nil { // the first settings may be on their way
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+	}
+	answer, err := a(e, r)
+	switch {
+	case errors.Is(err, invoker.ErrNoEvent):
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	case err != nil:
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(answer)
 }
 
 // runningEngine is that of the configuration in charge; nil: there is none.
@@ -56,47 +106,20 @@ func runningEngine() (found *engine.Engine) {
 	return found
 }
 
-func serveNodes(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
-	}
-	e := runningEngine()
-	if e == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
-	}
-	var list NodeList
-	list.Self, list.Nodes = e.Nodes()
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(list)
+func listSchedules(e *engine.Engine, _ *http.Request) (any, error) {
+	return engine.ScheduleList{Schedules: e.Schedules()}, nil
 }
 
-// serveRuntimes may take a second: it asks each interpreter that it finds what it is.
-func serveRuntimes(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
+func listNodes(e *engine.Engine, _ *http.Request) (any, error) { return e.Nodes(), nil }
+
+func drain(on bool) answerer {
+	return func(e *engine.Engine, r *http.Request) (any, error) {
+		return engine.Drained{Draining: on}, e.Drain(r.Context(), on)
 	}
-	e := runningEngine()
-	if e == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(e.Runtimes())
 }
 
-func serveDrain(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
-	}
-	e := runningEngine()
-	if e == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
-	}
-	on := r.Method == http.MethodPost
-	if err := e.Drain(r.Context(), on); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]bool{"draining": on})
+func badRequest(format string, args ...any) error {
+	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(format, args...)}
 }
 
-var _ caddy.AdminRouter = NodesAdmin{}
+var _ caddy.AdminRouter = Admin{}

@@ -3,42 +3,13 @@ package caddymodule
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/invoker"
 )
-
-func init() {
-	caddy.RegisterModule(EventsAdmin{})
-}
-
-// EventsAdmin answers Caddy's admin endpoint about the events that wait or are dead.
-//
-//	GET    /hearth/events              what is kept for each function
-//	GET    /hearth/events/list         ?function= ?dead=true ?after= ?limit=
-//	GET    /hearth/events/show?id=     one event, with its payload
-//	POST   /hearth/events/replay?id=   a dead event is delivered again; ?function= all of one
-//	DELETE /hearth/events?id=          an event is removed; ?function= &dead=true all dead ones
-type EventsAdmin struct{}
-
-// CaddyModule returns the Caddy module information.
-func (EventsAdmin) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.hearth_events", New: func() caddy.Module { return new(EventsAdmin) }}
-}
-
-// Routes implements caddy.AdminRouter.
-func (EventsAdmin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: eventsPath, Handler: caddy.AdminHandlerFunc(serveEvents)}, {Pattern: eventsPath + "/", Handler: caddy.AdminHandlerFunc(serveEvents)}}
-}
-
-const eventsPath = "/hearth/events"
 
 // Pages of events.
 const (
@@ -50,95 +21,62 @@ const (
 // as it is.
 var cursor = base64.RawURLEncoding.Strict()
 
-// EventPage is a page of events as the admin endpoint answers it.
-type EventPage struct {
-	Events []invoker.Event `json:"events"`
-	Next   string          `json:"next,omitempty"` // the after of the next page
+func countEvents(e *engine.Engine, r *http.Request) (any, error) {
+	return e.Invoker().Stats(r.Context())
 }
 
-// EventCount is how many events a request was about.
-type EventCount struct {
-	Events int `json:"events"`
-}
-
-func serveEvents(w http.ResponseWriter, r *http.Request) error {
-	i := runningInvoker()
-	if i == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
+func listEvents(e *engine.Engine, r *http.Request) (any, error) {
+	query, limit := r.URL.Query(), usualEvents
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, badRequest("limit %q is not a number of at least 1", text)
+		}
+		limit = min(n, mostEvents)
 	}
-	answer, err := answerEvents(i, r)
-	switch {
-	case errors.Is(err, invoker.ErrNoEvent):
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
-	case err != nil:
-		return err
+	after, err := cursor.DecodeString(query.Get("after"))
+	if err != nil {
+		return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(answer)
-}
-
-// runningInvoker is that of this process: the one that a configuration uses now.
-func runningInvoker() *invoker.Invoker {
-	if e := runningEngine(); e != nil {
-		return e.Invoker()
+	page, next, err := e.Invoker().Events(r.Context(), query.Get("function"), query.Get("dead") == "true", string(after), limit)
+	if errors.Is(err, invoker.ErrNoPage) {
+		return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
 	}
-	return nil
+	return engine.EventPage{Events: page, Next: cursor.EncodeToString([]byte(next))}, err
 }
 
-func answerEvents(i *invoker.Invoker, r *http.Request) (any, error) {
-	query, ctx := r.URL.Query(), r.Context()
-	id, function, dead := query.Get("id"), query.Get("function"), query.Get("dead") == "true"
-	switch route := r.Method + " " + strings.Trim(strings.TrimPrefix(r.URL.Path, eventsPath), "/"); route {
-	case "GET ":
-		return i.Stats(ctx)
-	case "GET list":
-		limit := usualEvents
-		if text := query.Get("limit"); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				return nil, badRequest("limit %q is not a number of at least 1", text)
-			}
-			limit = min(n, mostEvents)
-		}
-		after, err := cursor.DecodeString(query.Get("after"))
-		if err != nil {
-			return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
-		}
-		page, next, err := i.Events(ctx, function, dead, string(after), limit)
-		if errors.Is(err, invoker.ErrNoPage) {
-			return nil, badRequest("after %.200q is not the next of a page", query.Get("after"))
-		}
-		return EventPage{page, cursor.EncodeToString([]byte(next))}, err
-	case "GET show":
-		return i.Event(ctx, id)
-	case "POST replay":
-		if id != "" {
-			return EventCount{1}, i.Replay(ctx, id)
-		}
-		return eachDead(i, r, function, i.Replay)
-	case "DELETE ":
-		if id != "" {
-			return EventCount{1}, i.Purge(ctx, id)
-		}
-		if !dead {
-			return nil, badRequest("say which: id=ID, or dead=true with or without function=NAME")
-		}
-		return eachDead(i, r, function, i.Purge)
-	default:
-		return nil, caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s %s", r.Method, r.URL.Path)}
+func showEvent(e *engine.Engine, r *http.Request) (any, error) {
+	return e.Invoker().Event(r.Context(), r.URL.Query().Get("id"))
+}
+
+// replayEvents has a dead event delivered again, by ?id=; or all, or those of ?function=.
+func replayEvents(e *engine.Engine, r *http.Request) (any, error) {
+	if id := r.URL.Query().Get("id"); id != "" {
+		return engine.EventCount{Events: 1}, e.Invoker().Replay(r.Context(), id)
 	}
+	return eachDead(e.Invoker(), r, e.Invoker().Replay)
 }
 
-func badRequest(format string, args ...any) error {
-	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(format, args...)}
+// purgeEvents removes an event, by ?id=; or with ?dead=true all dead ones, or those of
+// ?function=.
+func purgeEvents(e *engine.Engine, r *http.Request) (any, error) {
+	query := r.URL.Query()
+	if id := query.Get("id"); id != "" {
+		return engine.EventCount{Events: 1}, e.Invoker().Purge(r.Context(), id)
+	}
+	if query.Get("dead") != "true" {
+		return nil, badRequest("say which: id=ID, or dead=true with or without function=NAME")
+	}
+	return eachDead(e.Invoker(), r, e.Invoker().Purge)
 }
 
-// eachDead does something to every dead event of a function, or of all for "".
-func eachDead(i *invoker.Invoker, r *http.Request, function string, do func(ctx context.Context, id string) error) (EventCount, error) {
-	var n EventCount
+// eachDead does something to every dead event of a function, or of all if the request
+// names none.
+func eachDead(i *invoker.Invoker, r *http.Request, do func(ctx context.Context, id string) error) (engine.EventCount, error) {
+	var n engine.EventCount
 	for {
 		// Replayed and purged events are no longer dead, so each page is a new first page.
-		page, _, err := i.Events(r.Context(), function, true, "", mostEvents)
+		page, _, err := i.Events(r.Context(), r.URL.Query().Get("function"), true, "", mostEvents)
 		if err != nil || len(page) == 0 {
 			return n, err
 		}
@@ -150,8 +88,3 @@ func eachDead(i *invoker.Invoker, r *http.Request, function string, do func(ctx 
 		}
 	}
 }
-
-var (
-	_ caddy.AdminRouter = EventsAdmin{}
-	_ caddy.Module      = EventsAdmin{}
-)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"regexp"
 	"slices"
 	"time"
@@ -16,10 +15,6 @@ import (
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
-
-func init() {
-	caddy.RegisterModule(SchedulesAdmin{})
-}
 
 // Schedule runs a function by the clock, as Amazon EventBridge does.
 type Schedule struct {
@@ -128,32 +123,3 @@ func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
 	}
 	return all, nil
 }
-
-// SchedulesAdmin answers Caddy's admin endpoint about schedules.
-//
-//	GET /hearth/schedules   those that run, and when
-type SchedulesAdmin struct{}
-
-// CaddyModule returns the Caddy module information.
-func (SchedulesAdmin) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.hearth_schedules", New: func() caddy.Module { return new(SchedulesAdmin) }}
-}
-
-// Routes implements caddy.AdminRouter.
-func (SchedulesAdmin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/hearth/schedules", Handler: caddy.AdminHandlerFunc(serveSchedules)}}
-}
-
-func serveSchedules(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("there is no %s here", r.Method)}
-	}
-	e := runningEngine()
-	if e == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"schedules": e.Schedules()})
-}
-
-var _ caddy.AdminRouter = SchedulesAdmin{}

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/hearthfn/hearth/caddymodule/engine"
+	"github.com/hearthfn/hearth/invoker"
 )
 
 var eventsCommand = &Command{
@@ -51,11 +54,7 @@ func events(_ context.Context, c *Context) error {
 	set("id", id)
 	switch action {
 	case "":
-		var stats []struct {
-			Function               string
-			Waiting, Running, Dead int
-			Due                    time.Time
-		}
+		var stats []invoker.Stat
 		return c.admin(http.MethodGet, "/hearth/events", query, &stats, func(w io.Writer) {
 			if len(stats) == 0 {
 				fmt.Fprintln(w, "no events are kept")
@@ -79,8 +78,8 @@ func events(_ context.Context, c *Context) error {
 		limit, _ := c.Flags.GetInt("limit")
 		query.Set("limit", fmt.Sprint(limit))
 		set("after", c.text("after"))
-		var page eventPage
-		return c.admin(http.MethodGet, "/hearth/events/list", query, &page, page.print)
+		var page engine.EventPage
+		return c.admin(http.MethodGet, "/hearth/events/list", query, &page, func(w io.Writer) { printEvents(w, &page) })
 	case "show":
 		if id == "" {
 			return usage("which event? caddy hearth events show ID")
@@ -103,27 +102,13 @@ func events(_ context.Context, c *Context) error {
 				query.Set("dead", "true")
 			}
 		}
-		var count struct{ Events int }
+		var count engine.EventCount
 		return c.admin(method, "/hearth/events"+path, query, &count, func(w io.Writer) { fmt.Fprintf(w, "%d events are %s\n", count.Events, done) })
 	}
 	return usage("there is no events %s; there are list, show, replay and purge", action)
 }
 
-type eventPage struct {
-	Events []struct {
-		ID        string    `json:"id"`
-		Function  string    `json:"function"`
-		Accepted  time.Time `json:"accepted"`
-		Due       time.Time `json:"due"`
-		Attempts  int       `json:"attempts"`
-		Condition string    `json:"condition"`
-		Error     string    `json:"error"`
-		Subject   string    `json:"subject"`
-	} `json:"events"`
-	Next string `json:"next"`
-}
-
-func (p *eventPage) print(w io.Writer) {
+func printEvents(w io.Writer, p *engine.EventPage) {
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	defer table.Flush() // to a buffer or a terminal
 	fmt.Fprintln(table, "ID\tACCEPTED\tATTEMPTS\tSTATE\tABOUT")

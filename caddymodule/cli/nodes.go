@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/hearthfn/hearth/caddymodule/engine"
 )
 
 func adminFlag(f *pflag.FlagSet) {
@@ -21,14 +23,7 @@ var nodesCommand = &Command{
 	Long:  `Lists the nodes that live, as the server on this machine, or the one of --admin, sees them.`,
 	Flags: adminFlag,
 	Run: func(_ context.Context, c *Context) error {
-		var list struct {
-			Self  string `json:"self"`
-			Nodes []struct {
-				Name, Address string
-				Started       time.Time
-				Draining      bool
-			} `json:"nodes"`
-		}
+		var list engine.NodeList
 		return c.admin(http.MethodGet, "/hearth/nodes", nil, &list, func(w io.Writer) {
 			if len(list.Nodes) == 0 {
 				fmt.Fprintln(w, "this node is alone: it has no redis")
@@ -65,7 +60,7 @@ runs goes on, and requests that still come to it are answered. Stop it then. --o
 		if c.is("off") {
 			method, done = http.MethodDelete, "serves again"
 		}
-		var answer struct{ Draining bool }
+		var answer engine.Drained
 		return c.admin(method, "/hearth/drain", nil, &answer, func(w io.Writer) { fmt.Fprintf(w, "the node %s\n", done) })
 	},
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hearthfn/hearth/caddymodule/engine"
 )
 
 var schedulesCommand = &Command{
@@ -15,12 +17,7 @@ var schedulesCommand = &Command{
 	Long:  `Lists the schedules of the server on this machine, or of the one of --admin, and when each runs next.`,
 	Flags: adminFlag,
 	Run: func(_ context.Context, c *Context) error {
-		var list struct {
-			Schedules []struct {
-				Name, Expression, Function string
-				Next                       *time.Time
-			} `json:"schedules"`
-		}
+		var list engine.ScheduleList
 		return c.admin(http.MethodGet, "/hearth/schedules", nil, &list, func(w io.Writer) {
 			if len(list.Schedules) == 0 {
 				fmt.Fprintln(w, "there are no schedules: add schedule to the hearth global option")

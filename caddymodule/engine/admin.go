@@ -10,6 +10,36 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
+// What the admin endpoint answers, and the CLI reads.
+type (
+	// A NodeList is the nodes that share a Redis and live.
+	NodeList struct {
+		Self  string       `json:"self"` // the name of the node that answers, "" if it is alone
+		Nodes []state.Node `json:"nodes"`
+	}
+
+	// A ScheduleList is the schedules that run, and when.
+	ScheduleList struct {
+		Schedules []schedule.Listed `json:"schedules"`
+	}
+
+	// Drained says whether the node drains.
+	Drained struct {
+		Draining bool `json:"draining"`
+	}
+
+	// An EventPage is a page of the events that wait, or of the dead ones.
+	EventPage struct {
+		Events []invoker.Event `json:"events"`
+		Next   string          `json:"next,omitempty"` // the after of the next page
+	}
+
+	// An EventCount is how many events a request was about.
+	EventCount struct {
+		Events int `json:"events"`
+	}
+)
+
 // Running reports whether settings are in force.
 func (e *Engine) Running() bool {
 	e.mu.Lock()
@@ -33,13 +63,12 @@ func (e *Engine) Schedules() []schedule.Listed {
 	return []schedule.Listed{}
 }
 
-// Nodes are those that share the Redis and live, and the name of this one; none and "" if
-// it is alone.
-func (e *Engine) Nodes() (self string, nodes []state.Node) {
+// Nodes are those that share the Redis and live; none if this node is alone.
+func (e *Engine) Nodes() NodeList {
 	if c := e.cluster.Load(); c != nil {
-		return c.Self().Name, c.Members()
+		return NodeList{Self: c.Self().Name, Nodes: c.Members()}
 	}
-	return "", []state.Node{}
+	return NodeList{Nodes: []state.Node{}}
 }
 
 // Drain has this node take no calls of others and no more events, and poll no sources,
