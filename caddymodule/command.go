@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/hearthfn/hearth/caddymodule/cli"
 )
@@ -58,29 +56,22 @@ func cobraCommand(c *cli.Command) *cobra.Command {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		err := c.Run(ctx, &cli.Context{
-			Flags: command.Flags(), Out: output(command, os.Stdout), Err: output(command, os.Stderr), In: os.Stdin, Getenv: os.Getenv,
+			Flags: command.Flags(), Out: stream(command, os.Stdout), Err: stream(command, os.Stderr), In: os.Stdin, Getenv: os.Getenv,
 			Admin: func(address, method, uri string) (*http.Response, error) {
 				return caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
 			},
 			DataDir: filepath.Join(caddy.AppDataDir(), "hearth"),
 			RootCA:  filepath.Join(caddy.AppDataDir(), "pki", "authorities", "local", "root.crt"),
-			Color:   colored(),
 		})
 		return exit(command, cli.ExitCode(err), cli.Explain(err))
 	}
 	return command
 }
 
-// output is a file for what functions and senders wrote: a terminal does not do what it
-// says there, unless --raw is given. Files and pipes get it as it is.
-func output(command *cobra.Command, file *os.File) io.Writer {
-	if raw, _ := command.Flags().GetBool("raw"); raw || !term.IsTerminal(int(file.Fd())) {
-		return file
-	}
-	return cli.VisibleTo(file)
+func stream(command *cobra.Command, file *os.File) cli.Stream {
+	raw, _ := command.Flags().GetBool("raw")
+	return cli.NewStream(file, raw, os.Getenv("NO_COLOR") != "")
 }
-
-func colored() bool { return term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "" }
 
 // exit says what is wrong and has the process end with a code. Caddy's own way writes
 // errors as log lines, which a person at a terminal does not expect of a client.
@@ -88,12 +79,9 @@ func exit(command *cobra.Command, code int, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := "Error: "
-	if colored() {
-		text = "\x1b[31mError:\x1b[0m "
-	}
-	fmt.Fprint(os.Stderr, text)
-	fmt.Fprintf(output(command, os.Stderr), "%v\n", err)
+	stderr := stream(command, os.Stderr)
+	fmt.Fprint(os.Stderr, stderr.Red("Error:")) // what Visible spells out in the rest
+	fmt.Fprintf(stderr, " %v\n", err)
 	command.SilenceErrors, command.SilenceUsage = true, true
 	if code > cli.ExitFailed {
 		// What Caddy ends the process with a code by; it has no error left to print.

@@ -11,7 +11,7 @@
 //	hearth_function_urls  the same, by the function URL that the host names
 //	hearth_receive        request --> push.Source --> kept for functions --> 200
 //	hearth_lambda_api     lambdaapi: AWS's SDKs and tools
-//	admin.api.hearth_*    events, nodes, schedules: for `caddy hearth`, which is in cli
+//	admin.api.hearth      events, nodes, schedules, runtimes: for `caddy hearth`, which is in cli
 //
 // A reload provisions the new App beside the old one. Both have the same engine if their
 // data directory is the same, which is what keeps environments warm; see package engine.

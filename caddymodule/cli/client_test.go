@@ -15,7 +15,7 @@ func newContext(t *testing.T, dir string, env map[string]string) *Context {
 	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	CommonFlags(flags)
-	return &Context{Flags: flags, DataDir: dir, Getenv: func(name string) string { return env[name] }, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}
+	return &Context{Flags: flags, DataDir: dir, Getenv: func(name string) string { return env[name] }, Out: Stream{Writer: new(bytes.Buffer)}, Err: Stream{Writer: new(bytes.Buffer)}}
 }
 
 func TestServerOfThisMachineIsFoundByItsDataDirectory(t *testing.T) {
@@ -53,7 +53,7 @@ func TestVariablesAreForAShell(t *testing.T) {
 	if err := envCommand.Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.Command("sh", "-c", c.Out.(*bytes.Buffer).String()+`printf '%s %s' "$AWS_ENDPOINT_URL" "$AWS_SECRET_ACCESS_KEY"`)
+	shell := exec.Command("sh", "-c", c.Out.Writer.(*bytes.Buffer).String()+`printf '%s %s' "$AWS_ENDPOINT_URL" "$AWS_SECRET_ACCESS_KEY"`)
 	shell.Dir = t.TempDir()
 	got, err := shell.Output()
 	if err != nil || string(got) != "http://a/'; touch pwned; ' a'b$c" {

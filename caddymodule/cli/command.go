@@ -40,11 +40,10 @@ func Commands() []*Command {
 // A Context is the input and output of a command.
 type Context struct {
 	Flags    *pflag.FlagSet
-	Out, Err io.Writer
+	Out, Err Stream
 	In       io.Reader
 	DataDir  string // where the server of this machine keeps credentials and endpoint
 	RootCA   string // the certificate of Caddy's own authority, if it has one
-	Color    bool   // Err is a terminal
 	// Admin asks the admin endpoint at an address. An answer that is an error is one.
 	Admin func(address, method, uri string) (*http.Response, error)
 	// Getenv is os.Getenv.
@@ -130,15 +129,4 @@ func (c *Context) print(value any, text func(w io.Writer)) error {
 	encoder := json.NewEncoder(c.Out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
-}
-
-// bold, dim and red are for a terminal.
-func (c *Context) bold(s string) string { return c.paint("1", s) }
-func (c *Context) dim(s string) string  { return c.paint("2", s) }
-
-func (c *Context) paint(code, s string) string {
-	if !c.Color {
-		return s
-	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }

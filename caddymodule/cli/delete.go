@@ -22,6 +22,6 @@ var deleteCommand = &Command{
 		if _, err := api.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &name}); err != nil {
 			return err
 		}
-		return c.print(map[string]string{"deleted": name}, func(w io.Writer) { fmt.Fprintf(w, "%s is deleted\n", c.bold(name)) })
+		return c.print(map[string]string{"deleted": name}, func(w io.Writer) { fmt.Fprintf(w, "%s is deleted\n", c.Out.bold(name)) })
 	},
 }

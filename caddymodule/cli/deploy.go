@@ -94,7 +94,7 @@ func deploy(ctx context.Context, c *Context) error {
 	if len(code) > maxZip {
 		return fmt.Errorf("%s is %s, and a request may have %d MB", path, humanize.IBytes(uint64(len(code))), maxZip>>20)
 	}
-	c.say("%s %d files, %s", c.dim("zipped  "), files, humanize.IBytes(uint64(len(code))))
+	c.say("%s %d files, %s", c.Err.dim("zipped  "), files, humanize.IBytes(uint64(len(code))))
 	api, err := c.api()
 	if err != nil {
 		return err
@@ -115,9 +115,9 @@ func deploy(ctx context.Context, c *Context) error {
 		case !out.Changed:
 			what = "is as it was:"
 		}
-		fmt.Fprintf(w, "%s %s version %s (%s, %s) in %s\n", c.bold(out.Name), what, out.Version, out.Runtime, out.Handler, time.Since(began).Round(time.Millisecond))
+		fmt.Fprintf(w, "%s %s version %s (%s, %s) in %s\n", c.Out.bold(out.Name), what, out.Version, out.Runtime, out.Handler, time.Since(began).Round(time.Millisecond))
 		if out.Warning != "" {
-			fmt.Fprintf(w, "%s %s\n", c.bold("warning:"), out.Warning)
+			fmt.Fprintf(w, "%s %s\n", c.Out.bold("warning:"), out.Warning)
 		}
 		if out.URL != "" {
 			fmt.Fprintln(w, out.URL)
@@ -207,7 +207,7 @@ func (d *deployment) run(ctx context.Context) (*deployed, error) {
 }
 
 func (d *deployment) create(ctx context.Context) error {
-	d.say("%s function %s (%s, %s)", d.dim("creating"), d.wanted.Name, d.wanted.Runtime, d.wanted.Handler)
+	d.say("%s function %s (%s, %s)", d.Err.dim("creating"), d.wanted.Name, d.wanted.Runtime, d.wanted.Handler)
 	w := &d.wanted
 	in := &lambda.CreateFunctionInput{
 		FunctionName: &w.Name, Runtime: types.Runtime(w.Runtime), Handler: &w.Handler, Role: aws.String(cmp.Or(d.text("role"), defaultRole)),
@@ -234,7 +234,7 @@ func quickly[T any](options T) {
 func (d *deployment) update(ctx context.Context, before *lambda.GetFunctionConfigurationOutput) error {
 	w := &d.wanted
 	if d.reconfigured(before) {
-		d.say("%s configuration", d.dim("updating"))
+		d.say("%s configuration", d.Err.dim("updating"))
 		in := &lambda.UpdateFunctionConfigurationInput{
 			FunctionName: &w.Name, Runtime: types.Runtime(w.Runtime), Handler: &w.Handler, Role: optional(d.text("role")), Layers: w.Layers,
 			Description: optional(w.Description), MemorySize: optionalInt(w.Memory), Timeout: optionalInt(w.Timeout),
@@ -250,7 +250,7 @@ func (d *deployment) update(ctx context.Context, before *lambda.GetFunctionConfi
 	if d.digest() == aws.ToString(before.CodeSha256) {
 		return nil
 	}
-	d.say("%s code", d.dim("updating"))
+	d.say("%s code", d.Err.dim("updating"))
 	if _, err := d.api.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: &w.Name, ZipFile: d.code}); err != nil {
 		return err
 	}

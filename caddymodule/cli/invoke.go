@@ -65,7 +65,7 @@ func invoke(ctx context.Context, c *Context) error {
 	}
 	err = c.print(result, func(w io.Writer) {
 		if c.is("tail") {
-			fmt.Fprint(c.Err, c.dim(result.Log))
+			fmt.Fprint(c.Err, c.Err.dim(result.Log))
 		}
 		if len(out.Payload) > 0 {
 			_, _ = w.Write(append(bytes.TrimRight(out.Payload, "\n"), '\n'))

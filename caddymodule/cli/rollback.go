@@ -55,7 +55,7 @@ func rollback(ctx context.Context, c *Context) error {
 		return err
 	}
 	out.To = aws.ToString(to.Version)
-	c.say("%s version %s of %s", c.dim("restoring"), out.To, name)
+	c.say("%s version %s of %s", c.Err.dim("restoring"), out.To, name)
 	code, err := download(ctx, t, api, name, out.To)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func rollback(ctx context.Context, c *Context) error {
 		return err
 	}
 	return c.print(out, func(w io.Writer) {
-		fmt.Fprintf(w, "%s runs version %s again, now as version %s\n", c.bold(name), out.To, out.Version)
+		fmt.Fprintf(w, "%s runs version %s again, now as version %s\n", c.Out.bold(name), out.To, out.Version)
 	})
 }
 
