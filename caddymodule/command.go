@@ -80,7 +80,7 @@ func exit(command *cobra.Command, code int, err error) error {
 		return nil
 	}
 	stderr := stream(command, os.Stderr)
-	fmt.Fprint(os.Stderr, stderr.Red("Error:")) // what Visible spells out in the rest
+	fmt.Fprint(os.Stderr, stderr.Red("Error:")) // which the stream would spell out
 	fmt.Fprintf(stderr, " %v\n", err)
 	command.SilenceErrors, command.SilenceUsage = true, true
 	if code > cli.ExitFailed {

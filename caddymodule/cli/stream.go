@@ -24,10 +24,11 @@ func NewStream(file *os.File, raw, noColor bool) Stream {
 	if raw {
 		return Stream{file, !noColor}
 	}
-	return Stream{VisibleTo(file), !noColor}
+	return Stream{visible{file}, !noColor}
 }
 
-// Red is text for the file itself: only bold and dim pass VisibleTo.
+// Red is for text that is written to the file itself: a Stream on a terminal lets only bold
+// and dim pass.
 func (s Stream) Red(text string) string { return s.paint("31", text) }
 
 func (s Stream) bold(text string) string { return s.paint("1", text) }

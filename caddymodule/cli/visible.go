@@ -43,15 +43,11 @@ func hidden(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
 }
 
-// A visible writes text to a terminal so that it is harmless there. The colors of paint
-// pass, and end with the Write that they are in. Each Write has whole characters.
+// A visible writes text to a terminal so that it is harmless there. Bold and dim pass,
+// and end with the Write that they are in. Each Write has whole characters.
 type visible struct{ w io.Writer }
 
-// VisibleTo is w, a terminal, for text of functions and senders.
-func VisibleTo(w io.Writer) io.Writer { return visible{w} }
-
-// colors are the only escape sequences that paint writes. They change how text looks, and
-// nothing else.
+// colors are the escape sequences that pass. They change how text looks, and nothing else.
 var colors = []string{"\x1b[1m", "\x1b[2m", uncolored}
 
 const uncolored = "\x1b[0m"
