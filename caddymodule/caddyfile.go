@@ -137,7 +137,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"reach", into(texts, &a.Reach)},
 		{"logs", a.Logs.unmarshal},
 		{"function", a.unmarshalFunction},
-	})...)
+	}))
 }
 
 func (a *App) unmarshalAccessKey(d *caddyfile.Dispenser) error {
@@ -160,7 +160,7 @@ func (r *Redis) unmarshal(d *caddyfile.Dispenser) error {
 	if err := text(d, &r.URL); err != nil {
 		return err
 	}
-	return readBlock(d, "redis option '%s'", option{"prefix", into(text, &r.Prefix)})
+	return readBlock(d, "redis option '%s'", []option{{"prefix", into(text, &r.Prefix)}})
 }
 
 func (a *Async) unmarshal(d *caddyfile.Dispenser) error {
@@ -171,7 +171,7 @@ func (a *Async) unmarshal(d *caddyfile.Dispenser) error {
 		{"per_function", into(number(1), &a.PerFunction)},
 		{"concurrency", into(number(1), &a.Concurrency)},
 		{"max_waiting", into(number(1), &a.MaxWaiting)},
-	}...)
+	})
 }
 
 func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
@@ -179,7 +179,7 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 		{"retention", into(duration, &l.Retention)},
 		{"max_file", into(megabytes, &l.MaxFile)},
 		{"max_total", into(megabytes, &l.MaxTotal)},
-	}...)
+	})
 }
 
 var (

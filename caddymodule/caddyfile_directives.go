@@ -45,7 +45,7 @@ func (h *FunctionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"stage_variable", into(pairs("stage_variable"), &h.StageVariables)},
 		{"path_parameter", into(pairs("path_parameter"), &h.PathParameters)},
 		{"binary_types", into(texts, &h.BinaryTypes)},
-	}...)
+	})
 }
 
 func (h *FunctionHandler) unmarshalPayload(d *caddyfile.Dispenser) error {
@@ -117,7 +117,7 @@ func (h *Receive) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"tolerance", into(duration, &h.Tolerance)},
 		{"dedupe", into(durationOrOff, &h.Dedupe)},
 		{"on", h.unmarshalRule},
-	}...)
+	})
 }
 
 func (h *Receive) unmarshalRule(d *caddyfile.Dispenser) error {
@@ -132,7 +132,7 @@ func (h *Receive) unmarshalRule(d *caddyfile.Dispenser) error {
 	err := readBlock(d, "option '%s' of a rule", []option{
 		{"pattern", rule.unmarshalPattern},
 		{"ordered", into(present, &rule.Ordered)},
-	}...)
+	})
 	h.Rules = append(h.Rules, rule)
 	return err
 }
@@ -154,5 +154,5 @@ func bare(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return readBlock(d, name+" option '%s'")
+	return readBlock(d, name+" option '%s'", nil)
 }

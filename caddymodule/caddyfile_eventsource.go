@@ -62,7 +62,7 @@ func (a *App) unmarshalEventSource(d *caddyfile.Dispenser) error {
 	}, e.Service.options(), []option{
 		{"sasl", e.unmarshalSASL},
 		{"tls", e.unmarshalTLS},
-	})...)
+	}))
 	a.EventSources = append(a.EventSources, e)
 	return err
 }
@@ -82,7 +82,7 @@ func (e *EventSource) unmarshalTLS(d *caddyfile.Dispenser) error {
 	return readBlock(d, "tls option '%s'", []option{
 		{"ca", into(text, &e.CA)},
 		{"cert", e.unmarshalCert},
-	}...)
+	})
 }
 
 func (e *EventSource) unmarshalCert(d *caddyfile.Dispenser) error {

@@ -15,6 +15,7 @@ import (
 //		runtime                     <runtime>
 //		handler                     <handler>
 //		code                        <folder>
+//		layer                       <layer>
 //		memory                      <size>
 //		timeout                     <duration>
 //		env                         <name> <value>
@@ -94,7 +95,7 @@ func (f *Function) unmarshal(d *caddyfile.Dispenser) error {
 		{"log_group", into(text, &f.LogGroup)},
 		{"queue_timeout", into(durationOrOff, &f.QueueTimeout)},
 		{"async", f.Async.unmarshal},
-	}...)
+	})
 }
 
 func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {
@@ -106,5 +107,5 @@ func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {
 		{"max_age", into(duration, &f.MaxAge)},
 		{"on_success", into(text, &f.OnSuccess)},
 		{"on_failure", into(text, &f.OnFailure)},
-	}...)
+	})
 }

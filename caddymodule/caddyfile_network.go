@@ -23,7 +23,7 @@ func (c *Connectivity) unmarshalNetwork(d *caddyfile.Dispenser) error {
 	if err := readBlock(d, "network option '%s'", []option{
 		{"deny", into(texts, &c.NetworkDeny)},
 		{"allow", into(texts, &c.NetworkAllow)},
-	}...); err != nil {
+	}); err != nil {
 		return err
 	}
 	if c.Network == "" {
@@ -48,5 +48,5 @@ func (s *Sandbox) unmarshal(d *caddyfile.Dispenser) error {
 	return readBlock(d, "sandbox option '%s'", []option{
 		{"allow_admin_endpoint", into(present, &s.AllowAdminEndpoint)},
 		{"bwrap", into(text, &s.Bwrap)},
-	}...)
+	})
 }

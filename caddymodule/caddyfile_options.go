@@ -19,7 +19,7 @@ type option struct {
 // readBlock reads the options of a block. The error about one that there is not says
 // what it is, with %s for its name, and lists those that there are, in their order. The
 // test of the manual reads that list.
-func readBlock(d *caddyfile.Dispenser, unknown string, options ...option) error {
+func readBlock(d *caddyfile.Dispenser, unknown string, options []option) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read := readerOf(options, d.Val())
 		if read == nil {

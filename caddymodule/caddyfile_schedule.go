@@ -37,7 +37,7 @@ func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
 		{"end", into(moment, &s.End)},
 		{"catch_up", into(durationOrOff, &s.CatchUp)},
 		{"disabled", into(present, &s.Disabled)},
-	}...); err != nil {
+	}); err != nil {
 		return err
 	}
 	if a.Schedules == nil {

@@ -59,7 +59,7 @@ func service(d *caddyfile.Dispenser, to **Service) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return readBlock(d, name+" option '%s'", (*to).options()...)
+	return readBlock(d, name+" option '%s'", (*to).options())
 }
 
 // options are those of a service, in its own block and in that of an event source.

@@ -21,19 +21,22 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		input   string // the block of an option that there is not
 		cell    string // how the manual names the option X
 	}{
-		"hearth":         {"## The global option `hearth`", "{\n hearth {\n OPTION\n }\n}", "`X`"},
-		"redis":          {"## The global option `hearth`", "{\n hearth {\n redis redis://h {\n OPTION\n }\n }\n}", "`redis { X }`"},
-		"services":       {"## The global option `hearth`", "{\n hearth {\n s3 {\n OPTION\n }\n }\n}", "`... { X }`"},
-		"async":          {"## The global option `hearth`", "{\n hearth {\n async {\n OPTION\n }\n }\n}", "`async { X }`"},
-		"sandbox":        {"## The global option `hearth`", "{\n hearth {\n sandbox on {\n OPTION\n }\n }\n}", "`sandbox { X }`"},
-		"logs":           {"## The global option `hearth`", "{\n hearth {\n logs {\n OPTION\n }\n }\n}", "`logs { X }`"},
-		"event_source":   {"## `event_source`", "{\n hearth {\n event_source arn:aws:sqs:r:1:q f {\n OPTION\n }\n }\n}", "`X`"},
-		"schedule":       {"## `schedule`", "{\n hearth {\n schedule s \"rate(1 minute)\" f {\n OPTION\n }\n }\n}", "`X`"},
-		"function":       {"## The option `function`", "{\n hearth {\n function f {\n OPTION\n }\n }\n}", "`X`"},
-		"function async": {"## The option `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
-		"a route":        {"## The directive `function`", "example.com {\n function f {\n OPTION\n }\n}", "`X`"},
-		"receive":        {"## The directive `receive`", "example.com {\n receive s3 {\n OPTION\n }\n}", "`X`"},
-		"a rule":         {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
+		"hearth":           {"## The global option `hearth`", "{\n hearth {\n OPTION\n }\n}", "`X`"},
+		"redis":            {"## The global option `hearth`", "{\n hearth {\n redis redis://h {\n OPTION\n }\n }\n}", "`redis { X }`"},
+		"services":         {"## The global option `hearth`", "{\n hearth {\n s3 {\n OPTION\n }\n }\n}", "`... { X }`"},
+		"async":            {"## The global option `hearth`", "{\n hearth {\n async {\n OPTION\n }\n }\n}", "`async { X }`"},
+		"sandbox":          {"## The global option `hearth`", "{\n hearth {\n sandbox on {\n OPTION\n }\n }\n}", "`sandbox { X }`"},
+		"network":          {"## The global option `hearth`", "{\n hearth {\n network private {\n OPTION\n }\n }\n}", "`network { X }`"},
+		"logs":             {"## The global option `hearth`", "{\n hearth {\n logs {\n OPTION\n }\n }\n}", "`logs { X }`"},
+		"event_source":     {"## `event_source`", "{\n hearth {\n event_source arn:aws:sqs:r:1:q f {\n OPTION\n }\n }\n}", "`X`"},
+		"tls":              {"## `event_source`", "{\n hearth {\n event_source kafka://h:9092 f {\n tls {\n OPTION\n }\n }\n }\n}", "`tls { X }`"},
+		"schedule":         {"## `schedule`", "{\n hearth {\n schedule s \"rate(1 minute)\" f {\n OPTION\n }\n }\n}", "`X`"},
+		"function":         {"## The option `function`", "{\n hearth {\n function f {\n OPTION\n }\n }\n}", "`X`"},
+		"function network": {"## The option `function`", "{\n hearth {\n function f {\n network private {\n OPTION\n }\n }\n }\n}", "`network { X }`"},
+		"function async":   {"## The option `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
+		"a route":          {"## The directive `function`", "example.com {\n function f {\n OPTION\n }\n}", "`X`"},
+		"receive":          {"## The directive `receive`", "example.com {\n receive s3 {\n OPTION\n }\n}", "`X`"},
+		"a rule":           {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := adapt(strings.ReplaceAll(test.input, "OPTION", "nonsense"))
