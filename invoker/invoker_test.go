@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ type world struct {
 	calls    []call
 	sent     []delivery
 	refuse   error // of the sender
+	asked    int   // for settings
 }
 
 type call struct {
@@ -90,6 +92,7 @@ func (w *world) close() {
 func (w *world) Settings(_ context.Context, name, _ string) (invoker.Settings, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.asked++
 	s, ok := w.settings[name]
 	if !ok {
 		s = invoker.Settings{MaxRetries: invoker.DefaultMaxRetries, MaxAge: invoker.DefaultMaxAge}
@@ -180,6 +183,33 @@ func TestEventsAreDeliveredAndForgotten(t *testing.T) {
 			t.Errorf("%+v is kept", s)
 		}
 	})
+}
+
+// A found function is run by whoever found it, and looked for once in each attempt.
+func TestAnAttemptRunsWhatItsSettingsWereFoundFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		found := &finder{}
+		w.settings["f"] = invoker.Settings{MaxRetries: 2, MaxAge: time.Hour, Runner: found}
+		w.start()
+		w.push("f", `{}`)
+		time.Sleep(10 * time.Minute)
+		w.mu.Lock()
+		asked := w.asked
+		w.mu.Unlock()
+		if runs := found.runs.Load(); runs != 3 || asked != 3 || len(w.made()) != 0 {
+			t.Errorf("3 attempts asked for settings %d times, ran what was found %d times and looked for it %d times more", asked, runs, len(w.made()))
+		}
+	})
+}
+
+// A finder runs what it has found, which fails.
+type finder struct{ runs atomic.Int32 }
+
+func (f *finder) Invoke(_ context.Context, c *environment.Call) error {
+	f.runs.Add(1)
+	return fails(&call{Call: c})
 }
 
 func TestFailedEventsAreTriedAgainAfterOneAndTwoMinutesAndThenKeptAside(t *testing.T) {

@@ -106,7 +106,11 @@ func (r *run) invoke() error {
 		return err
 	}
 	r.call.Frame = append(r.call.Frame, m.Payload...)
-	err := i.Runner.Invoke(i.work, r.call)
+	runner := r.settings.Runner
+	if runner == nil {
+		runner = i.Runner
+	}
+	err := runner.Invoke(i.work, r.call)
 	var failed *environment.InitError
 	if errors.As(err, &failed) {
 		// Lambda counts an init phase that fails as the function's error.

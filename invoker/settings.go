@@ -3,6 +3,8 @@ package invoker
 import (
 	"context"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool"
 )
 
 // Defaults of Settings, as Lambda has them.
@@ -19,11 +21,15 @@ type Settings struct {
 	OnSuccess  string        // destination of what it returned; "": none
 	OnFailure  string        // destination of events that are given up; "": see DeadLetter
 	DeadLetter string        // gets the event alone; "": none
+
+	// Runner runs one attempt by what the settings were found for. nil: the invoker's does,
+	// which finds it itself.
+	Runner warmpool.Runner
 }
 
 // A Book knows the settings of functions.
 type Book interface {
-	// Settings of a qualifier of a function. registry.ErrNotFound says that there is
+	// Settings of a qualifier of a function, for one attempt. registry.ErrNotFound says that there is
 	// no such function, any more or yet.
 	Settings(ctx context.Context, name, qualifier string) (Settings, error)
 }

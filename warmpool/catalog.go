@@ -103,12 +103,36 @@ const maxMoves = 100
 // Invoke implements Runner. The errors are those of Group.Invoke and of Resolver, and a
 // *LoopError.
 func (c *Catalog) Invoke(ctx context.Context, call *environment.Call) error {
+	return c.invoke(ctx, call, nil)
+}
+
+// Of runs what its caller has resolved already, for one call. It resolves again only when
+// the function has changed before the call begins.
+func (c *Catalog) Of(r *registry.Resolved) Runner { return resolved{c, r} }
+
+type resolved struct {
+	catalog *Catalog
+	what    *registry.Resolved
+}
+
+func (r resolved) Invoke(ctx context.Context, call *environment.Call) error {
+	return r.catalog.invoke(ctx, call, r.what)
+}
+
+// invoke runs a call of r, or of what the call names now if that is nil.
+func (c *Catalog) invoke(ctx context.Context, call *environment.Call, r *registry.Resolved) error {
 	qualifier := call.Qualifier
 	if qualifier == "" {
 		qualifier = function.Latest
 	}
 	for moves := 0; ; moves++ {
-		g, r, err := c.group(ctx, call.Function, qualifier)
+		if r == nil {
+			var err error
+			if r, err = c.resolver.Resolve(ctx, call.Function, qualifier); err != nil {
+				return err
+			}
+		}
+		g, err := c.groupOf(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -119,7 +143,8 @@ func (c *Catalog) Invoke(ctx context.Context, call *environment.Call) error {
 		if c.others == nil || r.Declared || g.Prefers(call) {
 			err = g.invoke(ctx, call, nil)
 		} else {
-			hand := func() (bool, error) { return c.others.Invoke(ctx, g, r.RevisionID, call) }
+			revision := r.RevisionID
+			hand := func() (bool, error) { return c.others.Invoke(ctx, g, revision, call) }
 			if handed, err := hand(); handed {
 				return err
 			}
@@ -128,30 +153,29 @@ func (c *Catalog) Invoke(ctx context.Context, call *environment.Call) error {
 		if !errors.Is(err, ErrClosed) || moves == maxMoves {
 			return err
 		}
-		// The function has changed since, and the call has not begun.
+		r = nil // the function has changed since, and the call has not begun
 	}
 }
 
 // Group is what serves a qualifier now. It may be closed by the time it is used.
 func (c *Catalog) Group(ctx context.Context, name, qualifier string) (*Group, error) {
-	g, _, err := c.group(ctx, name, qualifier)
-	return g, err
-}
-
-func (c *Catalog) group(ctx context.Context, name, qualifier string) (*Group, *registry.Resolved, error) {
 	r, err := c.resolver.Resolve(ctx, name, qualifier)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	return c.groupOf(ctx, r)
+}
+
+// groupOf is the group of a version, which renew resolves again if it is not the one held.
+func (c *Catalog) groupOf(ctx context.Context, r *registry.Resolved) (*Group, error) {
 	key := versionOf(r.Function)
 	c.mu.RLock()
 	h := c.entries[key]
 	c.mu.RUnlock()
 	if h.is(r) {
-		return h.group, r, nil
+		return h.group, nil
 	}
-	g, err := c.renew(ctx, key)
-	return g, r, err
+	return c.renew(ctx, key)
 }
 
 // renew enters the group of a version as it is now, in place of an older one.

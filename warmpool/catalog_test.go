@@ -99,6 +99,83 @@ func TestFunctionsOfTheRegistryAreInvokedByQualifier(t *testing.T) {
 	}
 }
 
+// A counter counts what it is asked, and answers the same until it forgets.
+type counter struct {
+	Resolver
+	known map[string]*registry.Resolved // by qualifier
+	asked int
+}
+
+func (c *counter) Resolve(ctx context.Context, name, qualifier string) (*registry.Resolved, error) {
+	c.asked++
+	if r := c.known[qualifier]; r != nil {
+		return r, nil
+	}
+	r, err := c.Resolver.Resolve(ctx, name, qualifier)
+	if err == nil {
+		c.known[qualifier] = r
+		c.known[r.Version.Version] = r
+	}
+	return r, err
+}
+
+func TestWhatItsCallerHasResolvedIsNotResolvedAgain(t *testing.T) {
+	c, r, _ := newCatalog(t)
+	resolver := &counter{Resolver: r, known: make(map[string]*registry.Resolved)}
+	c.resolver = resolver
+	create(t, r, "f", "one")
+	if _, err := r.Publish(t.Context(), "f", registry.PublishRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateAlias(t.Context(), "f", registry.Alias{Name: "live", FunctionVersion: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.echo(t, "f", "live"); err != nil { // which makes the group
+		t.Fatal(err)
+	}
+	was, err := resolver.Resolve(t.Context(), "f", "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() (version string, asked int) {
+		t.Helper()
+		resolver.asked = 0
+		call := named(call(t, environmenttest.Deed{Do: "echo", Text: "1"}), "f", "live")
+		if err := c.Of(was).Invoke(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		return call.Version, resolver.asked
+	}
+	if version, asked := run(); version != "1" || asked != 0 {
+		t.Errorf("version %s ran after the resolver was asked %d times, want 1 and 0", version, asked)
+	}
+	// What was resolved before a change runs as it is now.
+	if _, err := r.Concurrency.Put(t.Context(), "f", function.Latest, func(v *registry.Concurrency, _ bool) error {
+		v.Reserved = 5
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	clear(resolver.known)
+	if err := c.RefreshHeld(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	if version, asked := run(); version != "1" || asked != 1 {
+		t.Errorf("after a change: version %s ran after the resolver was asked %d times, want 1 and 1", version, asked)
+	}
+	if err := r.Delete(t.Context(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	clear(resolver.known)
+	if err := c.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late := named(call(t, environmenttest.Deed{Do: "echo", Text: "1"}), "f", "live")
+	if err := c.Of(was).Invoke(t.Context(), late); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("after it is deleted: %v, want ErrNotFound", err)
+	}
+}
+
 // No call fails while the code changes under load, and when an update has
 // returned, no call that begins then runs older code.
 func TestUpdateUnderLoadFailsNoCall(t *testing.T) {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -90,11 +89,10 @@ func (e *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.
 	if err != nil {
 		return settings, err
 	}
-	settings.DeadLetter = version.DeadLetterTarget
-	c, err := s.registry.InvokeConfig.Read(ctx, name, qualifier)
-	if errors.Is(err, registry.ErrNotFound) {
-		return settings, nil
-	}
+	// The version that is run is the one whose settings these are: of an alias with weights,
+	// another look could find the other version.
+	settings.DeadLetter, settings.Runner = version.DeadLetterTarget, s.catalog.Of(version)
+	c, err := s.registry.EventConfig(ctx, name, qualifier)
 	if err != nil {
 		return settings, err
 	}

@@ -88,6 +88,27 @@ func (r *Registry) loadOr(ctx context.Context, name, qualifier string, v *view, 
 	return nil, err
 }
 
+// EventConfig returns the InvokeConfig of a qualifier that resolves, the zero one if it has
+// none. It is read once, until something about the function changes.
+func (r *Registry) EventConfig(ctx context.Context, name, qualifier string) (InvokeConfig, error) {
+	if r.ReadOnly(name) {
+		return InvokeConfig{}, nil
+	}
+	v, err := r.view(ctx, name)
+	if err != nil {
+		return InvokeConfig{}, err
+	}
+	if c := v.eventConfig(qualifier); c != nil {
+		return *c, nil
+	}
+	c, err := r.InvokeConfig.Read(ctx, name, qualifier)
+	if err != nil && !isMissing(err) {
+		return c, err
+	}
+	v.keepEventConfig(qualifier, &c)
+	return c, nil
+}
+
 // Version returns $LATEST or a published version.
 func (r *Registry) Version(ctx context.Context, name, version string) (*Version, error) {
 	if f := r.fixed.functions[name]; f != nil {

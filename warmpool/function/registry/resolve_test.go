@@ -204,14 +204,81 @@ func BenchmarkFunctionsPage(b *testing.B) {
 // Records that cannot be read now and then.
 type fickle struct {
 	state.Records
-	away atomic.Bool
+	away  atomic.Bool
+	reads atomic.Int32
 }
 
 func (f *fickle) Read(ctx context.Context, key state.Key) (state.Record, error) {
+	f.reads.Add(1)
 	if f.away.Load() {
 		return state.Record{}, state.ErrUnavailable
 	}
 	return f.Records.Read(ctx, key)
+}
+
+func TestSettingsOfEventsAreReadOnceUntilTheyChange(t *testing.T) {
+	store := &fickle{Records: openStore(t)}
+	r := on(t, store)
+	mustCreate(t, r, "f")
+	retries := func(qualifier string) int {
+		t.Helper()
+		c, err := r.EventConfig(ctx, "f", qualifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.MaximumRetryAttempts == nil {
+			return -1
+		}
+		return *c.MaximumRetryAttempts
+	}
+	put := func(n int) {
+		t.Helper()
+		_, err := r.InvokeConfig.Put(ctx, "f", latest, func(c *registry.InvokeConfig, _ bool) error {
+			c.MaximumRetryAttempts = &n
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// attempts has attempts of events find want, without the store once the hints of the last
+	// change have come.
+	attempts := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); ; {
+			store.reads.Store(0)
+			for range 10 {
+				runs(t, r, "f", latest)
+				if got := retries(latest); got != want {
+					t.Fatalf("%d retries, want %d", got, want)
+				}
+			}
+			n := store.reads.Load()
+			if n == 0 {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the store is read %d times by ten attempts, though nothing changes", n)
+			}
+		}
+	}
+	runs(t, r, "f", latest)
+	attempts(-1)
+	put(1)
+	attempts(1)
+	put(0)
+	attempts(0)
+	if err := r.InvokeConfig.Delete(ctx, "f", latest, nil); err != nil {
+		t.Fatal(err)
+	}
+	attempts(-1)
+	if _, err := r.EventConfig(ctx, "nobody", latest); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("of no function: %v", err)
+	}
+	store.away.Store(true)
+	if got := retries(latest); got != -1 {
+		t.Errorf("%d retries while the store is away", got)
+	}
 }
 
 func TestWhatWasKnownRunsWhileTheStoreIsAway(t *testing.T) {

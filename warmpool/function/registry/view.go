@@ -17,8 +17,9 @@ type views struct {
 // that they had before they read, so nobody sees the content of a view that was dropped.
 type view struct {
 	mu       sync.RWMutex
-	versions map[string]*Version // by version, guarded by mu
-	routes   map[string]*route   // by qualifier, guarded by mu
+	versions map[string]*Version      // by version, guarded by mu
+	routes   map[string]*route        // by qualifier, guarded by mu
+	events   map[string]*InvokeConfig // by qualifier, the zero one for none, guarded by mu
 
 	last    *view     // before the last change; nil: unknown, or not needed any more; guarded by mu
 	missing time.Time // when the store last had no answer, guarded by mu
@@ -45,7 +46,7 @@ func (c *views) get(name string) *view {
 }
 
 func newView(last *view) *view {
-	return &view{versions: make(map[string]*Version), routes: make(map[string]*route), last: last}
+	return &view{versions: make(map[string]*Version), routes: make(map[string]*route), events: make(map[string]*InvokeConfig), last: last}
 }
 
 // drop has a function read again, by the owner of its records, or all for "".
@@ -112,6 +113,18 @@ func (v *view) route(qualifier string) *route {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.routes[qualifier]
+}
+
+func (v *view) eventConfig(qualifier string) *InvokeConfig {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.events[qualifier]
+}
+
+func (v *view) keepEventConfig(qualifier string, c *InvokeConfig) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.events[qualifier] = c
 }
 
 func (v *view) keepVersion(version string, found *Version) {
