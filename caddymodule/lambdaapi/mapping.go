@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -227,13 +228,10 @@ func (a *API) refuseMapping(in *mappingInput) error {
 	return nil
 }
 
-// service is which of AWS's services an ARN is of.
-func service(arn string) string {
-	parts := strings.SplitN(arn, ":", 4)
-	if len(parts) < 4 || parts[0] != "arn" {
-		return ""
-	}
-	return parts[2]
+// service is which of AWS's services an ARN is of, "" if it is no ARN.
+func service(of string) string {
+	a, _ := arn.Parse(of)
+	return a.Service
 }
 
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -297,8 +298,8 @@ func newPoller(e *Engine, m registry.Mapping) (poller, error) {
 // kindOf is which kind of source a mapping has: the service of its ARN, or the scheme of
 // its URL; "" is none.
 func kindOf(m *registry.Mapping) string {
-	if parts := strings.SplitN(m.EventSourceArn, ":", 6); len(parts) == 6 && parts[0] == "arn" {
-		return parts[2]
+	if source, err := arn.Parse(m.EventSourceArn); err == nil {
+		return source.Service
 	}
 	if scheme, _, ok := strings.Cut(m.EventSourceArn, "://"); ok {
 		return scheme
@@ -309,11 +310,9 @@ func kindOf(m *registry.Mapping) string {
 	return ""
 }
 
-func regionOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		return parts[3]
-	}
-	return ""
+func regionOf(source string) string {
+	a, _ := arn.Parse(source) // the source was found by it
+	return a.Region
 }
 
 // sleep returns early when ctx ends.

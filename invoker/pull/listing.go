@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -57,7 +59,11 @@ var bucketPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
 
 // bucketOf are those of arn:aws:s3:::BUCKET/PREFIX.
 func bucketOf(m *registry.Mapping) (bucket, prefix string, err error) {
-	bucket, prefix, _ = strings.Cut(strings.SplitN(m.EventSourceArn, ":", 6)[5], "/")
+	source, err := arn.Parse(m.EventSourceArn)
+	if err != nil {
+		return "", "", err
+	}
+	bucket, prefix, _ = strings.Cut(source.Resource, "/")
 	switch {
 	case !bucketPattern.MatchString(bucket):
 		err = fmt.Errorf("%.80q is not the name of a bucket: buckets are named as arn:aws:s3:::BUCKET/PREFIX", bucket)

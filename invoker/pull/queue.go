@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
@@ -42,9 +43,11 @@ const (
 )
 
 func (q *queue) run(ctx context.Context) error {
-	parts := strings.Split(q.mapping.EventSourceArn, ":")
-	name := parts[len(parts)-1]
-	found, err := q.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	source, err := arn.Parse(q.mapping.EventSourceArn)
+	if err != nil {
+		return err
+	}
+	found, err := q.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &source.Resource})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // SNSClient reaches SNS for a source that takes its messages. Both addresses have been
@@ -44,7 +46,7 @@ type snsVerifier struct {
 
 func newSNSVerifier(c Config) (*snsVerifier, error) {
 	for _, topic := range c.Topics {
-		if parts := strings.Split(topic, ":"); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" || parts[5] == "" {
+		if a, err := arn.Parse(topic); err != nil || a.Service != "sns" || a.Resource == "" || strings.Contains(a.Resource, ":") {
 			return nil, fmt.Errorf("topic %q is not an ARN such as arn:aws:sns:eu-west-1:123456789012:photos", topic)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // The errors for a reference to something that this node does not have.
@@ -33,10 +35,11 @@ func (a Account) Parse(s string) (name, qualifier string, err error) {
 	parts := strings.Split(s, ":")
 	region, account := a.Region, a.ID
 	if parts[0] == "arn" && len(parts) > 2 {
+		whole := s
 		if len(parts) == 6 && parts[5] == "function" {
-			parts = append(parts, "function") // AWS takes the kind for the name
+			whole += ":function" // AWS takes the kind for the name
 		}
-		if region, account, parts, err = splitARN(parts, "function"); err != nil {
+		if region, account, parts, err = splitARN(whole, "function"); err != nil {
 			return "", "", fmt.Errorf("function %.200q: %w", s, err)
 		}
 	} else {
@@ -80,13 +83,15 @@ func (a Account) reach(what, account, region string) error {
 	return nil
 }
 
-// splitARN takes arn:PARTITION:lambda:REGION:ACCOUNT:KIND: off parts.
-func splitARN(parts []string, kind string) (region, account string, rest []string, err error) {
-	if len(parts) < 7 || parts[0] != "arn" || !partitionPattern.MatchString(parts[1]) || parts[2] != "lambda" ||
-		!regionPattern.MatchString(parts[3]) || !accountPattern.MatchString(parts[4]) || parts[5] != kind {
+// splitARN returns what follows arn:PARTITION:lambda:REGION:ACCOUNT:KIND: in parts.
+func splitARN(s, kind string) (region, account string, rest []string, err error) {
+	a, err := arn.Parse(s)
+	name, ofKind := strings.CutPrefix(a.Resource, kind+":")
+	if err != nil || !partitionPattern.MatchString(a.Partition) || a.Service != "lambda" ||
+		!regionPattern.MatchString(a.Region) || !accountPattern.MatchString(a.AccountID) || !ofKind {
 		return "", "", nil, fmt.Errorf("not an ARN of the form arn:aws:lambda:REGION:ACCOUNT:%s:NAME", kind)
 	}
-	return parts[3], parts[4], parts[6:], nil
+	return a.Region, a.AccountID, strings.Split(name, ":"), nil
 }
 
 // LayerARN is the ARN of a layer, or with a version that is not 0 of one of its
@@ -107,7 +112,7 @@ func (a Account) ParseLayer(s string) (name string, version uint64, err error) {
 	parts := strings.Split(s, ":")
 	region, account := a.Region, a.ID
 	if len(parts) > 1 {
-		if region, account, parts, err = splitARN(parts, "layer"); err != nil {
+		if region, account, parts, err = splitARN(s, "layer"); err != nil {
 			return "", 0, fmt.Errorf("layer %.200q: %w", s, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -120,12 +121,12 @@ func objectName(folder string, at time.Time) string {
 	return "aws/lambda/" + folder + "/" + at.Format("2006/01/02/2006-01-02T15.04.05-") + function.NewRequestID()
 }
 
-func (s *Services) sendToQueue(ctx context.Context, arn string, what *invoker.Delivery) error {
-	parts := strings.Split(arn, ":") // arn:aws:sqs:REGION:ACCOUNT:NAME
-	if len(parts) != 6 {
-		return fmt.Errorf("%w: %.200q is not the ARN of a queue", invoker.ErrNoDestination, arn)
+func (s *Services) sendToQueue(ctx context.Context, to string, what *invoker.Delivery) error {
+	at, err := arn.Parse(to)
+	if err != nil || strings.Contains(at.Resource, ":") {
+		return fmt.Errorf("%w: %.200q is not the ARN of a queue", invoker.ErrNoDestination, to)
 	}
-	queue, err := s.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &parts[5]})
+	queue, err := s.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &at.Resource})
 	if err != nil {
 		return err
 	}

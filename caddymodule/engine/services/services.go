@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -62,11 +62,11 @@ func (s *Services) Bucket() *Bucket { return s.bucket }
 
 // Reach implements pull.Clients.
 func (s *Services) Reach(m *registry.Mapping) string {
-	parts := strings.SplitN(m.EventSourceArn, ":", 4)
-	if len(parts) < 4 || parts[0] != "arn" {
+	source, err := arn.Parse(m.EventSourceArn)
+	if err != nil {
 		return "" // its own address says it
 	}
-	c := reachOf(m, map[string]*Service{"sqs": s.config.SQS, "kinesis": s.config.Kinesis, "dynamodb": s.config.DynamoDB, "s3": s.config.S3}[parts[2]])
+	c := reachOf(m, map[string]*Service{"sqs": s.config.SQS, "kinesis": s.config.Kinesis, "dynamodb": s.config.DynamoDB, "s3": s.config.S3}[source.Service])
 	return fmt.Sprint(c.Endpoint(), c.Region, c.Credentials.AccessKeyID, c.Credentials.SecretAccessKey)
 }
 
@@ -104,10 +104,8 @@ func reachOf(m *registry.Mapping, configured *Service) *Service {
 	if configured != nil {
 		s = *configured
 	}
-	region := ""
-	if parts := strings.Split(m.EventSourceArn, ":"); len(parts) > 3 {
-		region = parts[3]
-	}
+	source, _ := arn.Parse(m.EventSourceArn) // what has none says its region itself
+	region := source.Region
 	if own := m.Connection; own != nil {
 		if own.Endpoint != "" {
 			s.endpoint, _ = url.Parse(own.Endpoint) // it has been checked
