@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -16,11 +17,11 @@ type line struct {
 	most     int // that run at once
 
 	// Guarded by the invoker's mu.
-	leases  []*held   // not yet run, in order
-	running int       // workers
-	busy    int       // workers that run an event; the others are about to take one up
-	until   time.Time // no event runs before
-	pause   time.Duration
+	leases  []*held            // not yet run, in order
+	running int                // workers
+	busy    int                // workers that run an event; the others are about to take one up
+	until   time.Time          // no event runs before
+	pauses  int                // in a row, because the function could not be had
 	held    map[*held]struct{} // all that are leased: waiting here or running
 }
 
@@ -214,8 +215,8 @@ func (i *Invoker) tidyLocked(l *line) {
 // its function cannot be had now.
 func (i *Invoker) hold(l *line, h *held) {
 	i.mu.Lock()
-	l.pause = min(max(2*l.pause, minPause), maxPause)
-	l.until = time.Now().Add(l.pause)
+	l.pauses++
+	l.until = time.Now().Add(backoff.Backoff{First: minPause, Most: maxPause}.After(l.pauses))
 	l.leases = append([]*held{h}, l.leases...)
 	i.mu.Unlock()
 }
@@ -242,7 +243,7 @@ func (i *Invoker) standStill(l *line, h *held, d time.Duration) error {
 // goOn ends the growth of a line's pauses: its function can be had.
 func (i *Invoker) goOn(l *line) {
 	i.mu.Lock()
-	l.pause = 0
+	l.pauses = 0
 	i.mu.Unlock()
 }
 

@@ -39,7 +39,7 @@ type Book interface {
 func retryDelay(attempt int) time.Duration { return time.Duration(max(attempt, 1)) * time.Minute }
 
 // Waits of a line whose function cannot be had: throttled, or this node cannot start
-// it. They double, and are no attempts.
+// it. They are no attempts.
 const (
 	minPause = time.Second
 	maxPause = 5 * time.Minute

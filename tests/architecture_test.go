@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"warmpool/code"},
 	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
-	{"warmpool/disk", "warmpool/trace", "warmpool/bodies", "warmpool/flood"},
+	{"warmpool/disk", "warmpool/trace", "warmpool/bodies", "warmpool/flood", "warmpool/backoff"},
 }
 
 // reservation keeps something for the few packages that are about it.

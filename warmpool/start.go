@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -249,7 +250,7 @@ func (g *Group) backOff(err error) {
 	g.failures++
 	g.failed, g.notBefore = err, time.Time{}
 	if g.failures > 1 {
-		g.notBefore = time.Now().Add(min(250*time.Millisecond<<min(g.failures-2, 10), 30*time.Second))
+		g.notBefore = time.Now().Add(backoff.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second}.After(g.failures - 1))
 	}
 }
 
@@ -268,8 +269,8 @@ func (g *Group) retryLater() {
 	if g.retry != nil {
 		return
 	}
-	delay := time.Second << min(g.failures-1, 6)
-	g.retry = time.AfterFunc(delay, func() {
+	wait := backoff.Backoff{First: time.Second, Most: 64 * time.Second}
+	g.retry = time.AfterFunc(wait.After(g.failures), func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.retry = nil

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -176,9 +177,8 @@ func (s *stems) boot(kind StemKind, memoryMB int) {
 	k := s.stocks[kind]
 	k.booting = false
 	if err != nil {
-		delay := min(time.Second<<min(k.failures, 6), time.Minute)
 		k.failures++
-		k.retryAt = now.Add(delay)
+		k.retryAt = now.Add(backoff.Backoff{First: time.Second, Most: time.Minute}.After(k.failures))
 	} else {
 		k.failures = 0
 		stem.memoryMB = memoryMB

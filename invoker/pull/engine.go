@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/warmpool"
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -229,7 +230,7 @@ func settingsOf(m registry.Mapping) registry.Mapping {
 	return m
 }
 
-// Pauses of a worker whose source is away: they double.
+// Pauses of a worker whose source is away.
 const (
 	minPause = time.Second
 	maxPause = time.Minute
@@ -250,19 +251,19 @@ func (e *Engine) work(m registry.Mapping) *worker {
 			<-ctx.Done() // until the mapping is another one
 			return
 		}
-		for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
+		for failures := 1; ctx.Err() == nil; failures++ {
 			began := time.Now()
 			err := p.run(ctx)
 			if ctx.Err() != nil {
 				return
 			}
 			if time.Since(began) > hasWorked {
-				pause = minPause
+				failures = 1
 			}
 			e.Log.Warn("an event source cannot be polled", zap.String("source", sourceName(&m)), zap.String("function", m.FunctionName), zap.Error(err))
 			e.metrics.problems.WithLabelValues(m.FunctionName).Inc()
 			e.result(m.UUID, "PROBLEM: "+err.Error())
-			sleep(ctx, pause)
+			sleep(ctx, backoff.Backoff{First: minPause, Most: maxPause}.After(failures))
 		}
 	}()
 	return w

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -129,9 +130,10 @@ func (b *batcher) failed(records []record, attempt int, err error) {
 	b.engine.Log.Warn("a batch failed", fields...)
 }
 
-// retryPause is how long a batch waits after it failed.
+// retryPause is how long a batch waits after it failed: 200 ms after the first attempt that
+// counts, 100 ms while none does.
 func retryPause(attempts int) time.Duration {
-	return min(100*time.Millisecond<<min(attempts, 10), maxPause)
+	return backoff.Backoff{First: 100 * time.Millisecond, Most: maxPause}.After(attempts + 1)
 }
 
 // tooOld takes off those at the front of each shard that are older than the mapping
@@ -199,12 +201,12 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	}
 	// The shard waits for its destination, because only the destination learns what is
 	// skipped.
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
+	for failures := 1; ; failures++ {
 		if err = b.engine.Sender.Send(ctx, b.mapping.OnFailure, &Delivery{body, b.mapping.UUID + "/" + place, header}); err == nil || ctx.Err() != nil {
 			return err
 		}
 		b.engine.Log.Error("the on-failure destination does not take a record: its shard waits", zap.String("source", b.mapping.EventSourceArn), zap.Error(err))
 		b.engine.result(b.mapping.UUID, fmt.Sprintf("PROBLEM: on-failure destination: %v", err))
-		sleep(ctx, pause)
+		sleep(ctx, backoff.Backoff{First: minPause, Most: maxPause}.After(failures))
 	}
 }
