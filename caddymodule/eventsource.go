@@ -120,9 +120,12 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 	no := false
 	m = registry.Mapping{
 		FunctionName: name, Qualifier: qualifier, State: "Enabled", EventSourceArn: source,
-		BatchSize: e.BatchSize, ParallelizationFactor: e.Parallelization, MaximumConcurrency: e.Concurrency, MaximumRetryAttempts: e.Retries,
-		MaximumBatchingWindowInSeconds: seconds(e.BatchWindow), MaximumRecordAgeInSeconds: seconds(e.MaxAge), TumblingWindowInSeconds: seconds(e.TumblingWindow),
-		BisectBatchOnFunctionError: &no, OnFailure: repl.ReplaceAll(e.OnFailure, ""),
+		MappingSettings: registry.MappingSettings{
+			BatchSize: e.BatchSize, ParallelizationFactor: e.Parallelization, MaximumRetryAttempts: e.Retries,
+			MaximumBatchingWindowInSeconds: seconds(e.BatchWindow), MaximumRecordAgeInSeconds: seconds(e.MaxAge), TumblingWindowInSeconds: seconds(e.TumblingWindow),
+			BisectBatchOnFunctionError: &no,
+		},
+		MaximumConcurrency: e.Concurrency, OnFailure: repl.ReplaceAll(e.OnFailure, ""),
 		Connection: &registry.Connection{
 			Endpoint: service.Endpoint(), Region: repl.ReplaceAll(e.Region, ""), AccessKeyID: service.Credentials.AccessKeyID, SecretAccessKey: service.Credentials.SecretAccessKey,
 			SASL: strings.ToUpper(e.SASL), Username: cmp.Or(repl.ReplaceAll(e.Username, ""), username), Password: cmp.Or(repl.ReplaceAll(e.Password, ""), password),

@@ -22,21 +22,14 @@ type (
 
 // mappingFields are what requests and answers about mappings share.
 type mappingFields struct {
-	EventSourceArn                 string             `json:",omitempty"`
-	StartingPosition               string             `json:",omitempty"`
-	BatchSize                      *int               `json:",omitempty"`
-	MaximumBatchingWindowInSeconds *int               `json:",omitempty"`
-	ParallelizationFactor          *int               `json:",omitempty"`
-	MaximumRecordAgeInSeconds      *int               `json:",omitempty"`
-	MaximumRetryAttempts           *int               `json:",omitempty"`
-	TumblingWindowInSeconds        *int               `json:",omitempty"`
-	BisectBatchOnFunctionError     *bool              `json:",omitempty"`
-	FunctionResponseTypes          []string           `json:",omitzero"` // of queues and streams an empty list
-	FilterCriteria                 *filterCriteria    `json:",omitempty"`
-	ScalingConfig                  *scaling           `json:",omitempty"`
-	DestinationConfig              *destinationConfig `json:",omitempty"`
-	Topics                         []string           `json:",omitempty"`
-	Queues                         []string           `json:",omitempty"`
+	registry.MappingSettings
+	EventSourceArn    string             `json:",omitempty"`
+	StartingPosition  string             `json:",omitempty"`
+	FilterCriteria    *filterCriteria    `json:",omitempty"`
+	ScalingConfig     *scaling           `json:",omitempty"`
+	DestinationConfig *destinationConfig `json:",omitempty"`
+	Topics            []string           `json:",omitempty"`
+	Queues            []string           `json:",omitempty"`
 }
 
 // sourceFields belong to one kind of source alone and are kept as they came.
@@ -84,11 +77,8 @@ func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 		FunctionArn: a.arn(f), LastModified: newSeconds(m.LastModified), State: m.State,
 		StateTransitionReason: m.StateReason, LastProcessingResult: m.LastResult,
 		mappingFields: mappingFields{
-			EventSourceArn: m.EventSourceArn, StartingPosition: m.StartingPosition, BatchSize: m.BatchSize,
-			MaximumBatchingWindowInSeconds: m.MaximumBatchingWindowInSeconds, ParallelizationFactor: m.ParallelizationFactor,
-			MaximumRecordAgeInSeconds: m.MaximumRecordAgeInSeconds, MaximumRetryAttempts: m.MaximumRetryAttempts,
-			TumblingWindowInSeconds: m.TumblingWindowInSeconds, BisectBatchOnFunctionError: m.BisectBatchOnFunctionError,
-			FunctionResponseTypes: m.FunctionResponseTypes, Topics: m.Topics, Queues: m.Queues,
+			MappingSettings: m.MappingSettings, EventSourceArn: m.EventSourceArn, StartingPosition: m.StartingPosition,
+			Topics: m.Topics, Queues: m.Queues,
 		},
 	}
 	if m.StartingPositionTimestamp != nil {
@@ -146,15 +136,8 @@ const noDestination = "Unsupported DestinationConfig parameter for given event s
 
 // apply puts what was given over a mapping.
 func (in *mappingInput) apply(m *registry.Mapping) error {
-	setPointer(&m.BatchSize, in.BatchSize)
-	setPointer(&m.MaximumBatchingWindowInSeconds, in.MaximumBatchingWindowInSeconds)
-	setPointer(&m.ParallelizationFactor, in.ParallelizationFactor)
-	setPointer(&m.MaximumRecordAgeInSeconds, in.MaximumRecordAgeInSeconds)
-	setPointer(&m.MaximumRetryAttempts, in.MaximumRetryAttempts)
-	setPointer(&m.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
-	setPointer(&m.BisectBatchOnFunctionError, in.BisectBatchOnFunctionError)
-	if in.FunctionResponseTypes != nil {
-		m.FunctionResponseTypes = in.FunctionResponseTypes
+	if err := putOver(&m.MappingSettings, in.MappingSettings); err != nil {
+		return err
 	}
 	if in.ScalingConfig != nil {
 		m.MaximumConcurrency = in.ScalingConfig.MaximumConcurrency
@@ -185,17 +168,16 @@ func (in *mappingInput) apply(m *registry.Mapping) error {
 
 // keepSource takes over what only some kinds of source have.
 func (in *mappingInput) keepSource(m *registry.Mapping) error {
-	text, err := json.Marshal(in.sourceFields)
+	return putOver(&m.Source, in.sourceFields)
+}
+
+// putOver puts what given has over what is there: what it leaves out stays.
+func putOver(there, given any) error {
+	text, err := json.Marshal(given)
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, &m.Source) // adds to what is there
-}
-
-func setPointer[T any](to **T, from *T) {
-	if from != nil {
-		*to = from
-	}
+	return json.Unmarshal(text, there)
 }
 
 func stateOf(enabled bool) string {

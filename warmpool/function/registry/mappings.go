@@ -25,24 +25,18 @@ type Mapping struct {
 	StateReason  string `json:",omitempty"`
 	LastResult   string `json:",omitempty"`
 
-	EventSourceArn                 string            `json:",omitempty"`
-	StartingPosition               string            `json:",omitempty"`
-	StartingPositionTimestamp      *time.Time        `json:",omitempty"`
-	BatchSize                      *int              `json:",omitempty"`
-	MaximumBatchingWindowInSeconds *int              `json:",omitempty"`
-	ParallelizationFactor          *int              `json:",omitempty"`
-	MaximumRecordAgeInSeconds      *int              `json:",omitempty"`
-	MaximumRetryAttempts           *int              `json:",omitempty"`
-	TumblingWindowInSeconds        *int              `json:",omitempty"`
-	MaximumConcurrency             *int              `json:",omitempty"`
-	BisectBatchOnFunctionError     *bool             `json:",omitempty"`
-	FunctionResponseTypes          []string          `json:",omitempty"`
-	Filters                        []string          `json:",omitempty"` // patterns
-	OnFailure                      string            `json:",omitempty"` // ARN
-	Topics                         []string          `json:",omitempty"`
-	Queues                         []string          `json:",omitempty"`
-	KMSKeyArn                      string            `json:",omitempty"`
-	Tags                           map[string]string `json:",omitempty"`
+	EventSourceArn            string            `json:",omitempty"`
+	StartingPosition          string            `json:",omitempty"`
+	StartingPositionTimestamp *time.Time        `json:",omitempty"`
+	Filters                   []string          `json:",omitempty"` // patterns
+	OnFailure                 string            `json:",omitempty"` // ARN
+	Topics                    []string          `json:",omitempty"`
+	Queues                    []string          `json:",omitempty"`
+	KMSKeyArn                 string            `json:",omitempty"`
+	Tags                      map[string]string `json:",omitempty"`
+	MaximumConcurrency        *int              `json:",omitempty"`
+
+	MappingSettings
 
 	// Declared says that the mapping is one of the Caddyfile, and Connection how its
 	// source is reached. Neither is kept or shown.
@@ -52,6 +46,20 @@ type Mapping struct {
 	// Source holds, under AWS's names, what belongs to one kind of source alone:
 	// SourceAccessConfigurations, SelfManagedEventSource, ProvisionedPollerConfig ...
 	Source map[string]json.RawMessage `json:",omitempty"`
+}
+
+// MappingSettings are the settings that a record of a mapping and the API's requests and
+// answers name alike, and that an update may change; what is nil has its default.
+// https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+type MappingSettings struct {
+	BatchSize                      *int     `json:",omitempty"`
+	MaximumBatchingWindowInSeconds *int     `json:",omitempty"`
+	ParallelizationFactor          *int     `json:",omitempty"`
+	MaximumRecordAgeInSeconds      *int     `json:",omitempty"`
+	MaximumRetryAttempts           *int     `json:",omitempty"`
+	TumblingWindowInSeconds        *int     `json:",omitempty"`
+	BisectBatchOnFunctionError     *bool    `json:",omitempty"`
+	FunctionResponseTypes          []string `json:",omitzero"` // of queues and streams answers have an empty list
 }
 
 // A Connection is how the source of one mapping is reached; what is empty is as for all.

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 func TestSettingHangsOnWhatItMay(t *testing.T) {
@@ -287,6 +289,48 @@ func TestLayerPolicyIsPartOfItsVersion(t *testing.T) {
 	}
 	if l, err := r.LayerVersion(ctx, "l", 1); err != nil || l.Policy != nil {
 		t.Errorf("%+v, %v", l.Policy, err)
+	}
+}
+
+// A record as it was written before its settings were a struct of their own. Fields may move
+// between structs, but not in what is kept.
+const oldMapping = `{"UUID":"0b6d1d1e-5d2c-4c3f-9a57-2f3f3c1f8a11","FunctionName":"f","Qualifier":"$LATEST","LastModified":"2026-10-01T12:00:00Z","State":"Enabled",` +
+	`"EventSourceArn":"arn:aws:kinesis:us-east-1:000000000000:stream/s","StartingPosition":"AT_TIMESTAMP","StartingPositionTimestamp":"2026-09-01T00:00:00Z",` +
+	`"BatchSize":7,"MaximumBatchingWindowInSeconds":0,"ParallelizationFactor":2,"MaximumRecordAgeInSeconds":-1,"MaximumRetryAttempts":3,"TumblingWindowInSeconds":0,` +
+	`"MaximumConcurrency":4,"BisectBatchOnFunctionError":false,"FunctionResponseTypes":["ReportBatchItemFailures"],"Filters":["{}"],"OnFailure":"arn:aws:sqs:us-east-1:000000000000:q",` +
+	`"Topics":["t"],"Queues":["q"],"KMSKeyArn":"k","Tags":{"a":"b"},"Source":{"ProvisionedPollerConfig":{"MinimumPollers":1}}}`
+
+func TestOldRecordsOfMappingsAreRead(t *testing.T) {
+	store := openStore(t)
+	r := on(t, store)
+	var old map[string]any
+	if err := json.Unmarshal([]byte(oldMapping), &old); err != nil {
+		t.Fatal(err)
+	}
+	id := old["UUID"].(string)
+	if _, err := store.Change(ctx, "mapping/"+id, state.Put("mapping", state.Any, []byte(`{"format":1,"data":`+oldMapping+`}`))); err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.Mapping(ctx, id)
+	if err != nil || m.BatchSize == nil || *m.BatchSize != 7 || m.MaximumRetryAttempts == nil || *m.MaximumRetryAttempts != 3 ||
+		m.BisectBatchOnFunctionError == nil || *m.BisectBatchOnFunctionError || !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if _, err := r.UpdateMapping(ctx, id, func(*registry.Mapping) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	record, err := store.Read(ctx, state.Key{Owner: "mapping/" + id, Name: "mapping"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written struct{ Data map[string]any }
+	if err := json.Unmarshal(record.Value, &written); err != nil {
+		t.Fatal(err)
+	}
+	delete(old, "LastModified") // which the update changes
+	delete(written.Data, "LastModified")
+	if !reflect.DeepEqual(written.Data, old) {
+		t.Errorf("kept is\n%v, was\n%v", written.Data, old)
 	}
 }
 
