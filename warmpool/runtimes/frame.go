@@ -32,7 +32,7 @@ type Kind uint8
 // Frames from the gateway to the runtime.
 const (
 	KindInit   Kind = 1 // payload: InitPayload as JSON; the first frame, once
-	KindInvoke Kind = 2 // payload: meta as laid out by AppendInvoke, then the event
+	KindInvoke Kind = 2 // payload: meta as laid out by BeginInvoke, then the event
 )
 
 // Frames from the runtime to the gateway.
@@ -203,18 +203,6 @@ func InvokeSeq(frame []byte) uint32 { return binary.LittleEndian.Uint32(frame[8:
 // InvokeSize reads the length of a frame that FinishInvoke made, head included.
 func InvokeSize(frame []byte) int {
 	return HeadSize + int(binary.LittleEndian.Uint32(frame[4:]))
-}
-
-// AppendInvoke appends a whole invoke frame for event to dst.
-func AppendInvoke(dst []byte, seq uint32, in *Invoke, event []byte) ([]byte, error) {
-	start := len(dst)
-	dst, err := BeginInvoke(dst, in)
-	if err != nil {
-		return dst, err
-	}
-	dst = append(dst, event...)
-	FinishInvoke(dst[start:], seq, in.DeadlineMillis)
-	return dst, nil
 }
 
 // InitPayload is the payload of the init frame, as JSON. With it a runtime that

@@ -75,12 +75,14 @@ func TestInvokeFrameHoldsMetaAndEvent(t *testing.T) {
 		RequestID: "id", DeadlineMillis: 1.5e12, TraceID: "Root=1", InvokedFunctionARN: "arn:é",
 		ClientContext: `{"a":1}`, Identity: "",
 	}
-	frame, err := AppendInvoke([]byte("before"), 9, in, []byte(`{"event":true}`))
+	frame, err := BeginInvoke([]byte("before"), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, seq, event := readInvoke(t, frame[len("before"):])
-	if got != *in || seq != 9 || event != `{"event":true}` || InvokeSeq(frame[len("before"):]) != 9 {
+	frame = append(frame, `{"event":true}`...)[len("before"):]
+	FinishInvoke(frame, 9, in.DeadlineMillis)
+	got, seq, event := readInvoke(t, frame)
+	if got != *in || seq != 9 || event != `{"event":true}` || InvokeSeq(frame) != 9 {
 		t.Errorf("got %+v, %d, %s", got, seq, event)
 	}
 }
@@ -100,10 +102,10 @@ func TestInvokeFrameIsFinishedAgainForAnotherEnvironment(t *testing.T) {
 
 func TestMetaThatIsTooLongIsRefused(t *testing.T) {
 	fits := math.MaxUint16 - metaFixed
-	if _, err := AppendInvoke(nil, 1, &Invoke{ClientContext: strings.Repeat("x", fits)}, nil); err != nil {
+	if _, err := BeginInvoke(nil, &Invoke{ClientContext: strings.Repeat("x", fits)}); err != nil {
 		t.Error(err)
 	}
-	frame, err := AppendInvoke([]byte("kept"), 1, &Invoke{ClientContext: strings.Repeat("x", fits), Identity: "y"}, nil)
+	frame, err := BeginInvoke([]byte("kept"), &Invoke{ClientContext: strings.Repeat("x", fits), Identity: "y"})
 	if want := "client context, identity and trace header are 65536 bytes long together, 65535 at most"; err == nil || err.Error() != want || string(frame) != "kept" {
 		t.Errorf("got %.20q, %v, want %s", frame, err, want)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/runtimes/runtimetest"
 )
 
 // dial makes a connection to the endpoint that is not of an HTTP client.
@@ -253,7 +254,7 @@ func TestRuntimeThatLeavesWhileItWaitsGetsTheInvocationLater(t *testing.T) {
 }
 
 func FuzzParseInvoke(f *testing.F) {
-	frame, err := runtimes.AppendInvoke(nil, 1, &runtimes.Invoke{RequestID: "r", DeadlineMillis: 1, TraceID: "t", InvokedFunctionARN: "a", ClientContext: "{}", Identity: "{}"}, []byte("event"))
+	frame, err := runtimetest.InvokeFrame(1, &runtimes.Invoke{RequestID: "r", DeadlineMillis: 1, TraceID: "t", InvokedFunctionARN: "a", ClientContext: "{}", Identity: "{}"}, []byte("event"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/runtimes/runtimetest"
 )
 
 // BenchmarkInvoke measures what the Bridge and the kernel need for a call, by a
@@ -17,7 +18,7 @@ func BenchmarkInvoke(b *testing.B) {
 	w := newWorld(b, Config{}, nil)
 	conn := w.dial()
 	event := strings.Repeat(`{"a header":"of some length"}`, 34) // 1 KB
-	frame, err := runtimes.AppendInvoke(nil, 1, &runtimes.Invoke{RequestID: "8f507cfc-xmpl-4697-b07a-ac58fc914c95", DeadlineMillis: 2e12, TraceID: "Root=1-5e1b4151-5ac6c58f3375aa3c7c6b73c9"}, []byte(event))
+	frame, err := runtimetest.InvokeFrame(1, &runtimes.Invoke{RequestID: "8f507cfc-xmpl-4697-b07a-ac58fc914c95", DeadlineMillis: 2e12, TraceID: "Root=1-5e1b4151-5ac6c58f3375aa3c7c6b73c9"}, []byte(event))
 	if err != nil {
 		b.Fatal(err)
 	}

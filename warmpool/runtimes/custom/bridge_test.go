@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
+	"github.com/hearthfn/hearth/warmpool/runtimes/runtimetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -125,7 +126,7 @@ func (w *world) write(frame []byte) {
 
 func (w *world) invoke(seq uint32, id, event string) {
 	w.t.Helper()
-	frame, err := runtimes.AppendInvoke(nil, seq, &runtimes.Invoke{RequestID: id, DeadlineMillis: 1234, TraceID: "trace"}, []byte(event))
+	frame, err := runtimetest.InvokeFrame(seq, &runtimes.Invoke{RequestID: id, DeadlineMillis: 1234, TraceID: "trace"}, []byte(event))
 	if err != nil {
 		w.t.Fatal(err)
 	}

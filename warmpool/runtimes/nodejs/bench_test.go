@@ -20,7 +20,7 @@ func BenchmarkInvoke(b *testing.B) {
 
 func benchmarkInvoke(b *testing.B, code string) {
 	p := launch(b, function{Files: map[string]string{"index.js": code}})
-	frame, err := runtimes.AppendInvoke(nil, 1, &runtimes.Invoke{
+	frame, err := runtimetest.InvokeFrame(1, &runtimes.Invoke{
 		RequestID: "8f507cfc-xmpl-4697-b07a-ac58fc914c95", DeadlineMillis: 2e12,
 	}, []byte(runtimetest.BenchEvent()))
 	if err != nil {

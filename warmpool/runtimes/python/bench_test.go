@@ -18,7 +18,7 @@ def handler(event, context):
 	for _, path := range pythons() {
 		b.Run(path[strings.LastIndex(path, "/")+1:], func(b *testing.B) {
 			p := launch(b, function{Interpreter: path, Files: map[string]string{"app.py": code}})
-			frame, err := runtimes.AppendInvoke(nil, 1, &runtimes.Invoke{
+			frame, err := runtimetest.InvokeFrame(1, &runtimes.Invoke{
 				RequestID: "8f507cfc-xmpl-4697-b07a-ac58fc914c95", DeadlineMillis: 2e12,
 				TraceID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
 			}, []byte(runtimetest.BenchEvent()))

@@ -287,7 +287,7 @@ func (p *Process) Send(in runtimes.Invoke, event string) uint32 {
 	if in.DeadlineMillis == 0 {
 		in.DeadlineMillis = float64(time.Now().Add(time.Minute).UnixMilli())
 	}
-	frame, err := runtimes.AppendInvoke(nil, p.seq, &in, []byte(event))
+	frame, err := InvokeFrame(p.seq, &in, []byte(event))
 	if err != nil {
 		p.t.Fatal(err)
 	}
