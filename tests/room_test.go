@@ -28,6 +28,9 @@ func TestEveryTestOfAnAreaSaysWhetherItNeedsQuiet(t *testing.T) {
 					continue
 				}
 				found++
+				if callsParallel(f.Body) {
+					t.Errorf("%s: %s has room, and waits for a turn of t.Parallel, which others have that wait for room", file, f.Name.Name)
+				}
 				if !takesPart(f.Body.List) {
 					t.Errorf("%s: %s begins with none of harness.Parallel, harness.Quiet and harness.Serial", file, f.Name.Name)
 				}
@@ -37,6 +40,20 @@ func TestEveryTestOfAnAreaSaysWhetherItNeedsQuiet(t *testing.T) {
 	if found < 100 {
 		t.Errorf("only %d tests were found", found)
 	}
+}
+
+// callsParallel reports whether t.Parallel is called by itself.
+func callsParallel(body *ast.BlockStmt) (found bool) {
+	ast.Inspect(body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if s, ok := call.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Parallel" {
+				receiver, _ := s.X.(*ast.Ident)
+				found = found || receiver == nil || receiver.Name != "harness"
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // takesPart looks at the first call that is not harness.Slow.
