@@ -23,7 +23,9 @@ func within(t *testing.T, most time.Duration, what string, happens func() bool) 
 }
 
 // The node gives up what it holds before the other takes it over.
-func cutOffOneNode(t *testing.T) {
+func TestClusterTakesOverFromANodeThatIsCutOff(t *testing.T) {
+	harness.Slow(t, "leases last 20 s")
+	harness.Parallel(t)
 	const reserved = 4
 	n := harness.NewNetns(t)
 	c := &harness.Cluster{T: t, Redis: harness.NewRedis(t, "--bind", "127.0.0.1", n.Back, "--requirepass", "hunter2")}
