@@ -84,3 +84,44 @@ export const handler = async (event) => { process.stdout.write(evil + '\n'); if 
 		t.Errorf("with --raw a terminal gets %q, want %q", out, evil)
 	}
 }
+
+// One stream may be a terminal and the other a pipe: `caddy hearth deploy f | cat`.
+func TestOnlyAStreamThatIsATerminalGetsColors(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	dir := a.Code("colored", map[string]string{"index.mjs": "export const handler = async () => 1;"})
+	const bold, dim = "\x1b[1m", "\x1b[2m"
+
+	var out, terminal bytes.Buffer
+	deploy := a.HearthCommand("deploy", dir)
+	deploy.Env = append(deploy.Env, "NO_COLOR=")
+	deploy.Stdout = &out
+	wait := harness.RunOnTerminal(t, deploy, &terminal)
+	if err := deploy.Wait(); err != nil {
+		t.Errorf("deploy: %v", err)
+	}
+	wait()
+	if !strings.Contains(out.String(), "colored") || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("a pipe gets %q, want the result without colors", out.String())
+	}
+	if !strings.Contains(terminal.String(), dim) {
+		t.Errorf("the terminal beside the pipe gets %q, want colors", terminal.String())
+	}
+
+	for _, test := range []struct {
+		env  string
+		want bool
+	}{{"NO_COLOR=", true}, {"NO_COLOR=1", false}} {
+		var terminal bytes.Buffer
+		deploy := a.HearthCommand("deploy", dir)
+		deploy.Env = append(deploy.Env, test.env)
+		wait := harness.RunOnTerminal(t, deploy, &terminal)
+		if err := deploy.Wait(); err != nil {
+			t.Errorf("deploy: %v", err)
+		}
+		wait()
+		if got := strings.Contains(terminal.String(), bold+"colored"); got != test.want {
+			t.Errorf("with %s a terminal gets %q; bold: %t, want %t", test.env, terminal.String(), got, test.want)
+		}
+	}
+}

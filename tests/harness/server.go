@@ -153,11 +153,13 @@ func (s *Server) Spawn() {
 	s.Cmd.Dir = "../.."
 	s.Cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.Dir+"/xdg", "XDG_CONFIG_HOME="+s.Dir+"/xdg", "XDG_RUNTIME_DIR="+s.Dir)
 	s.Cmd.Env = append(s.Cmd.Env, s.Env...)
-	s.Cmd.Stdout, s.Cmd.Stderr = s, s
 	if s.Terminal {
 		RunOnTerminal(s.T, s.Cmd, s)
-	} else if err := s.Cmd.Start(); err != nil {
-		s.T.Fatal(err)
+	} else {
+		s.Cmd.Stdout, s.Cmd.Stderr = s, s
+		if err := s.Cmd.Start(); err != nil {
+			s.T.Fatal(err)
+		}
 	}
 	s.Exited = make(chan struct{})
 	go func() {

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RunOnTerminal starts a command whose output is a terminal, and copies what the terminal
-// gets to out. The function that it returns waits for the end of that.
+// RunOnTerminal starts a command whose standard error is a terminal, and whose output is one
+// too if it is not set. It copies what the terminal gets to out. The function that it returns
+// waits for the end of that.
 func RunOnTerminal(t *testing.T, cmd *exec.Cmd, out io.Writer) (wait func()) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -30,7 +31,10 @@ func RunOnTerminal(t *testing.T, cmd *exec.Cmd, out io.Writer) (wait func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stdout, cmd.Stderr = slave, slave
+	cmd.Stderr = slave
+	if cmd.Stdout == nil {
+		cmd.Stdout = slave
+	}
 	err = cmd.Start()
 	slave.Close()
 	if err != nil {
