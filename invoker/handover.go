@@ -151,7 +151,7 @@ func (r *run) send(to string, body []byte, letter *Letter) error {
 	ctx, cancel := context.WithTimeout(i.work, handoverTimeout)
 	defer cancel()
 	if err := i.Sender.Send(ctx, to, d); err != nil {
-		i.metrics.undelivered.WithLabelValues(r.message.Function).Inc()
+		i.metrics.count(i.metrics.undelivered, r.message.Function)
 		return fmt.Errorf("%s: %w", to, err)
 	}
 	return nil

@@ -177,7 +177,7 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 		}
 	}
 	for _, m := range messages {
-		i.metrics.received.WithLabelValues(m.Function).Inc()
+		i.metrics.count(i.metrics.received, m.Function)
 	}
 	return nil
 }

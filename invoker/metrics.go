@@ -2,9 +2,15 @@ package invoker
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
 // Metrics of an Invoker, named after CloudWatch's of asynchronous invocations.
@@ -15,6 +21,7 @@ type Metrics struct {
 
 	waiting, dead, oldest *prometheus.Desc
 	invoker               *Invoker
+	functions             sync.Map // names that have series
 }
 
 func newMetrics() *Metrics {
@@ -53,12 +60,15 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.collectors() {
-		c.Collect(ch)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
 	stats, err := m.invoker.Stats(ctx)
+	if err == nil {
+		m.forget(ctx, stats)
+	}
+	for _, c := range m.collectors() {
+		c.Collect(ch)
+	}
 	if err != nil {
 		return // the store says so where it matters
 	}
@@ -74,8 +84,48 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// count adds one to a function's counter.
+func (m *Metrics) count(of *prometheus.CounterVec, function string, labels ...string) {
+	m.know(function)
+	of.WithLabelValues(append([]string{function}, labels...)...).Inc()
+}
+
+func (m *Metrics) know(function string) {
+	if _, known := m.functions.Load(function); !known {
+		m.functions.Store(function, struct{}{})
+	}
+}
+
+// forget drops the series of functions that are gone, once no event of them is kept: names
+// that come and go would fill the memory, and each scrape.
+func (m *Metrics) forget(ctx context.Context, kept []Stat) {
+	m.functions.Range(func(key, _ any) bool {
+		name := key.(string)
+		if slices.ContainsFunc(kept, func(s Stat) bool { return s.Function == name }) {
+			return true
+		}
+		if _, err := m.invoker.Book.Settings(ctx, name, function.Latest); errors.Is(err, registry.ErrNotFound) {
+			m.functions.Delete(name)
+			of := prometheus.Labels{"function": name}
+			for _, v := range m.counters() {
+				v.DeletePartialMatch(of)
+			}
+			m.age.DeletePartialMatch(of)
+		}
+		return ctx.Err() == nil
+	})
+}
+
 const collectTimeout = 5 * time.Second
 
+func (m *Metrics) counters() []*prometheus.CounterVec {
+	return []*prometheus.CounterVec{m.received, m.retries, m.throttles, m.dropped, m.buried, m.undelivered}
+}
+
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.received, m.retries, m.throttles, m.dropped, m.buried, m.undelivered, m.age}
+	all := []prometheus.Collector{m.age}
+	for _, v := range m.counters() {
+		all = append(all, v)
+	}
+	return all
 }

@@ -71,6 +71,7 @@ func (r *run) deliver() error {
 	if r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
 	}
+	i.metrics.know(m.Function)
 	i.metrics.age.WithLabelValues(m.Function).Observe(time.Since(m.Accepted).Seconds())
 	if err := r.invoke(); err != nil {
 		return r.unavailable(err)
@@ -135,7 +136,7 @@ func (r *run) unavailable(err error) error {
 		return r.fail(ConditionLoop, err.Error())
 	}
 	if errors.As(err, &throttled) {
-		i.metrics.throttles.WithLabelValues(r.line.function).Inc()
+		i.metrics.count(i.metrics.throttles, r.line.function)
 	} else if !errors.Is(err, warmpool.ErrClosed) {
 		i.Log.Warn("an event's function cannot be run now", zap.String("function", r.line.function), zap.Error(err))
 	}
@@ -163,7 +164,7 @@ func (r *run) age() time.Duration { return time.Since(r.since()) }
 // again gives the event back until its next attempt.
 func (r *run) again(delay time.Duration, reason string) error {
 	i := r.invoker
-	i.metrics.retries.WithLabelValues(r.message.Function).Inc()
+	i.metrics.count(i.metrics.retries, r.message.Function)
 	reason = cut(reason, maxReason)
 	i.Log.Warn("an event failed: it is tried again", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
 		zap.Int("attempt", r.attempts), zap.Duration("retry_in", delay), zap.String("error", reason))
@@ -193,7 +194,7 @@ func (r *run) again(delay time.Duration, reason string) error {
 
 // fail gives an event up: to where its function wants it, or aside.
 func (r *run) fail(condition, reason string) error {
-	r.invoker.metrics.dropped.WithLabelValues(r.message.Function, condition).Inc()
+	r.invoker.metrics.count(r.invoker.metrics.dropped, r.message.Function, condition)
 	if r.settings.DeadLetter != "" || r.settings.OnFailure != "" { // else bury says it
 		r.invoker.Log.Warn("an event is given up: its destination is told", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
 			zap.String("condition", condition), zap.Int("attempt", r.attempts), zap.String("error", cut(reason, maxReason)))
@@ -258,7 +259,7 @@ func (r *run) bury(v verdict) error {
 		return err
 	}
 	i.waiting.Add(-1)
-	i.metrics.buried.WithLabelValues(r.line.function).Inc()
+	i.metrics.count(i.metrics.buried, r.line.function)
 	id := ""
 	if r.message != nil {
 		id = r.message.RequestID
