@@ -24,6 +24,11 @@ import (
 const fetchTimeout = 5 * time.Minute
 
 // A Bucket reads and writes the objects of a store with the API of S3.
+//
+// It is written by hand because the SDK's client costs more than it saves: with
+// aws-sdk-go-v2/service/s3 v1.114.10 for the same three calls, the stripped binary for Linux
+// on amd64 grows from 86.8 MB to 92.0 MB. The SDK's signer, which is small, does the part that
+// is easy to get wrong.
 type Bucket struct {
 	endpoint    *url.URL
 	region      string
