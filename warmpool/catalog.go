@@ -275,23 +275,24 @@ func (c *Catalog) RefreshHeld(ctx context.Context, name string) (err error) {
 }
 
 // Initialized is how many environments of a qualifier have had their init phase, and
-// not ended. The parts of other nodes count as if they had.
-func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (int, error) {
+// not ended. The parts of other nodes count as if they had. failed is why the last start
+// here has failed, if none has succeeded since.
+func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n int, failed, err error) {
 	g, err := c.Group(ctx, name, qualifier)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	stat := g.Stat()
-	n := stat.Idle + stat.Busy
+	n = stat.Idle + stat.Busy
 	if c.others != nil {
 		r, err := c.resolver.Resolve(ctx, name, qualifier)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		total := r.Function.ProvisionedConcurrency
 		n += total - c.own(r).ProvisionedConcurrency
 	}
-	return n, nil
+	return n, g.failure(), nil
 }
 
 // Sweep lets go of the functions that do not exist any more.

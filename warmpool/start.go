@@ -254,6 +254,13 @@ func (g *Group) backOff(err error) {
 	}
 }
 
+// failure is the error of the last start, nil if it succeeded.
+func (g *Group) failure() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.failed
+}
+
 // backingOff is the error for a caller that needs a start, when none may be tried yet and
 // there is no environment to hope for. It needs mu.
 func (g *Group) backingOff() error {

@@ -30,8 +30,10 @@ type Invoker interface {
 	// Refresh is called after a version, an alias or the function has changed or
 	// gone. When it returns, no new call runs what was there before.
 	Refresh(ctx context.Context, name, qualifier string) error
-	// Initialized is how many environments of a qualifier are ready on this node.
-	Initialized(ctx context.Context, name, qualifier string) (int, error)
+	// Initialized is how many environments of a qualifier are ready on this node. failed
+	// is why the last start failed, an *environment.InitError if the function's code is to
+	// blame; nil if it succeeded.
+	Initialized(ctx context.Context, name, qualifier string) (n int, failed, err error)
 }
 
 // A Queue keeps asynchronous invocations.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -22,12 +23,13 @@ type provisionedOutput struct {
 	AvailableProvisionedConcurrentExecutions int
 	AllocatedProvisionedConcurrentExecutions int
 	Status                                   string
+	StatusReason                             string `json:",omitempty"`
 	LastModified                             string
 }
 
 // provisionedOf tells how far the environments of a qualifier have come.
 func (a *API) provisionedOf(r *request, f reference, p *registry.Provisioned) *provisionedOutput {
-	ready, err := a.Invoker.Initialized(r.Context(), f.name, f.qualifier)
+	ready, failed, err := a.Invoker.Initialized(r.Context(), f.name, f.qualifier)
 	if err != nil {
 		ready = 0 // gone meanwhile, or stopping
 	}
@@ -36,8 +38,13 @@ func (a *API) provisionedOf(r *request, f reference, p *registry.Provisioned) *p
 		RequestedProvisionedConcurrentExecutions: p.Requested, AvailableProvisionedConcurrentExecutions: ready, AllocatedProvisionedConcurrentExecutions: ready,
 		Status: "IN_PROGRESS", LastModified: p.LastModified.UTC().Format("2006-01-02T15:04:05-0700"),
 	}
-	if ready == p.Requested {
+	switch {
+	case ready == p.Requested:
 		out.Status = "READY"
+	case errors.As(failed, new(*environment.InitError)):
+		out.Status, out.StatusReason = "FAILED", "FUNCTION_ERROR_INIT_FAILURE"
+	case failed != nil:
+		out.Status, out.StatusReason = "FAILED", "The server could not start an environment. Its log says why. It tries again." // AWS has no word for it
 	}
 	return out
 }
@@ -109,7 +116,8 @@ func putProvisionedConcurrencyConfig(a *API, r *request, in *provisionedInput) (
 	}
 	a.refresh(r.Context(), f.name, f.qualifier)
 	out := a.provisionedOf(r, f, &p)
-	out.AvailableProvisionedConcurrentExecutions, out.AllocatedProvisionedConcurrentExecutions, out.Status = 0, 0, "IN_PROGRESS" // as when it begins
+	out.AvailableProvisionedConcurrentExecutions, out.AllocatedProvisionedConcurrentExecutions = 0, 0 // as when it begins
+	out.Status, out.StatusReason = "IN_PROGRESS", ""
 	return out, nil
 }
 
