@@ -291,6 +291,9 @@ func deleteFunction(a *API, r *request) error {
 		return err
 	}
 	f, err := a.find(in.FunctionName, in.Qualifier)
+	if f.qualifier != "" && !function.ValidQualifier(f.qualifier) { // recorded from AWS: it names the function alone
+		err = a.notFound(registry.ErrNotFound, reference{name: f.name})
+	}
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
@@ -87,6 +89,9 @@ var (
 // prepare checks what an invocation asks, and makes its frame.
 func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	f, err := a.find(in.FunctionName, in.Qualifier)
+	if errors.Is(err, function.ErrLongName) { // AWS names the version that the call would have had
+		err = a.notFound(registry.ErrNotFound, reference{f.name, f.orLatest()})
+	}
 	if err != nil {
 		return f, err
 	}

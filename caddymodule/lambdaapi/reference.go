@@ -29,7 +29,7 @@ func (a *API) find(name, qualifier string) (reference, error) {
 	case errors.Is(err, function.ErrOtherRegion), errors.Is(err, function.ErrOtherAccount):
 		return reference{}, err
 	case errors.Is(err, function.ErrLongName):
-		return reference{}, fmt.Errorf("%w: %w", exception("ResourceNotFoundException", "Function not found: "+a.Account.ARN(parsed, qualifier)), err)
+		return reference{parsed, qualifier}, fmt.Errorf("%w: %w", exception("ResourceNotFoundException", "Function not found: "+a.Account.ARN(parsed, qualifier)), err)
 	case err != nil:
 		return reference{}, invalid(err.Error())
 	case inName != "" && qualifier != "" && inName != qualifier:
@@ -39,7 +39,7 @@ func (a *API) find(name, qualifier string) (reference, error) {
 		qualifier = inName
 	}
 	if qualifier != "" && !function.ValidQualifier(qualifier) {
-		return reference{}, exception("ResourceNotFoundException", "Function not found: "+a.Account.ARN(parsed, qualifier))
+		return reference{parsed, qualifier}, exception("ResourceNotFoundException", "Function not found: "+a.Account.ARN(parsed, qualifier))
 	}
 	return reference{parsed, qualifier}, nil
 }

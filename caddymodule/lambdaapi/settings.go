@@ -1,6 +1,7 @@
 package lambdaapi
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -127,15 +128,40 @@ func set[T any](to *T, from *T) {
 	}
 }
 
+// checkEnvironment measures the variables of a request as AWS does, in their order.
+func checkEnvironment(environment map[string]string, request []byte) error {
+	if len(environment) == 0 {
+		return nil
+	}
+	var measured bytes.Buffer
+	e := json.NewEncoder(&measured)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(environment); err != nil {
+		return err
+	}
+	measured.Truncate(measured.Len() - 1) // the line's end
+	if measured.Len() <= function.MaxEnvironmentBytes {
+		return nil
+	}
+	var said struct {
+		Environment struct{ Variables json.RawMessage }
+	}
+	if json.Unmarshal(request, &said) == nil && len(said.Environment.Variables) > 0 {
+		measured.Reset()
+		if err := json.Compact(&measured, said.Environment.Variables); err != nil {
+			return err
+		}
+	}
+	return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: " + measured.String())
+}
+
 // checkVersion says whether a version can run here.
 func (a *API) checkVersion(r *request, v *registry.Version) error {
 	if v.Runtime == "" || v.Handler == "" {
 		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
-	if measured, err := json.Marshal(v.Environment); err != nil {
+	if err := checkEnvironment(v.Environment, r.body); err != nil {
 		return err
-	} else if len(v.Environment) > 0 && len(measured) > function.MaxEnvironmentBytes {
-		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: " + string(measured))
 	}
 	if v.SnapStartApplyOn == "PublishedVersions" && !snapStarts(v.Runtime) {
 		return invalid(v.Runtime + " is not supported for SnapStart enabled functions.")

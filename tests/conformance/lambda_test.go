@@ -93,6 +93,9 @@ func lambdaRows(t *testing.T) []row {
 		{&lambda.UpdateFunctionConfigurationInput{FunctionName: f, DeadLetterConfig: &types.DeadLetterConfig{}, Timeout: aws.Int32(4)}, 200, "", "", fields{
 			"State": `"Active"`, "LastUpdateStatus": `"InProgress"`, "LastUpdateStatusReasonCode": `"Creating"`, "Timeout": "4", "DeadLetterConfig": absent,
 		}},
+		{&lambda.UpdateFunctionConfigurationInput{FunctionName: f, DeadLetterConfig: &types.DeadLetterConfig{TargetArn: aws.String(queueARN)}}, 200, "", "", fields{"DeadLetterConfig": `{"TargetArn":"` + queueARN + `"}`}},
+		{&lambda.UpdateFunctionConfigurationInput{FunctionName: f, DeadLetterConfig: &types.DeadLetterConfig{}}, 200, "", "", fields{"DeadLetterConfig.TargetArn": `"` + queueARN + `"`}}, // an empty one says nothing
+		{&lambda.UpdateFunctionConfigurationInput{FunctionName: f, DeadLetterConfig: &types.DeadLetterConfig{TargetArn: aws.String("")}}, 200, "", "", fields{"DeadLetterConfig": absent}},
 		{&lambda.UpdateFunctionConfigurationInput{FunctionName: f, RevisionId: aws.String(uuid)}, 412, outdated, "The Revision Id provided does not match the latest Revision Id.", nil},
 		{&lambda.UpdateFunctionCodeInput{FunctionName: f, ZipFile: two}, 200, "", "", fields{"LastUpdateStatus": `"InProgress"`}},
 		{&lambda.GetAccountSettingsInput{}, 200, "", "", fields{"AccountUsage.FunctionCount": "2", "AccountLimit.UnreservedConcurrentExecutions": present}},
