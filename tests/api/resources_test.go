@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,37 @@ func TestAPIProvisionedConcurrencyIsReadyBeforeTheFirstCall(t *testing.T) {
 	_, err = a.GetProvisionedConcurrencyConfig(ctx, &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: f, Qualifier: version})
 	harness.Refused(t, err, 404, "ProvisionedConcurrencyConfigNotFoundException", "")
 	a.WantCall("f:1", "{}", "")
+}
+
+// What is wanted ahead is tried again until it starts, and Get says how it stands meanwhile.
+func TestAPIProvisionedConcurrencyFailsWithTheInitPhase(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	ctx := context.Background()
+	code := harness.ZipOf(t, map[string]string{"index.mjs": "if (Date.now() < Number(process.env.FROM)) throw new Error('not yet');\nexport const handler = async () => 1;"})
+	from := func(name string, at time.Time) {
+		a.Create(name, code, func(in *lambda.CreateFunctionInput) {
+			in.Publish = true
+			in.Environment = &types.Environment{Variables: map[string]string{"FROM": strconv.FormatInt(at.UnixMilli(), 10)}}
+		})
+		out, err := a.PutProvisionedConcurrencyConfig(ctx, &lambda.PutProvisionedConcurrencyConfigInput{FunctionName: &name, Qualifier: aws.String("1"), ProvisionedConcurrentExecutions: aws.Int32(1)})
+		a.Check(err)
+		if out.Status != types.ProvisionedConcurrencyStatusEnumInProgress {
+			t.Errorf("it begins as %s", out.Status)
+		}
+	}
+	state := func(name string) string {
+		out, err := a.GetProvisionedConcurrencyConfig(ctx, &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: &name, Qualifier: aws.String("1")})
+		a.Check(err)
+		return fmt.Sprintf("%s %q %d", out.Status, aws.ToString(out.StatusReason), *out.AvailableProvisionedConcurrentExecutions)
+	}
+	from("never", time.Now().Add(24*time.Hour))
+	harness.Eventually(t, "it has failed", func() bool { return state("never") == `FAILED "FUNCTION_ERROR_INIT_FAILURE" 0` })
+	from("later", time.Now().Add(2*time.Second))
+	harness.Eventually(t, "it is ready at a later try", func() bool { return state("later") == `READY "" 1` })
+	if got := state("never"); got != `FAILED "FUNCTION_ERROR_INIT_FAILURE" 0` {
+		t.Errorf("what never starts is %s", got)
+	}
 }
 
 func TestAPIFunctionOfADeletedOnesNameInheritsNothing(t *testing.T) {
