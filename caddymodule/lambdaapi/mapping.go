@@ -1,10 +1,9 @@
 package lambdaapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -231,6 +230,9 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	if in.EventSourceArn == "" && in.SelfManagedEventSource == nil {
 		return nil, invalid("Unrecognized event source.")
 	}
+	if err := in.checkAccess(); err != nil {
+		return nil, err
+	}
 	if d := in.DestinationConfig; d != nil && d.OnSuccess != nil && d.OnSuccess.Destination != "" {
 		return nil, invalid(noDestination)
 	}
@@ -274,9 +276,6 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 	return a.mappingOf(&created)
 }
 
-// selfManaged is the member of a mapping that names the brokers of Kafka.
-const selfManaged = "SelfManagedEventSource"
-
 // checkMapping holds a mapping to what its source can do, and fills in defaults.
 func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 	if err := a.Mapping(m); err != nil {
@@ -287,8 +286,7 @@ func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 		return invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
 	}
 	same, _, err := a.Registry.Mappings(r.Context(), "", 1, func(have *registry.Mapping) bool {
-		return have.UUID != m.UUID && have.FunctionName == m.FunctionName && have.Qualifier == m.Qualifier && have.EventSourceArn == m.EventSourceArn &&
-			slices.Equal(have.Topics, m.Topics) && bytes.Equal(have.Source[selfManaged], m.Source[selfManaged])
+		return have.UUID != m.UUID && have.FunctionName == m.FunctionName && have.Qualifier == m.Qualifier && sameSource(have, m)
 	})
 	if err != nil || len(same) == 0 {
 		return err
@@ -296,6 +294,10 @@ func (a *API) checkMapping(r *request, m *registry.Mapping) error {
 	if service(m.EventSourceArn) == "sqs" {
 		return exception("ResourceConflictException", "An event source mapping with SQS arn (\" "+m.EventSourceArn+" \") and function (\" "+m.FunctionName+
 			" \") already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)
+	}
+	if brokers := brokersOf(m); len(brokers) > 0 {
+		return exception("ResourceConflictException", "An event source mapping with event source (\""+strings.Join(brokers, ",")+"\"), function (\""+a.Account.InvokedARN(m.FunctionName, m.Qualifier)+
+			"\"), topics (\""+strings.Join(m.Topics, ",")+"\") already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)
 	}
 	return exception("ResourceConflictException", "The event source arn (\" "+m.EventSourceArn+" \") and function (\" "+m.FunctionName+
 		" \") provided mapping already exists. Please update or delete the existing mapping with UUID "+same[0].UUID)

@@ -60,6 +60,15 @@ func lambdaRows(t *testing.T) []row {
 		return in
 	}
 	asIs := func(*lambda.CreateEventSourceMappingInput) {}
+	kafka := func(change func(*lambda.CreateEventSourceMappingInput)) *lambda.CreateEventSourceMappingInput {
+		in := &lambda.CreateEventSourceMappingInput{
+			FunctionName: f, Topics: []string{"topic"}, Enabled: aws.Bool(false),
+			SelfManagedEventSource:     &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {"127.0.0.1:1"}}},
+			SourceAccessConfigurations: []types.SourceAccessConfiguration{{Type: types.SourceAccessTypeVpcSubnet, URI: aws.String("subnet:subnet-0123456789abcdef0")}},
+		}
+		change(in)
+		return in
+	}
 	signing := "arn:aws:lambda:" + region + ":" + account + ":code-signing-config:csc-0123456789abcdef0"
 	const uuid = "11111111-2222-3333-4444-555555555555"
 	permission := func(change func(*lambda.AddPermissionInput)) *lambda.AddPermissionInput {
@@ -204,6 +213,11 @@ func lambdaRows(t *testing.T) []row {
 		}},
 		{mapping("arn:aws:dynamodb:"+region+":"+account+":table/t/stream/s", func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "AT_TIMESTAMP" }), 400, bad, "Unsupported starting position for arn type: ", nil},
 		{mapping(queueARN, func(in *lambda.CreateEventSourceMappingInput) { in.DestinationConfig = destination(queueARN) }), 400, bad, "Unsupported DestinationConfig parameter for given event source mapping type.", nil},
+		{kafka(func(in *lambda.CreateEventSourceMappingInput) { in.SourceAccessConfigurations = nil }), 400, bad, "Required 'sourceAccessConfigurations' parameter is missing.", nil},
+		{kafka(asIs), 202, "", "", fields{"StartingPosition": `"TRIM_HORIZON"`, "BatchSize": "100", "SelfManagedKafkaEventSourceConfig.ConsumerGroupId": present, "EventSourceArn": absent}},
+		{kafka(func(in *lambda.CreateEventSourceMappingInput) {
+			in.SelfManagedEventSource.Endpoints["KAFKA_BOOTSTRAP_SERVERS"] = []string{"127.0.0.1:1", "127.0.0.1:2"}
+		}), 409, conflict, "An event source mapping with event source (\"127.0.0.1:1,127.0.0.1:2\"), function (\"" + functionARN + "\"), topics (\"topic\") already exists. Please update or delete the existing mapping with UUID ", nil},
 		{&lambda.ListEventSourceMappingsInput{EventSourceArn: aws.String(queueARN)}, 200, "", "", fields{"EventSourceMappings.0.State": `"Disabled"`, "EventSourceMappings.1": absent}},
 		{&lambda.GetEventSourceMappingInput{UUID: aws.String(uuid)}, 404, missing, gone, nil},
 		{&lambda.UpdateEventSourceMappingInput{UUID: aws.String(uuid)}, 404, missing, gone, nil},

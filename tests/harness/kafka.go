@@ -3,9 +3,16 @@ package harness
 import (
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// NoPassword is what a mapping of Kafka says whose brokers want none.
+func NoPassword() []types.SourceAccessConfiguration {
+	return []types.SourceAccessConfiguration{{Type: types.SourceAccessTypeVpcSubnet, URI: aws.String("subnet:subnet-0123456789abcdef0")}}
+}
 
 // A broker is a Kafka with topics, and a client that writes to it.
 type broker struct {

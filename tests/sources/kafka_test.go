@@ -65,7 +65,7 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	a.Check(err)
 	b.Put(0, "one")
 	made, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
-		FunctionName: aws.String("f"), Topics: []string{"orders"}, StartingPosition: types.EventSourcePositionTrimHorizon,
+		FunctionName: aws.String("f"), Topics: []string{"orders"}, StartingPosition: types.EventSourcePositionTrimHorizon, SourceAccessConfigurations: harness.NoPassword(),
 		SelfManagedEventSource:            &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
 		SelfManagedKafkaEventSourceConfig: &types.SelfManagedKafkaEventSourceConfig{ConsumerGroupId: aws.String("packers")},
 	})
@@ -74,11 +74,11 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 		t.Errorf("batches have %d", *made.BatchSize)
 	}
 	same := &lambda.CreateEventSourceMappingInput{
-		FunctionName: aws.String("f"), Topics: []string{"orders"},
+		FunctionName: aws.String("f"), Topics: []string{"orders"}, SourceAccessConfigurations: harness.NoPassword(),
 		SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
 	}
 	_, err = a.CreateEventSourceMapping(t.Context(), same)
-	harness.Refused(t, err, 409, "ResourceConflictException", "The event source arn")
+	harness.Refused(t, err, 409, "ResourceConflictException", "An event source mapping with event source (\""+b.ListenAddrs()[0]+"\"), function (\"arn:aws:lambda:")
 	a.WantLog("f", "done orders-0 one")
 	result := func() string {
 		got, err := a.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: made.UUID})

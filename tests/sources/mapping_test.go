@@ -220,11 +220,12 @@ func TestMappingsOfSourcesThatAreNotPolledAreRefused(t *testing.T) {
 	for want, in := range map[string]lambda.CreateEventSourceMappingInput{
 		"of mq are not supported": {EventSourceArn: aws.String("arn:aws:mq:us-east-1:123456789012:broker:b:b-1"), Queues: []string{"orders"}},
 		"name the brokers":        {EventSourceArn: aws.String("arn:aws:kafka:us-east-1:123456789012:cluster/c/1"), Topics: []string{"orders"}},
-		"one topic":               {SelfManagedEventSource: brokers},
+		"one topic":               {SelfManagedEventSource: brokers, SourceAccessConfigurations: harness.NoPassword()},
+		"Required 'sourceAccessConfigurations' parameter is missing.": {SelfManagedEventSource: brokers, Topics: []string{"orders"}},
 		"event_source of the Caddyfile": {SelfManagedEventSource: brokers, Topics: []string{"orders"}, SourceAccessConfigurations: []types.SourceAccessConfiguration{
 			{Type: types.SourceAccessTypeSaslScram512Auth, URI: aws.String("arn:aws:secretsmanager:us-east-1:123456789012:secret:s-1")},
 		}},
-		"HOST:PORT": {Topics: []string{"orders"}, SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {"broker:70000"}}}},
+		"HOST:PORT": {Topics: []string{"orders"}, SourceAccessConfigurations: harness.NoPassword(), SelfManagedEventSource: &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {"broker:70000"}}}},
 	} {
 		in.FunctionName = aws.String("f")
 		if _, err = a.CreateEventSourceMapping(t.Context(), &in); err == nil || !strings.Contains(err.Error(), want) {
