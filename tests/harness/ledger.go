@@ -155,11 +155,16 @@ def handler(event, context):
 // Reach is the option that opens the ledger to functions.
 func (l *Ledger) Reach() string { return fmt.Sprintf("\nreach %s\n", l.listener.Addr()) }
 
-// Wait waits until all that was accepted has run.
+// Wait waits until all that was accepted has run, or until nothing more of it has for
+// longer than leases and pauses between attempts last.
 func (l *Ledger) Wait(accepted map[string]bool) {
 	l.t.Helper()
 	var missing []string
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	left, last := len(accepted), time.Now().Add(5*time.Minute)
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end) && time.Now().Before(last); time.Sleep(100 * time.Millisecond) {
+		if len(missing) < left && missing != nil {
+			left, end = len(missing), time.Now().Add(40*time.Second)
+		}
 		missing = nil
 		l.Mu.Lock()
 		for id := range accepted {
