@@ -325,19 +325,22 @@ func TestLiveTailShowsWhatIsLoggedFromThen(t *testing.T) {
 			switch e := event.(type) {
 			case *types.StartLiveTailResponseStreamMemberSessionStart:
 				now := time.Now().Add(2 * time.Millisecond) // events of the session's first millisecond are its own
-				st.Line(now, "", []byte("ERROR one"))
-				st.Line(now, "", []byte("INFO"))
-				st.Line(now, "", []byte("ERROR two"))
+				st.Line(now, "", fmt.Appendf(nil, "ERROR one %d", again))
+				st.Line(now, "", fmt.Appendf(nil, "INFO %d", again))
+				st.Line(now, "", fmt.Appendf(nil, "ERROR two %d", again))
 			case *types.StartLiveTailResponseStreamMemberSessionUpdate:
 				for _, r := range e.Value.SessionResults {
-					got = append(got, strings.TrimSpace(*r.Message))
+					// A session that begins again at once may see the lines of the one before.
+					if text := strings.TrimSpace(*r.Message); text == "ERROR before" || strings.HasSuffix(text, fmt.Sprint(again)) {
+						got = append(got, text)
+					}
 				}
 			}
 		case <-ctx.Done():
 			t.Fatalf("only %q within 20 s", got)
 		}
 	}
-	if fmt.Sprint(got) != "[ERROR one ERROR two]" {
+	if fmt.Sprint(got) != fmt.Sprintf("[ERROR one %d ERROR two %[1]d]", again) {
 		t.Errorf("got %q", got)
 	}
 	_, err := w.client.StartLiveTail(ctx, &cloudwatchlogs.StartLiveTailInput{LogGroupIdentifiers: []string{"/aws/lambda/none"}},
