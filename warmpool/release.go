@@ -1,0 +1,115 @@
+package warmpool
+
+import (
+	"time"
+
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// release takes c off m, and gives m to the next.
+func (g *Group) release(m *member, c *environment.Call, err error) {
+	g.mu.Lock()
+	m.load--
+	g.inFlight--
+	if err == nil {
+		g.pace.observe(c.Duration)
+		m.spent = c.Duration
+		if c.Outcome == environment.OutcomeTimeout || c.Outcome == environment.OutcomeExit {
+			m.dead = true
+		}
+	} else if m.env.State() >= environment.StateShutdown {
+		m.dead = true
+	}
+	g.leave(m)
+	if err == nil {
+		g.counters().observe(c)
+	}
+}
+
+// leave gives the room of a call that m had to the waiters, and unlocks mu.
+func (g *Group) leave(m *member) {
+	left := g.runs(m)
+	if left {
+		slotted := m.slotted > 0
+		if slotted {
+			m.slotted--
+		}
+		g.quota.Leave(slotted)
+	}
+	g.place(m)
+	g.mu.Unlock()
+	if left {
+		g.quota.WakeOthers((*quotaMember)(g))
+	}
+}
+
+// giveBack undoes take for a call that was not made.
+func (g *Group) giveBack(m *member) {
+	g.mu.Lock()
+	m.load--
+	g.inFlight--
+	g.leave(m)
+}
+
+// place decides what becomes of a member that has one call less, and serves
+// who waits. It needs mu.
+func (g *Group) place(m *member) {
+	g.yield(m)
+	switch {
+	case m.dead:
+		g.drop(m)
+	case m.leaving || m.generation != g.generation || g.closed && g.waiters.len() == 0 || g.over():
+		g.drop(m)
+		if m.load == 0 {
+			g.retire(m)
+		}
+	case m.load < g.fn.PerEnvironmentConcurrency && !m.available:
+		m.available = true
+		g.available = append(g.available, m)
+	}
+	// Before it goes to who waits: then it has not been idle at all.
+	if m.load == 0 {
+		now := time.Now()
+		if m.ran && !m.fresh {
+			g.history.Used(now.Sub(m.idleSince) - m.spent)
+		}
+		m.ran, m.fresh = false, m.fresh && !m.ran
+		m.idleSince, g.lastUse = now, now
+	}
+	if g.waiters.len() > 0 {
+		g.serve()
+	}
+	if m.load == 0 {
+		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.takes.memoryMB)
+		if g.closed {
+			g.retire(m) // it has only stayed for those who waited
+		}
+	}
+}
+
+// yield has m be given up if another function claims room and this one is to make it.
+// Not before it has run a call; and the only one of its function has to have been of
+// use for some time, so that functions that take turns do more than start. It needs mu.
+func (g *Group) yield(m *member) {
+	w := g.pool.wanted.Load()
+	if w == nil || m.dead || m.leaving || !m.ran || g.spare() <= 0 ||
+		len(g.members) == 1 && g.waiters.len() > 0 && time.Since(m.made) < tenure*m.env.InitDuration || !w.one(g) {
+		return
+	}
+	m.leaving, m.given = true, true
+	g.pool.giving.Add(1)
+}
+
+// tenure is how many times as long as its start took an environment may stay.
+const tenure = 4
+
+// serve gives members with room to the first waiters. It needs mu.
+func (g *Group) serve() {
+	for g.waiters.len() > 0 {
+		m := g.take(g.waiters.front().short)
+		if m == nil {
+			return
+		}
+		g.waiters.pop().give(m, nil)
+	}
+}
