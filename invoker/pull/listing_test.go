@@ -258,7 +258,7 @@ func TestListingsThatAreBrokenOffRepeatABatchAndLoseNone(t *testing.T) {
 	b := newBank(t, s)
 	defer b.close()
 	random := rand.New(rand.NewPCG(3, 4))
-	b.Store = &brittle{b.store, func() bool { return random.IntN(15) == 0 }}
+	b.Store = &brittle{b.store, func() bool { return random.IntN(8) == 0 }}
 	crashes := 0
 	for round := range 20 {
 		puts, removals := random.IntN(500), random.IntN(300)
