@@ -73,9 +73,11 @@ func TestEnvironmentHoldsNoMoreDescriptorsThanItIsCountedWith(t *testing.T) {
 	for i := 1; i < functions; i++ {
 		s.Get(fmt.Sprintf("/f%d", i)).Want(t, 200, "ok")
 	}
-	if more := descriptorsOf(s) - before; more > counted*(functions-1) {
-		t.Errorf("%d environments hold %d descriptors, want %d each at most", functions-1, more, counted)
-	} else {
-		t.Logf("%.1f descriptors each", float64(more)/(functions-1))
-	}
+	// The server opens files of its own too, for an instant.
+	more := 0
+	harness.Eventually(t, fmt.Sprintf("an environment holds at most %d descriptors", counted), func() bool {
+		more = descriptorsOf(s) - before
+		return more <= counted*(functions-1)
+	})
+	t.Logf("%.1f descriptors each", float64(more)/(functions-1))
 }
