@@ -9,8 +9,8 @@
 //	boto3             from Debian's packages, unpacked: it is Python alone
 //
 // The package runs npm's own client, with the registry and the credentials that it is set
-// up with. Without that client it fetches npm packages by HTTP from NPM_CONFIG_REGISTRY
-// or the public registry, and checks the sha512 of each. Debian's tools check theirs.
+// up with. Without that client it fetches npm packages by HTTP from the registry that
+// NPM_CONFIG_REGISTRY names, and checks the sha512 of each. Debian's tools check theirs.
 //
 // # Where it is
 //

@@ -62,6 +62,15 @@ func TestPackageOfAnotherChecksumIsRefused(t *testing.T) {
 	}
 }
 
+func TestWithoutNPMARegistryHasToBeNamed(t *testing.T) {
+	t.Setenv("NPM_CONFIG_REGISTRY", "")
+	t.Setenv("npm_config_registry", "")
+	_, err := installer(t).download(context.Background(), "pack", 2, t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "install npm, which knows its registry, or name one by NPM_CONFIG_REGISTRY") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNothingIsUnpackedOutside(t *testing.T) {
 	all := func(string) bool { return true }
 	for _, name := range []string{"package/../../out", "package/a/../../../out", "package//etc/out"} {

@@ -18,9 +18,6 @@ import (
 	"strings"
 )
 
-// publicRegistry is npm's own.
-const publicRegistry = "https://registry.npmjs.org/"
-
 // fetch brings the newest version of a package that is of a major version, 0 for any,
 // into folder, packed, and returns its path.
 func (i *Installer) fetch(ctx context.Context, name string, major int, folder string) (string, error) {
@@ -65,7 +62,11 @@ const maxPackument = 64 << 20
 
 // download fetches a package without npm, and checks it by its sha512.
 func (i *Installer) download(ctx context.Context, name string, major int, folder string) (string, error) {
-	registry, err := url.Parse(strings.TrimSuffix(cmp.Or(os.Getenv("NPM_CONFIG_REGISTRY"), os.Getenv("npm_config_registry"), publicRegistry), "/") + "/")
+	address := cmp.Or(os.Getenv("NPM_CONFIG_REGISTRY"), os.Getenv("npm_config_registry"))
+	if address == "" {
+		return "", fmt.Errorf("fetch %s: there is no npm on this machine: install npm, which knows its registry, or name one by NPM_CONFIG_REGISTRY", name)
+	}
+	registry, err := url.Parse(strings.TrimSuffix(address, "/") + "/")
 	if err != nil {
 		return "", fmt.Errorf("NPM_CONFIG_REGISTRY: %w", err)
 	}
