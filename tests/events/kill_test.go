@@ -25,17 +25,18 @@ func TestEventsOfAClientSurviveKills(t *testing.T) {
 	end := make(chan struct{})
 	for sender := range 16 {
 		senders.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond)
+			defer pace.Stop()
 			for n := 0; ; n++ {
 				select {
 				case <-end:
 					return
-				default:
+				case <-pace.C:
 				}
 				id := fmt.Sprintf("%d-%d", sender, n)
 				r, err := http.Post(s.URL("/hooks/f"), "application/json", strings.NewReader(`{"id":"`+id+`"}`))
 				if err != nil {
-					time.Sleep(20 * time.Millisecond) // it is being restarted
-					continue
+					continue // it is being restarted
 				}
 				r.Body.Close()
 				if r.StatusCode/100 == 2 {
@@ -43,7 +44,6 @@ func TestEventsOfAClientSurviveKills(t *testing.T) {
 					accepted[id] = true
 					mu.Unlock()
 				}
-				time.Sleep(10 * time.Millisecond)
 			}
 		})
 	}
@@ -76,11 +76,13 @@ func TestEventsOfMinIOSurviveKills(t *testing.T) {
 	end := make(chan struct{})
 	for writer := range 4 {
 		writers.Go(func() {
+			pace := time.NewTicker(40 * time.Millisecond)
+			defer pace.Stop()
 			for n := 0; ; n++ {
 				select {
 				case <-end:
 					return
-				default:
+				case <-pace.C:
 				}
 				key := fmt.Sprintf("%d-%d", writer, n)
 				if err := store.Put(t.Context(), "photos", key, "image/jpeg", []byte("x")); err != nil {
@@ -90,7 +92,6 @@ func TestEventsOfMinIOSurviveKills(t *testing.T) {
 				mu.Lock()
 				written[key] = true
 				mu.Unlock()
-				time.Sleep(40 * time.Millisecond)
 			}
 		})
 	}
