@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -156,6 +158,31 @@ type Redis struct {
 	URL string `json:"url,omitempty"`
 	// The prefix of all keys. Default: hearth.
 	Prefix string `json:"prefix,omitempty"`
+
+	// The secret of the cluster, at least 16 bytes, the same on all nodes. Redis does not
+	// get it: the access key is sealed by it there, and nodes know each other by it.
+	// Placeholders such as {env.SECRET} or {file./run/secrets/cluster} keep it out of the
+	// configuration. Default: the first node makes one, in the file cluster-secret of its
+	// data directory.
+	Secret string `json:"secret,omitempty"`
+
+	// Use a Redis that asks for no password. Whoever reaches it controls all functions.
+	// Default: false.
+	Unprotected bool `json:"unprotected,omitempty"`
+}
+
+// replaceSecret replaces the placeholders of the secret.
+func (r *Redis) replaceSecret(repl *caddy.Replacer) error {
+	if r.Secret == "" {
+		return nil
+	}
+	// A file ends in a newline mostly.
+	secret := strings.TrimSpace(repl.ReplaceAll(r.Secret, ""))
+	if len(secret) < engine.LeastSecret {
+		return fmt.Errorf("redis: the secret has %d bytes, at least %d are needed: openssl rand -hex 32 makes one", len(secret), engine.LeastSecret)
+	}
+	r.Secret = secret
+	return nil
 }
 
 // Sandbox says how execution environments are kept apart.

@@ -45,6 +45,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		data_dir       <path>
 //		redis          <url> {
 //			prefix <text>
+//			secret <text>
+//			unprotected
 //		}
 //		node           <name>
 //		peer_address   <host:port>
@@ -160,7 +162,11 @@ func (r *Redis) unmarshal(d *caddyfile.Dispenser) error {
 	if err := text(d, &r.URL); err != nil {
 		return err
 	}
-	return readBlock(d, "redis option '%s'", []option{{"prefix", into(text, &r.Prefix)}})
+	return readBlock(d, "redis option '%s'", []option{
+		{"prefix", into(text, &r.Prefix)},
+		{"secret", into(text, &r.Secret)},
+		{"unprotected", into(present, &r.Unprotected)},
+	})
 }
 
 func (a *Async) unmarshal(d *caddyfile.Dispenser) error {

@@ -68,6 +68,9 @@ func (a *App) replace(repl *caddy.Replacer) error {
 	if a.Redis.URL == "" {
 		return nil
 	}
+	if err := a.Redis.replaceSecret(repl); err != nil {
+		return err
+	}
 	return redisstore.CheckURL(a.Redis.URL)
 }
 
@@ -87,6 +90,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	}
 	s := &engine.Settings{
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
+		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
 	}

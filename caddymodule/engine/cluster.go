@@ -38,9 +38,12 @@ func (e *Engine) joinCluster(s *Setup) error {
 	if err != nil {
 		return err
 	}
-	secret := sha256.Sum256([]byte("hearth cluster\n" + s.credentials.secret))
+	secret, err := s.credentials.cluster.key(forNodes)
+	if err != nil {
+		return fmt.Errorf("derive the key of nodes: %w", err)
+	}
 	c, err := cluster.New(cluster.Config{
-		Name: s.nodeName(), Nodes: nodes, Secret: secret[:], Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
+		Name: s.nodeName(), Nodes: nodes, Secret: secret, Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
 	})
 	if err != nil {
 		return err

@@ -18,8 +18,10 @@ import (
 type credentials struct {
 	verifier *sigv4.Verifier // nil until somebody asks
 	secret   string          // of the data directory's key
-	// shared are the credentials of a cluster, as they are kept; nil: this node is alone.
-	shared []byte
+	// shared are the credentials of a cluster, as the data directory has them; nil: this
+	// node is alone. Redis has them sealed by the cluster's secret.
+	shared  []byte
+	cluster clusterSecret
 	// made is to be kept by Apply; nil: there is a key.
 	made *sigv4.Key
 	// fresh is what Apply has kept first.
@@ -102,28 +104,63 @@ func (s *Setup) readSharedCredentials(path string) ([]sigv4.Key, error) {
 	records := s.engine.records
 	ctx, cancel := context.WithTimeout(context.Background(), connectWithin)
 	defer cancel()
+	secret, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
 	for {
 		record, err := records.Read(ctx, state.Key{Owner: ownerCluster, Name: recordCredentials})
-		if err == nil {
-			s.credentials.shared = record.Value
-			return sigv4.ParseCredentials(record.Value)
-		}
-		if !errors.Is(err, state.ErrNotFound) {
+		if err != nil && !errors.Is(err, state.ErrNotFound) {
 			return nil, fmt.Errorf("credentials of the cluster: %w", err)
 		}
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			key := sigv4.NewKey()
-			text, err = []byte(key.Profile()), nil
+		if err == nil && bytes.HasPrefix(record.Value, sealed) {
+			return s.unseal(record.Value, secret)
 		}
+		text, revision := record.Value, record.Revision // an older node has kept it in plain text
 		if err != nil {
-			return nil, err
+			revision = state.Absent
+			if text, err = ownCredentials(path); err != nil {
+				return nil, err
+			}
 		}
-		_, err = records.Change(ctx, ownerCluster, state.Put(recordCredentials, state.Absent, text))
+		if secret == nil {
+			if secret, err = s.makeSecret(); err != nil {
+				return nil, err
+			}
+		}
+		value, err := secret.seal(text)
+		if err != nil {
+			return nil, fmt.Errorf("seal the credentials of the cluster: %w", err)
+		}
+		_, err = records.Change(ctx, ownerCluster, state.Put(recordCredentials, revision, value))
 		if err != nil && !errors.Is(err, state.ErrConflict) { // another node was quicker
 			return nil, fmt.Errorf("credentials of the cluster: %w", err)
 		}
 	}
+}
+
+// ownCredentials are those that the data directory has, or new ones.
+func ownCredentials(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := sigv4.NewKey()
+		return []byte(key.Profile()), nil
+	}
+	return text, err
+}
+
+func (s *Setup) unseal(value []byte, secret clusterSecret) ([]sigv4.Key, error) {
+	const remedy = `set "secret" in the block of redis as the other nodes have it, or copy the file cluster-secret ` +
+		`from the data directory of the node that came first to %s`
+	if secret == nil {
+		return nil, fmt.Errorf("the cluster's access key is sealed, and this node does not have the cluster's secret: "+remedy, s.SecretFile())
+	}
+	text, err := secret.open(value)
+	if err != nil {
+		return nil, fmt.Errorf("the cluster's access key: %w: "+remedy, err, s.SecretFile())
+	}
+	s.credentials.shared, s.credentials.cluster = text, secret
+	return sigv4.ParseCredentials(text)
 }
 
 // copyCredentials writes the cluster's credentials to the data directory, for
@@ -156,7 +193,11 @@ func (s *Setup) shareCredentials(ctx context.Context) error {
 	if s.credentials.shared == nil {
 		return nil
 	}
-	for name, value := range map[string][]byte{recordCredentials: s.credentials.shared, recordShown: nil} {
+	value, err := s.credentials.cluster.seal(s.credentials.shared)
+	if err != nil {
+		return fmt.Errorf("seal the credentials of the cluster: %w", err)
+	}
+	for name, value := range map[string][]byte{recordCredentials: value, recordShown: nil} {
 		_, err := s.engine.records.Change(ctx, ownerCluster, state.Put(name, state.Absent, value))
 		if err != nil && !errors.Is(err, state.ErrConflict) {
 			return fmt.Errorf("credentials of the cluster: %w", err)

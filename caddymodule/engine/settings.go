@@ -57,6 +57,12 @@ type Settings struct {
 	// HostNetwork says why no environment may have the machine's network; "": it may.
 	HostNetwork string
 
+	// ClusterSecret is what the nodes that share a Redis know and Redis does not; "": the
+	// first node makes one, in its data directory.
+	ClusterSecret string
+	// Unprotected allows a Redis that asks for no password.
+	Unprotected bool
+
 	Services   services.Config
 	AccessKeys []sigv4.Key // beside that of the data directory
 	Ignore     []string    // settings of functions that the Lambda API keeps though nothing acts on them

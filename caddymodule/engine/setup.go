@@ -44,6 +44,9 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 			err = errors.Join(err, s.Release())
 		}
 	}()
+	if err := s.checkRedis(ctx); err != nil {
+		return nil, err
+	}
 	if s.services, err = services.New(s.Services); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,11 @@ await() {
 	lives "$name" || die "$name has ended, and something else answers in its place"
 }
 
+# random: 64 hexadecimal digits.
+random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+
+redis_answers() { [[ $(redis-cli -p "$FIRST" ping) == PONG ]]; }
+
 stop() {
 	local name pid end=$((SECONDS + WITHIN))
 	for name in node3 node2 node1 redis; do # Redis last: the gateways tell it that they go
@@ -83,15 +88,21 @@ start() {
 	mkdir -p "$DIR"
 	chmod 700 "$DIR"
 	say "Redis on port $FIRST"
-	run redis redis-server --bind 127.0.0.1 --port "$FIRST" --dir "$DIR/redis" --save '' --appendonly yes
-	await redis redis-cli -p "$FIRST" get any
+	# No secret is an argument: everybody on the machine sees those.
+	export REDISCLI_AUTH CLUSTER_SECRET
+	REDISCLI_AUTH=$(random) CLUSTER_SECRET=$(random)
+	mkdir "$DIR/redis"
+	(umask 077 && printf '%s\n' "bind 127.0.0.1" "port $FIRST" "dir $DIR/redis" 'save ""' "appendonly yes" \
+		"requirepass $REDISCLI_AUTH" >"$DIR/redis/redis.conf")
+	run redis redis-server "$DIR/redis/redis.conf"
+	await redis redis_answers
 
 	for ((n = 1; n <= NODES; n++)); do
 		say "node$n on http://localhost:$((FIRST + n))"
-		run "node$n" env NODE="node$n" PORT=$((FIRST + n)) PEER_ADDRESS="127.0.0.1:$((FIRST + NODES + n))" \
-			REDIS_URL="redis://127.0.0.1:$FIRST" HEARTH_DATA_DIR="$DIR/node$n" \
+		NODE="node$n" PORT=$((FIRST + n)) PEER_ADDRESS="127.0.0.1:$((FIRST + NODES + n))" \
+			REDIS_URL="redis://:$REDISCLI_AUTH@127.0.0.1:$FIRST" HEARTH_DATA_DIR="$DIR/node$n" \
 			XDG_DATA_HOME="$DIR/node$n/caddy" XDG_CONFIG_HOME="$DIR/node$n/caddy" \
-			"$CADDY" run --config Caddyfile --adapter caddyfile
+			run "node$n" "$CADDY" run --config Caddyfile --adapter caddyfile
 	done
 	for ((n = 1; n <= NODES; n++)); do
 		await "node$n" curl --silent --fail --max-time 2 "http://localhost:$((FIRST + n))/healthz"

@@ -71,7 +71,7 @@ func clusterWarmScenario(m machine, s settings, name string, reserved bool) scen
 		if reserved {
 			limit = ""
 		}
-		for i, options := range []string{"", "\t\tredis " + redis.url + "\n"} {
+		for i, options := range []string{"", redis.option()} {
 			if gateways[i], err = gateway(ctx, shared, options+limit); err != nil {
 				return nil, err
 			}
@@ -137,7 +137,7 @@ func handOffScenario(m machine, s settings) scenario {
 		defer redis.close()
 		var gateways [2]*apiStage
 		for i, options := range []string{"", "\t\tmemory_budget 64\n"} {
-			if gateways[i], err = gateway(ctx, shared, fmt.Sprintf("\t\tredis %s\n\t\tnode n%d\n%s", redis.url, i+1, options)); err != nil {
+			if gateways[i], err = gateway(ctx, shared, fmt.Sprintf("%s\t\tnode n%d\n%s", redis.option(), i+1, options)); err != nil {
 				return nil, err
 			}
 			defer gateways[i].close()

@@ -20,7 +20,7 @@ func clusterAcceptScenario(m machine, s settings, name string) scenario {
 		if name == clusterAccepted {
 			async, first = waitingAsync, `{"ms":25000}`
 		}
-		own, err := newEventStage(ctx, shared.with("\t\tredis "+redis.url+"\n"), m, async)
+		own, err := newEventStage(ctx, shared.with(redis.option()), m, async)
 		if err != nil {
 			return nil, err
 		}

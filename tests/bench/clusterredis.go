@@ -48,6 +48,11 @@ func startRedis(ctx context.Context, shared *stage) (_ *redisServer, err error) 
 	}
 }
 
+// option has a gateway use the server.
+func (r *redisServer) option() string {
+	return fmt.Sprintf("\t\tredis %s {\n\t\t\tsecret the-secret-of-the-benchmark\n\t\t\tunprotected\n\t\t}\n", r.url)
+}
+
 func (r *redisServer) close() {
 	if err := r.store.Close(); err != nil {
 		progress("%v", err)

@@ -117,7 +117,7 @@ func TestClusterRunsEachTickOnce(t *testing.T) {
 	var nodes []*harness.Server
 	for n := range 3 {
 		s := harness.NewServer(t, "", "")
-		s.Configure(fmt.Sprintf("redis %s\nnode n%d\n", redis.URL(), n)+ticking(l, s, at...), "")
+		s.Configure(fmt.Sprintf("%snode n%d\n", harness.RedisOption(redis.URL()), n)+ticking(l, s, at...), "")
 		nodes = append(nodes, s.Start())
 	}
 	l.Wait(map[string]bool{stamp(at[1]): true})

@@ -135,7 +135,7 @@ func readExample(t *testing.T, name string) string {
 // image has, with their values.
 func wanted(t *testing.T) (wanted []string, given map[string]string) {
 	t.Helper()
-	for _, found := range regexp.MustCompile(`\{\$(\w+)\}`).FindAllStringSubmatch(readExample(t, "Caddyfile"), -1) {
+	for _, found := range regexp.MustCompile(`\{(?:\$|env\.)(\w+)\}`).FindAllStringSubmatch(readExample(t, "Caddyfile"), -1) {
 		wanted = append(wanted, found[1])
 	}
 	slices.Sort(wanted)
@@ -192,7 +192,8 @@ func TestExampleComposeFileGivesTheCaddyfileWhatItWants(t *testing.T) {
 		Command     []string
 		DependsOn   []string `yaml:"depends_on"`
 		Restart     string
-		Privileged  bool
+		Caps        []string      `yaml:"cap_add"`
+		Security    []string      `yaml:"security_opt"`
 		StopGrace   time.Duration `yaml:"stop_grace_period"`
 		Environment map[string]string
 		Ports       []string
@@ -218,13 +219,14 @@ func TestExampleComposeFileGivesTheCaddyfileWhatItWants(t *testing.T) {
 			volumes[volume] = true
 		}
 		if name == "redis" {
-			if !strings.Contains(strings.Join(s.Command, " "), "--appendonly yes") || len(s.Ports) != 0 || len(s.Volumes) != 1 {
+			if command := strings.Join(s.Command, " "); !strings.Contains(command, "--appendonly yes") || !strings.Contains(command, "--requirepass ${REDIS_PASSWORD:?") || len(s.Ports) != 0 || len(s.Volumes) != 1 {
 				t.Errorf("redis: %+v", s)
 			}
 			continue
 		}
 		wantVariables(t, s.Environment)
-		if s.Environment["NODE"] != name || !strings.HasPrefix(s.Environment["PEER_ADDRESS"], name+":") || s.Environment["REDIS_URL"] != "redis://redis:6379" {
+		if s.Environment["NODE"] != name || !strings.HasPrefix(s.Environment["PEER_ADDRESS"], name+":") || s.Environment["REDIS_URL"] != "redis://:${REDIS_PASSWORD:?is not set}@redis:6379" ||
+			s.Environment["CLUSTER_SECRET"] != "${CLUSTER_SECRET:?is not set}" {
 			t.Errorf("%s: %v", name, s.Environment)
 		}
 		if _, err := os.Stat(filepath.Join(clusterExample, s.Build.Context, s.Build.Dockerfile)); err != nil || s.Image == "" {
@@ -288,6 +290,7 @@ type podTemplate struct {
 					Field struct {
 						Path string `yaml:"fieldPath"`
 					} `yaml:"fieldRef"`
+					Secret struct{ Name, Key string } `yaml:"secretKeyRef"`
 				} `yaml:"valueFrom"`
 			}
 			Ports []struct {
@@ -342,18 +345,19 @@ func TestExampleManifestGivesTheCaddyfileWhatItWants(t *testing.T) {
 			ports[p.Name] = p.Port
 		}
 		if name == "redis" {
-			if ports["redis"] != service.Ports[0].Port || !strings.Contains(strings.Join(one.Args, " "), "--appendonly yes") {
+			if ports["redis"] != service.Ports[0].Port || !strings.Contains(strings.Join(one.Args, " "), "--appendonly yes") || !strings.Contains(strings.Join(one.Args, " "), "--requirepass $(REDIS_PASSWORD)") || len(one.Env) != 1 {
 				t.Errorf("redis: %+v", one)
 			}
 			continue
 		}
 		environment := make(map[string]string)
 		for _, e := range one.Env {
-			environment[e.Name] = e.Value + e.From.Field.Path
+			environment[e.Name] = e.Value + e.From.Field.Path + e.From.Secret.Key
 		}
-		wantVariables(t, environment, "POD_IP")
+		wantVariables(t, environment, "POD_IP", "REDIS_PASSWORD")
 		if environment["NODE"] != "metadata.name" || environment["POD_IP"] != "status.podIP" || environment["PEER_ADDRESS"] != fmt.Sprint("$(POD_IP):", ports["peers"]) ||
-			environment["REDIS_URL"] != fmt.Sprint("redis://redis:", objects["Service/redis"].Spec.Ports[0].Port) {
+			environment["REDIS_URL"] != fmt.Sprintf("redis://:$(REDIS_PASSWORD)@redis:%d", objects["Service/redis"].Spec.Ports[0].Port) ||
+			environment["REDIS_PASSWORD"] != "redis-password" || environment["CLUSTER_SECRET"] != "cluster-secret" {
 			t.Errorf("environment %v, ports %v", environment, ports)
 		}
 		if set.Replicas != 3 || fmt.Sprint(ports["http"]) != image["PORT"] || service.Ports[0].TargetPort != "http" || one.Probe.Get.Port != "http" || one.Probe.Get.Path != "/healthz" {

@@ -61,7 +61,7 @@ func (c *Cluster) Add(redis, options string, change ...func(*Server)) *API {
 		f(a.Server)
 	}
 	c.Nodes = append(c.Nodes, a)
-	a.Configure(fmt.Sprintf("redis %s\nnode n%d\nidle_timeout 10m\n%s", redis, len(c.Nodes), options), ClusterSite)
+	a.Configure(fmt.Sprintf("%snode n%d\nidle_timeout 10m\n%s", RedisOption(redis), len(c.Nodes), options), ClusterSite)
 	a.Start()
 	a.Connect()
 	return a

@@ -58,6 +58,12 @@ func (r *Redis) URL() string {
 	return fmt.Sprintf("redis://127.0.0.1:%d", r.Port)
 }
 
+// RedisOption has a gateway use the Redis of a URL, with a secret that all gateways of the
+// tests have.
+func RedisOption(url string) string {
+	return fmt.Sprintf("redis %s {\n secret the-secret-of-the-tests\n unprotected\n}\n", url)
+}
+
 // ask is a command that asks the server.
 func (r *Redis) ask(args ...string) *exec.Cmd {
 	cmd := exec.Command("redis-cli", append([]string{"-p", fmt.Sprint(r.Port)}, args...)...)

@@ -228,7 +228,7 @@ func TestClusterNodesListABucketInTurn(t *testing.T) {
 	for range 2 {
 		a := &harness.API{Server: harness.NewServer(t, "", "")}
 		c.Nodes = append(c.Nodes, a)
-		a.Configure(fmt.Sprintf("redis %s\nnode n%d\n", c.Redis.URL(), len(c.Nodes))+listing(store, "photos", "start trim_horizon\n")+
+		a.Configure(fmt.Sprintf("%snode n%d\n", harness.RedisOption(c.Redis.URL()), len(c.Nodes))+listing(store, "photos", "start trim_horizon\n")+
 			l.Function(a.Server, "f", `"\n".join("object-" + r["s3"]["object"]["key"] for r in event["Records"])`), harness.ClusterSite)
 		a.Start()
 	}

@@ -92,7 +92,7 @@ func TestClusterNodesShareShardsAndTakeThemOver(t *testing.T) {
 	for range 2 {
 		a := &harness.API{Server: harness.NewServer(t, "", "")}
 		c.Nodes = append(c.Nodes, a)
-		a.Configure(fmt.Sprintf("redis %s\nnode n%d\naws_endpoint kinesis %s\nevent_source %s f {\n access_key %s %s\n}\n", c.Redis.URL(), len(c.Nodes), m.URL, arn, harness.MotoKey, harness.MotoSecret)+
+		a.Configure(fmt.Sprintf("%snode n%d\naws_endpoint kinesis %s\nevent_source %s f {\n access_key %s %s\n}\n", harness.RedisOption(c.Redis.URL()), len(c.Nodes), m.URL, arn, harness.MotoKey, harness.MotoSecret)+
 			l.Function(a.Server, "f", `"\n".join(__import__("base64").b64decode(r["kinesis"]["data"]).decode() for r in event["Records"])`), harness.ClusterSite)
 		a.Start()
 	}
