@@ -24,6 +24,8 @@ func TestClusterGoesOnWhileRedisIsAwayAndLosesNothing(t *testing.T) {
 	harness.Parallel(t)
 	events := harness.NewLedger(t)
 	c := newCluster(t, 2, events.Reach())
+	// By default Redis answers before it has written, while the disk is busy.
+	c.Redis.CLI("config", "set", "appendfsync", "always")
 	first := c.Nodes[0]
 	first.Create("f", harness.NodeZip(t, harness.Answers("well")))
 	first.Create("reserved", harness.NodeZip(t, harness.Answers("well")))
