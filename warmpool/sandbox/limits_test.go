@@ -103,10 +103,13 @@ func TestAllocatingPastMemoryEndsOutOfMemory(t *testing.T) {
 func TestRootKernelHoldsTheWall(t *testing.T) {
 	needRoot(t)
 	s := shared(t)
-	// Not the command is killed, but what it started; with little beside the wall
-	// the comparison has nothing to see.
+	// Not the command is killed, but what it started.
 	p := start(t, s, Spec{MemoryMB: 64, EphemeralStorageMB: 1,
 		Args: []string{"sh", "-c", "/usr/bin/python3 -c 'x = b\"x\" * (200 << 20)'; exit 5"}})
+	// The comparison is to see nothing, however slowly memory grows up to the wall.
+	p.mu.Lock()
+	p.limits.Memory = 1 << 40
+	p.mu.Unlock()
 	if exit := p.wait(); !exit.OOMKilled || p.outOfMemory.Load() {
 		t.Errorf("ended with %+v, killed by the comparison: %v", exit, p.outOfMemory.Load())
 	}
