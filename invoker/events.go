@@ -11,7 +11,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// An Event is a kept message as a person looks at it.
+// An Event is a stored message as an operator sees it.
 type Event struct {
 	ID        string    `json:"id"` // names it for Event, Replay and Purge
 	Function  string    `json:"function"`
@@ -30,7 +30,7 @@ type Event struct {
 	Payload json.RawMessage `json:"payload,omitempty"` // only when one event is asked for
 }
 
-// ErrNoEvent says that an ID is not that of an event that is kept.
+// ErrNoEvent says that an ID is not that of a stored event.
 var ErrNoEvent = errors.New("no such event")
 
 // ErrNoPage says that a page cannot begin after the given ID.

@@ -80,9 +80,9 @@ func (r *run) finish(condition, reason string) error {
 // handOver brings the event to all of its destinations. Then it removes the event, or puts
 // it aside if it has no destination.
 func (r *run) handOver(p *pending) error {
-	kept := p.Condition == ConditionSuccess
+	received := p.Condition == ConditionSuccess
 	if to := r.settings.DeadLetter; to != "" && p.Condition != ConditionSuccess {
-		kept = true
+		received = true
 		if !p.Lettered {
 			letter := &Letter{RequestID: r.message.RequestID, ErrorCode: 200, ErrorMessage: cut(p.Reason, 1<<10)}
 			if err := r.send(to, r.message.Payload, letter); err != nil {
@@ -96,7 +96,7 @@ func (r *run) handOver(p *pending) error {
 		to = r.settings.OnSuccess
 	}
 	if to != "" {
-		kept = true
+		received = true
 		body, err := r.record(p.Condition)
 		if err == nil {
 			err = r.send(to, body, nil)
@@ -105,7 +105,7 @@ func (r *run) handOver(p *pending) error {
 			return r.postpone(p, fmt.Errorf("destination: %w", err))
 		}
 	}
-	if kept {
+	if received {
 		return r.done()
 	}
 	return r.bury(verdict{p.Condition, p.Reason})
@@ -133,11 +133,11 @@ func (r *run) postpone(p *pending, failure error) error {
 		return err
 	}
 	i.mu.Lock()
-	r.held.At, r.held.Attempts, r.held.Note = time.Now().Add(pause), r.attempts, text
-	lease := r.held.Lease
+	r.event.At, r.event.Attempts, r.event.Note = time.Now().Add(pause), r.attempts, text
+	lease := r.event.Lease
 	i.mu.Unlock()
 	err = i.Store.Retry(i.work, lease)
-	i.settle(r.line, r.held)
+	i.forgetLease(r.line, r.event)
 	i.nudge() // the dispatcher learns when it is due
 	return err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
-// A Store keeps events. Both stores of package state do.
+// A Store stores events. Both stores of package state do.
 type Store interface {
 	state.Queue
 	state.Backlog
@@ -34,7 +34,7 @@ var ErrTooLarge = errors.New("event is too large")
 type Config struct {
 	Store   Store
 	Runner  warmpool.Runner // the event is tried again after errors that are none of its own
-	Book    Book
+	Lookup  SettingsLookup
 	Sender  Sender // nil: destinations are not delivered to, their events are buried
 	Account function.Account
 	Log     *zap.Logger
@@ -140,10 +140,10 @@ func (i *Invoker) Pause(on bool) {
 	i.nudge()
 }
 
-// Push keeps messages for one function, all or none. When it returns nil they will
+// Push stores messages for one function, all or none. When it returns nil they will
 // be delivered.
 func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
-	// They count before they are kept, or many at once would all find the last place.
+	// They count before they are stored, or many callers at once would all find the last place.
 	left := int64(len(messages))
 	if !i.reserve(left) {
 		return ErrFull
@@ -195,7 +195,7 @@ func (i *Invoker) reserve(n int64) bool {
 	}
 }
 
-// nudge has the dispatcher look again.
+// nudge wakes the dispatcher.
 func (i *Invoker) nudge() {
 	select {
 	case i.wake <- struct{}{}:

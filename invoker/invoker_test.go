@@ -65,7 +65,7 @@ func openWorld(t *testing.T, path string, change ...func(*invoker.Config)) *worl
 	if w.store, err = boltstore.Open(boltstore.Config{Path: path}); err != nil {
 		t.Fatal(err)
 	}
-	config := invoker.Config{Store: w.store, Runner: w, Book: w, Sender: w, Account: function.DefaultAccount, Log: zap.NewNop(), Limits: invoker.Limits{PerFunction: 4, Concurrency: 8}}
+	config := invoker.Config{Store: w.store, Runner: w, Lookup: w, Sender: w, Account: function.DefaultAccount, Log: zap.NewNop(), Limits: invoker.Limits{PerFunction: 4, Concurrency: 8}}
 	for _, f := range change {
 		f(&config)
 	}

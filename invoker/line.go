@@ -17,16 +17,16 @@ type line struct {
 	most     int // that run at once
 
 	// Guarded by the invoker's mu.
-	leases  []*held            // not yet run, in order
-	running int                // workers
-	busy    int                // workers that run an event; the others are about to take one up
-	until   time.Time          // no event runs before
-	pauses  int                // in a row, because the function could not be had
-	held    map[*held]struct{} // all that are leased: waiting here or running
+	queued  []*leasedEvent            // not yet run, in order
+	running int                       // workers
+	busy    int                       // workers that run an event; the others are about to take one up
+	until   time.Time                 // no event runs before
+	pauses  int                       // in a row, because the function could not be had
+	leases  map[*leasedEvent]struct{} // of all events that wait here or run
 }
 
-// A held is a lease that is extended while it is held.
-type held struct {
+// A leasedEvent is an event that this process has leased, and whose lease it extends.
+type leasedEvent struct {
 	state.Lease // guarded by the invoker's mu
 }
 
@@ -42,7 +42,7 @@ const (
 const leaseRetry = time.Second
 
 // countEvery is how often the events that wait are counted again: what Once ruled out
-// was counted as kept.
+// was counted as stored.
 const countEvery = time.Minute
 
 // dispatch leases events for lines that have room, until the intake ends.
@@ -59,13 +59,13 @@ func (i *Invoker) dispatch() {
 		}
 		select {
 		case <-i.intake.Done():
-			i.giveBack()
+			i.returnLeases()
 			return
 		case <-i.wake:
 		case <-timer.C:
 		}
 		if i.paused.Load() {
-			i.giveBack()
+			i.returnLeases()
 			timer.Reset(time.Minute)
 			continue
 		}
@@ -92,7 +92,7 @@ func (i *Invoker) fill() (next time.Time) {
 			}
 			return time.Now().Add(leaseRetry)
 		}
-		i.take(leases)
+		i.enqueue(leases)
 		if len(leases) == 0 {
 			return earlier(due, more)
 		}
@@ -112,41 +112,41 @@ func (i *Invoker) want() (want state.Want, due time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := time.Now()
-	held := 0
+	leased := 0
 	for _, l := range i.lines {
-		held += len(l.held)
-		if len(l.leases) > 0 || l.running >= l.most || now.Before(l.until) {
+		leased += len(l.leases)
+		if len(l.queued) > 0 || l.running >= l.most || now.Before(l.until) {
 			want.Except = append(want.Except, l.group)
 		}
 		if now.Before(l.until) {
 			due = earlier(due, l.until)
-		} else if l.running < l.most && len(l.leases) > 0 {
+		} else if l.running < l.most && len(l.queued) > 0 {
 			i.runLocked(l)
 		}
 	}
 	limits := i.limits.Load()
-	want.Max = min(max(2*limits.Concurrency-held, 0), state.MaxItems)
+	want.Max = min(max(2*limits.Concurrency-leased, 0), state.MaxItems)
 	want.PerGroup, want.For = limits.PerFunction, leaseFor
 	return want, due
 }
 
-// take puts leases into their lines and has them run.
-func (i *Invoker) take(leases []state.Lease) {
+// enqueue puts leases into their lines and has them run.
+func (i *Invoker) enqueue(leases []state.Lease) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, lease := range leases {
 		l := i.lines[lease.Group]
 		if l == nil {
 			name, ordered := functionOf(lease.Group)
-			l = &line{group: lease.Group, function: name, most: i.limits.Load().PerFunction, held: make(map[*held]struct{})}
+			l = &line{group: lease.Group, function: name, most: i.limits.Load().PerFunction, leases: make(map[*leasedEvent]struct{})}
 			if ordered {
 				l.most = 1
 			}
 			i.lines[lease.Group] = l
 		}
-		h := &held{lease}
-		l.held[h] = struct{}{}
-		l.leases = append(l.leases, h)
+		e := &leasedEvent{lease}
+		l.leases[e] = struct{}{}
+		l.queued = append(l.queued, e)
 	}
 	for _, lease := range leases {
 		i.runLocked(i.lines[lease.Group])
@@ -155,7 +155,7 @@ func (i *Invoker) take(leases []state.Lease) {
 
 // runLocked starts workers for what waits in a line. It needs mu.
 func (i *Invoker) runLocked(l *line) {
-	for len(l.leases) > l.running-l.busy && l.running < l.most && i.running < i.limits.Load().Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
+	for len(l.queued) > l.running-l.busy && l.running < l.most && i.running < i.limits.Load().Concurrency && !time.Now().Before(l.until) && i.intake.Err() == nil {
 		l.running++
 		i.running++
 		i.all.Go(func() { i.serve(l) })
@@ -166,7 +166,7 @@ func (i *Invoker) runLocked(l *line) {
 func (i *Invoker) serve(l *line) {
 	for {
 		i.mu.Lock()
-		if len(l.leases) == 0 || i.intake.Err() != nil || time.Now().Before(l.until) || l.running > l.most {
+		if len(l.queued) == 0 || i.intake.Err() != nil || time.Now().Before(l.until) || l.running > l.most {
 			l.running--
 			i.running--
 			i.tidyLocked(l)
@@ -174,15 +174,15 @@ func (i *Invoker) serve(l *line) {
 			i.nudge()
 			return
 		}
-		h := l.leases[0]
-		l.leases = l.leases[1:]
+		e := l.queued[0]
+		l.queued = l.queued[1:]
 		l.busy++
-		last := len(l.leases) == 0
+		last := len(l.queued) == 0
 		i.mu.Unlock()
 		if last {
 			i.nudge() // more may be leased while this one runs
 		}
-		i.run(l, h)
+		i.run(l, e)
 		i.mu.Lock()
 		l.busy--
 		i.mu.Unlock()
@@ -190,48 +190,48 @@ func (i *Invoker) serve(l *line) {
 }
 
 // leaseOf is a lease as it is now; extend changes it.
-func (i *Invoker) leaseOf(h *held) state.Lease {
+func (i *Invoker) leaseOf(e *leasedEvent) state.Lease {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return h.Lease
+	return e.Lease
 }
 
-// settle forgets a lease that is done with.
-func (i *Invoker) settle(l *line, h *held) {
+// forgetLease forgets a lease that is done with.
+func (i *Invoker) forgetLease(l *line, e *leasedEvent) {
 	i.mu.Lock()
-	delete(l.held, h)
+	delete(l.leases, e)
 	i.tidyLocked(l)
 	i.mu.Unlock()
 }
 
 // tidyLocked forgets a line that has nothing to do. It needs mu.
 func (i *Invoker) tidyLocked(l *line) {
-	if l.running == 0 && len(l.held) == 0 && time.Now().After(l.until) && i.lines[l.group] == l {
+	if l.running == 0 && len(l.leases) == 0 && time.Now().After(l.until) && i.lines[l.group] == l {
 		delete(i.lines, l.group)
 	}
 }
 
-// hold puts an event back to the front of its line and has the line wait, because
+// requeue puts an event back to the front of its line and has the line wait, because
 // its function cannot be had now.
-func (i *Invoker) hold(l *line, h *held) {
+func (i *Invoker) requeue(l *line, e *leasedEvent) {
 	i.mu.Lock()
 	l.pauses++
 	l.until = time.Now().Add(backoff.Backoff{First: minPause, Most: maxPause}.After(l.pauses))
-	l.leases = append([]*held{h}, l.leases...)
+	l.queued = append([]*leasedEvent{e}, l.queued...)
 	i.mu.Unlock()
 }
 
-// standStill has an ordered line wait for its first event, which goes back to the
+// retryInOrder has an ordered line wait for its first event, which goes back to the
 // store at its place; so do those behind it.
-func (i *Invoker) standStill(l *line, h *held, d time.Duration) error {
+func (i *Invoker) retryInOrder(l *line, e *leasedEvent, d time.Duration) error {
 	i.mu.Lock()
 	l.until = time.Now().Add(d)
-	behind := l.leases
-	l.leases = nil
+	behind := l.queued
+	l.queued = nil
 	for _, b := range behind {
-		delete(l.held, b)
+		delete(l.leases, b)
 	}
-	lease := h.Lease
+	lease := e.Lease
 	i.mu.Unlock()
 	err := i.Store.Retry(i.work, lease)
 	for _, b := range behind {
@@ -240,14 +240,14 @@ func (i *Invoker) standStill(l *line, h *held, d time.Duration) error {
 	return err
 }
 
-// goOn ends the growth of a line's pauses: its function can be had.
-func (i *Invoker) goOn(l *line) {
+// resetPauses ends the growth of a line's pauses: its function can be had.
+func (i *Invoker) resetPauses(l *line) {
 	i.mu.Lock()
 	l.pauses = 0
 	i.mu.Unlock()
 }
 
-// extend keeps the leases that are held, until the last one is not any more.
+// extend renews the leases of all events of this process, until the intake ends.
 func (i *Invoker) extend() {
 	ticker := time.NewTicker(extendEvery)
 	defer ticker.Stop()
@@ -259,39 +259,39 @@ func (i *Invoker) extend() {
 		case <-ticker.C:
 		}
 		i.mu.Lock()
-		var all []*held
+		var all []*leasedEvent
 		for _, l := range i.lines {
-			for h := range l.held {
-				all = append(all, h)
+			for e := range l.leases {
+				all = append(all, e)
 			}
 		}
 		i.mu.Unlock()
-		for _, h := range all {
-			extended, err := i.Store.Extend(i.work, i.leaseOf(h), leaseFor)
+		for _, e := range all {
+			extended, err := i.Store.Extend(i.work, i.leaseOf(e), leaseFor)
 			if err != nil {
 				continue // it is done, or will be found lost when it is
 			}
 			i.mu.Lock()
-			h.Until, h.Token = extended.Until, extended.Token
+			e.Until, e.Token = extended.Until, extended.Token
 			i.mu.Unlock()
 		}
 	}
 }
 
-// giveBack returns the leases of events that did not run, so that any node can lease them.
-func (i *Invoker) giveBack() {
+// returnLeases gives back the leases of events that did not run, so that any node can lease them.
+func (i *Invoker) returnLeases() {
 	i.mu.Lock()
-	var all []*held
+	var all []*leasedEvent
 	for _, l := range i.lines {
-		all = append(all, l.leases...)
-		for _, h := range l.leases {
-			delete(l.held, h)
+		all = append(all, l.queued...)
+		for _, e := range l.queued {
+			delete(l.leases, e)
 		}
-		l.leases = nil
+		l.queued = nil
 	}
 	i.mu.Unlock()
-	for _, h := range all {
-		if err := i.Store.Retry(i.work, i.leaseOf(h)); err != nil {
+	for _, e := range all {
+		if err := i.Store.Retry(i.work, i.leaseOf(e)); err != nil {
 			i.Log.Warn("an event could not be given back: it is delivered when its lease ends", zap.Error(err))
 		}
 	}

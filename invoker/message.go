@@ -42,7 +42,7 @@ var errMessage = errors.New("malformed queue entry")
 // format is the first byte of an entry.
 const format = 1
 
-// encode is a message as it is kept: the format, a line of JSON, the payload.
+// encode is a message as it is stored: the format, a line of JSON, the payload.
 func (m *Message) encode() ([]byte, error) {
 	head, err := json.Marshal(m)
 	if err != nil {
@@ -70,9 +70,9 @@ func decode(body []byte) (*Message, error) {
 // groups begin the names of ours in the queue.
 const groups = "async/"
 
-// lines is over how many groups the ordered events of a function are spread: so many
+// orderedGroups is over how many groups the ordered events of a function are spread: so many
 // run at once, and a failing one holds up so small a part of the others.
-const lines = 64
+const orderedGroups = 64
 
 // group is where a message waits.
 func (m *Message) group() string {
@@ -81,7 +81,7 @@ func (m *Message) group() string {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(m.Order))
-	return fmt.Sprintf("%s%s/%02d", groups, m.Function, h.Sum32()%lines)
+	return fmt.Sprintf("%s%s/%02d", groups, m.Function, h.Sum32()%orderedGroups)
 }
 
 // functionOf is the function of a group, and whether its events are ordered; "" for

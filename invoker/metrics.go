@@ -86,25 +86,25 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 
 // count adds one to a function's counter.
 func (m *Metrics) count(of *prometheus.CounterVec, function string, labels ...string) {
-	m.know(function)
+	m.remember(function)
 	of.WithLabelValues(append([]string{function}, labels...)...).Inc()
 }
 
-func (m *Metrics) know(function string) {
+func (m *Metrics) remember(function string) {
 	if _, known := m.functions.Load(function); !known {
 		m.functions.Store(function, struct{}{})
 	}
 }
 
-// forget drops the series of functions that are gone, once no event of them is kept: names
+// forget drops the series of functions that are gone, once none of their events is stored: names
 // that come and go would fill the memory, and each scrape.
-func (m *Metrics) forget(ctx context.Context, kept []Stat) {
+func (m *Metrics) forget(ctx context.Context, stats []Stat) {
 	m.functions.Range(func(key, _ any) bool {
 		name := key.(string)
-		if slices.ContainsFunc(kept, func(s Stat) bool { return s.Function == name }) {
+		if slices.ContainsFunc(stats, func(s Stat) bool { return s.Function == name }) {
 			return true
 		}
-		if _, err := m.invoker.Book.Settings(ctx, name, function.Latest); errors.Is(err, registry.ErrNotFound) {
+		if _, err := m.invoker.Lookup.Settings(ctx, name, function.Latest); errors.Is(err, registry.ErrNotFound) {
 			m.functions.Delete(name)
 			of := prometheus.Labels{"function": name}
 			for _, v := range m.counters() {

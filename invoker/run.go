@@ -19,7 +19,7 @@ import (
 type run struct {
 	invoker  *Invoker
 	line     *line
-	held     *held
+	event    *leasedEvent
 	message  *Message
 	settings Settings
 	call     *environment.Call
@@ -33,16 +33,16 @@ type verdict struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// run delivers an event and settles its lease.
-func (i *Invoker) run(l *line, h *held) {
-	r := &run{invoker: i, line: l, held: h, attempts: h.Attempts}
+// run delivers an event and ends its lease.
+func (i *Invoker) run(l *line, e *leasedEvent) {
+	r := &run{invoker: i, line: l, event: e, attempts: e.Attempts}
 	if err := r.deliver(); err != nil {
-		r.unsettled(err)
+		r.endFailed(err)
 	}
 }
 
-// unsettled is for a lease whose end could not be written.
-func (r *run) unsettled(err error) {
+// endFailed is for a lease whose end could not be written.
+func (r *run) endFailed(err error) {
 	i, name := r.invoker, zap.String("function", r.line.function)
 	switch {
 	case errors.Is(err, state.ErrLeaseLost):
@@ -51,32 +51,32 @@ func (r *run) unsettled(err error) {
 	case i.work.Err() == nil:
 		i.Log.Error("an event could not be settled: it is delivered again", name, zap.Error(err))
 	}
-	i.settle(r.line, r.held)
+	i.forgetLease(r.line, r.event)
 }
 
-// deliver returns an error only when the lease could not be settled.
+// deliver returns an error only when the end of the lease could not be written.
 func (r *run) deliver() error {
 	i := r.invoker
 	var err error
-	if r.message, err = decode(r.held.Body); err != nil {
+	if r.message, err = decode(r.event.Body); err != nil {
 		return r.bury(verdict{Condition: "Malformed", Error: err.Error()})
 	}
 	m := r.message
-	if r.settings, err = i.Book.Settings(i.work, m.Function, m.Qualifier); err != nil {
+	if r.settings, err = i.Lookup.Settings(i.work, m.Function, m.Qualifier); err != nil {
 		return r.unavailable(err)
 	}
-	if p := readNote(r.held.Note).Pending; p != nil {
+	if p := readNote(r.event.Note).Pending; p != nil {
 		return r.resume(p)
 	}
 	if r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
 	}
-	i.metrics.know(m.Function)
+	i.metrics.remember(m.Function)
 	i.metrics.age.WithLabelValues(m.Function).Observe(time.Since(m.Accepted).Seconds())
 	if err := r.invoke(); err != nil {
 		return r.unavailable(err)
 	}
-	i.goOn(r.line)
+	i.resetPauses(r.line)
 	r.answered = true
 	r.attempts++
 	if r.call.Outcome == environment.OutcomeResult {
@@ -121,7 +121,7 @@ func (r *run) invoke() error {
 	return err
 }
 
-// unavailable settles an event whose function did not run.
+// unavailable ends the attempt of an event whose function did not run.
 func (r *run) unavailable(err error) error {
 	i := r.invoker
 	var throttled *warmpool.ThrottledError
@@ -143,18 +143,18 @@ func (r *run) unavailable(err error) error {
 	if r.message != nil && r.settings.MaxAge > 0 && r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, err.Error())
 	}
-	i.hold(r.line, r.held)
+	i.requeue(r.line, r.event)
 	return nil
 }
 
 // since is when the event came, or was replayed: it is due since then at its first
 // attempt, and later ones have it in their note.
 func (r *run) since() time.Time {
-	if n := readNote(r.held.Note); n.Since.After(r.message.Accepted) {
+	if n := readNote(r.event.Note); n.Since.After(r.message.Accepted) {
 		return n.Since
 	}
-	if r.held.Attempts == 0 && r.held.At.After(r.message.Accepted) {
-		return r.held.At
+	if r.event.Attempts == 0 && r.event.At.After(r.message.Accepted) {
+		return r.event.At
 	}
 	return r.message.Accepted
 }
@@ -168,26 +168,26 @@ func (r *run) again(delay time.Duration, reason string) error {
 	reason = cut(reason, maxReason)
 	i.Log.Warn("an event failed: it is tried again", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
 		zap.Int("attempt", r.attempts), zap.Duration("retry_in", delay), zap.String("error", reason))
-	keep := note{Error: reason}
+	next := note{Error: reason}
 	if since := r.since(); since.After(r.message.Accepted) {
-		keep.Since = since
+		next.Since = since
 	}
-	kept, err := json.Marshal(keep)
+	text, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
 	i.mu.Lock()
-	r.held.Attempts, r.held.Note = r.attempts, kept
+	r.event.Attempts, r.event.Note = r.attempts, text
 	i.mu.Unlock()
 	if r.message.Order != "" {
-		err = i.standStill(r.line, r.held, delay)
-		i.settle(r.line, r.held)
+		err = i.retryInOrder(r.line, r.event, delay)
+		i.forgetLease(r.line, r.event)
 		return err
 	}
-	lease := i.leaseOf(r.held)
+	lease := i.leaseOf(r.event)
 	lease.At = time.Now().Add(delay)
 	err = i.Store.Retry(i.work, lease)
-	i.settle(r.line, r.held)
+	i.forgetLease(r.line, r.event)
 	i.nudge() // the dispatcher learns when it is due
 	return err
 }
@@ -212,7 +212,7 @@ func (r *run) done() error {
 	}
 	r.invoker.all.Go(func() {
 		if err := r.remove(); err != nil {
-			r.unsettled(err)
+			r.endFailed(err)
 		}
 		r.invoker.nudge() // there is room to lease another
 	})
@@ -221,7 +221,7 @@ func (r *run) done() error {
 
 func (r *run) remove() error {
 	i := r.invoker
-	lease := i.leaseOf(r.held)
+	lease := i.leaseOf(r.event)
 	err := i.Store.Done(i.work, lease)
 	// It has run: while a store is away for a moment nobody else should run it again.
 	for errors.Is(err, state.ErrUnavailable) && time.Now().Before(lease.Until) && i.intake.Err() == nil {
@@ -229,9 +229,9 @@ func (r *run) remove() error {
 		case <-time.After(leaseRetry):
 		case <-i.intake.Done():
 		}
-		err = i.Store.Done(i.work, i.leaseOf(r.held))
+		err = i.Store.Done(i.work, i.leaseOf(r.event))
 	}
-	i.settle(r.line, r.held)
+	i.forgetLease(r.line, r.event)
 	if err == nil {
 		i.waiting.Add(-1)
 	}
@@ -250,11 +250,11 @@ func (r *run) bury(v verdict) error {
 		return err
 	}
 	i.mu.Lock()
-	r.held.Attempts, r.held.Note = r.attempts, note
-	lease := r.held.Lease
+	r.event.Attempts, r.event.Note = r.attempts, note
+	lease := r.event.Lease
 	i.mu.Unlock()
 	err = i.Store.Bury(i.work, lease)
-	i.settle(r.line, r.held)
+	i.forgetLease(r.line, r.event)
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ type Settings struct {
 	Runner warmpool.Runner
 }
 
-// A Book knows the settings of functions.
-type Book interface {
+// A SettingsLookup finds the settings of functions.
+type SettingsLookup interface {
 	// Settings of a qualifier of a function, for one attempt. registry.ErrNotFound says that there is
 	// no such function, any more or yet.
 	Settings(ctx context.Context, name, qualifier string) (Settings, error)

@@ -7,7 +7,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// A Stat is what is kept for one function.
+// A Stat counts what is stored for one function.
 type Stat struct {
 	Function string    `json:"function"`
 	Waiting  int       `json:"waiting"` // those being delivered included

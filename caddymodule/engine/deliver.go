@@ -45,7 +45,7 @@ func (e *Engine) deliver(s *Setup) error {
 
 func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 	i, err := invoker.New(context.Background(), invoker.Config{
-		Store: e.records, Runner: e, Book: e, Sender: e, Account: s.Account, Log: s.Log, Limits: s.Async,
+		Store: e.records, Runner: e, Lookup: e, Sender: e, Account: s.Account, Log: s.Log, Limits: s.Async,
 	})
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (e *Engine) Invoke(ctx context.Context, call *environment.Call) error {
 	return s.catalog.Invoke(ctx, call)
 }
 
-// Settings implements invoker.Book.
+// Settings implements invoker.SettingsLookup.
 func (e *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.Settings, error) {
 	s := e.current.Load()
 	if f := s.functions[name]; f != nil {
@@ -156,9 +156,9 @@ func (t ticker) PushTick(ctx context.Context, e *schedule.Event) error {
 }
 
 var (
-	_ warmpool.Runner = (*Engine)(nil)
-	_ invoker.Book    = (*Engine)(nil)
-	_ invoker.Sender  = (*Engine)(nil)
-	_ pull.Sender     = puller{}
-	_ schedule.Pusher = ticker{}
+	_ warmpool.Runner        = (*Engine)(nil)
+	_ invoker.SettingsLookup = (*Engine)(nil)
+	_ invoker.Sender         = (*Engine)(nil)
+	_ pull.Sender            = puller{}
+	_ schedule.Pusher        = ticker{}
 )
