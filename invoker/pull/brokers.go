@@ -55,7 +55,7 @@ func checkKafka(m *registry.Mapping) error {
 	if m.StartingPosition == "AT_TIMESTAMP" && m.StartingPositionTimestamp == nil {
 		return errors.New("the starting position AT_TIMESTAMP has no time")
 	}
-	return noneOf("topics of Kafka", m, true)
+	return refuseShardSettings("topics of Kafka", m, true)
 }
 
 // refuseKafka names what the Lambda API can ask for and is not there.

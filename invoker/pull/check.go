@@ -36,7 +36,7 @@ func Check(m *registry.Mapping) error {
 		if m.MaximumRetryAttempts != nil || m.MaximumRecordAgeInSeconds != nil || m.OnFailure != "" {
 			return errors.New("a queue has no retries, age or on-failure destination of its mapping: set its redrive policy")
 		}
-		return noneOf("queues", m, false)
+		return refuseShardSettings("queues", m, false)
 	case "kinesis", "dynamodb":
 		streamDefaults(m)
 		if *m.ParallelizationFactor > 1 && *m.TumblingWindowInSeconds > 0 {
@@ -47,7 +47,7 @@ func Check(m *registry.Mapping) error {
 			return errors.New("a stream of Redis is missing: name it by topic")
 		}
 		streamDefaults(m)
-		return noneOf("streams of Redis", m, true)
+		return refuseShardSettings("streams of Redis", m, true)
 	case "s3":
 		return checkListing(m)
 	case "":
@@ -61,14 +61,14 @@ func Check(m *registry.Mapping) error {
 	return nil
 }
 
-// noneOf refuses what only shards have.
-func noneOf(kind string, m *registry.Mapping, bisects bool) error {
+// refuseShardSettings refuses what only shards have.
+func refuseShardSettings(kind string, m *registry.Mapping, bisects bool) error {
 	bisect := m.BisectBatchOnFunctionError
 	option := ""
 	switch {
-	case over(m.ParallelizationFactor, 1):
+	case exceeds(m.ParallelizationFactor, 1):
 		option = "a parallelization factor"
-	case over(m.TumblingWindowInSeconds, 0):
+	case exceeds(m.TumblingWindowInSeconds, 0):
 		option = "tumbling windows"
 	case !bisects && bisect != nil && *bisect:
 		option = "bisecting of batches"
@@ -80,7 +80,7 @@ func noneOf(kind string, m *registry.Mapping, bisects bool) error {
 	return fmt.Errorf("%s have not %s", kind, option)
 }
 
-func over(value *int, limit int) bool { return value != nil && *value > limit }
+func exceeds(value *int, limit int) bool { return value != nil && *value > limit }
 
 func setDefault(to **int, value int) {
 	if *to == nil {

@@ -59,7 +59,7 @@ func (c *chunk) encode() ([]byte, error) {
 
 func readChunk(ctx context.Context, records state.Records, owner, name string) (*chunk, error) {
 	c := &chunk{name: name}
-	kept, err := records.Read(ctx, state.Key{Owner: owner, Name: name})
+	stored, err := records.Read(ctx, state.Key{Owner: owner, Name: name})
 	if errors.Is(err, state.ErrNotFound) && name == firstChunk {
 		return c, nil
 	}
@@ -70,10 +70,10 @@ func readChunk(ctx context.Context, records state.Records, owner, name string) (
 		return nil, err
 	}
 	var r chunkRecord
-	if err := gob.NewDecoder(bytes.NewReader(kept.Value)).Decode(&r); err != nil || len(r.Keys) != len(r.Tags) {
+	if err := gob.NewDecoder(bytes.NewReader(stored.Value)).Decode(&r); err != nil || len(r.Keys) != len(r.Tags) {
 		return nil, fmt.Errorf("checkpoint %s of %s is damaged: %w", name, owner, err)
 	}
-	c.next, c.end, c.revision, c.objects = r.Next, r.End, kept.Revision, make([]known, len(r.Keys))
+	c.next, c.end, c.revision, c.objects = r.Next, r.End, stored.Revision, make([]known, len(r.Keys))
 	for n := range r.Keys {
 		c.objects[n] = known{r.Keys[n], r.Tags[n]}
 	}

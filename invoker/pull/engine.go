@@ -104,8 +104,8 @@ func (e *Engine) Reconfigure() {
 	}
 }
 
-// Pause has nothing polled, until it is called with false. Batches that run are seen
-// through, and shards go to other nodes.
+// Pause has nothing polled, until it is called with false. Batches that run end
+// as ever, and shards go to other nodes.
 func (e *Engine) Pause(on bool) {
 	e.paused.Store(on)
 	e.Reconfigure()
@@ -114,8 +114,8 @@ func (e *Engine) Pause(on bool) {
 // mappingOwner begins the owners of mappings' records; see package registry.
 const mappingOwner = "mapping/"
 
-// lookEvery is how often the mappings are looked through without a hint.
-const lookEvery = time.Minute
+// reconcileEvery is how often the mappings are read without a hint.
+const reconcileEvery = time.Minute
 
 // Start begins to poll.
 func (e *Engine) Start() error {
@@ -124,10 +124,10 @@ func (e *Engine) Start() error {
 		return err
 	}
 	e.all.Go(func() {
-		ticker := time.NewTicker(lookEvery)
+		ticker := time.NewTicker(reconcileEvery)
 		defer ticker.Stop()
 		for {
-			if err := e.look(); err != nil && e.ctx.Err() == nil {
+			if err := e.reconcile(); err != nil && e.ctx.Err() == nil {
 				e.Log.Error("event source mappings cannot be read", zap.Error(err))
 			}
 			select {
@@ -157,8 +157,8 @@ func (e *Engine) Close(ctx context.Context) {
 	}
 }
 
-// look starts, changes and ends workers by what the mappings are now.
-func (e *Engine) look() error {
+// reconcile starts, changes and ends workers by what the mappings are now.
+func (e *Engine) reconcile() error {
 	wanted := make(map[string]registry.Mapping)
 	for after := ""; ; {
 		page, next, err := e.Registry().Mappings(e.ctx, after, 100, nil)
@@ -235,7 +235,7 @@ const (
 	minPause = time.Second
 	maxPause = time.Minute
 
-	hasWorked = 10 * time.Second // who lasted as long fails for the first time
+	steadyAfter = 10 * time.Second // a worker that ran this long starts with the first pause again
 )
 
 func (e *Engine) work(m registry.Mapping) *worker {
@@ -257,7 +257,7 @@ func (e *Engine) work(m registry.Mapping) *worker {
 			if ctx.Err() != nil {
 				return
 			}
-			if time.Since(began) > hasWorked {
+			if time.Since(began) > steadyAfter {
 				failures = 1
 			}
 			e.Log.Warn("an event source cannot be polled", zap.String("source", sourceName(&m)), zap.String("function", m.FunctionName), zap.Error(err))

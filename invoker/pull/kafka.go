@@ -125,11 +125,11 @@ func (t *topic) begin(ctx context.Context) error {
 
 // hasBegun reports whether the group has offsets.
 func (t *topic) hasBegun(ctx context.Context, ask *kadm.Client) bool {
-	kept, err := ask.FetchOffsetsForTopics(ctx, t.group, t.name)
+	offsets, err := ask.FetchOffsetsForTopics(ctx, t.group, t.name)
 	if err != nil {
 		return false
 	}
-	for _, one := range kept[t.name] {
+	for _, one := range offsets[t.name] {
 		if one.Err == nil && one.At >= 0 {
 			return true
 		}
@@ -142,7 +142,7 @@ type consumer struct {
 	*topic
 	client *kgo.Client
 
-	kept map[string]*kgo.Record // those of the batch, by ID
+	fetched map[string]*kgo.Record // the records of the batch, by ID
 
 	mu    sync.Mutex         // guards hurry
 	hurry context.CancelFunc // ends the batch early: the group shares its partitions anew
@@ -177,7 +177,7 @@ func (t *topic) consume(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// batch gathers one batch and sees it through.
+// batch gathers one batch and processes it.
 func (c *consumer) batch(ctx context.Context) error {
 	own, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -264,25 +264,25 @@ func (t *topic) window() time.Duration {
 func (c *consumer) deliver(ctx context.Context, got []*kgo.Record) error {
 	// Of each partition in one piece, in order.
 	slices.SortStableFunc(got, func(a, b *kgo.Record) int { return int(a.Partition) - int(b.Partition) })
-	c.kept = make(map[string]*kgo.Record, len(got))
+	c.fetched = make(map[string]*kgo.Record, len(got))
 	var wanted []record
 	for _, one := range got {
 		r, err := c.recordOf(one)
 		if err != nil {
 			return err
 		}
-		c.kept[r.id] = one
+		c.fetched[r.id] = one
 		if c.wants(&r) {
 			wanted = append(wanted, r)
 		}
 	}
 	for len(wanted) > 0 {
 		n := fits(wanted, c.size())
-		if err := c.seeThrough(ctx, c, wanted[:n]); err != nil {
+		if err := c.process(ctx, c, wanted[:n]); err != nil {
 			return err
 		}
 		if n < len(wanted) {
-			if err := c.pass(ctx, wanted[:n]); err != nil {
+			if err := c.markDone(ctx, wanted[:n]); err != nil {
 				return err
 			}
 		}
@@ -296,11 +296,11 @@ func (c *consumer) call(ctx context.Context, records []record) (map[string]bool,
 	return c.invoke(ctx, records)
 }
 
-// pass implements ordered.
-func (c *consumer) pass(ctx context.Context, done []record) error {
+// markDone implements ordered.
+func (c *consumer) markDone(ctx context.Context, done []record) error {
 	records := make([]*kgo.Record, len(done))
 	for n := range done {
-		records[n] = c.kept[done[n].id]
+		records[n] = c.fetched[done[n].id]
 	}
 	return c.commit(ctx, records)
 }

@@ -110,9 +110,9 @@ type (
 	}
 )
 
-// told implements ordered.
+// describe implements ordered.
 // https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
-func (c *consumer) told(records []record) (name, place string, info any) {
+func (c *consumer) describe(records []record) (name, place string, info any) {
 	out := kafkaInfo{len(records), c.mapping.EventSourceArn, c.servers, len(c.eventOf(records)), make(map[string]*partitionInfo)}
 	for _, r := range records {
 		at, offset := arrival(r.at), r.id[len(r.shard)+1:]

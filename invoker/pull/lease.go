@@ -16,8 +16,8 @@ func (b *batcher) leaseName(shard string) string { return "mapping/" + b.mapping
 // owner is that of the mapping's checkpoints.
 func (b *batcher) owner() string { return checkpointOwner + b.mapping.UUID }
 
-// hold reads a shard while its lease lasts. That the lease was lost is no error.
-func (b *batcher) hold(ctx context.Context, shard string, grant state.Grant, read func(context.Context) error) error {
+// withLease reads a shard while its lease lasts. A lost lease is no error.
+func (b *batcher) withLease(ctx context.Context, shard string, grant state.Grant, read func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})

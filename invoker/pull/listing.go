@@ -38,7 +38,7 @@ type listing struct {
 	*batcher
 	bucket, prefix string
 
-	away bool // the last listing failed, or there was none yet
+	failing bool // the last listing failed, or there was none yet
 }
 
 // Times of a listing.
@@ -93,22 +93,22 @@ func checkListing(m *registry.Mapping) error {
 	}
 	setDefault(&m.BatchSize, 10)
 	streamDefaults(m)
-	return noneOf("buckets", m, true)
+	return refuseShardSettings("buckets", m, true)
 }
 
 func newListing(b *batcher) (*listing, error) {
 	bucket, prefix, err := bucketOf(&b.mapping)
-	return &listing{batcher: b, bucket: bucket, prefix: prefix, away: true}, err
+	return &listing{batcher: b, bucket: bucket, prefix: prefix, failing: true}, err
 }
 
 func (l *listing) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		grant, err := l.engine.Store.Take(ctx, state.Claim{Name: l.leaseName(listingLease), Limit: 1, Count: 1, For: leaseFor})
 		if err == nil && grant.Count == 1 {
-			err = l.hold(ctx, listingLease, grant, l.watch)
+			err = l.withLease(ctx, listingLease, grant, l.watch)
 		}
 		if err != nil {
-			l.away = true
+			l.failing = true
 			return err
 		}
 		sleep(ctx, shardsEvery)
@@ -124,11 +124,11 @@ func (l *listing) watch(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		due := time.Now().Add(every)
-		if err := l.look(ctx); err != nil {
+		if err := l.list(ctx); err != nil {
 			return err
 		}
-		if l.away {
-			l.away = false
+		if l.failing {
+			l.failing = false
 			l.engine.result(l.mapping.UUID, "OK")
 		}
 		sleep(ctx, max(time.Until(due), leastEvery))
@@ -152,14 +152,14 @@ func (l *listing) call(ctx context.Context, records []record) (map[string]bool, 
 	return l.invoke(ctx, records)
 }
 
-// toldKeys is how many keys the record for an on-failure destination has: messages have a
+// describedKeys is how many keys the record for an on-failure destination has: messages have a
 // limit.
-const toldKeys = 100
+const describedKeys = 100
 
-// told implements ordered.
-func (l *listing) told(records []record) (name, place string, info any) {
+// describe implements ordered.
+func (l *listing) describe(records []record) (name, place string, info any) {
 	var keys []string
-	for n := range records[:min(len(records), toldKeys)] {
+	for n := range records[:min(len(records), describedKeys)] {
 		keys = append(keys, records[n].id)
 	}
 	return "S3BatchInfo", l.bucket, map[string]any{"bucket": l.bucket, "prefix": l.prefix, "keys": keys, "batchSize": len(records), "eventSourceARN": l.mapping.EventSourceArn}

@@ -227,7 +227,7 @@ func TestListingsTellWhatBecameOfABucket(t *testing.T) {
 			puts = 3000
 		}
 		want := s.churn(random, "in/", puts, removals)
-		if err := l.look(t.Context()); err != nil {
+		if err := l.list(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		got := s.take()
@@ -241,7 +241,7 @@ func TestListingsTellWhatBecameOfABucket(t *testing.T) {
 		chunks := b.checkChunks(t, l, here)
 		most = max(most, chunks)
 		// The next one makes one of those that have become small.
-		if err := l.look(t.Context()); err != nil || len(s.take()) != 0 {
+		if err := l.list(t.Context()); err != nil || len(s.take()) != 0 {
 			t.Errorf("round %d: nothing has happened, and then %v", round, err)
 		}
 		if chunks = b.checkChunks(t, l, here); chunks > 1+len(here)/(maxChunkKeys/4) {
@@ -269,7 +269,7 @@ func TestListingsThatAreBrokenOffRepeatABatchAndLoseNone(t *testing.T) {
 		const size = 100
 		for {
 			l := b.lister(t, s, func(m *registry.Mapping) { m.StartingPosition, m.BatchSize = "TRIM_HORIZON", ptr(size) })
-			err := l.look(t.Context())
+			err := l.list(t.Context())
 			if err == nil {
 				b.checkChunks(t, l, s.under("in/"))
 				break
@@ -310,7 +310,7 @@ func TestTheFirstListingTellsWhatTheStartSays(t *testing.T) {
 		if start == "AT_TIMESTAMP" {
 			l.mapping.StartingPositionTimestamp = &then
 		}
-		for l.look(t.Context()) != nil {
+		for l.list(t.Context()) != nil {
 		}
 		told := s.take()
 		slices.Sort(told)
@@ -320,7 +320,7 @@ func TestTheFirstListingTellsWhatTheStartSays(t *testing.T) {
 		s.objects["in/0001"] = "new"
 		s.objects["in/new"] = "new"
 		delete(s.objects, "in/0002")
-		if err := l.look(t.Context()); err != nil {
+		if err := l.list(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if got := fmt.Sprint(s.take()); got != "[ObjectCreated:Put in/0001 ObjectRemoved:Delete in/0002 ObjectCreated:Put in/new]" {
@@ -346,7 +346,7 @@ func TestAnObjectThatTheFunctionRefusesIsGivenUpAlone(t *testing.T) {
 		s.objects["in/03.tmp"], s.bad = "tag", "in/05 ü"
 		s.objects[s.bad] = "tag"
 		for range 2 {
-			if err := l.look(t.Context()); err != nil {
+			if err := l.list(t.Context()); err != nil {
 				t.Error(err)
 			}
 			b.checkChunks(t, l, s.objects)
@@ -381,7 +381,7 @@ func TestAStoreThatListsNonsenseRemovesNothing(t *testing.T) {
 	defer b.close()
 	l := b.lister(t, s, nil)
 	s.objects["in/a"] = "tag"
-	if err := l.look(t.Context()); err != nil {
+	if err := l.list(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for what, store := range map[string]*liar{
@@ -393,7 +393,7 @@ func TestAStoreThatListsNonsenseRemovesNothing(t *testing.T) {
 		"too large": {page: []Object{{Key: "in/" + strings.Repeat("x", 2000)}}},
 	} {
 		b.Clients = func() Clients { return store }
-		if err := l.look(t.Context()); err == nil {
+		if err := l.list(t.Context()); err == nil {
 			t.Errorf("%s: it is taken", what)
 		}
 	}
@@ -510,7 +510,7 @@ func TestALargeBucketNeedsLittleMemory(t *testing.T) {
 	w := &warehouse{keys: 300_000, tag: func(int) string { return "5d41402abc4b2a76b9719d911017c592" }}
 	b.Clients = func() Clients { return w }
 	l, first := b.lister(t, s, nil), heapInUse()
-	if err := l.look(t.Context()); err != nil {
+	if err := l.list(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	same := w.tag
@@ -523,7 +523,7 @@ func TestALargeBucketNeedsLittleMemory(t *testing.T) {
 		}
 		return same(n)
 	}
-	if err := l.look(t.Context()); err != nil {
+	if err := l.list(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if told := len(s.take()); told != 600 {

@@ -6,8 +6,8 @@ import (
 
 // Metrics of an Engine.
 type Metrics struct {
-	records, failures, problems, given *prometheus.CounterVec
-	age                                *prometheus.GaugeVec
+	records, failures, problems, givenUp *prometheus.CounterVec
+	age                                  *prometheus.GaugeVec
 }
 
 func newMetrics() *Metrics {
@@ -18,7 +18,7 @@ func newMetrics() *Metrics {
 		records:  counter("records_total", "Records that functions were invoked with."),
 		failures: counter("failed_batches_total", "Batches that failed, and are tried again or given up."),
 		problems: counter("source_problems_total", "Times that a source could not be polled."),
-		given:    counter("records_given_up_total", "Records of streams that were given up, after retries or for their age."),
+		givenUp:  counter("records_given_up_total", "Records of streams that were given up, after retries or for their age."),
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hearth_mapping_iterator_age_seconds", Help: "How old the last record of the last batch was when the function had it (IteratorAge).",
 		}, []string{"function", "source"}),
@@ -29,7 +29,7 @@ func newMetrics() *Metrics {
 func (e *Engine) Metrics() *Metrics { return e.metrics }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.records, m.failures, m.problems, m.given, m.age}
+	return []prometheus.Collector{m.records, m.failures, m.problems, m.givenUp, m.age}
 }
 
 // Describe implements prometheus.Collector.

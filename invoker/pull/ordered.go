@@ -16,22 +16,22 @@ import (
 )
 
 // An ordered source has shards whose records are done one after the other: a batch is
-// seen through before the next of its shards.
+// processed before the next of its shards.
 type ordered interface {
 	// call runs the function with records, as batcher.invoke does.
 	call(ctx context.Context, records []record) (failed map[string]bool, call *environment.Call, err error)
-	// pass notes that the records, and all before them in their shards, are done.
-	pass(ctx context.Context, done []record) error
-	// told is what an on-failure destination is told of records, under which name, and the
-	// shard that they are of.
-	told(records []record) (name, place string, info any)
+	// markDone notes that the records, and all before them in their shards, are done.
+	markDone(ctx context.Context, done []record) error
+	// describe returns what an on-failure destination learns of records, under which name, and
+	// the shard of the records.
+	describe(records []record) (name, place string, info any)
 }
 
-// seeThrough runs the function until it is done with all records, or they are given up.
+// process runs the function until it is done with all records, or gives them up.
 // It returns early when ctx ends; an invocation that runs then runs to its end.
-func (b *batcher) seeThrough(ctx context.Context, source ordered, records []record) error {
+func (b *batcher) process(ctx context.Context, source ordered, records []record) error {
 	attempts := 0
-	header := "" // of the last call, which what is given up goes out with
+	header := "" // of the last call: records that are given up carry it
 	for len(records) > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -65,7 +65,7 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 			// Those of a shard before the first that failed are done.
 			done, rest := split(records, func(r *record) bool { return !failed[r.id] })
 			if len(done) > 0 {
-				if err := source.pass(ctx, done); err != nil {
+				if err := source.markDone(ctx, done); err != nil {
 					return err
 				}
 				records, attempts = rest, 0
@@ -74,10 +74,10 @@ func (b *batcher) seeThrough(ctx context.Context, source ordered, records []reco
 		if bisects := b.mapping.BisectBatchOnFunctionError; bisects != nil && *bisects && len(records) > 1 {
 			// This does not count as a retry.
 			half := len(records) / 2
-			if err := b.seeThrough(ctx, source, records[:half]); err != nil {
+			if err := b.process(ctx, source, records[:half]); err != nil {
 				return err
 			}
-			if err := source.pass(ctx, records[:half]); err != nil {
+			if err := source.markDone(ctx, records[:half]); err != nil {
 				return err
 			}
 			records, attempts = records[half:], 0
@@ -178,13 +178,13 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 	if header == "" {
 		header, _ = b.traceOf(records)
 	}
-	b.engine.metrics.given.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
+	b.engine.metrics.givenUp.WithLabelValues(b.mapping.FunctionName).Add(float64(len(records)))
 	b.engine.Log.Warn("records are given up", zap.String("function", b.mapping.FunctionName), zap.String("source", b.mapping.EventSourceArn),
 		zap.String("condition", condition), zap.Int("records", len(records)), zap.String("first", records[0].id), zap.String("last", records[len(records)-1].id))
 	if b.mapping.OnFailure == "" {
 		return nil
 	}
-	name, place, info := source.told(records)
+	name, place, info := source.describe(records)
 	out := map[string]any{
 		"requestContext": requestContext{function.NewRequestID(), b.arn(), condition, attempts},
 		"version":        "1.0", "timestamp": arrival(time.Now()), name: info,

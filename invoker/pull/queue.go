@@ -184,7 +184,7 @@ func (q *queue) deliver(ctx context.Context, messages []types.Message) {
 		batch = append(batch, r)
 	}
 	q.remove(drop, receipts)
-	stop := q.keep(batch, receipts)
+	stop := q.extendVisibility(batch, receipts)
 	defer stop()
 	if !q.isFIFO() {
 		q.lastLoops(batch)
@@ -194,7 +194,7 @@ func (q *queue) deliver(ctx context.Context, messages []types.Message) {
 		if end := q.loops(batch[:n]); end > 0 && !q.isFIFO() {
 			n = end
 		}
-		if done := q.see(ctx, batch[:n], receipts); !done && q.isFIFO() {
+		if done := q.runEvent(ctx, batch[:n], receipts); !done && q.isFIFO() {
 			return // what comes behind in a group waits for what comes before
 		}
 		batch = batch[n:]
@@ -230,10 +230,10 @@ func btoi(b bool) int {
 
 func (q *queue) isFIFO() bool { return strings.HasSuffix(q.mapping.EventSourceArn, ".fifo") }
 
-// see runs the function with what makes one event, and deletes what was done. It reports
+// runEvent runs the function with what makes one event, and deletes what was done. It reports
 // whether that is all.
-func (q *queue) see(ctx context.Context, batch []record, receipts map[string]string) bool {
-	// A batch that has been received is seen through, also when polling ends.
+func (q *queue) runEvent(ctx context.Context, batch []record, receipts map[string]string) bool {
+	// A batch that has been received runs to its end, also when polling ends.
 	failed, _, err := q.invoke(context.WithoutCancel(ctx), batch)
 	q.engine.metrics.records.WithLabelValues(q.mapping.FunctionName).Add(float64(len(batch)))
 	if err != nil {
@@ -259,8 +259,8 @@ func (q *queue) see(ctx context.Context, batch []record, receipts map[string]str
 	return len(done) == len(batch)
 }
 
-// keep has messages not come to others while they are worked on, until stop.
-func (q *queue) keep(batch []record, receipts map[string]string) (stop func()) {
+// extendVisibility hides messages from other pollers while they are worked on, until stop.
+func (q *queue) extendVisibility(batch []record, receipts map[string]string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -87,7 +87,7 @@ func (r *redisReader) gather(ctx context.Context) (all []redis.XMessage, err err
 			until = time.Now().Add(r.window())
 		}
 		for _, one := range got {
-			r.hold(one.Messages) // while they wait for more, too
+			r.claimed(one.Messages) // while they wait for more, too
 			all = append(all, one.Messages...)
 			for i := range one.Messages {
 				for _, value := range one.Messages[i].Values {

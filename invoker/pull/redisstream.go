@@ -39,11 +39,11 @@ type redisStream struct {
 
 // Times of streams of Redis.
 const (
-	redisBlock     = 5 * time.Second  // one wait for records
-	redisKeepEvery = 5 * time.Second  // how often what is worked on is kept from others
-	redisDeadAfter = 15 * time.Second // after which what nobody works on is claimed
-	redisForget    = time.Hour        // after which the name of a reader that is gone is removed
-	redisWithin    = 5 * time.Second  // an answer
+	redisBlock       = 5 * time.Second  // one wait for records
+	redisExtendEvery = 5 * time.Second  // how often the claims on what is worked on are extended
+	redisDeadAfter   = 15 * time.Second // after this time records that nobody works on are claimed
+	redisForget      = time.Hour        // after this time the name of a reader that has gone is removed
+	redisWithin      = 5 * time.Second  // an answer
 )
 
 // consumerPrefix begins the names of Hearth's consumers, one for each run of a poller.
@@ -73,7 +73,7 @@ func newRedisStream(b *batcher) (*redisStream, error) {
 			options.TLSConfig.ServerName = name
 		}
 	}
-	options.PoolSize = 2*s.pollers() + 2 // each reader's, what each acknowledges by, and what keeps and claims
+	options.PoolSize = 2*s.pollers() + 2 // each reader's, what each acknowledges by, and one to extend and to claim
 	options.MaxRetries = -1              // the engine tries again, and says so
 	options.ContextTimeoutEnabled = true
 	s.options = options
@@ -97,7 +97,7 @@ func (s *redisStream) run(ctx context.Context) error {
 	defer cancel(nil)
 	defer s.leave()
 	var all sync.WaitGroup
-	all.Go(func() { s.every(ctx, redisKeepEvery, s.keep) })
+	all.Go(func() { s.every(ctx, redisExtendEvery, s.extendClaims) })
 	all.Go(func() { s.every(ctx, redisForget, s.forgetReaders) })
 	s.poll(ctx, cancel, &all)
 	all.Wait()
@@ -194,8 +194,8 @@ func (s *redisStream) every(ctx context.Context, interval time.Duration, do func
 	}
 }
 
-// keep prevents others from claiming the records that are being worked on.
-func (s *redisStream) keep(ctx context.Context) error {
+// extendClaims prevents others from claiming the records that are being worked on.
+func (s *redisStream) extendClaims(ctx context.Context) error {
 	s.mu.Lock()
 	ids := slices.Collect(maps.Keys(s.inHand))
 	s.mu.Unlock()
@@ -221,7 +221,7 @@ func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
 		}
 		from = "0-0"
 	}
-	s.claimAt, s.claimFrom = time.Now().Add(redisKeepEvery), ""
+	s.claimAt, s.claimFrom = time.Now().Add(redisExtendEvery), ""
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, redisWithin)
 	defer cancel()
@@ -231,10 +231,10 @@ func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
 	if err != nil || len(messages) == 0 {
 		return nil, err
 	}
-	s.hold(messages)
+	s.claimed(messages)
 	if next != "0-0" {
 		s.mu.Lock()
-		s.claimFrom = next // whoever comes next goes on there
+		s.claimFrom = next // the next claim continues there
 		s.mu.Unlock()
 	}
 	return s.exhausted(ctx, messages)
@@ -268,7 +268,7 @@ func (s *redisStream) exhausted(ctx context.Context, messages []redis.XMessage) 
 			err = s.giveUp(ctx, s, []record{r}, "RetryAttemptsExhausted", int(times[r.id]-1), nil, "")
 		}
 		if err == nil {
-			err = s.pass(ctx, []record{r})
+			err = s.markDone(ctx, []record{r})
 		}
 		s.release(messages[i : i+1])
 		if err != nil {
@@ -292,7 +292,7 @@ func (s *redisStream) forgetReaders(ctx context.Context) error {
 	return nil
 }
 
-// deliver sees messages through, and lets go of them.
+// deliver processes messages, and then releases them.
 func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) error {
 	defer s.release(messages)
 	var records, unwanted []record
@@ -307,15 +307,15 @@ func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) er
 			unwanted = append(unwanted, r)
 		}
 	}
-	if err := s.pass(ctx, unwanted); err != nil {
+	if err := s.markDone(ctx, unwanted); err != nil {
 		return err
 	}
 	for len(records) > 0 {
 		n := fits(records, s.size())
-		if err := s.seeThrough(ctx, s, records[:n]); err != nil {
+		if err := s.process(ctx, s, records[:n]); err != nil {
 			return err
 		}
-		if err := s.pass(ctx, records[:n]); err != nil {
+		if err := s.markDone(ctx, records[:n]); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -323,7 +323,8 @@ func (s *redisStream) deliver(ctx context.Context, messages []redis.XMessage) er
 	return nil
 }
 
-func (s *redisStream) hold(messages []redis.XMessage) {
+// claimed notes that messages are being worked on.
+func (s *redisStream) claimed(messages []redis.XMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range messages {
@@ -344,8 +345,8 @@ func (s *redisStream) call(ctx context.Context, records []record) (map[string]bo
 	return s.invoke(ctx, records)
 }
 
-// pass implements ordered.
-func (s *redisStream) pass(ctx context.Context, done []record) error {
+// markDone implements ordered.
+func (s *redisStream) markDone(ctx context.Context, done []record) error {
 	if len(done) == 0 {
 		return nil
 	}
@@ -359,8 +360,8 @@ func (s *redisStream) pass(ctx context.Context, done []record) error {
 	return s.client.XAck(ctx, s.name, s.group, ids...).Err()
 }
 
-// told implements ordered.
-func (s *redisStream) told(records []record) (name, place string, info any) {
+// describe implements ordered.
+func (s *redisStream) describe(records []record) (name, place string, info any) {
 	return "RedisBatchInfo", s.name, map[string]any{
 		"stream": s.name, "group": s.group, "startId": records[0].id, "endId": records[len(records)-1].id, "batchSize": len(records),
 		"eventSourceARN": s.address,

@@ -27,8 +27,8 @@ type noted struct {
 	until time.Time
 }
 
-// knows reports whether the record of a mapping says text already.
-func (r *results) knows(id, text string) bool {
+// has reports whether the record of a mapping says text already.
+func (r *results) has(id, text string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.noted[id]
@@ -53,7 +53,7 @@ func (r *results) forget(id string) {
 // result notes what became of a mapping's last batch, if that is another thing than of
 // the one before.
 func (e *Engine) result(id, text string) {
-	if e.results.knows(id, text) {
+	if e.results.has(id, text) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)

@@ -68,7 +68,7 @@ const (
 	shardsEvery   = 5 * time.Second
 	leaseFor      = 15 * time.Second
 	renewEvery    = 5 * time.Second
-	keepWithin    = 5 * time.Second
+	saveWithin    = 5 * time.Second
 	readPause     = time.Second            // after nothing, as Lambda does
 	readAgain     = 200 * time.Millisecond // a shard may be read five times a second
 	maxReadAtOnce = 1000
@@ -80,10 +80,10 @@ func (s *stream) run(ctx context.Context) error {
 	defer cancel(nil)
 	var all sync.WaitGroup
 	defer all.Wait()
-	var seat seat
-	defer func() { seat.leave(s) }()
+	var membership membership
+	defer func() { membership.leave(s) }()
 	for first := true; ctx.Err() == nil; first = false {
-		if err := s.look(ctx, &seat, func(one shard, grant state.Grant) {
+		if err := s.assign(ctx, &membership, func(one shard, grant state.Grant) {
 			id := one.id
 			own, stop := context.WithCancel(ctx)
 			s.mu.Lock()
@@ -98,7 +98,7 @@ func (s *stream) run(ctx context.Context) error {
 					s.mu.Unlock()
 				}()
 				read := func(ctx context.Context) error { return (&reader{stream: s, id: id}).read(ctx, from) }
-				if err := s.hold(own, id, grant, read); err != nil && own.Err() == nil {
+				if err := s.withLease(own, id, grant, read); err != nil && own.Err() == nil {
 					cancel(err)
 				}
 			})
@@ -111,9 +111,9 @@ func (s *stream) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// look begins to read shards that nobody reads, up to this node's share of all, and lets
-// go of what is more than that.
-func (s *stream) look(ctx context.Context, seat *seat, begin func(one shard, grant state.Grant)) error {
+// assign begins to read shards that nobody reads, up to this node's part of all, and stops
+// reading those that are more than that.
+func (s *stream) assign(ctx context.Context, membership *membership, begin func(one shard, grant state.Grant)) error {
 	shards, err := s.source.shards(ctx)
 	if err != nil {
 		return err
@@ -122,22 +122,22 @@ func (s *stream) look(ctx context.Context, seat *seat, begin func(one shard, gra
 	if err != nil {
 		return err
 	}
-	readers, err := seat.take(ctx, s)
+	readers, err := membership.join(ctx, s)
 	if err != nil {
 		return err
 	}
-	share := (len(open) + readers - 1) / readers
+	part := (len(open) + readers - 1) / readers
 	s.mu.Lock()
 	running := maps.Clone(s.running)
 	s.mu.Unlock()
-	over := len(running) - share
+	over := len(running) - part
 	for _, one := range open {
 		stop, runs := running[one.id]
 		switch {
 		case runs && over > 0:
 			over--
 			stop()
-		case runs || over >= 0: // it has its share
+		case runs || over >= 0: // it has its part
 		default:
 			grant, err := s.engine.Store.Take(ctx, state.Claim{Name: s.leaseName(one.id), Limit: 1, Count: 1, For: leaseFor})
 			if err != nil {
@@ -152,11 +152,11 @@ func (s *stream) look(ctx context.Context, seat *seat, begin func(one shard, gra
 	return nil
 }
 
-// A seat is a node's among the readers of a stream: how many there are says what each
-// one's share is.
-type seat struct{ grant state.Grant }
+// A membership is that of a node among the readers of a stream. The number of readers says
+// how large each one's part is.
+type membership struct{ grant state.Grant }
 
-func (t *seat) take(ctx context.Context, s *stream) (readers int, err error) {
+func (t *membership) join(ctx context.Context, s *stream) (readers int, err error) {
 	name := "readers/" + s.mapping.UUID
 	if t.grant.Count > 0 {
 		if t.grant, err = s.engine.Store.Renew(ctx, t.grant, 1, leaseFor); errors.Is(err, state.ErrLeaseLost) {
@@ -173,7 +173,7 @@ func (t *seat) take(ctx context.Context, s *stream) (readers int, err error) {
 	return max(readers, 1), err
 }
 
-func (t *seat) leave(s *stream) {
+func (t *membership) leave(s *stream) {
 	if t.grant.Count > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), renewEvery)
 		defer cancel()
@@ -268,7 +268,7 @@ func (r *reader) read(ctx context.Context, from position) error {
 		now := time.Now()
 		from = position{kind: "AT_TIMESTAMP", at: now}
 		r.checkpoint.From = &now
-		if err := r.keep(ctx); err != nil {
+		if err := r.save(ctx); err != nil {
 			return err
 		}
 	}
@@ -322,7 +322,7 @@ func (r *reader) read(ctx context.Context, from position) error {
 		}
 		if next == "" {
 			r.checkpoint.Ended = true
-			return r.keep(ctx)
+			return r.save(ctx)
 		}
 		iterator = next
 		if len(records) == 0 {
@@ -334,14 +334,14 @@ func (r *reader) read(ctx context.Context, from position) error {
 	return ctx.Err()
 }
 
-// keep writes the checkpoint, if nobody else has meanwhile.
-func (r *reader) keep(ctx context.Context) error {
+// save writes the checkpoint, if nobody else has written it meanwhile.
+func (r *reader) save(ctx context.Context) error {
 	value, err := json.Marshal(r.checkpoint)
 	if err != nil {
 		return err
 	}
 	// Records that were done are noted even if reading has just ended.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
 	defer cancel()
 	revision, err := r.engine.Store.Change(ctx, r.owner(), state.Put(r.id, r.checkpoint.revision, value))
 	if err != nil {
@@ -351,13 +351,13 @@ func (r *reader) keep(ctx context.Context) error {
 	return nil
 }
 
-// pass implements ordered: it writes that everything up to the last of done is.
-func (r *reader) pass(ctx context.Context, done []record) error {
+// markDone implements ordered: it writes that all records up to the last of done are done.
+func (r *reader) markDone(ctx context.Context, done []record) error {
 	if r.lane {
 		return nil
 	}
 	r.checkpoint.Sequence = done[len(done)-1].id
-	return r.keep(ctx)
+	return r.save(ctx)
 }
 
 type batchInfo struct {
@@ -370,14 +370,14 @@ type batchInfo struct {
 	StreamARN                       string `json:"streamArn"`
 }
 
-// told implements ordered.
+// describe implements ordered.
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-func (r *reader) told(records []record) (name, place string, info any) {
+func (r *reader) describe(records []record) (name, place string, info any) {
 	first, last := &records[0], &records[len(records)-1]
 	return r.source.batchInfo(), r.id, batchInfo{r.id, first.id, last.id, arrival(first.at), arrival(last.at), len(records), r.mapping.EventSourceArn}
 }
 
-// deliver sees a batch through: it returns nil when the checkpoint is behind it.
+// deliver processes a batch. It returns nil when the checkpoint is behind the batch.
 func (r *reader) deliver(ctx context.Context, batch []record, lanes int) error {
 	wanted := make([]record, 0, len(batch))
 	for n := range batch {
@@ -388,21 +388,21 @@ func (r *reader) deliver(ctx context.Context, batch []record, lanes int) error {
 	var err error
 	switch {
 	case lanes > 1:
-		err = r.seeLanes(ctx, wanted, lanes)
+		err = r.processLanes(ctx, wanted, lanes)
 	case *r.mapping.TumblingWindowInSeconds > 0:
-		err = r.seeWindows(ctx, wanted)
+		err = r.processWindows(ctx, wanted)
 	default:
-		err = r.seeThrough(ctx, r, wanted)
+		err = r.process(ctx, r, wanted)
 	}
 	if err != nil {
 		return err
 	}
-	return r.pass(ctx, batch)
+	return r.markDone(ctx, batch)
 }
 
-// seeLanes runs batches beside each other; records of one key are in one lane. It ends
+// processLanes runs batches beside each other; records of one key are in one lane. It ends
 // when all lanes have: a checkpoint can be behind all of them alone.
-func (r *reader) seeLanes(ctx context.Context, records []record, lanes int) error {
+func (r *reader) processLanes(ctx context.Context, records []record, lanes int) error {
 	split := make([][]record, lanes)
 	for _, one := range records {
 		h := fnv.New32a()
@@ -417,7 +417,7 @@ func (r *reader) seeLanes(ctx context.Context, records []record, lanes int) erro
 			own := &reader{stream: r.stream, id: r.id, lane: true}
 			for len(lane) > 0 && errs[n] == nil {
 				size := fits(lane, r.size())
-				errs[n] = own.seeThrough(ctx, own, lane[:size])
+				errs[n] = own.process(ctx, own, lane[:size])
 				lane = lane[size:]
 			}
 		})

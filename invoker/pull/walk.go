@@ -39,8 +39,8 @@ type change struct {
 // maxOpen is how many chunks wait for a batch to be full.
 const maxOpen = 16
 
-// look lists the bucket once.
-func (l *listing) look(ctx context.Context) error {
+// list lists the bucket once.
+func (l *listing) list(ctx context.Context) error {
 	w := &walk{listing: l, changes: make(map[string]change), pages: pages{bucket: l.engine.Clients().S3(&l.mapping), name: l.bucket, prefix: l.prefix, more: true}}
 	done := state.Key{Owner: l.owner(), Name: listingRecord}
 	_, err := l.engine.Store.Read(ctx, done)
@@ -162,10 +162,10 @@ func (w *walk) apply(c change) {
 func (w *walk) flush(ctx context.Context) error {
 	for len(w.batch) > 0 {
 		n := fits(w.batch, w.size())
-		if err := w.seeThrough(ctx, w, w.batch[:n]); err != nil {
+		if err := w.process(ctx, w, w.batch[:n]); err != nil {
 			return err
 		}
-		if err := w.pass(ctx, w.batch[:n]); err != nil {
+		if err := w.markDone(ctx, w.batch[:n]); err != nil {
 			return err
 		}
 		w.batch = w.batch[n:]
@@ -180,8 +180,8 @@ func (w *walk) flush(ctx context.Context) error {
 	return nil
 }
 
-// pass implements ordered: it notes what the function knows now.
-func (w *walk) pass(ctx context.Context, done []record) error {
+// markDone implements ordered: it notes what the function knows now.
+func (w *walk) markDone(ctx context.Context, done []record) error {
 	for n := range done {
 		if c, ok := w.changes[done[n].id]; ok {
 			w.apply(c)
@@ -217,7 +217,7 @@ func (w *walk) save(ctx context.Context) error {
 		return nil
 	}
 	// Objects that were done are noted even if listing has just ended.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
 	defer cancel()
 	revision, err := w.engine.Store.Change(ctx, w.owner(), changes...)
 	if err != nil {

@@ -30,8 +30,8 @@ func (r *reader) windowAt(at time.Time) *window {
 	return &window{Start: start, End: start.Add(length), State: noState}
 }
 
-// seeWindows runs the function with the records of each window, and at each window's end.
-func (r *reader) seeWindows(ctx context.Context, records []record) error {
+// processWindows runs the function with the records of each window, and at each window's end.
+func (r *reader) processWindows(ctx context.Context, records []record) error {
 	for len(records) > 0 {
 		open := r.checkpoint.Window
 		if open != nil && !records[0].at.Before(open.End) {
@@ -48,10 +48,10 @@ func (r *reader) seeWindows(ctx context.Context, records []record) error {
 		for n < len(records) && records[n].at.Before(open.End) { // what is late counts too
 			n++
 		}
-		if err := r.seeThrough(ctx, r, records[:n]); err != nil {
+		if err := r.process(ctx, r, records[:n]); err != nil {
 			return err
 		}
-		if err := r.pass(ctx, records[:n]); err != nil {
+		if err := r.markDone(ctx, records[:n]); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -79,7 +79,7 @@ func (r *reader) closeWindow(ctx context.Context) error {
 		sleep(ctx, retryPause(attempts))
 	}
 	r.checkpoint.Window = nil
-	return r.keep(ctx)
+	return r.save(ctx)
 }
 
 // call implements ordered.

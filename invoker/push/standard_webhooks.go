@@ -18,7 +18,7 @@ import (
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 type standardWebhooks struct {
 	config Config
-	shared [][]byte
+	secrets [][]byte
 	public []ed25519.PublicKey
 }
 
@@ -37,7 +37,7 @@ func newStandardWebhooks(c Config) (Source, error) {
 		if err != nil || len(key) < 24 || len(key) > 64 {
 			return nil, errors.New("a secret is not whsec_ and 24 to 64 bytes in base64")
 		}
-		s.shared = append(s.shared, key)
+		s.secrets = append(s.secrets, key)
 	}
 	return s, nil
 }
@@ -102,7 +102,7 @@ func (s *standardWebhooks) fits(signed []byte, signatures string) bool {
 		}
 		switch version {
 		case "v1":
-			for _, key := range s.shared {
+			for _, key := range s.secrets {
 				mac := hmac.New(sha256.New, key)
 				mac.Write(signed)
 				if hmac.Equal(mac.Sum(nil), have) {

@@ -66,7 +66,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	entries []*entry  // guarded by mu
-	seen    time.Time // up to which ticks are pushed or known to the entries; guarded by mu
+	covered time.Time // the ticks up to this time are pushed or known to the entries; guarded by mu
 }
 
 // An entry is a schedule with its next tick.
@@ -105,7 +105,7 @@ func (e *Engine) Close() {
 func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 	now := time.Now()
 	e.mu.Lock()
-	seen := e.seen
+	covered := e.covered
 	waiting := make(map[string]entry) // whose event is not kept yet
 	for _, one := range e.entries {
 		if !one.tick.IsZero() && !one.tick.After(now) {
@@ -123,8 +123,8 @@ func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 			e.Log.Warn("it is not known what a schedule has missed", zap.String("schedule", s.Name), zap.Error(err))
 		}
 		from := now
-		if !seen.IsZero() {
-			from = seen // of the schedules before: nothing is missed by a reload
+		if !covered.IsZero() {
+			from = covered // of the schedules before: nothing is missed by a reload
 		} else if s.CatchUp > 0 {
 			from = now.Add(-s.CatchUp)
 		}
@@ -153,7 +153,7 @@ func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 		entries = append(entries, one)
 	}
 	e.mu.Lock()
-	e.entries, e.seen = entries, now
+	e.entries, e.covered = entries, now
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
@@ -273,8 +273,8 @@ func (e *Engine) push(one *entry) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	if e.seen.Before(one.tick) {
-		e.seen = one.tick
+	if e.covered.Before(one.tick) {
+		e.covered = one.tick
 	}
 	if err != nil {
 		later := *one
