@@ -82,7 +82,7 @@ type Cluster struct {
 	known    map[string]offers
 	shunned  map[string]time.Time // addresses that did not answer, until when
 	draining bool
-	kept     string // what the store keeps, by its name; "": not known yet
+	dataset  string // the name of the data in the store; "": not known yet
 }
 
 // New makes the node.
@@ -164,12 +164,12 @@ func (c *Cluster) beat(ctx context.Context) error {
 	self := c.self
 	self.Draining = c.draining
 	c.mu.Unlock()
-	nodes, kept, err := c.Nodes.Beat(ctx, self, beatLasts)
+	nodes, dataset, err := c.Nodes.Beat(ctx, self, beatLasts)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	lost := c.kept != "" && c.kept != kept
+	lost := c.dataset != "" && c.dataset != dataset
 	c.mu.Unlock()
 	if lost {
 		if err := c.Local.Lost(ctx); err != nil {
@@ -177,7 +177,7 @@ func (c *Cluster) beat(ctx context.Context) error {
 		}
 	}
 	c.mu.Lock()
-	if c.kept = kept; lost { // what is warm is offered again
+	if c.dataset = dataset; lost { // what is warm is offered again
 		clear(c.offered)
 		clear(c.known)
 	}

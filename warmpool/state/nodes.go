@@ -7,7 +7,7 @@ import (
 
 // A Node is one gateway process of several.
 type Node struct {
-	Name     string    // of the node, kept over restarts
+	Name     string    // of the node, the same after a restart
 	Process  string    // another one after each start
 	Address  string    // host:port where other nodes reach it
 	Started  time.Time //
@@ -17,9 +17,9 @@ type Node struct {
 // Nodes knows which nodes there are, and which of them hold something warm.
 type Nodes interface {
 	// Beat says that self lives, for lasts from now, and returns all nodes that do,
-	// self included, in the order of their names. kept names what the store keeps: it is
+	// self included, in the order of their names. dataset names the data of the store: it is
 	// another name once all of that may be lost, the nodes and their offers too.
-	Beat(ctx context.Context, self Node, lasts time.Duration) (nodes []Node, kept string, err error)
+	Beat(ctx context.Context, self Node, lasts time.Duration) (nodes []Node, dataset string, err error)
 
 	// Leave takes a node out at once.
 	Leave(ctx context.Context, self Node) error

@@ -14,17 +14,17 @@ import (
 )
 
 // queue is what is known of the entries without reading: how many there are, and
-// who works on which. Leases are kept here alone, because they end with this
+// which of them are leased. Leases are here alone, because they end with this
 // process: the file is locked.
 type queue struct {
 	token *atomic.Int64
 
 	mu      sync.Mutex
-	groups  map[string]*group // guarded by mu, as all below
-	ring    []*group          // of groups, in the order in which they are served
-	next    int               // index in ring of the one that is served first
-	leases  map[uint64]*held  // by the number of the entry
-	soonest time.Time         // no lease ends before
+	groups  map[string]*group       // guarded by mu, as all below
+	ring    []*group                // of groups, in the order in which they are served
+	next    int                     // index in ring of the one that is served first
+	leases  map[uint64]*leasedEntry // by the number of the entry
+	soonest time.Time               // no lease ends before
 }
 
 // A group with no entry is not in the queue.
@@ -37,14 +37,14 @@ type group struct {
 	wake    time.Time // no entry that is not leased is due before
 }
 
-// held is an entry that is leased.
-type held struct {
+// A leasedEntry is an entry that has a lease.
+type leasedEntry struct {
 	group  *group
 	seq    uint64
 	key    []byte // of bucketDue
 	token  int64
 	until  time.Time
-	ending bool // its holder is writing how it ended: the lease outlasts its time
+	ending bool // how the lease ended is being written: the lease outlasts its time
 }
 
 // never is later than any entry is due.
@@ -106,7 +106,7 @@ func (q *queue) purged(name string, seq uint64, buried bool) {
 		g.buried--
 	} else {
 		g.waiting--
-		if h := q.leases[seq]; h != nil {
+		if e := q.leases[seq]; e != nil {
 			delete(q.leases, seq)
 			g.leased--
 		}
@@ -116,7 +116,7 @@ func (q *queue) purged(name string, seq uint64, buried bool) {
 
 // count reads how many entries there are. It is called before all else.
 func (q *queue) count(tx *bbolt.Tx) {
-	q.groups, q.leases = make(map[string]*group), make(map[uint64]*held)
+	q.groups, q.leases = make(map[string]*group), make(map[uint64]*leasedEntry)
 	due := bucket(tx, bucketDue).Cursor()
 	for key, _ := due.First(); key != nil; key, _ = due.Next() {
 		if name, at, _, ok := splitDue(key); ok {
@@ -167,7 +167,7 @@ func (s *Store) Lease(ctx context.Context, want state.Want) ([]state.Lease, time
 // pick leases entries and returns the transaction in which they are to be read. It
 // begins under mu: so it sees the end of every lease that is no longer in the
 // queue.
-func (s *Store) pick(want state.Want, except map[string]bool, now time.Time) (_ *bbolt.Tx, picked []*held, next time.Time, err error) {
+func (s *Store) pick(want state.Want, except map[string]bool, now time.Time) (_ *bbolt.Tx, picked []*leasedEntry, next time.Time, err error) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	s.queue.expire(now)
@@ -186,22 +186,22 @@ func (s *Store) pick(want state.Want, except map[string]bool, now time.Time) (_ 
 	return tx, picked, next, nil
 }
 
-func readLeases(tx *bbolt.Tx, picked []*held) ([]state.Lease, error) {
+func readLeases(tx *bbolt.Tx, picked []*leasedEntry) ([]state.Lease, error) {
 	leases := make([]state.Lease, 0, len(picked))
-	for _, h := range picked {
-		_, at, _, _ := splitDue(h.key)
-		entry, err := readEntry(tx, h.group.name, h.seq, at, bucket(tx, bucketDue).Get(h.key))
+	for _, e := range picked {
+		_, at, _, _ := splitDue(e.key)
+		entry, err := readEntry(tx, e.group.name, e.seq, at, bucket(tx, bucketDue).Get(e.key))
 		if err != nil {
 			return nil, err
 		}
-		leases = append(leases, state.Lease{Entry: entry, Token: h.token, Until: h.until})
+		leases = append(leases, state.Lease{Entry: entry, Token: e.token, Until: e.until})
 	}
 	return leases, nil
 }
 
-// pick leases entries, in rounds of a share for each group. It is called with mu
+// pick leases entries, in rounds of a quantum for each group. It is called with mu
 // held.
-func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now time.Time) (picked []*held) {
+func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now time.Time) (picked []*leasedEntry) {
 	perGroup := want.PerGroup
 	if perGroup == 0 {
 		perGroup = want.Max
@@ -216,10 +216,10 @@ func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now 
 	got := make(map[*group]int, len(eligible))
 	cursor := bucket(tx, bucketDue).Cursor()
 	for len(picked) < want.Max && len(eligible) > 0 {
-		share := max(1, (want.Max-len(picked))/len(eligible))
+		quantum := max(1, (want.Max-len(picked))/len(eligible))
 		left := eligible[:0]
 		for _, g := range eligible {
-			n := min(share, perGroup-got[g], want.Max-len(picked))
+			n := min(quantum, perGroup-got[g], want.Max-len(picked))
 			if n <= 0 {
 				continue
 			}
@@ -237,7 +237,7 @@ func (q *queue) pick(tx *bbolt.Tx, want state.Want, except map[string]bool, now 
 }
 
 // pickOf leases up to n entries of a group; more says that there may be others.
-func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration, now time.Time) (picked []*held, more bool) {
+func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration, now time.Time) (picked []*leasedEntry, more bool) {
 	prefix := recordKey(g.name, "")
 	g.wake = never()
 	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
@@ -249,13 +249,13 @@ func (q *queue) pickOf(cursor *bbolt.Cursor, g *group, n int, last time.Duration
 			g.wake = at
 			return picked, !at.After(now)
 		}
-		h := &held{group: g, seq: seq, key: bytes.Clone(key), token: q.token.Add(1), until: now.Add(last)}
-		q.leases[seq] = h
+		e := &leasedEntry{group: g, seq: seq, key: bytes.Clone(key), token: q.token.Add(1), until: now.Add(last)}
+		q.leases[seq] = e
 		g.leased++
-		if q.soonest.IsZero() || h.until.Before(q.soonest) {
-			q.soonest = h.until
+		if q.soonest.IsZero() || e.until.Before(q.soonest) {
+			q.soonest = e.until
 		}
-		picked = append(picked, h)
+		picked = append(picked, e)
 	}
 	return picked, false
 }
@@ -278,31 +278,31 @@ func (q *queue) expire(now time.Time) {
 		return
 	}
 	q.soonest = time.Time{}
-	for _, h := range q.leases {
+	for _, e := range q.leases {
 		switch {
-		case h.ending:
-		case !now.Before(h.until):
-			q.free(h)
-		case q.soonest.IsZero() || h.until.Before(q.soonest):
-			q.soonest = h.until
+		case e.ending:
+		case !now.Before(e.until):
+			q.free(e)
+		case q.soonest.IsZero() || e.until.Before(q.soonest):
+			q.soonest = e.until
 		}
 	}
 }
 
 // free makes an entry leasable again. It is called with mu held.
-func (q *queue) free(h *held) {
-	if q.leases[h.seq] == h {
-		delete(q.leases, h.seq)
-		h.group.leased--
-		h.group.wake = time.Time{}
+func (q *queue) free(e *leasedEntry) {
+	if q.leases[e.seq] == e {
+		delete(q.leases, e.seq)
+		e.group.leased--
+		e.group.wake = time.Time{}
 	}
 }
 
-func (q *queue) release(picked []*held) {
+func (q *queue) release(picked []*leasedEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, h := range picked {
-		q.free(h)
+	for _, e := range picked {
+		q.free(e)
 	}
 }
 
@@ -310,60 +310,60 @@ func lost(lease state.Lease) error {
 	return fmt.Errorf("entry %s of %q: %w", lease.ID, lease.Group, state.ErrLeaseLost)
 }
 
-// holds returns what is held by a lease. It is called with mu held.
-func (q *queue) holds(lease state.Lease, now time.Time) (*held, error) {
+// find returns the entry of a lease. It is called with mu held.
+func (q *queue) find(lease state.Lease, now time.Time) (*leasedEntry, error) {
 	seq, _ := parseID(lease.ID)
-	h := q.leases[seq]
-	if h == nil || h.token != lease.Token || h.group.name != lease.Group || h.ending || !now.Before(h.until) {
+	e := q.leases[seq]
+	if e == nil || e.token != lease.Token || e.group.name != lease.Group || e.ending || !now.Before(e.until) {
 		return nil, lost(lease)
 	}
-	return h, nil
+	return e, nil
 }
 
-// claim lets the holder of a lease write how it ended.
-func (q *queue) claim(lease state.Lease, now time.Time) (*held, error) {
+// claim begins to write how a lease ended.
+func (q *queue) claim(lease state.Lease, now time.Time) (*leasedEntry, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h, err := q.holds(lease, now)
+	e, err := q.find(lease, now)
 	if err == nil {
-		h.ending = true
+		e.ending = true
 	}
-	return h, err
+	return e, err
 }
 
-// unclaim is for what could not be written: the lease lasts as long as it did.
-func (q *queue) unclaim(h *held) {
+// unclaim undoes claim when the end could not be written: the lease lasts as long as before.
+func (q *queue) unclaim(e *leasedEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h.ending = false
-	if q.leases[h.seq] == h && (q.soonest.IsZero() || h.until.Before(q.soonest)) {
-		q.soonest = h.until
+	e.ending = false
+	if q.leases[e.seq] == e && (q.soonest.IsZero() || e.until.Before(q.soonest)) {
+		q.soonest = e.until
 	}
 }
 
 // ended takes a lease away once its end is in the file.
-func (q *queue) ended(h *held, kept func(*held)) {
+func (q *queue) ended(e *leasedEntry, onCommit func(*leasedEntry)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.leases[h.seq] == h {
-		delete(q.leases, h.seq)
-		h.group.leased--
+	if q.leases[e.seq] == e {
+		delete(q.leases, e.seq)
+		e.group.leased--
 	}
-	kept(h)
-	q.tidy(h.group)
+	onCommit(e)
+	q.tidy(e.group)
 }
 
 func (q *queue) extend(lease state.Lease, now time.Time, another time.Duration) (state.Lease, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h, err := q.holds(lease, now)
+	e, err := q.find(lease, now)
 	if err != nil {
 		return state.Lease{}, err
 	}
-	h.until = now.Add(another)
-	if h.until.Before(q.soonest) {
-		q.soonest = h.until
+	e.until = now.Add(another)
+	if e.until.Before(q.soonest) {
+		q.soonest = e.until
 	}
-	lease.Until = h.until
+	lease.Until = e.until
 	return lease, nil
 }

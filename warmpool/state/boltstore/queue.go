@@ -62,7 +62,7 @@ func parseID(id string) (uint64, bool) {
 	return seq, err == nil && entryID(seq) == id
 }
 
-// A remark is what is kept with the place of an entry and changes with it:
+// A remark is what is stored with the place of an entry and changes with it:
 // attempts (4 bytes) and note.
 func remark(attempts int, note []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(attempts)), note...)
@@ -87,12 +87,12 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 	}
 	var ids []string
 	var first time.Time
-	kept, size := 0, 0
+	stored, size := 0, 0
 	for _, item := range items {
 		size += len(item.Body)
 	}
 	err := s.update(ctx, size, func(tx *bbolt.Tx) error {
-		ids, kept, first = make([]string, 0, len(items)), 0, time.Time{}
+		ids, stored, first = make([]string, 0, len(items)), 0, time.Time{}
 		now := s.now()
 		for _, item := range items {
 			seq, again, err := once(tx, group, item, now)
@@ -110,14 +110,14 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 			if err := push(tx, group, seq, item.Body, now, at); err != nil {
 				return err
 			}
-			if kept++; first.IsZero() || at.Before(first) {
+			if stored++; first.IsZero() || at.Before(first) {
 				first = at
 			}
 		}
 		return nil
 	}, func() {
-		if kept > 0 {
-			s.queue.pushed(group, kept, first)
+		if stored > 0 {
+			s.queue.pushed(group, stored, first)
 			s.ready.Changed(group)
 		}
 	})
@@ -189,9 +189,9 @@ func push(tx *bbolt.Tx, group string, seq uint64, body []byte, now, at time.Time
 
 // Done implements state.Queue.
 func (s *Store) Done(ctx context.Context, lease state.Lease) error {
-	return s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
-		return bucket(tx, bucketEntries).Delete(entryKey(h.group.name, h.seq))
-	}, func(h *held) { h.group.waiting-- })
+	return s.end(ctx, lease, func(tx *bbolt.Tx, e *leasedEntry) error {
+		return bucket(tx, bucketEntries).Delete(entryKey(e.group.name, e.seq))
+	}, func(e *leasedEntry) { e.group.waiting-- })
 }
 
 // Retry implements state.Queue.
@@ -199,9 +199,9 @@ func (s *Store) Retry(ctx context.Context, lease state.Lease) error {
 	if err := state.CheckNote(lease); err != nil {
 		return err
 	}
-	err := s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
-		return bucket(tx, bucketDue).Put(dueKey(h.group.name, lease.At, h.seq), remark(lease.Attempts, lease.Note))
-	}, func(h *held) { h.group.lower(lease.At) })
+	err := s.end(ctx, lease, func(tx *bbolt.Tx, e *leasedEntry) error {
+		return bucket(tx, bucketDue).Put(dueKey(e.group.name, lease.At, e.seq), remark(lease.Attempts, lease.Note))
+	}, func(e *leasedEntry) { e.group.lower(lease.At) })
 	if err == nil {
 		s.ready.Changed(lease.Group)
 	}
@@ -213,33 +213,33 @@ func (s *Store) Bury(ctx context.Context, lease state.Lease) error {
 	if err := state.CheckNote(lease); err != nil {
 		return err
 	}
-	return s.end(ctx, lease, func(tx *bbolt.Tx, h *held) error {
+	return s.end(ctx, lease, func(tx *bbolt.Tx, e *leasedEntry) error {
 		value := append(number(instant(s.now())), remark(lease.Attempts, lease.Note)...)
-		return bucket(tx, bucketBuried).Put(entryKey(h.group.name, h.seq), value)
-	}, func(h *held) {
-		h.group.waiting--
-		h.group.buried++
+		return bucket(tx, bucketBuried).Put(entryKey(e.group.name, e.seq), value)
+	}, func(e *leasedEntry) {
+		e.group.waiting--
+		e.group.buried++
 	})
 }
 
 // end takes the entry of a lease off what is due and lets then put it elsewhere.
-func (s *Store) end(ctx context.Context, lease state.Lease, then func(*bbolt.Tx, *held) error, kept func(*held)) error {
-	h, err := s.queue.claim(lease, s.now())
+func (s *Store) end(ctx context.Context, lease state.Lease, then func(*bbolt.Tx, *leasedEntry) error, onCommit func(*leasedEntry)) error {
+	e, err := s.queue.claim(lease, s.now())
 	if err != nil {
 		return err
 	}
 	err = s.update(ctx, len(lease.Note), func(tx *bbolt.Tx) error {
 		due := bucket(tx, bucketDue)
-		if due.Get(h.key) == nil {
+		if due.Get(e.key) == nil {
 			return lost(lease) // purged meanwhile
 		}
-		if err := due.Delete(h.key); err != nil {
+		if err := due.Delete(e.key); err != nil {
 			return err
 		}
-		return then(tx, h)
-	}, func() { s.queue.ended(h, kept) })
+		return then(tx, e)
+	}, func() { s.queue.ended(e, onCommit) })
 	if err != nil {
-		s.queue.unclaim(h)
+		s.queue.unclaim(e)
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 
 var _ state.Records = (*Store)(nil)
 
-// A record is kept under OWNER NUL NAME as its revision (8 bytes) and its value.
+// A record is stored under OWNER NUL NAME as its revision (8 bytes) and its value.
 func recordKey(owner, name string) []byte {
 	key := make([]byte, 0, len(owner)+1+len(name))
 	key = append(key, owner...)

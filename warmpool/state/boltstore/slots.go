@@ -11,7 +11,7 @@ import (
 
 var _ state.Slots = (*Store)(nil)
 
-// slots are kept in memory: this process is the only one that can hold them, so
+// slots are in memory alone: no other process can have slots of this file, so
 // they end with it. Tokens go on from one process to the next.
 type slots struct {
 	mu     sync.Mutex
@@ -38,13 +38,13 @@ func (s *slots) remove(name string, token int64) {
 	}
 }
 
-// held returns the grant as it is kept. It is called with mu held.
-func (s *slots) held(grant state.Grant, now time.Time) (state.Grant, error) {
-	have, ok := s.grants[grant.Name][grant.Token]
-	if !ok || !now.Before(have.Until) {
+// find returns the stored grant. It is called with mu held.
+func (s *slots) find(grant state.Grant, now time.Time) (state.Grant, error) {
+	stored, ok := s.grants[grant.Name][grant.Token]
+	if !ok || !now.Before(stored.Until) {
 		return state.Grant{}, fmt.Errorf("slots of %q: %w", grant.Name, state.ErrLeaseLost)
 	}
-	return have, nil
+	return stored, nil
 }
 
 // Take implements state.Slots.
@@ -85,13 +85,13 @@ func (s *Store) Renew(ctx context.Context, grant state.Grant, count int, another
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
 	now := s.now()
-	have, err := s.slots.held(grant, now)
+	stored, err := s.slots.find(grant, now)
 	if err != nil {
 		return state.Grant{}, err
 	}
-	have.Count, have.Until = min(count, have.Count), now.Add(another)
-	s.slots.grants[grant.Name][grant.Token] = have
-	return have, nil
+	stored.Count, stored.Until = min(count, stored.Count), now.Add(another)
+	s.slots.grants[grant.Name][grant.Token] = stored
+	return stored, nil
 }
 
 // Return implements state.Slots.
@@ -101,7 +101,7 @@ func (s *Store) Return(ctx context.Context, grant state.Grant) error {
 	}
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
-	if _, err := s.slots.held(grant, s.now()); err != nil {
+	if _, err := s.slots.find(grant, s.now()); err != nil {
 		return err
 	}
 	s.slots.remove(grant.Name, grant.Token)

@@ -20,7 +20,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/internal/hints"
 )
 
-// Config says where a store is kept.
+// Config says where the file of a store is.
 type Config struct {
 	// Path of the file, made with mode 0600 if there is none.
 	Path string

@@ -25,18 +25,18 @@ type write struct {
 	// apply must check everything before it changes anything: a refusal leaves
 	// the other writes of the commit as they are.
 	apply func(tx *bbolt.Tx) error
-	// kept, if set, runs once the write would survive a crash, before its
+	// onCommit, if set, runs once the write would survive a crash, before its
 	// caller is answered and before the next write is applied.
-	kept func()
-	err  error
-	done chan struct{}
+	onCommit func()
+	err      error
+	done     chan struct{}
 }
 
 // update has apply committed together with the writes of other callers, so that
 // one sync serves them all. It outwaits ctx while the write is in a commit: so
 // its caller always knows what happened.
-func (s *Store) update(ctx context.Context, size int, apply func(tx *bbolt.Tx) error, kept func()) error {
-	w := &write{ctx: ctx, size: size, apply: apply, kept: kept, done: make(chan struct{})}
+func (s *Store) update(ctx context.Context, size int, apply func(tx *bbolt.Tx) error, onCommit func()) error {
+	w := &write{ctx: ctx, size: size, apply: apply, onCommit: onCommit, done: make(chan struct{})}
 	select {
 	case <-s.closed:
 		return s.closedError()
@@ -114,8 +114,8 @@ func (s *Store) commit(batch []*write) {
 		switch {
 		case err != nil:
 			w.err = err
-		case w.err == nil && w.kept != nil:
-			w.kept()
+		case w.err == nil && w.onCommit != nil:
+			w.onCommit()
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (s *Store) Replay(ctx context.Context, group, id string) error {
 	if ok == 0 {
 		return fmt.Errorf("buried entry %.80q of %q: %w", id, group, state.ErrNotFound)
 	}
-	return s.tell(ctx, group, time.Time{})
+	return s.announce(ctx, group, time.Time{})
 }
 
 // purge removes an entry.

@@ -122,16 +122,16 @@ func (s *Store) Lease(ctx context.Context, want state.Want) (leases []state.Leas
 			break
 		}
 		open = open[:min(len(open), left)]
-		share := max(left/len(open), 1)
-		got, err := s.leaseOf(ctx, open, share, want, asked)
+		quantum := max(left/len(open), 1)
+		got, err := s.leaseOf(ctx, open, quantum, want, asked)
 		leases = append(leases, got...)
 		if err != nil {
-			return leases, next, errors.Join(err, s.giveBack(leases))
+			return leases, next, errors.Join(err, s.returnLeases(leases))
 		}
 		left -= len(got)
 	}
 	if len(groups) > 0 {
-		next = s.tellFound(ctx, groups, next, left == 0)
+		next = s.indexFound(ctx, groups, next, left == 0)
 	}
 	return leases, next, nil
 }
@@ -144,7 +144,7 @@ func (s *Store) inTurn(groups []*candidate) {
 }
 
 // leaseOf leases up to share entries of each group.
-func (s *Store) leaseOf(ctx context.Context, groups []*candidate, share int, want state.Want, asked time.Time) (leases []state.Lease, err error) {
+func (s *Store) leaseOf(ctx context.Context, groups []*candidate, quantum int, want state.Want, asked time.Time) (leases []state.Lease, err error) {
 	pipe := s.client.Pipeline()
 	commands := make([]*redis.Cmd, len(groups))
 	counts := make([]int, len(groups))
@@ -152,9 +152,9 @@ func (s *Store) leaseOf(ctx context.Context, groups []*candidate, share int, wan
 		return []string{s.key(group, "d"), s.key(group, "l"), s.key(group, "m"), s.key(group, "b"), s.key(group, "t")}
 	}
 	for i, c := range groups {
-		counts[i] = share
+		counts[i] = quantum
 		if want.PerGroup > 0 {
-			counts[i] = min(share, want.PerGroup-c.leased)
+			counts[i] = min(quantum, want.PerGroup-c.leased)
 		}
 		commands[i] = lease.EvalSha(ctx, pipe, keys(c.group), counts[i], spanMillis(want.For))
 	}
@@ -189,8 +189,8 @@ func (s *Store) leaseOf(ctx context.Context, groups []*candidate, share int, wan
 	return leases, err
 }
 
-// tellFound brings the index up to date, and returns when there may be more.
-func (s *Store) tellFound(ctx context.Context, groups []*candidate, next time.Time, cut bool) time.Time {
+// indexFound brings the index up to date, and returns when there may be more.
+func (s *Store) indexFound(ctx context.Context, groups []*candidate, next time.Time, cut bool) time.Time {
 	var args []any
 	for _, c := range groups {
 		if c.leased == 0 && !c.empty {
@@ -213,8 +213,8 @@ func (s *Store) tellFound(ctx context.Context, groups []*candidate, next time.Ti
 	return next
 }
 
-// giveBack undoes leases that the caller will not hear of.
-func (s *Store) giveBack(leases []state.Lease) error {
+// returnLeases undoes leases that the caller will not hear of.
+func (s *Store) returnLeases(leases []state.Lease) error {
 	ctx, cancel := context.WithTimeout(s.ctx, defaultTimeout)
 	defer cancel()
 	for _, l := range leases {
@@ -280,7 +280,7 @@ func (s *Store) repair(ctx context.Context) error {
 		}
 		for i, group := range page {
 			if first := waits[i].Val(); len(first) > 0 && (errors.Is(scores[i].Err(), redis.Nil) || scores[i].Val() > first[0].Score) {
-				if err := s.tell(ctx, group, time.UnixMilli(int64(first[0].Score))); err != nil {
+				if err := s.announce(ctx, group, time.UnixMilli(int64(first[0].Score))); err != nil {
 					return err
 				}
 			}

@@ -50,7 +50,7 @@ func (s *Store) nodeKeys() []string {
 }
 
 // Beat implements state.Nodes.
-func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) (all []state.Node, kept string, err error) {
+func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) (all []state.Node, dataset string, err error) {
 	info, err := json.Marshal(self)
 	if err != nil {
 		return nil, "", err
@@ -62,10 +62,10 @@ func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) 
 	if err != nil {
 		return nil, "", s.explain(err)
 	}
-	kept, values = values[0], values[1:]
-	s.check(kept)
+	dataset, values = values[0], values[1:]
+	s.check(dataset)
 	if values[0] == mark {
-		return slices.Clone(have), kept, nil
+		return slices.Clone(have), dataset, nil
 	}
 	for _, value := range values[1:] {
 		var n state.Node
@@ -77,7 +77,7 @@ func (s *Store) Beat(ctx context.Context, self state.Node, lasts time.Duration) 
 	s.mu.Lock()
 	s.nodesMark, s.nodes = values[0], slices.Clone(all)
 	s.mu.Unlock()
-	return all, kept, nil
+	return all, dataset, nil
 }
 
 // Leave implements state.Nodes.

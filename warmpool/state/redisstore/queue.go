@@ -41,13 +41,13 @@ for i = 1, #ARGV, 3 do
 end
 return ids`)
 
-// settle ends a lease, or makes it last.
+// endOrExtend ends a lease, or makes it last.
 //
 //	KEYS    waiting, due, leased, buried, meta, bodies
 //	ARGV    what (done, retry, bury or extend), ID, token, at or '' (retry) or
 //	        milliseconds (extend), attempts, note
 //	Output  1; 0 if the lease has ended
-var settle = redis.NewScript(clock + `
+var endOrExtend = redis.NewScript(clock + `
 local what, id = ARGV[1], ARGV[2]
 local till = redis.call('ZSCORE', KEYS[3], id)
 if not till or tonumber(till) <= now then return 0 end
@@ -75,12 +75,12 @@ else
 end
 return 1`)
 
-// told tells the index that a group got something, and then who waits for that: before,
-// it would find nothing there.
+// announce writes into the index that a group got something. Then it wakes those who wait for
+// that: earlier they would find nothing there.
 //
 //	KEYS    due, generations, all
 //	ARGV    group, when, 1 if it may be a new group, channel
-var told = redis.NewScript(`
+var announce = redis.NewScript(`
 redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 redis.call('ZADD', KEYS[1], 'LT', ARGV[2], ARGV[1])
 if ARGV[3] == '1' then redis.call('ZADD', KEYS[3], 0, ARGV[1]) end
@@ -92,8 +92,8 @@ func (s *Store) index() []string {
 	return []string{tag + "due", tag + "gen", tag + "all"}
 }
 
-// tell has the index know that a group may be leased of at a time.
-func (s *Store) tell(ctx context.Context, group string, at time.Time) error {
+// announce runs its script: a group has an entry that is due at a time.
+func (s *Store) announce(ctx context.Context, group string, at time.Time) error {
 	when := "0" // at once, whatever the clocks of nodes say
 	if !at.IsZero() && at.After(time.Now()) {
 		when = millis(at)
@@ -102,7 +102,7 @@ func (s *Store) tell(ctx context.Context, group string, at time.Time) error {
 	if s.remember("group/" + group) {
 		isNew = 1
 	}
-	err := told.Run(ctx, s.client, s.index(), group, when, isNew, s.channel("ready")).Err()
+	err := announce.Run(ctx, s.client, s.index(), group, when, isNew, s.channel("ready")).Err()
 	if err != nil && err != redis.Nil {
 		s.forget("group/" + group)
 		return s.explain(err)
@@ -142,16 +142,16 @@ func (s *Store) Push(ctx context.Context, group string, items ...state.Item) ([]
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return ids, s.tell(within, group, first)
+	return ids, s.announce(within, group, first)
 }
 
-// settle runs the script of that name.
-func (s *Store) settle(ctx context.Context, what string, l state.Lease, at any) error {
+// endOrExtend runs its script.
+func (s *Store) endOrExtend(ctx context.Context, what string, l state.Lease, at any) error {
 	if err := state.CheckOwner(l.Group); err != nil {
 		return err
 	}
 	keys := []string{s.key(l.Group, "w"), s.key(l.Group, "d"), s.key(l.Group, "l"), s.key(l.Group, "x"), s.key(l.Group, "m"), s.key(l.Group, "b")}
-	ok, err := settle.Run(ctx, s.client, keys, what, l.ID, l.Token, at, l.Attempts, l.Note).Int()
+	ok, err := endOrExtend.Run(ctx, s.client, keys, what, l.ID, l.Token, at, l.Attempts, l.Note).Int()
 	if err != nil {
 		return s.explain(err)
 	}
@@ -162,17 +162,19 @@ func (s *Store) settle(ctx context.Context, what string, l state.Lease, at any) 
 }
 
 // Done implements state.Queue.
-func (s *Store) Done(ctx context.Context, l state.Lease) error { return s.settle(ctx, "done", l, "") }
+func (s *Store) Done(ctx context.Context, l state.Lease) error {
+	return s.endOrExtend(ctx, "done", l, "")
+}
 
 // Retry implements state.Queue.
 func (s *Store) Retry(ctx context.Context, l state.Lease) error {
 	if err := state.CheckNote(l); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, "retry", l, millis(l.At)); err != nil {
+	if err := s.endOrExtend(ctx, "retry", l, millis(l.At)); err != nil {
 		return err
 	}
-	return s.tell(ctx, l.Group, l.At)
+	return s.announce(ctx, l.Group, l.At)
 }
 
 // Bury implements state.Queue.
@@ -180,7 +182,7 @@ func (s *Store) Bury(ctx context.Context, l state.Lease) error {
 	if err := state.CheckNote(l); err != nil {
 		return err
 	}
-	return s.settle(ctx, "bury", l, "")
+	return s.endOrExtend(ctx, "bury", l, "")
 }
 
 // Extend implements state.Queue.
@@ -189,7 +191,7 @@ func (s *Store) Extend(ctx context.Context, l state.Lease, another time.Duration
 		return l, fmt.Errorf("%w: a lease of %s", state.ErrInvalid, another)
 	}
 	asked := time.Now()
-	if err := s.settle(ctx, "extend", l, spanMillis(another)); err != nil {
+	if err := s.endOrExtend(ctx, "extend", l, spanMillis(another)); err != nil {
 		return l, err
 	}
 	l.Until = until(asked, another)
