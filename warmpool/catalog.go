@@ -21,14 +21,14 @@ type Resolver interface {
 	Resolve(ctx context.Context, name, qualifier string) (*registry.Resolved, error)
 }
 
-// A Catalog invokes functions by name and qualifier. It holds the groups of the
+// A Catalog invokes functions by name and qualifier. It retains the groups of the
 // functions that the Lambda API made, from their first call on, and replaces a
 // group when its function changes: calls in flight finish on the old one, those
 // that have only waited there go to the new one.
 type Catalog struct {
 	pool     *Pool
 	resolver Resolver
-	others   Others // nil: this node is alone
+	peers    Peers // nil: this node is alone
 
 	mu      sync.RWMutex // guards entries
 	entries map[version]entry
@@ -43,7 +43,7 @@ type entry struct {
 // is reports whether the entry was made from what r has.
 func (h entry) is(r *registry.Resolved) bool { return h.of != nil && h.of.Version == r.Version }
 
-// A Runner runs functions: a Catalog does, and whatever hands calls on to others.
+// A Runner runs functions: a Catalog does, and whatever passes calls on to others.
 type Runner interface {
 	// Invoke runs a call of the function and qualifier that it names, and returns nil when
 	// it has an outcome. Its Version is set before it runs. Errors are those of
@@ -51,19 +51,20 @@ type Runner interface {
 	Invoke(ctx context.Context, call *environment.Call) error
 }
 
-// Others are the other nodes. *cluster.Cluster is one.
-type Others interface {
+// Peers are the other nodes. *cluster.Cluster is one.
+type Peers interface {
 	// Invoke runs a call on another node if one can run it at once. handed says that it
 	// did, or may have; else the call has not begun.
 	Invoke(ctx context.Context, g *Group, revision string, call *environment.Call) (handed bool, err error)
 
-	// Share is this node's part of what all nodes keep initialised of a version.
-	Share(name, version string, total int) int
+	// ProvisionedPart is this node's part of the environments that all nodes keep initialised of
+	// a version.
+	ProvisionedPart(name, version string, total int) int
 }
 
 // HandTo has calls that no idle environment waits for here handed to other nodes. It is
 // called before the catalog is used.
-func (c *Catalog) HandTo(others Others) { c.others = others }
+func (c *Catalog) HandTo(peers Peers) { c.peers = peers }
 
 // Ready are the versions that have idle environments here, and how many.
 func (c *Catalog) Ready(visit func(name, version string, idle int)) {
@@ -140,11 +141,11 @@ func (c *Catalog) invoke(ctx context.Context, call *environment.Call, r *registr
 			g.counters().loops.Inc()
 			return &LoopError{call.Function, call.Runs}
 		}
-		if c.others == nil || r.Declared || g.Prefers(call) {
+		if c.peers == nil || r.Declared || g.Prefers(call) {
 			err = g.invoke(ctx, call, nil)
 		} else {
 			revision := r.RevisionID
-			hand := func() (bool, error) { return c.others.Invoke(ctx, g, revision, call) }
+			hand := func() (bool, error) { return c.peers.Invoke(ctx, g, revision, call) }
 			if handed, err := hand(); handed {
 				return err
 			}
@@ -166,7 +167,7 @@ func (c *Catalog) Group(ctx context.Context, name, qualifier string) (*Group, er
 	return c.groupOf(ctx, r)
 }
 
-// groupOf is the group of a version, which renew resolves again if it is not the one held.
+// groupOf is the group of a version, which renew resolves again if the catalog has another one.
 func (c *Catalog) groupOf(ctx context.Context, r *registry.Resolved) (*Group, error) {
 	key := versionOf(r.Function)
 	c.mu.RLock()
@@ -208,11 +209,11 @@ func (c *Catalog) renew(ctx context.Context, key version) (*Group, error) {
 // where other nodes do not have the function.
 func (c *Catalog) own(r *registry.Resolved) *function.Function {
 	f := r.Function
-	if c.others == nil || r.Declared || f.ProvisionedConcurrency == 0 {
+	if c.peers == nil || r.Declared || f.ProvisionedConcurrency == 0 {
 		return f
 	}
 	part := *f
-	part.ProvisionedConcurrency = c.others.Share(f.Name, f.Version, f.ProvisionedConcurrency)
+	part.ProvisionedConcurrency = c.peers.ProvisionedPart(f.Name, f.Version, f.ProvisionedConcurrency)
 	return &part
 }
 
@@ -228,7 +229,7 @@ func (c *Catalog) Spread() {
 	}
 }
 
-// Configure has the groups that are held obey what this catalog knows, after another one
+// Configure has the groups of this catalog obey what it knows, after another catalog
 // of the same pool has had them obey something else.
 func (c *Catalog) Configure() {
 	c.mu.Lock()
@@ -238,7 +239,7 @@ func (c *Catalog) Configure() {
 	}
 }
 
-// Adopt holds what another catalog of the same pool holds, as c's own resolver knows
+// Adopt retains what another catalog of the same pool retains, as c's own resolver knows
 // it, so that environments stay when the other is closed.
 func (c *Catalog) Adopt(ctx context.Context, other *Catalog) {
 	for _, key := range other.keys(func(version) bool { return true }) {
@@ -251,18 +252,18 @@ func (c *Catalog) Adopt(ctx context.Context, other *Catalog) {
 // its code, its limits, that it was deleted. Without it, the next call does, or
 // Sweep. When it returns, no new call runs what was there before.
 //
-// The function's other versions that are held take over their limits too: an alias
+// The other versions of the function that the catalog has take over their limits too: an alias
 // that has moved, or gone, leaves one whose environments nobody asks for any more.
 func (c *Catalog) Refresh(ctx context.Context, name, qualifier string) error {
 	_, err := c.Group(ctx, name, qualifier)
 	if errors.Is(err, registry.ErrNotFound) {
 		err = nil
 	}
-	return errors.Join(err, c.RefreshHeld(ctx, name))
+	return errors.Join(err, c.RefreshRetained(ctx, name))
 }
 
-// RefreshHeld is Refresh of what is held of a function. It takes nothing else.
-func (c *Catalog) RefreshHeld(ctx context.Context, name string) (err error) {
+// RefreshRetained is Refresh of the versions of a function that the catalog has. It adds none.
+func (c *Catalog) RefreshRetained(ctx context.Context, name string) (err error) {
 	for _, key := range c.keys(func(key version) bool { return key.function == name }) {
 		_, groupErr := c.Group(ctx, key.function, key.version)
 		if errors.Is(groupErr, registry.ErrNotFound) {
@@ -284,7 +285,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n in
 	}
 	stat := g.Stat()
 	n = stat.Idle + stat.Busy
-	if c.others != nil {
+	if c.peers != nil {
 		r, err := c.resolver.Resolve(ctx, name, qualifier)
 		if err != nil {
 			return 0, nil, err
@@ -295,7 +296,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n in
 	return n, g.failure(), nil
 }
 
-// Sweep lets go of the functions that do not exist any more.
+// Sweep drops the functions that do not exist any more.
 func (c *Catalog) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, key := range c.keys(func(version) bool { return true }) {
@@ -310,20 +311,20 @@ func (c *Catalog) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keys are the versions that are held, of those that of takes.
-func (c *Catalog) keys(of func(version) bool) []version {
+// keys are the versions that the catalog has and that match.
+func (c *Catalog) keys(match func(version) bool) []version {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var keys []version
 	for key := range c.entries {
-		if of(key) {
+		if match(key) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-// drop lets go of a version unless it has been made again meanwhile.
+// drop releases the group of a version unless it has been made again meanwhile.
 func (c *Catalog) drop(ctx context.Context, key version) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

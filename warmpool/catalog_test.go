@@ -157,7 +157,7 @@ func TestWhatItsCallerHasResolvedIsNotResolvedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(resolver.known)
-	if err := c.RefreshHeld(t.Context(), "f"); err != nil {
+	if err := c.RefreshRetained(t.Context(), "f"); err != nil {
 		t.Fatal(err)
 	}
 	if version, asked := run(); version != "1" || asked != 1 {
@@ -326,19 +326,19 @@ func TestVersionThatAnAliasHasLeftIsNoLongerProvisioned(t *testing.T) {
 	}
 }
 
-// busyOthers run the third call that they are asked for.
-type busyOthers struct{ asked atomic.Int32 }
+// busyPeers run the third call that they are asked for.
+type busyPeers struct{ asked atomic.Int32 }
 
-func (o *busyOthers) Invoke(_ context.Context, _ *Group, _ string, call *environment.Call) (bool, error) {
+func (o *busyPeers) Invoke(_ context.Context, _ *Group, _ string, call *environment.Call) (bool, error) {
 	call.Version = "elsewhere"
 	return o.asked.Add(1) == 3, nil
 }
 
-func (o *busyOthers) Share(_, _ string, total int) int { return total }
+func (o *busyPeers) ProvisionedPart(_, _ string, total int) int { return total }
 
 func TestACallThatWaitsOnAFullNodeLooksElsewhereAgain(t *testing.T) {
 	c, r, w := newCatalog(t)
-	others := new(busyOthers)
+	others := new(busyPeers)
 	c.HandTo(others)
 	if err := w.Reconfigure(Config{MemoryMB: 64}); err != nil {
 		t.Fatal(err)
@@ -350,15 +350,15 @@ func TestACallThatWaitsOnAFullNodeLooksElsewhereAgain(t *testing.T) {
 	}
 }
 
-// A countingOthers counts the calls that are offered to other nodes, who take none.
-type countingOthers struct{ asked map[string]int }
+// A countingPeers counts the calls that are offered to other nodes, who take none.
+type countingPeers struct{ asked map[string]int }
 
-func (o countingOthers) Invoke(_ context.Context, g *Group, _ string, _ *environment.Call) (bool, error) {
+func (o countingPeers) Invoke(_ context.Context, g *Group, _ string, _ *environment.Call) (bool, error) {
 	o.asked[g.name]++
 	return false, nil
 }
 
-func (countingOthers) Share(_, _ string, total int) int { return total }
+func (countingPeers) ProvisionedPart(_, _ string, total int) int { return total }
 
 func TestOtherNodesAreNotAskedForFunctionsOfTheCaddyfile(t *testing.T) {
 	c, r, w := newCatalog(t)
@@ -369,7 +369,7 @@ func TestOtherNodesAreNotAskedForFunctionsOfTheCaddyfile(t *testing.T) {
 	create(t, r, "made", "one")
 	over := NewCatalog(w.Pool, r.With([]*function.Function{declared}))
 	defer over.Close()
-	others := countingOthers{make(map[string]int)}
+	others := countingPeers{make(map[string]int)}
 	over.HandTo(others)
 	for _, name := range []string{"declared", "made"} {
 		if _, err := over.echo(t, name, function.Latest); err != nil {

@@ -150,7 +150,7 @@ func (p *Pool) want() {
 		}
 		if w == nil {
 			w = &wanted{rule: rule}
-			w.left.Store(-p.giving.Load())
+			w.left.Store(-p.yielding.Load())
 		}
 		// As many as make room, if they are as large as those of the first who gives.
 		one := max(1, groups[i].takes.memoryMB/max(1, groups[i].takes.environments))

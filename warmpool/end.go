@@ -18,11 +18,11 @@ func (g *Group) ended(env *environment.Environment) {
 	if m != nil {
 		m.dead = true
 		g.drop(m)
-		if m.given {
-			g.pool.giving.Add(-1)
+		if m.yielding {
+			g.pool.yielding.Add(-1)
 		}
 	}
-	g.sendAway()
+	g.dismissWaiters()
 	g.growLocked()
 	g.mu.Unlock()
 	if m != nil {
@@ -82,7 +82,7 @@ func (g *Group) endIntake() *StemKind {
 		g.retry.Stop()
 	}
 	g.crowd.stop()
-	g.sendAway()
+	g.dismissWaiters()
 	for _, m := range g.members {
 		if m.load == 0 {
 			g.retire(m)
@@ -91,10 +91,10 @@ func (g *Group) endIntake() *StemKind {
 	return g.stemKind
 }
 
-// sendAway has callers who wait look for the group that has come in place of this one,
+// dismissWaiters has callers who wait look for the group that has come in place of this one,
 // which is closed. Those for whom an environment is just being made stay: else a
 // function that changes more often than it starts would answer nobody. It needs mu.
-func (g *Group) sendAway() {
+func (g *Group) dismissWaiters() {
 	if !g.closed {
 		return
 	}
@@ -103,7 +103,7 @@ func (g *Group) sendAway() {
 		stay = 0
 	}
 	for g.waiters.len() > stay {
-		g.waiters.remove(g.waiters.back()).give(nil, ErrClosed)
+		g.waiters.remove(g.waiters.back()).finish(nil, ErrClosed)
 	}
 }
 

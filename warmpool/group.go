@@ -27,7 +27,7 @@ type member struct {
 	available   bool // in the available stack
 	dead        bool // it takes no call any more
 	leaving     bool // it takes none either: it is given up when those it has are over
-	given       bool // it is counted in the pool's giving
+	yielding    bool // it is counted in the yielding of the pool
 	provisioned bool
 	made        time.Time
 	idleSince   time.Time
@@ -46,7 +46,7 @@ type Group struct {
 	version string
 	quota   *quota.Quota
 	counted lazyCounters
-	holders int          // guarded by the pool's mu
+	refs    int          // guarded by the pool's mu
 	takes   need         // of the budget; guarded by the pool's mu
 	part    atomic.Int64 // takes as a part of the budget; written under the pool's mu
 
@@ -76,7 +76,7 @@ type Group struct {
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
-	g := &Group{pool: p, name: f.Name, version: f.Version, fn: f, holders: 1}
+	g := &Group{pool: p, name: f.Name, version: f.Version, fn: f, refs: 1}
 	g.quota = p.quotas.Join(g.name, (*quotaMember)(g))
 	return g
 }
@@ -151,7 +151,7 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 const maxDeaths = 5
 
 // acquire returns a member to which c is now counted.
-func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time, looks bool) (*member, error) {
+func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Time, asksElsewhere bool) (*member, error) {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -187,7 +187,7 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 	timeout := g.queueTimeout()
 	g.growLocked()
 	g.mu.Unlock()
-	return g.wait(ctx, w, began.Add(timeout), looks)
+	return g.wait(ctx, w, began.Add(timeout), asksElsewhere)
 }
 
 // Ready reports whether a call would run at once: an environment is idle, and the

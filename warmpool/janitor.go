@@ -36,16 +36,16 @@ func (p *Pool) forget(g *Group) {
 		p.mu.Lock()
 		delete(p.ending, g)
 		p.quotas.Part(g.quota, (*quotaMember)(g))
-		if !p.knows(g.name) {
+		if !p.hasFunction(g.name) {
 			p.metrics.drop(g.name) // under mu: the counters of a new one would go with it
 		}
 		p.mu.Unlock()
 	}
 }
 
-// knows reports whether any version of a function is held or has environments left. It
+// hasFunction reports whether any version of a function is retained or has environments left. It
 // needs mu.
-func (p *Pool) knows(function string) bool {
+func (p *Pool) hasFunction(function string) bool {
 	for key := range p.groups {
 		if key.function == function {
 			return true

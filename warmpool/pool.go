@@ -153,8 +153,8 @@ type Pool struct {
 	busy atomic.Int32
 
 	// wanted says that environments are to be given up for others; nil: none.
-	wanted atomic.Pointer[wanted]
-	giving atomic.Int32 // environments that are being given up so
+	wanted   atomic.Pointer[wanted]
+	yielding atomic.Int32 // environments that are being given up so
 
 	mu         sync.Mutex          // guards what follows; taken before that of a Group
 	groups     map[version]*Group  // of the functions that are held
@@ -228,12 +228,12 @@ func (p *Pool) Retain(f *function.Function) *Group {
 	defer p.mu.Unlock()
 	key := versionOf(f)
 	if g := p.groups[key]; g != nil && g.Function().SameEnvironment(f) {
-		g.holders++
+		g.refs++
 		return g
 	}
 	g := newGroup(p, f)
 	if old := p.groups[key]; old != nil {
-		p.ending[old] = struct{}{} // its holders let go of it soon
+		p.ending[old] = struct{}{} // those who retain it release it soon
 	}
 	p.groups[key] = g
 	return g
@@ -243,8 +243,8 @@ func (p *Pool) Retain(f *function.Function) *Group {
 // their end, no new ones are taken.
 func (p *Pool) Release(g *Group) {
 	p.mu.Lock()
-	g.holders--
-	last := g.holders == 0
+	g.refs--
+	last := g.refs == 0
 	if key := (version{g.name, g.version}); last && p.groups[key] == g {
 		delete(p.groups, key)
 		p.ending[g] = struct{}{}

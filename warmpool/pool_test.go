@@ -148,7 +148,7 @@ func newWorld(t *testing.T, config Config) *world {
 		if n := w.starter.live.Load(); n != 0 {
 			t.Errorf("%d environments are left after Close", n)
 		}
-		if w.budget.used != (need{}) || w.giving.Load() != 0 {
+		if w.budget.used != (need{}) || w.yielding.Load() != 0 {
 			t.Errorf("the budget counts %+v after Close", w.budget)
 		}
 		store.Close()

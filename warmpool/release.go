@@ -43,8 +43,8 @@ func (g *Group) leave(m *member) {
 	}
 }
 
-// giveBack undoes take for a call that was not made.
-func (g *Group) giveBack(m *member) {
+// undoTake undoes take for a call that was not made.
+func (g *Group) undoTake(m *member) {
 	g.mu.Lock()
 	m.load--
 	g.inFlight--
@@ -96,8 +96,8 @@ func (g *Group) yield(m *member) {
 		len(g.members) == 1 && g.waiters.len() > 0 && time.Since(m.made) < tenure*m.env.InitDuration || !w.one(g) {
 		return
 	}
-	m.leaving, m.given = true, true
-	g.pool.giving.Add(1)
+	m.leaving, m.yielding = true, true
+	g.pool.yielding.Add(1)
 }
 
 // tenure is how many times as long as its start took an environment may stay.
@@ -110,6 +110,6 @@ func (g *Group) serve() {
 		if m == nil {
 			return
 		}
-		g.waiters.pop().give(m, nil)
+		g.waiters.pop().finish(m, nil)
 	}
 }

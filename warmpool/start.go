@@ -49,7 +49,7 @@ func (g *Group) wants() (initialization string, wants bool) {
 		return "", false
 	case g.failed != nil && time.Now().Before(g.notBefore):
 		for err := g.backingOff(); err != nil && g.waiters.len() > 0; {
-			g.waiters.pop().give(nil, err)
+			g.waiters.pop().finish(nil, err)
 		}
 		return "", false
 	}
@@ -190,7 +190,7 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	if env.State() >= environment.StateShutdown {
 		// It has ended already, and ended did not find it.
 		g.pool.tasks.Go(func() { g.pool.unreserve(g, n) })
-		g.sendAway()
+		g.dismissWaiters()
 		return
 	}
 	now := time.Now()
@@ -221,7 +221,7 @@ func (g *Group) startFailed(generation int, initialization string, err error) {
 	g.starting--
 	g.launching--
 	if g.closed {
-		g.sendAway()
+		g.dismissWaiters()
 		return
 	}
 	if generation != g.generation {
@@ -235,7 +235,7 @@ func (g *Group) startFailed(generation int, initialization string, err error) {
 	// With no other environment to hope for, everyone who waits would start the
 	// same code to the same end. Otherwise one caller is told, as on Lambda.
 	for g.waiters.len() > 0 {
-		g.waiters.pop().give(nil, err)
+		g.waiters.pop().finish(nil, err)
 		if g.starting > 0 || len(g.members) > 0 {
 			break
 		}

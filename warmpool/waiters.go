@@ -24,9 +24,9 @@ func newWaiter(short bool, since time.Time) *waiter {
 	return &waiter{short: short, since: since, ready: make(chan struct{})}
 }
 
-// give ends the wait: with a member to which the call is counted, or with an
+// finish ends the wait, with a member to which the call is counted, or with an
 // error. The waiter is no longer in the queue.
-func (w *waiter) give(m *member, err error) {
+func (w *waiter) finish(m *member, err error) {
 	w.member, w.err = m, err
 	close(w.ready)
 }
@@ -67,11 +67,11 @@ func (m *quotaMember) Serve() {
 }
 
 // wait blocks until w is served, ctx is done, or the queue timeout has passed
-// with no cold start under way that may serve it. A caller that looks elsewhere is told
+// with no cold start under way that may serve it. A caller that asks elsewhere gets
 // errElsewhere when it is time to.
-func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool) (*member, error) {
+func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, asksElsewhere bool) (*member, error) {
 	left := time.Until(until)
-	if looks {
+	if asksElsewhere {
 		left = min(left, elsewherePause)
 	}
 	timer := time.NewTimer(left)
@@ -94,7 +94,7 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool
 				return w.member, w.err
 			}
 			// The caller is gone: the environment goes to the next.
-			g.giveBack(w.member)
+			g.undoTake(w.member)
 			return nil, err
 		case err == nil && g.starting > 0:
 			timer.Reset(startPoll)
@@ -102,7 +102,7 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool
 			continue
 		}
 		g.waiters.remove(w)
-		if err == nil && looks && time.Now().Before(until) {
+		if err == nil && asksElsewhere && time.Now().Before(until) {
 			err = errElsewhere
 		}
 		if err == nil {
@@ -113,12 +113,12 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, looks bool
 	}
 }
 
-// errElsewhere has a caller who waits look for a place elsewhere.
+// errElsewhere makes a caller who waits ask another node.
 var errElsewhere = errors.New("ask another node")
 
-// elsewherePause is how long a caller waits before it looks elsewhere again.
+// elsewherePause is how long a caller waits before it asks again elsewhere.
 const elsewherePause = 50 * time.Millisecond
 
-// startPoll is how often a waiter that is out of time looks whether the cold
+// startPoll is how often a waiter that is out of time checks whether the cold
 // start that it still hopes for is over.
 const startPoll = 50 * time.Millisecond

@@ -143,28 +143,28 @@ func (e *Engine) Lost(ctx context.Context) error {
 	return nil
 }
 
-// others hands calls to other nodes once there are some.
-type others struct{ engine *Engine }
+// peers hands calls to other nodes once there are some.
+type peers struct{ engine *Engine }
 
-// Invoke implements warmpool.Others.
-func (o others) Invoke(ctx context.Context, g *warmpool.Group, revision string, call *environment.Call) (handed bool, err error) {
-	c := o.engine.cluster.Load()
+// Invoke implements warmpool.Peers.
+func (p peers) Invoke(ctx context.Context, g *warmpool.Group, revision string, call *environment.Call) (handed bool, err error) {
+	c := p.engine.cluster.Load()
 	if c == nil {
 		return false, nil
 	}
 	return c.Invoke(ctx, g, revision, call)
 }
 
-// Share implements warmpool.Others.
-func (o others) Share(name, version string, total int) int {
-	c := o.engine.cluster.Load()
+// ProvisionedPart implements warmpool.Peers.
+func (p peers) ProvisionedPart(name, version string, total int) int {
+	c := p.engine.cluster.Load()
 	if c == nil {
 		return 0 // it is about to join, and knows its part then
 	}
-	return c.Share(name, version, total)
+	return c.ProvisionedPart(name, version, total)
 }
 
 var (
-	_ cluster.Local   = (*Engine)(nil)
-	_ warmpool.Others = others{}
+	_ cluster.Local  = (*Engine)(nil)
+	_ warmpool.Peers = peers{}
 )

@@ -70,7 +70,7 @@ func (s *Setup) followOne(ctx context.Context, name string) error {
 	if s.registry.ReadOnly(name) {
 		return nil
 	}
-	if err := s.catalog.RefreshHeld(ctx, name); err != nil {
+	if err := s.catalog.RefreshRetained(ctx, name); err != nil {
 		return err
 	}
 	page, _, err := s.registry.Provisioned.List(ctx, name, "", 100)

@@ -67,7 +67,7 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 	s.registry = e.registry.With(fixed, s.Mappings...)
 	s.catalog = warmpool.NewCatalog(s.machinery.pool, s.registry)
 	if e.shared() {
-		s.catalog.HandTo(others{e})
+		s.catalog.HandTo(peers{e})
 	}
 	if err := s.show(s.machinery.pool.Metrics(), e.bodies.Metrics()); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

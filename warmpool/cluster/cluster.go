@@ -201,10 +201,10 @@ func names(nodes []state.Node) (all []string) {
 	return all
 }
 
-// Share implements warmpool.Others. It divides the total evenly among the nodes that take
+// ProvisionedPart implements warmpool.Peers. It divides the total evenly among the nodes that take
 // calls. The version's name decides which nodes get the remainder, so that not the same
 // nodes get it for all versions.
-func (c *Cluster) Share(name, version string, total int) int {
+func (c *Cluster) ProvisionedPart(name, version string, total int) int {
 	c.mu.Lock()
 	all := names(c.nodes)
 	self := slices.Index(all, c.self.Name)
@@ -218,11 +218,11 @@ func (c *Cluster) Share(name, version string, total int) int {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(Thing(name, version)))
-	share := total / len(all)
+	part := total / len(all)
 	if (self+int(h.Sum32()%uint32(len(all))))%len(all) < total%len(all) {
-		share++
+		part++
 	}
-	return share
+	return part
 }
 
 // offer publishes the changes of what is idle here.

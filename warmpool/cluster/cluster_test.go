@@ -126,7 +126,7 @@ func TestSharesAddUpAndLeftoversMove(t *testing.T) {
 		for total := range 10 {
 			sum, most := 0, 0
 			for _, c := range all {
-				n := c.Share("f", fmt.Sprint(version), total)
+				n := c.ProvisionedPart("f", fmt.Sprint(version), total)
 				sum, most = sum+n, max(most, n)
 				if c.draining && n != 0 {
 					t.Error("a node that drains has a share")
@@ -143,7 +143,7 @@ func TestSharesAddUpAndLeftoversMove(t *testing.T) {
 	if len(extra) != 3 {
 		t.Errorf("what is left over goes to %v alone", extra)
 	}
-	if n := (&Cluster{self: state.Node{Name: "new"}, nodes: nodes}).Share("f", "1", 7); n != 7 {
+	if n := (&Cluster{self: state.Node{Name: "new"}, nodes: nodes}).ProvisionedPart("f", "1", 7); n != 7 {
 		t.Errorf("a node that others do not know has a share of %d", n)
 	}
 }
@@ -160,7 +160,7 @@ func TestACallIsReadOnlyByANodeThatTakesItWhileItWaits(t *testing.T) {
 	if got := read(f); got != "" {
 		t.Errorf("%q was read before it was taken", got)
 	}
-	f.take()
+	f.accept()
 	if got := read(f); got != "call" || !f.end() {
 		t.Errorf("%q was read", got)
 	}
@@ -168,7 +168,7 @@ func TestACallIsReadOnlyByANodeThatTakesItWhileItWaits(t *testing.T) {
 	if f.end() {
 		t.Error("a call that nobody took may have run")
 	}
-	f.take()
+	f.accept()
 	if got := read(f); got != "" || f.end() {
 		t.Errorf("%q was read after its end", got)
 	}

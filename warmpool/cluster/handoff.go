@@ -65,9 +65,9 @@ type offers struct {
 
 // Times of a hand-off.
 const (
-	offersLast = 50 * time.Millisecond
-	shunFor    = 3 * time.Second
-	lookWithin = 20 * time.Millisecond
+	offersLast   = 50 * time.Millisecond
+	shunFor      = 3 * time.Second
+	offersWithin = 20 * time.Millisecond
 )
 
 // leastCost is the least cost of a cold start for which a node asks another one.
@@ -86,7 +86,7 @@ func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string
 	}
 	body := &frame{rest: call.Frame}
 	defer body.end()
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: body.take})
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: body.accept})
 	r, err := http.NewRequestWithContext(traced, http.MethodPost, "https://"+peer.Address+pathInvoke, body)
 	if err != nil {
 		return false, nil //nolint:nilerr // an address that is none
@@ -126,21 +126,21 @@ func (c *Cluster) Invoke(ctx context.Context, g *warmpool.Group, revision string
 	return true, nil
 }
 
-// A frame is that of a call, to be read by the transport: only when the other node takes
-// it, for one that is silent must not run it later, and only while the call waits, for its
-// memory is used again.
+// A frame is the body of a call that is handed over. The transport may read it only after the
+// other node has accepted the call, because a silent node must not run it later. It may read
+// it only while the call waits, because the memory is used again.
 type frame struct {
-	mu    sync.Mutex // guards what follows
-	rest  []byte
-	taken bool
-	over  bool
+	mu       sync.Mutex // guards what follows
+	rest     []byte
+	accepted bool // the other node has asked for the frame
+	ended    bool
 }
 
 // Read implements io.Reader.
 func (f *frame) Read(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over || !f.taken {
+	if f.ended || !f.accepted {
 		return 0, errSilent
 	}
 	if len(f.rest) == 0 {
@@ -151,10 +151,10 @@ func (f *frame) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (f *frame) take() {
+func (f *frame) accept() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.taken = f.taken || !f.over
+	f.accepted = f.accepted || !f.ended
 }
 
 // end stops the reading of the frame, and reports whether the other node may have some of
@@ -162,8 +162,8 @@ func (f *frame) take() {
 func (f *frame) end() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.over = true
-	return f.taken
+	f.ended = true
+	return f.accepted
 }
 
 var errSilent = errors.New("the node does not answer")
@@ -177,23 +177,23 @@ func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
 	nodes, own := c.nodes, c.self.Process
 	known := c.known[thing]
 	stale := now.After(known.until)
-	if stale { // the others go on with what is known while one looks
-		c.know(thing, offers{known.by, now.Add(offersLast)})
+	if stale { // the other callers use what is known while one asks
+		c.remember(thing, offers{known.by, now.Add(offersLast)})
 	}
 	c.mu.Unlock()
 	if len(nodes) < 2 {
 		return state.Node{}, false
 	}
 	if stale {
-		look, cancel := context.WithTimeout(ctx, lookWithin)
-		by, err := c.Nodes.Offers(look, thing)
+		asking, cancel := context.WithTimeout(ctx, offersWithin)
+		by, err := c.Nodes.Offers(asking, thing)
 		cancel()
 		if err != nil {
 			by = nil // asked again in a moment, and not by each call
 		}
 		known = offers{by, now.Add(offersLast)}
 		c.mu.Lock()
-		c.know(thing, known)
+		c.remember(thing, known)
 		c.mu.Unlock()
 	}
 	c.mu.Lock()
@@ -213,8 +213,8 @@ func (c *Cluster) choose(ctx context.Context, thing string) (state.Node, bool) {
 
 const maxKnown = 1 << 14
 
-// know needs mu.
-func (c *Cluster) know(thing string, o offers) {
+// remember caches the offers of a thing. It needs mu.
+func (c *Cluster) remember(thing string, o offers) {
 	if len(c.known) > maxKnown {
 		clear(c.known)
 	}
