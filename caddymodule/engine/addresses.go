@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// Files of the data directory that tell `caddy hearth` on this machine where the
+// Files of the data directory from which `caddy hearth` on this machine learns where the
 // Lambda API and the admin endpoint are.
 const (
 	endpointFile = "endpoint"
 	adminFile    = "admin"
 )
 
-// tell writes them.
-func (e *Engine) tell(s *Setup) error {
+// writeAddresses writes these files.
+func (e *Engine) writeAddresses(s *Setup) error {
 	api := s.addresses.API
 	if api != "" {
-		api += "\n" + s.Account.Region // that requests have to be signed for
+		api += "\n" + s.Account.Region // requests must be signed for it
 	}
-	return errors.Join(e.tellOne(endpointFile, api), e.tellOne(adminFile, s.addresses.Admin))
+	return errors.Join(e.writeAddress(endpointFile, api), e.writeAddress(adminFile, s.addresses.Admin))
 }
 
-// tellOne writes an address to the data directory; "" removes the one that is there.
-func (e *Engine) tellOne(name, address string) error {
+// writeAddress writes an address to a file of the data directory; "" removes the file.
+func (e *Engine) writeAddress(name, address string) error {
 	path := filepath.Join(e.Dir, name)
 	if address == "" {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -10,7 +10,7 @@ func TestWhatIsToldIsForTheOwnerAlone(t *testing.T) {
 	e := &Engine{Config: Config{Dir: t.TempDir()}}
 	path := filepath.Join(e.Dir, endpointFile)
 	for _, address := range []string{"http://localhost:1\nus-east-1", "http://localhost:2\nus-east-1"} {
-		if err := e.tellOne(endpointFile, address); err != nil {
+		if err := e.writeAddress(endpointFile, address); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -22,7 +22,7 @@ func TestWhatIsToldIsForTheOwnerAlone(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := e.tellOne(endpointFile, ""); err != nil {
+		if err := e.writeAddress(endpointFile, ""); err != nil {
 			t.Error(err)
 		}
 	}

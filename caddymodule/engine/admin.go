@@ -12,18 +12,18 @@ import (
 
 // What the admin endpoint answers, and the CLI reads.
 type (
-	// A NodeList is the nodes that share a Redis and live.
+	// A NodeList lists the live nodes that use one Redis.
 	NodeList struct {
 		Self  string       `json:"self"` // the name of the node that answers, "" if it is alone
 		Nodes []state.Node `json:"nodes"`
 	}
 
-	// A ScheduleList is the schedules that run, and when.
+	// A ScheduleList lists the schedules that run, and when.
 	ScheduleList struct {
 		Schedules []schedule.Listed `json:"schedules"`
 	}
 
-	// Drained says whether the node drains.
+	// Drained reports whether the node drains.
 	Drained struct {
 		Draining bool `json:"draining"`
 	}
@@ -47,7 +47,7 @@ func (e *Engine) Running() bool {
 	return len(e.applied) > 0
 }
 
-// Invoker keeps and delivers events; nil until the first settings are applied.
+// Invoker stores and delivers events; nil until the first settings are applied.
 func (e *Engine) Invoker() *invoker.Invoker {
 	if d := e.delivery.Load(); d != nil {
 		return d.invoker
@@ -55,7 +55,7 @@ func (e *Engine) Invoker() *invoker.Invoker {
 	return nil
 }
 
-// Schedules are those that run, and when.
+// Schedules lists the schedules that run, and when.
 func (e *Engine) Schedules() []schedule.Listed {
 	if d := e.delivery.Load(); d != nil {
 		return d.scheduler.List()
@@ -63,7 +63,7 @@ func (e *Engine) Schedules() []schedule.Listed {
 	return []schedule.Listed{}
 }
 
-// Nodes are those that share the Redis and live; none if this node is alone.
+// Nodes lists the live nodes that use the same Redis; none if this node is alone.
 func (e *Engine) Nodes() NodeList {
 	if c := e.cluster.Load(); c != nil {
 		return NodeList{Self: c.Self().Name, Nodes: c.Members()}
@@ -71,8 +71,8 @@ func (e *Engine) Nodes() NodeList {
 	return NodeList{Nodes: []state.Node{}}
 }
 
-// Drain has this node take no calls of others and no more events, and poll no sources,
-// until it is called with false.
+// Drain stops this node from taking calls of other nodes and more events, and from polling
+// sources, until it is called with false.
 func (e *Engine) Drain(ctx context.Context, on bool) error {
 	if d := e.delivery.Load(); d != nil {
 		d.invoker.Pause(on)
@@ -86,8 +86,8 @@ func (e *Engine) Drain(ctx context.Context, on bool) error {
 	return nil
 }
 
-// Runtimes is what serves each runtime on this node, by the settings in force. It may take
-// a second: each interpreter that is found is asked what it is.
+// Runtimes says what serves each runtime on this node, by the settings in force. It may take
+// a second, because it starts each interpreter once to ask for its version.
 func (e *Engine) Runtimes() []runtimes.Status {
 	return e.current.Load().machinery.launcher.Interpreters.Statuses()
 }

@@ -31,7 +31,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambdaa
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
 		Logs:   logsapi.New(s.engine.logs, s.Account, s.Log), Log: log,
 	}
-	if b := s.services.Bucket(); b != nil { // not an interface that holds nil
+	if b := s.services.Bucket(); b != nil { // else the interface would not be nil
 		config.Bucket = b
 	}
 	s.hasAPI = true

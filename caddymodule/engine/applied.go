@@ -13,12 +13,12 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// Apply puts a setup in force: its limits, functions, schedules and event sources, and where
-// this server is found. It holds what the one before holds, so that environments outlive
-// a reload. If it fails, all is as it was before.
+// Apply puts a setup in force: its limits, functions, schedules and event sources, and the
+// addresses of this server. It retains what the setup before retains, so that environments
+// outlive a reload. If Apply fails, everything is as it was before.
 //
-// undo takes it back, once: when the setup is over, or because a reload has failed later.
-// If the setup is still in force then, the one before is again.
+// The caller calls undo once: when the setup is no longer used, or because a later step of a
+// reload failed. If the setup is still in force then, the one before comes into force again.
 func (e *Engine) Apply(s *Setup, at Addresses) (undo func() error, err error) {
 	if e.inUse != nil {
 		return nil, fmt.Errorf("data_dir %s: %w", e.Dir, e.inUse)
@@ -26,7 +26,7 @@ func (e *Engine) Apply(s *Setup, at Addresses) (undo func() error, err error) {
 	if err := s.checkUnknown(); err != nil {
 		return nil, err
 	}
-	if err := s.keepCredentials(); err != nil {
+	if err := s.storeCredentials(); err != nil {
 		return nil, err
 	}
 	s.addresses = at
@@ -45,7 +45,7 @@ func (e *Engine) complete(s *Setup) error {
 	if err := s.provide(); err != nil {
 		return err
 	}
-	if err := e.tell(s); err != nil {
+	if err := e.writeAddresses(s); err != nil {
 		return err
 	}
 	if err := e.joinCluster(s); err != nil {
@@ -81,10 +81,10 @@ func (e *Engine) end(s *Setup) error {
 		return nil
 	}
 	before := e.applied[at-1]
-	return errors.Join(e.obey(before), e.tell(before))
+	return errors.Join(e.obey(before), e.writeAddresses(before))
 }
 
-// obey has the pool, the functions and the delivery of events follow a setup. It needs mu.
+// obey makes the pool, the functions and the delivery of events follow a setup. It needs mu.
 func (e *Engine) obey(s *Setup) error {
 	if err := s.machinery.pool.Reconfigure(s.Pool); err != nil {
 		return err
@@ -104,19 +104,19 @@ func (e *Engine) obey(s *Setup) error {
 	return s.show(d.invoker.Metrics(), d.puller.Metrics(), d.scheduler.Metrics())
 }
 
-// provide starts what the API was asked to keep initialised.
+// provide starts the environments that the API was asked to keep initialised.
 func (s *Setup) provide() error {
 	return s.registry.Provisioned.Each(context.Background(), func(name string, q registry.Qualified[registry.Provisioned]) error {
 		err := s.catalog.Refresh(context.Background(), name, q.Qualifier)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
-			// Its calls will say so too; the others are none the worse.
+			// Its calls will report the error too. The other functions are not affected.
 			s.Log.Error("provisioned concurrency cannot be started", zap.String("function", name), zap.String("qualifier", q.Qualifier), zap.Error(err))
 		}
 		return nil
 	})
 }
 
-// show registers what is counted, unless it is already.
+// show registers the metrics, unless they are registered already.
 func (s *Setup) show(all ...prometheus.Collector) error {
 	var errs []error
 	for _, c := range all {

@@ -18,13 +18,13 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// joinCluster makes this process a node among those that share its Redis. The engine
-// leaves when it is closed.
+// joinCluster makes this process a node among those that use its Redis. The engine leaves
+// the cluster when it is closed.
 func (e *Engine) joinCluster(s *Setup) error {
 	if !e.shared() {
 		return nil
 	}
-	if c := e.cluster.Load(); c != nil { // since other settings
+	if c := e.cluster.Load(); c != nil { // earlier settings have joined
 		return s.show(c.Metrics())
 	}
 	nodes, ok := e.records.(state.Nodes)
@@ -79,7 +79,7 @@ func (s *Setup) peerAddress() (advertise, listen string, err error) {
 		}
 		listen = s.PeerAddress
 		if net.ParseIP(host) == nil {
-			listen = ":" + port // a name may be that of a way to this machine, and no address of it
+			listen = ":" + port // a name may lead to this machine by way of another one
 		}
 		return s.PeerAddress, listen, nil
 	}
@@ -89,7 +89,7 @@ func (s *Setup) peerAddress() (advertise, listen string, err error) {
 	first, _, _ := strings.Cut(rest, ",")
 	first, _, _ = strings.Cut(first, "/")
 	u := url.URL{Host: first}
-	// Nothing is sent: this asks for the way alone.
+	// Nothing is sent. The kernel is only asked for the route.
 	way, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379")))
 	if err != nil {
 		return "", "", fmt.Errorf("find the address that other nodes reach this one at (set peer_address): %w", err)
@@ -104,7 +104,7 @@ func (e *Engine) Ready() map[string]int {
 	ready := make(map[string]int)
 	if s := e.current.Load(); s != nil {
 		s.catalog.Ready(func(name, version string, idle int) {
-			if !s.registry.ReadOnly(name) { // those of the settings are this node's own
+			if !s.registry.ReadOnly(name) { // other nodes do not have the functions of the settings
 				ready[cluster.Thing(name, version)] = idle
 			}
 		})
@@ -134,8 +134,8 @@ func (e *Engine) Moved() {
 	}
 }
 
-// Lost implements cluster.Local: a node that comes later must find the credentials that
-// this one has.
+// Lost implements cluster.Local. It writes the credentials again, so that a node that comes
+// later finds those of this one.
 func (e *Engine) Lost(ctx context.Context) error {
 	if s := e.current.Load(); s != nil {
 		return s.shareCredentials(ctx)
@@ -143,7 +143,7 @@ func (e *Engine) Lost(ctx context.Context) error {
 	return nil
 }
 
-// peers hands calls to other nodes once there are some.
+// peers passes calls to other nodes once this node is in a cluster.
 type peers struct{ engine *Engine }
 
 // Invoke implements warmpool.Peers.
@@ -159,7 +159,7 @@ func (p peers) Invoke(ctx context.Context, g *warmpool.Group, revision string, c
 func (p peers) ProvisionedPart(name, version string, total int) int {
 	c := p.engine.cluster.Load()
 	if c == nil {
-		return 0 // it is about to join, and knows its part then
+		return 0 // it is about to join; then it knows its part
 	}
 	return c.ProvisionedPart(name, version, total)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// codePath is where the code of a function of the registry lies.
+// codePath is the path of the code of a function of the registry.
 func (e *Engine) codePath(c registry.Code) string {
 	digest, err := code.DigestOf(c.SHA256)
 	if err != nil {
@@ -19,12 +19,12 @@ func (e *Engine) codePath(c registry.Code) string {
 	return e.archives.Tree(digest)
 }
 
-// collectInterval is how often code that nothing refers to is looked for. What is
-// found unused twice goes, so that no environment runs it any more: the longest
+// collectInterval is how often the engine searches for code that nothing refers to. Code that
+// it finds unused twice is removed. By then no environment runs it any more: the longest
 // invocation takes 90 minutes.
 const collectInterval = 2 * time.Hour
 
-// collect gives up code that is not referred to any more, until Close.
+// collect removes code that nothing refers to any more, until Close.
 func (e *Engine) collect() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop, e.done = cancel, make(chan struct{})
@@ -48,12 +48,12 @@ func (e *Engine) collect() {
 	}()
 }
 
-// collectOnce gives up code that is not used now and was not before, which is nil the
-// first time: then nothing goes. It returns what before is the next time.
+// collectOnce removes code that is unused now and was unused before. The first time before is
+// nil, and nothing is removed. It returns the value of before for the next time.
 func (e *Engine) collectOnce(ctx context.Context, before map[code.Digest]bool) (map[code.Digest]bool, error) {
 	used, err := e.usedCode(ctx)
 	if err != nil {
-		return before, err // what has been seen is not all
+		return before, err // the list is incomplete
 	}
 	if before != nil {
 		err = e.archives.Collect(ctx, func(d code.Digest) bool { return used[d] || before[d] }, collectInterval)
@@ -61,7 +61,7 @@ func (e *Engine) collectOnce(ctx context.Context, before map[code.Digest]bool) (
 	return used, err
 }
 
-// usedCode is what the registry refers to.
+// usedCode lists the code that the registry refers to.
 func (e *Engine) usedCode(ctx context.Context) (map[code.Digest]bool, error) {
 	used := make(map[code.Digest]bool)
 	err := e.registry.CodeReferences(ctx, func(c registry.Code) {

@@ -16,21 +16,21 @@ import (
 
 // credentials are the access keys by which requests are signed.
 type credentials struct {
-	verifier *sigv4.Verifier // nil until somebody asks
+	verifier *sigv4.Verifier // nil until Verifier is called
 	secret   string          // of the data directory's key
 	// shared are the credentials of a cluster, as the data directory has them; nil: this
 	// node is alone. Redis has them sealed by the cluster's secret.
 	shared  []byte
 	cluster clusterSecret
-	// made is to be kept by Apply; nil: there is a key.
+	// made is a new key that Apply stores; nil: there is a key.
 	made *sigv4.Key
-	// fresh is what Apply has kept first.
+	// fresh is the key that Apply has just stored.
 	fresh *sigv4.Key
 }
 
 // Verifier checks signatures by the keys of the data directory and of the
-// configuration. If there is none in the data directory it makes one, which
-// keepCredentials keeps.
+// configuration. If the data directory has no key, Verifier makes one, and
+// storeCredentials stores it.
 func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	if s.credentials.verifier != nil {
 		return s.credentials.verifier, nil
@@ -40,7 +40,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Of the data directory alone: those of the configuration may change any time.
+	// The secret is of the data directory alone: the keys of the configuration may change any time.
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("credentials %s has no access key: remove it, and another is made", path)
 	}
@@ -53,16 +53,16 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	return s.credentials.verifier, nil
 }
 
-// CredentialsFile is where the access key is kept.
+// CredentialsFile is the path of the file that has the access key.
 func (s *Setup) CredentialsFile() string { return filepath.Join(s.engine.Dir, "credentials") }
 
-// FreshKey is the access key that Apply has made, for whoever starts the server to see
-// once; nil: there was one before.
+// FreshKey is the access key that Apply has made. The server shows it once to the user who
+// started it. nil: there was a key before.
 func (s *Setup) FreshKey() *sigv4.Key { return s.credentials.fresh }
 
-// keepCredentials writes the access key that has been made. Nothing is made for those who
-// only have settings checked, in CI perhaps.
-func (s *Setup) keepCredentials() error {
+// storeCredentials writes the access key that Verifier has made. Only Apply calls it, so that
+// a check of a configuration, in CI perhaps, makes no file.
+func (s *Setup) storeCredentials() error {
 	if s.credentials.shared != nil {
 		return s.copyCredentials()
 	}
@@ -92,8 +92,8 @@ func (s *Setup) readCredentials(path string) (keys []sigv4.Key, err error) {
 	return keys, err
 }
 
-// Records of the credentials that all nodes have, which is those of the node that came
-// first; and that they have been shown.
+// Records of the credentials that all nodes have. The first node writes them. The second
+// record says that they have been shown.
 const (
 	ownerCluster      = "cluster"
 	recordCredentials = "credentials"
@@ -164,7 +164,7 @@ func (s *Setup) unseal(value []byte, secret clusterSecret) ([]sigv4.Key, error) 
 }
 
 // copyCredentials writes the cluster's credentials to the data directory, for
-// `caddy hearth`, and on the first node they are fresh.
+// `caddy hearth`. On the first node they are fresh.
 func (s *Setup) copyCredentials() error {
 	path := s.CredentialsFile()
 	if own, err := os.ReadFile(path); err != nil || !bytes.Equal(own, s.credentials.shared) {
@@ -188,7 +188,7 @@ func (s *Setup) copyCredentials() error {
 	return err
 }
 
-// shareCredentials keeps the credentials that this node has for all nodes, if none are kept.
+// shareCredentials stores the credentials of this node for all nodes, if none are stored.
 func (s *Setup) shareCredentials(ctx context.Context) error {
 	if s.credentials.shared == nil {
 		return nil

@@ -16,16 +16,16 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// A delivery runs functions for which nobody waits: for events that are kept, for sources
-// that are polled, and by the clock. It begins with the first settings, follows those in
-// force, and ends with the engine.
+// A delivery runs functions without a waiting caller: for stored events, for sources that are
+// polled, and by the clock. It begins with the first settings, follows the settings in force,
+// and ends with the engine.
 type delivery struct {
 	invoker   *invoker.Invoker
 	puller    *pull.Engine
 	scheduler *schedule.Engine
 }
 
-// deliver has events, sources and schedules follow a setup, which is the current one. It
+// deliver makes events, sources and schedules follow a setup, which is the current one. It
 // needs mu.
 func (e *Engine) deliver(s *Setup) error {
 	d := e.delivery.Load()
@@ -69,7 +69,7 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 // Invoke implements warmpool.Runner, for callers who do not wait, by the settings in force.
 func (e *Engine) Invoke(ctx context.Context, call *environment.Call) error {
 	s := e.current.Load()
-	if s.isElsewhere(call.Function) {
+	if s.isRemote(call.Function) {
 		return s.services.Gateway.Invoke(ctx, call)
 	}
 	return s.catalog.Invoke(ctx, call)
@@ -82,15 +82,15 @@ func (e *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.
 		return f.Events, nil
 	}
 	settings := invoker.Settings{MaxRetries: invoker.DefaultMaxRetries, MaxAge: invoker.DefaultMaxAge}
-	if s.isElsewhere(name) {
+	if s.isRemote(name) {
 		return settings, nil
 	}
 	version, err := s.registry.Resolve(ctx, name, qualifier)
 	if err != nil {
 		return settings, err
 	}
-	// The version that is run is the one whose settings these are: of an alias with weights,
-	// another look could find the other version.
+	// The version that runs must be the one that these settings belong to. An alias with
+	// weights could resolve to the other version if it were resolved again.
 	settings.DeadLetter, settings.Runner = version.DeadLetterTarget, s.catalog.Of(version)
 	c, err := s.registry.EventConfig(ctx, name, qualifier)
 	if err != nil {
@@ -106,9 +106,9 @@ func (e *Engine) Settings(ctx context.Context, name, qualifier string) (invoker.
 	return settings, nil
 }
 
-// Push keeps events, and returns nil when all will be delivered, whatever happens to this
-// process. Until the first settings are applied the error is warmpool.ErrClosed, later
-// those of invoker.Invoker.
+// Push stores events. It returns nil when all of them will be delivered, whatever happens to
+// this process. Until the first settings are applied the error is warmpool.ErrClosed. Later
+// the errors are those of invoker.Invoker.
 func (e *Engine) Push(ctx context.Context, messages ...*invoker.Message) error {
 	d := e.delivery.Load()
 	if d == nil {
@@ -123,7 +123,7 @@ func (e *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error
 	if !strings.HasPrefix(to, services.LambdaARN) {
 		return s.services.Send(ctx, to, d)
 	}
-	// Another function is invoked with the record, asynchronously.
+	// The destination is a function. It is invoked with the record, asynchronously.
 	name, qualifier, err := s.Account.Parse(to)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (e *Engine) Send(ctx context.Context, to string, d *invoker.Delivery) error
 	return e.Push(ctx, &invoker.Message{RequestID: function.NewRequestID(), Function: name, Qualifier: qualifier, TraceID: d.Trace, Payload: d.Body})
 }
 
-// A puller tells destinations for pollers.
+// A puller sends the records of pollers to destinations.
 type puller struct{ engine *Engine }
 
 // Send implements pull.Sender.
@@ -145,7 +145,7 @@ func (p puller) Send(ctx context.Context, destination string, d *pull.Delivery) 
 	return p.engine.Send(ctx, destination, &invoker.Delivery{Body: d.Body, Folder: d.Folder, Trace: d.Trace})
 }
 
-// A ticker keeps the events of ticks.
+// A ticker stores the events of ticks.
 type ticker struct{ engine *Engine }
 
 // PushTick implements schedule.Pusher.

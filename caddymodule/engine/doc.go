@@ -8,33 +8,34 @@
 //	                  ├─ delivery           invoker, pollers, scheduler
 //	                  ├─ cluster            this node among the others, if there is a Redis
 //	                  └─ bodies             the memory for what waits
-//	Prepare(Settings) --> Setup           checked; holds what it needs, and starts nothing
+//	Prepare(Settings) --> Setup           checked; retains what it needs, and starts nothing
 //	Apply(Setup) --> undo                 in force
 //
 // Settings are plain values: functions, schedules, event source mappings, limits, services.
-// There are two steps because a server asks whether a configuration is good before it stops
-// the one that runs. During a reload two setups are applied. The newest is in force: events,
+// There are two steps because a server checks a new configuration before it stops the one
+// that runs. During a reload two setups are applied. The newest is in force: events,
 // sources, schedules and calls of other nodes follow it, and so do the limits of the pool.
-// Requests that came by the older one end by the older one. Both hold the same machinery,
-// and the same warmpool.Group for each function that has not changed, so environments stay
-// warm. An Apply that fails, or one that is undone because something else of the reload
-// has failed, leaves the setup before in force, with its limits, functions, schedules,
-// mappings and addresses.
+// Requests that arrived under the older setup end under it. Both setups retain the same
+// machinery, and the same warmpool.Group for each function that has not changed, so
+// environments stay warm. If Apply fails, or is undone because another step of the reload
+// failed, the setup before stays in force, with its limits, functions, schedules, mappings
+// and addresses.
 //
-// Calls go one way. Whoever waits asks Setup.Runner, which is the catalog of the setup; whoever
-// does not (events, sources, the clock) asks the engine, which asks the setup in force, and
-// the gateway for what is not defined here. The catalog hands calls to other nodes, but for
-// the functions of the settings: other nodes do not have those.
+// Calls take one of two ways. A caller that waits calls Setup.Runner, which is the catalog of
+// the setup. A caller that does not wait (events, sources, the clock) calls the engine. The
+// engine calls the setup in force, or the gateway for functions that are not defined here.
+// The catalog passes calls to other nodes, except calls of the functions of the settings:
+// other nodes do not have those.
 //
-// Things end in this order. With the last setup that has it, a machinery: first the pool,
-// which sees calls through for ten seconds, then the shield, the watcher of code and the
-// sandbox. With the engine:
+// Parts end in this order. A machinery ends with the last setup that retains it: first the
+// pool, which gives calls ten seconds to end, then the shield, the watcher of code and the
+// sandbox. The engine ends:
 //
 //  1. the collection of code
-//  2. machineries that somebody still holds
+//  2. machineries that a setup still retains
 //  3. the scheduler, then the pollers: nothing new begins
 //  4. the cluster: other nodes take over
-//  5. the invoker, which settles the leases of what has run
+//  5. the invoker, which ends the leases of the events that have run
 //  6. the registry, the state, the logs, the code
 //
 // One mutex orders Prepare, Apply, undo, Release and Close; calls and events never take it.

@@ -21,12 +21,12 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
-// An Engine runs functions. It is all that works on one data directory, whose files are
-// locked or written to by one process; see the package's documentation.
+// An Engine runs functions. It is everything that works on one data directory. Only one
+// process locks and writes the files there; see the documentation of the package.
 //
 //	DIR/logs/         log groups
 //	DIR/code/         code archives
-//	DIR/state.db      functions that the API made, and what is to be delivered
+//	DIR/state.db      functions that the API made, and events to deliver
 //	DIR/credentials   access keys of the API
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
@@ -37,8 +37,8 @@ type Engine struct {
 	archives *code.Store
 	records  stateStore // nil: see inUse
 	registry *registry.Registry
-	// inUse is that another process has the state: this one may check settings, as
-	// `caddy validate` does beside a server, and not apply any.
+	// inUse is set if another process has the state. This process may check settings then, as
+	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
 
 	stop context.CancelFunc // ends the collection of code
@@ -53,7 +53,7 @@ type Engine struct {
 	cluster  atomic.Pointer[cluster.Cluster] // nil: this node is alone, or not started
 }
 
-// A stateStore keeps what survives a restart.
+// A stateStore stores what survives a restart.
 type stateStore interface {
 	state.Records
 	state.Queue
@@ -69,7 +69,7 @@ func openState(c *Config) (stateStore, error) {
 	if c.Redis.URL == "" {
 		s, err := boltstore.Open(boltstore.Config{Path: filepath.Join(c.Dir, "state.db")})
 		if err != nil {
-			return nil, err // not an interface that holds nil
+			return nil, err // else the interface would not be nil
 		}
 		return s, nil
 	}
@@ -82,7 +82,7 @@ func openState(c *Config) (stateStore, error) {
 	return s, nil
 }
 
-// Open opens what the data directory holds. Close ends it.
+// Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
 	e := &Engine{Config: config, bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
 	defer func() {
@@ -108,11 +108,11 @@ func Open(config Config) (_ *Engine, err error) {
 	if e.shared() {
 		e.archives.Share(code.NewShared(records))
 	}
-	// After the state, whose lock says whose all this is: limits that are only being
-	// checked must not cost a running server its logs.
-	kept := config.Logs
-	kept.Dir, kept.Keep = filepath.Join(e.Dir, "logs"), e.inUse != nil
-	if e.logs, err = logs.Open(kept, config.Log); err != nil {
+	// The logs open after the state, whose lock belongs to the running server. A process that
+	// only checks limits must not remove logs of a running server.
+	store := config.Logs
+	store.Dir, store.Keep = filepath.Join(e.Dir, "logs"), e.inUse != nil
+	if e.logs, err = logs.Open(store, config.Log); err != nil {
 		return nil, err
 	}
 	e.registry, err = registry.New(registry.Config{Records: records, CodePath: e.codePath})
@@ -125,15 +125,15 @@ func Open(config Config) (_ *Engine, err error) {
 	return e, nil
 }
 
-// shared says that other nodes have the same Redis.
+// shared reports whether other nodes may have the same Redis.
 func (e *Engine) shared() bool { return e.Redis.URL != "" }
 
 // Bodies is the memory for bodies and events that wait.
 func (e *Engine) Bodies() *bodies.Budget { return e.bodies }
 
-// Close ends everything, in the order that the package's documentation gives. ctx bounds
-// the wait for what is under way, and so does drainTimeout, part by part. Whoever still
-// has a Setup may Release it after.
+// Close ends everything, in the order that the documentation of the package gives. ctx bounds
+// the wait for what is under way, and so does drainTimeout for each part. Setups may be
+// released after Close.
 func (e *Engine) Close(ctx context.Context) error {
 	e.stop()
 	if e.done != nil {
@@ -151,7 +151,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		s.unfollow()
 	}
 	e.applied = nil
-	for _, m := range e.machineries { // of those who have not let go
+	for _, m := range e.machineries { // those that a setup still retains
 		errs = append(errs, m.close(ctx))
 	}
 	e.machineries = nil

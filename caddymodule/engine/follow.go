@@ -15,8 +15,9 @@ import (
 // functionOwner begins the owners of a function's records; see package registry.
 const functionOwner = "function/"
 
-// follow takes over what other nodes change, until unfollow: the next call of a function
-// would anyhow, but what is deleted and what is kept initialised has no next call here.
+// follow applies the changes of other nodes, until unfollow. The next call of a function would
+// find its changes anyway. But functions that are deleted, or kept initialised, may have no
+// next call here.
 func (s *Setup) follow() {
 	if !s.engine.shared() {
 		return
@@ -62,7 +63,7 @@ func (s *Setup) followUntil(ctx context.Context) {
 	}
 }
 
-// followOne takes over the change of one function, or of any for "".
+// followOne applies the change of one function, or of any for "".
 func (s *Setup) followOne(ctx context.Context, name string) error {
 	if name == "" {
 		return errors.Join(s.catalog.Sweep(ctx), s.provide())

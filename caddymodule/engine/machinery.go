@@ -19,12 +19,12 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
-// A machinery makes environments and keeps them warm. Settings that agree on the sandbox,
-// the interpreters, the account and the network share one; a reload that changes these
-// has two for a while.
+// A machinery makes environments and keeps them warm. Settings with the same sandbox,
+// interpreters, account and network have one machinery in common. During a reload that
+// changes these there are two machineries.
 type machinery struct {
 	key      string
-	holders  int // setups; guarded by the engine's mu
+	refs     int // setups that retain it; guarded by the engine's mu
 	engine   *Engine
 	sandbox  *sandbox.Sandbox
 	code     *code.Watcher
@@ -33,8 +33,8 @@ type machinery struct {
 	shield   *shield // nil: this node is alone
 }
 
-// retain returns the machinery of settings, the one that is there already if there is one.
-// release undoes it.
+// retain returns the machinery of settings. It makes one if there is none yet. release undoes
+// it.
 func (e *Engine) retain(s *Settings) (*machinery, error) {
 	key, err := json.Marshal([]any{s.Sandbox, s.Interpreters, s.Account, s.Network, s.HostNetwork})
 	if err != nil {
@@ -53,15 +53,15 @@ func (e *Engine) retain(s *Settings) (*machinery, error) {
 		m.key = string(key)
 		e.machineries[m.key] = m
 	}
-	m.holders++
+	m.refs++
 	return m, nil
 }
 
-// release lets go of a machinery. The last to do so ends it, with its environments.
+// release undoes retain. The last release ends the machinery with its environments.
 func (e *Engine) release(m *machinery) error {
 	e.mu.Lock()
-	m.holders--
-	last := m.holders == 0 && e.machineries[m.key] == m
+	m.refs--
+	last := m.refs == 0 && e.machineries[m.key] == m
 	if last {
 		delete(e.machineries, m.key)
 	}
@@ -105,8 +105,9 @@ func newMachinery(e *Engine, s *Settings) (_ *machinery, err error) {
 	return m, err
 }
 
-// networkOf is what functions reach that do not say it. Where a network of their own
-// cannot be had, and nobody has asked for it, they have none: never the machine's.
+// networkOf is the network of functions that do not name one. If this machine cannot give
+// environments a network of their own, and the configuration does not ask for one, functions
+// have no network. They never have the machine's instead.
 func (m *machinery) networkOf(s *Settings) function.NetworkDefault {
 	network := s.Network
 	if s.NetworkNamed || !m.sandbox.HasNetworks() {
@@ -120,7 +121,7 @@ func (m *machinery) networkOf(s *Settings) function.NetworkDefault {
 	return network
 }
 
-// close ends all environments, and what made them.
+// close ends all environments, and the parts that made them.
 func (m *machinery) close(ctx context.Context) error {
 	var errs []error
 	if m.pool != nil {
@@ -140,11 +141,11 @@ func (m *machinery) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// openFor is how long it is taken for true that Redis asks for a password, or not.
+// openFor is how long an answer is valid to the question whether Redis asks for a password.
 const openFor = 30 * time.Second
 
-// exposed is asked before each environment that has the machine's network. It says
-// what such a one could do to this server.
+// exposed returns a check that runs before each start of an environment with the machine's
+// network. Its error says what such an environment could do to this server.
 func exposed(refused, redis string) func() error {
 	var mu sync.Mutex
 	var asked time.Time // guarded by mu

@@ -21,22 +21,21 @@ import (
 type Config struct {
 	Dir   string // the data directory
 	Redis Redis
-	Logs  logs.Config // its Dir and Keep are the engine's to fill in
-	// BodyMemoryMB is how much memory bodies may have until settings are applied.
+	Logs  logs.Config // the engine sets its Dir and Keep
+	// BodyMemoryMB is how much memory request bodies may take until settings are applied.
 	BodyMemoryMB int
 	Log          *zap.Logger
 }
 
-// Redis says where several nodes keep what they share. Without a URL this node is alone.
+// Redis says where several nodes have their common state. Without a URL this node is alone.
 type Redis struct{ URL, Prefix string }
 
-// drainTimeout is how long each part of the engine may see through what it is doing when
-// it ends. The longest invocation takes 90 minutes; the server has had its own grace
-// period before.
+// drainTimeout is how long each part of the engine may finish its work when the engine ends.
+// The longest invocation takes 90 minutes. But the server had its own grace period before.
 const drainTimeout = 10 * time.Second
 
-// Settings are what one configuration asks of the engine. They are not changed once they
-// are given to Prepare.
+// Settings are what one configuration asks of the engine. Nobody changes them after they were
+// given to Prepare.
 type Settings struct {
 	Account function.Account
 
@@ -44,15 +43,15 @@ type Settings struct {
 	Schedules []schedule.Schedule
 	Mappings  []registry.Mapping
 
-	Pool         warmpool.Config // its Slots and Alone are the engine's to fill in
+	Pool         warmpool.Config // the engine sets its Slots and Alone
 	Async        invoker.Limits
 	BodyMemoryMB int
 
 	Interpreters map[string]string // by runtime
 	Sandbox      sandbox.Config
 	Network      function.NetworkDefault
-	// NetworkNamed says that somebody asked for Network: it is not given up where it cannot
-	// be had.
+	// NetworkNamed is set if the configuration names Network. Then functions do not go without
+	// it on a machine that cannot provide it.
 	NetworkNamed bool
 	// HostNetwork says why no environment may have the machine's network; "": it may.
 	HostNetwork string
@@ -65,22 +64,22 @@ type Settings struct {
 
 	Services   services.Config
 	AccessKeys []sigv4.Key // beside that of the data directory
-	Ignore     []string    // settings of functions that the Lambda API keeps though nothing acts on them
+	Ignore     []string    // settings of functions that the Lambda API stores though nothing acts on them
 
 	Node        string // the name of this node; "": one is made
-	PeerAddress string // HOST:PORT where other nodes reach this one; "": it is found out
+	PeerAddress string // HOST:PORT where other nodes reach this one; "": the engine finds it
 
-	Metrics prometheus.Registerer // gets what is counted
+	Metrics prometheus.Registerer // gets the metrics
 	Log     *zap.Logger
 }
 
-// A Function is one that the settings define, and what becomes of its events.
+// A Function is a function that the settings define, and how its events are delivered.
 type Function struct {
 	*function.Function
 	Events invoker.Settings
 }
 
-// Addresses are where this server is found on its machine. They are written to the data
+// Addresses are those of this server on its machine. The engine writes them to the data
 // directory, for `caddy hearth`.
 type Addresses struct {
 	API   string // of the Lambda API; "" for none

@@ -12,10 +12,10 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// A Setup is settings that have been found good. It holds what they need of the engine,
-// from Prepare to Release, and is in force from Apply until what Apply returned is called,
-// or newer settings are applied. Two may be in use at once: requests that came by the old
-// one end by the old one.
+// A Setup is settings that were checked. It retains what they need of the engine, from
+// Prepare to Release. It is in force from Apply until the undo of Apply is called, or newer
+// settings are applied. Two setups may be in use at once: requests that arrived under the old
+// one end under it.
 type Setup struct {
 	Settings
 	engine    *Engine
@@ -26,17 +26,17 @@ type Setup struct {
 	services  *services.Services
 
 	unknown     []unknown // functions that something names and nothing defines
-	hasAPI      bool      // somebody answers the Lambda API
+	hasAPI      bool      // this server answers the Lambda API
 	credentials credentials
-	refusals    flood.Gate // bounds what refused requests write to the log
+	refusals    flood.Gate // bounds the log messages about refused requests
 	addresses   Addresses
 
 	stopFollowing context.CancelFunc // of other nodes' changes; nil: it does not
 	followed      chan struct{}      // closed when that has ended
 }
 
-// Prepare checks settings and takes hold of what they need. It starts no environment and
-// changes nothing for the settings that are in force. Release undoes it.
+// Prepare checks settings and retains what they need. It starts no environment and changes
+// nothing for the settings that are in force. Release undoes it.
 func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err error) {
 	s := &Setup{Settings: settings, engine: e, functions: make(map[string]*Function)}
 	defer func() {
@@ -75,8 +75,7 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 	return s, nil
 }
 
-// Release lets go of what Prepare took hold of. Environments go when nobody else holds
-// them.
+// Release undoes Prepare. Environments end unless another setup retains them.
 func (s *Setup) Release() error {
 	s.refusals.Close()
 	if s.catalog != nil {
@@ -86,7 +85,7 @@ func (s *Setup) Release() error {
 		return nil
 	}
 	if now := s.engine.current.Load(); now != nil && now.machinery == s.machinery {
-		now.catalog.Configure() // a request may have come before this one was to be in force
+		now.catalog.Configure() // a request may have configured the groups by this setup
 	}
 	return s.engine.release(s.machinery)
 }
@@ -95,14 +94,14 @@ func (s *Setup) Release() error {
 // callers who wait.
 func (s *Setup) Runner() warmpool.Runner { return s.catalog }
 
-// Refusals bounds what requests that are refused write to the log.
+// Refusals bounds the log messages about refused requests.
 func (s *Setup) Refusals() *flood.Gate { return &s.refusals }
 
 // Registry knows the functions and event source mappings of the settings, and those that
 // the Lambda API made.
 func (s *Setup) Registry() *registry.Registry { return s.registry }
 
-// isElsewhere reports whether a function is the gateway's.
-func (s *Setup) isElsewhere(name string) bool {
+// isRemote reports whether the gateway runs a function.
+func (s *Setup) isRemote(name string) bool {
 	return s.services.Gateway != nil && s.functions[name] == nil
 }

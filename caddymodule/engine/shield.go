@@ -13,7 +13,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
-// A shield keeps from functions, wherever it is, what nodes speak to each other by: the
+// A shield denies functions the way to the addresses by which nodes speak to each other: the
 // Redis, and the ports of the other nodes.
 type shield struct {
 	machinery *machinery
@@ -23,7 +23,7 @@ type shield struct {
 	done      chan struct{}
 }
 
-// shieldEvery is how often the shield looks where those are.
+// shieldEvery is how often the shield resolves these addresses again.
 const shieldEvery = 10 * time.Second
 
 func newShield(n *machinery, redis string, log *zap.Logger) *shield {
@@ -62,15 +62,15 @@ func (s *shield) update(ctx context.Context) {
 	}
 	rules, complete := rulesFor(ctx, addresses)
 	if !complete {
-		return // what was denied stays so
+		return // the rules of before stay
 	}
 	if err := s.machinery.sandbox.Deny("nodes", rules); err != nil {
 		s.log.Error("functions may reach other nodes and Redis", zap.Error(err))
 	}
 }
 
-// rulesFor are the rules that name addresses, HOST:PORT each. They are not complete when
-// a name is not resolved.
+// rulesFor makes rules of addresses, each HOST:PORT. The rules are incomplete if a name
+// cannot be resolved.
 func rulesFor(ctx context.Context, addresses []string) (rules []function.NetworkRule, complete bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -79,7 +79,7 @@ func rulesFor(ctx context.Context, addresses []string) (rules []function.Network
 		host, text, err := net.SplitHostPort(address)
 		port, portErr := strconv.ParseUint(text, 10, 16)
 		if err != nil || portErr != nil {
-			continue // it is nowhere
+			continue // the name does not exist
 		}
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		complete = complete && err == nil

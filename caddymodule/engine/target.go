@@ -17,14 +17,14 @@ import (
 
 // An unknown is a function that the configuration names and does not define.
 type unknown struct {
-	by   string // what names it: byRoute, "schedule nightly"
+	by   string // where it is named: byRoute, "schedule nightly"
 	name string
 }
 
 const byRoute = "a route"
 
-// checkTargets has the functions of schedules, event sources and destinations checked as
-// those of routes are: each event for one that is not there would be lost or kept aside.
+// checkTargets checks the functions of schedules, event sources and destinations as those of
+// routes are checked. Each event for a function that does not exist would be lost or put aside.
 func (s *Setup) checkTargets() error {
 	for _, c := range s.Schedules {
 		if err := s.checkConfigured("schedule "+c.Name, c.Function, c.Qualifier); err != nil {
@@ -63,11 +63,11 @@ func (s *Setup) checkDestinationsFunction(by, to string) error {
 	return s.checkConfigured(by, name, qualifier)
 }
 
-// checkConfigured checks a function that something of the configuration names. One that
-// is not defined is looked for at the start, when the store is known to be this one's.
+// checkConfigured checks a function that the configuration names. If the configuration does
+// not define it, Apply searches for it later, when the store is known to be this process's.
 func (s *Setup) checkConfigured(by, name, qualifier string) error {
 	switch {
-	case s.isElsewhere(name):
+	case s.isRemote(name):
 		return nil
 	case s.functions[name] == nil:
 		s.unknown = append(s.unknown, unknown{by, name})
@@ -82,8 +82,8 @@ func noQualifier(name, qualifier string) error {
 	return fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", name, qualifier)
 }
 
-// checkUnknown refuses what names functions that nobody can ever make, and says which
-// are not there yet.
+// checkUnknown refuses the names of functions that nobody can ever make, and logs which
+// functions do not exist yet.
 func (s *Setup) checkUnknown() error {
 	for _, u := range s.unknown {
 		_, err := s.registry.Version(context.Background(), u.name, function.Latest)
@@ -103,25 +103,25 @@ func (s *Setup) checkUnknown() error {
 	return nil
 }
 
-// CheckTarget says whether there is a function for an event. Those of a gateway are
-// known there alone.
+// CheckTarget checks that there is a function for an event. Only the gateway knows its own
+// functions.
 func (s *Setup) CheckTarget(ctx context.Context, name, qualifier string) error {
-	if s.isElsewhere(name) {
+	if s.isRemote(name) {
 		return nil
 	}
 	_, err := s.registry.Resolve(ctx, name, qualifier)
 	return err
 }
 
-// NamedByRoute checks a function that a route names. One that nothing defines may be made by
-// the Lambda API, now or later: Apply looks for it.
+// NamedByRoute checks a function that a route names. If the configuration does not define it,
+// the Lambda API may make it, now or later. Apply searches for it.
 func (s *Setup) NamedByRoute(name, qualifier string) error {
 	return s.checkNamed(name, qualifier)
 }
 
-// NamedBySource checks a function that events of a source are for.
+// NamedBySource checks the function that gets the events of a source.
 func (s *Setup) NamedBySource(name, qualifier string) error {
-	if s.isElsewhere(name) {
+	if s.isRemote(name) {
 		return nil
 	}
 	return s.checkNamed(name, qualifier)

@@ -6,7 +6,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// unavailable stands in for records that cannot be had.
+// unavailable replaces the records when they cannot be opened.
 type unavailable struct{ err error }
 
 func (u unavailable) Read(context.Context, state.Key) (state.Record, error) {
