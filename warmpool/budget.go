@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A need is what environments or stems take of a node.
+// A need is how much of a node environments or stems take.
 type need struct{ memoryMB, environments, descriptors int }
 
 func (n need) plus(o need) need {
@@ -20,10 +20,10 @@ func (n need) within(o need) bool {
 	return n.memoryMB <= o.memoryMB && n.environments <= o.environments && n.descriptors <= o.descriptors
 }
 
-// whole is the part that is all of a budget.
+// whole is the part that stands for a whole budget.
 const whole = 1_000_000
 
-// partOf is n as a part of total, in millionths: of what of it is scarcest.
+// partOf is n as a part of total, in millionths, by the scarcest resource of n.
 func (n need) partOf(total need) int64 {
 	return max(
 		int64(n.memoryMB)*whole/int64(max(1, total.memoryMB)),
@@ -41,13 +41,14 @@ type budget struct {
 
 func (b *budget) fits(n need) bool { return b.used.plus(n).within(b.total) }
 
-// keepIdle is for how long after its last call an idle environment is not given up
-// for a function that has more than its own. It is less than callers wait by default:
-// on a node that is small but not busy they get what is idle, and are not throttled.
+// keepIdle is the time after its last call in which an idle environment is not given up
+// for a function that has more than its own. It is shorter than the default wait of callers.
+// So on a small node that is not busy callers get the idle environments in time, and are
+// not throttled.
 const keepIdle = time.Second
 
-// reserve counts an environment of g more in, giving up idle environments of others
-// when there is no room. It reports whether there is room.
+// reserve counts one more environment of g. When there is no room it gives up idle
+// environments of other functions. It reports whether there is room.
 func (p *Pool) reserve(g *Group, n need) bool {
 	for {
 		p.mu.Lock()
@@ -93,7 +94,7 @@ func (p *Pool) reserve(g *Group, n need) bool {
 			}
 			return 1
 		})
-		// It counts until it is gone, so that the budget is never exceeded.
+		// The environment counts until its process has ended, so that the budget is never exceeded.
 		if gone := cheapest.group.retireIdle(cheapest.member); gone != nil {
 			p.clock.Evicted(cheapest.priority)
 			<-gone
@@ -102,7 +103,7 @@ func (p *Pool) reserve(g *Group, n need) bool {
 	return false
 }
 
-// take counts what g has more. It needs mu.
+// take counts n for g. It needs mu.
 func (p *Pool) take(g *Group, n need) {
 	p.budget.used = p.budget.used.plus(n)
 	g.takes = g.takes.plus(n)
@@ -119,7 +120,7 @@ func (p *Pool) unreserve(g *Group, n need) {
 	p.arrange()
 }
 
-// reserveStem counts a stem in, if stems may take that much and it is free.
+// reserveStem counts a stem, if stems may take that much and there is room.
 func (p *Pool) reserveStem(n need) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +146,7 @@ func (p *Pool) unreserveStem(n need) {
 type idleMember struct {
 	*member
 	takes need
-	// priority of keeping it, comparable between groups.
+	// priority of the environment to stay, comparable between groups.
 	priority float64
 }
 
@@ -167,8 +168,8 @@ func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
 	return to
 }
 
-// retireIdle retires m if it is still idle, and returns what is closed when it
-// is gone.
+// retireIdle retires m if it is still idle, and returns a channel that is closed when its
+// process has ended.
 func (g *Group) retireIdle(m *member) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

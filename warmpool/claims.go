@@ -8,28 +8,28 @@ import (
 	"go.uber.org/zap"
 )
 
-// A claim is that of a function for which there was no room: the next room there is
-// goes to it. Of several, the function that has the least comes first.
+// A claim belongs to a function for which there was no room: it gets the next room that
+// becomes free. Of several functions, the one that has the least comes first.
 //
-// Environments of a function whose callers never cease are never idle, so that nothing
-// would become free beside a flood. While there are claims, an environment of a
-// function that has much more is given up as soon as its call is over, though others
-// wait for it (wanted).
+// Environments of a function with a steady stream of callers are never idle. Without
+// claims, nothing would become free beside such a flood. While there are claims, a function
+// that has much more gives up an environment as soon as its call is over, even if other
+// callers wait for it (wanted).
 type claim struct {
 	group  *Group
 	need   need
 	since  time.Time
-	trying bool // it is looked for what is idle, to be given up for it
+	trying bool // the pool searches for idle environments to give up for it
 }
 
-// A claims is in no order.
+// claims are in no order.
 type claims []*claim
 
 const (
-	// headTime is how long room is gathered for a claim that needs more than what is
-	// free. Then smaller ones are served before it.
+	// headTime is how long room is gathered for a claim that needs more than is free.
+	// After that smaller claims are served before it.
 	headTime = 2 * time.Second
-	// complainInterval is how often it is logged that there is no room.
+	// complainInterval is how often the pool logs that there is no room.
 	complainInterval = time.Minute
 )
 
@@ -55,7 +55,7 @@ func (c claims) index(g *Group) int {
 	return slices.IndexFunc(c, func(c *claim) bool { return c.group == g })
 }
 
-// claim has g get room when there is some.
+// claim gives g room as soon as there is some.
 func (p *Pool) claim(g *Group, n need) {
 	p.mu.Lock()
 	now := time.Now()
@@ -95,7 +95,7 @@ func (p *Pool) withdrawLocked(g *Group) {
 	}
 }
 
-// arrange gives room to those who claim it, and has more become free for them.
+// arrange gives free room to the claims, and makes more room for the others.
 func (p *Pool) arrange() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,7 @@ func (p *Pool) arrange() {
 	for _, c := range p.claims {
 		switch {
 		case p.ctx.Err() != nil || !c.trying && !c.group.unclaim(false):
-			// It needs none any more.
+			// The group does not need room any more.
 		case !c.trying && !gathers && p.budget.fits(c.need) && c.group.unclaim(true):
 			p.take(c.group, c.need)
 		default:
@@ -128,13 +128,13 @@ func (p *Pool) arrange() {
 	p.claims = left
 	p.want()
 	if len(left) > 0 && left[0] != p.head {
-		// What is idle may be given up for it that may not for the one before.
+		// Idle environments may be given up for this claim that may not for the one before.
 		p.head = left[0]
 		p.head.retry()
 	}
 }
 
-// want says what is to be given up for the claims. It needs mu.
+// want sets which environments are to be given up for the claims. It needs mu.
 func (p *Pool) want() {
 	if len(p.claims) == 0 {
 		p.wanted.Store(nil)
@@ -152,21 +152,20 @@ func (p *Pool) want() {
 			w = &wanted{rule: rule}
 			w.left.Store(-p.yielding.Load())
 		}
-		// As many as make room, if they are as large as those of the first who gives.
+		// So many environments make room if all are as large as those of the first giver.
 		one := max(1, groups[i].takes.memoryMB/max(1, groups[i].takes.environments))
 		w.left.Add(int32(max(1, (c.need.memoryMB+one-1)/one)))
 	}
 	p.wanted.Store(w)
 }
 
-// wanted is that environments are to be given up, how many and by whom.
+// wanted says how many environments are to be given up, and by which functions.
 type wanted struct {
 	rule giverRule
 	left atomic.Int32
 }
 
-// one reports whether a group is to give up one that it does not have to keep. Then it
-// does.
+// one reports whether a group must give up one environment, and counts it if so.
 func (w *wanted) one(g *Group) bool {
 	if !w.rule.allows(g.part.Load()) {
 		return false
@@ -182,15 +181,15 @@ func (w *wanted) one(g *Group) bool {
 	}
 }
 
-// A giverRule is the least part of the budget from which on a function has to give up
-// environments for another.
+// A giverRule is the smallest part of the budget at which a function must give up
+// environments for another function.
 type giverRule struct{ least int64 }
 
 func (r giverRule) allows(part int64) bool { return part >= r.least && part > 0 }
 
-// givers is the rule when g needs n. The largest holders give: those who have half of
-// what the largest has. To a function that has some itself, only who has more than that
-// afterwards, so that nothing goes to and fro.
+// givers is the rule when g needs n. The functions give that have at least half of what the
+// largest function has. If g has environments itself, a function gives only if it has more
+// than g afterwards, so that environments do not move back and forth.
 func (p *Pool) givers(g *Group, n need, groups []*Group, total need) giverRule {
 	var largest int64
 	for _, other := range groups {
@@ -205,7 +204,7 @@ func (p *Pool) givers(g *Group, n need, groups []*Group, total need) giverRule {
 	return giverRule{least}
 }
 
-// unclaim reports whether g still waits for room. With room it starts.
+// unclaim reports whether g still wants a start. If there is room, it begins one.
 func (g *Group) unclaim(room bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -220,7 +219,7 @@ func (g *Group) unclaim(room bool) bool {
 	return wants
 }
 
-// retryClaims lets those who claim look once more for what is idle.
+// retryClaims makes the groups with claims search again for idle environments.
 func (p *Pool) retryClaims() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,7 +228,7 @@ func (p *Pool) retryClaims() {
 	}
 }
 
-// retry has the group look once more for what is idle. It needs the pool's mu.
+// retry makes the group search again for idle environments. It needs the pool's mu.
 func (c *claim) retry() {
 	g := c.group
 	g.mu.Lock()

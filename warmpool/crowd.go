@@ -7,30 +7,30 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// A crowd knows whether the environments of a function keep the cores busy, so that one
-// more would not help: then calls only take turns, and each costs a little more. It
-// samples a few of the environments that run calls, each time one more is wanted. Of a
-// function that waits for something else hardly any are found to use a core; so it grows
-// as fast as starts do.
+// A crowd knows whether the environments of a function keep the cores busy. If they do, one
+// more does not help: calls would only take turns, and each would cost a little more. Each
+// time one more is wanted, the crowd samples a few of the environments that run calls. If a
+// function mostly waits for something else, hardly any of them uses a core, and the function
+// grows as fast as it can start environments.
 //
-// It is guarded by its group's mu.
+// The mu of its group guards it.
 type crowd struct {
 	running  float64       // part of the environments sampled that used a core, a moving average
-	samples  int           // so far
-	pause    *time.Timer   // until the next sample; nil: it may be taken now
+	samples  int           // number of samples so far
+	pause    *time.Timer   // until the next sample; nil: a sample may be taken now
 	pauseFor time.Duration // how long the last pause was; 0 after a start that would help
-	patient  time.Time     // when an environment was started last because a caller had waited for long
+	patient  time.Time     // when an environment was last started because a caller had waited for long
 }
 
 const (
-	// crowdPause is how long no start is thought of after one would not have helped. It
-	// doubles up to crowdPauseMost while none would: a sample reads a file for each
-	// thread, and on a machine whose cores are busy that time is the functions'.
+	// crowdPause is how long starts pause after a start would not have helped. It doubles up
+	// to crowdPauseMost while starts would not help: a sample reads a file for each thread,
+	// and on a machine with busy cores the functions need that time.
 	crowdPause     = 10 * time.Millisecond
 	crowdPauseMost = 160 * time.Millisecond
-	// crowdWeight is that of one sample in the average.
+	// crowdWeight is the weight of one sample in the average.
 	crowdWeight = 1.0 / 3
-	// crowdSpare of a core has to be free for a start to pay.
+	// crowdSpare is the part of a core that must be free for a start to pay.
 	crowdSpare = 0.5
 )
 
@@ -43,7 +43,7 @@ func (c *crowd) observe(running float64) {
 	c.running += (running - c.running) * crowdWeight
 }
 
-// rest pauses, unless it does so already, and calls over when the pause is over.
+// rest begins a pause, unless there is one already. It calls over when the pause is over.
 func (c *crowd) rest(over func()) {
 	if c.pause == nil {
 		c.pauseFor = min(max(2*c.pauseFor, crowdPause), crowdPauseMost)
@@ -57,10 +57,10 @@ func (c *crowd) stop() {
 	}
 }
 
-// crowded reports whether a start, which the caller counts as under way, would not
-// help. Then growth pauses for a moment. There are always as many environments as
-// cores, and now and then one more for a caller who has waited for half of the time that
-// it may.
+// crowded reports whether a start would not help; the caller counts it as under way. Then
+// growth pauses for a moment. A function always may have as many environments as there are
+// cores. Now and then it gets one more for a caller who has waited for half of the queue
+// timeout.
 func (g *Group) crowded() bool {
 	envs, busy := g.crowdSample()
 	if len(envs) == 0 {
@@ -88,8 +88,8 @@ func (g *Group) crowded() bool {
 	return true
 }
 
-// crowdSample is some environments that run calls, and how many do. There is none when
-// it does not matter.
+// crowdSample returns some of the environments that run calls, and how many run calls. It
+// returns none when the sample would not matter.
 func (g *Group) crowdSample() (some []*environment.Environment, busy int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -13,7 +13,7 @@
 //	 ├─ budget, claims   memory, environments and descriptors, and who gets the next room
 //	 ├─ turns            which cold starts use a core now
 //	 ├─ stems            processes booted ahead of cold starts
-//	 └─ janitor          gives up what is not worth its memory
+//	 └─ janitor          gives up environments that are not worth their memory
 //
 // The pool decides when an environment starts. A Starter makes it: package launch's
 // Launcher, which knows the sandbox, the runtimes, code and logs. The pool knows none of
@@ -33,25 +33,25 @@
 //
 // # Cold starts
 //
-// No more of them use cores at once than there are cores: a burst of 1,000 calls does
+// No more cold starts use cores at once than there are cores: a burst of 1,000 calls does
 // not start 1,000 processes. A start whose process waits in its init does not count
-// (turns.go). Nor is an environment started that would not help: those of a function
-// that calculates grow to the cores, those of one that waits grow with its callers
-// (crowd.go).
+// (turns.go). The pool does not start an environment that would not help: a function that
+// calculates gets environments up to the number of cores, a function that waits gets
+// environments for all of its callers (crowd.go).
 //
 // # Limits
 //
 // Reserved concurrency bounds the environments of one function. All functions
 // together are bounded by the node's concurrency, by its descriptors, and by its memory
 // budget, in which an environment counts with its function's memory setting. When a
-// start does not fit, idle environments are given up, the cheapest to lose first:
-// seldom used, large, quick to start again. Those that are not worth their memory go
-// without need, too (package keepalive).
+// start does not fit, the pool gives up idle environments. Environments that are seldom
+// used, large and quick to start again go first. The janitor also gives up environments that
+// are not worth their memory when nobody needs the room (package keepalive).
 //
-// The limits are shared fairly. What a function has used in the last seconds is not
-// given up for one that has more. When nothing is idle, the function claims the next
-// room: the largest holders give up an environment when its call is over, and the room
-// goes to the function that has the least (claims.go).
+// The limits are divided fairly. An environment that was used in the last seconds is not
+// given up for a function that has more. When nothing is idle, the function claims the next
+// room: the functions that have the most give up an environment when its call is over, and
+// the room goes to the function that has the least (claims.go).
 //
 // # Locks
 //
@@ -66,12 +66,12 @@
 //  7. allotment.mu (package quota), Environment.mu
 //  8. turns.mu, under which no other is taken
 //
-// Nothing waits for a process, a file or the store under one of them, but Catalog.mu,
-// under which a version is resolved, and following.mu, under which code is watched.
+// No goroutine waits for a process, a file or the store while it has one of them, with two
+// exceptions: a version is resolved under Catalog.mu, and code is watched under following.mu.
 //
 // # Configuration changes
 //
-// Groups are held by reference (Retain, Release), so a group that is in the old
+// Groups are reference-counted (Retain, Release), so a group that is in the old
 // and in the new configuration lives on with its environments. When the code of
 // a function changes, Renew retires its environments: the idle ones at once, the
 // others when their calls are over.

@@ -11,14 +11,14 @@ import (
 
 // A CodeFollower is a Starter whose functions' code may change in its place.
 type CodeFollower interface {
-	// Follow calls changed soon after the code of f has changed, until what it
-	// returns is closed. changed does not block.
+	// Follow calls changed soon after the code of f has changed, until the caller closes
+	// the result. changed does not block.
 	Follow(f *function.Function, changed func()) (io.Closer, error)
 }
 
-// following is how a group hears of changes of its code. It begins with the first
-// environment, since nothing before has read the code: a node may have thousands
-// of functions that nobody calls.
+// following tells a group of changes of its code. It begins with the first environment,
+// because nothing has read the code before. A node may have thousands of functions that
+// nobody calls.
 type following struct {
 	mu       sync.Mutex // never taken under the group's mu
 	follower io.Closer  // nil: not yet
@@ -41,7 +41,7 @@ func (g *Group) follow(f *function.Function) {
 		g.Renew()
 	})
 	if err != nil {
-		// The function can run all the same; the next start tries again.
+		// The function can run anyway. The next start tries again.
 		g.pool.log.Error("code is not followed: a change will not be seen", zap.String("function", g.name), zap.Error(err))
 		return
 	}

@@ -23,10 +23,10 @@ type member struct {
 	generation  int  // of the code it was made from
 	takes       need // as reserved
 	load        int  // calls given to it and not returned
-	slotted     int  // of those that run, the ones that have a slot of a share
+	slotted     int  // calls that run and have a slot of the allotment
 	available   bool // in the available stack
 	dead        bool // it takes no call any more
-	leaving     bool // it takes none either: it is given up when those it has are over
+	leaving     bool // it takes no more calls: it is given up when the calls it has are over
 	yielding    bool // it is counted in the yielding of the pool
 	provisioned bool
 	made        time.Time
@@ -34,11 +34,11 @@ type member struct {
 	spent       time.Duration // of the last call
 	ran         bool          // a call since it was idle last
 	fresh       bool          // it has run no call: its first is no use after idling
-	priority    float64       // of keeping it, since it is idle
+	priority    float64       // of the environment to stay, since it is idle
 	used        bool          // since its memory was sampled last
 }
 
-// A Group holds the environments of one version of a function and the callers who wait for
+// A Group has the environments of one version of a function, and the callers who wait for
 // one.
 type Group struct {
 	pool    *Pool
@@ -60,19 +60,19 @@ type Group struct {
 	waiters    waiters
 	inFlight   int  // calls given to members
 	starting   int  // cold starts under way
-	launching  int  // of those, the ones whose process is being started or loads the code
+	launching  int  // of starting, those whose process is being started or loads the code
 	claimed    bool // the next room in the budget is claimed for it
 	crowd      crowd
-	handed     int // calls that other nodes ran since the last start because of them
+	handed     int // calls passed to other nodes since this counter last led to a start
 	pace       pace
 	history    keepalive.History
 	lastUse    time.Time // when a member became idle last
 	closed     bool
 	retry      *time.Timer // of starts that failed
 	failures   int         // of starts, in a row
-	failed     error       // of the last one; told to callers until notBefore
+	failed     error       // of the last one; callers get it until notBefore
 	notBefore  time.Time   // no start on demand until then
-	stemKind   *StemKind   // that the stems expect starts of; nil: none
+	stemKind   *StemKind   // the kind of stems that the group's starts take; nil: none
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
@@ -81,15 +81,15 @@ func newGroup(p *Pool, f *function.Function) *Group {
 	return g
 }
 
-// Function is the configuration that the group works by. It must not be changed.
+// Function is the group's present configuration. It must not be changed.
 func (g *Group) Function() *function.Function {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.fn
 }
 
-// Configure takes over f, which suits the environments that are there
-// (Function.SameEnvironment), and starts what f has provisioned.
+// Configure replaces the group's function by f, which suits the existing environments
+// (Function.SameEnvironment), and starts the environments that f has provisioned.
 func (g *Group) Configure(f *function.Function) {
 	g.mu.Lock()
 	g.fn = f
@@ -106,17 +106,17 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 	return g.invoke(ctx, c, nil)
 }
 
-// invoke is Invoke that asks elsewhere, if it is not nil, again and again while c waits
-// and nothing is being started for it. elsewhere says whether it ran c, and its error.
+// invoke is Invoke. If elsewhere is not nil, invoke calls it again and again while c waits
+// and no environment is being started for c. elsewhere reports whether it ran c, and its error.
 func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func() (bool, error)) error {
-	var began time.Time // when the wait began; zero: it has not had to wait
+	var began time.Time // when the wait began; zero: c has not waited
 	for deaths := 0; ; {
 		m, err := g.acquire(ctx, c, &began, elsewhere != nil)
 		if errors.Is(err, errElsewhere) {
 			if ran, err := elsewhere(); ran {
 				return err
 			}
-			continue // at the head of the queue, where it was or nearly so
+			continue // at the head of the queue, about where it was
 		}
 		var failed *environment.InitError
 		if errors.As(err, &failed) {
@@ -138,7 +138,7 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 					"does the code end the process after it has loaded?", deaths)}
 			}
 		}
-		// Taken back: it has been accepted, so it goes to the head of the queue.
+		// The call was taken back. It was accepted before, so it goes to the head of the queue.
 		c.Again()
 		if began.IsZero() {
 			began = time.Now()
@@ -169,7 +169,7 @@ func (g *Group) acquire(ctx context.Context, c *environment.Call, began *time.Ti
 		g.mu.Unlock()
 		return nil, err
 	}
-	if !again { // one that comes back has been accepted
+	if !again { // a call that comes back was accepted before
 		if err := g.refuse(); err != nil {
 			g.mu.Unlock()
 			return nil, err
@@ -201,15 +201,15 @@ func (g *Group) Ready() bool {
 	return g.fn.ReservedConcurrency == nil || !g.fills() && g.quota.Room(*g.fn.ReservedConcurrency)
 }
 
-// Prefers reports whether a call is better served here than by a node that has an idle
-// environment: it would run at once, or be written ahead.
+// Prefers reports whether this node serves a call better than a node that has an idle
+// environment: the call would run at once here, or be written ahead.
 func (g *Group) Prefers(c *environment.Call) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.closed || g.waiters.len() == 0 && (len(g.available) > 0 || g.roomiest(c.Short()) != nil)
 }
 
-// ColdCost is what a cold start is expected to take.
+// ColdCost is how long a cold start is expected to take.
 func (g *Group) ColdCost() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -219,14 +219,15 @@ func (g *Group) ColdCost() time.Duration {
 	return unknownCost
 }
 
-// unknownCost is that of a function that has not been started here yet.
+// unknownCost is the cost of a function that has not been started here yet.
 const unknownCost = 100 * time.Millisecond
 
-// handedBeforeWarm is how many calls are handed to other nodes before this one starts an
-// environment of its own: a hand-off costs each call, a cold start in the background none.
+// handedBeforeWarm is how many calls this node passes to other nodes before it starts an
+// environment of its own. Each passed call takes longer. A cold start in the background delays
+// no caller.
 const handedBeforeWarm = 3
 
-// Handed says that a call was handed to another node.
+// Handed counts a call that was passed to another node.
 func (g *Group) Handed() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -252,7 +253,7 @@ func (g *Group) take(short bool) *member {
 		}
 		entered, slotted := g.quota.Enter(g.fn.ReservedConcurrency)
 		if !entered {
-			return nil // the environments have room for more than the function may run
+			return nil // the environments have room for more calls than the function may run
 		}
 		if slotted {
 			m.slotted++
@@ -262,8 +263,8 @@ func (g *Group) take(short bool) *member {
 	return m
 }
 
-// runs reports whether one call more would run in m, and not only be written ahead:
-// that is none of what the reserved concurrency bounds. It needs mu.
+// runs reports whether one more call in m would run. Otherwise it would only be written
+// ahead, and the reserved concurrency does not bound those. It needs mu.
 func (g *Group) runs(m *member) bool { return m.load < g.fn.PerEnvironmentConcurrency }
 
 // roomiest needs mu.
@@ -284,8 +285,8 @@ func (g *Group) roomiest(short bool) *member {
 	return least
 }
 
-// mayWriteAhead reports whether another environment would not help: there are
-// as many as the function may have, or as there are cores to run short calls.
+// mayWriteAhead reports whether another environment would not help: the function has as many
+// as it may have, or as many as there are cores to run short calls.
 func (g *Group) mayWriteAhead() bool {
 	if g.fn.ReservedConcurrency != nil && g.queueTimeout() < 0 {
 		return false // a call behind another one waits
@@ -310,12 +311,12 @@ func (g *Group) over() bool {
 	return live > most
 }
 
-// own is how much of the reserved concurrency this version may have. It needs mu, and that
-// there is some reserved.
+// own is how much of the reserved concurrency this version may have. It needs mu. The function
+// must have reserved concurrency.
 func (g *Group) own() int { return *g.fn.ReservedConcurrency - g.fn.ReservedElsewhere }
 
-// fills reports whether what runs is all that is not provisioned for other versions. It
-// needs mu.
+// fills reports whether the running calls use all concurrency that is not provisioned for
+// other versions. It needs mu.
 func (g *Group) fills() bool { return g.fn.ReservedElsewhere > 0 && g.inFlight >= g.own() }
 
 // most is how many environments the function may have. It needs mu.
@@ -351,7 +352,7 @@ func (g *Group) drop(m *member) {
 	}
 }
 
-// refuse says why a call may not even wait. It needs mu.
+// refuse returns an error if a call may not even wait. It needs mu.
 func (g *Group) refuse() error {
 	switch r := g.fn.ReservedConcurrency; {
 	case r != nil && *r == 0:
@@ -362,7 +363,7 @@ func (g *Group) refuse() error {
 	case g.waiters.len() >= g.pool.settings.Load().Queue:
 		return g.throttled(fmt.Sprintf("%d callers wait already", g.waiters.len()))
 	case r != nil && g.queueTimeout() < 0 && g.waiters.len() >= (g.most()-len(g.members))*g.fn.PerEnvironmentConcurrency:
-		// Environments that are yet to start are for those who wait already.
+		// Environments that have yet to start are for the callers who wait already.
 		return g.throttled("all environments are busy and calls do not queue")
 	}
 	return nil

@@ -2,8 +2,8 @@ package warmpool
 
 import "time"
 
-// janitor gives up environments that have been idle for too long, and samples
-// memory off the way of the calls.
+// janitor gives up environments that have been idle for too long. It also samples memory, so
+// that calls need not.
 func (p *Pool) janitor() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -37,7 +37,7 @@ func (p *Pool) forget(g *Group) {
 		delete(p.ending, g)
 		p.quotas.Part(g.quota, (*quotaMember)(g))
 		if !p.hasFunction(g.name) {
-			p.metrics.drop(g.name) // under mu: the counters of a new one would go with it
+			p.metrics.drop(g.name) // under mu: else it could drop the counters of a new group
 		}
 		p.mu.Unlock()
 	}
@@ -59,8 +59,8 @@ func (p *Pool) hasFunction(function string) bool {
 	return false
 }
 
-// expire retires environments that are not worth keeping any longer, most at the
-// longest, all but as many as are provisioned.
+// expire retires environments that are not worth keeping any longer, after most at the
+// latest. The provisioned ones stay.
 func (g *Group) expire(now time.Time, most time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -77,8 +77,7 @@ func (g *Group) expire(now time.Time, most time.Duration) {
 	}
 }
 
-// spare is how many environments there are beyond the provisioned ones. It needs
-// mu.
+// spare is the number of environments beyond the provisioned ones. It needs mu.
 func (g *Group) spare() int {
 	live := 0
 	for _, m := range g.members {

@@ -29,7 +29,7 @@ type Metrics struct {
 	environments *prometheus.Desc
 }
 
-// counters are the ones of one function, looked up once.
+// counters are those of one function, looked up once.
 type counters struct {
 	invocations, throttles prometheus.Counter
 	loops                  prometheus.Counter
@@ -75,14 +75,15 @@ func newMetrics(p *Pool) *Metrics {
 	}
 }
 
-// lazyCounters are made when there is something to count: a node may have
-// thousands of functions that nobody calls, of fifty series each.
+// lazyCounters are made when there is something to count. A node may have thousands of
+// functions that nobody calls, and each would have fifty series.
 type lazyCounters struct {
 	once sync.Once
 	made atomic.Pointer[counters]
 }
 
-// counters are those of the group's function, from then on in /metrics.
+// counters returns the counters of the group's function. From the first call on they are in
+// /metrics.
 func (g *Group) counters() *counters {
 	g.counted.once.Do(func() { g.counted.made.Store(g.pool.metrics.counters(g.name)) })
 	return g.counted.made.Load()
@@ -102,7 +103,7 @@ func (m *Metrics) counters(function string) *counters {
 	return c
 }
 
-// drop takes the series of a function that is gone out of /metrics.
+// drop removes the series of a deleted function from /metrics.
 func (m *Metrics) drop(function string) {
 	of := prometheus.Labels{"function": function}
 	for _, v := range []*prometheus.CounterVec{m.invocations, m.errors, m.throttles, m.loops} {

@@ -16,27 +16,27 @@ type pace struct {
 }
 
 const (
-	// shortCall: a function whose calls take longer on average gains nothing
-	// from frames written ahead, the gateway's wake-up is small beside them.
+	// shortCall is the longest average call that gains from frames written ahead. For longer
+	// calls the wake-up of the gateway is negligible.
 	shortCall = time.Millisecond
-	// longCall: what takes this long is not what the function usually does, or
-	// the machine was busy with something else meanwhile.
+	// longCall is the length from which a call is unusual for the function, or the machine
+	// was busy with something else meanwhile.
 	longCall = 2 * time.Millisecond
-	// longShare of long calls is too much: too often those behind are taken back.
+	// longShare is the share of long calls that is too much: the calls behind them are taken
+	// back too often.
 	longShare = 1.0 / 8
-	// aheadTime is how long the calls written ahead to an environment may take
-	// altogether, so how long the last of them waits.
+	// aheadTime is how long all calls written ahead to an environment may take together, which
+	// is how long the last of them waits.
 	aheadTime = 2 * time.Millisecond
-	// cycle is what a call costs the runtime beside the handler, about.
+	// cycle is about the time that a call takes in the runtime beside the handler.
 	cycle = 15 * time.Microsecond
 	// aheadMost keeps some room in the pipe.
 	aheadMost = environment.MaxAhead - 4
 )
 
-// observe counts a call in. A single long call among short ones changes little,
-// however long it was: those behind it are taken back, and a machine that is
-// short of cores makes some calls long. Two in a row stop writing ahead for a
-// few calls.
+// observe counts a call. A single long call among short ones changes little, however long
+// it was: the calls behind it are taken back, and some calls are long on a machine that is
+// short of cores. After two long calls in a row no frames are written ahead for a few calls.
 func (p *pace) observe(d time.Duration) {
 	const weight = 16
 	isLong := 0.0

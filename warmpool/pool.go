@@ -38,8 +38,8 @@ type Config struct {
 	// Starts is how many cold starts run at once. Default: the number of cores.
 	Starts int
 	// Stems is how many processes of one kind are kept booted ahead of cold starts
-	// at most; how many there are follows the cold starts of late. Default: twice
-	// the number of cores, but 4 at least. Negative: none.
+	// at most. Their number follows the recent cold starts. Default: twice the number of
+	// cores, but at least 4. Negative: none.
 	Stems int
 	// Queue is how many callers wait for one function at most. Default 1000.
 	Queue int
@@ -51,11 +51,11 @@ type Config struct {
 	// IdleTimeout is how long an idle environment is kept at most; package keepalive
 	// decides within it. Default 1 hour.
 	IdleTimeout time.Duration
-	// Slots are those of reserved concurrency that this node shares with others. nil:
-	// it is alone. Reconfigure does not change it.
+	// Slots are the slots of reserved concurrency that several nodes share. nil: this node is
+	// alone. Reconfigure does not change it.
 	Slots state.Slots
-	// Alone reports whether no other node lives that could want slots. nil: one may.
-	// Reconfigure does not change it.
+	// Alone reports whether no other live node could want slots. nil: one may. Reconfigure
+	// does not change it.
 	Alone func() bool
 	// ShutdownGrace is how long a runtime may take to end when asked to. Default 2s.
 	ShutdownGrace time.Duration
@@ -100,21 +100,21 @@ func (c *Config) setDefaults() error {
 	return nil
 }
 
-// total is what environments may take.
+// total is how much environments may take.
 func (c *Config) total() need {
 	return need{memoryMB: c.MemoryMB, environments: c.Concurrency, descriptors: c.Descriptors / 2}
 }
 
 // A Starter makes environments.
 type Starter interface {
-	// Start makes an Idle environment. An error of the function's own is an
+	// Start makes an Idle environment. If the function itself fails, the error is an
 	// *environment.InitError.
 	Start(ctx context.Context, s Start) (*environment.Environment, error)
 	// StemKind is the kind of stems that can become environments of f; false when
 	// none can.
 	StemKind(f *function.Function) (StemKind, bool)
-	// Boot makes a stem of a kind, within BootTimeout. ended is called when it has
-	// ended unused, perhaps before Boot returns.
+	// Boot makes a stem of a kind, within BootTimeout. It calls ended when the stem has ended
+	// unused, perhaps before Boot returns.
 	Boot(ctx context.Context, kind StemKind, ended func()) (*Stem, error)
 }
 
@@ -122,7 +122,7 @@ type Starter interface {
 type Start struct {
 	Function       *function.Function
 	Initialization string // OnDemand or Provisioned
-	Stem           *Stem  // to make it from; nil: from nothing
+	Stem           *Stem  // the environment is made from it; nil: from nothing
 
 	// Those of environment.Spec.
 	Begun func(*environment.Environment)
@@ -152,17 +152,17 @@ type Pool struct {
 	// busy counts the calls that are with an environment.
 	busy atomic.Int32
 
-	// wanted says that environments are to be given up for others; nil: none.
+	// wanted says which environments are to be given up for other functions; nil: none.
 	wanted   atomic.Pointer[wanted]
-	yielding atomic.Int32 // environments that are being given up so
+	yielding atomic.Int32 // environments that are being given up for others
 
 	mu         sync.Mutex          // guards what follows; taken before that of a Group
-	groups     map[version]*Group  // of the functions that are held
+	groups     map[version]*Group  // of the functions that are retained
 	ending     map[*Group]struct{} // released, with environments left
 	budget     budget
 	claims     claims
-	head       *claim    // the first of them when they were arranged last
-	complained time.Time // when it was logged last that there is no room
+	head       *claim    // the first of the claims when they were last arranged
+	complained time.Time // when the pool last logged that there is no room
 }
 
 // New makes a pool and starts its janitor. Close ends it.
@@ -192,8 +192,8 @@ func New(config Config, starter Starter, log *zap.Logger) (*Pool, error) {
 	return p, nil
 }
 
-// Reconfigure takes over the limits of another configuration. What is over a
-// lowered limit is not killed; it goes when it is idle.
+// Reconfigure changes the limits to those of another configuration. Environments over a
+// lowered limit are not killed. They end when they are idle.
 func (p *Pool) Reconfigure(config Config) error {
 	if err := config.setDefaults(); err != nil {
 		return err
@@ -210,7 +210,7 @@ func (p *Pool) Reconfigure(config Config) error {
 	return nil
 }
 
-// Metrics collects what the pool counts.
+// Metrics is the collector of the pool's metrics.
 func (p *Pool) Metrics() *Metrics { return p.metrics }
 
 // A version is what a group is of.
@@ -218,11 +218,10 @@ type version struct{ function, version string }
 
 func versionOf(f *function.Function) version { return version{f.Name, f.Version} }
 
-// Retain returns the group that serves f, the one that is there already if its
-// environments suit f. f must be normalized and is not changed after. Each
-// Retain is undone by one Release.
+// Retain returns the group that serves f: the existing one if its environments suit f. f must
+// be normalized, and nobody changes it later. One Release undoes one Retain.
 //
-// Retain starts nothing. The limits of f are taken over by Group.Configure.
+// Retain starts nothing. Group.Configure applies the limits of f.
 func (p *Pool) Retain(f *function.Function) *Group {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -239,8 +238,8 @@ func (p *Pool) Retain(f *function.Function) *Group {
 	return g
 }
 
-// Release lets go of a group. The last to do so ends it: calls in flight run to
-// their end, no new ones are taken.
+// Release undoes Retain. The last Release ends the group: calls in flight run to their end,
+// and it takes no new ones.
 func (p *Pool) Release(g *Group) {
 	p.mu.Lock()
 	g.refs--
@@ -255,7 +254,7 @@ func (p *Pool) Release(g *Group) {
 	}
 }
 
-// Close ends all environments and returns when they are gone. Calls in flight
+// Close ends all environments and returns when they have ended. Calls in flight
 // may run to their end until ctx is done; then their environments are killed.
 func (p *Pool) Close(ctx context.Context) {
 	p.mu.Lock()

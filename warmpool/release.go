@@ -6,7 +6,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// release takes c off m, and gives m to the next.
+// release ends the use of m by c, and gives m to the next caller.
 func (g *Group) release(m *member, c *environment.Call, err error) {
 	g.mu.Lock()
 	m.load--
@@ -51,8 +51,8 @@ func (g *Group) undoTake(m *member) {
 	g.leave(m)
 }
 
-// place decides what becomes of a member that has one call less, and serves
-// who waits. It needs mu.
+// place decides what happens to a member that has one call less, and serves the waiters. It
+// needs mu.
 func (g *Group) place(m *member) {
 	g.yield(m)
 	switch {
@@ -67,7 +67,7 @@ func (g *Group) place(m *member) {
 		m.available = true
 		g.available = append(g.available, m)
 	}
-	// Before it goes to who waits: then it has not been idle at all.
+	// This comes before m goes to a waiter: then it has not been idle at all.
 	if m.load == 0 {
 		now := time.Now()
 		if m.ran && !m.fresh {
@@ -82,14 +82,14 @@ func (g *Group) place(m *member) {
 	if m.load == 0 {
 		m.priority = g.pool.clock.Priority(g.history.Uses(), g.history.Cost(), m.takes.memoryMB)
 		if g.closed {
-			g.retire(m) // it has only stayed for those who waited
+			g.retire(m) // it stayed only for the callers who waited
 		}
 	}
 }
 
-// yield has m be given up if another function claims room and this one is to make it.
-// Not before it has run a call; and the only one of its function has to have been of
-// use for some time, so that functions that take turns do more than start. It needs mu.
+// yield gives up m if another function claims room and this one must make it. m must have run
+// a call. If m is the only environment of its function, it must have been useful for some
+// time, so that functions that take turns do more than start. It needs mu.
 func (g *Group) yield(m *member) {
 	w := g.pool.wanted.Load()
 	if w == nil || m.dead || m.leaving || !m.ran || g.spare() <= 0 ||
@@ -100,7 +100,7 @@ func (g *Group) yield(m *member) {
 	g.pool.yielding.Add(1)
 }
 
-// tenure is how many times as long as its start took an environment may stay.
+// tenure is how long such an environment stays at least, as a multiple of its start.
 const tenure = 4
 
 // serve gives members with room to the first waiters. It needs mu.

@@ -18,7 +18,7 @@ const (
 	Provisioned = "provisioned-concurrency"
 )
 
-// grow begins the cold starts that are wanted now.
+// grow begins the cold starts that are needed now.
 func (g *Group) grow() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -37,7 +37,7 @@ func (g *Group) growLocked() {
 	}
 }
 
-// wants reports whether one cold start more is wanted now. It needs mu.
+// wants reports whether one more cold start is needed now. It needs mu.
 func (g *Group) wants() (initialization string, wants bool) {
 	switch {
 	case g.closed, g.pool.ctx.Err() != nil,
@@ -56,8 +56,8 @@ func (g *Group) wants() (initialization string, wants bool) {
 	return OnDemand, true
 }
 
-// missingProvisioned is how many environments are to be initialised ahead,
-// those that are being started aside. It needs mu.
+// missingProvisioned is how many environments are still to be initialised ahead. Those that
+// are being started do not count. It needs mu.
 func (g *Group) missingProvisioned() int {
 	missing := g.fn.ProvisionedConcurrency - g.starting
 	for _, m := range g.members {
@@ -68,8 +68,8 @@ func (g *Group) missingProvisioned() int {
 	return missing
 }
 
-// start makes one environment, on a goroutine of its own. room says that there is
-// room for it, as claimed.
+// start makes one environment, on a goroutine of its own. room says that a claim has got room
+// for it already.
 func (g *Group) start(initialization string, room bool) {
 	p := g.pool
 	f, _, wanted := g.plan(initialization)
@@ -79,7 +79,7 @@ func (g *Group) start(initialization string, room bool) {
 	case wanted && initialization == OnDemand && g.crowded():
 		g.abandonStart()
 		p.withdraw(g)
-		return // the crowd's timer comes back to it
+		return // the timer of the crowd tries again
 	case wanted && !p.reserve(g, n):
 		g.abandonStart()
 		p.claim(g, n)
@@ -87,11 +87,11 @@ func (g *Group) start(initialization string, room bool) {
 	case !wanted:
 		g.abandonStart()
 		p.withdraw(g)
-		g.grow() // somebody may have come since, and counted on this start
+		g.grow() // a caller may have come meanwhile and relied on this start
 		return
 	}
 	turn := p.turns.enter(g)
-	f, generation, wanted := g.plan(initialization) // it may have waited
+	f, generation, wanted := g.plan(initialization) // reserve may have taken time
 	if turn == nil || !wanted {
 		if turn != nil {
 			p.turns.leave(turn)
@@ -121,7 +121,7 @@ func (g *Group) start(initialization string, room bool) {
 	g.started(n, generation, initialization, env)
 }
 
-// needOf is what an environment of f takes of the budget.
+// needOf is how much of the budget an environment of f takes.
 func needOf(f *function.Function) need {
 	n := need{memoryMB: f.MemoryMB, environments: 1, descriptors: environmentDescriptors}
 	if strings.HasPrefix(f.Runtime, "provided") {
@@ -136,7 +136,7 @@ func (g *Group) launch(n int) {
 	g.mu.Unlock()
 }
 
-// plan reads what is to be started, or finds that it is not wanted any more.
+// plan returns the function to start, or that the start is no longer needed.
 func (g *Group) plan(initialization string) (f *function.Function, generation int, wanted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -144,7 +144,7 @@ func (g *Group) plan(initialization string) (f *function.Function, generation in
 	return g.fn, g.generation, wanted
 }
 
-// expectStems has stems booted for the starts of g that will come.
+// expectStems makes the pool boot stems for future starts of g.
 func (g *Group) expectStems() {
 	f := g.Function()
 	kind, ok := g.pool.starter.StemKind(f)
@@ -159,8 +159,8 @@ func (g *Group) expectStems() {
 	}
 }
 
-// expectOtherStems has stems of another kind booted from now on, when the function's has
-// changed: an interpreter or an SDK has been installed.
+// expectOtherStems makes the pool boot stems of another kind from now on, because the kind of
+// the function has changed: an interpreter or an SDK has been installed.
 func (g *Group) expectOtherStems(kind StemKind) {
 	g.mu.Lock()
 	before := g.stemKind
@@ -188,7 +188,7 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	g.starting--
 	g.launching--
 	if env.State() >= environment.StateShutdown {
-		// It has ended already, and ended did not find it.
+		// The environment has ended already, and ended did not find it.
 		g.pool.tasks.Go(func() { g.pool.unreserve(g, n) })
 		g.dismissWaiters()
 		return
@@ -207,7 +207,7 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	g.growLocked()
 }
 
-// startFailed tells the callers that only this start could have helped.
+// startFailed fails the callers that only this start could have helped.
 func (g *Group) startFailed(generation int, initialization string, err error) {
 	var initError *environment.InitError
 	if !errors.As(err, &initError) {
@@ -225,15 +225,15 @@ func (g *Group) startFailed(generation int, initialization string, err error) {
 		return
 	}
 	if generation != g.generation {
-		g.growLocked() // of code that has been replaced meanwhile
+		g.growLocked() // the code has been replaced meanwhile
 		return
 	}
 	g.backOff(err)
 	if initialization == Provisioned {
 		g.retryLater()
 	}
-	// With no other environment to hope for, everyone who waits would start the
-	// same code to the same end. Otherwise one caller is told, as on Lambda.
+	// Without any other environment, each waiting caller would start the same code and fail
+	// the same way. Otherwise one caller gets the error, as on Lambda.
 	for g.waiters.len() > 0 {
 		g.waiters.pop().finish(nil, err)
 		if g.starting > 0 || len(g.members) > 0 {
@@ -242,10 +242,9 @@ func (g *Group) startFailed(generation int, initialization string, err error) {
 	}
 }
 
-// backOff notes a failed start. The next caller may try at once, as it would on
-// Lambda; when that fails too, nobody starts the same code to the same end again
-// for a while: a quarter of a second, doubled up to half a minute. Callers are told
-// the error meanwhile. It needs mu.
+// backOff counts a failed start. The next caller may try at once, as on Lambda. If that start
+// fails too, nobody starts the same code for a while: a quarter of a second, doubled up to
+// half a minute. Callers get the error meanwhile. It needs mu.
 func (g *Group) backOff(err error) {
 	g.failures++
 	g.failed, g.notBefore = err, time.Time{}
@@ -261,8 +260,8 @@ func (g *Group) failure() error {
 	return g.failed
 }
 
-// backingOff is the error for a caller that needs a start, when none may be tried yet and
-// there is no environment to hope for. It needs mu.
+// backingOff is the error for a caller that needs a start while none may be tried yet and no
+// other environment can serve it. It needs mu.
 func (g *Group) backingOff() error {
 	if g.failed == nil || g.starting > 0 || len(g.members) > 0 || !time.Now().Before(g.notBefore) {
 		return nil
@@ -270,8 +269,8 @@ func (g *Group) backingOff() error {
 	return g.failed
 }
 
-// retryLater starts what is provisioned again after a back-off, 1 s doubled up
-// to about a minute. It needs mu.
+// retryLater starts provisioned environments again after a back-off of 1 s, doubled up to
+// about a minute. It needs mu.
 func (g *Group) retryLater() {
 	if g.retry != nil {
 		return

@@ -14,13 +14,13 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// A StemKind is what a runtime process is bound to from its start on. Stems of one
-// kind can become the environment of any function of that kind.
+// A StemKind has the properties that a runtime process cannot change after its start. A stem
+// can become the environment of any function of its kind.
 type StemKind struct {
 	Family      string // of the runtime, e.g. "nodejs"
 	Interpreter string // path of the program
 	SDK         string // folder with the AWS SDK; "" for none
-	MemoryMB    int    // where it is an argument of the program's, else 0
+	MemoryMB    int    // set if the program takes it as an argument, else 0
 	Network     function.Network
 }
 
@@ -32,7 +32,7 @@ type Stem struct {
 	memoryMB int // as reserved
 }
 
-// stemNeed is what a stem takes of a node.
+// stemNeed is how much of a node a stem takes.
 func stemNeed(memoryMB int) need {
 	return need{memoryMB: memoryMB, descriptors: environmentDescriptors}
 }
@@ -43,28 +43,28 @@ func (s *Stem) takes() need { return stemNeed(s.memoryMB) }
 type stock struct {
 	ready     []*Stem // the oldest first
 	booting   bool
-	functions int       // of the configuration that could use them
+	functions int       // functions of the configuration that could use them
 	demand    float64   // cold starts lately, as of at
 	at        time.Time // zero: never
-	memoryMB  int       // what one takes, as far as known
+	memoryMB  int       // of one stem, as far as known
 	failures  int       // in a row
 	retryAt   time.Time
 }
 
 const (
-	// demandTime is how long a cold start counts as recent: to 1/e.
+	// demandTime is the time in which the weight of a cold start falls to 1/e.
 	demandTime = 30 * time.Second
 	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
-	// guessedStemMB is what a stem is taken for before one has been seen.
+	// guessedStemMB is the assumed memory of a stem before one has been measured.
 	guessedStemMB = 32
 	// BootTimeout bounds the boot of a stem. It is as long as an init phase may
 	// take, though a boot of a second is slow already.
 	BootTimeout = 10 * time.Second
 )
 
-// want is how many stems there are to be: one in case, and as many more as
-// functions have been started lately.
+// want is how many stems there should be: one, and as many more as functions have started
+// recently.
 func (s *stock) want(now time.Time, limit int) int {
 	if s.functions == 0 || limit <= 0 {
 		return 0
@@ -79,8 +79,8 @@ func (s *stock) demandAt(now time.Time) float64 {
 	return s.demand * math.Exp(-float64(now.Sub(s.at))/float64(demandTime))
 }
 
-// stems keeps processes booted ahead of the cold starts that will take them. One
-// boots at a time, so that refilling leaves the machine to the functions.
+// stems boots processes ahead of the cold starts that will take them. It boots one at a time,
+// so that the machine is left to the functions.
 type stems struct {
 	pool *Pool
 
@@ -98,7 +98,7 @@ func (s *stems) stock(kind StemKind) *stock {
 	return k
 }
 
-// expect says that there are n functions more of a kind.
+// expect counts n more functions of a kind.
 func (s *stems) expect(kind StemKind, n int) {
 	s.mu.Lock()
 	s.stock(kind).functions += n
@@ -146,7 +146,7 @@ func (s *stems) refill() {
 		if missing <= 0 || now.Before(k.retryAt) {
 			continue
 		}
-		// Between kinds that miss as many, the one with more functions.
+		// Of kinds that miss the same number, the one with more functions comes first.
 		need := float64(missing) + 1 - 1/float64(1+k.functions)
 		if need > most {
 			neediest, most = kind, need
@@ -158,7 +158,7 @@ func (s *stems) refill() {
 	k := s.stocks[neediest]
 	memoryMB := k.memoryMB
 	if !s.pool.reserveStem(stemNeed(memoryMB)) {
-		return // the janitor comes back to it
+		return // the janitor tries again
 	}
 	k.booting = true
 	s.pool.tasks.Go(func() { s.boot(neediest, memoryMB) })
@@ -203,7 +203,7 @@ func (s *stems) boot(kind StemKind, memoryMB int) {
 	p.unreserveStem(stemNeed(memoryMB))
 }
 
-// lost takes out a stem that has ended by itself.
+// lost removes a stem that has ended by itself.
 func (s *stems) lost(stem *Stem) {
 	if stem == nil {
 		return
@@ -213,7 +213,7 @@ func (s *stems) lost(stem *Stem) {
 	if k := s.stocks[stem.Kind]; k != nil { // else it has been discarded with its stock
 		if i := slices.Index(k.ready, stem); i >= 0 {
 			k.ready = slices.Delete(slices.Clone(k.ready), i, i+1)
-			k.retryAt = time.Now().Add(time.Second) // whatever ends them is not to be fed
+			k.retryAt = time.Now().Add(time.Second) // else each new stem could end the same way at once
 			found = true
 		}
 	}
@@ -243,8 +243,7 @@ func (s *stems) trim(now time.Time) {
 	s.refill()
 }
 
-// giveUp closes one stem so that a function finds memory, and reports whether
-// there was one.
+// giveUp closes one stem to free its memory for a function. It reports whether there was one.
 func (s *stems) giveUp() bool {
 	s.mu.Lock()
 	var fullest *stock
@@ -272,7 +271,7 @@ func (s *stems) discard(spare []*Stem) {
 	}
 }
 
-// close ends all stems. One that is being booted follows by itself.
+// close ends all stems. A stem that is being booted ends by itself.
 func (s *stems) close() {
 	s.mu.Lock()
 	s.closed = true

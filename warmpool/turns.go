@@ -10,14 +10,14 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// turns bounds how many cold starts use cores at once. A start waits for a permit and
-// holds it while it uses a core. It is let go of the permit, and runs on without, when
-// others wait for one and its process waits in its init, for a database or for ever; or
-// when it has had the permit for permitTime.
+// turns bounds how many cold starts use cores at once. A start waits for a permit and has it
+// while it uses a core. While other starts wait, a start loses its permit and runs on without
+// it in two cases: its process waits in its init, for a database or for ever; or it has had
+// the permit for permitTime.
 //
-// The next permit goes to the function that holds the fewest. What one function holds
-// beyond all permits but one keeps no other from its first: otherwise two starts of a
-// function that calculates at import would hold up every other function.
+// The next permit goes to the function that has the fewest. When a function without a permit
+// waits, all permits of another function count for at most one less than there are. Otherwise
+// two starts of a function that calculates at import would delay every other function.
 type turns struct {
 	ctx   context.Context // ends when the pool closes
 	tasks *sync.WaitGroup
@@ -30,20 +30,20 @@ type turns struct {
 }
 
 const (
-	// sampleInterval is how often those that have a permit are sampled, while others wait.
+	// sampleInterval is how often the starts that have a permit are sampled, while others wait.
 	sampleInterval = 5 * time.Millisecond
-	// quietSamples is how many times in a row a process has to be found waiting.
+	// quietSamples is in how many samples in a row a process must be waiting.
 	quietSamples = 3
-	// permitTime is how long a start holds its permit while others wait.
+	// permitTime is how long a start has its permit while others wait.
 	permitTime = time.Second
 )
 
-// A turn is one start's.
+// A turn belongs to one start.
 type turn struct {
 	of    *Group
-	ready chan struct{} // closed when it holds a permit
+	ready chan struct{} // closed when it has a permit
 
-	env atomic.Pointer[environment.Environment] // whose init phase runs; nil before
+	env atomic.Pointer[environment.Environment] // the environment whose init phase runs; nil before
 
 	// Guarded by the mu of turns.
 	place *list.Element // while it waits
@@ -79,7 +79,7 @@ func (l *turns) enter(g *Group) *turn {
 	}
 }
 
-// leave ends a turn, with its permit or without.
+// leave ends a turn, whether it has a permit or not.
 func (l *turns) leave(t *turn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *turns) leave(t *turn) {
 	l.admit()
 }
 
-// admit gives out the permits that are free. It needs mu.
+// admit gives the free permits to starts that wait. It needs mu.
 func (l *turns) admit() {
 	for {
 		has := make(map[*Group]int, len(l.permitted))
@@ -174,5 +174,5 @@ func (l *turns) sample() bool {
 	return l.watched
 }
 
-// began notes whose init phase the turn is in.
+// began sets the environment whose init phase has begun.
 func (t *turn) began(env *environment.Environment) { t.env.Store(env) }

@@ -87,13 +87,13 @@ func (g *Group) wait(ctx context.Context, w *waiter, until time.Time, asksElsewh
 		}
 		g.mu.Lock()
 		switch {
-		case w.place == nil: // served meanwhile
+		case w.place == nil: // the waiter was served meanwhile
 			g.mu.Unlock()
 			<-w.ready
 			if err == nil || w.err != nil {
 				return w.member, w.err
 			}
-			// The caller is gone: the environment goes to the next.
+			// The caller has gone: the environment goes to the next one.
 			g.undoTake(w.member)
 			return nil, err
 		case err == nil && g.starting > 0:
