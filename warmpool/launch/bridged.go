@@ -12,11 +12,11 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// extensionMargin is how long before the end of the init phase it is told which
-// extension it waits for.
+// extensionMargin is how long before the end of the init phase the bridge names the extension
+// that it waits for.
 const extensionMargin = 250 * time.Millisecond
 
-// privateEndpoint is where the endpoint is in a network of the environment's own.
+// privateEndpoint is the address of the endpoint in an environment with a network of its own.
 const privateEndpoint = "127.0.0.1:9001"
 
 // runtimeAPI is the variable that names the endpoint, without a path.
@@ -29,13 +29,13 @@ type bridged struct {
 	*Launcher
 	stream    *logs.Stream
 	box       sandbox.Spec
-	variables map[string]string // of the function; where the endpoint is goes here
+	variables map[string]string // of the function; start adds the endpoint
 	config    custom.Config
 	builtin   bool
 	dir       string // of extensions, inside
 }
 
-// A bridgedProcess is over when its bridge is, and ends as the bridge has it.
+// A bridgedProcess ends when its bridge ends, with the exit that the bridge reports.
 type bridgedProcess struct {
 	process
 	bridge *custom.Bridge
@@ -55,8 +55,8 @@ func (p bridgedProcess) Exit() (status string, outOfMemory bool) {
 
 // start is the Start of an environment.Spec.
 func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Process, err error) {
-	// What the process gets is closed here in any case, what the bridge gets unless
-	// there is one.
+	// Files of the process are closed here in any case. Files of the bridge are closed here if
+	// there is no bridge.
 	var theirs, ours closers
 	defer func() {
 		theirs.close()
@@ -64,10 +64,10 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 			ours.close()
 		}
 	}()
-	b.config.Telemetry = custom.NewTelemetry() // of this attempt: an init phase may be done again
+	b.config.Telemetry = custom.NewTelemetry() // of this attempt: an init phase may be repeated
 	b.stream.SetTap(time.Now(), b.config.Telemetry)
 	box, command := b.box, custom.Command{Runtime: b.box.Args}
-	give := func(files ...*os.File) (fd int) {
+	pass := func(files ...*os.File) (fd int) {
 		fd = 3 + len(box.ExtraFiles)
 		box.ExtraFiles = append(box.ExtraFiles, files...)
 		for _, f := range files {
@@ -81,7 +81,7 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 			return nil, err
 		}
 		ours = append(ours, bridge.Inner)
-		first := give(bridge.Inner.Files()...)
+		first := pass(bridge.Inner.Files()...)
 		command.Channel = []int{first, first + 1}
 	}
 	for _, name := range b.config.Extensions {
@@ -94,7 +94,7 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 		if err != nil {
 			return nil, err
 		}
-		command.Gate, bridge.Gate = give(gate), open
+		command.Gate, bridge.Gate = pass(gate), open
 		ours = append(ours, open)
 	}
 	if command.Supervised() {
@@ -102,13 +102,13 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 		if err != nil {
 			return nil, err
 		}
-		command.Exits, bridge.Exits = give(report), exits
+		command.Exits, bridge.Exits = pass(report), exits
 		ours = append(ours, exits)
 		written, write, err := os.Pipe()
 		if err != nil {
 			return nil, err
 		}
-		command.Output, bridge.Output = give(write), written
+		command.Output, bridge.Output = pass(write), written
 		ours = append(ours, written)
 	}
 	address := privateEndpoint
@@ -149,6 +149,6 @@ type closers []interface{ Close() error }
 
 func (c closers) close() {
 	for _, one := range c {
-		_ = one.Close() // nothing of it was used
+		_ = one.Close() // it was not used
 	}
 }

@@ -1,5 +1,4 @@
-// Package launch makes environments: it brings together what the pool, which decides when
-// one starts, does not know.
+// Package launch makes environments. The pool decides when one starts; this package knows how.
 //
 //	warmpool.Pool -> Starter
 //	                    |
@@ -7,7 +6,7 @@
 //	                    |     ---- runtimes   interpreter and bootstrap (place)
 //	                    |     ---- logs       stream, INIT_START
 //	                    |     ---- variables  Lambda's, the function's own
-//	                    |     ---- reach      which network, and whether it can be had
+//	                    |     ---- reach      which network, and whether there is one
 //	                    v
 //	       sandbox.Start, or Assume of a stem -> environment
 //

@@ -12,13 +12,13 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// sdkTarget is where the AWS SDK of a runtime is shown.
+// sdkTarget is the path of the AWS SDK of a runtime inside.
 func sdkTarget(in runtimes.Interpreter) string {
 	return filepath.Join(sandbox.RuntimeDir, runtimes.SDKTarget(in))
 }
 
-// place is an interpreter as environments see it, and what shows it and its bootstrap
-// to them.
+// place is an interpreter at its path inside an environment, with the mounts of the interpreter
+// and its bootstrap.
 func (l *Launcher) place(in runtimes.Interpreter) (runtimes.Interpreter, []sandbox.Mount, error) {
 	if in.Family == runtimes.FamilyCustom {
 		return in, nil, nil
@@ -41,9 +41,9 @@ func (l *Launcher) place(in runtimes.Interpreter) (runtimes.Interpreter, []sandb
 // archiveTime bounds the making of a class-data archive, which takes a second.
 const archiveTime = 30 * time.Second
 
-// archiveClasses makes the class-data archive for an interpreter that has one,
-// unless it is there. It is made in the sandbox, where the jars have the paths that
-// environments see, for the archive is bound to them.
+// archiveClasses makes the class-data archive for an interpreter that has one, unless there
+// is one already. It runs in the sandbox, because the archive is bound to the paths of the
+// jars inside.
 func (l *Launcher) archiveClasses(ctx context.Context, in runtimes.Interpreter) (err error) {
 	in, mounts, err := l.place(in)
 	if err != nil {

@@ -37,15 +37,15 @@ const provisionedInitTimeout = 130 * time.Second
 
 // A Config says what a Launcher makes environments with.
 type Config struct {
-	Dir          string // where the bootstraps are written to
+	Dir          string // the bootstraps are written there
 	Account      function.Account
 	Sandbox      *sandbox.Sandbox
 	Logs         *logs.Store
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
 	Network      function.NetworkDefault
-	// Exposed says what an environment on the machine's network could do to this server.
-	// With an error none is started there. nil: nothing.
+	// Exposed returns an error that says what an environment on the machine's network could
+	// do to this server. Then none starts on that network. nil: there is no danger.
 	Exposed func() error
 	Code    *code.Watcher
 }
@@ -56,8 +56,8 @@ type Launcher struct {
 	Config
 	log          *zap.Logger
 	language     string   // LANG of functions
-	interpreters sync.Map // those that stems are booted of: runtimes.Interpreter by StemKind
-	extended     sync.Map // functions (*function.Function by name and version) found to have extensions, and so no stems
+	interpreters sync.Map // interpreters of stems: runtimes.Interpreter by StemKind
+	extended     sync.Map // functions (*function.Function by name and version) that have extensions, and so no stems
 
 	mu          sync.Mutex
 	precompiled map[string]struct{} // interpreters, by path; guarded by mu
@@ -68,8 +68,8 @@ var (
 	_ warmpool.CodeFollower = (*Launcher)(nil)
 )
 
-// New makes a Launcher. It writes the bootstraps to the data directory, from where every
-// environment has them mounted.
+// New makes a Launcher. It writes the bootstraps to the data directory. Every environment
+// mounts them from there.
 func New(config Config, log *zap.Logger) (*Launcher, error) {
 	l := &Launcher{Config: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
 	if err := config.Interpreters.Validate(); err != nil {
@@ -83,9 +83,9 @@ func New(config Config, log *zap.Logger) (*Launcher, error) {
 
 func (l *Launcher) bootstraps() string { return filepath.Join(l.Dir, "runtime") }
 
-// Check reports whether environments of f can be made here: the runtime is
-// known and an interpreter serves it. A worse match than asked for is logged. It
-// also compiles the bootstrap for the interpreter, once.
+// Check reports whether environments of f can be made here: the runtime is known, and there
+// is an interpreter for it. It logs a warning if the interpreter has another version than the
+// runtime names. It also compiles the bootstrap for the interpreter, once.
 func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	interpreter, warning, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
@@ -112,7 +112,7 @@ func (l *Launcher) Check(ctx context.Context, f *function.Function) error {
 	return nil
 }
 
-// firstOf reports whether no function before was for this interpreter.
+// firstOf reports whether no function before used this interpreter.
 func (l *Launcher) firstOf(in runtimes.Interpreter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,13 +176,13 @@ func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	}
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
-	if err := l.mayShare(kind.Network); err != nil {
+	if err := l.checkExposure(kind.Network); err != nil {
 		return nil, err
 	}
 	id := newEnvironmentID()
 	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networks[kind.Network], Stem: true}
 	if kind.Network == function.NetworkPrivate {
-		// What most functions have, so that little is left to do for them.
+		// Most functions have these values, so that little is left to do for them.
 		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
 	}
 	stem, err := environment.Boot(ctx, environment.Spec{
@@ -209,8 +209,8 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	if err != nil {
 		return nil, err
 	}
-	// The ids of stems are not those of environments: an environment's log stream
-	// bears its name.
+	// Stems have other ids than environments: the log stream of an environment has the id in
+	// its name.
 	id := newEnvironmentID()
 	stream := group.StreamOf(f, s.Initialization, id, time.Now())
 
@@ -237,7 +237,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	}
 	network, policy := l.networkOf(f)
 	box.Network, box.Policy = networks[network], policy
-	if err := l.mayShare(network); err != nil {
+	if err := l.checkExposure(network); err != nil {
 		return nil, err
 	}
 	spec := environment.Spec{
@@ -287,7 +287,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		b.config.ExtensionLine = func(requestID string, line []byte) { stream.Extension(time.Now(), requestID, line) }
 		spec.Start = b.start
 		if s.Stem != nil {
-			s.Stem.Close() // it has nobody to speak to extensions for it
+			s.Stem.Close() // a stem has no bridge for extensions
 			l.extended.Store(f.Name+":"+f.Version, f)
 			s.Stem = nil
 		}
@@ -297,16 +297,16 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	})
 	var initError *environment.InitError
 	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == warmpool.OnDemand {
-		// As Lambda: the init phase is done again, as a part of the invocation and so
-		// within its timeout.
+		// As on Lambda, the init phase is repeated as a part of the invocation, within the
+		// timeout of the invocation.
 		spec.Phase, spec.InitTimeout = "invoke", f.Timeout
 		env, err = environment.Start(ctx, spec)
 	}
 	return env, err
 }
 
-// RuntimeVersion tells which program serves a runtime, e.g. nodejs-22.23.5, and in a
-// sentence that it is of another version than the runtime names.
+// RuntimeVersion names the program that serves a runtime, e.g. nodejs-22.23.5. If the program
+// has another version than the runtime names, it says so in a sentence.
 func (l *Launcher) RuntimeVersion(runtime string) (version, warning string) {
 	in, warning, err := l.Interpreters.Find(runtime)
 	switch {
@@ -334,7 +334,7 @@ func allOf(variables map[string]string) []string {
 	return all
 }
 
-// sourceOf is what is mounted at target, "" for nothing.
+// sourceOf is the source of the mount at target, "" if there is none.
 func sourceOf(mounts []sandbox.Mount, target string) string {
 	for _, m := range mounts {
 		if m.Target == target {
@@ -353,15 +353,16 @@ func refuseEntrypoint(stream *logs.Stream, memoryMB int, err error) error {
 	return environment.NewInitError(stream, memoryMB, custom.EntrypointType, entrypoint.Message)
 }
 
-// startFrom makes an environment of stem, or from nothing if there is none, it has just
-// died, or it cannot be shown the code: what is wrong with a stem is no failure of the call.
+// startFrom makes an environment of stem. It makes one from nothing if there is no stem, the
+// stem has just died, or the code cannot be mounted into it: an error of a stem must not fail
+// the call.
 func (l *Launcher) startFrom(ctx context.Context, spec environment.Spec, stem *warmpool.Stem, assume func(*sandbox.Process) error) (*environment.Environment, error) {
 	if stem != nil {
 		env, err := stem.Start(ctx, spec, func() error { return assume(stem.Process().(process).Process) })
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return env, err
 		}
-		if err != environment.ErrNotStarted && ctx.Err() == nil { // more than that it has ended
+		if err != environment.ErrNotStarted && ctx.Err() == nil { // ErrNotStarted: the stem has ended
 			l.log.Warn("a booted process could not be used: another one is started", zap.String("function", spec.Init.FunctionName), zap.Error(err))
 		}
 	}
@@ -374,7 +375,7 @@ func (l *Launcher) startProcess(spec sandbox.Spec, output *os.File, pipes []*os.
 	return process{p}, err
 }
 
-// A process is a sandboxed process as an environment sees it.
+// A process is a sandboxed process with the methods that an environment needs.
 type process struct{ *sandbox.Process }
 
 func (p process) Exit() (status string, outOfMemory bool) {
@@ -387,7 +388,7 @@ func (p process) Memory() int64 {
 	return peak
 }
 
-// codeMounts shows the code of f and its layers.
+// codeMounts are the mounts of the code of f and of its layers.
 func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sandbox.Mount, error) {
 	folder, err := l.Archives.Folder(ctx, f.Code)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// networks are those of functions as the sandbox has them.
+// networks translates the networks of functions to those of the sandbox.
 var networks = map[function.Network]sandbox.Network{
 	function.NetworkHost:    sandbox.NetworkHost,
 	function.NetworkNone:    sandbox.NetworkNone,
 	function.NetworkPrivate: sandbox.NetworkPrivate,
 }
 
-// networkOf is what f reaches here.
+// networkOf is the network of f on this machine.
 func (l *Launcher) networkOf(f *function.Function) (function.Network, function.NetworkRules) {
 	network, rules := l.Network.Of(f)
 	if !network.Valid() || !l.Sandbox.HasNetworks() {
@@ -24,9 +24,9 @@ func (l *Launcher) networkOf(f *function.Function) (function.Network, function.N
 	return network, rules
 }
 
-// mayShare refuses the machine's network if this server is exposed to it. Every start of
+// checkExposure refuses the machine's network if this server is exposed to it. Every start of
 // an environment calls it, for functions of the Caddyfile and of the API.
-func (l *Launcher) mayShare(n function.Network) error {
+func (l *Launcher) checkExposure(n function.Network) error {
 	if n != function.NetworkHost || l.Exposed == nil {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (l *Launcher) mayShare(n function.Network) error {
 // checkNetwork reports whether f can have its network here.
 func (l *Launcher) checkNetwork(f *function.Function, in runtimes.Interpreter) error {
 	network, _ := l.networkOf(f)
-	if err := l.mayShare(network); err != nil {
+	if err := l.checkExposure(network); err != nil {
 		return fmt.Errorf("network host: %w", err)
 	}
 	if network == function.NetworkPrivate {

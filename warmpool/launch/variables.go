@@ -10,18 +10,18 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 )
 
-// places are where a process finds what it has from us.
+// places are the paths of a process's code and files.
 type places struct{ task, runtime, layers, sdk string }
 
 // inside are the places in a sandbox.
 var inside = places{sandbox.TaskRoot, sandbox.RuntimeDir, sandbox.LayerRoot, ""}
 
-// noEndpoint is the endpoint of the Runtime API of an environment that has none: a
-// built-in runtime speaks frames. A connection to it is refused at once.
+// noEndpoint stands for the endpoint of the Runtime API in an environment without one: a
+// built-in runtime speaks frames. A connection to noEndpoint is refused at once.
 const noEndpoint = "127.0.0.1:1"
 
-// The X-Ray daemon's own default. Where there is none, what is sent is lost, and
-// nobody waits for it.
+// The address is the default of the X-Ray daemon. Without a daemon the packets are lost, and
+// nobody waits for an answer.
 const (
 	xrayHost = "127.0.0.1"
 	xrayPort = "2000"
@@ -60,7 +60,7 @@ func (l *Launcher) variables(f *function.Function, initialization, stream string
 	if l := f.Logging; l.Format == function.JSONFormat {
 		env["AWS_LAMBDA_LOG_FORMAT"], env["AWS_LAMBDA_LOG_LEVEL"] = l.Format, l.ApplicationLevel
 	}
-	if !strings.HasPrefix(f.Runtime, "provided") { // programs tell by it which runtime they are in
+	if !strings.HasPrefix(f.Runtime, "provided") { // programs learn from it which runtime they are in
 		env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + f.Runtime
 	}
 	if f.PerEnvironmentConcurrency > 1 {
@@ -69,8 +69,8 @@ func (l *Launcher) variables(f *function.Function, initialization, stream string
 	return env
 }
 
-// languageVariables are the defaults of one language. Where Lambda's bootstrap is a
-// shell script, what its shell sets is there, too.
+// languageVariables are the defaults of one language. If Lambda's bootstrap is a shell
+// script, they have the variables that its shell sets, too.
 func languageVariables(runtime string, at places) map[string]string {
 	shell := map[string]string{"PWD": at.task, "SHLVL": "0"}
 	if version, ok := strings.CutPrefix(runtime, "nodejs"); ok {
