@@ -12,12 +12,12 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// An allotment is what this node has of a function's reserved concurrency when several
-// nodes have the function: slots, taken in blocks when callers wait and kept while they
-// are used. A call that finds a slot here asks nobody.
+// An allotment is this node's part of a function's reserved concurrency when several nodes
+// have the function. It takes slots from the store in blocks when callers wait, and renews
+// them while calls use them. A call that finds a slot here does not ask the store.
 //
-// A node that uses all of its slots while none are left gives some back every second, if
-// other nodes live. It asks for more only a little later, so that their callers have a turn.
+// If a node uses all of its slots and none are left for other live nodes, it returns some
+// every second. It asks for more only a little later, so that callers of the others have a turn.
 type allotment struct {
 	all   *Quotas
 	quota *Quota
@@ -25,16 +25,16 @@ type allotment struct {
 
 	mu        sync.Mutex // guards what follows
 	grants    []state.Grant
-	until     time.Time // when the first of them may not be used any more; zero: none is there
-	usable    int       // slots of the grants, those that calls have included
+	until     time.Time // when the first grant may not be used any more; zero: there is none
+	usable    int       // slots of the grants, including those that calls have
 	inFlight  int
 	peak      int  // of inFlight, since the last tick
-	lastPeak  int  // of the tick before
-	limit     int  // as the last caller had it
-	due       int  // slots to be given back as calls end
-	spare     int  // slots that no call gets any more, and that are not given back yet
-	returning int  // those that are being given back
-	short     bool // since the last tick, more were wanted than were free
+	lastPeak  int  // the peak at the tick before
+	limit     int  // the limit that the last caller gave
+	due       int  // slots to return as calls end
+	spare     int  // slots that no call gets any more, and that are not returned yet
+	returning int  // slots that are being returned
+	short     bool // since the last tick, more slots were needed than were free
 	notBefore time.Time
 	asking    bool
 	renewing  bool
@@ -42,25 +42,25 @@ type allotment struct {
 
 // Times of an allotment.
 const (
-	grantFor    = 20 * time.Second      // how long a grant lasts, and so after which time others have those of a node that died
-	renewBefore = 14 * time.Second      // what a grant still lasts when it is renewed: longer than a store restarts
-	giveUpAt    = time.Second           // before its end a grant is not used any more
-	askAgain    = 50 * time.Millisecond // while callers wait and no slot is free
-	askAfterOff = 200 * time.Millisecond
-	slotsWithin = 5 * time.Second
+	grantFor     = 20 * time.Second      // how long a grant lasts; after this time others get the slots of a node that died
+	renewBefore  = 14 * time.Second      // a grant is renewed when it lasts this long: longer than a store restarts
+	expiryMargin = time.Second           // a grant is not used this long before its end
+	askAgain     = 50 * time.Millisecond // the pause between requests while callers wait and no slot is free
+	askAfterOff  = 200 * time.Millisecond
+	slotsTimeout = 5 * time.Second
 )
 
 func newAllotment(all *Quotas, q *Quota, name string) *allotment {
 	return &allotment{all: all, quota: q, name: "concurrency/" + name}
 }
 
-// enter counts one invocation more, if there is a slot for it.
+// enter counts one more invocation, if there is a slot for it.
 func (a *allotment) enter(limit int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.limit = limit
-	// Here and by the clock: whatever holds up this process or its way to the store, others
-	// may have what has ended.
+	// The clock decides, here in each call. If this process or its connection to the store
+	// hangs, other nodes may have the slots of grants that have ended.
 	if now := time.Now(); !a.until.IsZero() && !now.Before(a.until) {
 		a.bound(now)
 	}
@@ -73,11 +73,11 @@ func (a *allotment) enter(limit int) bool {
 	return false
 }
 
-// bound lowers usable to what the grants have that last, and returns that. It needs mu.
+// bound lowers usable to the slots of the grants that still last, and returns it. It needs mu.
 func (a *allotment) bound(now time.Time) (total int) {
 	a.until = time.Time{}
 	for _, g := range a.grants {
-		if end := g.Until.Add(-giveUpAt); now.Before(end) {
+		if end := g.Until.Add(-expiryMargin); now.Before(end) {
 			total += g.Count
 			if a.until.IsZero() || end.Before(a.until) {
 				a.until = end
@@ -124,11 +124,11 @@ func (a *allotment) take() {
 		} else {
 			idle = 0
 		}
-		// Who holds none asks more often than who has some.
+		// A node without slots asks more often than one that has some.
 		a.mu.Lock()
 		pause := askAgain * time.Duration(min(1+a.usable, 4))
 		a.mu.Unlock()
-		if a.takeSome(max(waiting, 1)) {
+		if a.takeUpTo(max(waiting, 1)) {
 			a.quota.WakeOthers(nil)
 			pause = 0
 			if a.quota.waiting() == 0 {
@@ -143,8 +143,8 @@ func (a *allotment) take() {
 	}
 }
 
-// takeSome reports whether it took any.
-func (a *allotment) takeSome(most int) bool {
+// takeUpTo takes up to most slots, and reports whether it got any.
+func (a *allotment) takeUpTo(most int) bool {
 	a.mu.Lock()
 	claim := state.Claim{Name: a.name, Limit: a.limit, Count: min(most, a.limit-a.usable), For: grantFor}
 	early := time.Now().Before(a.notBefore)
@@ -152,7 +152,7 @@ func (a *allotment) takeSome(most int) bool {
 	if claim.Count <= 0 || early {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(a.all.ctx, slotsWithin)
+	ctx, cancel := context.WithTimeout(a.all.ctx, slotsTimeout)
 	defer cancel()
 	grant, err := a.all.slots.Take(ctx, claim)
 	if err != nil {
@@ -173,10 +173,10 @@ func (a *allotment) takeSome(most int) bool {
 	return true
 }
 
-// tick keeps what is used, gives back the rest, and offers some of what is fully used.
-// It is called every second.
+// tick renews the slots that are used, and returns the rest. If all are used, it offers some
+// to other nodes. It is called every second.
 func (a *allotment) tick() {
-	waits := a.quota.waiting() > 0 // takes locks under which enter is called
+	waits := a.quota.waiting() > 0 // not under mu: it takes locks under which enter is called
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	used := max(a.peak, a.lastPeak, a.inFlight)
@@ -197,7 +197,7 @@ func (a *allotment) tick() {
 	}
 }
 
-// renewSoon has the store hear of what is to be given back or renewed. It needs mu.
+// renewSoon begins to return or renew slots in the store. It needs mu.
 func (a *allotment) renewSoon() {
 	due := a.spare > 0
 	for _, g := range a.grants {
@@ -214,64 +214,63 @@ func (a *allotment) renewOnce() {
 	grants, spare := a.grants, a.spare
 	a.returning, a.spare = spare, 0
 	a.mu.Unlock()
-	kept := a.renew(grants, spare, time.Now())
+	remaining := a.renew(grants, spare, time.Now())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.renewing, a.returning = false, 0
-	if len(a.grants) >= len(grants) { // else it has ended
-		a.grants = append(kept, a.grants[len(grants):]...)
+	if len(a.grants) >= len(grants) { // else the allotment has ended
+		a.grants = append(remaining, a.grants[len(grants):]...)
 	}
-	// A grant that was not used any more may have been renewed all the same.
+	// A grant that was no longer used may have been renewed anyway.
 	a.spare = max(a.bound(time.Now())-a.usable, 0)
 }
 
-// renew gives back spare slots, renews the grants that stay, and drops those that have
-// ended.
-func (a *allotment) renew(grants []state.Grant, spare int, now time.Time) (kept []state.Grant) {
-	ctx, cancel := context.WithTimeout(context.Background(), slotsWithin)
+// renew returns spare slots, renews the grants that stay, and drops those that have ended.
+func (a *allotment) renew(grants []state.Grant, spare int, now time.Time) (remaining []state.Grant) {
+	ctx, cancel := context.WithTimeout(context.Background(), slotsTimeout)
 	defer cancel()
 	for _, g := range grants {
-		back := min(spare, g.Count)
+		count := min(spare, g.Count)
 		var err error
 		switch {
-		case back == g.Count:
-			spare -= back
+		case count == g.Count:
+			spare -= count
 			err = a.all.slots.Return(ctx, g)
 			if err == nil || errors.Is(err, state.ErrLeaseLost) {
 				continue
 			}
-			// It ends by its time; nobody uses it here.
+			// The grant ends by its time. Nobody uses it here.
 			continue
-		case back > 0 || g.Until.Sub(now) < renewBefore:
-			spare -= back
+		case count > 0 || g.Until.Sub(now) < renewBefore:
+			spare -= count
 			var renewed state.Grant
-			renewed, err = a.all.slots.Renew(ctx, g, g.Count-back, grantFor)
+			renewed, err = a.all.slots.Renew(ctx, g, g.Count-count, grantFor)
 			if err == nil {
 				g = renewed
 			} else {
-				g.Count -= back
+				g.Count -= count
 			}
 		}
-		if errors.Is(err, state.ErrLeaseLost) || time.Until(g.Until) < giveUpAt {
+		if errors.Is(err, state.ErrLeaseLost) || time.Until(g.Until) < expiryMargin {
 			a.all.log.Warn("slots of reserved concurrency are lost", zap.String("function", a.quota.name), zap.Int("slots", g.Count), zap.Error(err))
 			continue
 		}
-		kept = append(kept, g)
+		remaining = append(remaining, g)
 	}
-	return kept
+	return remaining
 }
 
-// end gives everything back.
+// end returns all slots.
 func (a *allotment) end() {
 	a.mu.Lock()
 	grants := a.grants
 	a.grants, a.usable, a.spare, a.due = nil, 0, 0, 0
 	a.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), slotsWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), slotsTimeout)
 	defer cancel()
 	for _, g := range grants {
 		if err := a.all.slots.Return(ctx, g); err != nil && !errors.Is(err, state.ErrLeaseLost) {
-			return // they end by their time
+			return // the grants end by their time
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// A Quota counts the invocations of one function over all of its versions, for
-// its reserved concurrency bounds them together.
+// A Quota counts the invocations of one function over all of its versions, because its
+// reserved concurrency bounds them together.
 type Quota struct {
 	name     string
-	here     *allotment // what this node has of it; nil: no other node has the function
+	here     *allotment // this node's part of it; nil: no other node has the function
 	inFlight atomic.Int64
 	several  atomic.Bool // there are several versions
 
@@ -19,14 +19,14 @@ type Quota struct {
 }
 
 // A Version is one version of a function, with callers who wait. Both methods are called
-// without a lock of this package's, so that a version may enter under its own.
+// without a lock of this package, so that a version may enter under its own lock.
 type Version interface {
 	Waiting() int // how many callers wait
-	Serve()       // lets those enter for whom there is room
+	Serve()       // lets waiting callers enter while there is room
 }
 
-// Enter counts one invocation more, unless there are limit. slotted says that it has
-// one of the slots that several nodes share.
+// Enter counts one more invocation, unless there are limit already. slotted reports that it
+// has one of the slots of the allotment.
 func (q *Quota) Enter(limit *int) (entered, slotted bool) {
 	if limit == nil {
 		q.inFlight.Add(1)
@@ -82,8 +82,8 @@ func (q *Quota) waiting() (n int) {
 	return n
 }
 
-// WakeOthers lets the callers of other versions than v have what v has left; of all
-// versions, if v is nil.
+// WakeOthers gives room to the waiting callers of other versions than v, or of all versions
+// if v is nil.
 func (q *Quota) WakeOthers(v Version) {
 	if v != nil && !q.several.Load() {
 		return

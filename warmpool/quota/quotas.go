@@ -14,7 +14,7 @@ import (
 // Quotas are those of all functions of a node.
 type Quotas struct {
 	slots state.Slots // nil: this node is alone
-	alone func() bool // whether nobody else wants slots
+	alone func() bool // whether no other node can want slots; may be nil
 	log   *zap.Logger
 
 	ctx   context.Context // no slots are taken when it has ended
@@ -24,13 +24,13 @@ type Quotas struct {
 	of map[string]*Quota // by function name
 }
 
-// New makes the quotas of a node. With slots it shares them with other nodes; alone may
-// be nil, and says that no other node lives that could want some. ctx ends what goes on
-// beside the calls, which Close waits for.
+// New makes the quotas of a node. If slots is not nil, other nodes use them too. alone may
+// be nil; it reports that no other live node could want slots. The end of ctx ends the work
+// in the background; Close waits for that.
 func New(ctx context.Context, slots state.Slots, alone func() bool, log *zap.Logger) *Quotas {
 	q := &Quotas{ctx: ctx, slots: slots, alone: alone, log: log, of: make(map[string]*Quota)}
 	if slots != nil {
-		q.tasks.Go(q.keep)
+		q.tasks.Go(q.renewAll)
 	}
 	return q
 }
@@ -78,7 +78,7 @@ func (q *Quotas) Len() int {
 	return len(q.of)
 }
 
-// Close gives back all slots. It is called when ctx of New has ended and no call is left.
+// Close returns all slots. It is called after ctx of New has ended and no call is left.
 func (q *Quotas) Close() {
 	q.tasks.Wait()
 	for _, a := range q.allotments() {
@@ -98,9 +98,9 @@ func (q *Quotas) allotments() (all []*allotment) {
 	return all
 }
 
-// keep renews the slots that this node holds, and gives back what it does not
-// use.
-func (q *Quotas) keep() {
+// renewAll renews the slots of this node that are used, and returns the others, every second,
+// until ctx ends.
+func (q *Quotas) renewAll() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
