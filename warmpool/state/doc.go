@@ -1,6 +1,6 @@
-// Package state is what survives a restart: the contract of the durable state of
-// the house. Its interfaces are the specification, one for each consumer. Package
-// statetest holds the stores to them.
+// Package state is the contract of the durable state: everything that survives a restart.
+// Its interfaces are the specification, one for each consumer. Package statetest tests the
+// stores against it.
 //
 //	function registry   asynchronous invoker      quotas, pollers      cluster
 //	       |                 |          |                 |               |
@@ -16,7 +16,7 @@
 // redisstore implements all of them. boltstore has no Nodes: its node is alone.
 //
 // Both fit one contract because a change touches one owner, one group or one name: on a
-// cluster one server decides it in one atomic step. No transaction stays open. Whatever
-// is handed out has a token that grows, which fences off those who lost it. Watch and
-// Ready are hints, after which the receiver reads.
+// cluster one server decides it in one atomic step. No transaction stays open. Each lease and
+// grant has a token that grows, so that writes under a lost one can be refused. Watch and
+// Ready send hints. After a hint the receiver reads.
 package state

@@ -10,8 +10,8 @@ var (
 	// ErrConflict: a record does not have the revision that the change expects.
 	// Read again, decide again, try again.
 	ErrConflict = errors.New("changed meanwhile")
-	// ErrLeaseLost: a lease or grant has ended, by its time or by its holder, and
-	// may be somebody else's by now. Its holder must not write any more.
+	// ErrLeaseLost: a lease or grant has ended, by its time or because its holder ended it.
+	// Another process may have it now. The former holder must not write any more.
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrInvalid: an argument is outside of what the contract allows.
 	ErrInvalid = errors.New("invalid argument")
@@ -20,14 +20,14 @@ var (
 // The errors of a store that cannot work. The text names the store and the remedy.
 var (
 	// ErrUnavailable: the store cannot write or be reached now (disk full, server
-	// away); what it accepted is kept and the same call may succeed later.
+	// away). What it accepted is not lost, and the same call may succeed later.
 	ErrUnavailable = errors.New("state is unavailable")
-	// ErrDamaged: what the store holds cannot be read.
+	// ErrDamaged: the data of the store cannot be read.
 	ErrDamaged = errors.New("state is damaged")
 	// ErrNewer: a newer Hearth wrote the store in a format that this one does
 	// not know.
 	ErrNewer = errors.New("state is of a newer format")
-	// ErrInUse: another process holds the store and it allows only one.
+	// ErrInUse: another process has opened the store, which allows only one.
 	ErrInUse = errors.New("state is in use")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("state is closed")

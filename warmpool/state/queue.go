@@ -15,20 +15,19 @@ const (
 	MaxPush  = 16 << 20 // bytes of all bodies of one Push
 )
 
-// An Item is what is pushed.
+// An Item is one item of a push.
 type Item struct {
 	Body []byte
 	// At is when it may be leased; the zero time is at once.
 	At time.Time
-	// Once, if set, names the item: while OnceFor has not passed since such an
-	// item was pushed to the group, another one is not kept. What became of the
-	// first does not matter.
+	// Once, if set, names the item. Until OnceFor has passed since an item of that name was
+	// pushed to the group, another one is not stored, whatever happened to the first.
 	Once    string
 	OnceFor time.Duration
 }
 
-// An Entry is an item that is kept, in a group. Groups are the unit of fairness:
-// by convention one for each function.
+// An Entry is a stored item of a group. Groups are the unit of fairness: by convention there
+// is one for each function.
 type Entry struct {
 	Group string
 	ID    string // opaque; unique in the group and never reused
@@ -40,16 +39,15 @@ type Entry struct {
 	Note     []byte    // likewise
 }
 
-// A Lease is the right to work on an entry until Until. Token grows with each
-// lease of an entry: what is written elsewhere on behalf of a lease can be fenced
-// by it.
+// A Lease is the right to work on an entry until Until. Token grows with each lease of an
+// entry, so that other systems can refuse writes under an older lease.
 type Lease struct {
 	Entry
 	Token int64
 	Until time.Time
 }
 
-// Want says what Lease may hand out.
+// Want says which entries Lease may return.
 type Want struct {
 	Max      int           // entries in all, 1 or more
 	PerGroup int           // entries of one group; 0 for no bound
@@ -57,24 +55,22 @@ type Want struct {
 	For      time.Duration // how long the leases last, above 0
 }
 
-// Queue keeps entries until somebody is done with them. What Push answered is
-// handed out at least once, in each group about in the order of At; an entry has
-// one valid lease at a time. A call that needs a lease is ErrLeaseLost without
-// one and changes nothing.
+// Queue stores entries until they are Done. Each entry that Push accepted is leased at least
+// once, in each group about in the order of At. An entry has one valid lease at a time. A call
+// with a lease that has ended returns ErrLeaseLost and changes nothing.
 //
 // Done, Retry, Bury and Push answer when the change would survive a crash of the
-// machine. Lease and Extend need not survive one: a store whose process is the
-// only one forgets its leases with it, and its entries are free again.
+// machine. Lease and Extend need not survive one: a store of one process forgets its leases
+// when the process ends, and its entries are free again.
 type Queue interface {
-	// Push keeps the items of one group, all or none, and returns their IDs; one
-	// that Once rules out has the ID of the first, which may be gone.
+	// Push stores the items of one group, all or none, and returns their IDs. An item that Once
+	// rules out gets the ID of the first one, which may be gone.
 	Push(ctx context.Context, group string, items ...Item) ([]string, error)
 
-	// Lease hands out entries that are due and not leased, none if there are
-	// none: it does not wait. All groups get a share before one gets more, and
-	// those that got none come first the next time. next is when another call
-	// may find more: now or before if it was cut short, the zero time if
-	// nothing is waiting that is known of.
+	// Lease returns entries that are due and not leased. It does not wait: it returns none if
+	// there are none. Each group gets its part before one gets more, and groups that got none
+	// come first the next time. next is when another call may find more: now or earlier if
+	// there may be more already, the zero time if no entry is known to wait.
 	Lease(ctx context.Context, want Want) (leases []Lease, next time.Time, err error)
 
 	// Extend makes a lease last for another while from now.
@@ -84,7 +80,7 @@ type Queue interface {
 	Done(ctx context.Context, lease Lease) error
 
 	// Retry gives the entry back with the At, Attempts and Note that the lease
-	// has now: its holder decides what counts as an attempt.
+	// has now. The holder of the lease decides what counts as an attempt.
 	Retry(ctx context.Context, lease Lease) error
 
 	// Bury puts the entry aside, with the Attempts and Note that the lease has
@@ -105,7 +101,7 @@ type GroupStat struct {
 	Due     time.Time // At of the first one waiting; zero if none is
 }
 
-// Backlog shows and mends what waits or is buried.
+// Backlog shows, replays and removes entries that wait or are buried.
 type Backlog interface {
 	// Groups returns, in byte order, up to limit groups that have an entry, after
 	// the group after.
@@ -116,16 +112,16 @@ type Backlog interface {
 	// the next of the page before; next is "" on the last page.
 	Entries(ctx context.Context, group string, buried bool, after string, limit int) (page []Entry, next string, err error)
 
-	// Replay makes a buried entry wait again, due at once and with 0 attempts;
-	// ErrNotFound if none is buried under that ID.
+	// Replay makes a buried entry wait again, due at once and with 0 attempts. It returns
+	// ErrNotFound if no buried entry has that ID.
 	Replay(ctx context.Context, group, id string) error
 
-	// Purge removes an entry that Entries returned, and its lease; ErrNotFound if
-	// it is not where it was.
+	// Purge removes an entry that Entries returned, and its lease. It returns ErrNotFound if
+	// the entry has moved or is gone.
 	Purge(ctx context.Context, entry Entry, buried bool) error
 }
 
-// CheckPush says whether a store has to accept a push. For stores.
+// CheckPush returns ErrInvalid if a push violates the contract. Stores call it.
 func CheckPush(group string, items []Item) error {
 	if err := CheckOwner(group); err != nil {
 		return fmt.Errorf("group: %w", err)
@@ -150,7 +146,7 @@ func CheckPush(group string, items []Item) error {
 	return nil
 }
 
-// CheckWant says whether a store has to accept want. For stores.
+// CheckWant returns ErrInvalid if want violates the contract. Stores call it.
 func CheckWant(want Want) error {
 	if want.Max < 1 || want.PerGroup < 0 || want.For <= 0 {
 		return fmt.Errorf("%w: leases: %d in all, %d of a group, for %s", ErrInvalid, want.Max, want.PerGroup, want.For)
@@ -158,7 +154,7 @@ func CheckWant(want Want) error {
 	return nil
 }
 
-// CheckNote says whether a store has to accept what a lease says now. For stores.
+// CheckNote returns ErrInvalid if the values of a lease violate the contract. Stores call it.
 func CheckNote(lease Lease) error {
 	if len(lease.Note) > MaxNote || lease.Attempts < 0 {
 		return fmt.Errorf("%w: entry %s of %q: note of %d bytes, %d attempts", ErrInvalid, lease.ID, lease.Group, len(lease.Note), lease.Attempts)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a record. They keep one change one small atomic step on every store.
+// Limits of a record. They make sure that each change is one small atomic step on every store.
 const (
 	MaxOwner   = 256     // bytes
 	MaxName    = 256     // bytes
@@ -24,10 +24,10 @@ type Key struct {
 	Name  string // 1..MaxName bytes of UTF-8 without NUL
 }
 
-// A Record is what a key holds.
+// A Record is the value of a key with its revision.
 type Record struct {
 	Key
-	Value    []byte // the caller's to keep
+	Value    []byte // the caller may keep and change it
 	Revision Revision
 }
 
@@ -71,12 +71,12 @@ func Delete(name string, expected Revision) Change {
 	return Change{Op: OpDelete, Name: name, If: expected}
 }
 
-// Check makes the transaction depend on a record that it leaves as it is.
+// Check makes the transaction depend on a record without changing it.
 func Check(name string, expected Revision) Change {
 	return Change{Op: OpCheck, Name: name, If: expected}
 }
 
-// Records keeps small values under names, each with a revision.
+// Records stores small values under names, each with a revision.
 //
 // Every method is one atomic step and sees every change that was answered
 // before it began. A store may be used by any number of goroutines. A cancelled
@@ -94,14 +94,14 @@ type Records interface {
 	// Owners returns, in byte order, up to limit owners that have a record, begin
 	// with prefix and come after the owner after. limit is 1 or more.
 	//
-	// On a cluster this is not atomic with a Change that is running; one that was
-	// answered is seen.
+	// On a cluster this is not atomic with a Change that is running. It sees each Change that
+	// was answered before.
 	Owners(ctx context.Context, prefix, after string, limit int) ([]string, error)
 
 	// Change applies all changes to records of owner, or none: ErrConflict if one
 	// record does not have its expected revision. It answers when the changes
-	// would survive a crash of the machine. A name occurs once at most. The
-	// revision is that of every record it put.
+	// would survive a crash of the machine. A name may occur once. The returned revision is
+	// that of every record that it put.
 	Change(ctx context.Context, owner string, changes ...Change) (Revision, error)
 
 	// Watch sends the owners beginning with prefix that changed, until ctx ends; then it
@@ -111,7 +111,7 @@ type Records interface {
 	Watch(ctx context.Context, prefix string) (<-chan string, error)
 }
 
-// CheckKey says whether a store has to accept key. For stores.
+// CheckKey returns ErrInvalid if key violates the contract. Stores call it.
 func CheckKey(key Key) error {
 	if err := CheckOwner(key.Owner); err != nil {
 		return err
@@ -119,7 +119,7 @@ func CheckKey(key Key) error {
 	return checkName(key.Name)
 }
 
-// CheckOwner says whether a store has to accept owner. For stores.
+// CheckOwner returns ErrInvalid if owner violates the contract. Stores call it.
 func CheckOwner(owner string) error {
 	if owner == "" || len(owner) > MaxOwner || strings.ContainsAny(owner, "\x00{}") || !utf8.ValidString(owner) {
 		return fmt.Errorf("%w: owner %.80q: 1 to %d bytes of UTF-8 without NUL, { and } are allowed", ErrInvalid, owner, MaxOwner)
@@ -134,7 +134,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// CheckLimit says whether a store has to accept the limit of a list. For stores.
+// CheckLimit returns ErrInvalid if the limit of a list violates the contract. Stores call it.
 func CheckLimit(limit int) error {
 	if limit < 1 {
 		return fmt.Errorf("%w: limit %d: 1 or more", ErrInvalid, limit)
@@ -142,7 +142,7 @@ func CheckLimit(limit int) error {
 	return nil
 }
 
-// CheckChanges says whether a store has to accept a transaction. For stores.
+// CheckChanges returns ErrInvalid if a transaction violates the contract. Stores call it.
 func CheckChanges(owner string, changes []Change) error {
 	if err := CheckOwner(owner); err != nil {
 		return err
