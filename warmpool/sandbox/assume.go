@@ -105,13 +105,13 @@ func (p *Process) relimit(l cgroup.Limits) error {
 
 // probeAssume starts a stem to find out whether stems work here. The caller passes the
 // function that makes a holder, because not every machine allows one.
-func (s *Sandbox) probeAssume(hold func(*starter) (*holder, error)) {
+func (s *Sandbox) probeAssume(start func(*starter) (*holder, error)) {
 	remedy := "Linux 5.12 or newer, with CAP_SYS_ADMIN"
 	var err error
 	if s.identities == nil {
 		remedy = "Linux 5.12 or newer, which lets this program itself make user namespaces (AppArmor: a profile with \"userns,\"), " +
 			"and no capabilities on its file: give those by systemd's AmbientCapabilities"
-		s.holder, err = hold(s.starter)
+		s.holder, err = start(s.starter)
 	}
 	if err == nil {
 		err = s.tryAssume()

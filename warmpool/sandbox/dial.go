@@ -32,7 +32,7 @@ func (p *Process) Dial(ctx context.Context, port uint16) (net.Conn, error) {
 
 func (p *Process) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
-	if p.shared {
+	if p.onHost {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", address.String())
 		if err != nil {
 			return nil, err

@@ -99,7 +99,7 @@ func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {
 		`{"Do":"listen"}`:  "no namespace",
 		`{"Do":"destroy"}`: `order "destroy" is unknown`,
 	} {
-		if _, err := new(held).carryOut([]byte(message), nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := new(orderServer).carryOut([]byte(message), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", message, err, want)
 		}
 	}
@@ -113,7 +113,7 @@ func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {
 		`{"Do":"mount"}`:                     "enter the mount namespace",
 		`{"Do":"listen","Listen":":no:no:"}`: "enter the network",
 	} {
-		if _, err := new(held).carryOut([]byte(message), null); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := new(orderServer).carryOut([]byte(message), null); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", message, err, want)
 		}
 	}

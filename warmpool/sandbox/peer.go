@@ -42,14 +42,14 @@ func (p *Process) CheckPeer(conn net.Conn) error {
 	if p.initPID != 0 {
 		root = p.initPID
 	}
-	if !treeHolds(root, inode) {
+	if !treeHasSocket(root, inode) {
 		return fmt.Errorf("%w: it is of none of its processes", ErrStranger)
 	}
 	return nil
 }
 
-// treeHolds reports whether a process or one of its descendants has a socket open.
-func treeHolds(pid int, inode uint32) bool {
+// treeHasSocket reports whether a process or one of its descendants has a socket open.
+func treeHasSocket(pid int, inode uint32) bool {
 	want := fmt.Sprintf("socket:[%d]", inode)
 	for queue, seen := []int{pid}, 0; len(queue) > 0 && seen < maxTree; seen++ {
 		pid, queue = queue[0], queue[1:]

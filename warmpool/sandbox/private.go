@@ -45,7 +45,7 @@ func (s *Sandbox) openPrivate() (*network.Network, error) {
 	if s.identities != nil {
 		p.network, p.err = network.Open(s.log)
 	} else {
-		p.network, p.err = s.openHeld()
+		p.network, p.err = s.openInHolder()
 	}
 	for who, rules := range p.denied {
 		if p.err == nil {
@@ -71,12 +71,12 @@ func (s *Sandbox) Deny(who string, rules []function.NetworkRule) error {
 	return p.network.Deny(who, rules)
 }
 
-// openHeld makes the network of a gateway that is not root. Its holder is the router.
-func (s *Sandbox) openHeld() (*network.Network, error) {
+// openInHolder makes the network of a gateway that is not root. Its holder is the router.
+func (s *Sandbox) openInHolder() (*network.Network, error) {
 	if !s.holder.works() {
 		return nil, errors.New("this server is not root, and has no process that makes networks (its log says why at start)")
 	}
-	h := heldRouter{s.holder}
+	h := holderRouter{s.holder}
 	config := network.PastaRouter()
 	if _, err := s.holder.do(order{Do: orderRouter, Router: config}, nil); err != nil {
 		return nil, err
@@ -93,39 +93,39 @@ func (s *Sandbox) openHeld() (*network.Network, error) {
 	}, h, config.Prefix6, s.log)
 }
 
-// A heldRouter is a network.Router in the holder.
-type heldRouter struct{ *holder }
+// A holderRouter is a network.Router in the holder.
+type holderRouter struct{ *holder }
 
-func (h heldRouter) Attach(namespace *os.File, l network.Link) error {
+func (h holderRouter) Attach(namespace *os.File, l network.Link) error {
 	_, err := h.do(order{Do: orderAttach, Link: l}, namespace)
 	return err
 }
 
-func (h heldRouter) Regroup(l network.Link) error {
+func (h holderRouter) Regroup(l network.Link) error {
 	_, err := h.do(order{Do: orderRegroup, Link: l}, nil)
 	return err
 }
 
-func (h heldRouter) Permit(group uint32, p network.Policy) error {
+func (h holderRouter) Permit(group uint32, p network.Policy) error {
 	_, err := h.do(order{Do: orderPermit, Link: network.Link{Group: group}, Policy: p}, nil)
 	return err
 }
 
-func (h heldRouter) Forget(group uint32) error {
+func (h holderRouter) Forget(group uint32) error {
 	_, err := h.do(order{Do: orderForget, Link: network.Link{Group: group}}, nil)
 	return err
 }
 
-func (h heldRouter) Listen(kind, address string) (*os.File, error) {
+func (h holderRouter) Listen(kind, address string) (*os.File, error) {
 	return h.do(order{Do: orderSocket, Socket: kind, Listen: address}, nil)
 }
 
-func (h heldRouter) Deny(rules []function.NetworkRule) error {
+func (h holderRouter) Deny(rules []function.NetworkRule) error {
 	_, err := h.do(order{Do: orderDeny, Denied: rules}, nil)
 	return err
 }
 
-func (h heldRouter) await() error {
+func (h holderRouter) await() error {
 	_, err := h.do(order{Do: orderAwait}, nil)
 	return err
 }

@@ -49,7 +49,7 @@ type Process struct {
 	identity *identity           // nil unless root
 	userns   *os.File            // the holder's, nil without
 	network  *network.Attachment // nil unless NetworkPrivate
-	shared   bool                // its network is the machine's
+	onHost   bool                // its network is the machine's
 	stem     bool
 	tmp      string // folder for temporary files when off
 

@@ -15,13 +15,12 @@ import (
 // (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 const maxOpenFiles = 1024
 
-// firstToGo has the kernel take functions before anything else of the machine when
-// that is out of memory (proc(5), oom_score_adj).
-const firstToGo = 1000
+// maxOOMScore makes the kernel kill functions before other processes of the machine when it
+// is out of memory (proc(5), oom_score_adj).
+const maxOOMScore = 1000
 
-// restrict sets what the kernel holds each process to, of the first one inside: the
-// others have it from that. No process writes what it was (core dumps hold secrets, and
-// go where the machine says).
+// restrict sets the limits of the first process inside. The others inherit them. No
+// process dumps core: core dumps have secrets, and the machine says where they go.
 func (p *Process) restrict(spec Spec) error {
 	limits := map[int]uint64{unix.RLIMIT_NOFILE: maxOpenFiles, unix.RLIMIT_CORE: 0}
 	for resource, value := range limits {
@@ -38,7 +37,7 @@ func (p *Process) restrict(spec Spec) error {
 		return nil // the kernel keeps that file from a server that is not root
 	}
 	path := fmt.Sprintf("/proc/%d/oom_score_adj", p.initPID)
-	if err := os.WriteFile(path, []byte(strconv.Itoa(firstToGo)), 0); err != nil && !gone(err) {
+	if err := os.WriteFile(path, []byte(strconv.Itoa(maxOOMScore)), 0); err != nil && !gone(err) {
 		return fmt.Errorf("have it be the first to go: %w", err)
 	}
 	return nil

@@ -51,7 +51,7 @@ type Sandbox struct {
 	skeleton   *skeleton         // nil when off
 	bash       Mount             // over dash, which sh is otherwise; empty when there is no need
 	seccomp    *os.File          // nil when off
-	sharing    *os.File          // seccomp with NetworkHost; nil when off
+	hostFilter *os.File          // seccomp with NetworkHost; nil when off
 	cgroups    *cgroup.Hierarchy // nil when there are none for us
 	identities *identityPool     // nil unless root
 	holder     *holder           // nil as root, and where there can be none
@@ -119,8 +119,8 @@ func (s *Sandbox) open(cfg Config) error {
 	if err := s.findShell(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	for file, shared := range map[**os.File]bool{&s.seccomp: false, &s.sharing: true} {
-		program, err := seccompProgram(shared)
+	for file, onHost := range map[**os.File]bool{&s.seccomp: false, &s.hostFilter: true} {
+		program, err := seccompProgram(onHost)
 		if err != nil {
 			return fmt.Errorf("sandbox: %w", err)
 		}
@@ -259,7 +259,7 @@ func (s *Sandbox) close() error {
 	if s.cgroups != nil {
 		errs = append(errs, s.cgroups.Close())
 	}
-	for _, file := range []*os.File{s.seccomp, s.sharing} {
+	for _, file := range []*os.File{s.seccomp, s.hostFilter} {
 		if file != nil {
 			file.Close()
 		}

@@ -132,9 +132,8 @@ func (f *filter) inCall(name string, n uint32, tests func(*filter)) {
 }
 
 // seccompProgram is the filter as the kernel (and bwrap) reads it: an array of
-// struct sock_filter. Of an environment that shares the machine's network it is
-// another one.
-func seccompProgram(shared bool) ([]byte, error) {
+// struct sock_filter. An environment on the machine's network (onHost) has another one.
+func seccompProgram(onHost bool) ([]byte, error) {
 	info, err := arch.GetInfo("")
 	if err != nil || cpu.IsBigEndian {
 		return nil, fmt.Errorf("no seccomp filter for %s: %w", runtime.GOARCH, errors.ErrUnsupported)
@@ -159,7 +158,7 @@ func seccompProgram(shared bool) ([]byte, error) {
 		f.failIf(bpf.JumpEqual, unix.TIOCLINUX, unix.EPERM)
 	})
 	f.inCall("socket", 0, (*filter).sockets)
-	if shared {
+	if onHost {
 		f.inCall("setsockopt", 1, func(f *filter) {
 			// With it a function could listen on a port of the gateway's, that Caddy opens
 			// with the same option, and get some of what comes there.

@@ -16,7 +16,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
-// A program of many threads cannot become a holder, so it is started anew as one,
+// A program with several threads cannot become a holder. So it starts again as one,
 // before anything else of it runs.
 func init() {
 	if len(os.Args) == 1 && os.Args[0] == holderName {
@@ -35,10 +35,10 @@ func init() {
 // of pasta that take that for an error.
 const execName = "hearth-exec"
 
-// serveOrders is a holder's life: until the gateway closes its end.
+// serveOrders is all that a holder does. It returns when the gateway closes its end.
 func serveOrders(conn int) {
 	unix.CloseOnExec(conn)
-	var s held
+	var s orderServer
 	for {
 		message, file, err := receive(conn)
 		if err != nil {
@@ -64,13 +64,13 @@ func serveOrders(conn int) {
 	}
 }
 
-// A held is what a holder has made for its gateway.
-type held struct {
+// An orderServer carries out the orders of a gateway, in its holder.
+type orderServer struct {
 	router *network.Router // nil until it is asked for
 }
 
 // carryOut does what an order says. The file that it makes goes with the answer.
-func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
+func (s *orderServer) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 	var o order
 	if err := json.Unmarshal(message, &o); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (s *held) carryOut(message []byte, namespace *os.File) (*os.File, error) {
 }
 
 // route carries an order out that is about the router.
-func (s *held) route(o order, namespace *os.File) (*os.File, error) {
+func (s *orderServer) route(o order, namespace *os.File) (*os.File, error) {
 	switch o.Do {
 	case orderAttach:
 		return nil, s.router.Attach(namespace, o.Link)

@@ -27,7 +27,7 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 	if err := s.reserve(spec.ID); err != nil {
 		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
 	}
-	p := &Process{sandbox: s, id: spec.ID, limits: limitsOf(spec), stem: spec.Stem, shared: spec.Network == NetworkHost || !s.HasNetworks(), done: make(chan struct{})}
+	p := &Process{sandbox: s, id: spec.ID, limits: limitsOf(spec), stem: spec.Stem, onHost: spec.Network == NetworkHost || !s.HasNetworks(), done: make(chan struct{})}
 	if s.on {
 		err = p.startInside(spec)
 	} else {
@@ -104,7 +104,7 @@ func (p *Process) startInside(spec Spec) error {
 	ours.next = 3 + len(spec.ExtraFiles)
 	filter := s.seccomp
 	if spec.Network == NetworkHost {
-		filter = s.sharing
+		filter = s.hostFilter
 	}
 	options = append(options, "--seccomp", ours.reopen(filter), "--info-fd", ours.pipe())
 	switch {

@@ -98,7 +98,7 @@ func openPasta(c PastaConfig, n *Network) (*pasta, error) {
 		return nil, fmt.Errorf("follow the addresses of this machine: %w", err)
 	}
 	p.work.Go(func() { p.follow(changes) })
-	p.work.Go(func() { p.keep(process) })
+	p.work.Go(func() { p.supervise(process) })
 	return p, nil
 }
 
@@ -189,8 +189,8 @@ func ended(said string) error {
 	return fmt.Errorf("pasta has ended: %s", said)
 }
 
-// keep starts the program again when it has ended.
-func (p *pasta) keep(process *pastaProcess) {
+// supervise starts the program again when it has ended.
+func (p *pasta) supervise(process *pastaProcess) {
 	for wait := time.Second; ; {
 		if process != nil {
 			select {

@@ -19,13 +19,13 @@ import (
 // loopback, or by IPv6 only. Environments know it by one address, its sockets are the
 // router's.
 type resolver struct {
-	network *Network
-	packets net.PacketConn
-	streams net.Listener
-	slots   chan struct{} // one for each question under way
-	ctx     context.Context
-	stop    context.CancelFunc
-	work    sync.WaitGroup
+	network   *Network
+	packets   net.PacketConn
+	streams   net.Listener
+	questions chan struct{} // one for each question under way
+	ctx       context.Context
+	stop      context.CancelFunc
+	work      sync.WaitGroup
 }
 
 const (
@@ -44,7 +44,7 @@ func ResolverAddress() netip.Addr { return router4 }
 
 func newResolver(n *Network) (*resolver, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &resolver{network: n, slots: make(chan struct{}, maxQuestions), ctx: ctx, stop: stop}
+	r := &resolver{network: n, questions: make(chan struct{}, maxQuestions), ctx: ctx, stop: stop}
 	address := netip.AddrPortFrom(router4, dnsPort).String()
 	udp, err := n.plane.Listen("udp4", address)
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *resolver) close() error {
 // take takes a slot if there is one.
 func (r *resolver) take() bool {
 	select {
-	case r.slots <- struct{}{}:
+	case r.questions <- struct{}{}:
 		return true
 	default:
 		return false
@@ -99,7 +99,7 @@ func (r *resolver) servePackets() {
 		}
 		question := append([]byte(nil), buffer[:n]...)
 		r.work.Go(func() {
-			defer func() { <-r.slots }()
+			defer func() { <-r.questions }()
 			_, _ = r.packets.WriteTo(r.answer(from, question), from)
 		})
 	}
@@ -177,7 +177,7 @@ func (r *resolver) serveStreams() {
 			continue
 		}
 		r.work.Go(func() {
-			defer func() { <-r.slots }()
+			defer func() { <-r.questions }()
 			r.serveStream(c)
 		})
 	}

@@ -15,11 +15,11 @@ import (
 // an environment makes to the router is taken here and passed on by one of the
 // gateway's.
 type services struct {
-	network *Network
-	slots   chan struct{} // one for each connection
-	ctx     context.Context
-	stop    context.CancelFunc
-	work    sync.WaitGroup
+	network     *Network
+	connections chan struct{} // one for each connection
+	ctx         context.Context
+	stop        context.CancelFunc
+	work        sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners map[uint16]net.Listener // guarded by mu; by port
@@ -37,7 +37,7 @@ const (
 
 func newServices(n *Network) *services {
 	ctx, stop := context.WithCancel(context.Background())
-	return &services{network: n, slots: make(chan struct{}, maxServed), ctx: ctx, stop: stop, listeners: map[uint16]net.Listener{}}
+	return &services{network: n, connections: make(chan struct{}, maxServed), ctx: ctx, stop: stop, listeners: map[uint16]net.Listener{}}
 }
 
 func (s *services) close() error {
@@ -107,7 +107,7 @@ func (s *services) listen(address netip.AddrPort) (net.Listener, error) {
 func (a *Attachment) Serve(l net.Listener, service netip.AddrPort) {
 	s := a.network.services
 	c := &connection{ends: []io.Closer{l}}
-	if !a.hold(c) {
+	if !a.track(c) {
 		return
 	}
 	s.work.Go(func() {
@@ -138,23 +138,23 @@ func (s *services) accept(l net.Listener, whose func(net.Conn) (*Attachment, net
 			continue
 		}
 		s.work.Go(func() {
-			defer func() { <-s.slots }()
-			s.pass(a, c, service)
+			defer func() { <-s.connections }()
+			s.proxy(a, c, service)
 		})
 	}
 }
 
 func (s *services) take() bool {
 	select {
-	case s.slots <- struct{}{}:
+	case s.connections <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-// pass copies both ways until both ends have said that they are done, or one is gone.
-func (s *services) pass(a *Attachment, c net.Conn, service netip.AddrPort) {
+// proxy copies both ways until both ends have said that they are done, or one is gone.
+func (s *services) proxy(a *Attachment, c net.Conn, service netip.AddrPort) {
 	ctx, cancel := context.WithTimeout(s.ctx, dialTime)
 	var dialer net.Dialer
 	there, err := dialer.DialContext(ctx, "tcp", service.String())
@@ -167,7 +167,7 @@ func (s *services) pass(a *Attachment, c net.Conn, service netip.AddrPort) {
 		return
 	}
 	both := &connection{ends: []io.Closer{c, there}}
-	if !a.hold(both) {
+	if !a.track(both) {
 		return
 	}
 	defer a.drop(both)
@@ -207,18 +207,19 @@ func (c *connection) close() {
 	})
 }
 
-// hold keeps c for the end, or closes it when that has been or there are too many.
-func (a *Attachment) hold(c *connection) bool {
+// track adds c to the connections that end closes. If it has ended, or there are too many, it
+// closes c.
+func (a *Attachment) track(c *connection) bool {
 	a.mu.Lock()
-	held := a.sockets != nil && len(a.sockets) < maxServedEach
-	if held {
+	tracked := a.sockets != nil && len(a.sockets) < maxServedEach
+	if tracked {
 		a.sockets[c] = struct{}{}
 	}
 	a.mu.Unlock()
-	if !held {
+	if !tracked {
 		c.close()
 	}
-	return held
+	return tracked
 }
 
 func (a *Attachment) drop(c *connection) {

@@ -22,8 +22,8 @@ type group struct {
 	used   int // by so many environments; guarded by ways.mu
 }
 
-// keptGroups is how many policies have rules at most that nobody uses just now.
-const keptGroups = 256
+// maxIdleGroups is how many policies may have rules while no environment uses them.
+const maxIdleGroups = 256
 
 func newWays(p Plane) *ways {
 	// 0 is what interfaces have by themselves, and so is shut.
@@ -56,7 +56,7 @@ func (w *ways) release(g *group) {
 
 // trim forgets a policy when there are too many that nobody uses. It needs mu.
 func (w *ways) trim() {
-	if len(w.groups) <= keptGroups {
+	if len(w.groups) <= maxIdleGroups {
 		return
 	}
 	for key, g := range w.groups {
