@@ -69,9 +69,9 @@ func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
 	a.admin = listen
 	s.HostNetwork = fmt.Sprintf("functions on the machine's network could reach Caddy's admin endpoint at %s, and through it change this server; "+
 		`%s, or set "network private" or "sandbox { allow_admin_endpoint }"`, listen, hideAdmin())
-	a.hostNetwork = a.shares(s, &function.Function{})
+	a.hostNetwork = a.usesHostNetwork(s, &function.Function{})
 	for _, f := range s.Functions {
-		if a.shares(s, f.Function) {
+		if a.usesHostNetwork(s, f.Function) {
 			return fmt.Errorf(`function %q has the host's network and could reach Caddy's admin endpoint at %s, and through it change this server; `+
 				`%s, or give the function "network private", or set "sandbox { allow_admin_endpoint }"`, f.Name, listen, hideAdmin())
 		}
@@ -89,8 +89,8 @@ func (a *App) checkAdminOfAPI() error {
 		`%s, or set "sandbox { allow_admin_endpoint }"`, a.admin, hideAdmin())
 }
 
-// shares reports whether f has the machine's network.
-func (a *App) shares(s *engine.Settings, f *function.Function) bool {
+// usesHostNetwork reports whether f has the machine's network.
+func (a *App) usesHostNetwork(s *engine.Settings, f *function.Function) bool {
 	network, _ := s.Network.Of(f)
 	return network == function.NetworkHost || a.Sandbox.Mode == sandbox.Off
 }

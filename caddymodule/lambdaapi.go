@@ -60,8 +60,8 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if !foreign.Is(r) {
 		return next.ServeHTTP(w, r)
 	}
-	seen := &seenWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-	if err := next.ServeHTTP(seen, r); err != nil || seen.answered {
+	watcher := &answerWatcher{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered {
 		return err
 	}
 	// Caddy would answer with an empty 200, which a client takes for success.
@@ -69,35 +69,35 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	return nil
 }
 
-// A seenWriter sees whether anybody answers.
-type seenWriter struct {
+// An answerWatcher notes whether a handler answers.
+type answerWatcher struct {
 	*caddyhttp.ResponseWriterWrapper
 	answered bool
 }
 
-func (w *seenWriter) WriteHeader(status int) {
+func (w *answerWatcher) WriteHeader(status int) {
 	w.answered = true
 	w.ResponseWriterWrapper.WriteHeader(status)
 }
 
-func (w *seenWriter) Write(body []byte) (int, error) {
+func (w *answerWatcher) Write(body []byte) (int, error) {
 	w.answered = true
 	return w.ResponseWriterWrapper.Write(body)
 }
 
-func (w *seenWriter) ReadFrom(r io.Reader) (int64, error) {
+func (w *answerWatcher) ReadFrom(r io.Reader) (int64, error) {
 	w.answered = true
 	return w.ResponseWriterWrapper.ReadFrom(r)
 }
 
 // Hijack is for handlers that take the whole connection.
-func (w *seenWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *answerWatcher) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.answered = true
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 // FlushError sends what there is, the header at least.
-func (w *seenWriter) FlushError() error {
+func (w *answerWatcher) FlushError() error {
 	w.answered = true
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }

@@ -175,7 +175,7 @@ func (d *deployment) run(ctx context.Context) (*deployed, error) {
 	if created {
 		err = d.wanted.guess(d.path)
 	} else {
-		err = d.wanted.keep(d.path, string(before.Runtime), aws.ToString(before.Handler))
+		err = d.wanted.inherit(d.path, string(before.Runtime), aws.ToString(before.Handler))
 	}
 	if err != nil {
 		return nil, err

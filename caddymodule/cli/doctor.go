@@ -71,9 +71,9 @@ func (c *Context) showFindings(w io.Writer, findings []finding) {
 
 // examine finds out what a server would find that kept its data in dir.
 func examine(dir string) []finding {
-	told := &warnings{}
+	collected := &warnings{}
 	findings := []finding{kernel(), openFiles()}
-	box, err := sandbox.New(sandbox.Config{}, zap.New(told))
+	box, err := sandbox.New(sandbox.Config{}, zap.New(collected))
 	if err != nil {
 		return append(findings, finding{Name: "sandbox", State: stateMissing, Text: err.Error()}, served(dir))
 	}
@@ -83,9 +83,9 @@ func examine(dir string) []finding {
 	walls := box.Walls()
 	findings = append(findings,
 		users(walls.Users),
-		told.finding("cgroups", walls.Cgroups != 0, "no cgroup", fmt.Sprintf("version %d: the kernel holds environments to memory and processes", walls.Cgroups)),
-		network(walls.Network, told),
-		told.finding("stems", walls.Stems, "no stems", "interpreters boot ahead of cold starts"),
+		collected.finding("cgroups", walls.Cgroups != 0, "no cgroup", fmt.Sprintf("version %d: the kernel holds environments to memory and processes", walls.Cgroups)),
+		network(walls.Network, collected),
+		collected.finding("stems", walls.Stems, "no stems", "interpreters boot ahead of cold starts"),
 	)
 	return append(findings, served(dir))
 }
@@ -124,7 +124,7 @@ func users(own bool) finding {
 	}
 }
 
-func network(err error, told *warnings) finding {
+func network(err error, collected *warnings) finding {
 	const name = "network"
 	if err != nil {
 		return finding{
@@ -132,7 +132,7 @@ func network(err error, told *warnings) finding {
 			Remedy: "what the error says; or \"network host\", with which functions reach all that listens on this machine",
 		}
 	}
-	return told.finding(name, !told.has(forwarding), forwarding, "functions can have a network of their own, that leads past this machine")
+	return collected.finding(name, !collected.has(forwarding), forwarding, "functions can have a network of their own, that leads past this machine")
 }
 
 const forwarding = "another program on this machine drops"
@@ -159,8 +159,8 @@ func served(dir string) finding {
 
 // warnings are what the sandbox has logged: the core of a logger.
 type warnings struct {
-	mu   sync.Mutex
-	said []warning // guarded by mu
+	mu       sync.Mutex
+	all []warning // guarded by mu
 }
 
 type warning struct{ text, err, remedy string }
@@ -191,7 +191,7 @@ func (w *warnings) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.said = append(w.said, warning{e.Message, text("error"), text("remedy")})
+	w.all = append(w.all, warning{e.Message, text("error"), text("remedy")})
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (w *warnings) Sync() error { return nil }
 func (w *warnings) find(begin string) (found warning) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, one := range w.said {
+	for _, one := range w.all {
 		if strings.HasPrefix(one.text, begin) {
 			found = one
 		}

@@ -73,10 +73,10 @@ func (c *config) named(path string) error {
 	return nil
 }
 
-// keep fills in what the function has already. A guess does not count against it: a
+// inherit fills in what the function has already. A guess does not count against it: a
 // runtime that was chosen once must not change because a later deploy says nothing. But
 // files of another language could not run on it.
-func (c *config) keep(path, runtime, handler string) error {
+func (c *config) inherit(path, runtime, handler string) error {
 	if c.Runtime == "" {
 		guessed, _ := guessEntry(path)
 		if guessed != "" && !sameFamily(guessed, runtime) && !hasModule(path, runtime, handler) {

@@ -72,7 +72,7 @@ func TestFunctionKeepsTheRuntimeThatItHas(t *testing.T) {
 		"both are new here": {config{Runtime: "nodejs22.x", Handler: "index.handler"}, config{Runtime: "nodejs22.x", Handler: "index.handler"}},
 	} {
 		c := test.given
-		if err := c.keep(dir, "nodejs20.x", "index.main"); err != nil || c.Runtime != test.want.Runtime || c.Handler != test.want.Handler {
+		if err := c.inherit(dir, "nodejs20.x", "index.main"); err != nil || c.Runtime != test.want.Runtime || c.Handler != test.want.Handler {
 			t.Errorf("%s: %s, %s, %v; want %s, %s", name, c.Runtime, c.Handler, err, test.want.Runtime, test.want.Handler)
 		}
 	}
@@ -97,7 +97,7 @@ func TestFilesOfAnotherLanguageThanTheFunctionsAreRefused(t *testing.T) {
 	} {
 		c := test.given
 		c.Name = "f"
-		err := c.keep(test.dir, test.runtime, test.handler)
+		err := c.inherit(test.dir, test.runtime, test.handler)
 		if test.want != "" {
 			if err != nil || c.Runtime != test.want {
 				t.Errorf("%s: %s, %v; want %s", name, c.Runtime, err, test.want)

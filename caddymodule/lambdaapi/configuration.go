@@ -91,7 +91,7 @@ func (a *API) configurationOf(v *registry.Version, qualifier string) *configurat
 	if len(c.Architectures) == 0 {
 		c.Architectures = []string{architecture()}
 	}
-	c.giveBack(v)
+	c.showIgnored(v)
 	if l := v.LoggingConfig; l != nil {
 		c.LoggingConfig = loggingConfig{l.LogFormat, l.ApplicationLogLevel, l.SystemLogLevel, cmp.Or(l.LogGroup, c.LoggingConfig.LogGroup)}
 	}

@@ -39,8 +39,8 @@ func CheckIgnore(names []string) error {
 
 // ignored remembers which settings the log tells of.
 type ignored struct {
-	mu   sync.Mutex
-	told map[string]bool // by name; guarded by mu
+	mu     sync.Mutex
+	warned map[string]bool // by name; guarded by mu
 }
 
 // ignore refuses a setting that nothing here acts on, unless the configuration has it
@@ -52,18 +52,18 @@ func (a *API) ignore(name, of string) error {
 	}
 	a.ignored.mu.Lock()
 	defer a.ignored.mu.Unlock()
-	if !a.ignored.told[name] {
-		if a.ignored.told == nil {
-			a.ignored.told = make(map[string]bool)
+	if !a.ignored.warned[name] {
+		if a.ignored.warned == nil {
+			a.ignored.warned = make(map[string]bool)
 		}
-		a.ignored.told[name] = true
+		a.ignored.warned[name] = true
 		a.Log.Warn("a setting is kept and given back, and nothing acts on it", zap.String("setting", setting.member), zap.String("function", of))
 	}
 	return nil
 }
 
-// keep puts the settings that are ignored over a configuration.
-func (s *settings) keep(c *registry.Configuration) {
+// applyIgnored puts the settings that are ignored over a configuration.
+func (s *settings) applyIgnored(c *registry.Configuration) {
 	if v := s.VpcConfig; v != nil {
 		c.VpcConfig = &registry.VpcConfig{SubnetIDs: v.SubnetIds, SecurityGroupIDs: v.SecurityGroupIds, IPv6AllowedForDualStack: v.Ipv6AllowedForDualStack}
 	}
@@ -86,8 +86,8 @@ type (
 	tenancyConfig struct{ TenantIsolationMode string }
 )
 
-// giveBack puts the ignored settings into an answer.
-func (c *configuration) giveBack(v *registry.Version) {
+// showIgnored puts the ignored settings into an answer.
+func (c *configuration) showIgnored(v *registry.Version) {
 	if v := v.VpcConfig; v != nil {
 		c.VpcConfig = &vpcConfig{SubnetIds: list(v.SubnetIDs), SecurityGroupIds: list(v.SecurityGroupIDs), Ipv6AllowedForDualStack: v.IPv6AllowedForDualStack}
 	}

@@ -63,7 +63,7 @@ func invoke(a *API, r *request) error {
 	}
 	call := r.exchange.call
 	err = a.Invoker.Invoke(r.Context(), call)
-	if err := a.settle(r, f, err); err != nil {
+	if err := a.outcomeOf(r, f, err); err != nil {
 		return err
 	}
 	header := r.w.Header()
@@ -187,8 +187,8 @@ func decodeClientContext(text string) (string, error) {
 	return string(decoded), nil
 }
 
-// settle makes an outcome of the errors that are the function's own.
-func (a *API) settle(r *request, f reference, err error) error {
+// outcomeOf makes an outcome of the errors that are the function's own.
+func (a *API) outcomeOf(r *request, f reference, err error) error {
 	if err == nil {
 		return nil
 	}

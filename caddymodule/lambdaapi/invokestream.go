@@ -38,7 +38,7 @@ func invokeWithResponseStream(a *API, r *request) error {
 	s := &payloadStream{w: r.w, call: call, control: http.NewResponseController(r.w), encoder: eventstream.NewEncoder()}
 	call.Stream = s
 	err = a.Invoker.Invoke(r.Context(), call)
-	if err := a.settle(r, f, err); err != nil {
+	if err := a.outcomeOf(r, f, err); err != nil {
 		return err
 	}
 	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // for the next request of the connection

@@ -96,11 +96,11 @@ func (a *API) mappingOf(m *registry.Mapping) (*mappingOutput, error) {
 	if m.OnFailure != "" {
 		out.DestinationConfig = &destinationConfig{OnFailure: &destination{m.OnFailure}}
 	}
-	kept, err := json.Marshal(m.Source)
+	text, err := json.Marshal(m.Source)
 	if err != nil {
 		return nil, err
 	}
-	err = json.Unmarshal(kept, &out.sourceFields)
+	err = json.Unmarshal(text, &out.sourceFields)
 	if out.SelfManagedEventSource != nil && out.SelfManagedKafkaEventSourceConfig == nil {
 		out.SelfManagedKafkaEventSourceConfig = map[string]string{"ConsumerGroupId": m.UUID}
 	}
@@ -162,11 +162,11 @@ func (in *mappingInput) apply(m *registry.Mapping) error {
 			m.OnFailure = d.OnFailure.Destination
 		}
 	}
-	return in.keepSource(m)
+	return in.applySource(m)
 }
 
-// keepSource takes over what only some kinds of source have.
-func (in *mappingInput) keepSource(m *registry.Mapping) error {
+// applySource sets the fields that only some kinds of source have.
+func (in *mappingInput) applySource(m *registry.Mapping) error {
 	return putOver(&m.Source, in.sourceFields)
 }
 

@@ -72,25 +72,25 @@ func (a *API) refuseSettings(s *settings, name string) error {
 // applyLogging puts what is said of the log over what there is: recorded from AWS, what
 // is not said stays, and the levels go when the format goes back to text.
 func (s *settings) applyLogging(c *registry.Configuration) error {
-	said := s.LoggingConfig
-	if said == nil {
+	given := s.LoggingConfig
+	if given == nil {
 		return nil
 	}
 	var l registry.LoggingConfig
 	if c.LoggingConfig != nil {
 		l = *c.LoggingConfig
 	}
-	l.LogFormat = cmp.Or(said.LogFormat, l.LogFormat, function.TextFormat)
+	l.LogFormat = cmp.Or(given.LogFormat, l.LogFormat, function.TextFormat)
 	if l.LogFormat == function.TextFormat {
-		if said.ApplicationLogLevel != "" || said.SystemLogLevel != "" {
+		if given.ApplicationLogLevel != "" || given.SystemLogLevel != "" {
 			return invalid(function.ErrTextHasNoLevels.Error())
 		}
 		l.ApplicationLogLevel, l.SystemLogLevel = "", ""
 	} else {
-		l.ApplicationLogLevel = cmp.Or(said.ApplicationLogLevel, l.ApplicationLogLevel, "INFO")
-		l.SystemLogLevel = cmp.Or(said.SystemLogLevel, l.SystemLogLevel, "INFO")
+		l.ApplicationLogLevel = cmp.Or(given.ApplicationLogLevel, l.ApplicationLogLevel, "INFO")
+		l.SystemLogLevel = cmp.Or(given.SystemLogLevel, l.SystemLogLevel, "INFO")
 	}
-	l.LogGroup = cmp.Or(said.LogGroup, l.LogGroup)
+	l.LogGroup = cmp.Or(given.LogGroup, l.LogGroup)
 	c.LoggingConfig = &l
 	return nil
 }
@@ -118,7 +118,7 @@ func (s *settings) apply(c *registry.Configuration) error {
 	if s.SnapStart != nil && s.SnapStart.ApplyOn != "" {
 		c.SnapStartApplyOn = s.SnapStart.ApplyOn
 	}
-	s.keep(c)
+	s.applyIgnored(c)
 	return s.applyLogging(c)
 }
 
@@ -143,12 +143,12 @@ func checkEnvironment(environment map[string]string, request []byte) error {
 	if measured.Len() <= function.MaxEnvironmentBytes {
 		return nil
 	}
-	var said struct {
+	var given struct {
 		Environment struct{ Variables json.RawMessage }
 	}
-	if json.Unmarshal(request, &said) == nil && len(said.Environment.Variables) > 0 {
+	if json.Unmarshal(request, &given) == nil && len(given.Environment.Variables) > 0 {
 		measured.Reset()
-		if err := json.Compact(&measured, said.Environment.Variables); err != nil {
+		if err := json.Compact(&measured, given.Environment.Variables); err != nil {
 			return err
 		}
 	}

@@ -136,8 +136,8 @@ func (f *Follower) restored() bool {
 	return true
 }
 
-// tell reports a change.
-func (f *Follower) tell() {
+// report reports a change.
+func (f *Follower) report() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.closed {

@@ -28,7 +28,7 @@ func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
 	for _, tree := range trees {
 		fmt.Fprintf(hash, "%s\x00", tree)
 	}
-	target := s.give(hash)
+	target := s.mergedPath(hash)
 	return target, s.once(ctx, target, func(bool) error { return sameAs(trees, target) }, func(into string) error {
 		for _, tree := range trees {
 			if err := overlay(tree, into); err != nil {
@@ -148,9 +148,9 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Chmod(mode), out.Close())
 }
 
-// give is the path of the merged tree that a hash stands for, which Collect leaves
-// alone from now on: how long environments have it mounted is not known here.
-func (s *Store) give(h hash.Hash) string {
+// mergedPath is the path of the merged tree that a hash stands for, which Collect leaves
+// alone from now on: this package does not know how long environments have it mounted.
+func (s *Store) mergedPath(h hash.Hash) string {
 	name := hex.EncodeToString(h.Sum(nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -157,7 +157,7 @@ func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	target := s.give(hash)
+	target := s.mergedPath(hash)
 	whole := func(bool) error { return sameAs([]string{dir}, target) }
 	return target, s.once(ctx, target, whole, func(into string) error { return copyTree(dir, into) })
 }

@@ -110,7 +110,7 @@ func (w *Watcher) watching(dirs ...string) map[*Follower]struct{} {
 func (w *Watcher) run() {
 	missing := make(map[*Follower]struct{}) // those whose root is not there
 	var again <-chan time.Time              // set while there are any
-	look := func(f *Follower) {
+	watchAgain := func(f *Follower) {
 		missing[f] = struct{}{}
 		if again == nil {
 			again = time.After(rescan)
@@ -127,7 +127,7 @@ func (w *Watcher) run() {
 			}
 			for f := range w.watching(filepath.Dir(event.Name), event.Name) {
 				if lost := f.handle(event); lost {
-					look(f)
+					watchAgain(f)
 				}
 			}
 		case <-again:
@@ -135,7 +135,7 @@ func (w *Watcher) run() {
 			for f := range missing {
 				delete(missing, f)
 				if !f.restored() {
-					look(f)
+					watchAgain(f)
 				}
 			}
 		case err, open := <-w.watcher.Errors:
@@ -145,7 +145,7 @@ func (w *Watcher) run() {
 			// After an overflow events are missing: take it as a change of everything.
 			w.log.Warn("following code", zap.Error(err))
 			for f := range w.watching() {
-				f.tell()
+				f.report()
 			}
 		}
 	}

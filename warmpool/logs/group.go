@@ -40,7 +40,7 @@ type Group struct {
 type batch struct {
 	data    []byte
 	lines   int
-	told    int // lines that it says are missing
+	missing int // lines that it reports as missing
 	counted int // bytes that count as buffered, in the group and in the store
 }
 
@@ -117,7 +117,7 @@ func (g *Group) put(st *Stream, t time.Time, requestID string, from source, text
 		b.data = appendHead(b.data, st.number, "", inField)
 		b.data = appendMissing(b.data, g.missing)
 		b.data = append(b.data, '\n')
-		b.told += g.missing
+		b.missing += g.missing
 		g.missing = 0
 	}
 	b.data = g.clock.append(b.data)
@@ -187,7 +187,7 @@ func (g *Group) recycle(b *batch) {
 // lose counts the lines of b, which could not be written.
 func (g *Group) lose(b *batch) {
 	g.mu.Lock()
-	g.missing += b.lines + b.told
+	g.missing += b.lines + b.missing
 	g.mu.Unlock()
 	g.store.dropped.Add(uint64(b.lines))
 }

@@ -77,8 +77,8 @@ func readRetention(dir string) (int, error) {
 	return days, nil
 }
 
-// keep is how long the group's events are kept; 0 or less is for ever.
-func (g *Group) keep() time.Duration {
+// maxAge is how long the group stores events; 0 or less is for ever.
+func (g *Group) maxAge() time.Duration {
 	if days := g.Retention(); days > 0 {
 		return time.Duration(days) * day
 	}

@@ -20,11 +20,11 @@ type appendFunc func(path string, b []byte) (int, error)
 // segments. Only it writes, so only its fields say what is open and how large
 // the store is.
 type writer struct {
-	store  *Store
-	append appendFunc
-	total  int64     // bytes in all segments
-	told   uint64    // of the dropped lines, those that the node's log tells of
-	toldAt time.Time // when it was told
+	store      *Store
+	append     appendFunc
+	total      int64     // bytes in all segments
+	reported   uint64    // of the dropped lines, those that the node's log reports
+	reportedAt time.Time // when it last did
 }
 
 func (w *writer) run() {
@@ -89,11 +89,11 @@ func (w *writer) writeDirty() {
 // warn tells the node's log that lines were dropped, not more often than it helps.
 func (w *writer) warn() {
 	dropped := w.store.Dropped()
-	if dropped == w.told || time.Since(w.toldAt) < warnInterval {
+	if dropped == w.reported || time.Since(w.reportedAt) < warnInterval {
 		return
 	}
-	w.store.log.Warn("log lines dropped, the disk does not keep up", zap.Uint64("lines", dropped-w.told))
-	w.told, w.toldAt = dropped, time.Now()
+	w.store.log.Warn("log lines dropped, the disk does not keep up", zap.Uint64("lines", dropped-w.reported))
+	w.reported, w.reportedAt = dropped, time.Now()
 }
 
 // write brings what g has buffered to the disk.
@@ -120,8 +120,8 @@ func (w *writer) write(g *Group, onlyFull bool) {
 func (w *writer) writeSegment(g *Group, data []byte) error {
 	now := time.Now()
 	maxFile, maxAge := int64(w.store.config.MaxFileMB)<<20, maxSegmentAge
-	if keep := g.keep(); keep > 0 {
-		maxAge = min(maxAge, keep)
+	if limit := g.maxAge(); limit > 0 {
+		maxAge = min(maxAge, limit)
 	}
 	seg, ok := g.openSegment()
 	if !ok || seg.size+int64(len(data)) > maxFile || now.Sub(seg.begun()) > maxAge {
@@ -161,10 +161,10 @@ func (w *writer) sweep(now time.Time) {
 		return
 	}
 	for _, g := range w.groups() {
-		keep := g.keep()
-		for keep > 0 {
+		limit := g.maxAge()
+		for limit > 0 {
 			seg, ok := g.oldest()
-			if !ok || now.Sub(seg.modified) < keep {
+			if !ok || now.Sub(seg.modified) < limit {
 				break
 			}
 			w.remove(g, seg)

@@ -46,7 +46,7 @@ func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Re
 		}}
 	}
 	over.fixed.names = slices.Sorted(maps.Keys(over.fixed.functions))
-	over.settle()
+	over.bindSettings()
 	return &over
 }
 

@@ -86,7 +86,7 @@ func New(c Config) (*Registry, error) {
 		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{}, results: new(sync.Map),
 		knownURLs: knownURLs, stop: stop, ended: make(chan struct{}),
 	}
-	r.settle()
+	r.bindSettings()
 	go func() {
 		defer close(r.ended)
 		for owner := range changed {

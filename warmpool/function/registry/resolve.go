@@ -80,7 +80,7 @@ func (r *Registry) loadOr(ctx context.Context, name, qualifier string, v *view, 
 	case err == nil:
 		return t.choose(r.rand), nil
 	case errors.Is(err, state.ErrUnavailable), within.Err() != nil && ctx.Err() == nil:
-		v.storeAway()
+		v.markUnavailable()
 		return before.choose(r.rand), nil
 	case isMissing(err):
 		v.forgetLast()
@@ -105,7 +105,7 @@ func (r *Registry) EventConfig(ctx context.Context, name, qualifier string) (Inv
 	if err != nil && !isMissing(err) {
 		return c, err
 	}
-	v.keepEventConfig(qualifier, &c)
+	v.cacheEventConfig(qualifier, &c)
 	return c, nil
 }
 
@@ -172,7 +172,7 @@ func (r *Registry) loadVersion(ctx context.Context, v *view, name, version strin
 	case !ok:
 		return nil, missingQualifier(name, version)
 	}
-	v.keepVersion(version, found)
+	v.cacheVersion(version, found)
 	return found, nil
 }
 
@@ -191,7 +191,7 @@ func (r *Registry) load(ctx context.Context, name, qualifier string) (*route, er
 	if err != nil {
 		return nil, err
 	}
-	v.keepRoute(qualifier, t)
+	v.cacheRoute(qualifier, t)
 	return t, nil
 }
 

@@ -17,9 +17,9 @@ import (
 // goes. A function of the Caddyfile has none here; its limits are in its
 // function.Function.
 type Settings[T any, P setting[T]] struct {
-	r     *Registry
-	kind  string
-	takes qualifiers
+	r       *Registry
+	kind    string
+	accepts qualifiers
 }
 
 // A setting is told when it is put.
@@ -38,8 +38,8 @@ const (
 	onAny
 )
 
-// settle binds the settings to r.
-func (r *Registry) settle() {
+// bindSettings binds the settings to r.
+func (r *Registry) bindSettings() {
 	r.urls = Settings[URLConfig, *URLConfig]{r, "url/", onFunctionOrAlias}
 	r.InvokeConfig = Settings[InvokeConfig, *InvokeConfig]{r, "invoke/", onAny}
 	r.Provisioned = Settings[Provisioned, *Provisioned]{r, kindProvisioned, onPublished}
@@ -78,9 +78,9 @@ func (s *Settings[T, P]) check(qualifier string) error {
 	isLatest := qualifier == function.Latest
 	switch {
 	case !function.ValidQualifier(qualifier),
-		s.takes == onFunction && !isLatest,
-		s.takes == onFunctionOrAlias && isVersion && !isLatest,
-		s.takes == onPublished && isLatest:
+		s.accepts == onFunction && !isLatest,
+		s.accepts == onFunctionOrAlias && isVersion && !isLatest,
+		s.accepts == onPublished && isLatest:
 		return fmt.Errorf("%s cannot be set for qualifier %.128q: %w", s.name(), qualifier, ErrInvalid)
 	}
 	return nil

@@ -96,8 +96,8 @@ func (v *view) forgetLast() {
 	v.last = nil
 }
 
-// storeAway says that the store has no answer.
-func (v *view) storeAway() {
+// markUnavailable notes that the store did not answer just now.
+func (v *view) markUnavailable() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.missing = time.Now()
@@ -121,19 +121,19 @@ func (v *view) eventConfig(qualifier string) *InvokeConfig {
 	return v.events[qualifier]
 }
 
-func (v *view) keepEventConfig(qualifier string, c *InvokeConfig) {
+func (v *view) cacheEventConfig(qualifier string, c *InvokeConfig) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.events[qualifier] = c
 }
 
-func (v *view) keepVersion(version string, found *Version) {
+func (v *view) cacheVersion(version string, found *Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.versions[version] = found
 }
 
-func (v *view) keepRoute(qualifier string, t *route) {
+func (v *view) cacheRoute(qualifier string, t *route) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.routes[qualifier] = t

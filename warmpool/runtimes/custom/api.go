@@ -101,7 +101,7 @@ func (b *Bridge) next(w http.ResponseWriter, r *http.Request) {
 	if b.phase == phaseRunning && b.given {
 		in := b.current
 		b.mu.Unlock()
-		give(w, in)
+		writeEvent(w, in)
 		return
 	}
 	if b.phase != phaseRunning && b.phase != phaseReady {
@@ -114,12 +114,12 @@ func (b *Bridge) next(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		b.given = true
 		b.mu.Unlock()
-		give(w, in)
+		writeEvent(w, in)
 	case <-r.Context().Done():
 	}
 }
 
-func give(w http.ResponseWriter, in *invocation) {
+func writeEvent(w http.ResponseWriter, in *invocation) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(in.event)))

@@ -32,7 +32,7 @@ type extension struct {
 	queue    [][]byte // events that it has not asked for yet
 	asked    bool     // for its first event
 	ready    bool     // it has asked for its next event, and there was none
-	told     bool     // of the shutdown
+	notified bool     // of the shutdown
 	gone     bool     // it has ended
 }
 
@@ -70,10 +70,10 @@ func (e *extension) invoke(in *invocation) {
 
 // shutdown tells e that the environment ends.
 func (e *extension) shutdown(reason string, deadline time.Time) {
-	if !e.wants("SHUTDOWN") || e.gone || e.told {
+	if !e.wants("SHUTDOWN") || e.gone || e.notified {
 		return
 	}
-	e.told = true
+	e.notified = true
 	e.push(struct {
 		EventType      string `json:"eventType"`
 		DeadlineMs     int64  `json:"deadlineMs"`

@@ -47,7 +47,7 @@ func (b *Bridge) pumpFrames() error {
 		return nil
 	}
 	for {
-		if init.Concurrency <= 1 && !b.await(b.settled) {
+		if init.Concurrency <= 1 && !b.await(b.isReady) {
 			return nil
 		}
 		frame, err := b.in.next()
@@ -64,8 +64,8 @@ func (b *Bridge) pumpFrames() error {
 	}
 }
 
-// settled reports whether the next invocation may begin. It needs mu.
-func (b *Bridge) settled() bool {
+// isReady reports whether the next invocation may begin. It needs mu.
+func (b *Bridge) isReady() bool {
 	if b.phase != phaseReady {
 		return false
 	}
@@ -92,7 +92,7 @@ func (b *Bridge) awaitInit() bool {
 	}
 	ok := false
 	return b.await(func() bool {
-		ok = b.settled()
+		ok = b.isReady()
 		b.ready = b.ready || ok
 		return ok || failed()
 	}) && ok

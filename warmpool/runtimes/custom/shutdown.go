@@ -86,7 +86,7 @@ func (b *Bridge) shutdown(reason string) {
 	b.mu.Unlock()
 	b.awaitUntil(deadline, func() bool {
 		for _, e := range b.extensions {
-			if e.told && !e.gone {
+			if e.notified && !e.gone {
 				return false
 			}
 		}
@@ -135,11 +135,11 @@ func (b *Bridge) runtimeExited(status int) {
 
 func (b *Bridge) extensionExited(name string, status int) {
 	b.mu.Lock()
-	told := false
+	notified := false
 	for _, e := range b.extensions {
 		if e.name == name && e.external {
 			e.gone = true
-			told = e.told
+			notified = e.notified
 		}
 	}
 	registered := !b.expected[name]
@@ -147,7 +147,7 @@ func (b *Bridge) extensionExited(name string, status int) {
 	b.mu.Unlock()
 	message := fmt.Sprintf("exit status %d of extension %s", status, name)
 	switch {
-	case told: // as it should
+	case notified: // as it should
 	case !registered:
 		b.failEnvironment("Extension.LaunchError", message+" before it registered")
 	default:

@@ -49,7 +49,7 @@ func (i *Installer) stage() (string, error) {
 
 // place gives a whole folder its name; one of that name is replaced.
 func place(folder, target string) error {
-	if err := settle(folder); err != nil {
+	if err := publish(folder); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(target); err == nil {
@@ -65,7 +65,7 @@ func place(folder, target string) error {
 // link has the name lead to a whole folder beside it, in one step. The folder that it led
 // to before stays for what runs, those before that are removed.
 func link(folder, name string) error {
-	if err := settle(folder); err != nil {
+	if err := publish(folder); err != nil {
 		return err
 	}
 	before, err := os.Readlink(name)
@@ -92,8 +92,8 @@ func link(folder, name string) error {
 	return err
 }
 
-// settle opens a folder for everybody's eyes and has it on disk.
-func settle(folder string) error {
+// publish makes a folder readable for all users and writes it to the disk.
+func publish(folder string) error {
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Type()&fs.ModeSymlink != 0 {
 			return err
