@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/engine"
+	"github.com/hearthfn/hearth/invoker"
 )
 
 func init() {
@@ -183,6 +184,24 @@ func (r *Redis) replaceSecret(repl *caddy.Replacer) error {
 	}
 	r.Secret = secret
 	return nil
+}
+
+// Async says how events are delivered: those of Invoke with type Event and those that
+// sources push.
+type Async struct {
+	// How many events of one function run at once at most. Default: twice the number
+	// of cores, 4 at least.
+	PerFunction int `json:"per_function,omitempty"`
+	// How many events run at once in all. Default: 8 times the number of cores, 16 at
+	// least.
+	Concurrency int `json:"concurrency,omitempty"`
+	// How many events may wait; more are refused with 503, or 429 by the Lambda API.
+	// Default: 1,000,000.
+	MaxWaiting int `json:"max_waiting,omitempty"`
+}
+
+func (a *Async) limits() invoker.Limits {
+	return invoker.Limits{PerFunction: a.PerFunction, Concurrency: a.Concurrency, MaxWaiting: a.MaxWaiting}
 }
 
 // Sandbox says how execution environments are kept apart.

@@ -109,3 +109,32 @@ func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {
 		{"on_failure", into(text, &f.OnFailure)},
 	})
 }
+
+// unmarshalNetwork reads
+//
+//	network private|host|none {
+//		deny  <range>...
+//		allow <range[:port]>...
+//	}
+func (c *Connectivity) unmarshalNetwork(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		c.Network = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	before := len(c.NetworkDeny) + len(c.NetworkAllow)
+	if err := readBlock(d, "network option '%s'", []option{
+		{"deny", into(texts, &c.NetworkDeny)},
+		{"allow", into(texts, &c.NetworkAllow)},
+	}); err != nil {
+		return err
+	}
+	if c.Network == "" {
+		if len(c.NetworkDeny)+len(c.NetworkAllow) == before { // neither a network nor a rule
+			return d.ArgErr()
+		}
+		c.Network = string(function.NetworkPrivate)
+	}
+	return nil
+}

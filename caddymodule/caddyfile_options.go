@@ -1,9 +1,13 @@
 package caddymodule
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
 )
 
 // A reader reads the arguments of an option, and its block if it has one. The option's
@@ -60,4 +64,169 @@ func thereAre(options []option) string {
 // into is the reader of an option that has one value, or several of one kind.
 func into[T any](read func(*caddyfile.Dispenser, *T) error, to *T) reader {
 	return func(d *caddyfile.Dispenser) error { return read(d, to) }
+}
+
+// The helpers below read the arguments of one option, whose name they take from
+// the dispenser for their errors.
+
+func text(d *caddyfile.Dispenser, to *string) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	*to = d.Val()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// texts reads one value or more, and adds them to those there are.
+func texts(d *caddyfile.Dispenser, to *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	*to = append(*to, args...)
+	return nil
+}
+
+// oneMore reads one value, and adds it to those there are.
+func oneMore(d *caddyfile.Dispenser, to *[]string) error {
+	var value string
+	if err := text(d, &value); err != nil {
+		return err
+	}
+	*to = append(*to, value)
+	return nil
+}
+
+// present reads an option that takes no arguments: it is there or not.
+func present(d *caddyfile.Dispenser, to *bool) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	*to = true
+	return nil
+}
+
+// number reads a whole number.
+func number(least int) func(*caddyfile.Dispenser, *int) error {
+	return func(d *caddyfile.Dispenser, to *int) error {
+		name := d.Val()
+		var s string
+		if err := text(d, &s); err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least {
+			return d.Errf("%s: '%s' is not a whole number of at least %d", name, s, least)
+		}
+		*to = n
+		return nil
+	}
+}
+
+// optionalNumber reads a whole number where zero is not the default.
+func optionalNumber(least int) func(*caddyfile.Dispenser, **int) error {
+	return func(d *caddyfile.Dispenser, to **int) error {
+		*to = new(int)
+		return number(least)(d, *to)
+	}
+}
+
+// moment reads a time.
+func moment(d *caddyfile.Dispenser, to **time.Time) error {
+	name := d.Val()
+	var value string
+	if err := text(d, &value); err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return d.Errf("%s: '%s' is not a time such as 2027-01-02T15:04:05Z", name, value)
+	}
+	*to = &at
+	return nil
+}
+
+func duration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	v, err := caddy.ParseDuration(s)
+	v = v.Round(time.Millisecond)
+	if err != nil || v <= 0 { // zero would stand for the default
+		return d.Errf("%s: '%s' is not a duration such as 30s or 5m", name, s)
+	}
+	*to = caddy.Duration(v)
+	return nil
+}
+
+// durationOrOff reads a duration; off is negative.
+func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	if d.NextArg() {
+		if d.Val() == "off" && d.CountRemainingArgs() == 0 {
+			*to = -1
+			return nil
+		}
+		d.Prev()
+	}
+	return duration(d, to)
+}
+
+// megabytes reads a size as Lambda gives it, a bare number of MB (1,048,576
+// bytes each), or with a unit: 512, 512MB, 512MiB, 1GB.
+func megabytes(d *caddyfile.Dispenser, to *int) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(s); err == nil && n > 0 {
+		*to = n
+		return nil
+	}
+	// "1GB" and "1G" are 1024 MB to a Lambda user: decimal units count as binary ones.
+	bytes, err := humanize.ParseBytes(binaryUnit(s))
+	if err != nil || bytes < 1<<20 || bytes > 1<<50 {
+		return d.Errf("%s: '%s' is not a size such as 256, 256MB or 1GB", name, s)
+	}
+	*to = int(bytes >> 20)
+	return nil
+}
+
+// binaryUnit makes the unit of a size binary: G and GB become GiB.
+func binaryUnit(s string) string {
+	number := strings.TrimRight(s, "kmgtbKMGTB")
+	unit := strings.TrimRight(s[len(number):], "bB")
+	if len(unit) != 1 {
+		return s
+	}
+	return number + unit + "iB"
+}
+
+// pairs reads "<option> <name> <value>" or a block of "<name> <value>".
+func pairs(option string) func(*caddyfile.Dispenser, *map[string]string) error {
+	return func(d *caddyfile.Dispenser, to *map[string]string) error {
+		if *to == nil {
+			*to = make(map[string]string)
+		}
+		if args := d.RemainingArgs(); len(args) == 2 {
+			(*to)[args[0]] = args[1]
+			return nil
+		} else if len(args) != 0 {
+			return d.Errf("%s takes a name and a value, or a block of them", option)
+		}
+		for nesting := d.Nesting(); d.NextBlock(nesting); {
+			name := d.Val()
+			var value string
+			if err := text(d, &value); err != nil {
+				return err
+			}
+			(*to)[name] = value
+		}
+		return nil
+	}
 }

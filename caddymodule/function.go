@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/engine/services"
+	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -145,4 +148,112 @@ func codePath(path string) (string, error) {
 		return "", err
 	}
 	return path, code.Check(path)
+}
+
+// Connectivity says what a function reaches, or what functions do that do not say it
+// themselves.
+type Connectivity struct {
+	// private: a network of each environment's own, with a way out that leads past this
+	// machine. host: the network of this machine, with all that listens there. none: a
+	// loopback and nothing else. Default: what the global option says, and that is private; none where it cannot be had.
+	Network string `json:"network,omitempty"`
+	// Addresses and ranges that are not reached by network private. Default: those of
+	// the global option, if neither these nor others are named to be reached.
+	NetworkDeny []string `json:"network_deny,omitempty"`
+	// The only addresses and ranges that network private reaches, each with or without a
+	// port: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:443. Denied addresses stay out of reach.
+	// Default: those of the global option, or all.
+	NetworkAllow []string `json:"network_allow,omitempty"`
+	// Services of this machine that are opened to network private, by their address, as
+	// 127.0.0.1:9000. They are found there at host.hearth.internal:9000 too. Those of the
+	// global option come beside them.
+	Reach []string `json:"reach,omitempty"`
+}
+
+// resolve reads what is configured.
+func (c *Connectivity) resolve(repl *caddy.Replacer) (function.Network, function.NetworkRules, error) {
+	var rules function.NetworkRules
+	network := function.Network(repl.ReplaceAll(c.Network, ""))
+	if network != "" && !network.Valid() {
+		return "", rules, fmt.Errorf("network %q: private, host or none", network)
+	}
+	for _, text := range c.NetworkDeny {
+		prefix, err := function.ParseDeny(repl.ReplaceAll(text, ""))
+		if err != nil {
+			return "", rules, fmt.Errorf("network: deny: %w", err)
+		}
+		rules.Deny = append(rules.Deny, prefix)
+	}
+	for _, text := range c.NetworkAllow {
+		rule, err := function.ParseAllow(repl.ReplaceAll(text, ""))
+		if err != nil {
+			return "", rules, fmt.Errorf("network: allow: %w", err)
+		}
+		rules.Allow = append(rules.Allow, rule)
+	}
+	for _, text := range c.Reach {
+		service, err := function.ParseReach(repl.ReplaceAll(text, ""))
+		if err != nil {
+			return "", rules, fmt.Errorf("reach: %w", err)
+		}
+		rules.Reach = append(rules.Reach, service)
+	}
+	if network == function.NetworkHost || network == function.NetworkNone {
+		if len(rules.Deny)+len(rules.Allow) > 0 {
+			return "", rules, fmt.Errorf("network %s: deny and allow are of network private", network)
+		}
+	}
+	return network, rules, rules.Check()
+}
+
+// FunctionAsync is what becomes of the events of a function of the configuration.
+type FunctionAsync struct {
+	// How often an event is tried again after the function failed: 0 to 2, after one
+	// and two minutes. Default: 2.
+	Retries *int `json:"retries,omitempty"`
+	// How old an event may become, 1m to 6h. Default: 6h.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+	// The destination for a record of each result: the ARN of a function, an SQS queue, an
+	// SNS topic or an S3 bucket, or a URL. Default: none.
+	OnSuccess string `json:"on_success,omitempty"`
+	// The destination for a record of each event that is given up. Default: none; the
+	// event is kept aside, see `caddy hearth events`.
+	OnFailure string `json:"on_failure,omitempty"`
+}
+
+// Limits of settings, as Lambda has them.
+// https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+const (
+	maxRetries = 2
+	minMaxAge  = time.Minute
+	maxMaxAge  = 6 * time.Hour
+)
+
+func (f *FunctionAsync) check(name string) error {
+	if f.Retries != nil && (*f.Retries < 0 || *f.Retries > maxRetries) {
+		return fmt.Errorf("function %q: async: retries %d: 0 to %d are allowed", name, *f.Retries, maxRetries)
+	}
+	if age := time.Duration(f.MaxAge); age != 0 && (age < minMaxAge || age > maxMaxAge) {
+		return fmt.Errorf("function %q: async: max_age %s: %s to %s are allowed", name, age, minMaxAge, maxMaxAge)
+	}
+	for _, to := range []string{f.OnSuccess, f.OnFailure} {
+		if to == "" {
+			continue
+		}
+		if err := services.CheckDestination(to); err != nil {
+			return fmt.Errorf("function %q: async: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (f *FunctionAsync) settings() invoker.Settings {
+	s := invoker.Settings{
+		MaxRetries: invoker.DefaultMaxRetries, MaxAge: cmp.Or(time.Duration(f.MaxAge), invoker.DefaultMaxAge),
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure,
+	}
+	if f.Retries != nil {
+		s.MaxRetries = *f.Retries
+	}
+	return s
 }

@@ -159,7 +159,7 @@ func served(dir string) finding {
 
 // warnings are what the sandbox has logged: the core of a logger.
 type warnings struct {
-	mu       sync.Mutex
+	mu  sync.Mutex
 	all []warning // guarded by mu
 }
 
