@@ -19,8 +19,8 @@ func init() {
 	caddy.RegisterModule(Admin{})
 }
 
-// Admin answers Caddy's admin endpoint about this node: its events, schedules and runtimes,
-// and the nodes that share its Redis. Routes lists what there is.
+// Admin answers requests to Caddy's admin endpoint about this node: its events, schedules and
+// runtimes, and the nodes that use its Redis. Routes lists the paths.
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -32,18 +32,18 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 func (Admin) Routes() []caddy.AdminRoute {
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]answerer{
-		"GET /hearth/events":         countEvents, // what is kept for each function
+		"GET /hearth/events":         countEvents, // the number of events of each function
 		"GET /hearth/events/list":    listEvents,  // ?function= ?dead=true ?after= ?limit=
 		"GET /hearth/events/show":    showEvent,   // ?id=, with its payload
 		"POST /hearth/events/replay": replayEvents,
 		"DELETE /hearth/events":      purgeEvents,
-		"GET /hearth/schedules":      listSchedules, // those that run, and when
-		"GET /hearth/nodes":          listNodes,     // the nodes that live
-		// This node takes no calls of others and no more events, and polls no sources.
+		"GET /hearth/schedules":      listSchedules, // schedules that run, and when
+		"GET /hearth/nodes":          listNodes,     // live nodes
+		// This node takes no calls of other nodes and no more events, and polls no sources.
 		"POST /hearth/drain":   drain(true),
 		"DELETE /hearth/drain": drain(false),
-		// What serves each runtime on this node. It may take a second: each interpreter that
-		// is found is asked what it is.
+		// What serves each runtime on this node. It may take a second, because it starts each
+		// interpreter once to ask for its version.
 		"GET /hearth/runtimes": func(e *engine.Engine, _ *http.Request) (any, error) { return e.Runtimes(), nil },
 	} {
 		mux.Handle(pattern, answer)
@@ -58,8 +58,8 @@ func (Admin) Routes() []caddy.AdminRoute {
 	})}}
 }
 
-// refused is the error of a request that a mux has no handler for. The mux's own answer
-// tells its status, and which methods there are.
+// refused is the error of a request for which the mux has no handler. It takes the status, and
+// the header Allow, from the mux's own answer.
 func refused(answer http.Handler, w http.ResponseWriter, r *http.Request) error {
 	status := statusOf{header: w.Header()}
 	answer.ServeHTTP(&status, r)
@@ -76,15 +76,16 @@ func (s *statusOf) Header() http.Header            { return s.header }
 func (s *statusOf) WriteHeader(code int)           { s.code = code }
 func (s *statusOf) Write(text []byte) (int, error) { return len(text), nil }
 
-// An answerer is what the engine in charge answers to a request, as JSON.
+// An answerer makes the answer to a request from the engine that runs. The answer is JSON.
 type answerer func(*engine.Engine, *http.Request) (any, error)
 
-// ServeHTTP has the mux take answerers; serve is called in its place, for Caddy writes errors.
+// ServeHTTP makes an answerer a handler that the mux accepts. Routes calls serve instead,
+// because Caddy writes the errors.
 func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = a.serve(w, r) }
 
 func (a answerer) serve(w http.ResponseWriter, r *http.Request) error {
 	e := runningEngine()
-	if e == nil || e.Invoker() == nil { // the first settings may be on their way
+	if e == nil || e.Invoker() == nil { // the first settings may not be applied yet
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}
 	answer, err := a(e, r)
@@ -98,7 +99,7 @@ func (a answerer) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(answer)
 }
 
-// runningEngine is that of the configuration in charge; nil: there is none.
+// runningEngine is the engine of the configuration that runs; nil: there is none.
 func runningEngine() (found *engine.Engine) {
 	engines.Range(func(_, value any) bool {
 		if e := value.(*pooledEngine).Engine; e.Running() {
@@ -125,14 +126,13 @@ func badRequest(format string, args ...any) error {
 	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(format, args...)}
 }
 
-// Pages of events.
+// Sizes of pages of events.
 const (
 	usualEvents = 100
 	mostEvents  = 1000
 )
 
-// cursor is how the place where a page ends is written: it goes through shells and URLs
-// as it is.
+// cursor encodes the place where a page ends. Shells and URLs do not change the text.
 var cursor = base64.RawURLEncoding.Strict()
 
 func countEvents(e *engine.Engine, r *http.Request) (any, error) {
@@ -163,7 +163,8 @@ func showEvent(e *engine.Engine, r *http.Request) (any, error) {
 	return e.Invoker().Event(r.Context(), r.URL.Query().Get("id"))
 }
 
-// replayEvents has a dead event delivered again, by ?id=; or all, or those of ?function=.
+// replayEvents makes a dead event wait for delivery again, by ?id=; or all dead events, or
+// those of ?function=.
 func replayEvents(e *engine.Engine, r *http.Request) (any, error) {
 	if id := r.URL.Query().Get("id"); id != "" {
 		return engine.EventCount{Events: 1}, e.Invoker().Replay(r.Context(), id)
@@ -184,7 +185,7 @@ func purgeEvents(e *engine.Engine, r *http.Request) (any, error) {
 	return eachDead(e.Invoker(), r, e.Invoker().Purge)
 }
 
-// eachDead does something to every dead event of a function, or of all if the request
+// eachDead calls do for every dead event of a function, or of all functions if the request
 // names none.
 func eachDead(i *invoker.Invoker, r *http.Request, do func(ctx context.Context, id string) error) (engine.EventCount, error) {
 	var n engine.EventCount

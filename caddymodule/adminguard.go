@@ -16,9 +16,9 @@ import (
 // adminListen is the address of the admin endpoint of the configuration that is
 // being loaded; "" when it is off.
 //
-// Caddy tells a module no other app's part of the configuration, and the admin
-// endpoint is no app. So this reads it from the context by reflection, which a
-// test holds to the Caddy version in go.mod.
+// Caddy does not show a module other parts of the configuration, and the admin endpoint is
+// not an app. So this reads it from the context by reflection. A test checks that this works
+// with the Caddy version in go.mod.
 func adminListen(ctx caddy.Context) (string, error) {
 	config := reflect.ValueOf(ctx).FieldByName("cfg")
 	if config.Kind() != reflect.Pointer || config.IsNil() {
@@ -48,9 +48,9 @@ func adminSocket(listen string) string {
 	return path
 }
 
-// checkAdmin refuses functions on the host's network beside an admin endpoint
-// that they could reach: it would let their code change the server's whole
-// configuration, and so is a way out of the sandbox.
+// checkAdmin refuses functions on the host's network if they could reach an admin endpoint.
+// Their code could change the server's whole configuration, which is a way out of the
+// sandbox.
 func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
 	listen, err := adminListen(ctx)
 	if err != nil {
@@ -79,8 +79,8 @@ func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
 	return nil
 }
 
-// checkAdminOfAPI refuses the Lambda API beside such an endpoint, for its functions
-// have the host's network.
+// checkAdminOfAPI refuses the Lambda API beside such an endpoint, because its functions have
+// the host's network.
 func (a *App) checkAdminOfAPI() error {
 	if a.admin == "" || !a.hostNetwork {
 		return nil

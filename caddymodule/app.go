@@ -16,12 +16,12 @@ func init() {
 	caddy.RegisterModule(App{})
 }
 
-// App runs AWS Lambda functions on this machine: it holds the functions of the
-// configuration and the warm pool of their execution environments. Routes reach
+// App runs AWS Lambda functions on this machine: it has the functions of the
+// configuration and the warm pool of their execution environments. Routes call
 // them by the `hearth_function` handler.
 type App struct {
-	// Where Hearth keeps logs and what else it must remember. Default: the folder
-	// hearth in Caddy's data directory.
+	// The data directory, with logs, code and state. Default: the folder hearth in Caddy's
+	// data directory.
 	DataDir string `json:"data_dir,omitempty"`
 
 	// The functions, by name.
@@ -46,7 +46,7 @@ type App struct {
 	// How many environments there are at most. Default: 1000.
 	Concurrency int `json:"concurrency,omitempty"`
 
-	// How much memory the bodies of requests and the events made of them may have while
+	// How much memory the bodies of requests, and the events made of them, may take while
 	// they wait, in MB; more are refused with 503. Default: 256. At least 24.
 	BodyMemory int `json:"body_memory,omitempty"`
 
@@ -54,26 +54,26 @@ type App struct {
 	// 429. Default: 1000.
 	Queue int `json:"queue,omitempty"`
 
-	// How long a call waits for an environment when all that the limits allow are busy,
-	// before it is throttled with 429, unless its function says otherwise. Default: 2s.
-	// Negative: not at all, as on AWS.
+	// How long a call waits for an environment when all environments that the limits allow
+	// are busy. After that it is throttled with 429. A function may set its own. Default: 2s.
+	// Negative: calls do not wait, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 
-	// How many cold starts use a core at once. One that waits in its init does not
+	// How many cold starts use a core at once. A start that waits in its init does not
 	// count. Default: the number of cores.
 	ColdStarts int `json:"cold_starts,omitempty"`
 
-	// How many runtime processes of a kind are kept booted ahead of cold starts at
-	// most; how many there are follows the cold starts of late. 0: none. Default:
-	// twice the number of cores, but 4 at least.
+	// How many runtime processes of a kind are booted ahead of cold starts at most. Their
+	// number follows the recent cold starts. 0: none. Default: twice the number of cores, but
+	// at least 4.
 	Stems *int `json:"stems,omitempty"`
 
-	// How long an idle environment is kept at most. Within it, one is given up when
-	// the idle times that its function has shown say that the next call is not worth
-	// the wait. Default: 1h.
+	// How long an idle environment is kept at most. An environment ends earlier if, by the
+	// past idle times of its function, the next call is too unlikely to be worth its memory.
+	// Default: 1h.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
 
-	// How the output of functions is kept.
+	// How the output of functions is stored.
 	Logs Logs `json:"logs,omitzero"`
 
 	// The twelve digits that ARNs name as the account. Default: 000000000000.
@@ -82,16 +82,16 @@ type App struct {
 	// The region that ARNs name, and AWS_REGION in functions. Default: us-east-1.
 	Region string `json:"region,omitempty"`
 
-	// Keys that sign requests to the Lambda API and to function URLs. They come beside
-	// the one that is made at the first start and kept in the data directory.
+	// Keys that sign requests to the Lambda API and to function URLs, in addition to the key
+	// in the data directory that the first start makes.
 	AccessKeys []AccessKey `json:"access_keys,omitempty"`
 
-	// The Redis that several nodes share. Default: this node is alone, and keeps its
+	// The Redis that several nodes share. Default: this node is alone, and stores its
 	// state in the data directory.
 	Redis Redis `json:"redis,omitzero"`
 
-	// The name of this node among those that share the Redis. Default: the host's name
-	// and a part that tells its data directories apart.
+	// The name of this node among the nodes of the Redis. Default: the host's name and a
+	// part that differs for each data directory.
 	Node string `json:"node,omitempty"`
 
 	// The HOST:PORT where other nodes reach this one. Default: the address that this
@@ -108,12 +108,12 @@ type App struct {
 
 	// The store that code comes from when the Lambda API is given a bucket and a key.
 	// Default: such calls are refused.
-	// It also is where destinations in buckets are.
+	// Destinations in buckets are there, too.
 	S3 *Service `json:"s3,omitempty"`
 
-	// The server that has the functions, with the Lambda API, when this one only takes
-	// events and delivers them there. Functions of this configuration run here all the
-	// same. Default: functions run here.
+	// The server with the Lambda API that runs the functions, if this one only takes events
+	// and delivers them there. Functions of this configuration still run here. Default:
+	// functions run here.
 	Gateway *Service `json:"gateway,omitempty"`
 
 	// The services of destinations that are SQS queues and SNS topics. Default: none.
@@ -125,11 +125,11 @@ type App struct {
 	Kinesis  *Service `json:"kinesis,omitempty"`
 	DynamoDB *Service `json:"dynamodb,omitempty"`
 
-	// Settings of functions that the Lambda API keeps and gives back though nothing here
+	// Settings of functions that the Lambda API stores and returns though nothing here
 	// acts on them: vpc_config, kms_key_arn, source_kms_key_arn, file_system_configs,
 	// architectures, tenancy_config, runtime_management, metrics_config,
-	// mapping_logging_config, tracing_config. Default: none, they are refused by name,
-	// but for tracing_config.
+	// mapping_logging_config, tracing_config. Default: none. Settings that are not listed are
+	// refused by name, except for tracing_config.
 	Ignore []string `json:"ignore,omitempty"`
 
 	// Functions that run by the clock, by the schedule's name.
@@ -142,16 +142,16 @@ type App struct {
 	log    *zap.Logger
 	engine *pooledEngine
 	setup  *engine.Setup
-	undo   func() error // of what Start applied
+	undo   func() error // undoes Start
 	admin  string       // address of an admin endpoint that functions can reach
-	// hostNetwork says that functions that do not say it have the machine's network; known
-	// where there is such an endpoint.
+	// hostNetwork is set if functions without a network of their own setting have the
+	// machine's network. It is known only if there is such an endpoint.
 	hostNetwork bool
-	urlDomain   string // of function URLs, with a dot in front
+	urlDomain   string // of function URLs, with a leading dot
 	hasAPI      bool   // a handler answers the Lambda API
 }
 
-// Redis says where the state is that several nodes share.
+// Redis says where several nodes have their common state.
 type Redis struct {
 	// redis://[USER[:PASSWORD]@]HOST[:PORT][,...][/DB], or rediss:// for TLS.
 	// ?master=NAME says that the hosts are Sentinels, ?cluster=true that they are
@@ -186,7 +186,7 @@ func (r *Redis) replaceSecret(repl *caddy.Replacer) error {
 	return nil
 }
 
-// Async says how events are delivered: those of Invoke with type Event and those that
+// Async says how events are delivered: events of Invoke with type Event, and events that
 // sources push.
 type Async struct {
 	// How many events of one function run at once at most. Default: twice the number
@@ -195,7 +195,7 @@ type Async struct {
 	// How many events run at once in all. Default: 8 times the number of cores, 16 at
 	// least.
 	Concurrency int `json:"concurrency,omitempty"`
-	// How many events may wait; more are refused with 503, or 429 by the Lambda API.
+	// How many events may wait. More are refused with 503, or with 429 by the Lambda API.
 	// Default: 1,000,000.
 	MaxWaiting int `json:"max_waiting,omitempty"`
 }
@@ -218,7 +218,7 @@ type Sandbox struct {
 	Bwrap string `json:"bwrap,omitempty"`
 }
 
-// Logs says how the log groups of functions are kept.
+// Logs says how the log groups of functions are stored.
 type Logs struct {
 	// How long events are kept. Default: 720h (30 days).
 	Retention caddy.Duration `json:"retention,omitempty"`
@@ -226,8 +226,8 @@ type Logs struct {
 	// The size in MB at which a log group begins a new file. Default: 16.
 	MaxFile int `json:"max_file,omitempty"`
 
-	// How much all log groups together keep, in MB; the largest loses its oldest
-	// file first. Default: 1024.
+	// The size of all log groups together, in MB. Above it the largest group loses its
+	// oldest file first. Default: 1024.
 	MaxTotal int `json:"max_total,omitempty"`
 }
 
@@ -239,8 +239,8 @@ func (App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision reads and checks the configuration, and takes hold of what serves
-// the functions. It starts no environment.
+// Provision reads and checks the configuration, and retains the parts of the engine that it
+// needs. It starts no environment.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
@@ -258,7 +258,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start has the engine obey this configuration.
+// Start makes the engine follow this configuration.
 func (a *App) Start() error {
 	admin, err := adminListen(a.ctx)
 	if err != nil {
@@ -274,11 +274,11 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop implements caddy.App. Environments go when the last configuration that
-// knows their function is cleaned up.
+// Stop implements caddy.App. Environments end when the last configuration with their function
+// is cleaned up.
 func (a *App) Stop() error { return nil }
 
-// Cleanup takes back what Start applied, and lets go of what Provision took hold of.
+// Cleanup undoes Start and Provision.
 func (a *App) Cleanup() error {
 	if a.engine == nil {
 		return nil

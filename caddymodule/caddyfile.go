@@ -11,11 +11,11 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("hearth", parseApp)
-	// A function answers requests, as reverse_proxy's upstream does. So handle, route and
-	// respond come before it: what they take is not the function's.
+	// A function answers requests like an upstream of reverse_proxy. So handle, route and
+	// respond come before it: the function does not get the requests that they take.
 	httpcaddyfile.RegisterHandlerDirective("function", parseFunction)
 	httpcaddyfile.RegisterDirectiveOrder("function", httpcaddyfile.Before, "reverse_proxy")
-	// These take what is for them and leave the rest to the site.
+	// These handlers take their own requests and leave the others to the site.
 	httpcaddyfile.RegisterHandlerDirective("lambda_api", parseLambdaAPI)
 	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("function_urls", parseFunctionURLs)
@@ -188,7 +188,7 @@ func (l *Logs) unmarshal(d *caddyfile.Dispenser) error {
 	})
 }
 
-// An awsService is a service that aws_endpoint stands for.
+// An awsService is a service that aws_endpoint can set.
 type awsService struct {
 	name string
 	to   **Service
@@ -207,8 +207,8 @@ func (a *App) serviceOptions() []option {
 	return options
 }
 
-// unmarshalEndpoint reads aws_endpoint [SERVICE] URL, which stands for the endpoint of
-// one service, or of all that have no other.
+// unmarshalEndpoint reads aws_endpoint [SERVICE] URL. It sets the endpoint of one service, or
+// of all services that have no other.
 func (a *App) unmarshalEndpoint(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) != 1 && len(args) != 2 {
@@ -232,7 +232,7 @@ func (a *App) unmarshalEndpoint(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// service keeps what aws_endpoint has set and the block does not.
+// service reads a block of a service. Values that only aws_endpoint has set stay.
 func service(d *caddyfile.Dispenser, to **Service) error {
 	if *to == nil {
 		*to = new(Service)

@@ -14,15 +14,15 @@ import (
 // name is the dispenser's value.
 type reader func(*caddyfile.Dispenser) error
 
-// An option is one that a block may have.
+// An option is one option of a block.
 type option struct {
 	name string
 	read reader
 }
 
-// readBlock reads the options of a block. The error about one that there is not says
-// what it is, with %s for its name, and lists those that there are, in their order. The
-// test of the manual reads that list.
+// readBlock reads the options of a block. unknown is the text of the error for an unknown
+// option, with %s for its name. The error also lists the known options in their order. The test
+// of the manual reads that list.
 func readBlock(d *caddyfile.Dispenser, unknown string, options []option) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read := readerOf(options, d.Val())
@@ -61,13 +61,13 @@ func thereAre(options []option) string {
 	}
 }
 
-// into is the reader of an option that has one value, or several of one kind.
+// into makes the reader of an option that has one value, or several of one kind.
 func into[T any](read func(*caddyfile.Dispenser, *T) error, to *T) reader {
 	return func(d *caddyfile.Dispenser) error { return read(d, to) }
 }
 
-// The helpers below read the arguments of one option, whose name they take from
-// the dispenser for their errors.
+// The helpers below read the arguments of one option. For their errors they take its name from
+// the dispenser.
 
 func text(d *caddyfile.Dispenser, to *string) error {
 	if !d.NextArg() {
@@ -80,7 +80,7 @@ func text(d *caddyfile.Dispenser, to *string) error {
 	return nil
 }
 
-// texts reads one value or more, and adds them to those there are.
+// texts reads one value or more, and appends them.
 func texts(d *caddyfile.Dispenser, to *[]string) error {
 	args := d.RemainingArgs()
 	if len(args) == 0 {
@@ -90,7 +90,7 @@ func texts(d *caddyfile.Dispenser, to *[]string) error {
 	return nil
 }
 
-// oneMore reads one value, and adds it to those there are.
+// oneMore reads one value, and appends it.
 func oneMore(d *caddyfile.Dispenser, to *[]string) error {
 	var value string
 	if err := text(d, &value); err != nil {
@@ -100,7 +100,7 @@ func oneMore(d *caddyfile.Dispenser, to *[]string) error {
 	return nil
 }
 
-// present reads an option that takes no arguments: it is there or not.
+// present reads an option without arguments.
 func present(d *caddyfile.Dispenser, to *bool) error {
 	if d.NextArg() {
 		return d.ArgErr()
@@ -126,7 +126,7 @@ func number(least int) func(*caddyfile.Dispenser, *int) error {
 	}
 }
 
-// optionalNumber reads a whole number where zero is not the default.
+// optionalNumber reads a whole number for which zero is not the default.
 func optionalNumber(least int) func(*caddyfile.Dispenser, **int) error {
 	return func(d *caddyfile.Dispenser, to **int) error {
 		*to = new(int)
@@ -176,8 +176,8 @@ func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	return duration(d, to)
 }
 
-// megabytes reads a size as Lambda gives it, a bare number of MB (1,048,576
-// bytes each), or with a unit: 512, 512MB, 512MiB, 1GB.
+// megabytes reads a size as Lambda writes it, a number of MB (1,048,576 bytes each), or a size
+// with a unit: 512, 512MB, 512MiB, 1GB.
 func megabytes(d *caddyfile.Dispenser, to *int) error {
 	name := d.Val()
 	var s string

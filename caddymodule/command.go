@@ -73,18 +73,18 @@ func stream(command *cobra.Command, file *os.File) cli.Stream {
 	return cli.NewStream(file, raw, os.Getenv("NO_COLOR") != "")
 }
 
-// exit says what is wrong and has the process end with a code. Caddy's own way writes
-// errors as log lines, which a person at a terminal does not expect of a client.
+// exit prints an error and makes the process end with a code. Caddy itself would write the
+// error as a log line, which a user at a terminal does not expect from a client.
 func exit(command *cobra.Command, code int, err error) error {
 	if err == nil {
 		return nil
 	}
 	stderr := stream(command, os.Stderr)
-	fmt.Fprint(os.Stderr, stderr.Red("Error:")) // which the stream would spell out
+	fmt.Fprint(os.Stderr, stderr.Red("Error:")) // not by the stream, which would escape the color
 	fmt.Fprintf(stderr, " %v\n", err)
 	command.SilenceErrors, command.SilenceUsage = true, true
 	if code > cli.ExitFailed {
-		// What Caddy ends the process with a code by; it has no error left to print.
+		// Caddy ends the process with the code of this error, and prints nothing for it.
 		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(command, nil)
 	}
 	return err

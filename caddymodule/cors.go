@@ -12,8 +12,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// answerPreflight answers a browser that asks what it may send; the function does
-// not see the request.
+// answerPreflight answers a browser that asks what it may send. The function does not get
+// that request.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (answered bool) {
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
@@ -24,8 +24,8 @@ func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (
 	return true
 }
 
-// A corsWriter puts the headers for browsers that a function URL is configured with
-// in place of the function's own.
+// A corsWriter replaces the function's own headers for browsers by those that are configured
+// for the function URL.
 type corsWriter struct {
 	*caddyhttp.ResponseWriterWrapper
 	cors    *registry.Cors
@@ -56,8 +56,8 @@ func (w *corsWriter) Write(body []byte) (int, error) {
 	return w.ResponseWriterWrapper.Write(body)
 }
 
-// setCors puts the answer for a browser into a header. It adds to Vary, so that a cache
-// keeps the answers for different origins apart.
+// setCors writes the answer for a browser into a header. It adds to Vary, so that a cache
+// separates the answers for different origins.
 func setCors(header, cors http.Header, c *registry.Cors) {
 	maps.Copy(header, cors)
 	if !anyOrigin(c) {
@@ -65,12 +65,12 @@ func setCors(header, cors http.Header, c *registry.Cors) {
 	}
 }
 
-// anyOrigin reports whether all browsers are told the same.
+// anyOrigin reports whether all browsers get the same answer.
 func anyOrigin(c *registry.Cors) bool {
 	return slices.Contains(c.AllowOrigins, "*") && !c.AllowCredentials
 }
 
-// corsHeaders are what a browser is told.
+// corsHeaders makes the headers for a browser.
 func corsHeaders(origin string, preflight bool, c *registry.Cors) http.Header {
 	h := make(http.Header)
 	if origin == "" {

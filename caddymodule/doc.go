@@ -1,18 +1,18 @@
 // Package caddymodule is the face of Hearth, and the only package that imports Caddy. It
 // has the structs that are the configuration and its manual, the Caddyfile, the handlers
-// and the admin endpoint. What runs functions is in package engine.
+// and the admin endpoint. Package engine runs the functions.
 //
 //	Caddyfile --> App, Function, Schedule, EventSource, Service ... (JSON)
-//	App.Provision --> engine.Settings --> Prepare   what is wrong is told, nothing starts
-//	App.Start     --> Apply                         what it returns is called by Cleanup
+//	App.Provision --> engine.Settings --> Prepare   reports errors, starts nothing
+//	App.Start     --> Apply                         returns undo, which Cleanup calls
 //	engines (UsagePool) --> engine.Engine           outlives a reload
 //
 //	hearth_function       request --> apigateway --> function --> apigateway --> response
 //	hearth_function_urls  the same, by the function URL that the host names
-//	hearth_receive        request --> push.Source --> kept for functions --> 200
+//	hearth_receive        request --> push.Source --> stored for functions --> 200
 //	hearth_lambda_api     lambdaapi: AWS's SDKs and tools
 //	admin.api.hearth      events, nodes, schedules, runtimes: for `caddy hearth`, which is in cli
 //
 // A reload provisions the new App beside the old one. Both have the same engine if their
-// data directory is the same, which is what keeps environments warm; see package engine.
+// data directory is the same. That keeps environments warm; see package engine.
 package caddymodule

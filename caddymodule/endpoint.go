@@ -20,7 +20,7 @@ func (a *App) endpoint() string {
 		return ""
 	}
 	servers := module.(*caddyhttp.App)
-	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) { // the same one after each reload
+	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) { // sorted: the same address after each reload
 		server := servers.Servers[name]
 		host, found := siteOfAPI(server.Routes, "")
 		if !found {
@@ -35,14 +35,13 @@ func (a *App) endpoint() string {
 	return ""
 }
 
-// siteOfAPI looks for the handler of the API in routes, and for a host that leads
-// there.
+// siteOfAPI searches routes for the handler of the API, and for a host that leads to it.
 func siteOfAPI(routes caddyhttp.RouteList, host string) (string, bool) {
 	for _, route := range routes {
 		inside := host
 		for _, matchers := range route.MatcherSets {
 			for _, m := range matchers {
-				// A star stands for names that nobody knows here.
+				// The names that match a star are unknown here.
 				if hosts, ok := m.(*caddyhttp.MatchHost); ok {
 					if n := slices.IndexFunc(*hosts, func(h string) bool { return !strings.Contains(h, "*") }); n >= 0 {
 						inside = (*hosts)[n]
@@ -64,8 +63,8 @@ func siteOfAPI(routes caddyhttp.RouteList, host string) (string, bool) {
 	return "", false
 }
 
-// addressOf is the address of a listener as a client on this machine uses it, "" if
-// it is not on TCP.
+// addressOf is the address by which a client on this machine reaches a listener, "" if the
+// listener is not on TCP.
 func addressOf(app *caddyhttp.App, server *caddyhttp.Server, listen, host string) string {
 	addr, err := caddy.ParseNetworkAddress(listen)
 	if err != nil || addr.IsUnixNetwork() || addr.IsFdNetwork() {

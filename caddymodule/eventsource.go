@@ -17,8 +17,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// EventSource is a source that is polled for a function: what the Lambda API calls an
-// event source mapping. The API shows those of the configuration, and does not change
+// EventSource is a source that is polled for a function. The Lambda API calls it an event
+// source mapping. The API shows the event sources of the configuration, and does not change
 // them.
 type EventSource struct {
 	// The source: the ARN of an SQS queue, a Kinesis stream, the stream of a DynamoDB
@@ -32,15 +32,14 @@ type EventSource struct {
 	// The topic of Kafka, or the stream of Redis.
 	Topic string `json:"topic,omitempty"`
 
-	// The consumer group of Kafka or Redis. Default: one that is made of source and
-	// function.
+	// The consumer group of Kafka or Redis. Default: a name made of source and function.
 	Group string `json:"group,omitempty"`
 
 	// Do not poll.
 	Disabled bool `json:"disabled,omitempty"`
 
-	// How many records a batch has at most. Default: 10 of queues
-	// and buckets, 100 of others.
+	// How many records a batch has at most. Default: 10 for queues and buckets, 100 for other
+	// sources.
 	BatchSize *int `json:"batch_size,omitempty"`
 
 	// How long a batch is gathered. Default: 0.
@@ -52,25 +51,25 @@ type EventSource struct {
 	// How many batches of a queue run at once. Default: 5.
 	Concurrency *int `json:"concurrency,omitempty"`
 
-	// How often a batch is tried again. Default: until its records are gone.
+	// How often a batch is tried again. Default: until the source no longer has its records.
 	Retries *int `json:"retries,omitempty"`
 
 	// How old a record may become. Default: any age.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 
-	// Windows in which a function adds things up, with a state. Default: none.
+	// Tumbling windows, in which the function aggregates records with a state. Default: none.
 	TumblingWindow caddy.Duration `json:"tumbling_window,omitempty"`
 
-	// Try the halves of a batch that failed alone.
+	// Split a batch that failed into halves and try each.
 	Bisect bool `json:"bisect,omitempty"`
 
-	// The function says which records failed, as batchItemFailures.
+	// The function reports the failed records as batchItemFailures.
 	ReportFailures bool `json:"report_failures,omitempty"`
 
-	// Patterns of the records that the function gets, any of them. Default: all.
+	// Patterns. The function gets records that match any of them. Default: all records.
 	Filters []string `json:"filters,omitempty"`
 
-	// The destination for what is given up, as for asynchronous invocations.
+	// The destination for records that are given up, as for asynchronous invocations.
 	OnFailure string `json:"on_failure,omitempty"`
 
 	// The position where reading begins: trim_horizon, latest, or a time (RFC 3339).
@@ -81,8 +80,8 @@ type EventSource struct {
 	// How often a bucket is listed, at least 1s. Default: 1m.
 	Every caddy.Duration `json:"every,omitempty"`
 
-	// The address of the service, its region and an access key. Default: as the option
-	// of the service says.
+	// The address of the service, its region and an access key. Default: those of the option
+	// of the service.
 	Service
 
 	// SASL of Kafka: plain, scram-sha-256 or scram-sha-512.
@@ -98,7 +97,7 @@ type EventSource struct {
 	Key  string `json:"key,omitempty"`
 }
 
-// mapping is the event source mapping that an EventSource stands for.
+// mapping makes the event source mapping of an EventSource.
 func (e *EventSource) mapping(account function.Account) (registry.Mapping, error) {
 	repl := caddy.NewReplacer()
 	var m registry.Mapping
@@ -170,16 +169,16 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 	return m, pull.Check(&m)
 }
 
-// withoutUser takes what is secret out of an address.
+// withoutUser removes the secrets from an address.
 func withoutUser(source string) (address, username, password string, err error) {
 	if !strings.Contains(source, "://") {
 		return source, "", "", nil
 	}
-	// A list of hosts, as Kafka has them, is none of a URL.
+	// A list of hosts, as Kafka has it, is not the host of a URL.
 	first, others, several := strings.Cut(source, ",")
 	u, err := url.Parse(first)
 	if err != nil {
-		return "", "", "", errors.New("the source is neither an ARN nor a URL") // it is not told: it may hold a secret
+		return "", "", "", errors.New("the source is neither an ARN nor a URL") // without the source, which may have a secret
 	}
 	if u.User != nil {
 		username = u.User.Username()
@@ -201,7 +200,7 @@ func seconds(d caddy.Duration) *int {
 	return &n
 }
 
-// mappings are those of the configuration.
+// mappings returns the event source mappings of the configuration.
 func (a *App) mappings() ([]registry.Mapping, error) {
 	seen := make(map[string]bool)
 	all := make([]registry.Mapping, len(a.EventSources))

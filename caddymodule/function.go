@@ -15,9 +15,9 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// Function is one function of the configuration. Everything but runtime,
-// handler and code may be left out. Placeholders ({env.*}, {file.*} and the
-// other global ones) are replaced in every text.
+// Function is one function of the configuration. All fields but runtime, handler and code are
+// optional. Placeholders ({env.*}, {file.*} and the other global ones) are replaced in every
+// text.
 type Function struct {
 	// The purpose of the function. At most 256 characters.
 	Description string `json:"description,omitempty"`
@@ -27,11 +27,11 @@ type Function struct {
 	// The handler of events in the code: index.handler, app.main.handler.
 	Handler string `json:"handler,omitempty"`
 	// The code: a folder, or an archive (a zip or a jar). A relative path is relative
-	// to the working directory of the server. The code is followed: when it changes,
-	// the next request runs the new one.
+	// to the working directory of the server. The server watches the code: after a change
+	// the next request runs the new code.
 	Code string `json:"code,omitempty"`
-	// Layers, folders or archives, that are put together at /opt; later ones win. At
-	// most 5. They are followed as the code is.
+	// Layers, folders or archives, that are merged at /opt; later ones win. At most 5. The
+	// server watches them as it does the code.
 	Layers []string `json:"layers,omitempty"`
 	// Memory in MB, 128 to 32768. Default: 128.
 	Memory int `json:"memory,omitempty"`
@@ -42,7 +42,7 @@ type Function struct {
 	// How many invocations run at once at most; 0 turns the function off.
 	// Default: as many as the node allows.
 	ReservedConcurrency *int `json:"reserved_concurrency,omitempty"`
-	// How many environments are kept initialised. Default: 0.
+	// How many environments are initialised ahead of calls. Default: 0.
 	ProvisionedConcurrency int `json:"provisioned_concurrency,omitempty"`
 	// How many invocations one environment runs at once. Default: 1, as on Lambda.
 	PerEnvironmentConcurrency int `json:"per_environment_concurrency,omitempty"`
@@ -65,9 +65,9 @@ type Function struct {
 	// queues or topics: terminate (it is not run a 17th time) or allow. Default:
 	// terminate.
 	RecursiveLoop string `json:"recursive_loop,omitempty"`
-	// How long an invocation waits for an environment when all that the limits
-	// allow are busy, before it is throttled with 429. Default: as for all functions.
-	// Negative: not at all, as on AWS.
+	// How long an invocation waits for an environment when all environments that the limits
+	// allow are busy. After that it is throttled with 429. Default: as for all functions.
+	// Negative: it does not wait, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 }
 
@@ -77,7 +77,7 @@ const (
 	loopTerminate = "terminate"
 )
 
-// resolve makes the engine's function of the configuration's.
+// resolve makes the engine's function from the function of the configuration.
 func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Function, error) {
 	env := make(map[string]string, len(f.Env))
 	for k, v := range f.Env {
@@ -141,7 +141,7 @@ func (f *Function) logging(repl *caddy.Replacer) function.Logging {
 	}
 }
 
-// codePath is the absolute path of code or of a layer that is there.
+// codePath is the absolute path of code or of a layer. It returns an error if there is none.
 func codePath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -150,27 +150,28 @@ func codePath(path string) (string, error) {
 	return path, code.Check(path)
 }
 
-// Connectivity says what a function reaches, or what functions do that do not say it
-// themselves.
+// Connectivity says what a function can reach. In the global option it is the default of
+// functions.
 type Connectivity struct {
-	// private: a network of each environment's own, with a way out that leads past this
-	// machine. host: the network of this machine, with all that listens there. none: a
-	// loopback and nothing else. Default: what the global option says, and that is private; none where it cannot be had.
+	// private: each environment has a network of its own, with a way out that leads past this
+	// machine. host: the network of this machine, with all services that listen there. none:
+	// a loopback and nothing else. Default: that of the global option. Its default is private,
+	// or none on a machine that cannot provide private.
 	Network string `json:"network,omitempty"`
-	// Addresses and ranges that are not reached by network private. Default: those of
-	// the global option, if neither these nor others are named to be reached.
+	// Addresses and ranges that network private cannot reach. Default: those of the global
+	// option, if the function sets neither network_deny nor network_allow.
 	NetworkDeny []string `json:"network_deny,omitempty"`
-	// The only addresses and ranges that network private reaches, each with or without a
-	// port: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:443. Denied addresses stay out of reach.
-	// Default: those of the global option, or all.
+	// The only addresses and ranges that network private can reach, each with or without a
+	// port: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:443. Denied addresses stay denied. Default:
+	// those of the global option, or all.
 	NetworkAllow []string `json:"network_allow,omitempty"`
-	// Services of this machine that are opened to network private, by their address, as
-	// 127.0.0.1:9000. They are found there at host.hearth.internal:9000 too. Those of the
-	// global option come beside them.
+	// Services of this machine that network private can reach, by their address, such as
+	// 127.0.0.1:9000. Functions find them at host.hearth.internal:9000, too. The services of
+	// the global option are added.
 	Reach []string `json:"reach,omitempty"`
 }
 
-// resolve reads what is configured.
+// resolve reads the configured network and its rules.
 func (c *Connectivity) resolve(repl *caddy.Replacer) (function.Network, function.NetworkRules, error) {
 	var rules function.NetworkRules
 	network := function.Network(repl.ReplaceAll(c.Network, ""))
@@ -206,7 +207,7 @@ func (c *Connectivity) resolve(repl *caddy.Replacer) (function.Network, function
 	return network, rules, rules.Check()
 }
 
-// FunctionAsync is what becomes of the events of a function of the configuration.
+// FunctionAsync says how the events of a function of the configuration are delivered.
 type FunctionAsync struct {
 	// How often an event is tried again after the function failed: 0 to 2, after one
 	// and two minutes. Default: 2.
@@ -217,7 +218,7 @@ type FunctionAsync struct {
 	// SNS topic or an S3 bucket, or a URL. Default: none.
 	OnSuccess string `json:"on_success,omitempty"`
 	// The destination for a record of each event that is given up. Default: none; the
-	// event is kept aside, see `caddy hearth events`.
+	// event is put aside, see `caddy hearth events`.
 	OnFailure string `json:"on_failure,omitempty"`
 }
 

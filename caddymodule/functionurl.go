@@ -24,24 +24,24 @@ func init() {
 }
 
 // FunctionURLs answers the function URLs that the Lambda API made: the first label
-// of a request's host is the URL's ID. An ID that there is not is forbidden, as on AWS.
+// of a request's host is the URL's ID. An unknown ID is forbidden, as on AWS.
 // Requests for other hosts go to the next handler.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 type FunctionURLs struct {
 	app      *App
 	log      *zap.Logger
 	verifier *sigv4.Verifier
-	// known are the responders of URLs as they are now.
+	// known caches the responders of URLs.
 	known *lru.Cache[string, *functionURL]
 }
 
 // A functionURL answers the requests of one URL.
 type functionURL struct {
-	of *registry.URL // as it was when this was made
+	of *registry.URL // as it was when this responder was made
 	responder
 }
 
-// maxKnownURLs bounds the memory for URLs that have been called.
+// maxKnownURLs bounds the memory for responders.
 const maxKnownURLs = 4096
 
 // CaddyModule returns the Caddy module information.
@@ -52,7 +52,7 @@ func (FunctionURLs) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision takes hold of the functions and of the keys for URLs of AuthType AWS_IAM.
+// Provision gets the functions, and the keys for URLs of AuthType AWS_IAM.
 func (f *FunctionURLs) Provision(ctx caddy.Context) error {
 	module, err := ctx.App("hearth")
 	if err != nil {
@@ -69,7 +69,7 @@ func (f *FunctionURLs) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// ServeHTTP answers by the function whose URL the request's host is.
+// ServeHTTP calls the function whose URL has the request's host.
 func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	id, ok := f.app.functionURLID(r.Host)
 	if !ok {
@@ -101,7 +101,7 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	return u.respond(newCorsWriter(w, r, of.Cors), r)
 }
 
-// refuseUnknownURL answers as AWS does where a URL was, or never was.
+// refuseUnknownURL answers as AWS does for a URL that was deleted, or never existed.
 func refuseUnknownURL(w http.ResponseWriter) error {
 	body := urlAnswer(http.StatusForbidden, nil, w.Header())
 	w.Header().Set("Content-Type", "application/json")
@@ -147,7 +147,7 @@ func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Ide
 	}, nil
 }
 
-// checkFunctionURL says whether the option function_url is an address.
+// checkFunctionURL checks that the option function_url is an address.
 func (a *App) checkFunctionURL() error {
 	a.FunctionURL = strings.TrimSuffix(caddy.NewReplacer().ReplaceAll(a.FunctionURL, ""), "/")
 	if a.FunctionURL == "" {

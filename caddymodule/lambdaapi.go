@@ -69,7 +69,7 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered {
 		return err
 	}
-	// Caddy would answer with an empty 200, which a client takes for success.
+	// Caddy would answer with an empty 200. A client would take it for success.
 	foreign.Of(r).Refuse(w, function.NewRequestID())
 	return nil
 }
@@ -107,7 +107,7 @@ func (w *answerWatcher) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// AccessKey is a key that signs requests to the Lambda API, beside the one that
+// AccessKey is a key that signs requests to the Lambda API, in addition to the key that
 // Hearth makes.
 type AccessKey struct {
 	// The access key ID, 3 to 128 letters, digits and underscores.
@@ -117,7 +117,7 @@ type AccessKey struct {
 	// {file./run/secrets/key} keep it out of the configuration.
 	Secret string `json:"secret,omitempty"`
 
-	// Only Get and List operations are allowed: nothing is changed, nothing invoked.
+	// Only Get and List operations are allowed. The key can change and invoke nothing.
 	ReadOnly bool `json:"read_only,omitempty"`
 }
 

@@ -27,18 +27,18 @@ type Schedule struct {
 	// The time zone of cron expressions and times, e.g. Europe/Berlin. Default: UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 
-	// Within how long of a tick the function runs, at some time. Default: at once.
+	// The function runs at some time within this duration after a tick. Default: at once.
 	FlexibleWindow caddy.Duration `json:"flexible_window,omitempty"`
 
-	// The event, JSON. Default: the one that EventBridge sends.
+	// The event, JSON. Default: the event that EventBridge sends.
 	Input json.RawMessage `json:"input,omitempty"`
 
-	// From when and until when there are ticks. Default: no limit.
+	// There are ticks from start to end. Default: no limit.
 	Start *time.Time `json:"start,omitempty"`
 	End   *time.Time `json:"end,omitempty"`
 
-	// How late a tick still runs that was missed while no node ran; of several the newest
-	// does. Default: 1m. Below zero: missed ticks do not run.
+	// How late a tick may run that was missed while no node ran. Of several missed ticks the
+	// newest runs. Default: 1m. Below zero: missed ticks do not run.
 	CatchUp caddy.Duration `json:"catch_up,omitempty"`
 
 	// Do not run.
@@ -111,7 +111,7 @@ func (s *Schedule) resolve(name string, account function.Account) (schedule.Sche
 	return out, nil
 }
 
-// resolveSchedules gives the schedules of the configuration, by name.
+// resolveSchedules returns the schedules of the configuration, sorted by name.
 func (a *App) resolveSchedules() ([]schedule.Schedule, error) {
 	var all []schedule.Schedule
 	for _, name := range slices.Sorted(maps.Keys(a.Schedules)) {

@@ -24,10 +24,10 @@ import (
 )
 
 // engines outlive a reload, with their environments. Configurations with the same data
-// directory and Redis have the same.
+// directory and Redis have the same engine.
 var engines = caddy.NewUsagePool()
 
-// A pooledEngine is an engine as a usage pool has it.
+// A pooledEngine is an engine in the usage pool.
 type pooledEngine struct{ *engine.Engine }
 
 // Destruct implements caddy.Destructor.
@@ -35,8 +35,7 @@ func (p *pooledEngine) Destruct() error { return p.Close(context.Background()) }
 
 func (a *App) engineKey() string { return a.DataDir + "\n" + a.Redis.URL + "\n" + a.Redis.Prefix }
 
-// openEngine returns the engine of a's data directory, the one that is open already if
-// there is one.
+// openEngine returns the engine of a's data directory. It opens one if none is open.
 func openEngine(a *App) (*pooledEngine, error) {
 	value, _, err := engines.LoadOrNew(a.engineKey(), func() (caddy.Destructor, error) {
 		e, err := engine.Open(engine.Config{
@@ -51,7 +50,7 @@ func openEngine(a *App) (*pooledEngine, error) {
 	return value.(*pooledEngine), nil
 }
 
-// replace replaces placeholders and fills in defaults of what the whole app is about.
+// replace replaces placeholders and fills in defaults of the fields of the app itself.
 func (a *App) replace(repl *caddy.Replacer) error {
 	a.DataDir = repl.ReplaceAll(a.DataDir, "")
 	if a.DataDir == "" {
@@ -75,7 +74,8 @@ func (a *App) replace(repl *caddy.Replacer) error {
 	return redisstore.CheckURL(a.Redis.URL)
 }
 
-// settings are what the engine is to obey. Whatever is wrong is told in the order of names.
+// settings makes the engine's settings from the configuration. It reports errors in the order
+// of names.
 func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if err := lambdaapi.CheckIgnore(a.Ignore); err != nil {
 		return nil, err
@@ -151,11 +151,11 @@ func (a *App) account() function.Account {
 	return function.Account{ID: a.Account, Region: a.Region}
 }
 
-// Service is a service with the API of one of AWS's: S3 (MinIO, SeaweedFS, Ceph,
-// Versity), SQS (ElasticMQ), SNS, or AWS's own.
+// Service is a service with the API of an AWS service: S3 (MinIO, SeaweedFS, Ceph,
+// Versity), SQS (ElasticMQ), SNS, or the one of AWS itself.
 type Service struct {
-	// Its address, e.g. http://minio:9000. Default: AWS's own; S3 needs one, where
-	// buckets are the first part of the path.
+	// The address, e.g. http://minio:9000. Default: AWS's own. S3 needs an address, and the
+	// bucket is the first part of the path there.
 	Endpoint string `json:"endpoint,omitempty"`
 
 	// The region that requests are signed for. Default: us-east-1.
@@ -172,7 +172,7 @@ func (s *Service) resolve(repl *caddy.Replacer) (*services.Service, error) {
 		repl.ReplaceAll(s.AccessKeyID, ""), repl.ReplaceAll(s.SecretAccessKey, ""))
 }
 
-// services are those of the configuration.
+// services returns the services of the configuration.
 func (a *App) services(repl *caddy.Replacer) (services.Config, error) {
 	var c services.Config
 	for _, of := range []struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// A streamed HTTP response begins with a JSON prelude and eight NUL bytes when
-// its content type says so; otherwise it is the body, with status 200.
+// A streamed HTTP response begins with a JSON prelude and eight NUL bytes if its content type
+// says so. Otherwise the stream is the body, and the status is 200.
 // https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
 const (
 	preludeType = "application/vnd.awslambda.http-integration-response"
@@ -19,15 +19,15 @@ const (
 	maxPrelude  = 64 << 10
 )
 
-// chunkTimeout is how long a client may take for one chunk of at most 1 MB: one
-// that does not read at all must not keep an environment for good.
+// chunkTimeout is how long a client may take to read one chunk of at most 1 MB. A client that
+// does not read at all must not occupy an environment forever.
 const chunkTimeout = 2 * time.Minute
 
 // A responseStream writes a streamed response to the client as it comes.
 type responseStream struct {
 	w       http.ResponseWriter
 	route   *apigateway.Route
-	prelude []byte // what has come of it so far; nil: there is none, or it is over
+	prelude []byte // the part that has come so far; nil: there is none, or it has ended
 	begun   bool   // status and header are written
 	err     error  // the prelude is malformed
 }
@@ -55,8 +55,8 @@ func (s *responseStream) Write(chunk []byte) error {
 		}
 	}
 	control := http.NewResponseController(s.w)
-	// The environment is busy until the client has taken the chunk. A connection that
-	// supports no deadlines has none.
+	// The environment is busy until the client has taken the chunk. If the connection does not
+	// support deadlines, there is no limit.
 	_ = control.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	if len(chunk) > 0 {
 		if _, err := s.w.Write(chunk); err != nil {
@@ -66,8 +66,8 @@ func (s *responseStream) Write(chunk []byte) error {
 	return control.Flush()
 }
 
-// addPrelude gathers the prelude. Once it is whole it writes status and header,
-// and returns the rest of chunk, which is body.
+// addPrelude gathers the prelude. When the prelude is complete, addPrelude writes status and
+// header, and returns the rest of chunk, which is body.
 func (s *responseStream) addPrelude(chunk []byte) (rest []byte, err error) {
 	s.prelude = append(s.prelude, chunk...)
 	prelude, rest, found := bytes.Cut(s.prelude, []byte(preludeEnd))
@@ -93,7 +93,7 @@ func (s *responseStream) begin(status int) {
 	s.w.WriteHeader(status)
 }
 
-// endStream answers for a streamed response that is over.
+// endStream handles the end of a streamed response.
 func (i *responder) endStream(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	s := &x.stream
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // for the next request of the connection
@@ -113,7 +113,7 @@ func (i *responder) endStream(w http.ResponseWriter, r *http.Request, x *exchang
 		return i.refuse(w, r, x.call, err)
 	}
 	i.logFailure(http.StatusBadGateway, x.call, err)
-	// The status has gone out. Cutting the connection is the only way left to
-	// tell the client that the response is not whole.
+	// The status has been sent. Only a cut connection can still tell the client that the
+	// response is incomplete.
 	panic(http.ErrAbortHandler)
 }
