@@ -61,9 +61,9 @@ func eventOf(e *state.Entry, dead, payload bool) Event {
 	return out
 }
 
-// Events are up to limit events of a function, or of all for "": those that wait, or
-// the dead ones. after is "" or the next of the page before, bytes that may be any; next
-// is "" on the last. ErrNoPage says that after never was a next.
+// Events returns up to limit events of a function, or of all functions for "": those that
+// wait, or the dead ones. after is "" or the next of the page before, which may be any bytes.
+// next is "" on the last page. ErrNoPage says that after never was a next.
 func (i *Invoker) Events(ctx context.Context, name string, dead bool, after string, limit int) (page []Event, next string, err error) {
 	from, within, err := splitPage(after)
 	if err != nil {
@@ -179,7 +179,7 @@ func (i *Invoker) Replay(ctx context.Context, id string) error {
 	return err
 }
 
-// Purge removes an event, dead or waiting. One that is being delivered may still be.
+// Purge removes an event, dead or waiting. An event that is being delivered may still arrive.
 func (i *Invoker) Purge(ctx context.Context, id string) error {
 	e, dead, err := i.find(ctx, id)
 	if err != nil {

@@ -30,10 +30,10 @@ var ErrFull = errors.New("as many events wait as may")
 // ErrTooLarge says that an event is over MaxPayload.
 var ErrTooLarge = errors.New("event is too large")
 
-// Config of an Invoker. Store, Runner, Book and Log are required.
+// Config of an Invoker. Store, Runner, Lookup and Log are required.
 type Config struct {
 	Store   Store
-	Runner  warmpool.Runner // the event is tried again after errors that are none of its own
+	Runner  warmpool.Runner // after an error that is not the function's own the event is tried again
 	Lookup  SettingsLookup
 	Sender  Sender // nil: destinations are not delivered to, their events are buried
 	Account function.Account
@@ -117,8 +117,8 @@ func (i *Invoker) Start() error {
 	return nil
 }
 
-// Close takes no more events and waits for those that run, until ctx ends; these are then
-// delivered again.
+// Close takes no more events and waits for those that run, until ctx ends. Events that still
+// run then are delivered again later.
 func (i *Invoker) Close(ctx context.Context) {
 	i.stop()
 	stop := context.AfterFunc(ctx, i.abort)

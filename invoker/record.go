@@ -57,7 +57,7 @@ var ErrNoDestination = errors.New("this server cannot deliver to it")
 // A Delivery is what a destination gets.
 type Delivery struct {
 	Body   []byte  // JSON
-	Folder string  // of a bucket, where the record is to be: async/FUNCTION
+	Folder string  // the folder in a bucket: async/FUNCTION
 	Trace  string  // X-Amzn-Trace-Id of the invocation; "" for none
 	Letter *Letter // nil except for a dead-letter queue
 }

@@ -102,7 +102,7 @@ func (r *run) invoke() error {
 		arn = i.Account.ARN(m.Function, m.Qualifier)
 	}
 	r.call.TraceID, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
-	m.TraceID = r.call.TraceID // of this attempt, which destinations are told
+	m.TraceID = r.call.TraceID // of this attempt; destinations get it
 	if err := r.call.Begin(arn); err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (r *run) again(delay time.Duration, reason string) error {
 	return err
 }
 
-// fail gives an event up: to where its function wants it, or aside.
+// fail gives an event up: it goes to the destination of its function, or is put aside.
 func (r *run) fail(condition, reason string) error {
 	r.invoker.metrics.count(r.invoker.metrics.dropped, r.message.Function, condition)
 	if r.settings.DeadLetter != "" || r.settings.OnFailure != "" { // else bury says it
@@ -202,10 +202,10 @@ func (r *run) fail(condition, reason string) error {
 	return r.finish(condition, reason)
 }
 
-// done removes the event. The worker does not wait until that would survive a crash,
-// which takes longer than many a function does: how many are on their way is bounded
-// by what may be leased. Ordered events wait, or a crash would have the first one run
-// again after the second.
+// done removes the event. The worker does not wait until the removal would survive a crash,
+// because that takes longer than many functions do. The number of leases bounds how many
+// removals are under way. The worker waits for the removal of an ordered event: otherwise the
+// first event could run again after the second if this process crashed.
 func (r *run) done() error {
 	if r.message.Order != "" {
 		return r.remove()
@@ -223,7 +223,7 @@ func (r *run) remove() error {
 	i := r.invoker
 	lease := i.leaseOf(r.event)
 	err := i.Store.Done(i.work, lease)
-	// It has run: while a store is away for a moment nobody else should run it again.
+	// The event has run. While the store is away for a moment, no other node should run it.
 	for errors.Is(err, state.ErrUnavailable) && time.Now().Before(lease.Until) && i.intake.Err() == nil {
 		select {
 		case <-time.After(leaseRetry):

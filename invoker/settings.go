@@ -29,8 +29,8 @@ type Settings struct {
 
 // A SettingsLookup finds the settings of functions.
 type SettingsLookup interface {
-	// Settings of a qualifier of a function, for one attempt. registry.ErrNotFound says that there is
-	// no such function, any more or yet.
+	// Settings returns the settings of a qualifier of a function, for one attempt.
+	// registry.ErrNotFound says that the function does not exist, any more or yet.
 	Settings(ctx context.Context, name, qualifier string) (Settings, error)
 }
 

@@ -114,7 +114,7 @@ func (b *batcher) arn() string {
 	return b.engine.Account.ARN(b.mapping.FunctionName, qualifier)
 }
 
-// role is the ARN of the function's role; of one that has none, of the account.
+// role is the ARN of the function's role, or of the account if the function has none.
 func (b *batcher) role(ctx context.Context) string {
 	if v, err := b.engine.Registry().Version(ctx, b.mapping.FunctionName, function.Latest); err == nil && v.Role != "" {
 		return v.Role
@@ -163,8 +163,8 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	return failed, call, err
 }
 
-// traceOf is the trace header of a batch: that which the records came with, of those
-// the one in whose chain of requests the function has run most.
+// traceOf is the trace header of a batch. It is the header of the record in whose chain of
+// requests the function has run most.
 func (b *batcher) traceOf(records []record) (header string, runs int) {
 	key := b.engine.Account.Key(b.mapping.FunctionName)
 	for n := range records {

@@ -23,8 +23,8 @@ const (
 	firstChunk  = chunkPrefix + "first"
 )
 
-// Limits of a chunk. One that is larger is halved; two that are small together are made
-// one. A record of the state has 1 MiB at most.
+// Limits of a chunk. A larger chunk is halved. Two chunks that are small together are merged.
+// A record of the state has 1 MiB at most.
 const (
 	maxChunkKeys  = 1000
 	maxChunkBytes = 512 << 10
@@ -64,7 +64,7 @@ func readChunk(ctx context.Context, records state.Records, owner, name string) (
 		return c, nil
 	}
 	if errors.Is(err, state.ErrNotFound) {
-		err = state.ErrConflict // somebody else has changed the chunks meanwhile
+		err = state.ErrConflict // another node has changed the chunks meanwhile
 	}
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ import (
 // A Delivery is what an on-failure destination gets.
 type Delivery struct {
 	Body   []byte // JSON
-	Folder string // of a bucket, where the record is to be: UUID/SHARD
+	Folder string // the folder in a bucket: UUID/SHARD
 	Trace  string // X-Amzn-Trace-Id of the invocation; "" for none
 }
 

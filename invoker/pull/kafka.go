@@ -54,7 +54,7 @@ func newTopic(b *batcher) (*topic, error) {
 		return nil, err
 	}
 	t.name, t.servers = m.Topics[0], strings.Join(brokers, ",")
-	m.EventSourceArn = kafkaScheme + t.servers // of one that the API has made, for logs and metrics
+	m.EventSourceArn = kafkaScheme + t.servers // for logs and metrics: mappings of the API have none
 	if m.OnFailure != "" && (m.MaximumRetryAttempts == nil || *m.MaximumRetryAttempts < 0) {
 		retries := kafkaRetries
 		m.MaximumRetryAttempts = &retries

@@ -15,7 +15,7 @@ import (
 type kinesisStream struct {
 	client *kinesis.Client
 	arn    string
-	role   func(context.Context) string // the ARN of who reads, as functions are told
+	role   func(context.Context) string // the ARN of the reader, as functions get it
 }
 
 func (*kinesisStream) batchInfo() string { return "KinesisBatchInfo" }

@@ -33,7 +33,7 @@ func (b *batcher) withLease(ctx context.Context, shard string, grant state.Grant
 			case err == nil:
 				grant = renewed
 			case errors.Is(err, state.ErrLeaseLost) || time.Until(grant.Until) < renewEvery:
-				cancel(state.ErrLeaseLost) // somebody else may read it by now
+				cancel(state.ErrLeaseLost) // another node may read it by now
 				return
 			}
 		}

@@ -155,9 +155,9 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 	return all, nil
 }
 
-// ask receives messages. It ends with its answer, also when polling ends: a queue does
-// not notice that nobody listens any more, and its next message would be received by
-// nobody, and once more then.
+// ask receives messages. It waits for the answer even when polling ends. The queue would not
+// notice that the receiver has gone, and its next message would be lost until its visibility
+// timeout ends.
 func (q *queue) ask(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askQueueWithin)
 	defer cancel()
@@ -286,7 +286,7 @@ func (q *queue) extendVisibility(batch []record, receipts map[string]string) (st
 	return func() { cancel(); <-done }
 }
 
-// remove deletes messages. One that is not deleted comes again.
+// remove deletes messages. If a deletion fails, the message comes again.
 func (q *queue) remove(ids []string, receipts map[string]string) {
 	for page := range slices.Chunk(ids, maxReceive) {
 		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url}

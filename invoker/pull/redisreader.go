@@ -16,11 +16,11 @@ type redisReader struct {
 	end  func() // ends what watches ctx, and waits for it
 }
 
-// redisUnblockEvery is how often Redis is asked again, for a read that begins as it is asked.
+// redisUnblockEvery is how often CLIENT UNBLOCK is sent again. A read may begin just after one.
 const redisUnblockEvery = 50 * time.Millisecond
 
-// newReader makes a reader that stops waiting as ctx ends. A user of Redis who may not say
-// CLIENT waits redisBlock at most.
+// newReader makes a reader that stops waiting when ctx ends. If the user of Redis may not call
+// CLIENT, the reader waits redisBlock at most.
 func (s *redisStream) newReader(ctx context.Context) *redisReader {
 	r := &redisReader{redisStream: s, conn: s.client.Conn(), end: func() {}}
 	own, cancel := context.WithTimeout(ctx, redisWithin)

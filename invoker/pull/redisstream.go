@@ -148,8 +148,8 @@ func (s *redisStream) poll(ctx context.Context, cancel context.CancelCauseFunc, 
 	all.Go(read)
 }
 
-// begin makes the consumer group, and the stream, if they are not there. If they were, and
-// somebody has deleted them, the new stream is read whole.
+// begin makes the consumer group, and the stream, if they do not exist. If they existed before
+// and were deleted, the new stream is read from its beginning.
 func (s *redisStream) begin(ctx context.Context) error {
 	from := "0"
 	switch {
@@ -210,7 +210,7 @@ func (s *redisStream) extendClaims(ctx context.Context) error {
 	return nil
 }
 
-// claim takes over a batch of the records of nodes that have died, if it is time to look.
+// claim takes a batch of the records of nodes that have died, if it is time to ask for them.
 func (s *redisStream) claim(ctx context.Context) ([]redis.XMessage, error) {
 	s.mu.Lock()
 	from := s.claimFrom

@@ -29,7 +29,7 @@ type shardSource interface {
 
 type shard struct {
 	id, parent string
-	child      bool // of one that was read to its end
+	child      bool // of a shard that was read to its end
 }
 
 // A position is where a mapping begins in shards that have no checkpoint.
@@ -181,8 +181,8 @@ func (t *membership) leave(s *stream) {
 	}
 }
 
-// start is where a shard without a checkpoint begins. One that appears later is the child
-// of another, and is read whole.
+// start is where reading of a shard without a checkpoint begins. A shard that appears later is
+// the child of another, and is read from its beginning.
 func (s *stream) start(one shard, first bool) position {
 	p := position{kind: s.mapping.StartingPosition}
 	if p.kind == "" || one.child || !first {
@@ -221,8 +221,8 @@ func (s *stream) readCheckpoint(ctx context.Context, shard string) (checkpoint, 
 	return c, json.Unmarshal(r.Value, &c)
 }
 
-// open are the shards that are to be read now: those that are not read to their end, and
-// whose parents are, or are gone.
+// open returns the shards that can be read now: they were not read to their end yet, and their
+// parents were, or no longer exist.
 func (s *stream) open(ctx context.Context, shards []shard) ([]shard, error) {
 	ended := make(map[string]bool, len(shards))
 	for _, one := range shards {

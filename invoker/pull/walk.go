@@ -22,7 +22,7 @@ type walk struct {
 	first bool // there was no listing before that was done
 
 	open    []*chunk // which have or may get changes, in the order of their keys
-	gone    []*chunk // which are to be removed
+	gone    []*chunk // chunks to remove
 	unsaved int      // how many changes without events are not written yet
 	at      string   // the key seen last
 
@@ -174,7 +174,7 @@ func (w *walk) flush(ctx context.Context) error {
 	if err := w.save(ctx); err != nil {
 		return err
 	}
-	// No change is left for those that end before here.
+	// Chunks that end before this key get no more changes.
 	last := w.open[len(w.open)-1]
 	w.open = slices.DeleteFunc(w.open, func(c *chunk) bool { return c != last && c.end <= w.at })
 	return nil

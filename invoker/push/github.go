@@ -7,9 +7,8 @@ import (
 )
 
 // github takes webhooks of GitHub, signed with a secret. GitHub signs neither a time nor
-// the headers. So only the body shows that somebody who read a delivery sends it again,
-// under another delivery ID or event name. The bodies of two events differ by the times
-// and numbers in them.
+// the headers. So only the body shows that a delivery is a replay under another delivery ID
+// or event name. The bodies of two events differ by the times and numbers in them.
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 type github struct{ config Config }
 

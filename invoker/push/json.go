@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object; its numbers are json.Number, so that none loses a digit.
+// object is a JSON object. Its numbers are json.Number, so that they keep all digits.
 type object = map[string]any
 
 // decodeJSON reads one JSON value that is no deeper than MaxDepth.
@@ -113,7 +113,7 @@ func encodeJSON(value any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// str returns a string field, "" for one that is missing or something else.
+// str returns a string field, "" if it is missing or has another type.
 func str(o object, name string) string {
 	s, _ := o[name].(string)
 	return s
@@ -128,7 +128,7 @@ func sub(o object, name string) object {
 // awsTime is how AWS writes times in events.
 const awsTime = "2006-01-02T15:04:05.000Z"
 
-// formatTime writes a sender's time as S3 does; one that it cannot read stays.
+// formatTime writes a sender's time as S3 does. It returns a time that it cannot read unchanged.
 func formatTime(s string) string {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -21,7 +21,7 @@ const seaweedBuckets = "/buckets/"
 // https://github.com/seaweedfs/seaweedfs/blob/master/weed/notification/webhook/types.go
 //
 // SeaweedFS has no sequencer, so its events have no Once: two writes of one file within
-// a second cannot be told from one that is sent twice.
+// a second look the same as one write that is sent twice.
 func (s *s3) decodeSeaweedFS(message object) (Delivery, error) {
 	change := sub(message, "message")
 	was, is := sub(change, "old_entry"), sub(change, "new_entry")

@@ -40,9 +40,9 @@ type Request struct {
 type Delivery struct {
 	Events   []Event
 	Response *Response
-	// Signed says that a signature proves the events. Anyone who has read one can send it
-	// again, as often as they like, to any address that takes it, until Until if that is
-	// set.
+	// Signed says that a signature proves the events. Anyone who has read a signed request can
+	// send it again, any number of times, to any address that takes it, until Until if that
+	// is set.
 	Signed bool
 	Until  time.Time
 }

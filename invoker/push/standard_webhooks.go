@@ -17,9 +17,9 @@ import (
 // (v1) or the sender's public key (v1a).
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 type standardWebhooks struct {
-	config Config
+	config  Config
 	secrets [][]byte
-	public []ed25519.PublicKey
+	public  []ed25519.PublicKey
 }
 
 func newStandardWebhooks(c Config) (Source, error) {

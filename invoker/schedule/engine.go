@@ -94,14 +94,14 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Close ends it. Events that were pushed are delivered all the same.
+// Close ends the engine. Events that were pushed are still delivered.
 func (e *Engine) Close() {
 	e.stop()
 	<-e.done
 }
 
-// Set replaces all schedules. Those that are the same go on. Ticks that were missed while
-// no node ran are caught up with, of schedules that were there before.
+// Set replaces all schedules. Unchanged schedules continue. Schedules that existed before make
+// up for ticks that were missed while no node ran.
 func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
 	now := time.Now()
 	e.mu.Lock()

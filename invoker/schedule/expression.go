@@ -185,8 +185,8 @@ func (f *field) item(n int, item string) (string, error) {
 	return read, nil
 }
 
-// span writes a range. One that ends before it begins goes over the end of what the field
-// counts: SAT-SUN are two days, 22-2 five hours. No cron has that, so it becomes a list.
+// span writes a range. A range whose end is before its begin wraps around: SAT-SUN are two
+// days, 22-2 five hours. Cron libraries do not know that, so it becomes a list.
 func (f *field) span(n int, from, to, step string) string {
 	first, _ := strconv.Atoi(from) // both were written by value
 	last, _ := strconv.Atoi(to)
@@ -226,8 +226,8 @@ func (f *field) value(n int, text string) (string, error) {
 }
 
 // Next is the first tick after a time; false: there is none any more. Rates tick at
-// multiples of their length since 1970, so that all nodes agree. A local time of a cron
-// expression that a day has twice counts once, one that it has not does not count.
+// multiples of their length since 1970, so that all nodes agree. If a day has a local time of
+// a cron expression twice, it counts once. If the day does not have it, there is no tick.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
 func (e *Expression) Next(after time.Time) (time.Time, bool) {
 	switch {

@@ -27,8 +27,8 @@ type Config struct {
 	Secret []byte // that all nodes know
 	// Listen is where other nodes reach this one; default any port of Advertise.
 	Listen string
-	// Advertise is the host, or host and port, that the other nodes are told; default the
-	// host of Listen.
+	// Advertise is the host, or host and port, by which the other nodes reach this one.
+	// Default: the host of Listen.
 	Advertise string
 	// Local are the functions here.
 	Local Local
@@ -61,7 +61,7 @@ const (
 	offerEvery = 250 * time.Millisecond
 	askFor     = 3 * time.Second
 	dialWithin = 200 * time.Millisecond // a call waits meanwhile
-	takeWithin = 500 * time.Millisecond // likewise, for a node to say that it takes it
+	takeWithin = 500 * time.Millisecond // likewise, until a node says that it takes the call
 )
 
 // A Cluster is this node among the others. Make one with New, Start it, Close it.
@@ -299,7 +299,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	leave, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	if len(gone) > 0 {
-		_ = c.Nodes.Offer(leave, c.self, gone) // who is asked in vain looks further
+		_ = c.Nodes.Offer(leave, c.self, gone) // on an error, nodes that ask this one in vain ask another
 	}
 	_ = c.Nodes.Leave(leave, c.self) // it is forgotten when it is not heard of
 	if err := c.server.Shutdown(ctx); err != nil {

@@ -120,8 +120,8 @@ func (s *Sandbox) cover(m Mount) ([]string, error) {
 }
 
 // command is what bwrap runs: the last steps out of privileges, and the command.
-// env is what bwrap sets for all of it. What must not be seen by the first steps
-// is in script instead, for the standard input of the last one, or nil.
+// env is the environment that bwrap sets for all of them. Variables that the first steps must
+// not see are in script instead, which is the standard input of the last step, or nil.
 func (s *Sandbox) command(spec Spec) (args, env []string, script []byte) {
 	env = spec.Env
 	switch {

@@ -85,7 +85,7 @@ func (p *identityPool) refill() {
 		for len(p.ready) < cap(p.ready) {
 			id, err := p.make()
 			if err != nil {
-				break // who needs one is told why
+				break // acquire tries again and returns the error
 			}
 			p.ready <- id // nobody else adds
 		}

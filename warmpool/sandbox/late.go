@@ -53,9 +53,8 @@ func (s *Sandbox) late(mounts []Mount, l cgroup.Limits) (lateMounts, error) {
 	return late, nil
 }
 
-// make makes the mounts in this process's namespace, attached to nothing there, so
-// that nobody sees them and they go with their descriptors; and attaches them in
-// the other.
+// make makes the mounts in the namespace of this process without attaching them there. So they
+// are invisible, and end with their descriptors. Then it attaches them in the other namespace.
 func (l lateMounts) make(namespace *os.File) error {
 	trees := make([]int, 0, len(l.Mounts))
 	defer func() {

@@ -53,10 +53,10 @@ func missingCalls() []string {
 const newNamespace = unix.CLONE_NEWNS | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
-// sockets makes socket fail but for those that a function has a use for: of its own
-// processes, TCP, UDP, ping, and the questions what interfaces and routes there are.
-// The others (packet, vsock, alg, bluetooth, MPTCP, SCTP, netlink that is not of
-// routes, ...) are kernel code that keeps having holes. It sees the family.
+// sockets makes socket fail except for the kinds that functions need: Unix sockets, TCP, UDP,
+// ping, and netlink for the lists of interfaces and routes. The others (packet, vsock, alg,
+// bluetooth, MPTCP, SCTP, other netlink, ...) are kernel code in which holes are found again
+// and again. It gets the family.
 func (f *filter) sockets() {
 	protocols := func(allowed ...uint32) []bpf.Instruction {
 		inner := &filter{}
@@ -68,7 +68,7 @@ func (f *filter) sockets() {
 	}
 	netlink := protocols(unix.NETLINK_ROUTE)
 	inet := protocols(0, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6)
-	var all []bpf.Instruction // the last first, for the jumps lead to its end
+	var all []bpf.Instruction // built from the end, because jumps lead to its end
 	before := func(some ...bpf.Instruction) { all = append(some, all...) }
 	before(failWith(unix.EAFNOSUPPORT))
 	before(append(inet, bpf.Jump{Skip: uint32(len(all))})...)

@@ -228,8 +228,8 @@ func (s *skeleton) refresh() {
 	}
 }
 
-// writePrivate makes what NetworkPrivate has for a file of /etc. It is written in
-// place, for it is mounted as it is.
+// writePrivate writes the file of /etc that environments with NetworkPrivate have. It changes
+// the file in place, because environments have mounted it.
 func (s *skeleton) writePrivate(name string) error {
 	content, err := os.ReadFile(filepath.Join("/etc", name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

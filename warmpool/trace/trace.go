@@ -55,7 +55,7 @@ func KeyOf(account, region, name string) Key {
 	return Key(h)
 }
 
-// New is a header without a lineage, for what is no invocation yet.
+// New is a header without a lineage, for an event that is not an invocation yet.
 func New() string {
 	var b [128]byte
 	return string(appendNew(b[:0]))
@@ -77,7 +77,7 @@ func Next(header string, key Key) (next string, runs int) {
 	return string(append(dst, f.rest...)), runs
 }
 
-// Foreign is a header without its lineage: of a client whose word nobody vouches for.
+// Foreign removes the lineage from the header of a client that cannot be trusted.
 func Foreign(header string) string {
 	if !strings.Contains(header, "ineage=") {
 		return header
@@ -123,7 +123,7 @@ type fields struct {
 	rest                           string // what others have put in, with a semicolon in front
 }
 
-// parse reads a header. One that is too long is as none.
+// parse reads a header. A header that is too long counts as none.
 func parse(header string) (f fields) {
 	if len(header) > maxHeader {
 		return f

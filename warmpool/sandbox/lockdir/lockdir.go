@@ -31,13 +31,13 @@ func Make(parent string) (dir string, lock *os.File, err error) {
 		if err == nil {
 			return dir, lock, nil
 		}
-		// Between the two steps somebody took it for a leftover.
+		// Between the two steps another process took it for a leftover.
 		os.Remove(dir)
 	}
 	return "", nil, fmt.Errorf("lock a folder in %s: %w", parent, err)
 }
 
-// MakeNamed makes dir, whose name nobody else has, and locks it.
+// MakeNamed makes dir, whose name no other process has, and locks it.
 func MakeNamed(dir string) (lock *os.File, err error) {
 	for range 100 {
 		if err = os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -46,7 +46,7 @@ func MakeNamed(dir string) (lock *os.File, err error) {
 		if lock, err = claim(dir); err == nil {
 			return lock, nil
 		}
-		// Between the two steps somebody took it for a leftover, and is about to remove it.
+		// Between the two steps another process took it for a leftover, and is about to remove it.
 		time.Sleep(time.Millisecond)
 	}
 	return nil, fmt.Errorf("lock the folder %s: %w", dir, err)

@@ -12,8 +12,8 @@ const HostName = "host.hearth.internal"
 
 const dnsPort = 53
 
-// Addresses of the network between environments and their router. It is translated
-// on the way out, so nobody else sees them. They are of the range for tests of
+// Addresses of the network between environments and their router. The router translates them
+// on the way out, so they are visible nowhere else. They are in the range for tests of
 // networks (RFC 2544), which no LAN and no host on the internet has.
 var (
 	environments4 = netip.MustParsePrefix("198.19.0.0/17")

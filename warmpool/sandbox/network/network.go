@@ -42,7 +42,7 @@ type Network struct {
 	ways     *ways
 	services *services
 	resolver *resolver
-	closers  []func() error // what is to be closed in the end, the last first
+	closers  []func() error // called by Close, the last one first
 
 	mu       sync.Mutex
 	denied   map[string][]function.NetworkRule // guarded by mu; by who says so

@@ -131,9 +131,9 @@ func (p *pasta) run() (*pastaProcess, error) {
 	if err := p.start(process.cmd); err != nil {
 		return nil, err
 	}
-	go func() { // until the process ends, which whoever has it waits for
+	go func() { // until the process ends; the owner of the process waits for that
 		defer close(process.done)
-		_ = process.cmd.Wait() // what it said is more than its status
+		_ = process.cmd.Wait() // its output says more than its status
 	}()
 	for end := time.Now().Add(pastaTime); ; {
 		err := p.await()

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// A resolver answers environments what the machine's resolvers answer the machine, so
-// that names are resolved wherever the machine's are: by one that listens on its
-// loopback, or by IPv6 only. Environments know it by one address, its sockets are the
-// router's.
+// A resolver passes questions of environments to the machine's resolvers. So environments can
+// resolve names even if the machine's resolver listens on its loopback, or has only an IPv6
+// address. Environments know the resolver by one address. Its sockets are in the router's
+// network.
 type resolver struct {
 	network   *Network
 	packets   net.PacketConn
@@ -95,7 +95,7 @@ func (r *resolver) servePackets() {
 			continue // a message about an earlier answer
 		}
 		if n < 12 || !r.take() {
-			continue // who asks asks again
+			continue // the client asks again
 		}
 		question := append([]byte(nil), buffer[:n]...)
 		r.work.Go(func() {
@@ -155,7 +155,7 @@ const (
 	refused       = 5
 )
 
-// failure is the answer that there is none: the question with another head.
+// failure is the answer of a failure: the question with another head.
 func failure(question []byte, code byte) []byte {
 	answer := append([]byte(nil), question...)
 	answer[2] |= 0x80

@@ -30,8 +30,8 @@ type RouterConfig struct {
 // UplinkName is what the router's way out is called.
 const UplinkName = "uplink"
 
-// maxConnections bounds what connections one environment has at once beyond its own
-// network, so that none uses up the machine's table of them.
+// maxConnections bounds the connections of one environment beyond its own network, so that
+// no environment fills the machine's table of connections.
 const maxConnections = 1024
 
 // maxDenied bounds what Deny names: the addresses of a machine, above all.
@@ -287,8 +287,8 @@ func targets(r function.NetworkRule) []match {
 // Attach gives the environment in a namespace its link.
 func (r *Router) Attach(namespace *os.File, l Link) error {
 	return Inside(namespace, func() error {
-		// Any program may listen on any port: nobody else is here. It is dear, of all that
-		// is done here, so it is not asked what the value is.
+		// Any program may listen on any port, because the network has only this environment.
+		// This is the most expensive step here, so it does not read the old value first.
 		if err := os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0); err != nil {
 			return err
 		}
@@ -332,13 +332,13 @@ func (r *Router) connect(namespace *os.File, l Link) error {
 type hop struct {
 	address netip.Addr // none: invalid
 	route   netip.Prefix
-	via     netip.Addr // invalid: whoever is at the other end
+	via     netip.Addr // invalid: the other end of the link
 }
 
-// noAddress is IN6_ADDR_GEN_MODE_NONE: a link has no address that nobody gave it.
+// noAddress is IN6_ADDR_GEN_MODE_NONE: the kernel gives a link no address by itself.
 const noAddress = 1
 
-// join sets a link up that nobody has to be asked on.
+// join sets up a link on which no neighbor has to be found.
 func join(h *netlink.Handle, link netlink.Link, hops []hop) error {
 	if err := h.LinkSetARPOff(link); err != nil {
 		return fmt.Errorf("set up %s: %w", link.Attrs().Name, err)

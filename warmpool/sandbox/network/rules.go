@@ -102,7 +102,7 @@ func otherSource6(address netip.Addr) match {
 	return notSource(single(address))
 }
 
-// orNobody is an address, or one that no packet comes from.
+// orNobody is the address, or if it is invalid one that no packet comes from.
 func orNobody(address netip.Addr) netip.Addr {
 	if !address.IsValid() {
 		return netip.IPv6Loopback()

@@ -58,8 +58,9 @@ func (u *uplink) open(router *os.File) error {
 	if err := u.choose(); err != nil {
 		return err
 	}
-	// The interface comes before the rules, for a gateway that starts beside this one removes
-	// rules without an interface. It is down until they are there: nothing is ever open.
+	// The interface comes before the rules, because another gateway that starts at the same
+	// time removes rules without an interface. The interface is down until the rules exist, so
+	// the way is never open without them.
 	if err := u.makeLink(router); err != nil {
 		return err
 	}
@@ -279,8 +280,8 @@ func (u *uplink) connect(router *os.File) error {
 	})
 }
 
-// forwardPackets makes a router of the machine. It goes on to learn its own IPv6
-// routes from others, which routers do not unless they are told to.
+// forwardPackets makes the machine a router. It also makes sure that the machine still learns
+// its own IPv6 routes from others, because by default routers do not.
 func forwardPackets() error {
 	if err := setSysctl("ipv4/ip_forward", "1"); err != nil {
 		return fmt.Errorf("turn forwarding on: %w", err)
@@ -306,8 +307,8 @@ func forwardPackets() error {
 	return nil
 }
 
-// blocked names what on the machine drops forwarded packets unless it is told
-// otherwise, "" if nothing does.
+// blocked names the firewall of the machine that drops forwarded packets by default, "" if
+// there is none.
 func (u *uplink) blocked() string {
 	chains, err := u.filter.ListChains()
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// ways are the policies that there are rules for: environments of one policy share
-// them.
+// ways are the policies that have rules in the router. Environments with the same policy have
+// the same rules.
 type ways struct {
 	plane Plane
 

@@ -2,8 +2,8 @@ package redisstore
 
 import "go.uber.org/zap"
 
-// check compares the name of what Redis keeps with the one that was read before. When it
-// is another, nothing that is remembered of the old data counts any more.
+// check compares the name of Redis's data with the one that was read before. If it has
+// changed, the store forgets what it remembers of the old data.
 func (s *Store) check(dataset string) {
 	s.mu.Lock()
 	before := s.dataset

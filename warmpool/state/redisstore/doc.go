@@ -29,21 +29,21 @@
 //
 // Times are the server's, in milliseconds: the clocks of nodes do not count.
 //
-// A group's script and the index of groups are two steps, so the index is a hint:
-// whoever pushes tells it after, whoever finds a group empty takes it out unless the
-// group got something meanwhile (gen), and every minute each store looks through all
-// groups for what a node that died in between left out (repair).
+// A group's script and the index of groups are two steps, so the index is a hint. A push writes
+// to the index after the group. A lease that finds a group empty removes it from the index,
+// unless the group got something meanwhile (gen). Every minute each store checks all groups for
+// entries that are missing in the index, because a node died between the steps (repair).
 //
 // # What survives
 //
-// What was answered survives a crash of Redis as far as Redis itself keeps it: with
-// appendonly yes and appendfsync always everything, with everysec all but the last
-// second. Replicas are asynchronous; a failover may lose what the old master had not
+// Answered changes survive a crash of Redis as far as Redis itself stores them: with
+// appendonly yes and appendfsync always all of them, with everysec all but those of the last
+// second. Replicas are asynchronous: a failover may lose changes that the old master had not
 // sent.
 //
-// A server that has lost what it kept (FLUSHALL, a restart without persistence, eviction)
-// has lost the name of its data set too. Each heartbeat reads that name. A store that meets
-// another one says so in the log, gives up what it remembers of the old data, and tells all
-// who watch that anything may have changed. In a Redis Cluster the name lies on one of the
-// masters: the loss of another one's data is not seen.
+// A server that has lost its data (FLUSHALL, a restart without persistence, eviction) has lost
+// the name of its data set too. Each heartbeat reads that name. When a store reads another
+// name, it logs that, forgets what it remembers of the old data, and tells all watchers that
+// anything may have changed. In a Redis Cluster the name is on one of the masters: the loss of
+// the data of another master is not noticed.
 package redisstore

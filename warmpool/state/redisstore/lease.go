@@ -92,8 +92,8 @@ func (s *Store) Lease(ctx context.Context, want state.Want) (leases []state.Leas
 	if err := state.CheckWant(want); err != nil {
 		return nil, next, err
 	}
-	// A lease whose answer is not waited for is nobody's until it ends: it must not be asked
-	// for again and again while the server does not answer.
+	// If the answer to a lease does not arrive in time, nobody has that lease until it ends.
+	// So the caller must not ask again and again while the server does not answer.
 	ctx, cancel := context.WithTimeout(ctx, leaseWithin)
 	defer cancel()
 	index, err := candidates.Run(ctx, s.client, s.index()[:2], maxCandidates+len(want.Except)).StringSlice()

@@ -14,9 +14,9 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// beat says that a node lives. Who has the list is not sent it again: all nodes are asked
-// to be told of all each second. The mark of a list is a time and no count, so that a server
-// that forgot something never gives another list the mark of one that it gave before.
+// beat says that a node lives, and returns the list of nodes. All nodes call it each second, so
+// it does not return the list again to a node that has it. The mark of a list is a time and not
+// a count, so that a server that lost data never gives a new list the mark of an old one.
 //
 //	KEYS    nodes (hash: name -> JSON), until (zset: name by the end of its life), mark,
 //	        the name of the data set

@@ -110,8 +110,8 @@ func (s *Store) announce(ctx context.Context, group string, at time.Time) error 
 	return nil
 }
 
-// pushWithin bounds how long a source waits to hear that it has to come again. A push
-// is not sent again within it: each one that reaches the server keeps the items.
+// pushWithin bounds how long a source waits until it learns that it must try again. The client
+// does not send a push twice in this time: the server would store the items twice.
 const pushWithin = 3 * time.Second
 
 // Push implements state.Queue.

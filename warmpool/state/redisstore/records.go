@@ -62,8 +62,8 @@ func (s *Store) Change(ctx context.Context, owner string, changes ...state.Chang
 		puts = puts || c.Op == state.OpPut
 		args = append(args, int(c.Op), c.Name, int64(c.If), c.Value)
 	}
-	// Before the records: an owner without any is passed over, one that is not in the
-	// index would never be found.
+	// The index is written before the records: an owner without records is skipped, but an
+	// owner that is not in the index would never be found.
 	if puts && s.remember("owner/"+owner) {
 		if err := s.client.ZAdd(ctx, s.owners(), redis.Z{Member: owner}).Err(); err != nil {
 			s.forget("owner/" + owner)

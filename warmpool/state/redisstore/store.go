@@ -151,8 +151,8 @@ func Hosts(url string) []string {
 	return o.Addrs
 }
 
-// IsOpen reports whether the Redis of a URL serves somebody who knows no password. It
-// does not when it does not answer.
+// IsOpen reports whether the Redis of a URL serves clients without a password. If it does not
+// answer, IsOpen returns false.
 func IsOpen(ctx context.Context, url string) bool {
 	o, _, err := options(Config{URL: url, Timeout: defaultTimeout})
 	if err != nil {
