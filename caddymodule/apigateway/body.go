@@ -19,10 +19,9 @@ func (rt *Route) appendBody(dst []byte, header http.Header, body []byte) (_ []by
 	return appendValid(slices.Grow(dst, len(body)+len(body)/8), body), false
 }
 
-// isText tells whether a body is given to the function as it is. In format 2.0
-// the types are those that HTTP APIs take for text, and others with JSON or XML
-// in them. A form is not among them on AWS, and a body of no type is binary; in
-// format 1.0 both are text.
+// isText reports whether the function gets a body unencoded. In format 2.0 these are the types
+// that HTTP APIs take for text, and others with JSON or XML in their name. On AWS a form is
+// not text, and a body without a type is binary. In format 1.0 both are text.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings.html
 func (rt *Route) isText(header http.Header, body []byte) bool {
 	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {

@@ -36,13 +36,13 @@ type requestHeaders struct {
 	host     string
 	bodySize int
 	v1       bool
-	cookies  bool // are told among the headers too, as function URLs do
+	cookies  bool // cookies are in the headers too, as in events of function URLs
 
 	sourceIP, port, scheme string // X-Forwarded-For, -Port, -Proto
 }
 
-// forward sets what the function is told of the client's connection; port is the
-// one of the Host header.
+// forward sets what the function learns of the client's connection. port is the port of the
+// Host header.
 func (h *requestHeaders) forward(r *http.Request, c *Context, port string) {
 	h.sourceIP, h.port, h.scheme = c.SourceIP, port, "http"
 	if r.TLS != nil {

@@ -128,9 +128,9 @@ func choose(versions []types.FunctionConfiguration, wanted string) (*types.Funct
 	return nil, fmt.Errorf("%s has no version %s", aws.ToString(latest.FunctionName), wanted)
 }
 
-// before finds what was there before $LATEST became what it is. A version that is what an
-// earlier one was takes back all in between: it was rolled back to, and rolling back
-// again does not go forward.
+// before finds the version before the present state of $LATEST. If a version equals an earlier
+// one, it was a rollback, so the versions in between do not count: a second rollback must go
+// further back, and not forward.
 func before(versions []types.FunctionConfiguration) *types.FunctionConfiguration {
 	var line []*types.FunctionConfiguration // what became of what, the last one is now
 	for i := len(versions) - 1; i >= 0; i-- {

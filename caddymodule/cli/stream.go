@@ -7,8 +7,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A Stream is where a command writes: standard output or standard error. Each has its own
-// colors, for one may be a terminal and the other a file or a pipe.
+// A Stream is the standard output or standard error of a command. Each has its own color
+// setting, because one may be a terminal and the other a file or a pipe.
 type Stream struct {
 	io.Writer
 	Color bool

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Visible is text of a function or of a sender, made harmless on a terminal: control
-// characters, which could move the cursor, set the clipboard or make the terminal type, and
-// those that turn the direction of writing, are spelled as in JSON, which JSON stays by.
-// Tabs and ends of lines stay what they are.
+// Visible makes the text of a function or of a sender harmless on a terminal. Control characters
+// could move the cursor, set the clipboard or make the terminal type. Other characters change
+// the direction of writing. Visible writes both as JSON does, so that JSON stays valid. Tabs
+// and line feeds stay.
 func Visible(text string) string {
 	if strings.IndexFunc(text, hidden) < 0 && utf8.ValidString(text) {
 		return text

@@ -82,8 +82,8 @@ type Config struct {
 	// in the defaults of its source. nil: mappings are refused.
 	Mapping func(m *registry.Mapping) error
 
-	// Source says, as AWS words it, that the source of a new mapping is not there. One that
-	// does not answer now may be there. nil: nobody asks.
+	// Source returns an error in AWS's words if the source of a new mapping does not exist. It
+	// returns nil if the source does not answer now. nil: sources are not checked.
 	Source func(ctx context.Context, m *registry.Mapping) error
 
 	// Destination says whether this server can deliver to a destination or dead-letter
@@ -297,8 +297,8 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// refresh has the pool take over a change. The change itself is stored, so a failure of
-// refresh does not fail the call.
+// refresh makes the pool apply a change. The change itself is stored, so a failure of refresh
+// does not fail the call.
 func (a *API) refresh(ctx context.Context, name, qualifier string) {
 	err := a.Invoker.Refresh(ctx, name, qualifier)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {

@@ -41,7 +41,7 @@ func untyped(message string) error {
 }
 
 // common are the statuses of errors that all services have and the model of Lambda
-// does not name. Those that are not here are 400.
+// does not name. All others have status 400.
 var common = map[string]int{
 	"AccessDeniedException":          http.StatusForbidden,
 	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,

@@ -115,7 +115,7 @@ func (d *destinationConfig) String() string {
 	return "DestinationConfig(onSuccess=" + show("OnSuccess", d.OnSuccess) + ", onFailure=" + show("OnFailure", d.OnFailure) + ")"
 }
 
-// checkDestinations holds destinations that are functions to those that are here.
+// checkDestinations checks that destinations that are functions exist here.
 func (a *API) checkDestinations(r *request, f reference, d *destinationConfig) error {
 	if d == nil {
 		return nil

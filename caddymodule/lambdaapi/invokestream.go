@@ -11,16 +11,16 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// chunkTimeout is how long a client may take for one message: one that does not
-// read at all must not keep an environment for good.
+// chunkTimeout is how long a client may take to read one message. A client that does not read
+// at all must not occupy an environment forever.
 const chunkTimeout = 2 * time.Minute
 
 // maxChunk is how much of a response one message has at most, in bytes; the
 // framing allows 16 MB, clients buffer it.
 const maxChunk = 1 << 20
 
-// invokeWithResponseStream runs a function and answers with an event stream of
-// what it writes, as it writes it.
+// invokeWithResponseStream runs a function, and sends its output as an event stream while the
+// function writes it.
 // https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 func invokeWithResponseStream(a *API, r *request) error {
 	var in invokeInput

@@ -170,7 +170,7 @@ func (in *mappingInput) applySource(m *registry.Mapping) error {
 	return putOver(&m.Source, in.sourceFields)
 }
 
-// putOver puts what given has over what is there: what it leaves out stays.
+// putOver overwrites the fields of there with the fields that given has. The others stay.
 func putOver(there, given any) error {
 	text, err := json.Marshal(given)
 	if err != nil {

@@ -15,8 +15,8 @@ var retired = []string{
 	"ruby2.5", "ruby2.7", "go1.x", "provided",
 }
 
-// checkRuntime refuses, in AWS's words, what is not a runtime or no longer one. The
-// package that knows the runtimes refuses those that AWS has and this server lacks.
+// checkRuntime refuses, in AWS's words, names that are not a runtime or are no longer one.
+// Package runtimes refuses the runtimes that AWS has and this server lacks.
 func (a *API) checkRuntime(name *string) error {
 	switch {
 	case name == nil || *name == "":

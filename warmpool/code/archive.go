@@ -86,9 +86,9 @@ type Store struct {
 	whole   map[string]struct{}  // trees and merged trees that this process has made or checked
 	doubted map[string]struct{}  // trees of archives that were added again: they are read to their end
 
-	// collecting is held for writing between the look at an entry and its removal, and
-	// for reading while an archive is put in its place: one that is uploaded again in
-	// between would go in place of the old one.
+	// collecting is write-locked between the check of an entry and its removal, and
+	// read-locked while an archive is put in its place. Otherwise the collection could remove
+	// an archive that is uploaded again in between.
 	collecting sync.RWMutex
 }
 
@@ -120,11 +120,11 @@ func (s *Store) Close() error { return s.drafts.close() }
 
 func (s *Store) path(kind, name string) string { return filepath.Join(s.dir, kind, name) }
 
-// Share has archives that are added reach all nodes, and those of other nodes this one.
-// It is called before the store is used.
+// Share makes archives that are added here available to all nodes, and archives of other nodes
+// available here. It is called before the store is used.
 func (s *Store) Share(shared *Shared) { s.shared = shared }
 
-// Add stores what r has as an archive, checked to be one that can be unpacked. It
+// Add stores the content of r as an archive. It checks that the archive can be unpacked. It
 // fails with ErrTooLarge after limit bytes, and with ErrInvalid.
 func (s *Store) Add(ctx context.Context, r io.Reader, limit int64) (Archive, error) {
 	a, err := s.add(ctx, r, limit)
@@ -168,8 +168,8 @@ func (s *Store) add(_ context.Context, r io.Reader, limit int64) (Archive, error
 	return a, nil
 }
 
-// Open returns the bytes of an archive, which may be another node's. The error is
-// fs.ErrNotExist for one that is not there.
+// Open returns the bytes of an archive, also if only another node has it. The error is
+// fs.ErrNotExist if no node has it.
 func (s *Store) Open(ctx context.Context, d Digest) (*os.File, error) {
 	file, err := s.open(d)
 	if s.shared == nil || !d.valid() || !errors.Is(err, fs.ErrNotExist) {
@@ -181,7 +181,7 @@ func (s *Store) Open(ctx context.Context, d Digest) (*os.File, error) {
 	return s.open(d)
 }
 
-// fetch copies an archive of another node, if it has the digest that it should have.
+// fetch copies an archive of another node, and checks its digest.
 func (s *Store) fetch(ctx context.Context, d Digest) error {
 	file, err := os.CreateTemp(s.path("new", ""), "archive-")
 	if err != nil {
@@ -209,10 +209,10 @@ func (s *Store) open(d Digest) (*os.File, error) {
 	return os.Open(s.path("archive", string(d)))
 }
 
-// Collect removes what nobody refers to any more and is older than age, for an
-// upload is stored before it is referred to: archives, and their trees, whose digest
-// keep does not take and which are no archive's outside the store, and merged trees
-// that this process has not given out.
+// Collect removes unused archives with their trees, and merged trees that this process has not
+// given out. An archive is unused if keep refuses its digest and no archive outside the store
+// has that digest. Collect only removes entries that are older than age, because an upload is
+// stored before something refers to it.
 func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Duration) error {
 	s.mu.Lock()
 	outside := make(map[Digest]struct{}, len(s.files))
@@ -256,7 +256,7 @@ func (s *Store) removeOld(kind, name string, age time.Duration) error {
 	return os.RemoveAll(gone)
 }
 
-// takeAway renames an entry out of the way in one step, so that nobody finds half a tree.
+// takeAway renames an entry out of the way in one step, so that no reader finds half a tree.
 // gone is "" if the entry is younger than age, or no longer exists.
 func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err error) {
 	s.collecting.Lock()
@@ -277,8 +277,8 @@ func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err
 	return gone, nil
 }
 
-// written is when an entry was, or the archive of a tree: one that is added again
-// finds its tree there.
+// written is when an entry was written. For a tree it is when its archive was written, because
+// an archive that is added again uses the existing tree.
 func (s *Store) written(kind, name string) (time.Time, error) {
 	info, err := os.Stat(s.path(kind, name))
 	if err != nil {

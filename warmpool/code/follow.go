@@ -12,10 +12,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A Follower tells when a code folder changes. It follows the folder and all
-// folders in it, except below those that only tools write (skipped): they hold
-// most of the files and hardly ever what is being edited, and the system's
-// number of watches is bounded.
+// A Follower reports when a code folder changes. It watches the folder and all folders in it,
+// except below the folders that only tools write (skipped). Those have most of the files and
+// hardly ever the ones that are being edited, and the number of watches of the system is
+// bounded.
 type Follower struct {
 	root    string
 	changed func()

@@ -12,7 +12,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// A Shared keeps archives where all nodes reach them: in records, in chunks.
+// A Shared stores archives for all nodes, in chunks in records.
 //
 //	code/DIGEST    chunk/000000 ...   parts of the archive
 //	               head               written when all of them are there
@@ -20,7 +20,7 @@ type Shared struct {
 	records state.Records
 }
 
-// NewShared makes a Shared of what is in records.
+// NewShared makes a Shared of the archives in records.
 func NewShared(records state.Records) *Shared { return &Shared{records} }
 
 // Parts of an archive.
@@ -118,8 +118,7 @@ func (s *Shared) get(ctx context.Context, d Digest, w io.Writer) error {
 	return nil
 }
 
-// collect gives up archives that keep does not take and that were added longer ago
-// than age.
+// collect removes archives that keep refuses and that were added longer ago than age.
 func (s *Shared) collect(ctx context.Context, keep func(Digest) bool, age time.Duration) error {
 	for after := ""; ; {
 		owners, err := s.records.Owners(ctx, ownerCode, after, 256)
@@ -149,7 +148,7 @@ func (s *Shared) collect(ctx context.Context, keep func(Digest) bool, age time.D
 	}
 }
 
-// remove takes the head first: nobody finds half an archive.
+// remove removes the head first, so that no reader finds half an archive.
 func (s *Shared) remove(ctx context.Context, owner string, revision state.Revision) error {
 	if _, err := s.records.Change(ctx, owner, state.Delete(recordHead, revision)); err != nil {
 		return fmt.Errorf("shared code: %w", err)

@@ -45,10 +45,9 @@ func Check(path string) error {
 	return nil
 }
 
-// Folder returns the folder that holds the code of path: path itself, or for an
-// archive (a zip or a jar) what is in it, unpacked if it has not been yet. An
-// archive that has changed has another folder; while what it has become is no
-// archive, because it is being written, it keeps the one it had.
+// Folder returns the folder with the code of path: path itself, or the unpacked content of an
+// archive (a zip or a jar). An archive that has changed gets another folder. While the changed
+// file is not a valid archive, because it is being written, Folder returns the old folder.
 func (s *Store) Folder(ctx context.Context, path string) (string, error) {
 	if s.Holds(path) {
 		return s.Unpack(ctx, Digest(filepath.Base(path)))
@@ -116,8 +115,8 @@ func (s *Store) Layers(ctx context.Context, paths []string) (string, error) {
 	return s.Merge(ctx, trees)
 }
 
-// snapshot copies a folder that may change into one that does not, named by what
-// the folder holds.
+// snapshot copies a folder that may change into one that does not change. The name of the copy
+// is the hash of the content.
 func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 	hash := sha256.New()
 	var total int64

@@ -46,8 +46,8 @@ func (s *Store) Unpack(ctx context.Context, d Digest) (string, error) {
 	})
 }
 
-// doubt has a tree read to its end when it is next asked for: somebody has uploaded its
-// archive again, perhaps because the function does not work.
+// doubt makes the next use of a tree check all of its files. A client has uploaded the archive
+// again, perhaps because the function does not work.
 func (s *Store) doubt(tree string) {
 	if !exists(tree) {
 		return
@@ -59,9 +59,9 @@ func (s *Store) doubt(tree string) {
 }
 
 // once makes the folder target by work, in a temporary folder that it renames when it is
-// complete. Callers at the same time wait for the one that works and share its error; the
-// next call tries again. whole checks a folder that exists and says what is wrong with it;
-// with deep it reads all files.
+// complete. Other callers at the same time wait for the one that works, and get the same error.
+// The next call tries again. whole checks an existing folder and returns what is wrong with it.
+// With deep it reads all files.
 func (s *Store) once(ctx context.Context, target string, whole func(deep bool) error, work func(into string) error) error {
 	there := exists(target)
 	s.mu.Lock()

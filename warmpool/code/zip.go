@@ -79,7 +79,7 @@ func inspect(r io.ReaderAt, size int64) ([]entry, error) {
 		entries = append(entries, entry{f, name, kind})
 	}
 	var total uint64
-	folders := make(map[string]struct{}) // that no entry names and that are made all the same
+	folders := make(map[string]struct{}) // folders that have no entry of their own and are made anyway
 	for _, e := range entries {
 		for dir := path.Dir(e.name); dir != "."; dir = path.Dir(dir) {
 			if n, seen := places[dir]; seen {

@@ -1,5 +1,5 @@
-// Package flood bounds what many like events write to the log: a full disk, or a limit
-// that is reached, refuses thousands of requests a second, for one reason.
+// Package flood bounds the log lines of many similar events. A full disk, or a limit that is
+// reached, refuses thousands of requests a second for one reason.
 package flood
 
 import (
@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// Every is how often a kind is told, after it was told at once.
+	// Every is the time between two lines of a kind.
 	Every = 10 * time.Second
-	// maxKinds bounds the memory. The kinds beyond are one.
+	// maxKinds bounds the memory. All further kinds count as one.
 	maxKinds = 1024
 )
 
-// A Gate lets the first line of each kind through, and then one each 10 s, which says in
-// more how many there were beside it. The zero Gate is ready, and a nil
-// one lets everything through. Close it at the end.
+// A Gate logs the first line of each kind at once, and then one line each 10 s. The field more
+// of that line is the number of lines that were dropped. The zero Gate is ready to use. A nil
+// Gate logs all lines. Close it at the end.
 type Gate struct {
 	mu     sync.Mutex // guards what follows
 	kinds  map[kind]*window
 	closed bool
 }
 
-// A kind is what is told as one.
+// A kind is the lines that are counted together.
 type kind struct {
 	log   *zap.Logger
 	level zapcore.Level
@@ -34,15 +34,15 @@ type kind struct {
 	of    string
 }
 
-// A window is a kind that was told less than 10 s ago.
+// A window is a kind whose last line was logged less than 10 s ago.
 type window struct {
 	timer  *time.Timer
-	more   int         // that were not told
+	more   int         // lines that were not logged
 	fields []zap.Field // of the last of them
 }
 
-// Tell logs a line. of tells lines with the same words apart that are not of one kind: a
-// status, a function. Fields are made by fields only if the line may be written.
+// Tell logs a line. of separates lines of one text that are not of one kind: it is a status, a
+// function. Tell calls fields only if the line may be written.
 func (g *Gate) Tell(log *zap.Logger, level zapcore.Level, text, of string, fields func() []zap.Field) {
 	if !log.Core().Enabled(level) {
 		return
@@ -79,8 +79,8 @@ func (g *Gate) Tell(log *zap.Logger, level zapcore.Level, text, of string, field
 	log.Log(level, text, fields()...)
 }
 
-// pass ends a window: it is told how many lines there were, and another one begins, or
-// there were none, and the next line is told at once.
+// pass ends a window. If lines were dropped, it logs their number, and another window begins.
+// If not, the next line is logged at once.
 func (g *Gate) pass(k kind, log *zap.Logger) {
 	g.mu.Lock()
 	w := g.kinds[k]
@@ -104,7 +104,7 @@ func tell(log *zap.Logger, k kind, more int, fields []zap.Field) {
 	}
 }
 
-// Close tells what has not been told, and ends. What comes later is told line by line.
+// Close logs the numbers of dropped lines. Lines that come later are logged one by one.
 func (g *Gate) Close() {
 	if g == nil {
 		return

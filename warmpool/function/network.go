@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// NetworkRules say what an environment with NetworkPrivate reaches beyond its own
-// network. The zero value is everything but what nobody reaches (the machine itself,
-// above all).
+// NetworkRules say what an environment with NetworkPrivate can reach beyond its own network.
+// With the zero value it reaches everything except the addresses that are denied to all (the
+// machine itself, above all).
 type NetworkRules struct {
 	// Deny is never reached, whatever Allow says.
 	Deny []netip.Prefix

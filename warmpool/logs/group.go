@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Group is a log group: that of one function, or one that functions have chosen.
+// A Group is a log group: the group of one function, or a group that functions have chosen.
 type Group struct {
 	store   *Store
 	name    string

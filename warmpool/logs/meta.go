@@ -102,7 +102,7 @@ func (g *Group) forget() error {
 // Exists reports whether the group holds events on disk, or was made by Create.
 func (g *Group) Exists() bool { return g.Size() > 0 || g.about().Created != 0 }
 
-// Create makes a group before its first event. One that exists is ErrGroupExists.
+// Create makes a group before its first event. It returns ErrGroupExists if the group exists.
 func (g *Group) Create(tags map[string]string, now time.Time) error {
 	return g.describe(func(m *meta) error {
 		if g.Exists() {

@@ -129,8 +129,8 @@ func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
 	st.group.add(st, t, "", inField, []byte("INIT_START Runtime Version: "+runtimeVersion))
 }
 
-// InitReport logs how the init phase went, as Lambda words it. Of one that did not
-// fail, text says nothing: the first REPORT line tells.
+// InitReport logs the result of the init phase in Lambda's words. In the format text it logs
+// nothing unless the phase failed: the first REPORT line has the duration.
 func (st *Stream) InitReport(t time.Time, r InitReport) {
 	if st.tapped() {
 		st.tap.Platform(AppendPlatformInitRuntimeDone(nil, t, &st.style.init, &r))

@@ -7,17 +7,17 @@ import "slices"
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 const MaxTail = 4 << 10
 
-// A Tail keeps the last MaxTail bytes that one invocation logs, for a caller who
-// asked for them (X-Amz-Log-Type: Tail).
+// A Tail keeps the last MaxTail bytes of the log of one invocation, for a caller who asked for
+// them (X-Amz-Log-Type: Tail).
 type Tail struct {
 	stream    *Stream
 	requestID string
 	text      []byte // guarded by stream.group.mu
 }
 
-// Tail begins to keep what the stream logs for an invocation from now on, so it
-// is called before Start. Close ends it. Lines that are dropped because the disk
-// is slow are in it all the same.
+// Tail begins to keep the lines that the stream logs for an invocation from now on, so it is
+// called before Start. Close ends it. It also has lines that the store drops because the disk
+// is slow.
 func (st *Stream) Tail(requestID string) *Tail {
 	t := &Tail{stream: st, requestID: requestID}
 	st.group.mu.Lock()

@@ -191,8 +191,8 @@ func (w *writer) evict() {
 	}
 }
 
-// remove forgets the oldest segment of g even where it cannot be removed: to try
-// again for ever would help nobody.
+// remove forgets the oldest segment of g even if the file cannot be removed. Otherwise the
+// writer would try again forever.
 func (w *writer) remove(g *Group, seg segment) {
 	if err := os.Remove(filepath.Join(g.dir, seg.name())); err != nil && !os.IsNotExist(err) {
 		w.store.log.Error("cannot remove old logs", zap.String("log_group", g.name), zap.Error(err))

@@ -19,7 +19,7 @@ type Finder struct {
 	timeout    time.Duration // for a program to say its version
 	installed  string        // where package install puts things; may be ""
 
-	mu    sync.Mutex               // guards what follows; held while looking, so that it is done once
+	mu    sync.Mutex               // guards what follows; locked during a search, so that it is done once
 	asked map[string]Interpreter   // by configured path
 	found map[string][]Interpreter // by family
 	as    time.Time                // when something was installed last, as of found
@@ -47,9 +47,9 @@ func newFinder(configured map[string]string, folders []string, timeout time.Dura
 	}
 }
 
-// searchFolders are the usual places first: a distribution's Python is built for
-// speed, a version manager's often is not. Then the version managers' own folders;
-// what they put on PATH are shims.
+// searchFolders are the usual places first: a distribution's Python is built for speed, and a
+// version manager's often is not. Then come the version managers' own folders, because the
+// programs that they put on PATH are shims.
 func searchFolders() []string {
 	folders := []string{"/usr/bin", "/usr/local/bin"}
 	folders = append(folders, filepath.SplitList(os.Getenv("PATH"))...)
@@ -87,9 +87,9 @@ func newestFirst(pattern string) []string {
 	return matches
 }
 
-// Find returns the interpreter for a runtime. The version that the runtime names
-// is preferred; the nearest there is comes with a warning. The error says what
-// to install, or that the name is no runtime of ours.
+// Find returns the interpreter for a runtime. It prefers the version that the runtime names. If
+// it returns the nearest version instead, it also returns a warning. The error says what to
+// install, or that Hearth does not have the runtime.
 func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error) {
 	want, err := parseRuntime(runtime)
 	if err != nil {
@@ -114,7 +114,7 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 		}
 		return in, warning, nil
 	}
-	candidates := f.look(family)
+	candidates := f.search(family)
 	if len(candidates) == 0 {
 		return Interpreter{}, "", fmt.Errorf("runtime %s: there is no %s %s or later on this machine: install it (%sapt-get install %s), or name one with \"runtimes { %s /path/to/%s }\"",
 			runtime, family.name, family.oldest, installs(runtime, ", or "), family.debian, runtime, family.program)
@@ -132,8 +132,8 @@ func (f *Finder) Find(runtime string) (in Interpreter, warning string, err error
 	return in, warning, nil
 }
 
-// Validate reports what is wrong with the configured programs: names of runtimes
-// that there are not, programs that do not serve them.
+// Validate reports errors of the configured programs: names of unknown runtimes, and programs
+// that do not serve their runtime.
 func (f *Finder) Validate() error {
 	var errs []error
 	for _, runtime := range slices.Sorted(maps.Keys(f.configured)) {
@@ -159,10 +159,9 @@ func (f *Finder) ask(family family, path string) (Interpreter, error) {
 	return in, err
 }
 
-// look finds all interpreters of a family, the preferred place first. It needs
-// mu. It looks again as long as there is none, for one may be installed, and when
-// something has been.
-func (f *Finder) look(family family) []Interpreter {
+// search finds all interpreters of a family, the preferred place first. It needs mu. It searches
+// again while it has found none, because one may be installed, and after each installation.
+func (f *Finder) search(family family) []Interpreter {
 	if info, err := os.Stat(f.installed); f.installed != "" && err == nil && !info.ModTime().Equal(f.as) {
 		f.as = info.ModTime()
 		clear(f.found)

@@ -105,9 +105,9 @@ func isScript(path string) (bool, error) {
 	return string(head) == "#!", nil
 }
 
-// prefixOf is what a program needs outside /usr, which every sandbox shows:
-// itself and its libraries. Not the whole folder above its bin, which for a
-// program in ~/bin would be somebody's home.
+// prefixOf returns the paths that a program needs outside /usr, which every sandbox has: the
+// program and its libraries. It is not the whole folder above its bin, which for a program in
+// ~/bin would be the home of a user.
 func prefixOf(program string) []string {
 	if strings.HasPrefix(program, "/usr/") {
 		return nil

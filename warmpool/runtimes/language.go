@@ -17,14 +17,14 @@ const (
 // languageTimeout is generous: locale(1) takes a millisecond.
 const languageTimeout = 5 * time.Second
 
-// Language is the LANG for functions: Lambda's, where this machine has that locale. A
-// minimal Debian has not; the C library then falls back to ASCII, in which Java 11 and
-// 17 read and write text, and all of them name files and arguments.
+// Language is the LANG for functions: Lambda's, if this machine has that locale. A minimal
+// Debian does not have it. There the C library would fall back to ASCII. Java 11 and 17 would
+// read and write text in ASCII, and all runtimes would name files and arguments in it.
 func Language(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, languageTimeout)
 	defer cancel()
-	// Asked as a function would be served: it says what encoding the locale has once
-	// it is loaded.
+	// locale runs with the variables of a function. It loads the locale, and prints its
+	// encoding.
 	cmd := exec.CommandContext(ctx, "locale", "charmap")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=" + lambdaLanguage}
 	cmd.WaitDelay = time.Second

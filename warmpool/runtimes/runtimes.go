@@ -85,8 +85,8 @@ type wanted struct {
 	version
 }
 
-// parseRuntime reads the name of a runtime. The error tells apart what AWS has
-// and Hearth has not from what nobody has.
+// parseRuntime reads the name of a runtime. The error says whether AWS has the runtime and only
+// Hearth lacks it.
 func parseRuntime(runtime string) (wanted, error) {
 	if !slices.Contains(supported, runtime) {
 		for _, r := range remedies {
@@ -122,9 +122,8 @@ func parseRuntime(runtime string) (wanted, error) {
 	return wanted{name, v}, nil
 }
 
-// Named is the family that a runtime is of, and the version of the interpreter that its
-// name asks for, as it is written: "22", "3.13". The error says that there is none which
-// Hearth runs on.
+// Named is the family of a runtime, and the version of the interpreter in its name, as it is
+// written: "22", "3.13". The error says that Hearth does not run on that version.
 func Named(runtime string) (family, version string, err error) {
 	want, err := parseRuntime(runtime)
 	if err != nil {
@@ -144,8 +143,8 @@ func Named(runtime string) (family, version string, err error) {
 	return want.family, version, nil
 }
 
-// distance says how far a version is from the wanted one; 0 is the same as far
-// as the runtime's name tells. Of two as far the newer is nearer.
+// distance says how far a version is from the wanted one. 0 means that it fits the name of the
+// runtime. Of two versions that are equally far the newer one is nearer.
 func (w wanted) distance(s string) int {
 	v, ok := parseVersion(s)
 	if !ok {
@@ -238,11 +237,10 @@ func ArchiveFor(in Interpreter, runtimeDir string) (command []string, name strin
 	return java.ArchiveCommand(in.Path, runtimeDir), java.Archive(in.Version), true
 }
 
-// Command is how in is started: with what arguments, and with which of the
-// function's variables, which are those that must be there when the process
-// starts. All variables come with the init frame as well, so a process that is
-// started without them can become any function's: it is a stem. A function's wrapper
-// comes first among the arguments.
+// Command returns the arguments of in, and the variables of the function that must exist when
+// the process starts. All variables come with the init frame as well. So a process that is
+// started without them can become the process of any function: it is a stem. The wrapper of a
+// function is the first argument.
 func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string, stem bool) (args, env []string) {
 	switch in.Family {
 	case FamilyNode:
@@ -272,8 +270,8 @@ func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[stri
 	return args, env
 }
 
-// NeedsEarly reports whether variables hold one that must be there when the process
-// starts, so that no process booted before can become the function's.
+// NeedsEarly reports whether one of the variables must exist when the process starts. Then no
+// process that was booted before can become the function's process.
 func NeedsEarly(variables map[string]string) bool {
 	for name := range variables {
 		if early(name) {

@@ -18,11 +18,11 @@ const (
 	SDKPython = "boto3"
 )
 
-// An sdk is where one is found.
+// An sdk says where an AWS SDK is.
 type sdk struct {
-	folder string // below the one that installs go to
-	within string // the part of it that is shown
-	holds  string // what is in there when it is the one
+	folder string // below the folder of installations
+	within string // the part of it that environments see
+	holds  string // a path in it that shows that it is this SDK
 }
 
 var sdks = map[string]sdk{

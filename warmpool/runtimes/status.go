@@ -29,7 +29,8 @@ func installs(runtime, then string) string {
 	return installCommand + runtime + then
 }
 
-// Statuses are of every runtime there is, but those that bring their own program.
+// Statuses returns the status of every runtime, except of those whose functions bring their own
+// program.
 func (f *Finder) Statuses() []Status {
 	var all []Status
 	for _, runtime := range supported {

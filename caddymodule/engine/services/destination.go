@@ -54,8 +54,9 @@ func (s *Services) Send(ctx context.Context, to string, d *invoker.Delivery) err
 	return err
 }
 
-// isGone says whether a service told that what is sent to is not there: trying again is no
-// use, while all else, a refusal of the credentials included, may be mended meanwhile.
+// isGone reports whether a service answered that the destination does not exist. Then another
+// try is useless. All other errors, also a refusal of the credentials, may be repaired
+// meanwhile.
 func isGone(err error) bool {
 	var refused smithy.APIError
 	if !errors.As(err, &refused) {
@@ -172,7 +173,7 @@ var destinationClient = &http.Client{
 func sendToURL(ctx context.Context, to string, d *invoker.Delivery) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(d.Body))
 	if err != nil {
-		return errors.New("the address of the destination is not a URL") // it is not told: it may hold a secret
+		return errors.New("the address of the destination is not a URL") // without the address, which may have a secret
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if d.Trace != "" {

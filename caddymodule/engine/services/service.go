@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// DefaultRegion is what requests are signed for when nobody says another region.
+// DefaultRegion is the region that requests are signed for by default.
 const DefaultRegion = "us-east-1"
 
 // A Service is where an API of AWS's is, and how its requests are signed.

@@ -93,7 +93,7 @@ func (s *Services) S3(m *registry.Mapping) pull.Bucket {
 	}
 	c.endpoint = &url.URL{Scheme: "https", Host: "s3." + c.Region + ".amazonaws.com"}
 	b := c.bucket()
-	b.credentials = c // AWS answers nobody else
+	b.credentials = c // AWS requires credentials
 	return b
 }
 

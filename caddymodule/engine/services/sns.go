@@ -13,11 +13,11 @@ import (
 	"github.com/hearthfn/hearth/invoker/push"
 )
 
-// An SNSClient fetches what messages of SNS are verified by. Package push has checked
+// An SNSClient fetches the certificates that verify messages of SNS. Package push has checked
 // the addresses.
 type SNSClient struct {
 	client       *http.Client
-	certificates *lru.Cache[string, []byte] // by address, which names the one that is there
+	certificates *lru.Cache[string, []byte] // by address: a new certificate has a new address
 }
 
 // Limits of what SNS answers.

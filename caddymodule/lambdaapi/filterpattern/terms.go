@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// parseTerms reads a pattern for text: terms that all must be there, terms with
-// "?" of which one must, terms with "-" of which none may. As with AWS, a "?" term
-// counts for nothing beside one that must be there.
+// parseTerms reads a pattern for text. All plain terms must occur in the text. Of the terms
+// with "?" at least one must occur. Terms with "-" must not occur. As on AWS, "?" terms have no
+// effect beside a plain term.
 func parseTerms(text string) (func(string) bool, error) {
 	var all, any, none []func(string) bool
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {

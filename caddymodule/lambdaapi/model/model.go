@@ -11,7 +11,7 @@ import (
 //go:embed lambda.json
 var table []byte
 
-// Runtimes are those that AWS lists where a runtime is none.
+// Runtimes are the runtimes that AWS lists in its error for an unknown one.
 var Runtimes = []string{
 	"nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x", "java25", "python3.10", "python3.11", "java21", "ruby3.3",
 	"ruby3.4", "ruby3.2", "python3.8", "python3.9", "java17", "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6", "nodejs18.x", "provided.al2", "java8.al2",
@@ -127,19 +127,19 @@ func (s *Shape) link(t *Table) (err error) {
 // Operations are all operations of the API in the order of their names.
 func (m *Model) Operations() []*Operation { return m.operations }
 
-// Takes reports whether a value is one of those that a shape has.
+// Takes reports whether a shape has a value in its enumeration.
 func (m *Model) Takes(shape, value string) bool { return slices.Contains(m.shapes[shape].Enum, value) }
 
-// Exception describes an exception; ok is false for those that the model does not
-// know, because they are common to all services.
+// Exception describes an exception. ok is false for exceptions that are common to all
+// services, because the model does not know them.
 // https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html
 func (m *Model) Exception(name string) (e Exception, ok bool) {
 	e, ok = m.exceptions[name]
 	return e, ok
 }
 
-// lowerFirst is a member's name as AWS's messages have it: functionName, but
-// also uUID, for they only turn the first letter.
+// lowerFirst is a member's name as AWS's messages have it: functionName, but also uUID,
+// because they only change the first letter.
 func lowerFirst(name string) string {
 	if name == "" || name[0] < 'A' || name[0] > 'Z' {
 		return name

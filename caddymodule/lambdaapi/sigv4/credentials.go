@@ -128,8 +128,7 @@ func (k *Key) Profile() string {
 }
 
 // CreateCredentials writes a file with one key under [default], readable by its owner
-// alone. It appears whole, and never in place of one that is there: then created is
-// false.
+// alone. The file appears complete. It never replaces an existing file: then created is false.
 func CreateCredentials(path string, key Key) (created bool, err error) {
 	text := key.Profile()
 	file, err := os.CreateTemp(filepath.Dir(path), ".credentials-*") // mode 0600

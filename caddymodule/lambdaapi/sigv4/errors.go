@@ -25,7 +25,7 @@ func incomplete(message string) error {
 	return &Error{"IncompleteSignatureException", http.StatusBadRequest, message}
 }
 
-// mismatch shows the client what it should have signed, which is all its own.
+// mismatch shows the client the text that it should have signed. All of it is from the request.
 func mismatch(canonical, toSign []byte) error {
 	message := "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 	const most = 8 << 10

@@ -166,9 +166,8 @@ func (r *Registry) Alias(ctx context.Context, name, alias string) (Alias, error)
 	return a, err
 }
 
-// Aliases returns up to limit aliases in the order of their names, after the name
-// after; with a version, only those that point to it. next is "" on the last
-// page.
+// Aliases returns up to limit aliases in the order of their names, after the name after. With
+// a version, it returns only the aliases that point to it. next is "" on the last page.
 func (r *Registry) Aliases(ctx context.Context, name, version, after string, limit int) (page []Alias, next string, err error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, "", err

@@ -17,7 +17,7 @@ type head struct {
 	Published string `json:",omitempty"` // digest of what $LATEST was then
 }
 
-// An edit is one attempt to change records of an owner, decided on what it reads.
+// An edit is one attempt to change records of an owner. It decides by what it reads.
 type edit struct {
 	ctx      context.Context
 	r        *Registry

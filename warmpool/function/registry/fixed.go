@@ -22,10 +22,10 @@ type fixed struct {
 	mappingIDs []string // sorted
 }
 
-// With returns the same registry with functions laid over it that it reads like
-// its own and refuses to change (ErrReadOnly). A function of the same name that
-// the API made is hidden until the name is free again. The functions are
-// normalized and not changed any more. Mappings get their UUID of what they join.
+// With returns the same registry with more functions and mappings. The registry reads them like
+// its own, and refuses to change them (ErrReadOnly). They hide a function of the same name that
+// the API made. The functions must be normalized, and nobody changes them later. The UUID of a
+// mapping is made of its source and its function.
 func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Registry {
 	over := *r
 	over.fixed = &fixed{functions: make(map[string]*Resolved, len(functions)), mappings: make(map[string]Mapping, len(mappings))}
@@ -50,7 +50,7 @@ func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Re
 	return &over
 }
 
-// ReadOnly reports whether a function is one that With laid over.
+// ReadOnly reports whether With added a function.
 func (r *Registry) ReadOnly(name string) bool { return r.fixed.functions[name] != nil }
 
 func (r *Registry) checkWritable(name string) error {

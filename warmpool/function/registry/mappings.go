@@ -19,7 +19,7 @@ type Mapping struct {
 	UUID         string
 	FunctionName string
 	Qualifier    string // function.Latest, a version or an alias
-	NamesLatest  bool   `json:",omitempty"` // whoever made it wrote $LATEST, and reads it again
+	NamesLatest  bool   `json:",omitempty"` // the request that made it wrote $LATEST, so answers do, too
 	LastModified time.Time
 	State        string // Creating, Enabling, Enabled, Disabling, Disabled, Updating, Deleting
 	StateReason  string `json:",omitempty"`
@@ -151,7 +151,7 @@ func (r *Registry) NoteMapping(ctx context.Context, uuid, result string) error {
 	return err
 }
 
-// DeleteMapping removes a mapping and returns what it was.
+// DeleteMapping removes a mapping and returns it.
 func (r *Registry) DeleteMapping(ctx context.Context, uuid string) (m Mapping, err error) {
 	if m, err = r.writable(ctx, uuid); err != nil {
 		return m, err

@@ -16,7 +16,7 @@ import (
 
 // Config of a Registry.
 type Config struct {
-	// Records is where the registry keeps what it knows.
+	// Records stores the data of the registry.
 	Records state.Records
 	// CodePath is the folder of an unpacked code archive. It is only called for
 	// what was registered, and must not block.

@@ -22,7 +22,7 @@ type Settings[T any, P setting[T]] struct {
 	accepts qualifiers
 }
 
-// A setting is told when it is put.
+// A setting gets the time, and its ID, when it is stored.
 type setting[T any] interface {
 	*T
 	revise(id string, now time.Time, first bool)

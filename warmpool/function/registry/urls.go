@@ -59,7 +59,7 @@ func (r *Registry) CreateURL(ctx context.Context, name, qualifier string, set fu
 		return set(u)
 	})
 	if err != nil {
-		// The setting of a write that failed may have been kept all the same.
+		// The setting may have been stored although the write failed.
 		if kept, readErr := r.urls.Read(ctx, name, qualifier); kept.ID != id && (readErr == nil || isMissing(readErr)) {
 			r.forgetURL(ctx, id)
 		}
@@ -68,8 +68,7 @@ func (r *Registry) CreateURL(ctx context.Context, name, qualifier string, set fu
 	return u, nil
 }
 
-// forgetURL removes the place of a URL that no function has. One that stays does
-// no harm.
+// forgetURL removes the place of a URL that no function has. A place that stays does no harm.
 func (r *Registry) forgetURL(ctx context.Context, id string) {
 	_, _ = r.records.Change(context.WithoutCancel(ctx), ownerURL+id, state.Delete(recordPlace, state.Any))
 }

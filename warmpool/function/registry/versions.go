@@ -120,8 +120,8 @@ func (r *Registry) Versions(ctx context.Context, name, after string, limit int) 
 	return page, "", nil
 }
 
-// DeleteVersion removes a published version and its settings. One that an alias
-// points to is ErrConflict.
+// DeleteVersion removes a published version and its settings. It returns ErrConflict if an
+// alias points to the version.
 func (r *Registry) DeleteVersion(ctx context.Context, name, version string) error {
 	if err := r.checkWritable(name); err != nil {
 		return err

@@ -8,13 +8,13 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// views caches what is known of functions, the least recently used given up.
+// views caches the views of functions. It drops the least recently used.
 type views struct {
 	byName *lru.Cache[string, *view]
 }
 
-// A view is what was read of one function since its last change. Readers fill the view
-// that they had before they read, so nobody sees the content of a view that was dropped.
+// A view has what was read of one function since its last change. Readers fill the view that
+// they had before they read, so nothing old gets into a new view.
 type view struct {
 	mu       sync.RWMutex
 	versions map[string]*Version      // by version, guarded by mu

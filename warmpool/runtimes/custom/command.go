@@ -11,9 +11,9 @@ type Command struct {
 	Extensions []string // programs, started before it
 	Wait       bool     // begin only when the gate opens: the endpoint is not there yet
 
-	// Descriptors: Channel are those of the runtime alone, which nobody else may hold
-	// open. A line from Gate goes on past each wait. To Exits goes a line "STATUS NAME"
-	// when an extension has ended, and "STATUS " when the runtime has.
+	// Descriptors. Only the runtime may have Channel open. Each wait ends with a line from
+	// Gate. The script writes to Exits a line "STATUS NAME" when an extension has ended, and
+	// "STATUS " when the runtime has ended.
 	Channel     []int
 	Gate, Exits int
 	// Output is where extensions write to; 0 for where the runtime does.

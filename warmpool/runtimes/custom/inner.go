@@ -44,8 +44,8 @@ func NewInner() (*Inner, error) {
 	}, nil
 }
 
-// Files are the runtime's ends, for its descriptors 3 and 4. They are to be closed
-// once it has them.
+// Files are the runtime's ends, for its descriptors 3 and 4. The caller closes them when the
+// runtime has them.
 func (i *Inner) Files() []*os.File { return i.files[:] }
 
 // Close closes all ends, when there is no runtime after all.

@@ -69,10 +69,10 @@ func (i *Installer) candidate(ctx context.Context, apt, pack string) (string, er
 	return "", fmt.Errorf("this machine's packages have no %s", pack)
 }
 
-// boto3Package is Debian's; what it imports are other packages.
+// boto3Package is Debian's package of boto3. Its dependencies are other packages.
 const boto3Package = "python3-boto3"
 
-// pythonPackages are boto3's package and those that it depends on, without Python itself.
+// pythonPackages are boto3's package and its dependencies, without Python itself.
 func (i *Installer) pythonPackages(ctx context.Context) ([]string, error) {
 	out, err := i.run(ctx, "/", "apt-cache", "depends", "--recurse", "--no-pre-depends", "--no-recommends", "--no-suggests",
 		"--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", boto3Package)
@@ -96,11 +96,11 @@ func (i *Installer) pythonPackages(ctx context.Context) ([]string, error) {
 // maxPythonPackages is many more than boto3 needs.
 const maxPythonPackages = 64
 
-// boto3MB is what they take while they are installed.
+// boto3MB is how many MB the packages take while they are installed.
 const boto3MB = 400
 
-// boto3 unpacks Debian's packages of boto3 for every Python, without making them
-// packages of the machine. apt checks what it fetches.
+// boto3 unpacks Debian's packages of boto3 for every Python, without installing them on the
+// machine. apt checks the packages that it fetches.
 func (i *Installer) boto3(ctx context.Context) (string, error) {
 	apt, err := exec.LookPath("apt-get")
 	if err != nil {

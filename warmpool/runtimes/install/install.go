@@ -86,8 +86,8 @@ func (i *Installer) interpreter(runtime string) (func(context.Context) (string, 
 // maxOutput bounds what is kept of a program's output, in bytes.
 const maxOutput = 1 << 20
 
-// run runs a program in dir and returns its standard output. The error has the end of
-// what it says.
+// run runs a program in dir and returns its standard output. The error has the end of its
+// standard error.
 func (i *Installer) run(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -56,8 +56,8 @@ func readManifest(folder string) (m manifest, err error) {
 	return m, err
 }
 
-// sdk installs packages of the AWS SDK for JavaScript v3, beside those that are there,
-// all of the newest version.
+// sdk installs packages of the AWS SDK for JavaScript v3, in addition to the installed ones.
+// All get the newest version.
 func (i *Installer) sdk(ctx context.Context, packages []string) (string, error) {
 	name := filepath.Join(i.Dir, "sdk", "nodejs")
 	wanted := manifest{Private: true, Required: map[string]string{}, Optional: map[string]string{}}
@@ -70,8 +70,8 @@ func (i *Installer) sdk(ctx context.Context, packages []string) (string, error) 
 	packages = slices.Compact(packages)
 	known := allClients()
 	for _, one := range packages {
-		// One that npm does not have any more is no reason to have none; the first is,
-		// so that a registry that cannot be reached is.
+		// A package that npm no longer has is optional, so that it does not prevent the others.
+		// The first one is required, so that an unreachable registry is an error.
 		if len(packages) >= len(known) && slices.Contains(known, one) && one != firstPackage {
 			wanted.Optional[one] = "latest"
 		} else {
