@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 // Redis, and the ports of the other nodes.
 type shield struct {
 	machinery *machinery
-	hosts     []string // of Redis
+	redis     string                 // URL
+	rules     []function.NetworkRule // those that hold
 	log       *zap.Logger
 	stop      context.CancelFunc
 	done      chan struct{}
@@ -28,7 +30,7 @@ const shieldEvery = 10 * time.Second
 
 func newShield(n *machinery, redis string, log *zap.Logger) *shield {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &shield{machinery: n, hosts: redisstore.Hosts(redis), log: log, stop: stop, done: make(chan struct{})}
+	s := &shield{machinery: n, redis: redis, log: log, stop: stop, done: make(chan struct{})}
 	s.update(ctx) // before a function runs
 	go s.run(ctx)
 	return s
@@ -54,20 +56,38 @@ func (s *shield) run(ctx context.Context) {
 }
 
 func (s *shield) update(ctx context.Context) {
-	addresses := s.hosts
+	addresses, err := s.servers(ctx)
 	if c := s.machinery.engine.cluster.Load(); c != nil {
 		for _, member := range c.Members() {
-			addresses = append(addresses[:len(addresses):len(addresses)], member.Address)
+			addresses = append(addresses, member.Address)
 		}
 	}
 	rules, complete := rulesFor(ctx, addresses)
-	if !complete {
-		return // the rules of before stay
+	if err != nil || !complete { // the rules of before stay
+		for _, rule := range s.rules {
+			if !slices.Contains(rules, rule) {
+				rules = append(rules, rule)
+			}
+		}
+		rules = rules[:min(len(rules), maxShielded)]
 	}
+	s.rules = rules
 	if err := s.machinery.sandbox.Deny("nodes", rules); err != nil {
 		s.log.Error("functions may reach other nodes and Redis", zap.Error(err))
 	}
 }
+
+// servers are those of Redis. A Redis that does not answer does not keep this server from
+// starting.
+func (s *shield) servers(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return redisstore.Servers(ctx, s.redis)
+}
+
+// maxShielded bounds the rules while a name leads to ever other addresses and another one
+// to none.
+const maxShielded = 500
 
 // rulesFor makes rules of addresses, each HOST:PORT. The rules are incomplete if a name
 // cannot be resolved.

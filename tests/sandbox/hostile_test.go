@@ -82,7 +82,11 @@ def handler(event, context):
 
 func TestHostileFunctionIsContained(t *testing.T) {
 	harness.Quiet(t)
-	s := harness.NewServer(t, "", "")
+	asBoth(t, isContained)
+}
+
+func isContained(t *testing.T, asRoot bool) {
+	s := newWorld(t).server("127.0.0.53", asRoot)
 	s.Env = []string{"GATEWAY_SECRET=hunter2"}
 	bad := s.Code("bad", map[string]string{"app.py": hostile})
 	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})

@@ -25,7 +25,7 @@ import (
 
 // What a function tries on the network: [kind, host, port], and what came of each.
 const prober = `
-import json, socket
+import http.client, json, socket
 
 kept = []
 
@@ -42,6 +42,13 @@ def attempt(kind, host, port):
             s.listen()
             kept.append(s)
             return "listening"
+        if kind == "connect":
+            with socket.create_connection((host, port), 1.5):
+                return "connected"
+        if kind == "unsigned":
+            api = http.client.HTTPConnection(host, port, timeout=5)
+            api.request("GET", "/2015-03-31/functions/")
+            return str(api.getresponse().status)
         if kind == "socket":
             socket.socket(*map(int, host.split(","))).close()
             return "made"
@@ -273,8 +280,8 @@ type attempt struct {
 	want       string
 }
 
-// attempts has the function at a path make attempts, and checks what comes of them.
-func attempts(s *harness.Server, path string, all ...attempt) {
+// results are what comes of attempts that the function at a path makes.
+func results(s *harness.Server, path string, all []attempt) (results []string) {
 	s.T.Helper()
 	ask := make([][]any, len(all))
 	for i, a := range all {
@@ -287,14 +294,20 @@ func attempts(s *harness.Server, path string, all ...attempt) {
 	r := s.Request("POST", path, strings.NewReader(string(body)))
 	r.Header.Set("Content-Type", "application/json")
 	got := s.Do(r)
-	var results []string
 	if err := json.Unmarshal([]byte(got.Body), &results); err != nil || len(results) != len(all) {
 		s.T.Fatalf("%d %s: %v", got.Status, got.Body, err)
 	}
-	for i, a := range all {
-		failed := strings.Contains(results[i], ": ")
-		if a.want == "" && !failed || a.want != "" && (failed || !strings.Contains(results[i], a.want)) {
-			s.T.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, results[i], a.want)
+	return results
+}
+
+// attempts has the function at a path make attempts, and checks what comes of them.
+func attempts(s *harness.Server, path string, all ...attempt) {
+	s.T.Helper()
+	for i, result := range results(s, path, all) {
+		a := all[i]
+		failed := strings.Contains(result, ": ")
+		if a.want == "" && !failed || a.want != "" && (failed || !strings.Contains(result, a.want)) {
+			s.T.Errorf("%s %s %d: got %q, want %q", a.kind, a.host, a.port, result, a.want)
 		}
 	}
 }
@@ -380,50 +393,6 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 		attempt{"tcp", "somebody.example", 7008, w.beyond})
 	attempts(s, "/host", attempt{"tcp", "127.0.0.1", 7008, w.machine.Name}, attempt{"tcp", publicV4, 7009, w.beyond})
 	attempts(s, "/none", attempt{"tcp", "127.0.0.1", 7007, refused}, attempt{"tcp", publicV4, 7007, refused})
-}
-
-func TestKilledServerLeavesNothingOfItsNetwork(t *testing.T) {
-	harness.Parallel(t)
-	asBoth(t, leavesNothingOfItsNetwork)
-}
-
-func leavesNothingOfItsNetwork(t *testing.T, asRoot bool) {
-	w := newWorld(t)
-	s := w.server("127.0.0.53", asRoot)
-	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure(harness.PythonFunction("f", dir, "network private\ntimeout 60s"), "function f")
-	s.Start()
-	attempts(s, "/")
-	made := func() string {
-		out, err := exec.Command("nsenter", "--net=/run/netns/"+s.Netns, "sh", "-c", "ip -o link; nft list tables").CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return string(out)
-	}
-	if asRoot && !strings.Contains(made(), "hearth-") {
-		t.Fatalf("nothing is made that could be left: %s", made())
-	}
-	tree := harness.Descendants(s.Cmd.Process.Pid) // and with them pasta, and all namespaces
-	if err := s.Cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-s.Exited
-	harness.Eventually(t, "all processes are gone", func() bool {
-		for _, pid := range tree {
-			if harness.Alive(pid) {
-				return false
-			}
-		}
-		return true
-	})
-	harness.Eventually(t, "the links are gone", func() bool { return !strings.Contains(made(), "hearth-") || strings.Count(made(), "hearth-") == 1 })
-	s.Out.Reset() // start waits for what the first start has printed already
-	s.Start()
-	attempts(s, "/")
-	harness.Eventually(t, "what the killed server left is gone", func() bool { return !asRoot || strings.Count(made(), "table inet hearth-") == 1 })
-	s.Stop()
-	harness.Eventually(t, "a server that stops leaves nothing", func() bool { return !strings.Contains(made(), "hearth-") })
 }
 
 // Each removes what killed gateways have left, and nothing of one that is just starting.
@@ -617,41 +586,6 @@ func TestReloadChangesWhatAFunctionReaches(t *testing.T) {
 	s.Configure("network {\n deny "+publicV6+"\n}\n"+harness.PythonFunction("f", dir, "timeout 60s"), "function f")
 	s.Reload()
 	attempts(s, "/", append(both(publicV4, 7007, w.beyond), both(publicV6, 7007, "")...)...)
-}
-
-// Nodes speak to each other by a Redis, wherever that is: functions do not reach it.
-func TestFunctionsDoNotReachTheRedisOfTheirServer(t *testing.T) {
-	harness.Parallel(t)
-	asBoth(t, doNotReachRedis)
-}
-
-func doNotReachRedis(t *testing.T, asRoot bool) {
-	w := newWorld(t)
-	echoes(t, w.beyond, 7007)
-	cmd := exec.Command("nsenter", "--net=/run/netns/"+w.beyond, "redis-server", "--port", "6379", "--bind", publicV4, "--requirepass", "hunter2", "--save", "", "--dir", harness.TempDir(t))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	answers := func() (err error) {
-		in(t, w.machine.Name, func() error {
-			var c net.Conn
-			if c, err = net.DialTimeout("tcp", publicV4+":6379", time.Second); err == nil {
-				c.Close()
-			}
-			return nil
-		})
-		return err
-	}
-	harness.Eventually(t, "redis answers", func() bool { return answers() == nil })
-	s := w.server("127.0.0.53", asRoot)
-	dir := s.Code("f", map[string]string{"app.py": prober})
-	s.Configure("redis redis://:hunter2@"+publicV4+"\n"+harness.PythonFunction("f", dir, "timeout 60s\nnetwork {\n allow 0.0.0.0/0\n}"), "function f")
-	s.Start()
-	attempts(s, "/", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", publicV4, 6379, ""})
 }
 
 // Where there is no way out, functions have no network: never the machine's.
