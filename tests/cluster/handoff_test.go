@@ -25,7 +25,9 @@ func TestClusterHandsCallsToNodesThatHaveAnIdleEnvironment(t *testing.T) {
 	harness.Quiet(t)
 	c := newCluster(t, 1, "")
 	holder := c.Nodes[0]
-	full := []*harness.API{c.Add(c.Redis.URL(), "memory_budget 64"), c.Add(c.Redis.URL(), "memory_budget 64")}
+	// A holder that the machine keeps from answering within 0.5 s is asked again after 3 s.
+	const options = "memory_budget 64\nqueue_timeout 20s"
+	full := []*harness.API{c.Add(c.Redis.URL(), options), c.Add(c.Redis.URL(), options)}
 	holder.Create("f", harness.ZipOf(t, map[string]string{"index.mjs": whoCode}))
 	name := holder.Get("/f").Body
 	for _, node := range full {

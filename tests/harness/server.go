@@ -173,7 +173,14 @@ func (s *Server) Spawn() {
 func (s *Server) Start() *Server {
 	s.T.Helper()
 	s.Spawn()
-	deadline := time.Now().Add(30 * time.Second)
+	s.AwaitServing()
+	return s
+}
+
+// AwaitServing waits until a server that was spawned serves.
+func (s *Server) AwaitServing() {
+	s.T.Helper()
+	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(s.Output(), "serving initial configuration") {
 		select {
 		case <-s.Exited:
@@ -181,10 +188,9 @@ func (s *Server) Start() *Server {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			s.T.Fatalf("the server does not serve after 30 s:\n%s", s.Output())
+			s.T.Fatalf("the server does not serve after a minute:\n%s", s.Output())
 		}
 	}
-	return s
 }
 
 // Stop ends the server as a service manager does, and checks that it leaves no

@@ -411,7 +411,7 @@ func TestGatewaysThatStartAtOnceKeepTheirRules(t *testing.T) {
 		s.Spawn()
 	}
 	for _, s := range servers {
-		harness.Eventually(t, "the server serves", func() bool { return strings.Contains(s.Output(), "serving initial configuration") })
+		s.AwaitServing()
 	}
 	var all sync.WaitGroup
 	for _, s := range servers { // the first function takes the network
