@@ -58,7 +58,7 @@ func (c *crowd) stop() {
 }
 
 // crowded reports whether a start would not help; the caller counts it as under way. Then
-// growth pauses for a moment. A function always may have as many environments as there are
+// growth pauses for a moment. A function may always have as many environments as there are
 // cores. Now and then it gets one more for a caller who has waited for half of the queue
 // timeout.
 func (g *Group) crowded() bool {

@@ -63,8 +63,7 @@ const (
 	BootTimeout = 10 * time.Second
 )
 
-// want is how many stems there should be: one, and as many more as functions have started
-// recently.
+// want is how many stems there should be: one, and one more for each recent cold start.
 func (s *stock) want(now time.Time, limit int) int {
 	if s.functions == 0 || limit <= 0 {
 		return 0
