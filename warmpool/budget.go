@@ -158,11 +158,9 @@ func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
 	if len(g.members) == 0 {
 		return to
 	}
-	spare := g.spare()
 	for _, m := range g.members {
-		if spare > 0 && !m.dead && m.load == 0 && (all || m.idleSince.Before(since)) {
+		if !m.provisioned && !m.dead && m.load == 0 && (all || m.idleSince.Before(since)) {
 			to = append(to, idleMember{m, m.takes, m.priority})
-			spare--
 		}
 	}
 	return to
@@ -173,7 +171,7 @@ func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
 func (g *Group) retireIdle(m *member) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m.dead || m.load > 0 || g.spare() <= 0 {
+	if m.dead || m.load > 0 || m.provisioned {
 		return nil
 	}
 	g.retire(m)

@@ -283,8 +283,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n in
 	if err != nil {
 		return 0, nil, err
 	}
-	stat := g.Stat()
-	n = stat.Idle + stat.Busy
+	n, failed = g.Initialized()
 	if c.peers != nil {
 		r, err := c.resolver.Resolve(ctx, name, qualifier)
 		if err != nil {
@@ -293,7 +292,7 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n in
 		total := r.Function.ProvisionedConcurrency
 		n += total - c.own(r).ProvisionedConcurrency
 	}
-	return n, g.failure(), nil
+	return n, failed, nil
 }
 
 // Sweep drops the functions that do not exist any more.

@@ -50,9 +50,7 @@ func (g *Group) Renew() {
 	g.generation++
 	g.pace = pace{}
 	g.failures, g.failed = 0, nil
-	if g.retry != nil && g.retry.Stop() {
-		g.retry = nil
-	}
+	g.ahead.forget()
 	for _, m := range g.members {
 		g.drop(m)
 		if m.load == 0 {
@@ -78,8 +76,8 @@ func (g *Group) endIntake() *StemKind {
 		return nil
 	}
 	g.closed = true
-	if g.retry != nil {
-		g.retry.Stop()
+	if g.ahead.retry != nil {
+		g.ahead.retry.Stop()
 	}
 	g.crowd.stop()
 	g.dismissWaiters()

@@ -28,7 +28,7 @@ type member struct {
 	dead        bool // it takes no call any more
 	leaving     bool // it takes no more calls: it is given up when the calls it has are over
 	yielding    bool // it is counted in the yielding of the pool
-	provisioned bool
+	provisioned bool // it was initialised ahead
 	made        time.Time
 	idleSince   time.Time
 	spent       time.Duration // of the last call
@@ -68,11 +68,11 @@ type Group struct {
 	history    keepalive.History
 	lastUse    time.Time // when a member became idle last
 	closed     bool
-	retry      *time.Timer // of starts that failed
-	failures   int         // of starts, in a row
-	failed     error       // of the last one; callers get it until notBefore
-	notBefore  time.Time   // no start on demand until then
-	stemKind   *StemKind   // the kind of stems that the group's starts take; nil: none
+	failures   int       // of starts on demand, in a row
+	failed     error     // of the last one; callers get it until notBefore
+	notBefore  time.Time // no start on demand until then
+	ahead      ahead
+	stemKind   *StemKind // the kind of stems that the group's starts take; nil: none
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
@@ -89,10 +89,12 @@ func (g *Group) Function() *function.Function {
 }
 
 // Configure replaces the group's function by f, which suits the existing environments
-// (Function.SameEnvironment), and starts the environments that f has provisioned.
+// (Function.SameEnvironment), and starts the environments that f has provisioned. It gives
+// up those that are not provisioned any more.
 func (g *Group) Configure(f *function.Function) {
 	g.mu.Lock()
 	g.fn = f
+	g.displace()
 	g.mu.Unlock()
 	g.expectStems()
 	g.grow()
@@ -270,6 +272,11 @@ func (g *Group) runs(m *member) bool { return m.load < g.fn.PerEnvironmentConcur
 // roomiest needs mu.
 func (g *Group) roomiest(short bool) *member {
 	if n := len(g.available); n > 0 {
+		for i := n - 1; i >= 0 && g.fn.ProvisionedConcurrency > 0; i-- {
+			if g.available[i].provisioned {
+				return g.available[i]
+			}
+		}
 		return g.available[n-1]
 	}
 	if !short || !g.mayWriteAhead() || g.over() {

@@ -68,24 +68,11 @@ func (g *Group) expire(now time.Time, most time.Duration) {
 		return
 	}
 	before := now.Add(-g.history.Window(most))
-	spare := g.spare()
 	for _, m := range g.members {
-		if spare > 0 && !m.dead && m.load == 0 && m.idleSince.Before(before) {
+		if !m.provisioned && !m.dead && m.load == 0 && m.idleSince.Before(before) {
 			g.retire(m)
-			spare--
 		}
 	}
-}
-
-// spare is the number of environments beyond the provisioned ones. It needs mu.
-func (g *Group) spare() int {
-	live := 0
-	for _, m := range g.members {
-		if !m.dead && !m.leaving && m.generation == g.generation {
-			live++
-		}
-	}
-	return live - g.fn.ProvisionedConcurrency
 }
 
 func (g *Group) sampleMemory() {

@@ -81,7 +81,7 @@ func (s *testStarter) Start(ctx context.Context, start Start) (*environment.Envi
 			return nil, ctx.Err()
 		}
 	}
-	if f.Handler == "broken" {
+	if f.Handler == "broken" || f.Handler == "broken-ahead" && start.Initialization == Provisioned {
 		return nil, errors.New("no such interpreter")
 	}
 	group, err := s.store.Group(f.Name)
@@ -389,6 +389,78 @@ func TestProvisionedEnvironmentsAreKept(t *testing.T) {
 		t.Errorf("%v %s", err, c.Outcome)
 	}
 	waitFor(t, func() bool { return g.Stat().Idle == 2 })
+}
+
+// As recorded from AWS: environments that calls have started are none of those that are
+// provisioned, which calls go to first, and which end when they are not wanted any more.
+func TestProvisionedEnvironmentsAreThereBesideThoseOnDemand(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", nil)
+	provision := func(n int, change func(*function.Function)) {
+		f := *g.Function()
+		f.ProvisionedConcurrency = n
+		if change != nil {
+			change(&f)
+		}
+		g.Configure(&f)
+	}
+	ran := func() string {
+		c := call(t, environmenttest.Deed{Do: "echo", Text: "1"})
+		if err := g.Invoke(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, m := range g.members {
+			if m.ran || m.idleSince.Equal(g.lastUse) {
+				return map[bool]string{true: Provisioned, false: OnDemand}[m.provisioned]
+			}
+		}
+		return "an environment that has ended"
+	}
+	initialized := func(want int) {
+		t.Helper()
+		waitFor(t, func() bool { n, failed := g.Initialized(); return n == want && failed == nil })
+	}
+	if got := ran(); got != OnDemand {
+		t.Errorf("the first call runs in one of type %s", got)
+	}
+	provision(1, nil)
+	initialized(1)
+	if s := g.Stat(); s.Idle != 2 {
+		t.Errorf("there are %+v, want one more than before", s)
+	}
+	for range 2 {
+		if got := ran(); got != Provisioned {
+			t.Errorf("a call runs in one of type %s", got)
+		}
+	}
+	provision(0, nil)
+	waitFor(t, func() bool { return g.Stat().Idle == 1 })
+	if got := ran(); got != OnDemand {
+		t.Errorf("with nothing provisioned any more, a call runs in one of type %s", got)
+	}
+	one := 1
+	provision(1, func(f *function.Function) { f.ReservedConcurrency = &one }) // no room beside it
+	initialized(1)
+	if got := ran(); got != Provisioned {
+		t.Errorf("with all that is reserved provisioned, a call runs in one of type %s", got)
+	}
+}
+
+// As recorded from AWS: code that fails only where it is initialised ahead serves calls.
+func TestCallsHearNothingOfInitPhasesAhead(t *testing.T) {
+	w := newWorld(t, Config{})
+	g := w.group("f", func(f *function.Function) { f.Handler, f.ProvisionedConcurrency = "broken-ahead", 1 })
+	waitFor(t, func() bool { n, failed := g.Initialized(); return n == 0 && failed != nil })
+	for n := range 3 {
+		if err := echo(t, g, fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, failed := g.Initialized(); n != 0 || failed == nil {
+		t.Errorf("%d are provisioned, %v", n, failed)
+	}
 }
 
 func TestIdleEnvironmentsExpire(t *testing.T) {

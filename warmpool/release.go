@@ -58,7 +58,7 @@ func (g *Group) place(m *member) {
 	switch {
 	case m.dead:
 		g.drop(m)
-	case m.leaving || m.generation != g.generation || g.closed && g.waiters.len() == 0 || g.over():
+	case m.leaving || m.generation != g.generation || g.closed && g.waiters.len() == 0 || g.over() || m.load == 0 && g.displaced(m):
 		g.drop(m)
 		if m.load == 0 {
 			g.retire(m)
@@ -92,7 +92,7 @@ func (g *Group) place(m *member) {
 // time, so that functions that take turns do more than start. It needs mu.
 func (g *Group) yield(m *member) {
 	w := g.pool.wanted.Load()
-	if w == nil || m.dead || m.leaving || !m.ran || g.spare() <= 0 ||
+	if w == nil || m.dead || m.leaving || !m.ran || m.provisioned ||
 		len(g.members) == 1 && g.waiters.len() > 0 && time.Since(m.made) < tenure*m.env.InitDuration || !w.one(g) {
 		return
 	}

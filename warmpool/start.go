@@ -40,10 +40,12 @@ func (g *Group) growLocked() {
 // wants reports whether one more cold start is needed now. It needs mu.
 func (g *Group) wants() (initialization string, wants bool) {
 	switch {
-	case g.closed, g.pool.ctx.Err() != nil,
-		g.starting >= g.pool.settings.Load().Starts, len(g.members)+g.starting >= g.most():
+	case g.closed, g.pool.ctx.Err() != nil, g.starting >= g.pool.settings.Load().Starts:
 		return "", false
-	case g.missingProvisioned() > 0 && g.retry == nil:
+	case g.full():
+		g.displace()
+		return "", false
+	case g.missingProvisioned() > 0:
 		return Provisioned, true
 	case g.waiters.len() <= g.starting*g.fn.PerEnvironmentConcurrency, g.crowd.pauses():
 		return "", false
@@ -54,18 +56,6 @@ func (g *Group) wants() (initialization string, wants bool) {
 		return "", false
 	}
 	return OnDemand, true
-}
-
-// missingProvisioned is how many environments are still to be initialised ahead. Those that
-// are being started do not count. It needs mu.
-func (g *Group) missingProvisioned() int {
-	missing := g.fn.ProvisionedConcurrency - g.starting
-	for _, m := range g.members {
-		if !m.dead && m.generation == g.generation {
-			missing--
-		}
-	}
-	return missing
 }
 
 // start makes one environment, on a goroutine of its own. room says that a claim has got room
@@ -197,6 +187,9 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	m := &member{group: g, env: env, takes: n, made: now, generation: generation,
 		provisioned: initialization == Provisioned, idleSince: now, fresh: true}
 	g.failures, g.failed = 0, nil
+	if m.provisioned {
+		g.ahead.forget()
+	}
 	g.history.Started(env.InitDuration)
 	if len(g.members) == 0 && !g.lastUse.IsZero() {
 		g.history.Missed(time.Since(g.lastUse))
@@ -228,10 +221,11 @@ func (g *Group) startFailed(generation int, initialization string, err error) {
 		g.growLocked() // the code has been replaced meanwhile
 		return
 	}
-	g.backOff(err)
 	if initialization == Provisioned {
-		g.retryLater()
+		g.initFailed(err)
+		return
 	}
+	g.backOff(err)
 	// Without any other environment, each waiting caller would start the same code and fail
 	// the same way. Otherwise one caller gets the error, as on Lambda.
 	for g.waiters.len() > 0 {
@@ -253,13 +247,6 @@ func (g *Group) backOff(err error) {
 	}
 }
 
-// failure is the error of the last start, nil if it succeeded.
-func (g *Group) failure() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.failed
-}
-
 // backingOff is the error for a caller that needs a start while none may be tried yet and no
 // other environment can serve it. It needs mu.
 func (g *Group) backingOff() error {
@@ -267,19 +254,4 @@ func (g *Group) backingOff() error {
 		return nil
 	}
 	return g.failed
-}
-
-// retryLater starts provisioned environments again after a back-off of 1 s, doubled up to
-// about a minute. It needs mu.
-func (g *Group) retryLater() {
-	if g.retry != nil {
-		return
-	}
-	wait := backoff.Backoff{First: time.Second, Most: 64 * time.Second}
-	g.retry = time.AfterFunc(wait.After(g.failures), func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.retry = nil
-		g.growLocked()
-	})
 }

@@ -117,6 +117,53 @@ func TestAPIProvisionedConcurrencyFailsWithTheInitPhase(t *testing.T) {
 	}
 }
 
+// As recorded from AWS: which environment a call runs in as an alias takes its provisioned
+// concurrency along from version to version, and of code that fails only ahead.
+func TestAPIProvisionedEnvironmentsAreOthersThanThoseOfCalls(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	ctx := context.Background()
+	const handler = "export const handler = async () => process.env.AWS_LAMBDA_INITIALIZATION_TYPE;"
+	const onDemand, ahead = `"on-demand"`, `"provisioned-concurrency"`
+	put := func(name, qualifier string) {
+		_, err := a.PutProvisionedConcurrencyConfig(ctx, &lambda.PutProvisionedConcurrencyConfigInput{FunctionName: &name, Qualifier: &qualifier, ProvisionedConcurrentExecutions: aws.Int32(1)})
+		a.Check(err)
+	}
+	await := func(name, qualifier string, want types.ProvisionedConcurrencyStatusEnum) {
+		t.Helper()
+		harness.Eventually(t, "it is "+string(want), func() bool {
+			out, err := a.GetProvisionedConcurrencyConfig(ctx, &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: &name, Qualifier: &qualifier})
+			a.Check(err)
+			return out.Status == want
+		})
+	}
+	a.Create("f", harness.ZipOf(t, map[string]string{"index.mjs": handler}), func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	_, err := a.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")})
+	a.Check(err)
+	a.WantCall("f:1", "{}", onDemand)
+	put("f", "live")
+	await("f", "live", types.ProvisionedConcurrencyStatusEnumReady)
+	a.WantCall("f:1", "{}", ahead)
+	a.WantCall("f:live", "{}", ahead)
+	_, err = a.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("f"), Description: aws.String("the second")})
+	a.Check(err)
+	_, err = a.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: aws.String("f")})
+	a.Check(err)
+	_, err = a.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("2")})
+	a.Check(err)
+	await("f", "live", types.ProvisionedConcurrencyStatusEnumReady)
+	a.WantCall("f:1", "{}", onDemand)
+	a.WantCall("f:2", "{}", ahead)
+	a.WantCall("f:live", "{}", ahead)
+
+	broken := "if (process.env.AWS_LAMBDA_INITIALIZATION_TYPE !== 'on-demand') throw new Error('ahead');\n" + handler
+	a.Create("g", harness.ZipOf(t, map[string]string{"index.mjs": broken}), func(in *lambda.CreateFunctionInput) { in.Publish = true })
+	put("g", "1")
+	a.WantCall("g:1", "{}", onDemand)
+	await("g", "1", types.ProvisionedConcurrencyStatusEnumFailed)
+	a.WantCall("g:1", "{}", onDemand)
+}
+
 func TestAPIFunctionOfADeletedOnesNameInheritsNothing(t *testing.T) {
 	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
