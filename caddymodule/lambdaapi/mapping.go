@@ -116,6 +116,9 @@ func (out *mappingOutput) fillIn(kind string) {
 		if out.FunctionResponseTypes == nil {
 			out.FunctionResponseTypes = []string{}
 		}
+		if out.LastProcessingResult == "OK" {
+			out.LastProcessingResult = "" // AWS's have none, and here it is for problems
+		}
 		return
 	case "kinesis", "dynamodb":
 		out.StateTransitionReason = orDefault(out.StateTransitionReason, "User action")

@@ -158,6 +158,15 @@ type (
 		ExecutedVersion string  `json:"executedVersion"`
 		FunctionError   *string `json:"functionError"` // null where the function reported items
 	}
+
+	// givenUp begins what a destination gets, in AWS's order. What the source tells of the
+	// records follows.
+	givenUp struct {
+		RequestContext  requestContext   `json:"requestContext"`
+		ResponseContext *responseContext `json:"responseContext,omitempty"`
+		Version         string           `json:"version"`
+		Timestamp       string           `json:"timestamp"`
+	}
 )
 
 // arrival is a time as on-failure destinations get it: without milliseconds if they are 0.
@@ -185,20 +194,21 @@ func (b *batcher) giveUp(ctx context.Context, source ordered, records []record, 
 		return nil
 	}
 	name, place, info := source.describe(records)
-	out := map[string]any{
-		"requestContext": requestContext{function.NewRequestID(), b.arn(), condition, attempts},
-		"version":        "1.0", "timestamp": arrival(time.Now()), name: info,
-	}
-	if response != nil {
-		out["responseContext"] = response
-	}
-	if strings.HasPrefix(b.mapping.OnFailure, s3ARN) {
-		out["payload"] = json.RawMessage(b.event(records))
-	}
-	body, err := json.Marshal(out)
+	body, err := json.Marshal(givenUp{
+		requestContext{function.NewRequestID(), b.arn(), condition, attempts}, response, "1.0", arrival(time.Now()),
+	})
 	if err != nil {
 		return err
 	}
+	told, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	body = append(append(body[:len(body)-1], `,"`+name+`":`...), told...)
+	if strings.HasPrefix(b.mapping.OnFailure, s3ARN) {
+		body = append(append(body, `,"payload":`...), b.event(records)...)
+	}
+	body = append(body, '}')
 	// The shard waits for its destination, because only the destination learns what is
 	// skipped.
 	for failures := 1; ; failures++ {

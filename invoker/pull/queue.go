@@ -40,6 +40,8 @@ const (
 	minInvisible     = time.Second // queues with less are polled as if they had this
 	deleteWithin     = 10 * time.Second
 	receiveForWindow = time.Second
+
+	readMappingWithin = 5 * time.Second
 )
 
 func (q *queue) run(ctx context.Context) error {
@@ -155,6 +157,29 @@ func (q *queue) receive(ctx context.Context) ([]types.Message, error) {
 	return all, nil
 }
 
+// changed is q with the mapping's present settings, if polling has ended because the mapping
+// has changed. The queue may have handed out a message that was sent after the change. Such a
+// message is for the function that the mapping names now. A mapping that was deleted or
+// disabled, or cannot be read, changes nothing.
+func (q *queue) changed(ctx context.Context) *queue {
+	if ctx.Err() == nil {
+		return q
+	}
+	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readMappingWithin)
+	defer cancel()
+	m, err := q.engine.Registry().Mapping(reading, q.mapping.UUID)
+	if err != nil || m.State != q.mapping.State || m.EventSourceArn != q.mapping.EventSourceArn {
+		return q
+	}
+	b, err := newBatcher(q.engine, settingsOf(m))
+	if err != nil {
+		return q
+	}
+	now := *q
+	now.batcher = b
+	return &now
+}
+
 // ask receives messages. It waits for the answer even when polling ends. The queue would not
 // notice that the receiver has gone, and its next message would be lost until its visibility
 // timeout ends.
@@ -167,6 +192,7 @@ func (q *queue) ask(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.Rece
 // deliver runs a batch, and deletes the messages that were done. The others come back when
 // their visibility timeout ends.
 func (q *queue) deliver(ctx context.Context, messages []types.Message) {
+	q = q.changed(ctx)
 	receipts := make(map[string]string)
 	var batch []record
 	var drop []string
@@ -314,7 +340,7 @@ type message struct {
 	Attributes        map[string]string    `json:"attributes"`
 	MessageAttributes map[string]attribute `json:"messageAttributes"`
 	MD5OfBody         string               `json:"md5OfBody"`
-	MD5OfAttributes   *string              `json:"md5OfMessageAttributes"` // null without attributes
+	MD5OfAttributes   json.RawMessage      `json:"md5OfMessageAttributes,omitempty"`
 	EventSource       string               `json:"eventSource"`
 	EventSourceARN    string               `json:"eventSourceARN"`
 	AWSRegion         string               `json:"awsRegion"`
@@ -328,11 +354,23 @@ type attribute struct {
 	DataType         string   `json:"dataType"`
 }
 
+// md5OfAttributes is that of a message's attributes. Recorded from AWS: of one that has
+// none it is null where the mapping has a batching window, and absent where it has not.
+func (q *queue) md5OfAttributes(m *types.Message) json.RawMessage {
+	switch {
+	case m.MD5OfMessageAttributes != nil:
+		return json.RawMessage(strconv.Quote(*m.MD5OfMessageAttributes))
+	case q.window() > 0:
+		return json.RawMessage("null")
+	}
+	return nil
+}
+
 func (q *queue) recordOf(m *types.Message) (record, error) {
 	out := message{
 		MessageID: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
 		Attributes: maps.Clone(m.Attributes), MessageAttributes: map[string]attribute{}, MD5OfBody: aws.ToString(m.MD5OfBody),
-		MD5OfAttributes: m.MD5OfMessageAttributes, EventSource: "aws:sqs", EventSourceARN: q.mapping.EventSourceArn, AWSRegion: regionOf(q.mapping.EventSourceArn),
+		MD5OfAttributes: q.md5OfAttributes(m), EventSource: "aws:sqs", EventSourceARN: q.mapping.EventSourceArn, AWSRegion: regionOf(q.mapping.EventSourceArn),
 	}
 	for name, a := range m.MessageAttributes {
 		one := attribute{StringValue: a.StringValue, StringListValues: []string{}, BinaryListValues: []string{}, DataType: aws.ToString(a.DataType)}

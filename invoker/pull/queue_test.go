@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
 // A counter is a queue that, as SQS, does not notice that who waits for a message has
@@ -51,26 +53,39 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // A content function succeeds with all that it gets.
-type content struct{ Sender }
+type content struct {
+	Sender
+	qualifiers chan string // of its calls, if it is there
+}
 
-func (content) Invoke(_ context.Context, call *environment.Call) error {
+func (c content) Invoke(_ context.Context, call *environment.Call) error {
+	if c.qualifiers != nil {
+		c.qualifiers <- call.Qualifier
+	}
 	call.Outcome, call.Payload = environment.OutcomeResult, []byte("null")
 	return nil
 }
+
+// poll is the poller of a mapping's queue, which c is.
+func (b *bank) poll(t *testing.T, c *counter, batcher *batcher) *queue {
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	return &queue{
+		batcher: batcher,
+		client: sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(),
+			DisableMessageChecksumValidation: true, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}),
+	}
+}
+
+const counterARN = "arn:aws:sqs:us-east-1:000000000000:q"
 
 // A message that comes while polling ends, because its mapping has changed, is done by
 // who asked for it, and not received twice.
 func TestPollingEndsWithTheAnswerToItsLastQuestion(t *testing.T) {
 	c := &counter{make(chan struct{}), make(chan string), make(chan string, 1)}
-	server := httptest.NewServer(c)
-	defer server.Close()
 	b := newBank(t, content{})
 	defer b.close()
-	q := &queue{
-		batcher: b.batcher(t, "arn:aws:sqs:us-east-1:000000000000:q", nil),
-		client: sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(),
-			DisableMessageChecksumValidation: true, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}),
-	}
+	q := b.poll(t, c, b.batcher(t, counterARN, nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- q.run(ctx) }()
@@ -86,5 +101,40 @@ func TestPollingEndsWithTheAnswerToItsLastQuestion(t *testing.T) {
 	}
 	if err := <-done; err == nil {
 		t.Error("polling ended by itself")
+	}
+}
+
+// What is sent to a queue after its mapping has another target is not for the one before,
+// though it was asked for then.
+func TestMessageAfterAChangeIsForTheFunctionOfTheMappingNow(t *testing.T) {
+	for _, state := range []string{"Enabled", "Disabled"} {
+		c := &counter{make(chan struct{}), make(chan string), make(chan string, 1)}
+		ran := content{qualifiers: make(chan string, 1)}
+		b := newBank(t, ran)
+		defer b.close()
+		reg := b.reg.With([]*function.Function{{Name: "f", Version: function.Latest}})
+		m, err := reg.CreateMapping(t.Context(), registry.Mapping{FunctionName: "f", Qualifier: "$LATEST", State: "Enabled", EventSourceArn: counterARN})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := b.poll(t, c, b.batcher(t, counterARN, func(of *registry.Mapping) { *of = m }))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- q.run(ctx) }()
+		<-c.asked
+		if _, err := reg.UpdateMapping(t.Context(), m.UUID, func(m *registry.Mapping) error {
+			m.Qualifier, m.State = "2", state
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		c.message <- "m"
+		want := map[string]string{"Enabled": "2", "Disabled": "$LATEST"}[state]
+		if got := <-ran.qualifiers; got != want {
+			t.Errorf("%s: the message went to %s, want %s", state, got, want)
+		}
+		<-c.deleted
+		<-done
 	}
 }

@@ -37,13 +37,20 @@ func TestRecordsLookAsThoseOfAWS(t *testing.T) {
 		}
 	}
 
-	q := &queue{batcher: b.batcher(t, "arn:aws:sqs:us-east-1:000000000000:q", nil)}
-	m, err := q.recordOf(&sqs.Message{MessageId: aws.String("1"), ReceiptHandle: aws.String("r"), Body: aws.String("b"), MD5OfBody: aws.String("5")})
-	if err != nil {
-		t.Fatal(err)
+	// Without attributes, the poller for batching windows writes null.
+	for window, md5 := range map[int]string{0: ``, 1: `"md5OfMessageAttributes":null,`} {
+		q := &queue{batcher: b.batcher(t, "arn:aws:sqs:us-east-1:000000000000:q", func(m *registry.Mapping) { m.MaximumBatchingWindowInSeconds = &window })}
+		m, err := q.recordOf(&sqs.Message{MessageId: aws.String("1"), ReceiptHandle: aws.String("r"), Body: aws.String("b"), MD5OfBody: aws.String("5")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantJSON(t, m.event, `{"messageId":"1","receiptHandle":"r","body":"b","attributes":null,"messageAttributes":{},"md5OfBody":"5",`+md5+`
+			"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q","awsRegion":"us-east-1"}`)
+		m, err = q.recordOf(&sqs.Message{MessageId: aws.String("1"), MD5OfMessageAttributes: aws.String("6")})
+		if err != nil || !strings.Contains(string(m.event), `"md5OfMessageAttributes":"6"`) {
+			t.Errorf("with attributes: %s, %v", m.event, err)
+		}
 	}
-	wantJSON(t, m.event, `{"messageId":"1","receiptHandle":"r","body":"b","attributes":null,"messageAttributes":{},"md5OfBody":"5","md5OfMessageAttributes":null,
-		"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q","awsRegion":"us-east-1"}`)
 }
 
 func wantJSON(t *testing.T, got []byte, want string) {
@@ -132,6 +139,14 @@ func TestOnFailureDestinationsAreToldAsByAWS(t *testing.T) {
 				if !strings.Contains(told, want) {
 					t.Errorf("%s: told was %s, not %s", name, told, want)
 				}
+			}
+			last := -1
+			for _, field := range []string{"requestContext", "responseContext", "version", "timestamp", "KinesisBatchInfo", "payload"} {
+				at := strings.Index(told, `"`+field+`":`)
+				if at >= 0 && at < last || at < 0 && field != "payload" {
+					t.Errorf("%s: %s is not in its place: %s", name, field, told)
+				}
+				last = at
 			}
 			if has := strings.Contains(told, "payload"); has != (name == "a bucket") {
 				t.Errorf("%s: told was %s", name, told)
