@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,8 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 		add(name, handler, jar, "")
 	}
 	add("slow", "example.Functions", jar, "timeout 2s")
+	functions += strings.Replace(javaFunction("older", "example.Functions", folder, ""), javaRuntime, "java11", 1)
+	site += "function /older/* older\n"
 	s.Configure(functions, site)
 	s.Start()
 	s.Get("/folder/x").Want(t, 200, "hello from Java true")
@@ -49,6 +52,16 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 	s.Get("/lib/file").Want(t, 200, "datadata")
 	s.Get("/folder/context").Want(t, 200, "folder $LATEST 256 arn:aws:lambda:us-east-1:000000000000:function:folder true true /aws/lambda/folder true true")
 	s.Get("/folder/env").Want(t, 200, "mine folder example.Functions")
+	// Lambda starts Java without a shell, which would set PWD, and the older ones have the
+	// trace header in the environment.
+	for name, traced := range map[string]bool{"folder": false, "jar": false, "older": true} {
+		variables := strings.Fields(s.Get("/" + name + "/variables").Body)
+		for variable, want := range map[string]bool{"AWS_LAMBDA_FUNCTION_NAME": true, "_X_AMZN_TRACE_ID": traced, "PWD": false, "OLDPWD": false, "SHLVL": false} {
+			if slices.Contains(variables, variable) != want {
+				t.Errorf("%s: %s among the variables: %t\n%s", name, variable, !want, variables)
+			}
+		}
+	}
 	s.Get("/folder/loader").Want(t, 200, "none none")
 	s.Get("/folder/print").Want(t, 200, "printed")
 	s.WantLog("folder", "printed to stdout", "printed to stderr", "logged\n\tin two lines", "INIT_START Runtime Version: java:")

@@ -3,6 +3,7 @@ package runtimes
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/hearthfn/hearth/tests/harness"
@@ -42,6 +43,7 @@ func TestFunctionsHaveTheVariablesThatLambdaSets(t *testing.T) {
 def handler(event, context):
     return {"statusCode": 200, "body": json.dumps({**os.environ, "path": ":".join(sys.path[:3])})}
 `})
+	ruby := s.Code("ruby", map[string]string{"app.rb": "require 'json'\ndef handler(event:, context:) = { statusCode: 200, body: ENV.to_h.to_json }\n"})
 	custom := s.Code("custom", map[string]string{"readme": ""})
 	writeScript(s, custom, "bootstrap", `#!/usr/bin/python3
 import json, os, urllib.request
@@ -54,8 +56,10 @@ while True:
 `)
 	const more = "env OWN mine\nmemory 256\n"
 	s.Configure(harness.NodeFunction("node", node, more)+harness.PythonFunction("python", python, more)+customFunction("custom", custom, more)+
+		strings.Replace(harness.PythonFunction("newer", python, more), "python3.11", "python3.13", 1)+rubyFunction("ruby", "app.handler", ruby, more)+
+		strings.Replace(customFunction("al2", custom, more), "provided.al2023", "provided.al2", 1)+
 		harness.NodeFunction("early", node, "memory 256\nenv OWN mine\nenv AWS_XRAY_DAEMON_ADDRESS 10.0.0.1:2000\nenv NODE_PATH /var/task/own"),
-		"function /node node\nfunction /python python\nfunction /custom custom\nfunction /early early")
+		"function /node node\nfunction /python python\nfunction /newer newer\nfunction /ruby ruby\nfunction /custom custom\nfunction /al2 al2\nfunction /early early")
 	s.Start()
 	for _, f := range []struct {
 		name, handler string
@@ -69,8 +73,21 @@ while True:
 		{"python", "app.handler", map[string]string{
 			"AWS_EXECUTION_ENV": "AWS_Lambda_python3.11", "PWD": "/var/task", "SHLVL": "0", "PYTHONPATH": "/var/runtime",
 			"path": "/var/task:/opt/python/lib/python3.11/site-packages:/opt/python",
-		}, []string{"NODE_PATH"}},
-		{"custom", "any.thing", nil, []string{"AWS_EXECUTION_ENV", "NODE_PATH", "PYTHONPATH"}},
+		}, []string{"NODE_PATH", "LC_CTYPE"}},
+		{"newer", "app.handler", map[string]string{
+			"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13", "PWD": "/var/task", "SHLVL": "0", "PYTHONPATH": "/var/runtime", "LC_CTYPE": "C.UTF-8",
+		}, nil},
+		{"ruby", "app.handler", map[string]string{
+			"AWS_EXECUTION_ENV": "AWS_Lambda_ruby3.3", "PWD": "/var/task", "SHLVL": "0", "GEM_HOME": "/var/runtime",
+			"GEM_PATH":        "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0:/var/runtime:/var/runtime/ruby/3.3.0",
+			"PATH":            "/var/lang/bin:/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+			"LD_LIBRARY_PATH": "/var/lang/lib:/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+		}, nil},
+		{"custom", "any.thing", nil, []string{"AWS_EXECUTION_ENV", "NODE_PATH", "PYTHONPATH", "LC_CTYPE"}},
+		{"al2", "any.thing", map[string]string{
+			"PATH":            "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+			"LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+		}, nil},
 		{"early", "index.handler", map[string]string{
 			"AWS_XRAY_DAEMON_ADDRESS": "10.0.0.1:2000", "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1", "NODE_PATH": "/var/task/own",
 		}, nil},
@@ -104,4 +121,20 @@ while True:
 	s.Configure(harness.NodeFunction("shared", shared, "per_environment_concurrency 7"), "function shared")
 	s.Reload()
 	s.Get("/").Want(t, 200, "7")
+}
+
+// AWS's documentation has functions name this file, to trust the authorities of its databases.
+func TestNodeFindsTheAuthoritiesThatLambdaHasAFileFor(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	code := s.Code("tls", map[string]string{"index.js": `const fs = require('fs');
+exports.handler = async () => ({ statusCode: 200, body: String(fs.readFileSync(process.env.NODE_EXTRA_CA_CERTS, 'utf8').includes('BEGIN CERTIFICATE')) });
+`})
+	s.Configure(harness.NodeFunction("tls", code, "env NODE_EXTRA_CA_CERTS /var/runtime/ca-cert.pem"), "function /tls tls")
+	s.Start()
+	s.Get("/tls").Want(t, 200, "true")
+	s.WantLog("tls", "REPORT RequestId")
+	if log := s.Logs("tls"); strings.Contains(log, "extra certs") {
+		t.Errorf("Node.js cannot read the file:\n%s", log)
+	}
 }

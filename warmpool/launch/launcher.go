@@ -261,7 +261,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	if s.Initialization == warmpool.Provisioned {
 		spec.InitTimeout = max(provisionedInitTimeout, f.Timeout)
 	}
-	stream.InitStart(time.Now(), versionText(interpreter))
+	stream.InitStart(time.Now(), versionText(interpreter), l.versionARN(interpreter))
 	places := []custom.Place{
 		{Outside: sourceOf(code, sandbox.TaskRoot), Inside: at.task}, {Outside: sourceOf(code, sandbox.LayerRoot), Inside: at.layers},
 	}
@@ -303,27 +303,6 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		env, err = environment.Start(ctx, spec)
 	}
 	return env, err
-}
-
-// RuntimeVersion names the program that serves a runtime, e.g. nodejs-22.23.5. If the program
-// has another version than the runtime names, it says so in a sentence.
-func (l *Launcher) RuntimeVersion(runtime string) (version, warning string) {
-	in, warning, err := l.Interpreters.Find(runtime)
-	switch {
-	case err != nil:
-		return runtime, err.Error()
-	case in.Version == "":
-		return runtime, ""
-	}
-	return in.Family + "-" + in.Version, warning
-}
-
-// versionText names what runs a function, as INIT_START does.
-func versionText(in runtimes.Interpreter) string {
-	if in.Version == "" {
-		return in.Runtime
-	}
-	return in.Family + ":" + in.Version
 }
 
 func allOf(variables map[string]string) []string {

@@ -31,11 +31,12 @@ const (
 // and those that a function cannot set.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 func (l *Launcher) variables(f *function.Function, initialization, stream string, at places) map[string]string {
+	programs, libraries := languageFolders(f.Runtime)
 	env := map[string]string{
 		"LANG":                     l.language,
 		"TZ":                       ":UTC",
-		"PATH":                     "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:" + at.layers + "/bin",
-		"LD_LIBRARY_PATH":          "/var/lang/lib:/lib64:/usr/lib64:" + at.runtime + ":" + at.runtime + "/lib:" + at.task + ":" + at.task + "/lib:" + at.layers + "/lib",
+		"PATH":                     programs + "/usr/local/bin:/usr/bin/:/bin:" + at.layers + "/bin",
+		"LD_LIBRARY_PATH":          libraries + "/lib64:/usr/lib64:" + at.runtime + ":" + at.runtime + "/lib:" + at.task + ":" + at.task + "/lib:" + at.layers + "/lib",
 		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
 		"AWS_XRAY_DAEMON_ADDRESS":  xrayHost + ":" + xrayPort,
 	}
@@ -69,8 +70,21 @@ func (l *Launcher) variables(f *function.Function, initialization, stream string
 	return env
 }
 
-// languageVariables are the defaults of one language. If Lambda's bootstrap is a shell
-// script, they have the variables that its shell sets, too.
+// languageFolders are the first folders of PATH and LD_LIBRARY_PATH: those of Lambda's
+// interpreters, as recorded. Ruby's bootstrap adds them a second time.
+func languageFolders(runtime string) (programs, libraries string) {
+	programs, libraries = "/var/lang/bin:", "/var/lang/lib:"
+	switch {
+	case runtime == "provided.al2":
+		return "", ""
+	case strings.HasPrefix(runtime, "ruby"):
+		return programs + programs, libraries + libraries
+	}
+	return programs, libraries
+}
+
+// languageVariables are the defaults of one language, as recorded. If Lambda's bootstrap is a
+// shell script, they have the variables that its shell sets, too.
 func languageVariables(runtime string, at places) map[string]string {
 	shell := map[string]string{"PWD": at.task, "SHLVL": "0"}
 	if version, ok := strings.CutPrefix(runtime, "nodejs"); ok {
@@ -81,15 +95,20 @@ func languageVariables(runtime string, at places) map[string]string {
 		}, ":")
 		return shell
 	}
-	if strings.HasPrefix(runtime, "python") {
+	if version, ok := strings.CutPrefix(runtime, "python3."); ok {
 		shell["PYTHONPATH"] = at.runtime
+		if minor, err := strconv.Atoi(version); err == nil && minor >= 12 {
+			// From here on Lambda's machine lacks the locale of LANG, and Python says so.
+			shell["LC_CTYPE"] = "C.UTF-8"
+		}
 		return shell
 	}
 	if version, ok := strings.CutPrefix(runtime, "ruby"); ok {
-		return map[string]string{
-			"GEM_HOME": at.runtime,
-			"GEM_PATH": at.task + "/vendor/bundle/ruby/" + version + ".0:" + at.layers + "/ruby/gems/" + version + ".0",
-		}
+		shell["GEM_HOME"] = at.runtime
+		shell["GEM_PATH"] = strings.Join([]string{
+			at.task + "/vendor/bundle/ruby/" + version + ".0", at.layers + "/ruby/gems/" + version + ".0", at.runtime, at.runtime + "/ruby/" + version + ".0",
+		}, ":")
+		return shell
 	}
 	return nil
 }

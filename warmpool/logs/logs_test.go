@@ -144,8 +144,10 @@ func TestPlatformLinesAreWordedAsLambdas(t *testing.T) {
 			"2023-11-23T12:00:00.007Z ID Task timed out after 3.00 seconds\n\n",
 		},
 		"init start": {
-			func(st *Stream) { st.InitStart(noon, "nodejs:22.v12") },
-			"INIT_START Runtime Version: nodejs:22.v12\n",
+			func(st *Stream) {
+				st.InitStart(noon, "nodejs:22.v12", "arn:aws:lambda:us-east-1::runtime:nodejs-22.12")
+			},
+			"INIT_START Runtime Version: nodejs:22.v12\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:nodejs-22.12\n",
 		},
 		"init report": {
 			func(st *Stream) {

@@ -64,10 +64,11 @@ func AppendPlatformReport(dst []byte, t time.Time, requestID string, r *Report) 
 
 // An Initialization is what the events of an init phase say of it.
 type Initialization struct {
-	Type           string // on-demand or provisioned-concurrency
-	RuntimeVersion string // e.g. nodejs:22.v12
-	Function       string
-	Version        string
+	Type              string // on-demand or provisioned-concurrency
+	RuntimeVersion    string // e.g. nodejs:22.v12
+	RuntimeVersionARN string
+	Function          string
+	Version           string
 }
 
 // AppendPlatformInitStart tells that the init phase begins.
@@ -76,6 +77,7 @@ func AppendPlatformInitStart(dst []byte, t time.Time, in *Initialization) []byte
 	dst = appendField(dst, `"initializationType":`, in.Type)
 	dst = append(dst, `,"phase":"init"`...)
 	dst = appendField(dst, `,"runtimeVersion":`, in.RuntimeVersion)
+	dst = appendField(dst, `,"runtimeVersionArn":`, in.RuntimeVersionARN)
 	dst = appendField(dst, `,"functionName":`, in.Function)
 	dst = appendField(dst, `,"functionVersion":`, in.Version)
 	return append(dst, "}}"...)

@@ -41,7 +41,7 @@ func TestPlatformLinesAreJSONOfTheSystemLogLevel(t *testing.T) {
 		}
 		st := g.StreamOf(f, "on-demand", "id", at)
 		tail := st.Tail("r-2")
-		st.InitStart(at, "nodejs:22.v1")
+		st.InitStart(at, "nodejs:22.v1", "arn")
 		st.InitReport(at, InitReport{Duration: 12345 * time.Microsecond, Phase: "init"})
 		st.Start(at, "r-1", "$LATEST")
 		st.End(at, "r-1")
@@ -76,7 +76,7 @@ func TestPlatformLinesAreJSONOfTheSystemLogLevel(t *testing.T) {
 		}
 		if level == "DEBUG" {
 			for i, want := range []string{
-				`"record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"nodejs:22.v1","functionName":"f","functionVersion":"$LATEST"}}`,
+				`"record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"nodejs:22.v1","runtimeVersionArn":"arn","functionName":"f","functionVersion":"$LATEST"}}`,
 				`"record":{"initializationType":"on-demand","phase":"init","status":"success"}}`,
 				`"record":{"initializationType":"on-demand","phase":"init","status":"success","metrics":{"durationMs":12.35}}}`,
 				`"record":{"requestId":"r-1","version":"$LATEST"}}`,

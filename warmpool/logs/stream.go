@@ -117,16 +117,16 @@ func (st *Stream) Timeout(t time.Time, requestID string, timeout time.Duration) 
 }
 
 // InitStart logs that the init phase begins, as Lambda words it. The version is
-// that of the runtime, e.g. "nodejs:22.v12".
-func (st *Stream) InitStart(t time.Time, runtimeVersion string) {
-	st.style.init.RuntimeVersion = runtimeVersion
+// that of the runtime, e.g. "nodejs:22.v12", and the ARN names it.
+func (st *Stream) InitStart(t time.Time, runtimeVersion, arn string) {
+	st.style.init.RuntimeVersion, st.style.init.RuntimeVersionARN = runtimeVersion, arn
 	if st.style.json {
 		if st.style.level <= levelInfo {
 			st.group.add(st, t, "", inField, AppendPlatformInitStart(nil, t, &st.style.init))
 		}
 		return
 	}
-	st.group.add(st, t, "", inField, []byte("INIT_START Runtime Version: "+runtimeVersion))
+	st.group.add(st, t, "", inField, []byte("INIT_START Runtime Version: "+runtimeVersion+"\tRuntime Version ARN: "+arn))
 }
 
 // InitReport logs the result of the init phase in Lambda's words. In the format text it logs

@@ -186,7 +186,7 @@ func WriteBootstraps(dir string) error {
 			}
 		}
 	}
-	return nil
+	return writeAuthorities(filepath.Join(dir, FamilyNode))
 }
 
 // SDKTarget is where the SDK of in is shown, below the folder of the bootstrap; "" for a

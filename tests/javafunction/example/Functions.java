@@ -35,6 +35,8 @@ public class Functions implements RequestHandler<Map<String, Object>, Map<String
                         + " " + (context.getClientContext() == null));
             case "env":
                 return answer(System.getenv("OWN") + " " + System.getenv().get("AWS_LAMBDA_FUNCTION_NAME") + " " + System.getenv("_HANDLER"));
+            case "variables":
+                return answer(String.join(" ", new java.util.TreeSet<>(System.getenv().keySet())));
             case "print":
                 System.out.println("printed to stdout");
                 System.err.print("printed to stderr");

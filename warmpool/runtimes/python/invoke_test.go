@@ -67,6 +67,20 @@ func TestOlderRuntimesEscapeResults(t *testing.T) {
 	}
 }
 
+// As recorded from AWS, with the variables of the runtime.
+func TestErrorsOfTheOldestRuntimeNameNoRequest(t *testing.T) {
+	for runtime, want := range map[string]bool{"python3.8": false, "python3.9": true} {
+		f := function{
+			Files: map[string]string{"app.py": "def handler(event, context): raise ValueError('x')"},
+			Env:   map[string]string{"AWS_EXECUTION_ENV": "AWS_Lambda_" + runtime},
+		}
+		r := launch(t, f).InvokeAs(runtimes.Invoke{RequestID: "r-1"}, `{}`)
+		if e := r.Failure(t); e.ErrorType != "ValueError" || len(e.StackTrace) != 1 || strings.Contains(string(r.Payload), `"requestId": "r-1"`) != want {
+			t.Errorf("%s: %s", runtime, r.Payload)
+		}
+	}
+}
+
 func TestContextIsComplete(t *testing.T) {
 	code := `
 import os

@@ -20,7 +20,8 @@ class Fault(Exception):
 
 
 def describe(request_id=""):
-    """The exception being handled, as the error that Lambda answers with."""
+    """The exception being handled, as the error that Lambda answers with; without a
+    request id for None."""
     kind, value, tb = sys.exc_info()
     if isinstance(value, Fault):
         return _error(value.kind, value.message, request_id, value.trace)
@@ -32,7 +33,10 @@ def describe(request_id=""):
 
 
 def _error(kind, message, request_id, trace):
-    return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    error = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    if request_id is None:
+        del error["requestId"]
+    return error
 
 
 def _stack(tb):

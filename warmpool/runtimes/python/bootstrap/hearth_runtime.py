@@ -35,7 +35,7 @@ RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 TOO_LARGE = "Response payload size exceeded maximum allowed payload size (%d bytes)." % MAX_RESPONSE
 
 # These escape every result in ASCII.
-_ASCII_RUNTIMES = ("AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11")
+_ASCII_RUNTIMES = ("AWS_Lambda_python3.8", "AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11")
 
 # A function that freezes time, as a test may, must not freeze our durations.
 _clock = time.perf_counter_ns
@@ -104,7 +104,9 @@ class Function:
         sys.stderr = sys.__stderr__ = text(self._stderr)
         hearth_logging.install(self.log, self._current, os.environ)
         self._json_logs = hearth_logging.is_json(os.environ)
-        self._ascii = os.environ.get("AWS_EXECUTION_ENV") in _ASCII_RUNTIMES
+        runtime = os.environ.get("AWS_EXECUTION_ENV")
+        self._ascii = runtime in _ASCII_RUNTIMES
+        self._tells_request = runtime != "AWS_Lambda_python3.8"  # in errors, as recorded
         # Process-wide: with several invocations at once it would be another's.
         self._set_trace = hearth_trace.install() if self._concurrency == 1 else None
 
@@ -199,7 +201,7 @@ class Function:
 
     def _fail(self, kind, seq, start):
         """Logs the exception being handled and replies with it."""
-        error = hearth_errors.describe(self._current.request_id)
+        error = hearth_errors.describe(self._current.request_id if self._tells_request else None)
         self.finish_output()
         self.log(hearth_logging.error_text(error) if self._json_logs else hearth_errors.log_text(error))
         payload = hearth_errors.encode(error)

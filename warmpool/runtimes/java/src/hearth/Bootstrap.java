@@ -122,6 +122,7 @@ public final class Bootstrap {
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         Handler handler;
+        boolean traced; // the trace header is in the environment, too
         try {
             String name = init.path("handler").asText();
             if (init.has("wrapped")) {
@@ -129,6 +130,8 @@ public final class Bootstrap {
             } else {
                 adopt(init.path("env"));
             }
+            String runtime = System.getenv().getOrDefault("AWS_EXECUTION_ENV", "");
+            traced = runtime.startsWith("AWS_Lambda_java8") || runtime.startsWith("AWS_Lambda_java11");
             ClassLoader loader = loader(init.path("task_root").asText(), init.path("layer_root").asText());
             Thread.currentThread().setContextClassLoader(loader);
             logger = logger(System.getenv());
@@ -150,6 +153,9 @@ public final class Bootstrap {
             Invocation in = new Invocation(channel.frame, channel.length);
             if (!in.trace.equals(trace)) {
                 trace = in.trace;
+                if (traced) {
+                    trace(trace);
+                }
                 if (trace.isEmpty()) {
                     System.clearProperty("com.amazonaws.xray.traceHeader");
                 } else {
@@ -189,17 +195,40 @@ public final class Bootstrap {
     }
 
     /**
-     * Takes on the function's variables. Java has read its environment at its start
-     * and offers no way to change it; a process that waited for its function needs
-     * one.
+     * Takes on the function's variables, in place of what the shell has set that started
+     * this process: Lambda's Java is started without one.
+     */
+    private static void adopt(JsonNode env) throws ReflectiveOperationException {
+        Map<String, String> variables = variables();
+        for (String name : new String[] {"PWD", "OLDPWD", "SHLVL", "_"}) {
+            variables.remove(name);
+        }
+        env.fields().forEachRemaining(e -> variables.put(e.getKey(), e.getValue().asText()));
+    }
+
+    /** Puts a call's trace header where the older runtimes have it, beside the property. */
+    private static void trace(String header) {
+        try {
+            if (header.isEmpty()) {
+                variables().remove("_X_AMZN_TRACE_ID");
+            } else {
+                variables().put("_X_AMZN_TRACE_ID", header);
+            }
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e); // adopt has done the same
+        }
+    }
+
+    /**
+     * The environment, to change it. Java has read it at its start and offers no way to do
+     * so; a process that waited for its function needs one.
      */
     @SuppressWarnings("unchecked")
-    private static void adopt(JsonNode env) throws ReflectiveOperationException {
+    private static Map<String, String> variables() throws ReflectiveOperationException {
         Map<String, String> now = System.getenv();
         Field inner = now.getClass().getDeclaredField("m");
         inner.setAccessible(true);
-        Map<String, String> variables = (Map<String, String>) inner.get(now);
-        env.fields().forEachRemaining(e -> variables.put(e.getKey(), e.getValue().asText()));
+        return (Map<String, String>) inner.get(now);
     }
 
     /**
