@@ -80,6 +80,8 @@ const (
 	machineV4, machineV6 = "203.0.113.2", "2001:db8::2"
 	bridgeV4             = "172.29.0.1" // the machine's too, as that of a bridge of containers
 	lanV4                = "10.99.0.1"  // beyond
+	// The same two behind a translator (NAT64).
+	translatedPublicV4, translatedLanV4 = "64:ff9b::cb00:7101", "64:ff9b::a63:1"
 )
 
 // metadata is where clouds keep secrets; a cruel host beyond answers there.
@@ -103,7 +105,7 @@ func newWorld(t *testing.T) *world {
 		m.IP("-n", m.Name, "addr", "add", a, "dev", "wan", "nodad")
 	}
 	m.IP("-n", m.Name, "addr", "add", bridgeV4+"/32", "dev", "lo")
-	for _, a := range append([]string{publicV4 + "/24", publicV6 + "/64", lanV4}, metadata()...) {
+	for _, a := range append([]string{publicV4 + "/24", publicV6 + "/64", lanV4, translatedPublicV4, translatedLanV4}, metadata()...) {
 		m.IP("-n", w.beyond, "addr", "add", a, "dev", "wan", "nodad")
 	}
 	in(t, m.Name, func() error { // as most machines have it, and not this one where a server of Hearth runs
@@ -383,7 +385,8 @@ func reachesWhatItsRulesOpen(t *testing.T, asRoot bool) {
 	attempts(s, "/default", attempt{"tcp", publicV4, 7007, w.beyond}, attempt{"tcp", lanV4, 7007, refused}, attempt{"udp", lanV4, 7007, refused},
 		attempt{"tcp", "127.0.0.1", 7007, w.machine.Name + " 127.0.0.1"}, attempt{"tcp", network.HostName, 7007, w.machine.Name + " 127.0.0.1"},
 		attempt{"udp", "127.0.0.1", 7007, refused}, attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", network.HostName, 7008, refused},
-		attempt{"tcp", bridgeV4, 7007, refused})
+		attempt{"tcp", bridgeV4, 7007, refused},
+		attempt{"tcp", translatedPublicV4, 7007, w.beyond}, attempt{"tcp", translatedLanV4, 7007, refused}, attempt{"udp", translatedLanV4, 7007, refused})
 	attempts(s, "/more", attempt{"tcp", "127.0.0.1", 7007, w.machine.Name}, attempt{"tcp", network.HostName, 7008, w.machine.Name},
 		attempt{"tcp", "127.0.0.1", 7008, refused}, attempt{"tcp", bridgeV4, 7008, refused}, attempt{"tcp", lanV4, 7007, refused})
 	attempts(s, "/shut", attempt{"tcp", publicV4, 7007, refused}, attempt{"udp", publicV6, 7007, refused}, attempt{"tcp", lanV4, 7007, refused},

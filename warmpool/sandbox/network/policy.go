@@ -29,5 +29,16 @@ func Never() []netip.Prefix {
 	return all
 }
 
+// waysTo are the ranges by which what is denied can be reached: IPv4 also behind a
+// translator in the network (NAT64, RFC 6052).
+func waysTo(p netip.Prefix) []netip.Prefix {
+	if !p.Addr().Is4() {
+		return []netip.Prefix{p}
+	}
+	translated, v4 := netip.MustParseAddr("64:ff9b::").As16(), p.Addr().As4()
+	copy(translated[12:], v4[:])
+	return []netip.Prefix{p, netip.PrefixFrom(netip.AddrFrom16(translated), 96+p.Bits())}
+}
+
 // keyOf tells policies apart.
 func keyOf(p Policy) string { return fmt.Sprint(p.Deny, p.Allow, p.Reach) }

@@ -223,7 +223,9 @@ func (r *Router) Permit(group uint32, p Policy) error {
 		f.AddRule(&nftables.Rule{Table: r.table, Chain: ways, Exprs: rule(parts...)})
 	}
 	for _, prefix := range p.Deny {
-		add(target(prefix), refuse())
+		for _, way := range waysTo(prefix) {
+			add(target(way), refuse())
+		}
 	}
 	for _, allowed := range p.Allow {
 		for _, to := range targets(allowed) {
@@ -266,11 +268,18 @@ func (r *Router) Deny(rules []function.NetworkRule) error {
 	}
 	r.filter.FlushChain(r.denied)
 	for _, denied := range rules {
-		for _, to := range targets(denied) {
-			r.filter.AddRule(&nftables.Rule{Table: r.table, Chain: r.denied, Exprs: rule(to, refuse())})
+		for _, way := range waysTo(denied.To) {
+			r.refuse(function.NetworkRule{To: way, Port: denied.Port})
 		}
 	}
 	return r.filter.Flush()
+}
+
+// refuse adds to what is denied to all.
+func (r *Router) refuse(denied function.NetworkRule) {
+	for _, to := range targets(denied) {
+		r.filter.AddRule(&nftables.Rule{Table: r.table, Chain: r.denied, Exprs: rule(to, refuse())})
+	}
 }
 
 // targets are the matches of what a rule names: all protocols, or TCP and UDP.
