@@ -193,3 +193,38 @@ func getsNothingBySockets(t *testing.T, asRoot bool) {
 	}
 	attempts(s, "/shared", append(sockets, attempt{"abstract", abstract, 0, "connected"}, attempt{"listen", "0.0.0.0", s.Port, ""}, attempt{"listen", "127.0.0.1", s.Port, ""})...)
 }
+
+// A function that speaks for the server, in an answer and in the prelude of a streamed
+// one: what the server says of itself and of the connection is not the function's.
+const impostor = `
+const forged = { 'Date': 'forged', 'SERVER': 'forged', 'x-amzn-requestid': 'forged', 'Connection': 'keep-alive, x-own, forged', 'keep-alive': 'forged',
+	'te': 'forged', 'trailer': 'x-forged', 'transfer-encoding': 'forged', 'upgrade': 'forged', 'content-length': '1', 'x-own': 'mine' };
+export const plain = async () => ({ statusCode: 200, headers: forged, body: 'whole' });
+export const streams = awslambda.streamifyResponse(async (event, stream) => {
+	stream = awslambda.HttpResponseStream.from(stream, { statusCode: 200, headers: forged });
+	stream.write('whole');
+	stream.end();
+});`
+
+func TestFunctionsDoNotSpeakForTheServer(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	dir := s.Code("f", map[string]string{"index.mjs": impostor})
+	functions, site := "", ""
+	for _, name := range []string{"plain", "streams"} {
+		functions += fmt.Sprintf("function %[1]s {\n runtime nodejs20.x\n handler index.%[1]s\n code %[2]s\n}\n", name, dir)
+		site += fmt.Sprintf("function /%[1]s %[1]s\n", name)
+	}
+	s.Configure(functions, site)
+	s.Start()
+	for _, name := range []string{"plain", "streams"} {
+		got := s.Get("/" + name)
+		got.Want(t, 200, "whole")
+		if all := fmt.Sprint(got.Header); strings.Contains(all, "forged") || strings.Contains(got.Header.Get("Connection"), "x-own") {
+			t.Errorf("%s: %s", name, all)
+		}
+		if got.Body != "whole" || got.Header.Get("Server") != "Caddy" || len(got.Header.Get("X-Amzn-Requestid")) != 36 || len(got.Header.Values("Date")) != 1 {
+			t.Errorf("%s: %q with %v", name, got.Body, got.Header)
+		}
+	}
+}
