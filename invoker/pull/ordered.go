@@ -62,13 +62,16 @@ func (b *batcher) process(ctx context.Context, source ordered, records []record)
 			continue
 		}
 		if len(failed) > 0 {
-			// Those of a shard before the first that failed are done.
+			// Those of a shard before the first that failed are done. The rest is a batch of
+			// its own, with all of its attempts, as recorded from AWS.
 			done, rest := split(records, func(r *record) bool { return !failed[r.id] })
 			if len(done) > 0 {
 				if err := source.markDone(ctx, done); err != nil {
 					return err
 				}
 				records, attempts = rest, 0
+				sleep(ctx, retryPause(1))
+				continue
 			}
 		}
 		if bisects := b.mapping.BisectBatchOnFunctionError; bisects != nil && *bisects && len(records) > 1 {

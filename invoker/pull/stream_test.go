@@ -327,6 +327,27 @@ func TestWhatIsReportedAsFailedIsTriedFromThereOn(t *testing.T) {
 	})
 }
 
+// As recorded from AWS: what is left after a success of the first records has all attempts.
+func TestPartOfABatchThatFailedHasAllOfItsAttempts(t *testing.T) {
+	for _, bisect := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, r *river, b *bank) {
+			r.play = func(*riverEvent) (string, bool) {
+				return `{"batchItemFailures":[{"itemIdentifier":"000003"}]}`, false
+			}
+			r.put("a", "r1", "r2", "r3")
+			defer b.flow(t, r, func(m *registry.Mapping) {
+				m.FunctionResponseTypes, m.BisectBatchOnFunctionError = []string{"ReportBatchItemFailures"}, &bisect
+				m.MaximumRetryAttempts, m.OnFailure = ptr(3), "arn:aws:sqs:us-east-1:000000000000:dead"
+			})()
+			time.Sleep(time.Minute)
+			r.want("r1 r2 r3 r3 r3 r3 r3")
+			if told := r.told(); len(told) != 1 || !strings.Contains(told[0], `"approximateInvokeCount":4`) {
+				t.Errorf("told was %s", told)
+			}
+		})
+	}
+}
+
 func TestRecordsThatAreTooOldAreGivenUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *river, b *bank) {
 		r.put("a", "old")
