@@ -148,7 +148,7 @@ func TestReceiveRefusesABodyForWhichThereIsNoMemory(t *testing.T) {
 	b := budgetTest{
 		handler: h, memory: f.app.engine.Bodies(), body: jsonText(manyBytes),
 		full: answer{503, "5", "", `{"message":"the events being taken have all the memory they may have"}`},
-		slow: 400, torn: 400, passes: 413, // it is longer than an event that is kept may be
+		slow: 408, torn: 400, passes: 413, // it is longer than an event that is kept may be
 	}
 	b.request = func(body io.Reader) *http.Request {
 		r := newRequest("POST", "https://in.example.com/made", body)

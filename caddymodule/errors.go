@@ -96,6 +96,7 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 		i.logFailure(status, call, err)
 	}
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
+		bodies.AnswerEarly(w, r)
 		return caddyhttp.Error(status, err)
 	}
 	body := []byte(`{"message":"` + message + `"}`)
@@ -110,8 +111,7 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	} else if errors.Is(err, bodies.ErrFull) {
 		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	bodies.Refuse(w, r, status, body)
 	return nil
 }
 

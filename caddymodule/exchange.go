@@ -1,17 +1,11 @@
 package caddymodule
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
-	"time"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -45,30 +39,22 @@ func (x *exchange) reset() {
 // with the body in base64.
 const weight = 7
 
+// slowest is how quickly bodies come, in bytes per second, that keep their memory when
+// there is none left.
+const slowest = 16 << 10
+
 // readBody reads the whole body, which may be as large as an event.
 func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, budget *bodies.Budget) error {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return nil
-	}
-	if r.ContentLength > maxEvent {
-		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is %d bytes long, %d at most", r.ContentLength, maxEvent)}
-	}
-	defer limitTime(w, r, maxEvent)()
-	body := http.MaxBytesReader(w, r.Body, maxEvent)
+	intake := bodies.Intake{Most: maxEvent, Weight: weight, Budget: budget, Rate: slowest}
 	var err error
-	x.body, err = bodies.Read(body, x.body, r.ContentLength, maxEvent, budget, &x.share, weight)
+	x.body, err = intake.Read(w, r, x.body, &x.share)
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, bodies.ErrFull):
-		x.body = nil
-		x.share.End()
-		_, _ = io.Copy(io.Discard, body) // a client that still sends may not see the answer
+	case err == nil, errors.Is(err, bodies.ErrFull):
 		return err
-	case errors.As(err, new(*http.MaxBytesError)):
+	case errors.Is(err, bodies.ErrTooLarge):
 		return &requestError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is over %d bytes", maxEvent)}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &requestError{http.StatusRequestTimeout, errors.New("the body came too slowly")}
+	case errors.Is(err, bodies.ErrSlow):
+		return &requestError{http.StatusRequestTimeout, err}
 	}
 	return &requestError{http.StatusBadRequest, fmt.Errorf("read the body: %w", err)}
 }
@@ -85,30 +71,4 @@ func (x *exchange) makeRoom(i *responder, h http.Header) error {
 	}
 	x.call.Frame = slices.Grow(x.call.Frame, size)
 	return nil
-}
-
-// A large body comes within firstPause and as long as it takes at leastRate, or its
-// memory would be lost to others.
-const (
-	firstPause = 30 * time.Second
-	leastRate  = 32 << 10 // bytes per second
-)
-
-// limitTime limits the time in which a large body must arrive, unless the site sets one.
-// The returned function ends the limit.
-func limitTime(w http.ResponseWriter, r *http.Request, most int64) (end func()) {
-	if r.ContentLength >= 0 && r.ContentLength <= bodies.Small {
-		return func() {}
-	}
-	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.ReadTimeout > 0 {
-		return func() {}
-	}
-	length := r.ContentLength
-	if length < 0 {
-		length = most
-	}
-	control := http.NewResponseController(w)
-	limit := firstPause + time.Duration(cmp.Or(length, 1)/leastRate)*time.Second
-	_ = control.SetReadDeadline(time.Now().Add(limit))         // where the connection knows none there is none
-	return func() { _ = control.SetReadDeadline(time.Time{}) } // for the next request of the connection
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -198,19 +197,24 @@ func (h *Receive) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 }
 
 func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.Share) (*push.Delivery, error) {
-	body, err := readBody(w, r, h.app.engine.Bodies(), share)
-	if errors.Is(err, bodies.ErrFull) {
+	request := &push.Request{Method: r.Method, Query: r.URL.Query(), Header: r.Header, Received: time.Now()}
+	most, err := h.source.Admit(request)
+	if err != nil {
 		return nil, err
 	}
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, fmt.Errorf("%w: the body is over %d bytes", push.ErrTooLarge, push.MaxBody)
-	}
-	if err != nil {
+	// The events of a body may take as much again.
+	intake := bodies.Intake{Most: most, Weight: 6, Budget: h.app.engine.Bodies(), Rate: slowest}
+	request.Body, err = intake.Read(w, r, nil, share)
+	switch {
+	case err == nil:
+	case errors.Is(err, bodies.ErrFull), errors.Is(err, bodies.ErrSlow):
+		return nil, err
+	case errors.Is(err, bodies.ErrTooLarge):
+		return nil, fmt.Errorf("%w: the body is over %d bytes", push.ErrTooLarge, most)
+	default:
 		return nil, fmt.Errorf("%w: the body could not be read", push.ErrMalformed)
 	}
-	delivery, err := h.source.Decode(r.Context(), &push.Request{
-		Method: r.Method, Query: r.URL.Query(), Header: r.Header, Body: body, Received: time.Now(),
-	})
+	delivery, err := h.source.Decode(r.Context(), request)
 	if err != nil {
 		return nil, err
 	}
@@ -219,17 +223,6 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 		return &delivery, err
 	}
 	return &delivery, h.app.engine.Push(r.Context(), messages...)
-}
-
-// readBody reads a body. Its events may take as much again.
-func readBody(w http.ResponseWriter, r *http.Request, budget *bodies.Budget, share *bodies.Share) ([]byte, error) {
-	defer limitTime(w, r, push.MaxBody)()
-	from := http.MaxBytesReader(w, r.Body, push.MaxBody)
-	body, err := bodies.Read(from, nil, min(r.ContentLength, push.MaxBody), push.MaxBody, budget, share, 6)
-	if errors.Is(err, bodies.ErrFull) {
-		_, _ = io.Copy(io.Discard, from) // a client that still sends may not see the answer
-	}
-	return body, err
 }
 
 // messages are the events of a request, one for each function.
@@ -321,6 +314,8 @@ func receiveStatus(err error) (status int, message string) {
 		return http.StatusRequestEntityTooLarge, err.Error()
 	case errors.Is(err, bodies.ErrFull):
 		return http.StatusServiceUnavailable, "the events being taken have all the memory they may have"
+	case errors.Is(err, bodies.ErrSlow):
+		return http.StatusRequestTimeout, err.Error()
 	case errors.Is(err, invoker.ErrFull):
 		return http.StatusServiceUnavailable, "as many events wait as may"
 	}
@@ -349,8 +344,7 @@ func (h *Receive) refuse(w http.ResponseWriter, r *http.Request, id string, err 
 		return []zap.Field{zap.String("request_id", id), zap.Int("status", status), zap.String("path", r.URL.Path), zap.Error(err)}
 	})
 	header.Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"message":%q}`, message) // the sender may be gone
+	bodies.Refuse(w, r, status, fmt.Appendf(nil, `{"message":%q}`, message))
 	return nil
 }
 

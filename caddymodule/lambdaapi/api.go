@@ -113,12 +113,12 @@ type API struct {
 	model   *model.Model
 	calls   sync.Pool
 	ignored ignored
-	large   chan struct{} // holds one for each large body that is being read
+	large   *bodies.Budget // of bodies that are larger than any event
 }
 
 // New makes an API.
 func New(c Config) *API {
-	return &API{Config: c, model: model.New(), large: make(chan struct{}, largeBodies), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
+	return &API{Config: c, model: model.New(), large: bodies.New(largeMB), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
 }
 
 // Serve answers a request for this API, and reports whether it is one: its path is one of
@@ -248,12 +248,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, x *exchange, ser
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.readLarge(r, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if err := a.readBody(x, w, r, operation, limit); err != nil {
+	if err := a.readBody(x, w, r, operation, limit, check.Proven()); err != nil {
 		return nil, err
 	}
 	return check.Finish(x.body)
@@ -292,8 +287,7 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	if key.ReadOnly && !logsapi.ReadOnly(target) {
 		return a.forbid(key, "logs:"+strings.TrimPrefix(target, logsapi.TargetPrefix))
 	}
-	r.Body = newBody(x.body)
-	a.Logs.ServeHTTP(w, r)
+	a.Logs.Serve(w, r, x.body)
 	return nil
 }
 

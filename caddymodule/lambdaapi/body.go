@@ -1,10 +1,8 @@
 package lambdaapi
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -41,81 +39,50 @@ type exchange struct {
 func (x *exchange) reset() {
 	x.call.Reset()
 	x.body = x.body[:0]
-	if cap(x.body) > 64<<10 {
+	if cap(x.body) > bodies.Small {
 		x.body = nil
 	}
 	x.share.End()
 }
 
-// The signature covers the body, so anyone who knows the ID of a key, which is no secret,
-// can make the API read a body before it finds the signature wrong. So the API reads few
-// large bodies at once, and none slowly.
+// Bodies over largeBody have a memory of their own, which holds largeMB: four of the
+// largest at once.
 const (
-	largeBody   = 8 << 20 // bytes, above the largest event
-	largeBodies = 4       // at once
-	readPause   = 30 * time.Second
+	largeBody = 8 << 20 // bytes, above the largest event
+	largeMB   = 4*maxDeploy>>20 + 1
 )
 
-// readLarge waits for its turn to read a body, if that may be large.
-func (a *API) readLarge(r *http.Request, limit int64) (done func(), err error) {
-	if limit <= largeBody || r.ContentLength >= 0 && r.ContentLength <= largeBody {
-		return func() {}, nil
-	}
-	select {
-	case a.large <- struct{}{}:
-		return func() { <-a.large }, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-}
+// How quickly a body must come, in bytes per second, to keep its memory when there is none
+// left. A sender whose signature is good keeps it. One who only knows the ID of a key,
+// which is no secret, would else keep others from deploying, by bodies that hardly come.
+const (
+	slowest      = 16 << 10
+	slowestLarge = 512 << 10
+)
 
-// readBody reads the whole body.
-func (a *API) readBody(x *exchange, w http.ResponseWriter, r *http.Request, operation string, limit int64) error {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
+// largeWait is how long a body waits for room that larger ones have.
+const largeWait = time.Minute
+
+// readBody reads the whole body. proven says that the sender's signature is good.
+func (a *API) readBody(x *exchange, w http.ResponseWriter, r *http.Request, operation string, limit int64, proven bool) error {
+	intake := bodies.Intake{Most: limit, Weight: 6, Budget: a.Bodies, Rate: slowest} // the frame of an invocation is as large
+	if r.ContentLength > largeBody || r.ContentLength < 0 && limit > largeBody {
+		intake.Weight, intake.Budget, intake.Rate, intake.Wait = 3, a.large, slowestLarge, largeWait
 	}
-	if r.ContentLength > limit {
-		return tooLarge(operation, limit)
-	}
-	control := http.NewResponseController(w)
-	deadlines := r.ContentLength < 0 || r.ContentLength > maxOther // a small one comes with its header, mostly
-	if deadlines {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }() // for the next request of the connection
-	}
-	budget := a.Bodies
-	if limit > largeBody {
-		budget = nil // few are read at once, see readLarge
-	}
-	from := http.MaxBytesReader(w, r.Body, limit)
-	var body io.Reader = from
-	if deadlines {
-		body = &prompt{from, control}
+	if proven {
+		intake.Rate = 0
 	}
 	var err error
-	x.body, err = bodies.Read(body, x.body, r.ContentLength, limit, budget, &x.share, 6) // the frame of an invocation is as large
+	x.body, err = intake.Read(w, r, x.body, &x.share)
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, bodies.ErrFull):
-		x.body = nil
-		x.share.End()
-		_, _ = io.Copy(io.Discard, body) // a client that still sends may not see the answer
+	case err == nil, errors.Is(err, bodies.ErrFull):
 		return err
-	case errors.As(err, new(*http.MaxBytesError)):
+	case errors.Is(err, bodies.ErrTooLarge):
 		return tooLarge(operation, limit)
+	case errors.Is(err, bodies.ErrSlow):
+		return exception("InvalidRequestContentException", "The request body came too slowly.")
 	}
 	return exception("InvalidRequestContentException", "The request body could not be read.")
-}
-
-// A prompt reader waits for the next part of a body as long as readPause.
-type prompt struct {
-	body    io.Reader
-	control *http.ResponseController
-}
-
-func (p *prompt) Read(into []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(readPause)) // where the connection knows none there is none
-	return p.body.Read(into)
 }
 
 func tooLarge(operation string, limit int64) error {
@@ -124,6 +91,3 @@ func tooLarge(operation string, limit int64) error {
 	}
 	return exception("RequestEntityTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes for the %s operation", limit, operation))
 }
-
-// newBody makes a body from the bytes that were read of one.
-func newBody(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }

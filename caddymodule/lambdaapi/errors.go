@@ -143,8 +143,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Reason == "CallerRateLimitExceeded" { // AWS says nothing of when concurrency will be free
 		header.Set("Retry-After", "1")
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone
+	bodies.Refuse(w, r, status, body)
 }
 
 // form is the status and the body of an exception.

@@ -18,15 +18,16 @@ type cloudEvents struct{ config Config }
 
 func newCloudEvents(c Config) (Source, error) { return &cloudEvents{c}, nil }
 
-func (c *cloudEvents) Decode(_ context.Context, r *Request) (Delivery, error) {
-	if err := c.config.authorize(r); err != nil {
-		return Delivery{}, err
+func (c *cloudEvents) Admit(r *Request) (int64, error) {
+	if err := c.config.authorize(r); err != nil || r.Method == http.MethodOptions {
+		return MaxBody, err
 	}
+	return MaxBody, onlyPOST(r)
+}
+
+func (c *cloudEvents) Decode(_ context.Context, r *Request) (Delivery, error) {
 	if r.Method == http.MethodOptions {
 		return allowWebHook(r)
-	}
-	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
 	}
 	return decodeCloudEvents(r, "cloudevents")
 }

@@ -12,13 +12,14 @@ type eventBridge struct{ config Config }
 
 func newEventBridge(c Config) (Source, error) { return &eventBridge{c}, nil }
 
-func (b *eventBridge) Decode(_ context.Context, r *Request) (Delivery, error) {
+func (b *eventBridge) Admit(r *Request) (int64, error) {
 	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
+		return 0, err
 	}
-	if err := b.config.authorize(r); err != nil {
-		return Delivery{}, err
-	}
+	return MaxBody, b.config.authorize(r)
+}
+
+func (b *eventBridge) Decode(_ context.Context, r *Request) (Delivery, error) {
 	event, err := decodeObject(r.Body)
 	if err != nil {
 		return Delivery{}, err

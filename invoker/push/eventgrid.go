@@ -15,6 +15,8 @@ type eventGrid struct{ cloud cloudEvents }
 
 func newEventGrid(c Config) (Source, error) { return &eventGrid{cloudEvents{c}}, nil }
 
+func (g *eventGrid) Admit(r *Request) (int64, error) { return g.cloud.Admit(r) }
+
 func (g *eventGrid) Decode(ctx context.Context, r *Request) (Delivery, error) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.Method == http.MethodOptions || strings.HasPrefix(media, "application/cloudevents") {
@@ -23,12 +25,6 @@ func (g *eventGrid) Decode(ctx context.Context, r *Request) (Delivery, error) {
 			d.Events[i].Source = "eventgrid"
 		}
 		return d, err
-	}
-	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
-	}
-	if err := g.cloud.config.authorize(r); err != nil {
-		return Delivery{}, err
 	}
 	value, err := decodeJSON(r.Body)
 	if err != nil {

@@ -12,12 +12,25 @@ type generic struct{ config Config }
 
 func newGeneric(c Config) (Source, error) { return &generic{c}, nil }
 
-func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
+// Admit wants a signature where there are secrets, a token where there are tokens, and both
+// where there are both.
+func (g *generic) Admit(r *Request) (int64, error) {
 	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
+		return 0, err
 	}
-	if err := g.verify(r); err != nil {
-		return Delivery{}, err
+	if len(g.config.Secrets) > 0 {
+		if _, err := bodyHMAC(r, g.config.SignatureHeader); err != nil || len(g.config.Tokens) == 0 {
+			return MaxBody, err
+		}
+	}
+	return MaxBody, g.config.authorize(r)
+}
+
+func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
+	if len(g.config.Secrets) > 0 {
+		if err := g.config.verifyHMAC(r, g.config.SignatureHeader); err != nil {
+			return Delivery{}, err
+		}
 	}
 	fields, err := fieldsOf(r.Body)
 	if err != nil {
@@ -37,18 +50,4 @@ func (g *generic) Decode(_ context.Context, r *Request) (Delivery, error) {
 		e.Once = once("generic", key)
 	}
 	return Delivery{Signed: len(g.config.Secrets) > 0, Events: []Event{e}}, nil
-}
-
-// verify wants a signature where there are secrets, a token where there are tokens,
-// and both where there are both.
-func (g *generic) verify(r *Request) error {
-	if len(g.config.Secrets) > 0 {
-		if err := g.config.verifyHMAC(r, g.config.SignatureHeader); err != nil {
-			return err
-		}
-		if len(g.config.Tokens) == 0 {
-			return nil
-		}
-	}
-	return g.config.authorize(r)
 }

@@ -14,11 +14,18 @@ type github struct{ config Config }
 
 func newGitHub(c Config) (Source, error) { return &github{c}, nil }
 
-func (g *github) Decode(_ context.Context, r *Request) (Delivery, error) {
+const gitHubSignature = "X-Hub-Signature-256"
+
+func (g *github) Admit(r *Request) (int64, error) {
 	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
+		return 0, err
 	}
-	if err := g.config.verifyHMAC(r, "X-Hub-Signature-256"); err != nil {
+	_, err := bodyHMAC(r, gitHubSignature)
+	return MaxBody, err
+}
+
+func (g *github) Decode(_ context.Context, r *Request) (Delivery, error) {
+	if err := g.config.verifyHMAC(r, gitHubSignature); err != nil {
 		return Delivery{}, err
 	}
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {

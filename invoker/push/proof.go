@@ -94,15 +94,24 @@ func (c *Config) authorize(r *Request) error {
 	return nil
 }
 
-// verifyHMAC checks the hex form of the body's HMAC-SHA256.
-func (c *Config) verifyHMAC(r *Request, header string) error {
+// bodyHMAC reads the HMAC-SHA256 of the body that a header has.
+func bodyHMAC(r *Request, header string) ([]byte, error) {
 	value := r.Header.Get(header)
 	if value == "" {
-		return fmt.Errorf("%w: no %s header", ErrUnauthorized, header)
+		return nil, fmt.Errorf("%w: no %s header", ErrUnauthorized, header)
 	}
-	have, err := hex.DecodeString(strings.TrimPrefix(value, "sha256="))
-	if err != nil || len(have) != sha256.Size {
-		return fmt.Errorf("%w: %s is not sha256=HEX", ErrUnauthorized, header)
+	mac, err := hex.DecodeString(strings.TrimPrefix(value, "sha256="))
+	if err != nil || len(mac) != sha256.Size {
+		return nil, fmt.Errorf("%w: %s is not sha256=HEX", ErrUnauthorized, header)
+	}
+	return mac, nil
+}
+
+// verifyHMAC checks the body by the HMAC-SHA256 that a header has.
+func (c *Config) verifyHMAC(r *Request, header string) error {
+	have, err := bodyHMAC(r, header)
+	if err != nil {
+		return err
 	}
 	found := false
 	for _, secret := range c.Secrets {

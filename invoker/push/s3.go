@@ -20,14 +20,21 @@ func newS3(c Config) (Source, error) {
 	return &s3{c, v}, err
 }
 
-func (s *s3) Decode(ctx context.Context, r *Request) (Delivery, error) {
+func (s *s3) Admit(r *Request) (int64, error) {
 	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
+		return 0, err
 	}
+	if !isSNS(r) {
+		return MaxBody, s.config.authorize(r)
+	}
+	if len(s.config.Topics) == 0 {
+		return 0, fmt.Errorf("%w: messages of SNS are taken when their topic is configured", ErrForbidden)
+	}
+	return s.sns.admit(r)
+}
+
+func (s *s3) Decode(ctx context.Context, r *Request) (Delivery, error) {
 	if isSNS(r) {
-		if len(s.config.Topics) == 0 {
-			return Delivery{}, fmt.Errorf("%w: messages of SNS are taken when their topic is configured", ErrForbidden)
-		}
 		message, err := s.sns.verify(ctx, r)
 		if err != nil || message == nil {
 			return Delivery{}, err
@@ -35,9 +42,6 @@ func (s *s3) Decode(ctx context.Context, r *Request) (Delivery, error) {
 		d, err := s.decode([]byte(str(message, "Message")))
 		d.Signed, d.Until = true, s.sns.until(message)
 		return d, err
-	}
-	if err := s.config.authorize(r); err != nil {
-		return Delivery{}, err
 	}
 	return s.decode(r.Body)
 }

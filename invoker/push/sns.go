@@ -61,19 +61,30 @@ func newSNSVerifier(c Config) (*snsVerifier, error) {
 // isSNS says whether a request claims to be of SNS.
 func isSNS(r *Request) bool { return r.Header.Get("X-Amz-Sns-Message-Type") != "" }
 
+// admit refuses what cannot be a message of these topics. SNS proves itself in the body
+// only.
+func (v *snsVerifier) admit(r *Request) (int64, error) {
+	if r.Header.Get("X-Amz-Sns-Rawdelivery") == "true" {
+		return 0, fmt.Errorf("%w: raw message delivery is not signed; turn it off for the subscription", ErrUnauthorized)
+	}
+	if topic := r.Header.Get("X-Amz-Sns-Topic-Arn"); topic != "" && !slices.Contains(v.config.Topics, topic) {
+		return 0, errTopic
+	}
+	return MaxSNS, nil
+}
+
+var errTopic = fmt.Errorf("%w: its topic is not one of those configured", ErrForbidden)
+
 // verify returns the notification that a request brings, nil if it was about the
 // subscription, which it confirms.
 func (v *snsVerifier) verify(ctx context.Context, r *Request) (object, error) {
-	if r.Header.Get("X-Amz-Sns-Rawdelivery") == "true" {
-		return nil, fmt.Errorf("%w: raw message delivery is not signed; turn it off for the subscription", ErrUnauthorized)
-	}
 	message, err := decodeObject(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	kind, topic := str(message, "Type"), str(message, "TopicArn")
 	if !slices.Contains(v.config.Topics, topic) {
-		return nil, fmt.Errorf("%w: its topic is not one of those configured", ErrForbidden)
+		return nil, errTopic
 	}
 	if err := v.checkSignature(ctx, message); err != nil {
 		return nil, err
@@ -216,11 +227,15 @@ func newSNS(c Config) (Source, error) {
 	return &sns{v}, err
 }
 
+func (s *sns) Admit(r *Request) (int64, error) {
+	if err := onlyPOST(r); err != nil {
+		return 0, err
+	}
+	return s.verifier.admit(r)
+}
+
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func (s *sns) Decode(ctx context.Context, r *Request) (Delivery, error) {
-	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
-	}
 	message, err := s.verifier.verify(ctx, r)
 	if err != nil || message == nil {
 		return Delivery{}, err

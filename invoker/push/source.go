@@ -11,6 +11,7 @@ import (
 // Limits of what a sender may hand over.
 const (
 	MaxBody    = 10 << 20 // bytes of a request's body
+	MaxSNS     = 2 << 20  // of a message of SNS; its 256 KB may be escaped in JSON
 	MaxDepth   = 64       // levels of JSON
 	MaxHeaders = 100      // header fields of a request
 	MaxEvents  = 1000     // events of one request
@@ -19,7 +20,11 @@ const (
 
 // A Source is one kind of sender. It is used by many requests at once.
 type Source interface {
-	// Decode verifies the sender and returns the events of the request, or an error
+	// Admit checks all of a request that does not need its body: r.Body is not read. It
+	// returns the largest body that the source takes of this sender, in bytes, or an
+	// error as Decode does.
+	Admit(r *Request) (most int64, err error)
+	// Decode verifies the sender, as Admit does and by the body, and returns the events of the request, or an error
 	// that Status turns into an HTTP status. Nothing of a request that gives an error
 	// may be run. Errors never hold a secret, and of the body no more than field names
 	// and short values.
@@ -31,7 +36,7 @@ type Request struct {
 	Method   string
 	Query    url.Values
 	Header   http.Header
-	Body     []byte    // whole, and at most MaxBody
+	Body     []byte    // whole, and as large as Admit allows at most
 	Received time.Time // judges the age of signatures
 }
 
@@ -157,19 +162,28 @@ func Names() []string {
 	return []string{"cloudevents", "eventbridge", "eventgrid", "generic", "github", "s3", "sns", "standard_webhooks"}
 }
 
-// checked holds every source to the limits, before it does any work.
+// checked holds every source to the limits, before it does any work. It calls Decode of the
+// source when Admit has taken the request, so that no source checks anything twice.
 type checked struct{ source Source }
 
-func (c checked) Decode(ctx context.Context, r *Request) (Delivery, error) {
-	if len(r.Body) > MaxBody {
-		return Delivery{}, fmt.Errorf("%w: a body of %d bytes, at most %d are taken", ErrTooLarge, len(r.Body), MaxBody)
-	}
+func (c checked) Admit(r *Request) (most int64, err error) {
 	fields := 0
 	for _, values := range r.Header {
 		fields += len(values)
 	}
 	if fields > MaxHeaders {
-		return Delivery{}, fmt.Errorf("%w: %d header fields, at most %d are taken", ErrTooLarge, fields, MaxHeaders)
+		return 0, fmt.Errorf("%w: %d header fields, at most %d are taken", ErrTooLarge, fields, MaxHeaders)
+	}
+	return c.source.Admit(r)
+}
+
+func (c checked) Decode(ctx context.Context, r *Request) (Delivery, error) {
+	most, err := c.Admit(r)
+	if err != nil {
+		return Delivery{}, err
+	}
+	if int64(len(r.Body)) > most {
+		return Delivery{}, fmt.Errorf("%w: a body of %d bytes, at most %d are taken", ErrTooLarge, len(r.Body), most)
 	}
 	delivery, err := c.source.Decode(ctx, r)
 	if err != nil {

@@ -42,13 +42,23 @@ func newStandardWebhooks(c Config) (Source, error) {
 	return s, nil
 }
 
-func (s *standardWebhooks) Decode(_ context.Context, r *Request) (Delivery, error) {
+func (s *standardWebhooks) Admit(r *Request) (int64, error) {
 	if err := onlyPOST(r); err != nil {
-		return Delivery{}, err
+		return 0, err
 	}
-	id, at, err := s.verify(r)
+	_, _, err := s.claim(r)
+	return MaxBody, err
+}
+
+func (s *standardWebhooks) Decode(_ context.Context, r *Request) (Delivery, error) {
+	id, at, err := s.claim(r)
 	if err != nil {
 		return Delivery{}, err
+	}
+	signed := []byte(id + "." + r.Header.Get("webhook-timestamp") + ".")
+	signed = append(signed, r.Body...)
+	if !s.fits(signed, r.Header.Get("webhook-signature")) {
+		return Delivery{}, fmt.Errorf("%w: webhook-signature does not fit", ErrUnauthorized)
 	}
 	body, err := decodeObject(r.Body)
 	if err != nil {
@@ -67,7 +77,8 @@ func (s *standardWebhooks) Decode(_ context.Context, r *Request) (Delivery, erro
 	}}}, nil
 }
 
-func (s *standardWebhooks) verify(r *Request) (id string, at time.Time, err error) {
+// claim is what the header says of a delivery.
+func (s *standardWebhooks) claim(r *Request) (id string, at time.Time, err error) {
 	id = r.Header.Get("webhook-id")
 	stamp, signatures := r.Header.Get("webhook-timestamp"), r.Header.Get("webhook-signature")
 	if !isToken(id, 256) || stamp == "" || signatures == "" {
@@ -78,11 +89,6 @@ func (s *standardWebhooks) verify(r *Request) (id string, at time.Time, err erro
 		return "", at, fmt.Errorf("%w: webhook-timestamp is not in seconds", ErrUnauthorized)
 	}
 	at = time.Unix(seconds, 0)
-	signed := []byte(id + "." + stamp + ".")
-	signed = append(signed, r.Body...)
-	if !s.fits(signed, signatures) {
-		return "", at, fmt.Errorf("%w: webhook-signature does not fit", ErrUnauthorized)
-	}
 	if at.Before(r.Received.Add(-s.config.Tolerance)) || at.After(r.Received.Add(s.config.Tolerance)) {
 		return "", at, fmt.Errorf("%w: webhook-timestamp is more than %v from now", ErrUnauthorized, s.config.Tolerance)
 	}

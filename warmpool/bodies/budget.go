@@ -9,7 +9,7 @@ import (
 )
 
 // ErrFull says that the bodies that wait have all the memory they may have.
-var ErrFull = errors.New("the bodies that wait have all the memory of body_memory")
+var ErrFull = errors.New("the bodies that wait have all the memory they may have")
 
 const (
 	// Small is the size up to which a body is not counted.
@@ -29,6 +29,9 @@ type Budget struct {
 	refused atomic.Int64
 
 	collecting sync.Mutex // held during a collection
+
+	mu       sync.Mutex            // guards arrivals, and since and waits of each
+	arrivals map[*arrival]struct{} // the large bodies that are being read
 }
 
 // New returns a budget of so many MB; 0: the default.
@@ -44,19 +47,22 @@ func (b *Budget) Resize(mb int) { b.limit.Store(int64(cmp.Or(mb, DefaultMB)) << 
 // Used is how much the bodies hold that are there now.
 func (b *Budget) Used() int64 { return b.used.Load() - b.garbage.Load() }
 
-// reserve takes n bytes, if there is room.
-func (b *Budget) reserve(n int64) bool {
-	if b.take(n) {
-		return true
-	}
-	if b.garbage.Load() > 0 {
-		b.collect()
+// reserve takes n bytes for a body, if there is room or another body, a slow one, gives way.
+func (b *Budget) reserve(n int64, of *arrival) bool {
+	for {
 		if b.take(n) {
 			return true
 		}
+		if b.Used()+n <= b.limit.Load() {
+			b.collect()
+			if b.take(n) {
+				return true
+			}
+		}
+		if n > b.limit.Load() || !b.cutSlowest(of) {
+			return false
+		}
 	}
-	b.refused.Add(1)
-	return false
 }
 
 func (b *Budget) take(n int64) bool {
@@ -94,22 +100,39 @@ func (b *Budget) sweep() {
 
 // A Share is what one request has of a budget. The zero Share has nothing.
 type Share struct {
-	budget *Budget
-	n      int64
+	budget  *Budget
+	n       int64
+	arrival *arrival // while a large body is read
 }
 
 // Hold makes the share n bytes large, if it is smaller.
 func (s *Share) Hold(b *Budget, n int) error {
-	more := int64(n) - s.n
-	if b == nil || more <= 0 {
+	if b == nil || s.hold(b, n) {
 		return nil
 	}
-	if !b.reserve(more) {
-		return ErrFull
+	b.refused.Add(1)
+	return ErrFull
+}
+
+// hold makes the share n bytes large, if there is room.
+func (s *Share) hold(b *Budget, n int) bool { return s.grow(b, n, b.reserve) }
+
+// holdNow is hold without making room.
+func (s *Share) holdNow(b *Budget, n int) bool {
+	return s.grow(b, n, func(n int64, _ *arrival) bool { return b.take(n) })
+}
+
+func (s *Share) grow(b *Budget, n int, take func(n int64, of *arrival) bool) bool {
+	more := int64(n) - s.n
+	if more <= 0 {
+		return true
+	}
+	if !take(more, s.arrival) {
+		return false
 	}
 	s.budget = b
 	s.n += more
-	return nil
+	return true
 }
 
 // Keep makes the share n bytes small, if it is larger. The caller has let go of the

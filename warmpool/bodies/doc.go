@@ -1,7 +1,14 @@
-// Package bodies limits the memory that request bodies, and the events made of them, take
-// while they are on the node.
+// Package bodies reads the bodies of requests. It limits the memory that bodies, and the
+// events made of them, take while they are on the node, and the time in which they come.
 //
-// It refuses a body for which there is no room at once: waiting for room would only hold
-// the client's connection. It does not count small bodies, because they cost a
-// connection little more than its own buffers.
+//	Intake.Read --> Share of the Budget --> the handler --> Share.End
+//	     | ErrTooLarge, ErrSlow, ErrFull, or one of the connection
+//	     +--> Refuse
+//
+// It does not wait for room: that would only hold the client's connection. When a body has
+// no room, the slowest of those that come too slowly gives its memory up, or else the new
+// body is refused. So a sender who keeps memory must send.
+//
+// It does not count small bodies, because they cost a connection little more than its own
+// buffers.
 package bodies

@@ -29,7 +29,7 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	var share bodies.Share
 	defer share.End()
-	frame, err := bodies.Read(http.MaxBytesReader(w, r.Body, maxFrame), nil, r.ContentLength, maxFrame, c.Bodies, &share, 3)
+	frame, err := bodies.Intake{Most: maxFrame, Weight: 3, Budget: c.Bodies}.Read(w, r, nil, &share)
 	if errors.Is(err, bodies.ErrFull) {
 		c.count("declined")
 		w.WriteHeader(http.StatusConflict)

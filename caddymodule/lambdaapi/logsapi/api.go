@@ -31,7 +31,7 @@ func MaxBody(target string) int64 {
 	return maxBody
 }
 
-// An API answers calls. It is a handler of HTTP.
+// An API answers calls.
 type API struct {
 	store   *logs.Store
 	account function.Account
@@ -102,14 +102,9 @@ func decode(input []byte, into any) error {
 	return nil
 }
 
-// ServeHTTP answers one call.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Serve answers one call, which has the body.
+func (a *API) Serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	name, ours := strings.CutPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
-	body, err := readBody(w, r)
-	if err != nil {
-		a.refuse(w, err)
-		return
-	}
 	if ours && name == "StartLiveTail" {
 		if err := a.startLiveTail(w, r, body); err != nil {
 			a.refuse(w, err)
@@ -136,22 +131,3 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const contentType = "application/x-amz-json-1.1"
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body []byte
-	limited := http.MaxBytesReader(w, r.Body, MaxBody(r.Header.Get("X-Amz-Target")))
-	buffer := make([]byte, 4<<10)
-	for {
-		n, err := limited.Read(buffer)
-		body = append(body, buffer[:n]...)
-		switch {
-		case err == nil:
-		case errors.As(err, new(*http.MaxBytesError)):
-			return nil, &apiError{"InvalidParameterException", "the request is too large"}
-		case err.Error() == "EOF":
-			return body, nil
-		default:
-			return nil, &apiError{"SerializationException", "the body could not be read"}
-		}
-	}
-}

@@ -111,10 +111,15 @@ type Check struct {
 	service   int
 	signature signature
 	payload   string // the hash that is signed: the header's; "" for the body's
+	proven    bool   // the signature fits
 }
 
-// Begin checks all about a signature for a service that does not need the body. Errors
-// are of type *Error.
+// Proven reports whether the signature fits already: the request says which hash its body
+// has, or that none is signed. Of the body is left to check whether it has that hash.
+func (c *Check) Proven() bool { return c.proven }
+
+// Begin checks all about a signature for a service that does not need the body: the
+// signature too, if the request says which hash its body has. Errors are of type *Error.
 func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 	s, err := parse(r)
 	if err != nil {
@@ -142,7 +147,11 @@ func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 	if err := checkSigned(r, &s); err != nil {
 		return nil, err
 	}
-	return c, c.readPayloadHash()
+	if err := c.readPayloadHash(); err != nil || c.payload == "" {
+		return c, err
+	}
+	c.proven = true
+	return c, c.compare(c.payload)
 }
 
 func (v *Verifier) checkTime(s *signature) error {
@@ -195,34 +204,43 @@ func (c *Check) readPayloadHash() error {
 	return nil
 }
 
-// Finish compares the signature and the hash of the body, which is the request's,
-// whole. Errors are of type *Error.
+// Finish checks the body, which is the request's, whole: its hash, or by its hash the
+// signature. Errors are of type *Error.
 func (c *Check) Finish(body []byte) (*Key, error) {
-	payload := c.payload
-	if payload != unsigned {
-		sum := sha256.Sum256(body)
-		actual := hex.EncodeToString(sum[:])
-		if payload == "" {
-			payload = actual
-		} else if !strings.EqualFold(payload, actual) {
+	if c.payload == unsigned {
+		return &c.holder.Key, nil
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	if c.proven {
+		if !strings.EqualFold(c.payload, hash) {
 			return nil, invalid("The provided 'x-amz-content-sha256' header does not match what was computed.")
 		}
+		return &c.holder.Key, nil
 	}
+	if err := c.compare(hash); err != nil {
+		return nil, err
+	}
+	return &c.holder.Key, nil
+}
+
+// compare compares the signature with that of a body of a hash.
+func (c *Check) compare(payload string) error {
 	buffer := c.verifier.buffers.Get().(*[]byte)
 	defer c.verifier.buffers.Put(buffer)
 	canonical, err := appendCanonical((*buffer)[:0], c.request, &c.signature, payload)
 	*buffer = canonical
 	if err != nil {
-		return nil, err
+		return err
 	}
 	length := len(canonical)
 	all := c.appendToSign(canonical)
 	*buffer = all
 	mac := c.signingKey().sum(all[length:])
 	if !hmac.Equal(mac[:], c.signature.mac[:]) {
-		return nil, mismatch(all[:length], all[length:])
+		return mismatch(all[:length], all[length:])
 	}
-	return &c.holder.Key, nil
+	return nil
 }
 
 // appendToSign appends the text that is signed: the canonical request's hash in its scope.
