@@ -50,6 +50,10 @@ type App struct {
 	// they wait, in MB; more are refused with 503. Default: 256. At least 24.
 	BodyMemory int `json:"body_memory,omitempty"`
 
+	// How much code the Lambda API keeps, in MB: the archives of all versions of functions
+	// and layers together. Default: 76800 (75 GB), as on AWS.
+	CodeStorage int `json:"code_storage,omitempty"`
+
 	// How many callers wait for one function at most; more are throttled with
 	// 429. Default: 1000.
 	Queue int `json:"queue,omitempty"`

@@ -52,6 +52,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		peer_address   <host:port>
 //		memory_budget  <size>
 //		body_memory    <size>
+//		code_storage   <size>
 //		concurrency    <n>
 //		queue          <n>
 //		queue_timeout  <duration>|off
@@ -116,6 +117,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"peer_address", into(text, &a.PeerAddress)},
 		{"memory_budget", into(megabytes, &a.MemoryBudget)},
 		{"body_memory", into(megabytes, &a.BodyMemory)},
+		{"code_storage", into(megabytes, &a.CodeStorage)},
 		{"concurrency", into(number(1), &a.Concurrency)},
 		{"queue", into(number(1), &a.Queue)},
 		{"queue_timeout", into(durationOrOff, &a.QueueTimeout)},

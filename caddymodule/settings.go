@@ -86,12 +86,16 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
 		return nil, fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
 	}
+	if a.CodeStorage < 0 {
+		return nil, fmt.Errorf("code_storage: %d MB are less than nothing", a.CodeStorage)
+	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return nil, fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
 	}
 	s := &engine.Settings{
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
+		CodeStorage:  int64(a.CodeStorage) << 20,
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,7 @@ func (e *Engine) obey(s *Setup) error {
 		return err
 	}
 	e.bodies.Resize(s.BodyMemoryMB)
+	e.registry.SetCodeQuota(cmp.Or(s.CodeStorage, registry.DefaultCodeQuota))
 	for _, f := range s.Functions {
 		if _, err := s.catalog.Group(context.Background(), f.Name, function.Latest); err != nil {
 			return err

@@ -46,6 +46,7 @@ type Settings struct {
 	Pool         warmpool.Config // the engine sets its Slots and Alone
 	Async        invoker.Limits
 	BodyMemoryMB int
+	CodeStorage  int64 // bytes of all code that the API keeps; 0: the default
 
 	Interpreters map[string]string // by runtime
 	Sandbox      sandbox.Config

@@ -94,6 +94,8 @@ func (a *API) exceptionOf(err error) *Exception {
 		return &Exception{Name: "PreconditionFailedException", Message: strings.Replace(preconditionText, "%s", "GetFunction/GetAlias", 1)}
 	case errors.Is(err, registry.ErrInvalid):
 		return &Exception{Name: "InvalidParameterValueException", Message: textOf(err, registry.ErrInvalid)}
+	case errors.Is(err, registry.ErrCodeStorage):
+		return &Exception{Name: "CodeStorageExceededException", Message: "Code storage limit exceeded."}
 	case errors.Is(err, registry.ErrReadOnly):
 		// Not a conflict: tools wait for those to pass.
 		return &Exception{Name: "InvalidParameterValueException", Message: err.Error()}

@@ -81,6 +81,11 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	if err := a.checkSize(v.Code, v.Layers); err != nil {
 		return nil, err
 	}
+	if in.Publish { // both or neither
+		if err := a.Registry.CheckCodeQuota(r.Context(), 2*v.Code.Size); err != nil {
+			return nil, err
+		}
+	}
 	created, err := a.Registry.Create(r.Context(), name, v.Configuration, v.Code, ready, in.Tags)
 	if errors.Is(err, registry.ErrConflict) {
 		err = exists
@@ -140,12 +145,18 @@ func updateFunctionCode(a *API, r *request, in *updateCodeInput) (*configuration
 		return nil, err
 	}
 	change := func(v *registry.Version) error {
+		before := v.Code
 		v.Code = stored
 		if len(in.Architectures) > 0 {
 			v.Architectures = in.Architectures
 		}
 		v.SourceKMSKeyArn = in.SourceKMSKeyArn
 		v.State = ready
+		if in.Publish && stored != before { // both or neither
+			if err := a.Registry.CheckCodeQuota(r.Context(), stored.Size+max(0, stored.Size-before.Size)); err != nil {
+				return err
+			}
+		}
 		return a.checkSize(v.Code, v.Layers)
 	}
 	if in.DryRun {
@@ -326,7 +337,7 @@ func getAccountSettings(a *API, r *request, _ *none) (*accountOutput, error) {
 		return nil, err
 	}
 	out := &accountOutput{AccountLimit: accountLimit{
-		TotalCodeSize: 75 << 30, CodeSizeUnzipped: code.MaxUnpacked, CodeSizeZipped: code.MaxUpload,
+		TotalCodeSize: a.Registry.CodeQuota(), CodeSizeUnzipped: code.MaxUnpacked, CodeSizeZipped: code.MaxUpload,
 		ConcurrentExecutions: a.Concurrency, UnreservedConcurrentExecutions: a.Concurrency - reserved,
 	}}
 	if out.AccountUsage.TotalCodeSize, err = a.Registry.CodeSize(r.Context()); err != nil {

@@ -25,7 +25,8 @@ type edit struct {
 	head     head
 	revision state.Revision // of head
 	changes  []state.Change
-	gone     bool // nothing of the owner is left, the head goes too
+	gone     bool  // nothing of the owner is left, the head goes too
+	moreCode int64 // bytes of archives that are added
 }
 
 // change lets decide read and change records of owner until no other writer came
@@ -57,7 +58,12 @@ func (r *Registry) change(ctx context.Context, owner string, decide func(e *edit
 		if e.gone {
 			last = state.Delete(recordHead, e.revision)
 		}
+		done, err := r.admitCode(ctx, e.moreCode)
+		if err != nil {
+			return err
+		}
 		_, err = r.records.Change(ctx, owner, append(e.changes, last)...)
+		done()
 		// Even a change that failed may have been kept.
 		r.views.drop(owner)
 		if !errors.Is(err, state.ErrConflict) {

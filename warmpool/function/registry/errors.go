@@ -17,6 +17,9 @@ var (
 	ErrPrecondition = errors.New("the revision id provided does not match the latest revision id")
 	// ErrInvalid: a value that AWS refuses (InvalidParameterValueException).
 	ErrInvalid = errors.New("invalid parameter value")
+	// ErrCodeStorage: all code together may not become larger
+	// (CodeStorageExceededException).
+	ErrCodeStorage = errors.New("code storage limit exceeded")
 	// ErrReadOnly: the function is defined in the Caddyfile, change it there.
 	ErrReadOnly = errors.New("defined in the Caddyfile: change it there")
 )

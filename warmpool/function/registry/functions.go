@@ -32,6 +32,7 @@ func (r *Registry) Create(ctx context.Context, name string, config Configuration
 				return err
 			}
 		}
+		e.moreCode = code.Size
 		return e.put(recordLatest, &v)
 	})
 	return v, err
@@ -52,9 +53,11 @@ func (r *Registry) Update(ctx context.Context, name, revisionID string, change f
 		if err := checkRevision(revisionID, v.RevisionID, "function "+name); err != nil {
 			return err
 		}
+		before := v.Code.Size
 		if err := change(&v); err != nil {
 			return err
 		}
+		e.moreCode = v.Code.Size - before
 		v.FunctionName, v.Version = name, function.Latest
 		v.RevisionID, v.LastModified = uuid.NewString(), r.timestamp()
 		return e.put(recordLatest, &v)
@@ -194,27 +197,6 @@ func (r *Registry) CodeReferences(ctx context.Context, visit func(Code)) error {
 		}
 	}
 	return nil
-}
-
-// CodeSize is the size of the archives of all versions of functions and layers, in bytes.
-// Each archive counts as often as it was published.
-func (r *Registry) CodeSize(ctx context.Context) (total int64, err error) {
-	versions := func(record state.Record) error {
-		if record.Name != recordLatest && !strings.HasPrefix(record.Name, prefixVersion) {
-			return nil
-		}
-		var v struct{ Code Code } // what a Version and a LayerVersion share
-		err := decode(record, &v)
-		total += v.Code.Size
-		return err
-	}
-	for _, kind := range []string{ownerFunction, ownerLayer} {
-		err := r.eachOwner(ctx, kind, func(owner string) error { return r.each(ctx, owner, "", versions) })
-		if err != nil {
-			return 0, err
-		}
-	}
-	return total, nil
 }
 
 func (r *Registry) eachOwner(ctx context.Context, kind string, visit func(owner string) error) error {

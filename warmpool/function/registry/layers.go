@@ -39,6 +39,7 @@ func (r *Registry) PublishLayer(ctx context.Context, l LayerVersion) (LayerVersi
 	err := r.change(ctx, ownerLayer+l.Name, func(e *edit) error {
 		e.head.Last++
 		l.Version, l.CreatedDate = e.head.Last, r.timestamp()
+		e.moreCode = l.Code.Size
 		return e.put(versionRecord(l.Version), &l)
 	})
 	return l, err

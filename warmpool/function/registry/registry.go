@@ -39,6 +39,7 @@ type Registry struct {
 	views    *views
 	fixed    *fixed
 	results  *sync.Map // of mappings of the Caddyfile, by UUID
+	quota    *codeQuota
 
 	urls      Settings[URLConfig, *URLConfig]
 	knownURLs *lru.Cache[string, *knownURL] // by ID
@@ -83,7 +84,7 @@ func New(c Config) (*Registry, error) {
 		return nil, fmt.Errorf("following changes of functions: %w", err)
 	}
 	r := &Registry{
-		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{}, results: new(sync.Map),
+		records: c.Records, codePath: c.CodePath, now: c.Now, rand: c.Rand, views: views, fixed: &fixed{}, results: new(sync.Map), quota: newCodeQuota(),
 		knownURLs: knownURLs, stop: stop, ended: make(chan struct{}),
 	}
 	r.bindSettings()

@@ -61,6 +61,7 @@ func (r *Registry) Publish(ctx context.Context, name string, request PublishRequ
 		if request.Description != "" {
 			v.Description = request.Description
 		}
+		e.moreCode = v.Code.Size
 		return e.put(versionRecord(e.head.Last), &v)
 	})
 	return v, err
