@@ -94,6 +94,7 @@ func (g *Group) Function() *function.Function {
 func (g *Group) Configure(f *function.Function) {
 	g.mu.Lock()
 	g.fn = f
+	g.ahead.excess = true
 	g.displace()
 	g.mu.Unlock()
 	g.expectStems()

@@ -16,6 +16,7 @@ type ahead struct {
 	failures int         // in a row
 	failed   error       // of the last start; nil: it succeeded
 	retry    *time.Timer // of the next start, after a failure
+	excess   bool        // there may be more environments than are wanted: count them
 }
 
 // forget drops the failures, because the code has changed or a start has succeeded.
@@ -62,7 +63,9 @@ func (g *Group) full() bool { return len(g.members)+g.starting >= g.most() }
 // wanted, or m takes the room of one. m has no call. It needs mu.
 func (g *Group) displaced(m *member) bool {
 	if m.provisioned {
-		return g.initialized() > g.fn.ProvisionedConcurrency
+		// Each call that ends asks: the environments are not counted for each.
+		g.ahead.excess = g.ahead.excess && g.initialized() > g.fn.ProvisionedConcurrency
+		return g.ahead.excess
 	}
 	return g.fn.ProvisionedConcurrency > 0 && g.full() && g.missingProvisioned() > g.ending()
 }

@@ -189,6 +189,7 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 	g.failures, g.failed = 0, nil
 	if m.provisioned {
 		g.ahead.forget()
+		g.ahead.excess = true
 	}
 	g.history.Started(env.InitDuration)
 	if len(g.members) == 0 && !g.lastUse.IsZero() {
