@@ -449,9 +449,10 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 	container := m.Name + "k"
 	m.IP("netns", "add", container)
 	t.Cleanup(func() { m.IP("netns", "del", container) })
-	m.IP("-n", m.Name, "link", "add", "docker0", "type", "veth", "peer", "name", "eth0", "netns", container)
+	m.IP("-n", m.Name, "link", "add", "docker0", "type", "bridge")
+	m.IP("-n", m.Name, "link", "add", "dockerport", "master", "docker0", "type", "veth", "peer", "name", "eth0", "netns", container)
 	for _, args := range []string{
-		m.Name + " addr add 172.30.0.1/24 dev docker0", m.Name + " link set docker0 up", container + " addr add 172.30.0.2/24 dev eth0",
+		m.Name + " addr add 172.30.0.1/24 dev docker0", m.Name + " link set docker0 up", m.Name + " link set dockerport up", container + " addr add 172.30.0.2/24 dev eth0",
 		container + " link set eth0 up", container + " link set lo up", container + " route add default via 172.30.0.1",
 	} {
 		m.IP(append([]string{"-n"}, strings.Fields(args)...)...)
@@ -493,7 +494,21 @@ func TestRulesOfOthersOnTheMachineHold(t *testing.T) {
 	}
 	attempts(s, "/", attempt{"tcp", publicV4, 7007, ""})
 	rules("add rule ip filter ALLOWED iifname \"hearth-*\" accept\n")
-	attempts(s, "/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), both(bridgeV4, 7010, "")...)...)...)
+	attempts(s, "/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), append(both(bridgeV4, 7010, ""), both("172.30.0.2", 7007, "")...)...)...)...)
+	// A server that is not root has functions that come from the machine itself, so none of
+	// these rules is about them. A container that comes later is out of their reach too.
+	other := w.server("127.0.0.53", false)
+	other.Port++
+	other.Configure(harness.PythonFunction("f", other.Code("f", map[string]string{"app.py": prober}), "timeout 60s"), "function f")
+	other.Start()
+	attempts(other, "/", append(both(publicV4, 7007, w.beyond), append(both(machineV4, 7010, ""), append(both("172.30.0.1", 7010, ""), both("172.30.0.2", 7007, "")...)...)...)...)
+	m.IP("-n", m.Name, "addr", "add", "172.31.0.1/24", "dev", "docker0")
+	m.IP("-n", container, "addr", "add", "172.31.0.2/24", "dev", "eth0")
+	for _, server := range []*harness.Server{s, other} {
+		harness.Eventually(t, "the new network is refused", func() bool {
+			return strings.Contains(results(server, "/", []attempt{{"tcp", "172.31.0.2", 7007, ""}})[0], ": ")
+		})
+	}
 	// What the machine publishes is still published to others.
 	in(t, w.beyond, func() error {
 		c, err := net.DialTimeout("tcp", machineV4+":7010", 5*time.Second)

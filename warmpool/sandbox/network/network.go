@@ -98,6 +98,11 @@ func Open(log *zap.Logger) (*Network, error) {
 		return nil, errors.Join(err, closeAll(undo))
 	}
 	n.closers = append(undo, n.closers...)
+	v, err := openVicinity(n, false) // the machine's rules know its own addresses
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.closers = append(n.closers, v.close)
 	return n, nil
 }
 

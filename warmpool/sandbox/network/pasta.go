@@ -12,11 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
-
-	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // pastaMTU is of the links to environments where pasta is the way out: it takes TCP
@@ -57,6 +53,11 @@ func OpenWithPasta(c PastaConfig, plane Plane, prefix6 netip.Prefix, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
+	v, err := openVicinity(n, true) // before the way is open
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.closers = append([]func() error{v.close}, n.closers...)
 	p, err := openPasta(c, n)
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -83,21 +84,10 @@ func openPasta(c PastaConfig, n *Network) (*pasta, error) {
 		},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	// Before the way is open.
-	if err := p.refuseOwn(); err != nil {
-		return nil, err
-	}
 	process, err := p.run()
 	if err != nil {
 		return nil, err
 	}
-	changes := make(chan netlink.AddrUpdate, 64)
-	if err := netlink.AddrSubscribe(changes, p.ctx.Done()); err != nil {
-		p.stop()
-		process.end()
-		return nil, fmt.Errorf("follow the addresses of this machine: %w", err)
-	}
-	p.work.Go(func() { p.follow(changes) })
 	p.work.Go(func() { p.supervise(process) })
 	return p, nil
 }
@@ -214,47 +204,4 @@ func (p *pasta) supervise(process *pastaProcess) {
 		}
 		wait = time.Second
 	}
-}
-
-// follow has the router know the machine's addresses as they change.
-func (p *pasta) follow(changes <-chan netlink.AddrUpdate) {
-	for {
-		select {
-		case <-p.ctx.Done():
-			return
-		case _, ok := <-changes:
-			if !ok {
-				return
-			}
-		}
-		for len(changes) > 0 {
-			<-changes
-		}
-		if err := p.refuseOwn(); err != nil && p.ctx.Err() == nil {
-			p.log.Error("functions may reach new addresses of this machine", zap.Error(err))
-		}
-	}
-}
-
-// refuseOwn tells the router what is local to this machine, as its routes have it.
-func (p *pasta) refuseOwn() error {
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
-	if err != nil {
-		return err
-	}
-	var own []function.NetworkRule
-	for _, route := range routes {
-		if route.Dst == nil {
-			continue
-		}
-		address, ok := netip.AddrFromSlice(route.Dst.IP)
-		bits, _ := route.Dst.Mask.Size()
-		if ok {
-			own = append(own, function.NetworkRule{To: netip.PrefixFrom(address.Unmap(), bits)})
-		}
-	}
-	if err := p.network.Deny("machine", own); err != nil {
-		return fmt.Errorf("keep this machine's addresses from functions: %w", err)
-	}
-	return nil
 }
