@@ -15,6 +15,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -78,7 +79,7 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	of, err := f.app.setup.Registry().URL(r.Context(), id)
 	if errors.Is(err, registry.ErrNotFound) {
 		if registry.IsURLID(id) {
-			return refuseUnknownURL(w)
+			return refuseUnknownURL(w, r)
 		}
 		return next.ServeHTTP(w, r)
 	}
@@ -102,11 +103,10 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 }
 
 // refuseUnknownURL answers as AWS does for a URL that was deleted, or never existed.
-func refuseUnknownURL(w http.ResponseWriter) error {
+func refuseUnknownURL(w http.ResponseWriter, r *http.Request) error {
 	body := urlAnswer(http.StatusForbidden, nil, w.Header())
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusForbidden)
-	_, _ = w.Write(body) // the client may be gone
+	bodies.Refuse(w, r, http.StatusForbidden, body)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		return err
 	}
 	// Caddy would answer with an empty 200. A client would take it for success.
-	foreign.Of(r).Refuse(w, function.NewRequestID())
+	foreign.Of(r).Refuse(w, r, function.NewRequestID())
 	return nil
 }
 

@@ -221,7 +221,7 @@ func BenchmarkInvoke(b *testing.B) {
 			w := &discard{http.Header{}}
 			if name == "post" {
 				r.Header.Set("Content-Type", "application/json")
-				r.Body, r.ContentLength = io.NopCloser(body), body.Size()
+				r.ContentLength = body.Size()
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -229,6 +229,9 @@ func BenchmarkInvoke(b *testing.B) {
 					b.Fatal(err)
 				}
 				clear(w.header)
+				if name == "post" {
+					r.Body = io.NopCloser(body)
+				}
 				if err := i.ServeHTTP(w, r, nil); err != nil {
 					b.Fatal(err)
 				}

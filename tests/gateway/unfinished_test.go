@@ -81,6 +81,8 @@ func strangers(t *testing.T, a *harness.API) []stranger {
 		{"the API with an old signature", host, create, signed(t, a, a.Credentials, host, create, now.Add(-time.Hour), false), 403, "InvalidSignatureException"},
 		{"the API without a signed host", host, create, unsignedHost, 403, "InvalidSignatureException"},
 		{"the API with a wrong secret", host, create, signed(t, a, wrong, host, create, now, true), 403, "InvalidSignatureException"},
+		{"a call of another service", host, "/", h("X-Amz-Target", "DynamoDB_20120810.PutItem", "Content-Type", "application/x-amz-json-1.0"), 400, "UnknownOperationException"},
+		{"a function URL that there is not", strings.Replace(urlHost, urlHost[:8], "abcdefgh", 1), "/", nil, 403, "Forbidden"},
 		{"a function URL without a signature", urlHost, "/", nil, 403, "Forbidden"},
 		{"a function URL with a wrong secret", urlHost, "/", signed(t, a, wrong, urlHost, "/", now, true), 403, "Forbidden"},
 	}

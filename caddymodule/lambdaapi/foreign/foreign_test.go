@@ -46,7 +46,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 				t.Fatal("it is no call")
 			}
 			w := httptest.NewRecorder()
-			foreign.Of(r).Refuse(w, "id")
+			foreign.Of(r).Refuse(w, r, "id")
 			if w.Code != test.status || w.Header().Get("Content-Type") != test.contentType || !strings.Contains(w.Body.String(), test.wants) || w.Header().Get("X-Amzn-Requestid") != "id" {
 				t.Errorf("%d %v %q", w.Code, w.Header(), w.Body)
 			}
@@ -57,7 +57,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 func TestAddressThatIsSignedIsACall(t *testing.T) {
 	r := httptest.NewRequest("GET", "/b/k?X-Amz-Credential=AKID%2F20261128%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0", nil)
 	w := httptest.NewRecorder()
-	if foreign.Of(r).Refuse(w, "id"); !foreign.Is(r) || !strings.Contains(w.Body.String(), "GET /b/k of s3 is not supported") {
+	if foreign.Of(r).Refuse(w, r, "id"); !foreign.Is(r) || !strings.Contains(w.Body.String(), "GET /b/k of s3 is not supported") {
 		t.Errorf("%s", w.Body)
 	}
 }
@@ -81,7 +81,7 @@ func FuzzCalls(f *testing.F) {
 		r.Header.Set("X-Amz-Target", target)
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
-		foreign.Of(r).Refuse(w, "id")
+		foreign.Of(r).Refuse(w, r, "id")
 		if w.Code < 400 || w.Body.Len() > 2<<10 {
 			t.Errorf("%d %d bytes", w.Code, w.Body.Len())
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+
+	"github.com/hearthfn/hearth/warmpool/bodies"
 )
 
 // Message is what the client is told.
@@ -23,7 +25,7 @@ func (c Call) Message() string {
 
 // Refuse answers with the error of an operation that is not there, as the service's
 // protocol has it.
-func (c Call) Refuse(w http.ResponseWriter, requestID string) {
+func (c Call) Refuse(w http.ResponseWriter, r *http.Request, requestID string) {
 	status, code, contentType := http.StatusBadRequest, "UnknownOperationException", "application/json"
 	var body []byte
 	header := w.Header()
@@ -70,8 +72,7 @@ func (c Call) Refuse(w http.ResponseWriter, requestID string) {
 	header.Set("Content-Type", contentType)
 	header.Set("X-Amzn-Errortype", code)
 	header.Set("X-Amzn-Requestid", requestID)
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone
+	bodies.Refuse(w, r, status, body)
 }
 
 func encodeJSON(fields map[string]string) []byte {

@@ -147,6 +147,48 @@ func TestSignaturesOfBotocoreAreVerified(t *testing.T) {
 	}
 }
 
+func TestASignatureOfAKnownHashIsComparedBeforeTheBody(t *testing.T) {
+	v := verifier(t)
+	const body = "the body"
+	signed := func(header string, change ...func(*signing)) *http.Request {
+		r := received("POST", "/2015-03-31/functions", body)
+		if header != "" {
+			r.Header.Set("X-Amz-Content-Sha256", header)
+		}
+		return sign(t, r, body, append(change, func(s *signing) {
+			if header != "" {
+				s.hash = header
+			}
+		})...)
+	}
+	sum := sha256.Sum256([]byte(body))
+	hash := hex.EncodeToString(sum[:])
+	wrongSecret := func(s *signing) { s.secret = strings.Repeat("wrong", 8) }
+	var refused *sigv4.Error
+	for _, header := range []string{hash, strings.ToUpper(hash), "UNSIGNED-PAYLOAD"} {
+		if _, err := v.Begin(signed(header, wrongSecret), "lambda"); !errors.As(err, &refused) || refused.Status != 403 || !strings.HasPrefix(refused.Message, "The request signature we calculated does not match") {
+			t.Errorf("a wrong secret with %s: %v", header, err)
+		}
+		check, err := v.Begin(signed(header), "lambda")
+		if err != nil || !check.Proven() {
+			t.Fatalf("%s: %v", header, err)
+		}
+		if _, err := check.Finish([]byte(body)); err != nil {
+			t.Errorf("%s: %v", header, err)
+		}
+		if _, err := check.Finish([]byte("another")); header != "UNSIGNED-PAYLOAD" && err == nil {
+			t.Errorf("%s: another body is taken", header)
+		}
+	}
+	check, err := v.Begin(signed("", wrongSecret), "lambda")
+	if err != nil || check.Proven() {
+		t.Fatalf("without a hash: %v, or proven", err)
+	}
+	if _, err := check.Finish([]byte(body)); !errors.As(err, &refused) {
+		t.Errorf("without a hash a wrong secret is taken: %v", err)
+	}
+}
+
 // The request of AWS's test suite that is called get-vanilla.
 func TestTheSignatureOfAWSsTestSuiteIsVerified(t *testing.T) {
 	v := verifier(t, func(c *sigv4.Config) {
