@@ -21,10 +21,10 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events|pull|cluster|load] [FLAGS]
+  bench [cold|api|events|pull|cluster|load|walls] [FLAGS]
                     build, then the benchmark of warm calls; or that of cold starts, the
-                    Lambda API, events, event sources, a cluster, or functions that load
-                    the machine together. --help shows its flags
+                    Lambda API, events, event sources, a cluster, functions that load the
+                    machine together, or networks of functions. --help shows its flags
   help              this text
 
 On Debian and Ubuntu the script installs what a command needs (as root, or by sudo
@@ -225,7 +225,7 @@ run_tests() {
 }
 
 bench() {
-	need bwrap node python3 java wrk redis-server
+	need bwrap node python3 java wrk redis-server pasta
 	build
 	# Not go run: it would not pass on a signal, and the servers would be left behind.
 	go build -buildvcs=false -o bin/bench ./tests/bench

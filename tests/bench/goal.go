@@ -34,6 +34,7 @@ func judge(r report) []goal {
 
 	goals = append(goals, acceptGoals(r)...)
 	goals = append(goals, pullGoals(r)...)
+	goals = append(goals, wallGoals(r)...)
 
 	for _, limit := range []struct {
 		scenario, figure string
@@ -79,6 +80,9 @@ func judge(r report) []goal {
 		{floodScenario, "failures of ", 0},
 		{floodScenario, floodRatio, 10},
 		{busyScenario, "failures", 0},
+		{wallsWarm, "failures", 0},
+		{wallsCold, wallsAdds, 0.5},
+		{wallsMany, wallsCPU, 2},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},
@@ -103,6 +107,20 @@ func judge(r report) []goal {
 			if f.Scenario == least.scenario && f.Name == least.figure {
 				goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= " + number(least.wanted), f.Value, f.Value >= least.wanted})
 			}
+		}
+	}
+	return goals
+}
+
+// wallGoals judge what a network of its own costs calls: 3 % at most.
+func wallGoals(r report) (goals []goal) {
+	for _, f := range r.Figures {
+		switch {
+		case f.Scenario != wallsWarm:
+		case strings.HasSuffix(f.Name, wallsThroughput):
+			goals = append(goals, goal{f.Scenario + ": " + f.Name, ">= 0.97", f.Value, f.Value >= 0.97})
+		case strings.HasSuffix(f.Name, wallsLatency):
+			goals = append(goals, goal{f.Scenario + ": " + f.Name, "<= 1.03", f.Value, f.Value <= 1.03})
 		}
 	}
 	return goals

@@ -13,7 +13,7 @@
 // `bench cold` measures the cold starts alone, `bench api` the Lambda API,
 // `bench events` what becomes of events, `bench pull` sources that are polled,
 // `bench cluster` several nodes that share a Redis, `bench load` what functions do to
-// each other.
+// each other, `bench walls` what a network of its own costs a function.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main

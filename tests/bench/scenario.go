@@ -30,9 +30,10 @@ const (
 	pullGroup    = "pull"
 	clusterGroup = "cluster"
 	loadGroup    = "load"
+	wallsGroup   = "walls"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup}
 
 const (
 	burstCalls        = 200
@@ -50,6 +51,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, eventScenarios(m, s)...)
 	all = append(all, pullScenarios(m, s)...)
 	all = append(all, loadScenarios(m, s)...)
+	all = append(all, wallScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 
