@@ -39,7 +39,7 @@ var errUnwell = errors.New("functions cannot run here: see what is missing")
 var doctorCommand = &Command{
 	Use:   "doctor",
 	Short: "Say what this machine can keep functions apart with, and what would make it better",
-	Long: `Looks at kernel, sandbox, users, cgroups, network, stems, open files and runtimes: it starts a trial
+	Long: `Looks at kernel, sandbox, users, cgroups, freezing, network, stems, open files and runtimes: it starts a trial
 environment, as a server does when it starts. What is weaker than it could be comes with the line that mends it.
 
 Run it as the user of the server and where the server runs: under systemd by
@@ -84,6 +84,7 @@ func examine(dir string) []finding {
 	findings = append(findings,
 		users(walls.Users),
 		collected.finding("cgroups", walls.Cgroups != 0, "no cgroup", fmt.Sprintf("version %d: the kernel holds environments to memory and processes", walls.Cgroups)),
+		freezer(walls.Freezer),
 		network(walls.Network, collected),
 		collected.finding("stems", walls.Stems, "no stems", "interpreters boot ahead of cold starts"),
 	)
@@ -96,6 +97,17 @@ func kernel() finding {
 		return finding{Name: "kernel", State: stateWeaker, Text: err.Error()}
 	}
 	return finding{Name: "kernel", State: stateOK, Text: "Linux " + unix.ByteSliceToString(name.Release[:])}
+}
+
+func freezer(means string) finding {
+	const name = "freezing"
+	if means == sandbox.FreezerCgroup {
+		return finding{Name: name, State: stateOK, Text: "the kernel freezes environments between invocations, by cgroup.freeze"}
+	}
+	return finding{
+		Name: name, State: stateWeaker, Text: "environments are frozen between invocations by SIGSTOP, which a function may notice",
+		Remedy: "Linux 5.14 or newer with cgroup v2 mounted, and a server that is root or has a delegated cgroup (Delegate=yes)",
+	}
 }
 
 // enoughFiles is below what the gateway asks the kernel for by itself.

@@ -64,7 +64,7 @@ func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
 	}
 	t.Run("as root", func(t *testing.T) {
 		got, exit := doctor(t, "", false)
-		for _, name := range []string{"kernel", "sandbox", "users", "cgroups", "network", "stems"} {
+		for _, name := range []string{"kernel", "sandbox", "users", "cgroups", "freezing", "network", "stems"} {
 			check(t, got, name, "ok", "", "")
 		}
 		check(t, got, "runtimes", got["runtimes"][0], "Node.js ", "")
@@ -77,6 +77,7 @@ func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
 		check(t, got, "sandbox", "ok", "", "")
 		check(t, got, "users", "weaker", "uid 65534", "root")
 		check(t, got, "cgroups", "weaker", "no cgroup", "Delegate=yes")
+		check(t, got, "freezing", "weaker", "SIGSTOP", "Delegate=yes")
 		check(t, got, "network", "ok", "network of their own", "")
 		if exit != 0 {
 			t.Errorf("it ends with %d", exit)

@@ -83,6 +83,13 @@
 // environment can see it. Running environments, and those without a stem, do not
 // need it.
 //
+// # Freezing
+//
+// Freeze stops all that is inside (freeze.go). The kernel does it by the cgroup of version
+// 2, which is there for this even where limits are of version 1 (package cgroup). Else
+// each process gets a signal. Kill and Terminate thaw: bwrap outside, which reports the
+// end, is frozen too.
+//
 // # How it ends
 //
 // Kill kills bwrap inside, and with it the kernel ends the pid namespace. Done is

@@ -296,9 +296,22 @@ func beGateway() {
 		fmt.Println(err)
 		return
 	}
-	p, err := s.Start(Spec{ID: "orphan", Args: []string{"sleep", "1000"}})
+	up, said, err := os.Pipe()
 	if err != nil {
 		fmt.Println(err)
+		return
+	}
+	p, err := s.Start(Spec{ID: "orphan", Args: []string{"sh", "-c", "echo up; exec sleep 1000"}, Stdout: said})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := up.Read(make([]byte, 8)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if os.Getenv(gatewayEnv) == "frozen" && !p.Freeze() {
+		fmt.Println("it was not frozen")
 		return
 	}
 	group := "none"
@@ -314,12 +327,18 @@ func beGateway() {
 }
 
 func TestKilledGatewayTakesItsEnvironmentsAndTheNextClearsUp(t *testing.T) {
+	for _, environment := range []string{"running", "frozen"} {
+		t.Run(environment, func(t *testing.T) { killGateway(t, environment) })
+	}
+}
+
+func killGateway(t *testing.T, environment string) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	gateway := exec.Command(self)
-	gateway.Env = append(os.Environ(), gatewayEnv+"=1")
+	gateway.Env = append(os.Environ(), gatewayEnv+"="+environment)
 	stdout, err := gateway.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

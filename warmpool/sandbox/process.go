@@ -60,6 +60,9 @@ type Process struct {
 	reaped  bool          // guarded by mu
 	limits  cgroup.Limits // guarded by mu
 	assumed bool          // guarded by mu
+	frozen  bool          // guarded by mu
+	stopped []int         // guarded by mu; those that stand still by SIGSTOP
+	ending  bool          // guarded by mu; it is not frozen any more
 
 	exit Exit // written before done is closed
 	done chan struct{}
@@ -82,6 +85,10 @@ func (p *Process) Terminate() error {
 	defer p.mu.Unlock()
 	if p.reaped {
 		return nil
+	}
+	p.ending = true
+	if err := p.thaw(); err != nil {
+		return err
 	}
 	pid := p.commandPID()
 	if pid == 0 {
@@ -127,6 +134,9 @@ func (p *Process) Kill() {
 	default:
 		p.cmd.Process.Kill()
 	}
+	// What is frozen dies, but bwrap outside has to say so.
+	p.ending = true
+	_ = p.thaw() // it was killed
 }
 
 // Memory is the memory of the tree in bytes now, and the most it has been. Of

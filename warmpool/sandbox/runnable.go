@@ -37,6 +37,28 @@ func (p *Process) Runnable() bool {
 	return false
 }
 
+// Working reports whether the main thread of the command does anything but sleep. Those
+// that it has started do not count.
+func (p *Process) Working() bool {
+	p.mu.Lock() // while it is held, the pid is of this process
+	defer p.mu.Unlock()
+	if p.reaped {
+		return false
+	}
+	pid := p.commandPID()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return pid != 0 && err == nil && stateOf(b) != 'S'
+}
+
+// stateOf reads the state from the file stat of a process or a thread.
+func stateOf(stat []byte) byte {
+	// The name of the program, in brackets before the state, may hold anything.
+	if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) {
+		return stat[i+2]
+	}
+	return 0
+}
+
 // anyRunnable reports whether a thread of a process is in the state R: it runs or waits
 // for a core.
 func anyRunnable(pid string) bool {
@@ -46,11 +68,7 @@ func anyRunnable(pid string) bool {
 	}
 	for _, thread := range threads {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/stat", pid, thread.Name()))
-		if err != nil {
-			continue
-		}
-		// The name of the program, in brackets before the state, may hold anything.
-		if i := bytes.LastIndexByte(b, ')'); i >= 0 && i+2 < len(b) && b[i+2] == 'R' {
+		if err == nil && stateOf(b) == 'R' {
 			return true
 		}
 	}

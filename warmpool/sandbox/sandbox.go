@@ -58,6 +58,8 @@ type Sandbox struct {
 	canAssume  bool
 	private    private
 
+	warnFreeze sync.Once
+
 	quit chan struct{}
 	once sync.Once
 	work sync.WaitGroup // the memory watch and one reaper per process

@@ -210,17 +210,18 @@ func (p *Process) fork(cmd *exec.Cmd) error {
 	}
 	h := p.sandbox.cgroups
 	var enter, leave func() error
-	switch {
-	case p.cgroup == nil:
-	case p.cgroup.V2():
+	if p.cgroup != nil {
 		dir, err := p.cgroup.OpenDir()
 		if err != nil {
 			return err
 		}
-		defer dir.Close()
-		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
-	default:
-		enter, leave = func() error { return h.Enter(p.cgroup) }, h.Leave
+		if dir != nil {
+			defer dir.Close()
+			attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
+		}
+		if !p.cgroup.V2() {
+			enter, leave = func() error { return h.Enter(p.cgroup) }, h.Leave
+		}
 	}
 	var err error
 	p.sandbox.starter.do(func() {

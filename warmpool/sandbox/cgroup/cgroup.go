@@ -61,18 +61,28 @@ func (l Limits) settingsV1() (memory, pids, cpu []setting) {
 	return memory, pids, cpu
 }
 
-// A Cgroup is that of one environment. On v2 the three folders are one.
+// A Cgroup is that of one environment. On v2 all folders are one.
 type Cgroup struct {
 	v2                bool
 	memory, pids, cpu string
+	freezer           string // of version 2, see Freeze; "" for none
 }
 
-// V2 reports whether g is of version 2: then a process can begin in it (OpenDir). On
-// version 1 a process begins where the thread is that makes it (Hierarchy.Enter).
+// V2 reports whether the limits of g are of version 2: then a process can begin in it
+// (OpenDir). On version 1 a process begins where the thread is that makes it
+// (Hierarchy.Enter).
 func (g *Cgroup) V2() bool { return g.v2 }
 
-// OpenDir opens the folder of a cgroup of version 2, for a process to begin in.
-func (g *Cgroup) OpenDir() (*os.File, error) { return os.Open(g.memory) }
+// OpenDir opens the folder of version 2 that a process is to begin in; nil for none.
+func (g *Cgroup) OpenDir() (*os.File, error) {
+	switch {
+	case g.v2:
+		return os.Open(g.memory)
+	case g.freezer != "":
+		return os.Open(g.freezer)
+	}
+	return nil, nil
+}
 
 // Processes are the ids of those that are in the cgroup.
 func (g *Cgroup) Processes() []string {
@@ -83,11 +93,21 @@ func (g *Cgroup) Processes() []string {
 	return strings.Fields(string(b))
 }
 
-func (g *Cgroup) dirs() []string {
+// controllers are the folders that hold to limits.
+func (g *Cgroup) controllers() []string {
 	if g.v2 {
 		return []string{g.memory}
 	}
 	return []string{g.memory, g.pids, g.cpu}
+}
+
+// dirs are all folders.
+func (g *Cgroup) dirs() []string {
+	dirs := g.controllers()
+	if !g.v2 && g.freezer != "" {
+		dirs = append(dirs, g.freezer)
+	}
+	return dirs
 }
 
 func (g *Cgroup) limit(l Limits) error {
@@ -189,7 +209,7 @@ func readKey(path, key string) int64 {
 
 // Kill sends SIGKILL to everything that is left in the cgroup.
 func (g *Cgroup) Kill() {
-	if g.v2 && writeFile(filepath.Join(g.memory, "cgroup.kill"), "1") == nil {
+	if g.v2 && writeFile(filepath.Join(g.memory, killFile), "1") == nil {
 		return
 	}
 	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))

@@ -108,6 +108,9 @@ func Open() (*Hierarchy, error) {
 	var own Cgroup
 	var top string
 	for _, m := range mounts {
+		if m.v2 {
+			top, own.freezer = m.dir, m.own(membership)
+		}
 		switch {
 		case slices.Contains(m.names, "memory"):
 			own.memory = m.own(membership)
@@ -115,8 +118,6 @@ func Open() (*Hierarchy, error) {
 			own.pids = m.own(membership)
 		case slices.Contains(m.names, "cpu"):
 			own.cpu = m.own(membership)
-		case m.v2:
-			top = m.dir
 		}
 	}
 	if own.memory != "" && own.pids != "" && own.cpu != "" {
@@ -125,12 +126,7 @@ func Open() (*Hierarchy, error) {
 	if own.memory != "" || top == "" {
 		return nil, fmt.Errorf("the controllers memory, pids and cpu are not all mounted: %w", ErrNoDelegation)
 	}
-	for _, m := range mounts {
-		if m.v2 {
-			return openV2(m.dir, m.own(membership), os.Geteuid() == 0)
-		}
-	}
-	return nil, ErrNoDelegation
+	return openV2(top, own.freezer, os.Geteuid() == 0)
 }
 
 func openV1(own Cgroup) (*Hierarchy, error) {
@@ -141,6 +137,7 @@ func openV1(own Cgroup) (*Hierarchy, error) {
 	}
 	name := filepath.Base(dir)
 	h := &Hierarchy{parent: own.child(name), locks: []*os.File{lock}}
+	h.parent.freezer = ""
 	for _, d := range []string{h.parent.pids, h.parent.cpu} {
 		// Locked, so that one in another cgroup of memory does not take it for a leftover.
 		lock, err := lockdir.MakeNamed(d)
@@ -150,7 +147,7 @@ func openV1(own Cgroup) (*Hierarchy, error) {
 		}
 		h.locks = append(h.locks, lock)
 	}
-	for _, d := range own.dirs() {
+	for _, d := range own.controllers() {
 		f, err := os.OpenFile(filepath.Join(d, "tasks"), os.O_WRONLY, 0)
 		if err != nil {
 			h.Close()
@@ -158,6 +155,7 @@ func openV1(own Cgroup) (*Hierarchy, error) {
 		}
 		h.home = append(h.home, f)
 	}
+	h.openFreezer(own.freezer, name)
 	return h, nil
 }
 
@@ -193,6 +191,9 @@ func openV2(top, own string, root bool) (*Hierarchy, error) {
 		h.Close()
 		return nil, fmt.Errorf("%w: %w", ErrNoDelegation, err)
 	}
+	if !offers(dir, freezeFile) {
+		h.parent.freezer = ""
+	}
 	return h, nil
 }
 
@@ -200,7 +201,9 @@ func openV2(top, own string, root bool) (*Hierarchy, error) {
 const gatewayCgroup = "hearth-gateway"
 
 // V2At is the cgroup of version 2 that has the folder dir.
-func V2At(dir string) Cgroup { return Cgroup{v2: true, memory: dir, pids: dir, cpu: dir} }
+func V2At(dir string) Cgroup {
+	return Cgroup{v2: true, memory: dir, pids: dir, cpu: dir, freezer: dir}
+}
 
 // delegated reports whether systemd gave the cgroup away (Delegate=yes).
 func delegated(dir string) bool {
@@ -227,12 +230,16 @@ func moveSelf(place string) error {
 
 // child is the cgroup of that name below g.
 func (g Cgroup) child(name string) Cgroup {
-	return Cgroup{
+	child := Cgroup{
 		v2:     g.v2,
 		memory: filepath.Join(g.memory, name),
 		pids:   filepath.Join(g.pids, name),
 		cpu:    filepath.Join(g.cpu, name),
 	}
+	if g.freezer != "" {
+		child.freezer = filepath.Join(g.freezer, name)
+	}
+	return child
 }
 
 // sweepCgroups removes what processes that died left below parent.
@@ -246,7 +253,7 @@ func sweepCgroups(parent Cgroup) {
 	}
 	// A predecessor in another cgroup of memory, whose lock is there, may have left the
 	// others here. Nobody's processes are harmed: the kernel keeps folders with some.
-	for _, dir := range []string{parent.pids, parent.cpu} {
+	for _, dir := range parent.dirs()[1:] {
 		lockdir.Abandoned(dir, func(left string) {
 			children, err := os.ReadDir(left)
 			if err != nil {
@@ -305,7 +312,7 @@ func (h *Hierarchy) Add(id string, l Limits) (*Cgroup, error) {
 
 // Enter moves the calling thread, and so what it forks, to g (v1).
 func (h *Hierarchy) Enter(g *Cgroup) error {
-	for _, dir := range g.dirs() {
+	for _, dir := range g.controllers() {
 		if err := writeFile(filepath.Join(dir, "tasks"), "0"); err != nil {
 			return fmt.Errorf("enter cgroup %s: %w", dir, err)
 		}
@@ -330,6 +337,9 @@ func (h *Hierarchy) Version() int {
 	}
 	return 1
 }
+
+// CanFreeze reports whether environments can be frozen (Cgroup.Freeze).
+func (h *Hierarchy) CanFreeze() bool { return h.parent.freezer != "" }
 
 // Dirs are the folders of the cgroup that environments are in.
 func (h *Hierarchy) Dirs() []string { return h.parent.dirs() }

@@ -56,7 +56,7 @@ func TestOwnCgroupIsThatBelowTheMountOrItsTop(t *testing.T) {
 // v2Files makes the files that the kernel makes in a cgroup of version 2.
 func v2Files(t *testing.T, dir string) {
 	t.Helper()
-	for _, name := range []string{"cgroup.subtree_control", "cgroup.procs", "cgroup.kill", "memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.weight"} {
+	for _, name := range []string{"cgroup.subtree_control", "cgroup.procs", "cgroup.kill", "cgroup.freeze", "memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.weight"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
