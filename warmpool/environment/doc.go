@@ -24,9 +24,16 @@
 // call taken back returns ErrNotStarted and may run in another environment; it
 // certainly has not run.
 //
+// # Freezing
+//
+// An environment that has been idle for a moment is frozen, as on Lambda (freezer.go). A
+// timer looks whether it is: a warm call only reads a field that its locks guard anyway.
+// Both the timer and a call hold the order of frames, so a call either comes before the
+// freeze, or thaws before it writes.
+//
 // # Goroutines
 //
 // Each environment has two: one waits for the end of the process, one copies
 // what the process writes directly to its stdout and stderr. Both end with the
-// process. A timer watches the deadline of the call in front.
+// process. Two timers watch the deadline of the call in front and whether it is idle.
 package environment

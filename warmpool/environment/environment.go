@@ -31,6 +31,14 @@ type Process interface {
 	Kill()
 	// Memory is the peak memory of the tree in bytes, 0 when unknown.
 	Memory() int64
+	// Working reports whether the runtime does anything but wait, whatever its threads and
+	// children do: it has not come to its next read yet, or is about to end.
+	Working() bool
+	// Freeze stops the whole tree until Thaw, and reports whether it did: not while there
+	// is work that may go on between invocations, and not once it is ending.
+	Freeze() bool
+	// Thaw has the tree go on, if it is frozen.
+	Thaw() error
 }
 
 // A Spec says how an environment is made.
@@ -70,6 +78,7 @@ type Environment struct {
 	order  sync.Mutex
 	in     *os.File // write end of the request pipe, non-blocking
 	packet bool     // in is in packet mode; guarded by order
+	frozen bool     // the process stands still; guarded by order
 
 	output outlet // the process's stdout and stderr
 
@@ -91,6 +100,7 @@ type Environment struct {
 	last      string // request ID of the call that ended last
 	lastSeq   uint32 // and its number
 	watch     watchdog
+	freezer   freezer
 
 	sampleCost time.Duration // of memory, a moving average
 
@@ -157,6 +167,7 @@ func newEnvironment(state State, spec Spec) *Environment {
 		reading: true, // until the init phase is over
 	}
 	e.watch.init(e)
+	e.freezer.init(e)
 	return e
 }
 
@@ -172,6 +183,7 @@ func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	e.reading = false
 	if err == nil {
 		e.started = true
+		e.freezer.arm(e.spec.Init.Concurrency)
 		e.mu.Unlock()
 		e.spec.Log.InitReport(time.Now(), logs.InitReport{Duration: e.InitDuration, Phase: cmp.Or(e.spec.Phase, phaseInit)})
 		e.told.Close()
@@ -248,6 +260,7 @@ func (e *Environment) Shutdown(grace time.Duration) {
 	e.asked = true
 	e.toShutdown()
 	e.mu.Unlock()
+	_ = e.proc.Thaw() // one that stands still is killed
 	e.in.Close()
 	timer := time.AfterFunc(grace, e.proc.Kill)
 	<-e.gone
@@ -321,6 +334,7 @@ func (e *Environment) reap() {
 	<-e.settled
 	<-e.copied
 	e.watch.stop()
+	e.freezer.stop()
 	e.out.Close()
 	e.unread.Close()
 	e.mu.Lock()

@@ -21,12 +21,12 @@ import (
 // A world is one environment and what a test needs to look at it.
 type world struct {
 	*Environment
-	t     *testing.T
+	t     testing.TB
 	store *logs.Store
 	ended chan struct{}
 }
 
-func specFor(t *testing.T, handler string, concurrency int) (Spec, *world) {
+func specFor(t testing.TB, handler string, concurrency int) (Spec, *world) {
 	t.Helper()
 	store, err := logs.Open(logs.Config{Dir: t.TempDir()}, zap.NewNop())
 	if err != nil {
@@ -48,7 +48,7 @@ func specFor(t *testing.T, handler string, concurrency int) (Spec, *world) {
 	}, w
 }
 
-func start(t *testing.T, concurrency int) *world {
+func start(t testing.TB, concurrency int) *world {
 	t.Helper()
 	spec, w := specFor(t, "ok", concurrency)
 	e, err := Start(t.Context(), spec)
@@ -65,7 +65,7 @@ func start(t *testing.T, concurrency int) *world {
 }
 
 // checkClosed fails when an environment that is Gone holds a descriptor.
-func checkClosed(t *testing.T, e *Environment) {
+func checkClosed(t testing.TB, e *Environment) {
 	t.Helper()
 	for name, f := range map[string]*os.File{"in": e.in, "out": e.out, "unread": e.unread} {
 		if _, err := f.Stat(); err == nil {
@@ -77,7 +77,7 @@ func checkClosed(t *testing.T, e *Environment) {
 	}
 }
 
-func newCall(t *testing.T, id string, timeout time.Duration, d deed) *Call {
+func newCall(t testing.TB, id string, timeout time.Duration, d deed) *Call {
 	t.Helper()
 	event, err := json.Marshal(d)
 	if err != nil {

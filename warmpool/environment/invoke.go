@@ -55,6 +55,9 @@ func (e *Environment) Invoke(c *Call) error {
 	e.mu.Unlock()
 
 	runtimes.FinishInvoke(c.Frame, c.seq, float64(deadline.UnixMicro())/1000)
+	if e.frozen {
+		e.thaw()
+	}
 	if err := e.write(c.Frame); err != nil {
 		// The process has ended; the end of the channel says how. The mark is there before
 		// order is unlocked, which collapse waits for.
@@ -248,6 +251,7 @@ func (e *Environment) remove(i int) {
 		if err := transition(&e.state, StateIdle); err != nil {
 			panic(err)
 		}
+		e.freezer.arm(e.spec.Init.Concurrency)
 	}
 }
 

@@ -43,7 +43,7 @@ func (w *world) lines() (all []string) {
 }
 
 // readLog is the text of all events of the group "test".
-func readLog(t *testing.T, s *logs.Store) string {
+func readLog(t testing.TB, s *logs.Store) string {
 	t.Helper()
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)

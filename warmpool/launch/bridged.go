@@ -45,6 +45,10 @@ func (p bridgedProcess) Done() <-chan struct{} { return p.bridge.Ended() }
 
 func (p bridgedProcess) Kill() { p.bridge.Kill() }
 
+func (p bridgedProcess) Freeze() bool { return p.bridge.Freeze() }
+
+func (p bridgedProcess) Thaw() error { return p.bridge.Thaw() }
+
 func (p bridgedProcess) Exit() (status string, outOfMemory bool) {
 	status, outOfMemory = p.process.Exit()
 	if code, known := p.bridge.RuntimeExit(); known {

@@ -4,6 +4,8 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.LockSupport;
 
 /** Writes by every way out that Java has. */
 public class Outputs {
@@ -34,7 +36,7 @@ public class Outputs {
         return Functions.answer(text);
     }
 
-    public String handle(Map<String, Object> event) {
+    public String handle(Map<String, Object> event) throws InterruptedException {
         Object say = event.get("say");
         Object then = event.get("then");
         if (say != null) {
@@ -49,15 +51,17 @@ public class Outputs {
         }
         if ("exit".equals(then)) {
             Thread main = Thread.currentThread();
+            CountDownLatch runs = new CountDownLatch(1);
             new Thread(() -> {
-                try {
-                    main.join(100);
-                } catch (InterruptedException e) {
-                    throw new RuntimeException(e);
+                System.err.print(""); // what it needs is loaded
+                while (!main.getStackTrace()[0].getClassName().equals("java.io.FileInputStream")) {
+                    runs.countDown();
+                    LockSupport.parkNanos(1_000_000);
                 }
                 System.err.println("late words");
                 Runtime.getRuntime().halt(3);
             }).start();
+            runs.await();
         }
         if ("die".equals(then)) {
             raw(FileDescriptor.out, "last words");

@@ -5,6 +5,7 @@ package environmenttest
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -230,6 +231,26 @@ func (p *Process) Exit() (string, bool) { return p.cmd.ProcessState.String(), fa
 
 // Kill kills it.
 func (p *Process) Kill() { _ = p.cmd.Process.Kill() }
+
+// Working is false, as of a runtime that waits.
+func (p *Process) Working() bool { return false }
+
+// Freeze stops it by a signal.
+func (p *Process) Freeze() bool { return p.cmd.Process.Signal(syscall.SIGSTOP) == nil }
+
+// Thaw has it go on.
+func (p *Process) Thaw() error {
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Stopped reports whether it stands still.
+func (p *Process) Stopped() bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	return err == nil && strings.Contains(string(b), ") T ")
+}
 
 // Runnable reports whether it uses a core, or would if it got one.
 func (p *Process) Runnable() bool {

@@ -23,6 +23,9 @@ type Process interface {
 	Kill()
 	// Terminate asks the first of them to end, by SIGTERM.
 	Terminate() error
+	// Freeze stops all of them until Thaw, and reports whether it did.
+	Freeze() bool
+	Thaw() error
 	// Dial connects to a port of the environment.
 	Dial(ctx context.Context, port uint16) (net.Conn, error)
 	// CheckPeer fails unless one of them has the other end of conn.
@@ -94,6 +97,7 @@ type Bridge struct {
 	extensions map[string]*extension // by identifier
 	expected   map[string]bool       // names of external ones that have not registered
 	status     int                   // the runtime has exited with; -1 while it has not or nobody can tell
+	down       bool                  // the shutdown phase has begun
 	changed    chan struct{}         // closed and made anew when any of this changes
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type fakeProcess struct {
 	done       chan struct{}
 	terminated chan struct{} // holds one token for each SIGTERM
 	peer       error
+	frozen     atomic.Bool
 }
 
 func newFakeProcess(peer error) *fakeProcess {
@@ -41,6 +43,16 @@ func newFakeProcess(peer error) *fakeProcess {
 
 func (p *fakeProcess) Terminate() error {
 	p.terminated <- struct{}{}
+	return nil
+}
+
+func (p *fakeProcess) Freeze() bool {
+	p.frozen.Store(true)
+	return true
+}
+
+func (p *fakeProcess) Thaw() error {
+	p.frozen.Store(false)
 	return nil
 }
 

@@ -9,7 +9,7 @@
 //
 // A frame is read, and so claimed, when the runtime asks for its next invocation
 // and the extensions have asked for their next event: that is when the environment
-// is frozen on Lambda. The answer goes to the caller at once. What extensions do
+// is frozen (freeze.go). The answer goes to the caller at once. What extensions do
 // after it delays the next invocation, as on Lambda.
 //
 // # Start and end

@@ -68,8 +68,9 @@ func (b *Bridge) shutdown(reason string) {
 	deadline := time.Now().Add(extensionBudget)
 	b.mu.Lock()
 	extensions, running := len(b.extensions), b.launched && b.status < 0
+	b.down = true
 	b.mu.Unlock()
-	if extensions == 0 {
+	if extensions == 0 || b.Thaw() != nil {
 		return
 	}
 	if running && b.process.Terminate() == nil {

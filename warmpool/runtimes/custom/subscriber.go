@@ -37,8 +37,11 @@ type subscriber struct {
 	since   time.Time // when the first in the queue came
 	lost    loss
 	hurried bool
+	urgent  bool          // hurried until nothing is left
 	busy    bool          // a batch is on its way
-	changed chan struct{} // closed and made anew when queue and busy have changed
+	deaf    bool          // the last batch could not be handed over
+	paused  bool          // nothing is handed over: the environment is frozen
+	changed chan struct{} // closed and made anew when one of queue, busy and paused has changed
 }
 
 // Bounds of what a subscriber may be behind, in batches; and how a batch is handed over.
@@ -85,10 +88,13 @@ func (s *subscriber) signal() {
 func (s *subscriber) take() (batch [][]byte, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 && (s.lost == loss{} || !has(s.types, typePlatform)) {
+	if len(s.queue) == 0 {
+		s.urgent = false
+	}
+	if s.paused || len(s.queue) == 0 && (s.lost == loss{} || !has(s.types, typePlatform)) {
 		return nil, 0
 	}
-	if wait = time.Until(s.since.Add(s.timeout)); wait > 0 && !s.hurried && len(s.queue) < s.maxItems && s.size < s.maxBytes {
+	if wait = time.Until(s.since.Add(s.timeout)); wait > 0 && !s.hurried && !s.urgent && len(s.queue) < s.maxItems && s.size < s.maxBytes {
 		return nil, wait
 	}
 	if s.lost != (loss{}) && has(s.types, typePlatform) {
@@ -135,17 +141,19 @@ func (s *subscriber) run() {
 			}
 			continue
 		}
-		for try := 0; ; try++ {
+		deaf := false
+		for try := 0; s.awaitResume(); try++ {
 			var err error
 			if s.tcp {
 				conn, err = s.write(conn, batch)
 			} else {
 				err = s.post(client, batch)
 			}
-			if err == nil || s.ctx.Err() != nil {
+			if err == nil {
 				break
 			}
 			if try == handOverTries {
+				deaf = true
 				s.mu.Lock()
 				for _, text := range batch {
 					s.lost.add(text)
@@ -159,10 +167,56 @@ func (s *subscriber) run() {
 			}
 		}
 		s.mu.Lock()
-		s.busy = false
-		close(s.changed)
-		s.changed = make(chan struct{})
+		s.busy, s.deaf = false, deaf
+		s.notify()
 		s.mu.Unlock()
+	}
+}
+
+// notify needs mu.
+func (s *subscriber) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// awaitResume waits while nothing may be handed over. It is false when the subscription
+// has ended.
+func (s *subscriber) awaitResume() bool {
+	for s.ctx.Err() == nil {
+		s.mu.Lock()
+		paused, changed := s.paused, s.changed
+		s.mu.Unlock()
+		if !paused {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-s.ctx.Done():
+		}
+	}
+	return false
+}
+
+// hurry reports whether there is something to hand over, and has it go at once. An
+// extension that does not take what it gets is not waited for.
+func (s *subscriber) hurry() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf || len(s.queue) == 0 && !s.busy {
+		return false
+	}
+	s.urgent = true
+	s.signal()
+	return true
+}
+
+func (s *subscriber) setPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paused != paused {
+		s.paused = paused
+		s.notify()
+		s.signal()
 	}
 }
 

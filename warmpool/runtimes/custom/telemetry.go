@@ -170,6 +170,32 @@ func (t *Telemetry) flush(ctx context.Context) {
 	}
 }
 
+// pause has nothing handed over until resume, because the environment is about to be
+// frozen. It is false while something is left to hand over; that goes at once.
+func (t *Telemetry) pause() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := false
+	for _, s := range t.subscribers {
+		left = s.hurry() || left
+	}
+	if left {
+		return false
+	}
+	for _, s := range t.subscribers {
+		s.setPaused(true)
+	}
+	return true
+}
+
+func (t *Telemetry) resume() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.subscribers {
+		s.setPaused(false)
+	}
+}
+
 // end ends all subscriptions.
 func (t *Telemetry) end() {
 	t.mu.Lock()

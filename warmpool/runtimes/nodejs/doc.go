@@ -17,8 +17,8 @@
 //
 // # Invocation
 //
-// The thread blocks in a read of descriptor 3; that is Lambda's freeze, and costs a
-// fraction of waiting in the event loop. Each invocation runs in an immediate:
+// The thread blocks in a read of descriptor 3, so that nothing of the function runs, and
+// that costs a fraction of waiting in the event loop. Each invocation runs in an immediate:
 //
 //	immediate: read a frame, call the handler
 //	microtasks: it returned or settled -> reply

@@ -24,7 +24,7 @@
 //
 // # Invocation
 //
-// The main thread blocks in a read of descriptor 3; that is Lambda's freeze. With
+// The main thread blocks in a read of descriptor 3. With
 // Concurrency above 1 that many threads share the reading, a whole frame at a
 // time. AWS's client starts processes instead; threads share what the function
 // has loaded.
