@@ -307,7 +307,7 @@ func (s *Server) WantLog(function string, texts ...string) {
 	s.T.Helper()
 	for _, text := range texts {
 		found := false
-		for end := time.Now().Add(5 * time.Second); !found && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(20 * time.Second); !found && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			found = strings.Contains(s.Logs(function), text)
 		}
 		if !found {
