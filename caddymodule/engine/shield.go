@@ -19,14 +19,20 @@ import (
 type shield struct {
 	machinery *machinery
 	redis     string                 // URL
+	nodes     []string               // addresses of the nodes, as of the last update
 	rules     []function.NetworkRule // those that hold
 	log       *zap.Logger
 	stop      context.CancelFunc
 	done      chan struct{}
 }
 
-// shieldEvery is how often the shield resolves these addresses again.
-const shieldEvery = 10 * time.Second
+const (
+	// shieldEvery is how often the shield resolves these addresses again.
+	shieldEvery = 10 * time.Second
+	// nodesEvery is how often it looks whether there are other nodes than before, which
+	// asks nobody.
+	nodesEvery = time.Second
+)
 
 func newShield(n *machinery, redis string, log *zap.Logger) *shield {
 	ctx, stop := context.WithCancel(context.Background())
@@ -43,25 +49,27 @@ func (s *shield) close() {
 
 func (s *shield) run(ctx context.Context) {
 	defer close(s.done)
-	ticker := time.NewTicker(shieldEvery)
-	defer ticker.Stop()
+	resolve, look := time.NewTicker(shieldEvery), time.NewTicker(nodesEvery)
+	defer resolve.Stop()
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-resolve.C:
 			s.update(ctx)
+		case <-look.C:
+			if !slices.Equal(s.members(), s.nodes) {
+				s.update(ctx)
+			}
 		}
 	}
 }
 
 func (s *shield) update(ctx context.Context) {
+	s.nodes = s.members()
 	addresses, err := s.servers(ctx)
-	if c := s.machinery.engine.cluster.Load(); c != nil {
-		for _, member := range c.Members() {
-			addresses = append(addresses, member.Address)
-		}
-	}
+	addresses = append(addresses, s.nodes...)
 	rules, complete := rulesFor(ctx, addresses)
 	if err != nil || !complete { // the rules of before stay
 		for _, rule := range s.rules {
@@ -75,6 +83,17 @@ func (s *shield) update(ctx context.Context) {
 	if err := s.machinery.sandbox.Deny("nodes", rules); err != nil {
 		s.log.Error("functions may reach other nodes and Redis", zap.Error(err))
 	}
+}
+
+// members are the addresses of the nodes, sorted.
+func (s *shield) members() (addresses []string) {
+	if c := s.machinery.engine.cluster.Load(); c != nil {
+		for _, member := range c.Members() {
+			addresses = append(addresses, member.Address)
+		}
+	}
+	slices.Sort(addresses)
+	return addresses
 }
 
 // servers are those of Redis. A Redis that does not answer does not keep this server from

@@ -140,7 +140,7 @@ func doNotReachRedis(t *testing.T, asRoot bool) {
 
 // A node on another machine, and a second one on this.
 func TestFunctionsDoNotReachTheOtherNodes(t *testing.T) {
-	harness.Slow(t, "nodes hear of each other within 10 s")
+	harness.Slow(t, "it starts four servers")
 	harness.Parallel(t)
 	asBoth(t, doNotReachOtherNodes)
 }
