@@ -24,10 +24,10 @@ type Assumption struct {
 
 // CanAssume reports whether a stem can become a function's environment here: the
 // sandbox is on, and the kernel can make mounts in a namespace that is there (Linux
-// 5.12). It may become false, when the process is lost that does it for a gateway
+// 5.12). It is false for a moment when the process is lost that does it for a gateway
 // that is not root.
 func (s *Sandbox) CanAssume() bool {
-	return s.canAssume && (s.identities != nil || s.holder.works())
+	return s.canAssume && (s.identities != nil || s.holder.Load().works())
 }
 
 // Assume turns the environment of a stem into that of a function: its mounts are there and
@@ -79,7 +79,7 @@ func (p *Process) assume(a Assumption) error {
 	}
 	defer namespace.Close()
 	if p.userns != nil {
-		return p.sandbox.holder.mount(namespace, late)
+		return p.holder.mount(namespace, late)
 	}
 	return late.make(namespace)
 }
@@ -111,7 +111,10 @@ func (s *Sandbox) probeAssume(start func(*starter) (*holder, error)) {
 	if s.identities == nil {
 		remedy = "Linux 5.12 or newer, which lets this program itself make user namespaces (AppArmor: a profile with \"userns,\"), " +
 			"and no capabilities on its file: give those by systemd's AmbientCapabilities"
-		s.holder, err = start(s.starter)
+		var h *holder
+		if h, err = start(s.starter); err == nil {
+			s.holder.Store(h)
+		}
 	}
 	if err == nil {
 		err = s.tryAssume()
@@ -121,9 +124,8 @@ func (s *Sandbox) probeAssume(start func(*starter) (*holder, error)) {
 		return
 	}
 	s.log.Warn("no stems: cold starts boot their interpreter", zap.Error(err), zap.String("remedy", remedy))
-	if s.holder != nil {
-		s.holder.close()
-		s.holder = nil
+	if h := s.holder.Swap(nil); h != nil {
+		h.close()
 	}
 }
 

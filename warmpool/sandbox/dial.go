@@ -59,7 +59,7 @@ func (p *Process) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	defer namespace.Close()
 	var f *os.File
 	if p.userns != nil {
-		f, err = p.sandbox.holder.do(order{Do: orderDial}, namespace)
+		f, err = p.holder.do(order{Do: orderDial}, namespace)
 	} else {
 		f, err = socketIn(namespace)
 	}

@@ -80,8 +80,8 @@
 // the user namespace that bwrap made, but only a process with a single thread may
 // enter it. So the gateway runs a process that is root above all of these namespaces
 // (holder.go), and sends it what to do. The holder dies with the gateway, and no
-// environment can see it. Running environments, and those without a stem, do not
-// need it.
+// environment can see it. If it ends, another one is started (keep.go). Stems and
+// environments with a network of their own end with it; the others do not need it.
 //
 // # Freezing
 //

@@ -26,15 +26,17 @@ import (
 //	   |-- holder          user namespace H: root, mapped to the gateway's user
 //	   '-- bwrap --userns E    user namespace E, below H: the function
 //
-// Where it cannot be or has ended, bwrap makes the user namespaces, and there are
-// no stems.
+// Where it cannot be, bwrap makes the user namespaces, and there are no stems. One that
+// ends is started again (keepHolder).
 type holder struct {
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	gone chan struct{} // closed when the process has ended
 
-	mu   sync.Mutex
-	conn int         // guarded by mu; a socket of packets
-	lost error       // guarded by mu; why it is of no use any more
-	free usernsStock // guarded by mu
+	mu     sync.Mutex
+	conn   int         // guarded by mu; a socket of packets
+	lost   error       // guarded by mu; why it is of no use any more
+	closed bool        // guarded by mu
+	free   usernsStock // guarded by mu
 }
 
 // holderName is the name by which this program knows that it is a holder.
@@ -89,7 +91,7 @@ func newHolder(s *starter) (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &holder{conn: fds[0]}
+	h := &holder{conn: fds[0], gone: make(chan struct{})}
 	theirs := os.NewFile(uintptr(fds[1]), "holder")
 	defer theirs.Close()
 	if err := unix.SetsockoptTimeval(h.conn, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &holderTimeout); err != nil {
@@ -111,6 +113,10 @@ func newHolder(s *starter) (*holder, error) {
 		unix.Close(h.conn)
 		return nil, err
 	}
+	go func() { // until close, or its end
+		_ = h.cmd.Wait() // that it was killed, is all that it can say
+		close(h.gone)
+	}()
 	return h, nil
 }
 
@@ -128,10 +134,15 @@ func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
 	if h.lost != nil {
 		return nil, h.lost
 	}
-	if err := send(h.conn, message, namespace); err != nil {
+	if err := send(h.conn, message, namespace); errors.Is(err, unix.ETOOMANYREFS) {
+		return nil, fmt.Errorf("%w: %w", errNoDescriptor, err) // nothing was sent
+	} else if err != nil {
 		return nil, h.lose(err)
 	}
 	reply, file, err := receive(h.conn)
+	if errors.Is(err, errNoDescriptor) {
+		return nil, err // of a whole answer
+	}
 	if err != nil {
 		return nil, h.lose(err)
 	}
@@ -145,7 +156,7 @@ func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
 	if a.Error != "" {
 		return nil, errors.New(a.Error)
 	}
-	if wants := o.Do == orderUserns || o.Do == orderListen || o.Do == orderSocket; wants != (file != nil) {
+	if wants := o.Do == orderUserns || o.Do == orderListen || o.Do == orderDial || o.Do == orderSocket; wants != (file != nil) {
 		return nil, h.lose(errors.New("its answer is not complete"))
 	}
 	return file, nil
@@ -154,7 +165,7 @@ func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
 // lose gives the holder up: an answer that comes late would be taken for that to
 // another order. It needs mu.
 func (h *holder) lose(err error) error {
-	h.lost = fmt.Errorf("the process that mounts has ended or does not answer: restart this server to have stems: %w", err)
+	h.lost = fmt.Errorf("the process that mounts has ended or does not answer, and is started again: %w", err)
 	h.cmd.Process.Kill()
 	return h.lost
 }
@@ -163,6 +174,11 @@ func (h *holder) lose(err error) error {
 func (h *holder) works() bool {
 	if h == nil {
 		return false
+	}
+	select {
+	case <-h.gone:
+		return false
+	default:
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -189,6 +205,9 @@ func (h *holder) acquire() (*os.File, error) {
 func (h *holder) release(userns *os.File, last *pidfd) {
 	h.mu.Lock()
 	h.free.put(userns, last)
+	if h.lost != nil {
+		h.free.close() // nobody uses them again
+	}
 	h.mu.Unlock()
 }
 
@@ -210,10 +229,16 @@ func (h *holder) listen(namespace *os.File, address string) (net.Listener, error
 func (h *holder) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lost = ErrClosed
+	if h.closed {
+		return
+	}
+	h.closed = true
+	if h.lost == nil {
+		h.lost = ErrClosed
+	}
 	unix.Close(h.conn)
 	h.cmd.Process.Kill()
-	h.cmd.Wait() // killed, is all that it can say
+	<-h.gone
 	h.free.close()
 }
 
@@ -225,6 +250,10 @@ func send(conn int, message []byte, f *os.File) error {
 	}
 	return retry(func() error { return unix.Sendmsg(conn, message, rights, nil, unix.MSG_NOSIGNAL) })
 }
+
+// errNoDescriptor says that a descriptor could not be handed over with a packet: this
+// process or its user has too many open, or on their way. The packet is whole.
+var errNoDescriptor = errors.New("too many files are open, or on their way between processes")
 
 // receive receives a packet, and the descriptor with it or nil.
 func receive(conn int) ([]byte, *os.File, error) {
@@ -244,15 +273,21 @@ func receive(conn int) ([]byte, *os.File, error) {
 	if nRights > 0 {
 		messages, err := unix.ParseSocketControlMessage(rights[:nRights])
 		if err != nil || len(messages) != 1 {
-			return nil, nil, errors.New("a descriptor was lost")
+			return nil, nil, errNoDescriptor
 		}
 		fds, err := unix.ParseUnixRights(&messages[0])
 		if err != nil || len(fds) != 1 {
-			return nil, nil, errors.New("a descriptor was lost")
+			return nil, nil, errNoDescriptor
 		}
 		file = os.NewFile(uintptr(fds[0]), "passed")
 	}
-	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+	if flags&unix.MSG_CTRUNC != 0 {
+		if file != nil {
+			file.Close()
+		}
+		return nil, nil, errNoDescriptor
+	}
+	if flags&unix.MSG_TRUNC != 0 {
 		if file != nil {
 			file.Close()
 		}

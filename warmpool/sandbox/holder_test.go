@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,19 +27,48 @@ func withHolder(t *testing.T) *Sandbox {
 	return s
 }
 
-func TestHolderThatIsLostCostsStemsAndNothingElse(t *testing.T) {
-	s := withHolder(t)
+// What a holder that is lost takes with it are stems. Another one comes by itself.
+func TestHolderThatIsLostComesBack(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("a gateway that is root has no holder")
+	}
+	core, logs := observer.New(zap.InfoLevel)
+	s, err := New(Config{}, zap.New(core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	before := start(t, s, Spec{ID: "before", Args: []string{"sh", "-c", "echo runs; read -r line <&3; echo on"}})
 	before.line()
 	st := bootStem(t, s, "stem")
-	if err := unix.Kill(s.holder.cmd.Process.Pid, unix.SIGKILL); err != nil {
+	if err := unix.Kill(s.holder.Load().cmd.Process.Pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Assume(Assumption{}); err == nil || !strings.Contains(err.Error(), "restart this server") {
-		t.Errorf("got %v", err)
+	<-st.Done()
+	if err := st.Assume(Assumption{}); err == nil {
+		t.Error("a stem of a holder that is lost has a function")
 	}
-	if s.CanAssume() || s.CanListen() {
-		t.Error("stems without a holder")
+	for round := range 3 {
+		soon(t, "another holder is there", s.CanAssume)
+		next := bootStem(t, s, fmt.Sprint("next-", round))
+		if err := next.Assume(Assumption{Mounts: []Mount{{folder(t, nil), TaskRoot}}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := next.run("id -u"); got != "993" {
+			t.Errorf("the next stem says %q", got)
+		}
+		if err := s.holder.Load().cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-s.holder.Load().gone
+	}
+	soon(t, "it is back once more", s.CanAssume)
+	if n, m := logs.FilterMessageSnippet("has ended, and is started again").Len(), logs.FilterMessageSnippet("is back").Len(); n != 4 || m < 3 {
+		t.Errorf("it was said %d times that it ended, %d times that it is back", n, m)
 	}
 	if got := run(t, s, "id -u", Spec{ID: "after"}); got != "993" {
 		t.Errorf("a new environment says %q", got)
@@ -47,6 +78,66 @@ func TestHolderThatIsLostCostsStemsAndNothingElse(t *testing.T) {
 	}
 	if got := before.line(); got != "on" {
 		t.Errorf("the environment from before says %q", got)
+	}
+}
+
+// Descriptors that are on their way between processes count, for the whole user. When
+// there are too many, orders fail, and the holder stays.
+func TestHolderOutlivesTooManyDescriptors(t *testing.T) {
+	s := withHolder(t)
+	before := s.holder.Load()
+	st := bootStem(t, s, "stem")
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low := limit
+	low.Cur = uint64(openFiles(t)) + 100
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close := func() {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+	}
+	defer func() { close() }()
+	many := make([]int, 100)
+	for i := range many {
+		many[i] = fds[0]
+	}
+	for sent := 0; err == nil; sent++ {
+		err = unix.Sendmsg(fds[0], []byte{0}, unix.UnixRights(many...), nil, unix.MSG_NOSIGNAL)
+		if sent > 1000 {
+			t.Fatal("no limit")
+		}
+	}
+	if !errors.Is(err, unix.ETOOMANYREFS) {
+		t.Fatalf("got %v", err)
+	}
+	mounts := Assumption{Mounts: []Mount{{folder(t, nil), TaskRoot}}}
+	if err := st.Assume(mounts); !errors.Is(err, errNoDescriptor) {
+		t.Errorf("got %v", err)
+	}
+	if got := run(t, s, "id -u", Spec{ID: "meanwhile"}); got != "993" {
+		t.Errorf("an environment without a stem says %q", got)
+	}
+	close()
+	close = func() {}
+	next := bootStem(t, s, "next")
+	soon(t, "what was on its way is gone", func() bool {
+		_, err := before.do(order{Do: orderUserns}, nil)
+		return err == nil
+	})
+	if err := next.Assume(mounts); err != nil {
+		t.Error(err)
+	}
+	if s.holder.Load() != before || !before.works() {
+		t.Error("the holder was given up")
 	}
 }
 
@@ -79,7 +170,7 @@ func TestHolderEndsWithItsSandbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid := s.holder.cmd.Process.Pid
+	pid := s.holder.Load().cmd.Process.Pid
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +219,7 @@ func TestWithoutAHolderThereAreNoStemsAndItIsSaid(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	s := open(t, Config{})
 	s.log = zap.New(core)
-	s.holder.close()
+	s.holder.Swap(nil).close()
 	s.canAssume = false
 	s.probeAssume(func(*starter) (*holder, error) { return nil, exec.ErrNotFound })
 	if s.CanAssume() || s.CanListen() {

@@ -229,10 +229,10 @@ func kept(s *Sandbox) int {
 			time.Sleep(time.Millisecond) // until what is made ahead is there
 		}
 		return len(s.identities.ready)
-	case s.holder != nil:
-		s.holder.mu.Lock()
-		defer s.holder.mu.Unlock()
-		return len(s.holder.free.ready) + 2*len(s.holder.free.resting)
+	case s.holder.Load() != nil:
+		s.holder.Load().mu.Lock()
+		defer s.holder.Load().mu.Unlock()
+		return len(s.holder.Load().free.ready) + 2*len(s.holder.Load().free.resting)
 	}
 	return 0
 }
@@ -319,8 +319,8 @@ func beGateway() {
 		group = s.cgroups.Dirs()[0]
 	}
 	holder := p.initPID
-	if s.holder != nil {
-		holder = s.holder.cmd.Process.Pid
+	if s.holder.Load() != nil {
+		holder = s.holder.Load().cmd.Process.Pid
 	}
 	fmt.Println(p.initPID, s.dir, group, holder)
 	time.Sleep(time.Minute)

@@ -120,7 +120,7 @@ func socketOwner(address, peer netip.AddrPort) (uid, inode uint32, err error) {
 
 // CanListen reports whether Listen works here: for a gateway that is root, and for
 // others where CanAssume is true.
-func (s *Sandbox) CanListen() bool { return s.identities != nil || s.holder.works() }
+func (s *Sandbox) CanListen() bool { return s.identities != nil || s.holder.Load().works() }
 
 // HasNetworks reports whether NetworkNone means anything here: not with the sandbox
 // off.
@@ -146,7 +146,7 @@ func (p *Process) listen(address string) (net.Listener, error) {
 	}
 	defer namespace.Close()
 	if p.userns != nil {
-		return p.sandbox.holder.listen(namespace, address)
+		return p.holder.listen(namespace, address)
 	}
 	f, err := listenIn(namespace, address)
 	if err != nil {

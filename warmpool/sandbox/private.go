@@ -39,6 +39,8 @@ func (s *Sandbox) openPrivate() (*network.Network, error) {
 		return nil, ErrClosed
 	case !s.on:
 		return nil, errors.New("the sandbox is off")
+	case s.identities == nil && !s.holder.Load().works():
+		return nil, errors.New("this server is not root, and has no process that makes networks (its log says why)")
 	case p.network != nil || p.err != nil:
 		return p.network, p.err
 	}
@@ -73,15 +75,12 @@ func (s *Sandbox) Deny(who string, rules []function.NetworkRule) error {
 
 // openInHolder makes the network of a gateway that is not root. Its holder is the router.
 func (s *Sandbox) openInHolder() (*network.Network, error) {
-	if !s.holder.works() {
-		return nil, errors.New("this server is not root, and has no process that makes networks (its log says why at start)")
-	}
-	h := holderRouter{s.holder}
+	h := holderRouter{s.holder.Load()}
 	config := network.PastaRouter()
-	if _, err := s.holder.do(order{Do: orderRouter, Router: config}, nil); err != nil {
+	if _, err := h.do(order{Do: orderRouter, Router: config}, nil); err != nil {
 		return nil, err
 	}
-	namespace := fmt.Sprintf("/proc/%d/ns/", s.holder.cmd.Process.Pid)
+	namespace := fmt.Sprintf("/proc/%d/ns/", h.cmd.Process.Pid)
 	return network.OpenWithPasta(network.PastaConfig{
 		User: namespace + "user", Net: namespace + "net",
 		Start: func(cmd *exec.Cmd) (err error) {
@@ -138,6 +137,18 @@ func (p *private) close() error {
 		return nil
 	}
 	return p.network.Close()
+}
+
+// forget closes a network that has lost its router. The next environment makes another.
+func (p *private) forget() error {
+	p.mu.Lock()
+	n := p.network
+	p.network, p.err = nil, nil
+	p.mu.Unlock()
+	if n == nil {
+		return nil
+	}
+	return n.Close()
 }
 
 // attach gives the process its network, which it waits for.

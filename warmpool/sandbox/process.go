@@ -47,7 +47,8 @@ type Process struct {
 	initPID  int
 	cgroup   *cgroup.Cgroup      // nil without
 	identity *identity           // nil unless root
-	userns   *os.File            // the holder's, nil without
+	holder   *holder             // that made userns, nil without
+	userns   *os.File            // nil without
 	network  *network.Attachment // nil unless NetworkPrivate
 	onHost   bool                // its network is the machine's
 	stem     bool
@@ -252,7 +253,7 @@ func (p *Process) release() error {
 		p.main.close()
 	}
 	if p.userns != nil {
-		p.sandbox.holder.release(p.userns, p.init)
+		p.holder.release(p.userns, p.init)
 	} else if p.init != nil {
 		p.init.close()
 	}

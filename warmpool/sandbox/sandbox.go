@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,13 +49,13 @@ type Sandbox struct {
 	lock       *os.File
 	tools      tools
 	starter    *starter
-	skeleton   *skeleton         // nil when off
-	bash       Mount             // over dash, which sh is otherwise; empty when there is no need
-	seccomp    *os.File          // nil when off
-	hostFilter *os.File          // seccomp with NetworkHost; nil when off
-	cgroups    *cgroup.Hierarchy // nil when there are none for us
-	identities *identityPool     // nil unless root
-	holder     *holder           // nil as root, and where there can be none
+	skeleton   *skeleton              // nil when off
+	bash       Mount                  // over dash, which sh is otherwise; empty when there is no need
+	seccomp    *os.File               // nil when off
+	hostFilter *os.File               // seccomp with NetworkHost; nil when off
+	cgroups    *cgroup.Hierarchy      // nil when there are none for us
+	identities *identityPool          // nil unless root
+	holder     atomic.Pointer[holder] // nil as root, and where there can be none
 	canAssume  bool
 	private    private
 
@@ -67,6 +68,7 @@ type Sandbox struct {
 	mu     sync.Mutex
 	live   map[string]*Process // guarded by mu; nil while being started
 	closed bool                // guarded by mu
+	held   chan struct{}       // guarded by mu; closed and made anew when there is another holder
 }
 
 // ErrClosed is returned by Start after Close.
@@ -80,7 +82,7 @@ const probeTimeout = 10 * time.Second
 // installed or allowed. New logs what is only missing, such as limits of memory for a user
 // to whom no cgroup is delegated.
 func New(cfg Config, log *zap.Logger) (*Sandbox, error) {
-	s := &Sandbox{log: log, quit: make(chan struct{}), live: map[string]*Process{}}
+	s := &Sandbox{log: log, quit: make(chan struct{}), held: make(chan struct{}), live: map[string]*Process{}}
 	switch cfg.Mode {
 	case "", On:
 		s.on = true
@@ -102,6 +104,9 @@ func New(cfg Config, log *zap.Logger) (*Sandbox, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.work.Go(s.watchMemory)
+	if h := s.holder.Load(); h != nil {
+		s.work.Go(func() { s.keepHolder(h) })
+	}
 	return s, nil
 }
 
@@ -249,8 +254,8 @@ func (s *Sandbox) close() error {
 	close(s.quit)
 	s.work.Wait()
 	privateErr := s.private.close()
-	if s.holder != nil {
-		s.holder.close()
+	if h := s.holder.Load(); h != nil {
+		h.close()
 	}
 	if s.identities != nil {
 		s.identities.close() // forks by the starter

@@ -41,10 +41,13 @@ func serveOrders(conn int) {
 	var s orderServer
 	for {
 		message, file, err := receive(conn)
-		if err != nil {
+		if err != nil && !errors.Is(err, errNoDescriptor) {
 			return
 		}
-		made, err := s.carryOut(message, file)
+		var made *os.File
+		if err == nil {
+			made, err = s.carryOut(message, file)
+		}
 		var a answer
 		if err != nil {
 			a.Error, a.Exists = err.Error(), errors.Is(err, os.ErrExist)
@@ -52,6 +55,11 @@ func serveOrders(conn int) {
 		reply, err := json.Marshal(a)
 		if err == nil {
 			err = send(conn, reply, made)
+		}
+		if errors.Is(err, unix.ETOOMANYREFS) {
+			if reply, err = json.Marshal(answer{Error: fmt.Sprintf("%v: %v", errNoDescriptor, err)}); err == nil {
+				err = send(conn, reply, nil)
+			}
 		}
 		for _, f := range []*os.File{file, made} {
 			if f != nil {

@@ -42,7 +42,7 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 
 	s.mu.Lock()
 	s.live[spec.ID] = p
-	closed := s.closed
+	closed := s.closed || p.lostWith(p.holder) && !p.holder.works()
 	s.mu.Unlock()
 	if closed {
 		p.Kill()
@@ -88,10 +88,8 @@ func (p *Process) startInside(spec Spec) error {
 			return err
 		}
 	}
-	if s.holder.works() {
-		if p.userns, err = s.holder.acquire(); err != nil {
-			return err
-		}
+	if err := p.hold(spec); err != nil {
+		return err
 	}
 	if s.cgroups != nil {
 		if p.cgroup, err = s.cgroups.Add(p.id, p.limits); err != nil {
