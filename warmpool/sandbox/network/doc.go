@@ -24,7 +24,8 @@
 //   - machine, "machine": nothing that is local to the machine, before the machine
 //     translates addresses for others. pasta's connections come from the machine itself,
 //     where no rule can distinguish them from the gateway's. So with pasta the router
-//     knows the machine's addresses.
+//     knows the machine's addresses (vicinity). Networks of bridges that end on this machine
+//     are not local to it, so the router knows them in either case.
 //   - An environment has 1,024 connections at most, so that the machine's connection
 //     table has room for others.
 //

@@ -1,4 +1,4 @@
-package sandbox
+package gateway
 
 import (
 	"context"
@@ -140,7 +140,7 @@ func nothingRunsWhile(t *testing.T, e exposure) {
 	// Of the admin endpoint that Caddy has by default. Other servers may have its port.
 	s.Env = append(s.Env, fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", harness.FreePort(t)))
 	if e.redis {
-		s.state = harness.NewRedis(t, "--requirepass", redisPassword)
+		s.state = harness.NewRedis(t, "--requirepass", "hunter2hunter2")
 	}
 	var arn string
 	s.queue, arn = s.queues.MakeQueue(t, "orders")
