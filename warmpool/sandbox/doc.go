@@ -54,7 +54,7 @@
 //   - Every 200 ms a check compares the memory that is neither /tmp nor a cache with
 //     MemoryMB, and kills an environment that exceeds it. Between two checks an
 //     environment can have more, up to the hard limit. Memory shared between
-//     processes counts as /tmp.
+//     processes counts as /tmp. What is frozen is looked at once.
 //
 // So a machine must be able to give MemoryMB + EphemeralStorageMB to each
 // environment. Both ends are an Exit with OOMKilled.
@@ -63,7 +63,9 @@
 //
 // A user without a delegated cgroup has no hard limit, only the check, which then
 // counts the pages that processes have allocated. (RLIMIT_AS would be exact, but Node
-// and the JVM reserve many times what they use.) The size of /tmp holds. RLIMIT_NPROC
+// and the JVM reserve many times what they use.) Every fifth check compares these, what
+// processes share and /tmp with MemoryMB + EphemeralStorageMB, the hard limit of others
+// (shared.go). The size of /tmp holds. RLIMIT_NPROC
 // limits the number of processes. Environments do not share CPU time by memory size.
 //
 // # Stems

@@ -37,7 +37,7 @@ func (p *Process) Freeze() bool {
 	if p.frozen {
 		return true
 	}
-	p.frozen = true
+	p.frozen, p.checked = true, false
 	err := p.stop()
 	if err == nil {
 		return true

@@ -45,7 +45,7 @@ print("up", flush=True)
 for _ in range(5):
     os.wait()`}})
 	p.line()
-	s.checkMemory()
+	s.checkMemory(true)
 	p.stdin.Close()
 	if exit := p.wait(); exit != (Exit{}) {
 		t.Errorf("ended with %+v", exit)
@@ -100,6 +100,64 @@ func TestAllocatingPastMemoryEndsOutOfMemory(t *testing.T) {
 	}
 }
 
+// What is of no process alone counts all the same: by the kernel, or by the check.
+func TestMemoryThatIsSharedEndsOutOfMemory(t *testing.T) {
+	for name, program := range map[string]string{
+		"files-in-memory": `
+held = []
+for i in range(4):
+    fd = os.memfd_create("x")
+    held.append(fd)
+    for _ in range(60): os.write(fd, bytes(1 << 20))`,
+		"mapped": `
+import mmap
+m = mmap.mmap(-1, 250 << 20)
+for i in range(0, 250 << 20, 4096): m[i] = 1`,
+		"empty-files": `
+for i in range(300000):
+    try: os.close(os.open("/tmp/%d" % i, os.O_CREAT | os.O_WRONLY))
+    except OSError as e:
+        os.write(1, b"refused\n")
+        os._exit(9)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shared(t)
+			p := start(t, s, Spec{ID: "shared-" + name, MemoryMB: 128, EphemeralStorageMB: 64,
+				Args: []string{"/usr/bin/python3", "-I", "-S", "-c", "import os, time" + program + "\nos.write(1, b'held\\n')\ntime.sleep(1000)"}})
+			exit := p.wait()
+			if refused := name == "empty-files" && exit.Code == 9; !refused && exit != (Exit{Signal: syscall.SIGKILL, OOMKilled: true}) {
+				t.Errorf("ended with %+v", exit)
+			}
+		})
+	}
+}
+
+func TestMemoryThatIsSharedCountsOnce(t *testing.T) {
+	s := shared(t)
+	p := start(t, s, Spec{MemoryMB: 128, EphemeralStorageMB: 64, Args: []string{"/usr/bin/python3", "-I", "-S", "-c", `
+import mmap, os
+fd = os.memfd_create("x")
+os.ftruncate(fd, 100 << 20)
+m = mmap.mmap(fd, 100 << 20)
+for i in range(0, 100 << 20, 4096): m[i] = 1
+for _ in range(3):
+    if os.fork() == 0:
+        for i in range(0, 100 << 20, 4096): m[i]
+        os.write(1, b"up\n")
+        os.read(3, 1)
+        os._exit(0)
+for _ in range(3):
+    os.wait()`}})
+	for range 3 {
+		p.line()
+	}
+	s.checkMemory(true)
+	p.stdin.Close()
+	if exit := p.wait(); exit != (Exit{}) {
+		t.Errorf("ended with %+v", exit)
+	}
+}
+
 func TestRootKernelHoldsTheWall(t *testing.T) {
 	needRoot(t)
 	s := shared(t)
@@ -120,7 +178,7 @@ func TestFullTmpIsNotMistakenForMemory(t *testing.T) {
 	p := start(t, s, Spec{MemoryMB: 128, EphemeralStorageMB: 300,
 		Args: []string{"sh", "-c", "head -c 250000000 /dev/zero >/tmp/fill; echo full; cat <&3; echo end"}})
 	p.line()
-	s.checkMemory()
+	s.checkMemory(true)
 	p.stdin.Close()
 	if exit := p.wait(); exit != (Exit{}) {
 		t.Errorf("ended with %+v", exit)

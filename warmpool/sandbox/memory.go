@@ -18,17 +18,18 @@ const memoryInterval = 200 * time.Millisecond
 func (s *Sandbox) watchMemory() {
 	ticker := time.NewTicker(memoryInterval)
 	defer ticker.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-s.quit:
 			return
 		case <-ticker.C:
-			s.checkMemory()
+			s.checkMemory(n%sharedEach == 0)
 		}
 	}
 }
 
-func (s *Sandbox) checkMemory() {
+// checkMemory also counts what processes share if shared says so.
+func (s *Sandbox) checkMemory(shared bool) {
 	s.mu.Lock()
 	live := make([]*Process, 0, len(s.live))
 	for _, p := range s.live {
@@ -38,7 +39,7 @@ func (s *Sandbox) checkMemory() {
 	}
 	s.mu.Unlock()
 	for _, p := range live {
-		if limit, past := p.pastMemory(); past {
+		if limit, past := p.pastMemory(shared); past {
 			s.log.Warn("environment is out of memory", zap.String("environment", p.id), zap.Int64("memory_mb", limit>>20))
 			p.outOfMemory.Store(true)
 			p.Kill()
@@ -47,16 +48,31 @@ func (s *Sandbox) checkMemory() {
 }
 
 // pastMemory reports whether the tree holds more than its memory size, in bytes.
-// The cheap reading comes first: few are past it even with /tmp and caches.
-func (p *Process) pastMemory() (limit int64, past bool) {
+// The cheap reading comes first: few are past it even with /tmp and caches. Where there
+// is no cgroup, shared is to compare all that there is with memory and /tmp together,
+// as the kernel does with one. What is frozen does not grow, so it is looked at once.
+func (p *Process) pastMemory(shared bool) (limit int64, past bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
 		return 0, false
 	}
+	shared = shared && p.cgroup == nil && p.sandbox.on
+	if p.frozen && p.checked {
+		return 0, false
+	}
+	p.checked = p.frozen && (shared || p.cgroup != nil || !p.sandbox.on)
 	limit = p.limits.Memory
 	current, _ := p.memory()
-	return limit, current > limit && p.ownMemory() > limit
+	if current > limit && p.ownMemory() > limit {
+		return limit, true
+	}
+	if !shared {
+		return limit, false
+	}
+	limit += p.limits.Tmp
+	all := p.sharedMemory()
+	return limit, current+all > limit && p.ownMemory()+all > limit
 }
 
 // ownMemory is the memory of the tree that is neither /tmp nor a cache, each page

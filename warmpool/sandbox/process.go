@@ -63,6 +63,7 @@ type Process struct {
 	assumed bool          // guarded by mu
 	frozen  bool          // guarded by mu
 	stopped []int         // guarded by mu; those that stand still by SIGSTOP
+	checked bool          // guarded by mu; its memory, since it is frozen
 	ending  bool          // guarded by mu; it is not frozen any more
 
 	exit Exit // written before done is closed
