@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,26 +142,7 @@ func TestWhoProvesNothingIsAnsweredBeforeTheBody(t *testing.T) {
 	var slowest time.Duration
 	for _, s := range strangers(t, a) {
 		for _, length := range []int64{1000, 200_000, 5_000_000, 50_000_000, -1} {
-			name := fmt.Sprintf("%s, a body of %d over HTTP/1", s.name, length)
-			begun := time.Now()
-			conn, err := net.Dial("tcp", server)
-			a.Check(err)
-			a.Check(conn.SetDeadline(begun.Add(soon)))
-			head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n", s.path, s.host)
-			for field, values := range s.header {
-				head += field + ": " + values[0] + "\r\n"
-			}
-			if length < 0 {
-				head += "Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n"
-			} else {
-				head += fmt.Sprintf("Content-Length: %d\r\n\r\n0123456789", length)
-			}
-			_, err = io.WriteString(conn, head)
-			a.Check(err)
-			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			s.answered(t, name, answer, err)
-			slowest = max(slowest, time.Since(begun))
-			conn.Close()
+			slowest = max(slowest, s.ask(t, a, length))
 		}
 		name := s.name + " over HTTP/2"
 		begun := time.Now()
@@ -180,6 +162,48 @@ func TestWhoProvesNothingIsAnsweredBeforeTheBody(t *testing.T) {
 		s.answered(t, name, answer, err)
 	}
 	t.Logf("the slowest answer took %v", slowest)
+}
+
+// ask sends the header of a stranger's request and ten bytes of its body, and waits for the
+// answer.
+func (s *stranger) ask(t *testing.T, a *harness.API, length int64) (took time.Duration) {
+	t.Helper()
+	begun := time.Now()
+	conn, err := net.Dial("tcp", net.JoinHostPort(a.Host, strconv.Itoa(a.Port)))
+	a.Check(err)
+	defer conn.Close()
+	a.Check(conn.SetDeadline(begun.Add(soon)))
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n", s.path, s.host)
+	for field, values := range s.header {
+		head += field + ": " + values[0] + "\r\n"
+	}
+	if length < 0 {
+		head += "Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n"
+	} else {
+		head += fmt.Sprintf("Content-Length: %d\r\n\r\n0123456789", length)
+	}
+	_, err = io.WriteString(conn, head)
+	a.Check(err)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	s.answered(t, fmt.Sprintf("%s, a body of %d over HTTP/1", s.name, length), answer, err)
+	return time.Since(begun)
+}
+
+// A site's own pages for errors come as early.
+func TestPagesForErrorsComeBeforeTheBody(t *testing.T) {
+	harness.Parallel(t)
+	a := newAPIWithHTTP2(t)
+	all := strangers(t, a)
+	config, err := os.ReadFile(a.Config)
+	a.Check(err)
+	const site = "\tfunction_urls\n"
+	a.Check(os.WriteFile(a.Config, []byte(strings.Replace(string(config), site, site+"\thandle_errors {\n\t\trespond \"a page for {err.status_code}\"\n\t}\n", 1)), 0o600))
+	a.Reload()
+	s := all[len(all)-1] // a function URL with a wrong secret
+	s.says = "a page for 403"
+	for _, length := range []int64{1000, 200_000, 5_000_000, -1} {
+		s.ask(t, a, length)
+	}
 }
 
 // Bodies of those who prove nothing take no memory, however many there are.
