@@ -41,8 +41,8 @@ func TestSlowBodiesWithAWrongSecretKeepNobodyFromDeploying(t *testing.T) {
 	begun.Add(44)
 	for n := range 44 {
 		first := 100 << 10
-		if n < 4 {
-			first = 9 << 20 // then all the memory for a large body is held
+		if n < 20 {
+			first = 9 << 20 // with which four hold all the memory, and the others wait
 		}
 		senders.Go(func() {
 			arrive := sync.OnceFunc(begun.Done)
@@ -55,8 +55,11 @@ func TestSlowBodiesWithAWrongSecretKeepNobodyFromDeploying(t *testing.T) {
 			defer conn.Close()
 			_, _ = fmt.Fprintf(conn, "POST /2015-03-31/functions HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\nAuthorization: %s\r\nContent-Length: 69000000\r\n\r\n",
 				server, r.Header.Get("X-Amz-Date"), r.Header.Get("Authorization"))
-			_, err = io.WriteString(conn, strings.Repeat("x", first))
+			_, err = io.WriteString(conn, strings.Repeat("x", 100<<10))
 			arrive()
+			if err == nil {
+				_, err = io.WriteString(conn, strings.Repeat("x", first-100<<10))
+			}
 			for every := time.NewTicker(100 * time.Millisecond); err == nil; {
 				select {
 				case <-every.C:

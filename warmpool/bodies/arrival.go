@@ -21,8 +21,9 @@ const (
 type arrival struct {
 	w     http.ResponseWriter
 	since time.Time // without the time in which it waits
-	waits bool
-	rate  int64 // in bytes per second, at which it keeps its memory; 0: it always does
+	waits time.Time // since when it waits for more memory; zero: it does not
+	holds bool      // it has some while it waits
+	rate  int64     // in bytes per second, at which it keeps its memory; 0: it always does
 	came  atomic.Int64
 	gone  chan struct{} // closed when it is read, or has given its memory back
 
@@ -66,11 +67,20 @@ func (s *Share) leave(b *Budget) (cut bool) {
 	return a.cut
 }
 
-// pause says that nobody reads a body, or that somebody does again after a while.
-func (b *Budget) pause(a *arrival, waits bool, after time.Duration) {
+// pause says that nobody reads a body while it waits for more memory. The returned
+// function says that somebody does again.
+func (b *Budget) pause(a *arrival, holds bool) (resume func() time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.waits, a.since = waits, a.since.Add(after)
+	began := time.Now()
+	a.waits, a.holds = began, holds
+	return func() time.Duration {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		took := time.Since(began)
+		a.waits, a.since = time.Time{}, a.since.Add(took)
+		return took
+	}
 }
 
 // wait waits for room for n bytes, and reports whether the share has them. A body becomes
@@ -89,6 +99,9 @@ func (s *Share) wait(ctx context.Context, b *Budget, n int, most time.Duration) 
 	for {
 		select {
 		case <-again.C:
+			if s.arrival.givesWay() {
+				return false
+			}
 			if s.hold(b, n) {
 				return true
 			}
@@ -96,6 +109,12 @@ func (s *Share) wait(ctx context.Context, b *Budget, n int, most time.Duration) 
 			return false
 		}
 	}
+}
+
+func (a *arrival) givesWay() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cut
 }
 
 // came says how much of the body has come.
@@ -139,20 +158,34 @@ func (b *Budget) cutSlowest(of *arrival) bool {
 	return true
 }
 
-// slowest takes the slowest body from those that are too slow.
+// slowest takes the slowest body from those that are too slow, or else the one that has
+// waited longest with memory that it cannot use: many of these would wait for each other.
 func (b *Budget) slowest(of *arrival) (slowest *arrival) {
 	now := time.Now()
 	var least float64
+	var waiting *arrival
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for a := range b.arrivals {
+		if a == of || a.rate == 0 {
+			continue
+		}
+		if !a.waits.IsZero() {
+			if a.holds && now.Sub(a.waits) >= patience && (waiting == nil || a.waits.Before(waiting.waits)) {
+				waiting = a
+			}
+			continue
+		}
 		age := now.Sub(a.since)
-		if a == of || a.waits || a.rate == 0 || age < patience {
+		if age < patience {
 			continue
 		}
 		if rate := float64(a.came.Load()) / age.Seconds(); rate < float64(a.rate) && (slowest == nil || rate < least) {
 			slowest, least = a, rate
 		}
+	}
+	if slowest == nil {
+		slowest = waiting
 	}
 	delete(b.arrivals, slowest)
 	return slowest

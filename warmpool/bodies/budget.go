@@ -30,7 +30,7 @@ type Budget struct {
 
 	collecting sync.Mutex // held during a collection
 
-	mu       sync.Mutex            // guards arrivals, and since and waits of each
+	mu       sync.Mutex            // guards arrivals, and since, waits and holds of each
 	arrivals map[*arrival]struct{} // the large bodies that are being read
 }
 

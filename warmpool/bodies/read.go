@@ -109,11 +109,9 @@ func (in Intake) read(w http.ResponseWriter, r *http.Request, into []byte, s *Sh
 // makeRoom has slow bodies give way, or waits.
 func (in Intake) makeRoom(r *http.Request, s *Share, p *pace, hold int) bool {
 	p.end() // the sender cannot go on meanwhile
-	began := time.Now()
-	in.Budget.pause(s.arrival, true, 0)
+	resume := in.Budget.pause(s.arrival, s.n > 0)
 	ok := s.wait(r.Context(), in.Budget, hold, in.Wait)
-	in.Budget.pause(s.arrival, false, time.Since(began))
-	p.resume(time.Since(began))
+	p.resume(resume())
 	return ok
 }
 

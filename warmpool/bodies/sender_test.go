@@ -154,6 +154,50 @@ func TestASlowBodyGivesWayToOneThatHasNoRoom(t *testing.T) {
 	})
 }
 
+// Bodies that have a part of their memory and wait for the rest do not hold each other up.
+func TestBodiesThatWaitWithMemoryGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 20 << 20
+		b := New(30)
+		in := Intake{Most: size, Weight: 3, Budget: b, Rate: 1 << 10, Wait: time.Minute}
+		type outcome struct {
+			n   int
+			err error
+		}
+		results := make(chan outcome, 3)
+		send := func(n int) {
+			go func() {
+				var s Share
+				_, err := in.Read(httptest.NewRecorder(), request(bytes.NewReader(make([]byte, size)), size), nil, &s)
+				s.End()
+				results <- outcome{n, err}
+			}()
+			synctest.Wait()
+		}
+		var held Share
+		if err := held.Hold(b, 10<<20); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		send(1) // has 8 MB, wants 20
+		send(2) // the same
+		if used := b.Used(); used < 25<<20 || used > 27<<20 {
+			t.Fatalf("%d bytes are held", used)
+		}
+		held.Keep(1 << 20) // now there is room for one if the other gives way
+		for n, want := range []error{ErrFull, nil} {
+			if got := <-results; !errors.Is(got.err, want) || time.Since(began) > 2*patience {
+				t.Errorf("%d. result after %v: %v of %d, want %v", n, time.Since(began), got.err, got.n, want)
+			}
+		}
+		held.End()
+		synctest.Wait()
+		if b.Used() != 0 || len(b.arrivals) != 0 {
+			t.Errorf("%d bytes of %d bodies are held", b.Used(), len(b.arrivals))
+		}
+	})
+}
+
 func TestABodyWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(LeastMB)
