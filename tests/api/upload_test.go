@@ -76,7 +76,7 @@ func TestSlowBodiesWithAWrongSecretKeepNobodyFromDeploying(t *testing.T) {
 	_, err = a.CreateFunction(context.Background(), &lambda.CreateFunctionInput{
 		FunctionName: aws.String("f"), Role: aws.String(harness.APIRole), Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
 		Code: &types.FunctionCode{ZipFile: padded(t, 45<<20, true)}, Timeout: aws.Int32(10),
-	})
+	}, func(o *lambda.Options) { o.RetryMaxAttempts = 3 }) // as users have it
 	a.Check(err)
 	t.Logf("the deployment took %v", time.Since(begin))
 	a.WantCall("f", "{}", fmt.Sprint(45<<20))

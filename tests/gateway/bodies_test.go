@@ -38,12 +38,12 @@ def handler(event, context):
 	// All are half sent, or answered, before one is sent to its end, so that there are
 	// more of them at once than fit.
 	var arrived atomic.Int32
-	gate := make(chan struct{})
+	halfway, gate := make(chan struct{}), make(chan struct{})
 	for n := range connections {
 		all.Go(func() {
 			arrive := sync.OnceFunc(func() {
 				if arrived.Add(1) == connections {
-					close(gate)
+					close(halfway)
 				}
 			})
 			defer arrive()
@@ -70,6 +70,9 @@ def handler(event, context):
 			mu.Unlock()
 		})
 	}
+	<-halfway
+	harness.Eventually(t, "the server has read so much that it refuses some", func() bool { return s.Metric("hearth_bodies_refused_total") > 0 })
+	close(gate)
 	all.Wait()
 	t.Logf("answers: %v, peak: %d MB", answers, peakMB(s))
 	if answers[200] == 0 || answers[503] == 0 || answers[200]+answers[503] != connections {

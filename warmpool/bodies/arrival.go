@@ -61,9 +61,6 @@ func (s *Share) leave(b *Budget) (cut bool) {
 	defer a.mu.Unlock()
 	a.over = true
 	close(a.gone)
-	if a.cut {
-		b.refused.Add(1)
-	}
 	return a.cut
 }
 
@@ -158,8 +155,9 @@ func (b *Budget) cutSlowest(of *arrival) bool {
 	return true
 }
 
-// slowest takes the slowest body from those that are too slow, or else the one that has
-// waited longest with memory that it cannot use: many of these would wait for each other.
+// slowest takes the slowest body from those that are too slow. If there is none, and of
+// waits with a part of its memory, slowest takes the one that has waited longest so: many
+// of these would wait for each other.
 func (b *Budget) slowest(of *arrival) (slowest *arrival) {
 	now := time.Now()
 	var least float64
@@ -184,7 +182,7 @@ func (b *Budget) slowest(of *arrival) (slowest *arrival) {
 			slowest, least = a, rate
 		}
 	}
-	if slowest == nil {
+	if slowest == nil && of != nil && of.holds {
 		slowest = waiting
 	}
 	delete(b.arrivals, slowest)

@@ -56,8 +56,9 @@ func (in Intake) Read(w http.ResponseWriter, r *http.Request, into []byte, s *Sh
 		s.End() // before others see that it has left
 	}
 	switch cut := s.leave(in.Budget); {
-	case cut:
+	case cut, errors.Is(err, ErrFull):
 		s.End()
+		in.Budget.refused.Add(1)
 		return nil, ErrFull
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, ErrSlow
@@ -82,7 +83,6 @@ func (in Intake) read(w http.ResponseWriter, r *http.Request, into []byte, s *Sh
 				// The old memory is there until the new has its content.
 				hold := size/3*in.Weight + cap(into)
 				if !s.holdNow(in.Budget, hold) && !in.makeRoom(r, s, &p, hold) {
-					in.Budget.refused.Add(1)
 					return into, ErrFull
 				}
 			}
@@ -109,7 +109,7 @@ func (in Intake) read(w http.ResponseWriter, r *http.Request, into []byte, s *Sh
 // makeRoom has slow bodies give way, or waits.
 func (in Intake) makeRoom(r *http.Request, s *Share, p *pace, hold int) bool {
 	p.end() // the sender cannot go on meanwhile
-	resume := in.Budget.pause(s.arrival, s.n > 0)
+	resume := in.Budget.pause(s.arrival, in.Wait > 0 && s.n > 0)
 	ok := s.wait(r.Context(), in.Budget, hold, in.Wait)
 	p.resume(resume())
 	return ok
