@@ -254,13 +254,21 @@ func TestAssumeLeavesNoMount(t *testing.T) {
 	}
 }
 
+// mounts are the mounts of the machine that a sandbox of this test may have made. Others mount
+// and unmount meanwhile.
 func mounts(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	var ours strings.Builder
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, t.Name()) || strings.Contains(line, " "+TaskRoot) {
+			ours.WriteString(line)
+		}
+	}
+	return ours.String()
 }
 
 func TestStemsNeedTheSandbox(t *testing.T) {
