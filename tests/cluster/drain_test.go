@@ -18,7 +18,7 @@ func TestClusterRestartedNodeByNodeLosesNothing(t *testing.T) {
 	events := harness.NewLedger(t)
 	c := newCluster(t, 3, events.Reach())
 	first, restarted := c.Nodes[0], c.Nodes[:3]
-	full := c.Add(c.Redis.URL(), "memory_budget 64\n"+events.Reach())
+	full := c.Add(c.Redis.URL(), "memory_budget 64\nqueue_timeout 20s\n"+events.Reach())
 	first.Create("f", harness.NodeZip(t, harness.Answers("well")))
 	first.Create("e", harness.ZipOf(t, events.Code(0)))
 	c.WithinASecond("/f", 200, "well", restarted...)

@@ -47,7 +47,7 @@ func TestSourcesOfFunctionsThatNobodyCanMakeAreRefused(t *testing.T) {
 func TestSchedulesRunFunctions(t *testing.T) {
 	harness.Parallel(t)
 	s, r := harness.NewServer(t, "", ""), harness.NewRecorder(t)
-	at := time.Now().Add(3 * time.Second).Truncate(time.Second)
+	at := time.Now().Add(10 * time.Second).Truncate(time.Second) // a slow machine has to be up by then
 	s.Configure(fmt.Sprintf("schedule plain \"at(%[1]s)\" f\nschedule own \"at(%[1]s)\" g {\n\tinput `{\"n\":1}`\n}\nschedule later \"rate(1 day)\" f\nschedule over \"at(2020-01-01T00:00:00)\" f\n",
 		at.UTC().Format("2006-01-02T15:04:05"))+r.Function(s, "f", "")+r.Function(s, "g", ""), "")
 	s.Start()

@@ -67,8 +67,9 @@ func subscribed(t *testing.T, telemetry *Telemetry, dial dialer, tcp bool) *subs
 
 func TestExtensionThatFallsBehindIsToldWhatItMisses(t *testing.T) {
 	batches := make(chan []map[string]any, 100)
-	let := make(chan struct{})
+	let, reached := make(chan struct{}), make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
 		<-let
 		var batch []map[string]any
 		if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
@@ -87,8 +88,11 @@ func TestExtensionThatFallsBehindIsToldWhatItMisses(t *testing.T) {
 	const lines = 20000
 	line := bytes.Repeat([]byte("x"), 100)
 	began := time.Now()
-	for range lines {
+	for n := range lines {
 		telemetry.Output(time.Now(), line, false, false)
+		if n == 1000 {
+			<-reached // it has the first batch, and no more is taken before it has answered
+		}
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("to push took %s", took)
