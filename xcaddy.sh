@@ -202,6 +202,41 @@ need_jars() {
 	done
 }
 
+# go_test FLAGS PACKAGES: go test -race. Up to three tests that fell among the many are run
+# once more, each alone, and both results stay to be read: one that falls again, a data race
+# and a package that ended by itself are failures. One that passes then is named, and is a
+# fault of the test (or of the product) all the same: see CONTRIBUTING.md.
+go_test() {
+	local output status=0
+	output=$(mktemp)
+	go test -race -tags "$TAGS" "$@" 2>&1 | tee "$output" || status=$?
+	if [[ $status -ne 0 ]]; then
+		local fallen=()
+		# "PACKAGE TEST" for each; nothing at all if something fell that is no test by itself.
+		mapfile -t fallen < <(awk '
+			/^--- FAIL: Test/ { tests[++n] = $3 }
+			/WARNING: DATA RACE|^panic: / { whole = 1 }
+			/^FAIL\t/ {
+				if (n == 0) whole = 1
+				for (i = 1; i <= n; i++) all[++m] = $2 " " tests[i]
+				n = 0
+			}
+			END { if (!whole && m <= 3) for (i = 1; i <= m; i++) print all[i] }' "$output")
+		[[ ${#fallen[@]} -eq 0 ]] || status=0
+		local one
+		for one in "${fallen[@]}"; do
+			say "${one#* } fell; once more, alone"
+			if go test -race -tags "$TAGS" -timeout 10m -count 1 -run "^${one#* }\$" "${one% *}"; then
+				say "UNSTEADY: ${one#* } of ${one% *} fell among the others and passed alone"
+			else
+				status=1
+			fi
+		done
+	fi
+	rm -f "$output"
+	return "$status"
+}
+
 run_tests() {
 	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc
 	have_boto3 || install_packages python3-boto3
@@ -218,9 +253,9 @@ run_tests() {
 	# waits for room (tests/harness/room.go), and one that measures waits until it is alone.
 	local failed=0
 	say "go test -race, packages"
-	go test -race -tags "$TAGS" -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
+	go_test -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
 	say "go test -race, tests/"
-	go test -race -tags "$TAGS" -timeout 30m -p 6 -parallel 4 "$@" ./tests/... || failed=1
+	go_test -timeout 30m -p 6 -parallel 4 "$@" ./tests/... || failed=1
 	return "$failed"
 }
 

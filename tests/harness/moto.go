@@ -45,7 +45,7 @@ func StartMoto(t *testing.T) *Moto {
 	exited := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(exited) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-exited:
 			t.Fatalf("moto is missing or does not start: pip install 'moto[server]'\n%s", out.String())
@@ -56,7 +56,7 @@ func StartMoto(t *testing.T) *Moto {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("moto does not answer after 30 s")
+			t.Fatal("moto does not answer after a minute")
 		}
 	}
 	m.SQS = sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: Keys(MotoKey, MotoSecret)})

@@ -87,7 +87,7 @@ func (r *Redis) Start() {
 	if err := r.cmd.Start(); err != nil {
 		r.T.Fatalf("%v: install redis-server", err)
 	}
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if out, err := r.ask("ping").Output(); err == nil && strings.HasPrefix(string(out), "PONG") {
 			return
 		}

@@ -205,7 +205,7 @@ func TestOutputIsLoggedOnceInOrderUnderItsRequest(t *testing.T) {
 						requests, since = append(requests, request), time.Now()
 					}
 					return slices.ContainsFunc(logEvents(a.Server, name), func(e logEvent) bool {
-						return e.request == requests[len(requests)-1] && strings.Contains(e.text, "Error: Runtime exited with error: exit status ")
+						return slices.Contains(requests, e.request) && strings.Contains(e.text, "Error: Runtime exited with error: exit status ")
 					})
 				})
 				last = append(last, requests)
