@@ -10,7 +10,7 @@
 //	hearth_function       request --> apigateway --> function --> apigateway --> response
 //	hearth_function_urls  the same, by the function URL that the host names
 //	hearth_receive        request --> push.Source --> stored for functions --> 200
-//	hearth_lambda_api     lambdaapi: AWS's SDKs and tools
+//	hearth_lambda_api     awsapi: AWS's SDKs and tools
 //	admin.api.hearth      events, nodes, schedules, runtimes: for `caddy hearth`, which is in cli
 //
 // A reload provisions the new App beside the old one. Both have the same engine if their

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"

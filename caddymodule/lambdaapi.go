@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/foreign"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -30,7 +30,7 @@ func init() {
 // AWS service that no handler answers.
 type LambdaAPI struct {
 	app *App
-	api *lambdaapi.API
+	api *lambda.API
 }
 
 // CaddyModule returns the Caddy module information.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -77,7 +77,7 @@ func (a *App) replace(repl *caddy.Replacer) error {
 // settings makes the engine's settings from the configuration. It reports errors in the order
 // of names.
 func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
-	if err := lambdaapi.CheckIgnore(a.Ignore); err != nil {
+	if err := lambda.CheckIgnore(a.Ignore); err != nil {
 		return nil, err
 	}
 	if err := a.checkFunctionURL(); err != nil {

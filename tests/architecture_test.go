@@ -23,7 +23,8 @@ var floors = [][]string{
 	{"caddymodule/cli"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
-	{"caddymodule/lambdaapi", "caddymodule/apigateway"},
+	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs"},
+	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
 	{"invoker/pattern"},
@@ -134,8 +135,8 @@ func TestForbiddenImportsAreSeen(t *testing.T) {
 		},
 		{
 			"Caddy beside caddymodule",
-			listed{ImportPath: our("caddymodule/lambdaapi"), Imports: []string{"github.com/caddyserver/caddy/v2/modules/caddyhttp"}},
-			"caddymodule/lambdaapi imports github.com/caddyserver/caddy/v2/modules/caddyhttp: only caddymodule imports Caddy",
+			listed{ImportPath: our("caddymodule/awsapi"), Imports: []string{"github.com/caddyserver/caddy/v2/modules/caddyhttp"}},
+			"caddymodule/awsapi imports github.com/caddyserver/caddy/v2/modules/caddyhttp: only caddymodule imports Caddy",
 		},
 		{
 			"Caddy through somebody else",
@@ -154,8 +155,8 @@ func TestForbiddenImportsAreSeen(t *testing.T) {
 		},
 		{
 			"an API knows the engine",
-			listed{ImportPath: our("caddymodule/lambdaapi"), Imports: []string{our("caddymodule/engine")}},
-			"caddymodule/lambdaapi imports caddymodule/engine: imports go down",
+			listed{ImportPath: our("caddymodule/awsapi"), Imports: []string{our("caddymodule/engine")}},
+			"caddymodule/awsapi imports caddymodule/engine: imports go down",
 		},
 		{
 			"Redis in the pool",

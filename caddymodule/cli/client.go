@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 )
 
 // A target is a server's API and the caller's key.

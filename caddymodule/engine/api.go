@@ -8,8 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/logsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -17,25 +17,25 @@ import (
 
 // LambdaAPI makes the Lambda API of these settings. url is the address of the function URL
 // of an ID, "" if there are none. From then on functions that nothing defines may be made.
-func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambdaapi.API, error) {
+func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.API, error) {
 	verifier, err := s.Verifier()
 	if err != nil {
 		return nil, err
 	}
 	launcher := s.machinery.launcher
-	config := lambdaapi.Config{
+	config := lambda.Config{
 		Registry: s.registry, Code: s.engine.archives, Invoker: s.catalog, Verifier: verifier, Account: s.Account,
 		Check: launcher.Check, RuntimeVersion: launcher.RuntimeVersion, URL: url, LinkKey: s.linkKey(),
 		Concurrency: cmp.Or(s.Pool.Concurrency, warmpool.DefaultConcurrency), Bodies: s.engine.bodies, Refusals: &s.refusals,
 		Mapping: pull.Check, Ignore: s.Ignore, Queue: s.engine, Destination: s.services.Check,
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
-		Logs:   logsapi.New(s.engine.logs, s.Account, s.Log), Log: log,
+		Logs:   logs.New(s.engine.logs, s.Account, s.Log), Log: log,
 	}
 	if b := s.services.Bucket(); b != nil { // else the interface would not be nil
 		config.Bucket = b
 	}
 	s.hasAPI = true
-	return lambdaapi.New(config), nil
+	return lambda.New(config), nil
 }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all
@@ -46,4 +46,4 @@ func (s *Setup) linkKey() []byte {
 	return h.Sum(nil)
 }
 
-var _ lambdaapi.Queue = (*Engine)(nil)
+var _ lambda.Queue = (*Engine)(nil)

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
 )

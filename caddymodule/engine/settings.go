@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool"

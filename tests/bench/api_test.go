@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 )
 
 func localAPI(t *testing.T) *apiStage {

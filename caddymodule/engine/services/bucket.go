@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 )
 
 // fetchTimeout bounds the fetch of an archive, of 250 MB at most.
@@ -104,7 +104,7 @@ func (b *Bucket) Put(ctx context.Context, name, key string, body []byte) error {
 	return nil
 }
 
-// Open implements lambdaapi.Bucket.
+// Open implements lambda.Bucket.
 func (b *Bucket) Open(ctx context.Context, name, key, version string) (io.ReadCloser, error) {
 	address := b.address(name, key)
 	if version != "" {
@@ -113,7 +113,7 @@ func (b *Bucket) Open(ctx context.Context, name, key, version string) (io.ReadCl
 	answer, err := b.do(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		// To the caller too: the store is out of reach, or its address is wrong.
-		return nil, &lambdaapi.S3Error{Code: "ServiceUnavailable", Message: reason(err)}
+		return nil, &lambda.S3Error{Code: "ServiceUnavailable", Message: reason(err)}
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
@@ -123,9 +123,9 @@ func (b *Bucket) Open(ctx context.Context, name, key, version string) (io.ReadCl
 }
 
 // refusal is what a store says is wrong.
-func refusal(answer *http.Response) *lambdaapi.S3Error {
+func refusal(answer *http.Response) *lambda.S3Error {
 	const most = 64 << 10
-	refused := &lambdaapi.S3Error{Code: http.StatusText(answer.StatusCode)}
+	refused := &lambda.S3Error{Code: http.StatusText(answer.StatusCode)}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, most))
 	var body struct{ Code, Message string }
 	if err == nil && xml.Unmarshal(text, &body) == nil && body.Code != "" {

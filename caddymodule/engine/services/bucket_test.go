@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/hearthfn/hearth/caddymodule/lambdaapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/invoker/pull"
 )
 
@@ -109,7 +109,7 @@ func TestObjectsAreWrittenAndReadBySignedRequests(t *testing.T) {
 			t.Errorf("%q: requests %q, want %q", key, got, want)
 		}
 	}
-	var refused *lambdaapi.S3Error
+	var refused *lambda.S3Error
 	if _, err := read(t, b, "code", "none"); !errors.As(err, &refused) || refused.Code != "NoSuchKey" || refused.Message == "" {
 		t.Errorf("no such key: %v", err)
 	}
@@ -138,7 +138,7 @@ func TestStoreThatMisbehavesIsRefused(t *testing.T) {
 	defer store.Close()
 	b := openBucket(t, store.URL, "", "", "")
 	for key, code := range map[string]string{"moved": "Temporary Redirect", "page": "Bad Gateway"} {
-		var refused *lambdaapi.S3Error
+		var refused *lambda.S3Error
 		if _, err := read(t, b, "b", key); !errors.As(err, &refused) || refused.Code != code {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -147,7 +147,7 @@ func TestStoreThatMisbehavesIsRefused(t *testing.T) {
 		t.Errorf("what is cut short is read as %q", text)
 	}
 	store.Close()
-	var refused *lambdaapi.S3Error
+	var refused *lambda.S3Error
 	if _, err := read(t, b, "b", "away"); !errors.As(err, &refused) || refused.Code != "ServiceUnavailable" || strings.Contains(refused.Message, "/b/away") {
 		t.Errorf("a store that is away: %v", err)
 	}
