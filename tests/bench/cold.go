@@ -52,7 +52,7 @@ func (f function) copies(n int) []function {
 func coldScenario(name, family string, f function) scenario {
 	c := scenario{name: name, group: coldGroup, functions: f.copies(coldFunctions)}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
-		first, added, err := coldCalls(ctx, stage, c.functions, func() error { return awaitStem(ctx, stage, family) })
+		first, added, err := coldCalls(ctx, stage, c.functions, coldPause, func() error { return awaitStem(ctx, stage, family) })
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func coldAloneScenario(name string, f function, bare ...string) scenario {
 	c := scenario{name: name, group: coldGroup, functions: f.copies(coldAlone)}
 	c.measure = func(ctx context.Context, stage *stage) ([]figure, error) {
 		var interpreter []time.Duration
-		first, added, err := coldCalls(ctx, stage, c.functions, func() error {
+		first, added, err := coldCalls(ctx, stage, c.functions, coldPause, func() error {
 			took, err := bareStart(ctx, stage.folder, bare)
 			interpreter = append(interpreter, took)
 			return err
@@ -98,7 +98,7 @@ func coldAloneScenario(name string, f function, bare ...string) scenario {
 
 // coldCalls makes the first and the second call of each function, and returns what
 // the first took, and how much longer than the second.
-func coldCalls(ctx context.Context, stage *stage, functions []function, before func() error) (first, added []time.Duration, err error) {
+func coldCalls(ctx context.Context, stage *stage, functions []function, pause time.Duration, before func() error) (first, added []time.Duration, err error) {
 	// The connection is made before the first call: it is not part of a cold start.
 	client := newClient(1)
 	defer client.CloseIdleConnections()
@@ -109,7 +109,7 @@ func coldCalls(ctx context.Context, stage *stage, functions []function, before f
 		if err := before(); err != nil {
 			return nil, nil, err
 		}
-		if err := wait(ctx, coldPause); err != nil {
+		if err := wait(ctx, pause); err != nil {
 			return nil, nil, err
 		}
 		cold := call(ctx, client, stage.address[hearthStack]+f.path())

@@ -35,6 +35,7 @@ func judge(r report) []goal {
 	goals = append(goals, acceptGoals(r)...)
 	goals = append(goals, pullGoals(r)...)
 	goals = append(goals, wallGoals(r)...)
+	goals = append(goals, startGoals(r)...)
 
 	for _, limit := range []struct {
 		scenario, figure string

@@ -13,7 +13,8 @@
 // `bench cold` measures the cold starts alone, `bench api` the Lambda API,
 // `bench events` what becomes of events, `bench pull` sources that are polled,
 // `bench cluster` several nodes that share a Redis, `bench load` what functions do to
-// each other, `bench walls` what a network of its own costs a function.
+// each other, `bench walls` what a network of its own costs a function, `bench starts`
+// first calls beside what a bare interpreter takes for the same code.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main
@@ -37,6 +38,7 @@ import (
 type settings struct {
 	rounds  int
 	seconds int
+	starts  int
 	only    *regexp.Regexp
 	group   string // "" for everything
 	json    string
@@ -71,6 +73,7 @@ func parseFlags(args []string) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&s.rounds, "rounds", 3, "rounds over all targets; medians are over these")
 	flags.IntVar(&s.seconds, "seconds", 6, "seconds of load per target, connections and round")
+	flags.IntVar(&s.starts, "starts", 100, "first calls of each kind that `bench starts` times; fewer for a quick look")
 	flags.StringVar(&only, "only", "", "measure only the targets and scenarios whose name matches this `regexp`")
 	flags.StringVar(&s.json, "json", "", "`file` for the results as JSON (default tests/bench/results/DATE.json)")
 	flags.StringVar(&s.caddy, "caddy", "bin/caddy", "the Caddy `binary` to measure")
@@ -83,8 +86,8 @@ func parseFlags(args []string) (settings, error) {
 	if flags.NArg() > 0 {
 		return settings{}, fmt.Errorf("unknown argument %q: the groups are %s, named before the flags", flags.Arg(0), strings.Join(groups, ", "))
 	}
-	if s.rounds < 1 || s.seconds < 1 {
-		return settings{}, errors.New("--rounds and --seconds must be 1 or more")
+	if s.rounds < 1 || s.seconds < 1 || s.starts < 1 {
+		return settings{}, errors.New("--rounds, --seconds and --starts must be 1 or more")
 	}
 	var err error
 	if s.only, err = regexp.Compile(only); err != nil {

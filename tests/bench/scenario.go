@@ -31,9 +31,10 @@ const (
 	clusterGroup = "cluster"
 	loadGroup    = "load"
 	wallsGroup   = "walls"
+	startsGroup  = "starts"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup}
 
 const (
 	burstCalls        = 200
@@ -52,6 +53,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, pullScenarios(m, s)...)
 	all = append(all, loadScenarios(m, s)...)
 	all = append(all, wallScenarios(m, s)...)
+	all = append(all, startScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 

@@ -28,7 +28,13 @@ type server struct {
 	exited  chan struct{} // closed when it has ended
 }
 
+// startServer starts a server whose log and data are in folder.
 func startServer(name, folder string, argv ...string) (*server, error) {
+	return startServerIn(name, folder, "", argv...)
+}
+
+// startServerIn is startServer with a working directory.
+func startServerIn(name, folder, directory string, argv ...string) (*server, error) {
 	log, err := os.Create(filepath.Join(folder, name+".log"))
 	if err != nil {
 		return nil, err
@@ -37,6 +43,7 @@ func startServer(name, folder string, argv ...string) (*server, error) {
 
 	s := &server{name: name, log: log.Name(), exited: make(chan struct{})}
 	s.command = exec.Command(argv[0], argv[1:]...)
+	s.command.Dir = directory
 	s.command.Stdout, s.command.Stderr = log, log
 	// Caddy keeps its last configuration below these; the user's own is not for us.
 	s.command.Env = append(os.Environ(), "XDG_DATA_HOME="+folder, "XDG_CONFIG_HOME="+folder)

@@ -88,8 +88,14 @@ func (s *stage) close() {
 	}
 }
 
-// asset returns the absolute path of a file or folder below assets.
-func (s *stage) asset(name string) string { return filepath.Join(s.folder, "assets", name) }
+// asset returns the absolute path of a file or folder below assets. What a scenario has made
+// itself has an absolute path already.
+func (s *stage) asset(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.folder, "assets", name)
+}
 
 func (s *stage) startRespond(ctx context.Context, caddy string) error {
 	site := fmt.Sprintf("\theader Content-Type application/json\n\trespond `%s`\n", greeting)

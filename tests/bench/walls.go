@@ -131,7 +131,7 @@ func wallsOfCold(m machine) scenario {
 		round := 0
 		for some := range slices.Chunk(functions, wallsColdAtOnce) {
 			for _, i := range turn(round) {
-				took, _, err := coldCalls(ctx, stages[i], some, func() error { return awaitStem(ctx, stages[i], "nodejs") })
+				took, _, err := coldCalls(ctx, stages[i], some, coldPause, func() error { return awaitStem(ctx, stages[i], "nodejs") })
 				if err != nil {
 					return nil, err
 				}
