@@ -72,6 +72,10 @@ type App struct {
 	// at least 4.
 	Stems *int `json:"stems,omitempty"`
 
+	// "on", or "off": compilers do not run ahead of cold starts, and nothing that they made is
+	// used. Default: on.
+	CompileCache string `json:"compile_cache,omitempty"`
+
 	// How long an idle environment is kept at most. An environment ends earlier if, by the
 	// past idle times of its function, the next call is too unlikely to be worth its memory.
 	// Default: 1h.

@@ -58,6 +58,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		queue_timeout  <duration>|off
 //		cold_starts    <n>
 //		stems          <n>
+//		compile_cache  on|off
 //		idle_timeout   <duration>
 //		account        <twelve digits>
 //		region         <name>
@@ -123,6 +124,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"queue_timeout", into(durationOrOff, &a.QueueTimeout)},
 		{"cold_starts", into(number(1), &a.ColdStarts)},
 		{"stems", into(optionalNumber(0), &a.Stems)},
+		{"compile_cache", into(onOrOff, &a.CompileCache)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
 		{"account", into(text, &a.Account)},
 		{"region", into(text, &a.Region)},

@@ -176,6 +176,18 @@ func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	return duration(d, to)
 }
 
+// onOrOff reads one of these two words.
+func onOrOff(d *caddyfile.Dispenser, to *string) error {
+	name := d.Val()
+	if err := text(d, to); err != nil {
+		return err
+	}
+	if *to != "on" && *to != "off" {
+		return d.Errf("%s is on or off, not '%s'", name, *to)
+	}
+	return nil
+}
+
 // megabytes reads a size as Lambda writes it, a number of MB (1,048,576 bytes each), or a size
 // with a unit: 512, 512MB, 512MiB, 1GB.
 func megabytes(d *caddyfile.Dispenser, to *int) error {

@@ -89,6 +89,9 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if a.CodeStorage < 0 {
 		return nil, fmt.Errorf("code_storage: %d MB are less than nothing", a.CodeStorage)
 	}
+	if a.CompileCache != "" && a.CompileCache != "on" && a.CompileCache != "off" {
+		return nil, fmt.Errorf("compile_cache: it is on or off, not %q", a.CompileCache)
+	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return nil, fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
 	}
@@ -96,6 +99,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		CodeStorage:  int64(a.CodeStorage) << 20,
+		CompileCache: a.CompileCache != "off",
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
 	}

@@ -49,6 +49,7 @@ type Settings struct {
 	CodeStorage  int64 // bytes of all code that the API keeps; 0: the default
 
 	Interpreters map[string]string // by runtime
+	CompileCache bool              // code is compiled ahead of cold starts
 	Sandbox      sandbox.Config
 	Network      function.NetworkDefault
 	// NetworkNamed is set if the configuration names Network. Then functions do not go without

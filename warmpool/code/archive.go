@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +73,7 @@ var ErrTooLarge = errors.New("code archive is too large")
 //	DIR/archive/DIGEST        the archive, byte for byte
 //	DIR/tree/DIGEST/          what is in it
 //	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list
+//	DIR/compiled/DIGEST-KIND/ one of these trees with bytecode for a kind of interpreter
 //	DIR/new/                  what is being written
 type Store struct {
 	dir    string
@@ -103,7 +105,7 @@ type flight struct {
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{}),
 		whole: make(map[string]struct{}), doubted: make(map[string]struct{})}
-	for _, sub := range []string{"archive", "tree", "merged", "new"} {
+	for _, sub := range []string{"archive", "tree", "merged", "compiled", "new"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("code store: %w", err)
 		}
@@ -209,8 +211,8 @@ func (s *Store) open(d Digest) (*os.File, error) {
 	return os.Open(s.path("archive", string(d)))
 }
 
-// Collect removes unused archives with their trees, and merged trees that this process has not
-// given out. An archive is unused if keep refuses its digest and no archive outside the store
+// Collect removes unused archives with their trees, merged trees that this process has not
+// given out, and what was compiled of either. An archive is unused if keep refuses its digest and no archive outside the store
 // has that digest. Collect only removes entries that are older than age, because an upload is
 // stored before something refers to it.
 func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Duration) error {
@@ -221,22 +223,21 @@ func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Du
 	}
 	given := maps.Clone(s.merged)
 	s.mu.Unlock()
-	used := func(kind, name string) bool {
-		if kind == "merged" {
-			_, used := given[name]
-			return used
+	used := func(kind string, d Digest) bool {
+		if _, merged := given[string(d)]; merged || kind == "merged" {
+			return merged
 		}
-		_, used := outside[Digest(name)]
-		return used || keep(Digest(name))
+		_, used := outside[d]
+		return used || keep(d)
 	}
 	var errs []error
-	for _, kind := range []string{"archive", "tree", "merged"} {
+	for _, kind := range []string{"archive", "tree", "merged", "compiled"} {
 		entries, err := os.ReadDir(s.path(kind, ""))
 		if err != nil {
 			return fmt.Errorf("code store: %w", err)
 		}
 		for _, e := range entries {
-			if Digest(e.Name()).valid() && !used(kind, e.Name()) {
+			if d := digestOfCompiled(e.Name()); d.valid() && !used(kind, d) {
 				errs = append(errs, s.removeOld(kind, e.Name(), age))
 			}
 		}
@@ -273,6 +274,11 @@ func (s *Store) takeAway(kind, name string, age time.Duration) (gone string, err
 	}
 	s.mu.Lock()
 	delete(s.whole, s.path(kind, name))
+	for path := range s.whole { // what was compiled of it is compared with its successor
+		if kind != "compiled" && strings.HasPrefix(path, s.path("compiled", name)) {
+			delete(s.whole, path)
+		}
+	}
 	s.mu.Unlock()
 	return gone, nil
 }

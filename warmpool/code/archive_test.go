@@ -50,9 +50,11 @@ func zipOf(t testing.TB, files ...file) []byte {
 	return b.Bytes()
 }
 
-func openStore(t testing.TB) *Store {
+func openStore(t testing.TB) *Store { return openStoreAt(t, t.TempDir()) }
+
+func openStoreAt(t testing.TB, dir string) *Store {
 	t.Helper()
-	s, err := OpenStore(t.TempDir(), zap.NewNop())
+	s, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@
 //	                                     v
 //	                                   tree/DIGEST --------------> mounted
 //	layers ----------------> Merge --> merged/DIGEST (hard links) > mounted at /opt
+//	either of these -------> Compile > compiled/DIGEST-KIND ------> mounted in its place
 //
 // Archives come from strangers. The package reads the list of entries before it writes
 // anything. It refuses an archive, and names the entry, if the entry leads out of the

@@ -43,6 +43,7 @@ type Config struct {
 	Logs         *logs.Store
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
+	CompileCache bool        // code is compiled ahead of cold starts
 	Network      function.NetworkDefault
 	// Exposed returns an error that says what an environment on the machine's network could
 	// do to this server. Then none starts on that network. nil: there is no danger.
@@ -57,6 +58,7 @@ type Launcher struct {
 	log          *zap.Logger
 	language     string   // LANG of functions
 	interpreters sync.Map // interpreters of stems: runtimes.Interpreter by StemKind
+	compiler     *compiler
 	extended     sync.Map // functions (*function.Function by name and version) that have extensions, and so no stems
 
 	mu          sync.Mutex
@@ -69,9 +71,10 @@ var (
 )
 
 // New makes a Launcher. It writes the bootstraps to the data directory. Every environment
-// mounts them from there.
+// mounts them from there. Close it before the sandbox.
 func New(config Config, log *zap.Logger) (*Launcher, error) {
 	l := &Launcher{Config: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
+	l.compiler = newCompiler(l)
 	if err := config.Interpreters.Validate(); err != nil {
 		return nil, err
 	}
@@ -218,6 +221,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	if err != nil {
 		return nil, err
 	}
+	code = l.compiled(ctx, interpreter, code)
 	interpreter, shown, err := l.place(interpreter)
 	if err != nil {
 		return nil, err

@@ -227,6 +227,17 @@ func Precompile(ctx context.Context, in Interpreter, dir string) error {
 	return python.Compile(ctx, in.Path, in.Version, filepath.Join(dir, FamilyPython))
 }
 
+// BytecodeFor tells how the code below root is compiled for in, by a command that writes it to
+// descriptor 3, for python.ReadBytecode, and for what kind of interpreter it is. ok is false for
+// one that compiles nothing ahead.
+func BytecodeFor(in Interpreter, runtimeDir, root string) (command []string, kind string, ok bool) {
+	v, known := parseVersion(in.Version)
+	if in.Family != FamilyPython || !known {
+		return nil, "", false
+	}
+	return append([]string{in.Path}, python.CompileArgs(runtimeDir, root)...), fmt.Sprintf("cpython-%d%d", v.major, v.minor), true
+}
+
 // ArchiveFor tells how the class-data archive for a Java is made, by a command that
 // writes it to descriptor 3, and its name beside the bootstrap; ok is false for what
 // has none.
