@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -82,7 +81,7 @@ func examine(dir string) []finding {
 
 	walls := box.Walls()
 	findings = append(findings,
-		users(walls.Users),
+		collected.finding("users", walls.Users, "functions run as the user of this server", "each environment has a user of its own"),
 		collected.finding("cgroups", walls.Cgroups != 0, "no cgroup", fmt.Sprintf("version %d: the kernel holds environments to memory and processes", walls.Cgroups)),
 		freezer(walls.Freezer),
 		network(walls.Network, collected),
@@ -124,16 +123,6 @@ func openFiles() finding {
 		f.Remedy = "LimitNOFILE= in the unit of systemd, ulimit -n in a shell"
 	}
 	return f
-}
-
-func users(own bool) finding {
-	if own {
-		return finding{Name: "users", State: stateOK, Text: "each environment has a user of its own"}
-	}
-	return finding{
-		Name: "users", State: stateWeaker, Remedy: "run the server as root, which gives each environment a user of its own",
-		Text: fmt.Sprintf("environments run as the server's user (uid %d), each in a user namespace of its own", os.Geteuid()),
-	}
 }
 
 func network(err error, collected *warnings) finding {

@@ -13,18 +13,24 @@ import (
 )
 
 // doctor runs the command with the variables, as the user if it names one, in a mount
-// namespace where everyone has the device of pasta unless noTUN.
-func doctor(t *testing.T, user string, noTUN bool, variables ...string) (findings map[string][3]string, exit int) {
+// namespace where everyone has the device of pasta unless noTUN, and lent is what
+// /etc/subuid and /etc/subgid say.
+func doctor(t *testing.T, user string, noTUN bool, lent string, variables ...string) (findings map[string][3]string, exit int) {
 	t.Helper()
 	data := t.TempDir()
 	if err := os.Chmod(filepath.Dir(data), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	script := `mount -t tmpfs none /dev/net && mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun && exec "$@"`
+	script := `mount -t tmpfs none /dev/net && mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun &&
+		mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"`
+	file := filepath.Join(data, "lent")
+	if err := os.WriteFile(file, []byte(lent), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if noTUN {
 		script = strings.ReplaceAll(script, "666", "600")
 	}
-	args := []string{"--mount", "sh", "-c", script, "sh"}
+	args := []string{"--mount", "sh", "-c", script, file}
 	if user != "" {
 		if out, err := exec.Command("chown", user, data).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -63,7 +69,7 @@ func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
 		}
 	}
 	t.Run("as root", func(t *testing.T) {
-		got, exit := doctor(t, "", false)
+		got, exit := doctor(t, "", false, "")
 		for _, name := range []string{"kernel", "sandbox", "users", "cgroups", "freezing", "network", "stems"} {
 			check(t, got, name, "ok", "", "")
 		}
@@ -73,9 +79,9 @@ func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
 		}
 	})
 	t.Run("as another user", func(t *testing.T) {
-		got, exit := doctor(t, nobody, false)
+		got, exit := doctor(t, nobody, false, "other:100000:65536\n")
 		check(t, got, "sandbox", "ok", "", "")
-		check(t, got, "users", "weaker", "uid 65534", "root")
+		check(t, got, "users", "weaker", "lends nobody 0 users", "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 nobody")
 		check(t, got, "cgroups", "weaker", "no cgroup", "Delegate=yes")
 		check(t, got, "freezing", "weaker", "SIGSTOP", "Delegate=yes")
 		check(t, got, "network", "ok", "network of their own", "")
@@ -83,15 +89,34 @@ func TestDoctorSaysWhatKeepsFunctionsApart(t *testing.T) {
 			t.Errorf("it ends with %d", exit)
 		}
 	})
+	t.Run("as another user with users", func(t *testing.T) {
+		got, exit := doctor(t, nobody, false, "other:165536:65536\nnobody:100000:65536\n")
+		for _, name := range []string{"sandbox", "users", "network", "stems"} {
+			check(t, got, name, "ok", "", "")
+		}
+		if exit != 0 {
+			t.Errorf("it ends with %d", exit)
+		}
+	})
+	t.Run("as another user with too few users", func(t *testing.T) {
+		got, _ := doctor(t, nobody, false, "nobody:100000:10\n")
+		check(t, got, "users", "weaker", "lends nobody 10 users", "usermod")
+		check(t, got, "stems", "ok", "", "")
+	})
+	t.Run("as another user with users that it may not have", func(t *testing.T) {
+		got, _ := doctor(t, nobody, false, "nobody:100000:65536\n", "PATH=/usr/bin:/bin", "setpriv", "--no-new-privs")
+		check(t, got, "users", "weaker", "newuidmap", "NoNewPrivileges")
+		check(t, got, "stems", "ok", "", "")
+	})
 	t.Run("as another user without the device of pasta", func(t *testing.T) {
-		got, exit := doctor(t, nobody, true)
+		got, exit := doctor(t, nobody, true, "")
 		check(t, got, "network", "weaker", "chmod 0666 /dev/net/tun", "network host")
 		if exit != 0 {
 			t.Errorf("it ends with %d", exit)
 		}
 	})
 	t.Run("without bubblewrap", func(t *testing.T) {
-		got, exit := doctor(t, "", false, "PATH=/nothing")
+		got, exit := doctor(t, "", false, "", "PATH=/nothing")
 		check(t, got, "sandbox", "missing", "install bubblewrap", "")
 		if exit != 1 {
 			t.Errorf("it ends with %d, want 1", exit)

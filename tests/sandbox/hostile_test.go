@@ -3,10 +3,13 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/tests/harness"
 )
@@ -82,15 +85,19 @@ def handler(event, context):
 
 func TestHostileFunctionIsContained(t *testing.T) {
 	harness.Quiet(t)
-	asBoth(t, isContained)
+	asBoth(t, func(t *testing.T, asRoot bool) { isContained(t, newWorld(t).server("127.0.0.53", asRoot)) })
+	t.Run("as another user with users", func(t *testing.T) {
+		s := newWorld(t).server("127.0.0.53", false)
+		lend(s)
+		isContained(t, s)
+	})
 }
 
-func isContained(t *testing.T, asRoot bool) {
-	s := newWorld(t).server("127.0.0.53", asRoot)
+func isContained(t *testing.T, s *harness.Server) {
 	s.Env = []string{"GATEWAY_SECRET=hunter2"}
 	bad := s.Code("bad", map[string]string{"app.py": hostile})
 	good := s.Code("good", map[string]string{"index.js": "exports.handler = async () => ({ statusCode: 200, body: 'fine' })"})
-	s.Configure(harness.PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 60s")+harness.NodeFunction("good", good, ""), "function /bad bad\nfunction good")
+	s.Configure(harness.PythonFunction("bad", bad, "memory 4096\nephemeral_storage 512\ntimeout 300s")+harness.NodeFunction("good", good, ""), "function /bad bad\nfunction good")
 	s.Start()
 	s.Get("/").Want(t, 200, "fine")
 
@@ -102,10 +109,20 @@ func isContained(t *testing.T, asRoot bool) {
 	}
 	r := s.Request("POST", "/bad", strings.NewReader(string(ask)))
 	r.Header.Set("Content-Type", "application/json")
-	got := s.Do(r)
+	client := &http.Client{Timeout: 5 * time.Minute} // a thousand processes are slow to come on a busy machine
+	defer client.CloseIdleConnections()
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var answer map[string]string
-	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil {
-		t.Fatalf("%d %s: %v", got.Status, got.Body, err)
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("%d %s: %v", response.StatusCode, body, err)
 	}
 	for what, result := range answer {
 		switch what {

@@ -18,7 +18,8 @@ import (
 // started, and what that one makes is gone when it has stopped.
 func TestKilledServerLeavesNothing(t *testing.T) {
 	harness.Parallel(t)
-	asBoth(t, leavesNothing)
+	asBoth(t, func(t *testing.T, asRoot bool) { leavesNothing(t, asRoot, false) })
+	t.Run("as another user with users", func(t *testing.T) { leavesNothing(t, false, true) })
 }
 
 // A trace is what a server has on the machine: processes, and what lives without them.
@@ -198,9 +199,12 @@ func readlink(format string, args ...any) string {
 	return name
 }
 
-func leavesNothing(t *testing.T, asRoot bool) {
+func leavesNothing(t *testing.T, asRoot, users bool) {
 	w := newWorld(t)
 	s := w.server("127.0.0.53", asRoot)
+	if users {
+		lend(s)
+	}
 	if asRoot {
 		s.Wrap = nil // so that its mounts would be the machine's
 	}

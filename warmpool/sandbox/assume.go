@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"time"
 
 	"go.uber.org/zap"
@@ -78,7 +79,7 @@ func (p *Process) assume(a Assumption) error {
 		return err
 	}
 	defer namespace.Close()
-	if p.userns != nil {
+	if p.holder != nil {
 		return p.holder.mount(namespace, late)
 	}
 	return late.make(namespace)
@@ -105,27 +106,67 @@ func (p *Process) relimit(l cgroup.Limits) error {
 
 // probeAssume starts a stem to find out whether stems work here. The caller passes the
 // function that makes a holder, because not every machine allows one.
-func (s *Sandbox) probeAssume(start func(*starter) (*holder, error)) {
-	remedy := "Linux 5.12 or newer, with CAP_SYS_ADMIN"
-	var err error
-	if s.identities == nil {
-		remedy = "Linux 5.12 or newer, which lets this program itself make user namespaces (AppArmor: a profile with \"userns,\"), " +
-			"and no capabilities on its file: give those by systemd's AmbientCapabilities"
-		var h *holder
-		if h, err = start(s.starter); err == nil {
-			s.holder.Store(h)
-		}
-	}
-	if err == nil {
-		err = s.tryAssume()
-	}
-	if err == nil {
-		s.canAssume = true
+func (s *Sandbox) probeAssume(start startHolder) {
+	if s.identities != nil {
+		s.stems(s.tryAssume(), "Linux 5.12 or newer, with CAP_SYS_ADMIN")
 		return
 	}
-	s.log.Warn("no stems: cold starts boot their interpreter", zap.Error(err), zap.String("remedy", remedy))
-	if h := s.holder.Swap(nil); h != nil {
+	err := s.tryUsers(start)
+	if err == nil {
+		s.canAssume = true
+		s.log.Info("each environment runs as a user of its own", zap.Int("first", s.lent.firstUID), zap.Int("users", s.lent.count))
+		return
+	}
+	remedy := "run the server as root"
+	var none *noUsersError
+	if errors.As(err, &none) {
+		remedy = none.remedy + "; or " + remedy
+	}
+	s.log.Warn("functions run as the user of this server, within a user namespace", zap.Int("uid", os.Geteuid()), zap.Error(err), zap.String("remedy", remedy))
+	s.stems(s.tryHolder(start), "Linux 5.12 or newer, which lets this program itself make user namespaces (AppArmor: a profile with \"userns,\"), "+
+		"and no capabilities on its file: give those by systemd's AmbientCapabilities")
+}
+
+// startHolder is newHolder, and in tests what fails.
+type startHolder func(*starter, *subordinate, *userRange) (*holder, error)
+
+// tryUsers finds out whether environments can have users of their own, and if so starts a
+// holder that has them.
+func (s *Sandbox) tryUsers(start startHolder) error {
+	lent, err := findSubordinate()
+	if err != nil {
+		return err
+	}
+	if s.tools.setpriv, err = exec.LookPath("setpriv"); err != nil {
+		return &noUsersError{err, "install util-linux"}
+	}
+	s.lent, s.users = lent, newUserRange(lent.firstUID, lent.count)
+	if err := s.tryHolder(start); err != nil {
+		s.lent, s.users = nil, nil
+		return err
+	}
+	return nil
+}
+
+// tryHolder starts a holder, and a stem by it.
+func (s *Sandbox) tryHolder(start startHolder) error {
+	h, err := start(s.starter, s.lent, s.users)
+	if err != nil {
+		return err
+	}
+	s.holder.Store(h)
+	if err := s.tryAssume(); err != nil {
+		s.holder.Store(nil)
 		h.close()
+		return err
+	}
+	return nil
+}
+
+// stems says that there are none because of err, if it is not nil.
+func (s *Sandbox) stems(err error, remedy string) {
+	if s.canAssume = err == nil; !s.canAssume {
+		s.log.Warn("no stems: cold starts boot their interpreter", zap.Error(err), zap.String("remedy", remedy))
 	}
 }
 

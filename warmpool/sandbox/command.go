@@ -13,7 +13,7 @@ import (
 // tools are the programs that stand between the gateway and the command.
 type tools struct {
 	bwrap   string
-	setpriv string // from root to the environment's user; "" when not root
+	setpriv string // from bwrap's user to the environment's; "" where it has none of its own
 	prlimit string // bounds processes where no cgroup does; "" where one does
 	sh      string // gives the command its environment after setpriv
 }
@@ -122,19 +122,21 @@ func (s *Sandbox) cover(m Mount) ([]string, error) {
 // command is what bwrap runs: the last steps out of privileges, and the command.
 // env is the environment that bwrap sets for all of them. Variables that the first steps must
 // not see are in script instead, which is the standard input of the last step, or nil.
-func (s *Sandbox) command(spec Spec) (args, env []string, script []byte) {
+// The command is to run as another user than bwrap does, or not.
+func (s *Sandbox) command(spec Spec, another bool) (args, env []string, script []byte) {
 	env = spec.Env
-	switch {
-	case s.tools.setpriv != "":
+	limit := spec.MaxProcesses + wrappers
+	if another {
+		limit -= wrappers // which are of the gateway's user
 		args = []string{
 			s.tools.setpriv, "--reuid", strconv.Itoa(insideUID), "--regid", strconv.Itoa(insideGID), "--clear-groups",
 			"--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--",
 		}
-	case s.tools.prlimit != "":
-		// Counted within the user namespace since Linux 5.14, over all that the
-		// gateway's user runs before.
-		processes := strconv.Itoa(spec.MaxProcesses + wrappers)
-		args = []string{s.tools.prlimit, "--nproc=" + processes + ":" + processes, "--"}
+	}
+	if s.tools.prlimit != "" {
+		// Counted by user, and within the user namespace since Linux 5.14.
+		processes := strconv.Itoa(limit)
+		args = append(args, s.tools.prlimit, "--nproc="+processes+":"+processes, "--")
 	}
 	if args != nil && !harmless(spec.Env) {
 		args = append(args, s.tools.sh, "-c", `. /dev/stdin; exec "$@" </dev/null`, "sh")

@@ -58,7 +58,7 @@ func (p *Process) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	}
 	defer namespace.Close()
 	var f *os.File
-	if p.userns != nil {
+	if p.holder != nil {
 		f, err = p.holder.do(order{Do: orderDial}, namespace)
 	} else {
 		f, err = socketIn(namespace)

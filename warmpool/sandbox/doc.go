@@ -38,7 +38,13 @@
 //   - If the gateway is root, each live environment has an unprivileged user of its
 //     own (identity). bwrap mounts as root, so that code may lie below /root. Then it
 //     enters a user namespace that maps only that user, and setpriv switches to it.
-//   - Otherwise it is the gateway's own user, in a user namespace that the holder
+//   - Otherwise, if the machine lends the gateway's user others (subordinate), it is one
+//     of these. The holder's user namespace has them all. It makes one below for each
+//     environment, with the environment's user and with the gateway's as root. As that
+//     bwrap mounts, then setpriv switches. The gateway owns the holder's namespace, so it
+//     may send signals to whatever is below. Only the descriptors of another user's
+//     processes it cannot see, and asks the holder.
+//   - Else it is the gateway's own user, in a user namespace that the holder
 //     makes, or bwrap if there is no holder. The kernel must allow user namespaces
 //     to everyone.
 //

@@ -26,6 +26,9 @@ import (
 //	   |-- holder          user namespace H: root, mapped to the gateway's user
 //	   '-- bwrap --userns E    user namespace E, below H: the function
 //
+// If the gateway's user has subordinate users, H has them too, and E one of them: the
+// function. Else the function is the gateway's user.
+//
 // Where it cannot be, bwrap makes the user namespaces, and there are no stems. One that
 // ends is started again (keepHolder).
 type holder struct {
@@ -37,6 +40,8 @@ type holder struct {
 	lost   error       // guarded by mu; why it is of no use any more
 	closed bool        // guarded by mu
 	free   usernsStock // guarded by mu
+
+	identities *identityPool // nil without subordinate users
 }
 
 // holderName is the name by which this program knows that it is a holder.
@@ -51,6 +56,9 @@ type order struct {
 	Do     string // one of the constants below
 	Late   lateMounts
 	Listen string // an address
+	UID    int    // in the holder's namespace; 0 is the gateway's user
+	PID    int    // the first process of an environment
+	Inode  uint32 // of a socket
 
 	// Of the router of NetworkPrivate.
 	Router network.RouterConfig
@@ -65,6 +73,8 @@ const (
 	orderMount  = "mount"
 	orderListen = "listen" // answered with a socket
 	orderDial   = "dial"   // answered with a socket that is not connected
+	orderOwns   = "owns"   // answered with whether a process of the environment has the socket
+	orderFiles  = "files"  // answered with the bytes of the files in memory that it has open
 
 	// See network.Router: the holder's own network is the router's.
 	orderRouter  = "router"
@@ -81,12 +91,16 @@ const (
 type answer struct {
 	Error  string
 	Exists bool // as errors.Is(err, os.ErrExist)
+	Owns   bool
+	Bytes  int64
 }
 
 // maxOrder bounds an order in bytes: a few paths.
 const maxOrder = 64 << 10
 
-func newHolder(s *starter) (*holder, error) {
+// newHolder starts a holder, with the users that are lent or nil. They are taken from the
+// range, which lasts longer than a holder.
+func newHolder(s *starter, lent *subordinate, users *userRange) (*holder, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -102,11 +116,18 @@ func newHolder(s *starter) (*holder, error) {
 		Path: "/proc/self/exe", Args: []string{holderName}, Env: []string{}, Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-			Pdeathsig:   syscall.SIGKILL,
+			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+			Pdeathsig:  syscall.SIGKILL,
 		},
+	}
+	if lent == nil {
+		h.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		h.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	} else {
+		// It is nobody until its namespace has users, and would lose what it may do there.
+		for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+			h.cmd.SysProcAttr.AmbientCaps = append(h.cmd.SysProcAttr.AmbientCaps, c)
+		}
 	}
 	s.do(func() { err = h.cmd.Start() })
 	if err != nil {
@@ -117,49 +138,63 @@ func newHolder(s *starter) (*holder, error) {
 		_ = h.cmd.Wait() // that it was killed, is all that it can say
 		close(h.gone)
 	}()
+	if lent != nil {
+		if err := lent.enter(h.cmd.Process.Pid); err != nil {
+			h.close()
+			return nil, err
+		}
+		h.identities = newIdentityPool(users, func(uid int) (*os.File, error) {
+			return h.do(order{Do: orderUserns, UID: uid - lent.firstUID + 1}, nil)
+		})
+	}
 	return h, nil
 }
 
 // do has the holder carry out an order, about a namespace or nil.
 func (h *holder) do(o order, namespace *os.File) (*os.File, error) {
+	_, file, err := h.ask(o, namespace)
+	return file, err
+}
+
+// ask is do, with all of the answer.
+func (h *holder) ask(o order, namespace *os.File) (a answer, file *os.File, err error) {
 	message, err := json.Marshal(o)
 	if err != nil {
-		return nil, err
+		return a, nil, err
 	}
 	if len(message) > maxOrder {
-		return nil, fmt.Errorf("paths of %d bytes are too long", len(message))
+		return a, nil, fmt.Errorf("paths of %d bytes are too long", len(message))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.lost != nil {
-		return nil, h.lost
+		return a, nil, h.lost
 	}
 	if err := send(h.conn, message, namespace); errors.Is(err, unix.ETOOMANYREFS) {
-		return nil, fmt.Errorf("%w: %w", errNoDescriptor, err) // nothing was sent
+		return a, nil, fmt.Errorf("%w: %w", errNoDescriptor, err) // nothing was sent
 	} else if err != nil {
-		return nil, h.lose(err)
+		return a, nil, h.lose(err)
 	}
 	reply, file, err := receive(h.conn)
 	if errors.Is(err, errNoDescriptor) {
-		return nil, err // of a whole answer
+		return a, nil, err // of a whole answer
 	}
 	if err != nil {
-		return nil, h.lose(err)
+		return a, nil, h.lose(err)
 	}
-	var a answer
 	if err := json.Unmarshal(reply, &a); err != nil {
-		return nil, h.lose(err)
+		return a, nil, h.lose(err)
 	}
 	if a.Exists {
-		return nil, fmt.Errorf("%s: %w", a.Error, os.ErrExist)
+		return a, nil, fmt.Errorf("%s: %w", a.Error, os.ErrExist)
 	}
 	if a.Error != "" {
-		return nil, errors.New(a.Error)
+		return a, nil, errors.New(a.Error)
 	}
 	if wants := o.Do == orderUserns || o.Do == orderListen || o.Do == orderDial || o.Do == orderSocket; wants != (file != nil) {
-		return nil, h.lose(errors.New("its answer is not complete"))
+		return a, nil, h.lose(errors.New("its answer is not complete"))
 	}
-	return file, nil
+	return a, file, nil
 }
 
 // lose gives the holder up: an answer that comes late would be taken for that to
@@ -240,6 +275,11 @@ func (h *holder) close() {
 	h.cmd.Process.Kill()
 	<-h.gone
 	h.free.close()
+	if h.identities != nil {
+		h.mu.Unlock() // what is made ahead asks for an answer
+		h.identities.close()
+		h.mu.Lock()
+	}
 }
 
 // send sends a packet, with a descriptor if f is not nil.

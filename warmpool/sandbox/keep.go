@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,7 +46,7 @@ func (s *Sandbox) keepHolder(h *holder) {
 				}
 			}
 			failures++
-			next, err := newHolder(s.starter)
+			next, err := newHolder(s.starter, s.lent, s.users)
 			if err == nil {
 				h = next
 				break
@@ -103,27 +104,41 @@ func (p *Process) hold(spec Spec) error {
 	if s.holder.Load() == nil {
 		return nil
 	}
-	needs := spec.Network == NetworkPrivate || spec.Stem
+	needs := spec.Network == NetworkPrivate || spec.Stem || s.lent != nil
 	h := s.awaitHolder(needs)
+	if h == nil && s.lent != nil {
+		return errors.New("the process that holds namespaces is being started again")
+	}
 	if h == nil {
 		return nil
 	}
-	userns, err := h.acquire()
+	err := p.holdBy(h)
 	if err != nil && needs && !h.works() { // it is the first to find that out
 		if h = s.awaitHolder(needs); h == nil {
 			return err
 		}
-		userns, err = h.acquire()
+		err = p.holdBy(h)
 	}
 	if err != nil && needs {
 		return err
 	}
 	if err != nil {
 		s.log.Warn("an environment starts without the process that holds namespaces", zap.String("environment", p.id), zap.Error(err))
-		return nil
 	}
-	p.holder, p.userns = h, userns
 	return nil
+}
+
+// holdBy gets the environment its user namespace from a holder.
+func (p *Process) holdBy(h *holder) (err error) {
+	if h.identities != nil {
+		p.identity, err = h.identities.acquire()
+	} else {
+		p.userns, err = h.acquire()
+	}
+	if err == nil {
+		p.holder = h
+	}
+	return err
 }
 
 // awaitHolder is a holder that works, or nil.

@@ -223,12 +223,16 @@ func mountsOf(t *testing.T, s *Sandbox) int {
 // kept is how many descriptors are kept for user namespaces to be used again: for as
 // many as there were environments at once.
 func kept(s *Sandbox) int {
+	ahead := s.identities
+	if h := s.holder.Load(); h != nil && h.identities != nil {
+		ahead = h.identities
+	}
 	switch {
-	case s.identities != nil:
-		for end := time.Now().Add(patience); len(s.identities.ready) < readyIdentities && time.Now().Before(end); {
+	case ahead != nil:
+		for end := time.Now().Add(patience); len(ahead.ready) < readyIdentities && time.Now().Before(end); {
 			time.Sleep(time.Millisecond) // until what is made ahead is there
 		}
-		return len(s.identities.ready)
+		return len(ahead.ready)
 	case s.holder.Load() != nil:
 		s.holder.Load().mu.Lock()
 		defer s.holder.Load().mu.Unlock()

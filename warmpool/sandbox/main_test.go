@@ -284,6 +284,18 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
+// needUsers is a Sandbox whose environments have users of their own.
+func needUsers(t *testing.T) *Sandbox {
+	t.Helper()
+	s := shared(t)
+	if !hasUsers(s) {
+		t.Skip("this is about environments with users of their own")
+	}
+	return s
+}
+
+func hasUsers(s *Sandbox) bool { return s.identities != nil || s.lent != nil }
+
 // needRoot is for tests of what only a gateway that is root does.
 func needRoot(t *testing.T) {
 	t.Helper()

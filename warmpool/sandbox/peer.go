@@ -42,10 +42,20 @@ func (p *Process) CheckPeer(conn net.Conn) error {
 	if p.initPID != 0 {
 		root = p.initPID
 	}
-	if !treeHasSocket(root, inode) {
+	owns := treeHasSocket
+	if p.identity != nil && p.holder != nil {
+		owns = p.holder.treeHasSocket
+	}
+	if !owns(root, inode) {
 		return fmt.Errorf("%w: it is of none of its processes", ErrStranger)
 	}
 	return nil
+}
+
+// treeHasSocket asks the holder, because the descriptors of another user are not ours to see.
+func (h *holder) treeHasSocket(pid int, inode uint32) bool {
+	a, _, err := h.ask(order{Do: orderOwns, PID: pid, Inode: inode}, nil)
+	return err == nil && a.Owns
 }
 
 // treeHasSocket reports whether a process or one of its descendants has a socket open.
@@ -137,7 +147,7 @@ func (p *Process) Listen(address string) (net.Listener, error) {
 }
 
 func (p *Process) listen(address string) (net.Listener, error) {
-	if p.identity == nil && p.userns == nil {
+	if p.identity == nil && p.holder == nil {
 		return nil, errors.New("this server, not being root, cannot enter it (its log says why at start): use network host")
 	}
 	namespace, err := p.namespace("net")
@@ -145,7 +155,7 @@ func (p *Process) listen(address string) (net.Listener, error) {
 		return nil, err
 	}
 	defer namespace.Close()
-	if p.userns != nil {
+	if p.holder != nil {
 		return p.holder.listen(namespace, address)
 	}
 	f, err := listenIn(namespace, address)

@@ -147,8 +147,7 @@ func TestListenerInsideIsForTheEnvironmentAlone(t *testing.T) {
 // A socket has the user that made it, and that user ends before the environment does
 // that got the socket: the next of the same user is not taken for it.
 func TestPeerIsNotWhoeverHasTheSameUser(t *testing.T) {
-	needRoot(t)
-	s := shared(t)
+	s := needUsers(t)
 	l, port := listen(t)
 	one := start(t, s, Spec{ID: "one-of-two", Args: connects(port)})
 	conn := accept(t, l)
@@ -165,16 +164,16 @@ func TestPeerIsNotWhoeverHasTheSameUser(t *testing.T) {
 }
 
 func TestUsersOfEnvironmentsAreTakenInTurn(t *testing.T) {
-	needRoot(t)
-	p := &identityPool{taken: map[int]struct{}{}, next: identities - 2}
+	r := newUserRange(firstUID, identities)
+	r.next = identities - 2
 	var users []int
 	for range 4 {
-		uid, err := p.take()
+		uid, err := r.take()
 		if err != nil {
 			t.Fatal(err)
 		}
 		users = append(users, uid-firstUID)
-		p.release(&identity{uid: uid})
+		r.release(uid)
 	}
 	if got := fmt.Sprint(users); got != fmt.Sprint([]int{identities - 2, identities - 1, 0, 1}) {
 		t.Errorf("got %s", got)

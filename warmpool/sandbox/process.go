@@ -46,9 +46,9 @@ type Process struct {
 	init     *pidfd    // bwrap inside, the first of the pid namespace; nil when off
 	initPID  int
 	cgroup   *cgroup.Cgroup      // nil without
-	identity *identity           // nil unless root
-	holder   *holder             // that made userns, nil without
-	userns   *os.File            // nil without
+	identity *identity           // nil if it is the gateway's user
+	holder   *holder             // that made its user namespace, nil without
+	userns   *os.File            // of the holder's stock; nil without, and with an identity
 	network  *network.Attachment // nil unless NetworkPrivate
 	onHost   bool                // its network is the machine's
 	stem     bool
@@ -254,7 +254,7 @@ func (p *Process) release() error {
 		p.main.close()
 	}
 	if p.userns != nil {
-		p.holder.release(p.userns, p.init)
+		p.holder.release(p.userns, p.init) // and closes init
 	} else if p.init != nil {
 		p.init.close()
 	}
@@ -264,7 +264,11 @@ func (p *Process) release() error {
 	if p.cgroup != nil {
 		errs = append(errs, p.cgroup.Remove())
 	}
-	if p.identity != nil {
+	switch {
+	case p.identity == nil:
+	case p.holder != nil:
+		p.holder.identities.release(p.identity)
+	default:
 		p.sandbox.identities.release(p.identity)
 	}
 	if p.tmp != "" {

@@ -33,11 +33,11 @@ func (p *Process) restrict(spec Spec) error {
 			return err
 		}
 	}
-	if p.identity == nil {
-		return nil // the kernel keeps that file from a server that is not root
-	}
 	path := fmt.Sprintf("/proc/%d/oom_score_adj", p.initPID)
-	if err := os.WriteFile(path, []byte(strconv.Itoa(maxOOMScore)), 0); err != nil && !gone(err) {
+	err := os.WriteFile(path, []byte(strconv.Itoa(maxOOMScore)), 0)
+	// Without a holder the file is not that of a server that is not root.
+	refused := p.sandbox.identities == nil && errors.Is(err, os.ErrPermission)
+	if err != nil && !gone(err) && !refused {
 		return fmt.Errorf("have it be the first to go: %w", err)
 	}
 	return nil

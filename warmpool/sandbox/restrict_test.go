@@ -22,7 +22,7 @@ except OSError as e:
 `
 	got := python(t, s, "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"+program, Spec{MemoryMB: 128, EphemeralStorageMB: 512})
 	adjustment := "1000"
-	if s.identities == nil {
+	if s.identities == nil && s.holder.Load() == nil {
 		adjustment = strings.TrimSpace(read(t, "/proc/self/oom_score_adj"))
 	}
 	want := "(1024, 1024) (0, 0) (671088640, 671088640)\n" + adjustment + "\nFile too large"

@@ -55,6 +55,8 @@ type Sandbox struct {
 	hostFilter *os.File               // seccomp with NetworkHost; nil when off
 	cgroups    *cgroup.Hierarchy      // nil when there are none for us
 	identities *identityPool          // nil unless root
+	lent       *subordinate           // nil as root, and where the machine lends no users
+	users      *userRange             // of lent
 	holder     atomic.Pointer[holder] // nil as root, and where there can be none
 	canAssume  bool
 	private    private
@@ -167,16 +169,16 @@ func (s *Sandbox) findTools(cfg Config) error {
 		return fmt.Errorf("sandbox: a shell is needed: %w", err)
 	}
 	if !ownsIdentities() {
-		s.log.Info("functions run as the user of this server, within a user namespace", zap.Int("uid", os.Geteuid()))
 		return nil
 	}
 	if s.tools.setpriv, err = exec.LookPath("setpriv"); err != nil {
 		return fmt.Errorf("sandbox: install util-linux (or run this server as another user than root): %w", err)
 	}
-	s.identities, err = newIdentityPool(s.starter)
+	create, err := forkedBy(s.starter)
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
+	s.identities = newIdentityPool(newUserRange(firstUID, identities), create)
 	return nil
 }
 

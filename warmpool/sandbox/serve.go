@@ -45,10 +45,10 @@ func serveOrders(conn int) {
 			return
 		}
 		var made *os.File
-		if err == nil {
-			made, err = s.carryOut(message, file)
-		}
 		var a answer
+		if err == nil {
+			made, err = s.carryOut(message, file, &a)
+		}
 		if err != nil {
 			a.Error, a.Exists = err.Error(), errors.Is(err, os.ErrExist)
 		}
@@ -78,7 +78,7 @@ type orderServer struct {
 }
 
 // carryOut does what an order says. The file that it makes goes with the answer.
-func (s *orderServer) carryOut(message []byte, namespace *os.File) (*os.File, error) {
+func (s *orderServer) carryOut(message []byte, namespace *os.File, a *answer) (*os.File, error) {
 	var o order
 	if err := json.Unmarshal(message, &o); err != nil {
 		return nil, err
@@ -92,13 +92,22 @@ func (s *orderServer) carryOut(message []byte, namespace *os.File) (*os.File, er
 		if err != nil {
 			return nil, fmt.Errorf("coreutils have to be installed: %w", err)
 		}
-		return makeUserns(program, 0, (*exec.Cmd).Start)
+		if o.UID != 0 {
+			return makeUserns(program, lentTo(o.UID), true, (*exec.Cmd).Start)
+		}
+		return makeUserns(program, lonely(0), false, (*exec.Cmd).Start)
 	case orderMount:
 		return nil, o.Late.make(namespace)
 	case orderListen:
 		return listenIn(namespace, o.Listen)
 	case orderDial:
 		return socketIn(namespace)
+	case orderOwns:
+		a.Owns = treeHasSocket(o.PID, o.Inode)
+		return nil, nil
+	case orderFiles:
+		a.Bytes = openInMemory(o.PID)
+		return nil, nil
 	case orderRouter:
 		if s.router != nil {
 			return nil, errors.New("there is a router already")

@@ -21,16 +21,35 @@ const perInode = 1200
 // too, or in /tmp, so the larger counts: the truth is less than twice as much. What
 // is neither, such as a descriptor on its way through a socket, does not count. It needs mu.
 func (p *Process) sharedMemory() int64 {
+	open := openInMemory
+	if p.identity != nil && p.holder != nil {
+		open = p.holder.openInMemory
+	}
+	return max(tmpOf(p.initPID)+open(p.initPID), treeMemory(p.initPID, mappedShared))
+}
+
+// openInMemory asks the holder, because the descriptors of another user are not ours to see.
+func (h *holder) openInMemory(pid int) int64 {
+	a, _, err := h.ask(order{Do: orderFiles, PID: pid}, nil)
+	if err != nil {
+		return 0 // it is started again, and asked again
+	}
+	return a.Bytes
+}
+
+// openInMemory is the size of the files in memory that a process and its descendants have
+// open.
+func openInMemory(pid int) int64 {
 	open := map[[2]uint64]int64{} // by device and inode
-	mapped := treeMemory(p.initPID, func(pid int) int64 {
+	treeMemory(pid, func(pid int) int64 {
 		filesInMemory(pid, open)
-		return mappedShared(pid)
+		return 0
 	})
-	held := tmpOf(p.initPID)
+	var held int64
 	for _, size := range open {
 		held += size
 	}
-	return max(held, mapped)
+	return held
 }
 
 // filesInMemory adds the files in memory that a process has open.

@@ -84,12 +84,14 @@ func (p *Process) startInside(spec Spec) error {
 		if p.identity, err = s.identities.acquire(); err != nil {
 			return err
 		}
-		if err := errors.Join(p.identity.own(spec.Stdout), p.identity.own(spec.Stderr)); err != nil {
-			return err
-		}
 	}
 	if err := p.hold(spec); err != nil {
 		return err
+	}
+	if p.identity != nil {
+		if err := errors.Join(p.identity.own(spec.Stdout), p.identity.own(spec.Stderr)); err != nil {
+			return err
+		}
 	}
 	if s.cgroups != nil {
 		if p.cgroup, err = s.cgroups.Add(p.id, p.limits); err != nil {
@@ -106,6 +108,11 @@ func (p *Process) startInside(spec Spec) error {
 	}
 	options = append(options, "--seccomp", ours.reopen(filter), "--info-fd", ours.pipe())
 	switch {
+	case p.identity != nil && p.holder != nil:
+		// bwrap is root there, and setpriv becomes the user.
+		userns := ours.reopen(p.identity.userns)
+		options = append(options, "--userns", userns, "--sync-fd", userns,
+			"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
 	case p.identity != nil:
 		// bwrap leaves userns2 open for the command, but closes sync-fd there.
 		userns := ours.reopen(p.identity.userns)
@@ -123,7 +130,7 @@ func (p *Process) startInside(spec Spec) error {
 	}
 	defer gate.Close()
 	options = append(options, "--block-fd", wait)
-	command, env, script := s.command(spec)
+	command, env, script := s.command(spec, p.identity != nil)
 	args, err := argsFile(options, env)
 	if err != nil {
 		return err
@@ -200,7 +207,7 @@ func (p *Process) fork(cmd *exec.Cmd) error {
 	monitor := -1
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &monitor}
 	cmd.SysProcAttr = attr
-	if p.identity != nil {
+	if p.identity != nil && p.holder == nil {
 		attr.Credential = &syscall.Credential{} // root, without root's groups
 	}
 	if !p.sandbox.on {

@@ -12,7 +12,7 @@ type Walls struct {
 // Walls tells what was found. It makes what a private network takes, as the first
 // function does that has one.
 func (s *Sandbox) Walls() Walls {
-	w := Walls{Users: s.identities != nil, Stems: s.canAssume, Network: s.Private(), Freezer: s.Freezer()}
+	w := Walls{Users: s.identities != nil || s.lent != nil, Stems: s.canAssume, Network: s.Private(), Freezer: s.Freezer()}
 	if s.cgroups != nil {
 		w.Cgroups = s.cgroups.Version()
 	}
