@@ -295,6 +295,16 @@ func (c *Catalog) Initialized(ctx context.Context, name, qualifier string) (n in
 	return n, failed, nil
 }
 
+// InFlight is how many calls this node has of the version that a qualifier names, 0 if there is
+// none.
+func (c *Catalog) InFlight(ctx context.Context, name, qualifier string) int {
+	g, err := c.Group(ctx, name, qualifier)
+	if err != nil {
+		return 0
+	}
+	return g.InFlight()
+}
+
 // Sweep drops the functions that do not exist any more.
 func (c *Catalog) Sweep(ctx context.Context) error {
 	var errs []error

@@ -323,6 +323,13 @@ func (g *Group) over() bool {
 // must have reserved concurrency.
 func (g *Group) own() int { return *g.fn.ReservedConcurrency - g.fn.ReservedElsewhere }
 
+// InFlight is how many calls have an environment.
+func (g *Group) InFlight() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inFlight
+}
+
 // fills reports whether the running calls use all concurrency that is not provisioned for
 // other versions. It needs mu.
 func (g *Group) fills() bool { return g.fn.ReservedElsewhere > 0 && g.inFlight >= g.own() }

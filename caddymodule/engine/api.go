@@ -8,9 +8,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/invoker/scaling"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
@@ -31,11 +33,14 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
 		Logs:   logs.New(s.engine.logs, s.Account, s.Log), Log: log,
 	}
+	config.Scaling = autoscaling.New(scaling.Store{Records: s.engine.records}, s.Account, s.scalable, s.Log)
 	if b := s.services.Bucket(); b != nil { // else the interface would not be nil
 		config.Bucket = b
 	}
 	s.hasAPI = true
-	return lambda.New(config), nil
+	api := lambda.New(config)
+	s.provisioner = api
+	return api, nil
 }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -46,7 +47,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	}
 	s.credentials.secret = keys[0].Secret
 	keys = append(keys, s.AccessKeys...)
-	s.credentials.verifier, err = sigv4.New(sigv4.Config{Keys: keys, Region: s.Account.Region, Services: []string{"lambda", "logs"}})
+	s.credentials.verifier, err = sigv4.New(sigv4.Config{Keys: keys, Region: s.Account.Region, Services: []string{"lambda", "logs", autoscaling.Service}})
 	if err != nil {
 		return nil, fmt.Errorf("access keys: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/pull"
+	"github.com/hearthfn/hearth/invoker/scaling"
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -17,12 +18,13 @@ import (
 )
 
 // A delivery runs functions without a waiting caller: for stored events, for sources that are
-// polled, and by the clock. It begins with the first settings, follows the settings in force,
+// polled, and by the clock. By the clock it also changes how many are kept initialised. It begins with the first settings, follows the settings in force,
 // and ends with the engine.
 type delivery struct {
 	invoker   *invoker.Invoker
 	puller    *pull.Engine
 	scheduler *schedule.Engine
+	scaler    *scaling.Scaler
 }
 
 // deliver makes events, sources and schedules follow a setup, which is the current one. It
@@ -63,7 +65,15 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 		i.Close(ctx)
 		return nil, err
 	}
-	return &delivery{i, p, schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log})}, nil
+	scaler, err := scaling.New(scaling.Config{Store: scaling.Store{Records: e.records}, Node: s.nodeName(), Functions: e.scaled, Log: s.Log})
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		p.Close(ctx)
+		i.Close(ctx)
+		return nil, err
+	}
+	return &delivery{i, p, schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log}), scaler}, nil
 }
 
 // Invoke implements warmpool.Runner, for callers who do not wait, by the settings in force.

@@ -5,7 +5,7 @@
 //	                  ├─ state, registry    functions that the API made, events, checkpoints
 //	                  ├─ logs, code         log groups; archives, and the collection of old ones
 //	                  ├─ machinery          sandbox, launcher and pool: one for each kind of sandbox
-//	                  ├─ delivery           invoker, pollers, scheduler
+//	                  ├─ delivery           invoker, pollers, scheduler, scaler
 //	                  ├─ cluster            this node among the others, if there is a Redis
 //	                  └─ bodies             the memory for what waits
 //	Prepare(Settings) --> Setup           checked; retains what it needs, and starts nothing
@@ -33,7 +33,7 @@
 //
 //  1. the collection of code
 //  2. machineries that a setup still retains
-//  3. the scheduler, then the pollers: nothing new begins
+//  3. the scaler and the scheduler, then the pollers: nothing new begins
 //  4. the cluster: other nodes take over
 //  5. the invoker, which ends the leases of the events that have run
 //  6. the registry, the state, the logs, the code

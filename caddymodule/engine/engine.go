@@ -156,6 +156,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.machineries = nil
 	if d := e.delivery.Load(); d != nil {
+		d.scaler.Close()
 		d.scheduler.Close()
 		within(d.puller.Close)
 	}

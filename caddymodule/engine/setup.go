@@ -27,6 +27,7 @@ type Setup struct {
 
 	unknown     []unknown // functions that something names and nothing defines
 	hasAPI      bool      // this server answers the Lambda API
+	provisioner provisioner
 	credentials credentials
 	refusals    flood.Gate // bounds the log messages about refused requests
 	addresses   Addresses

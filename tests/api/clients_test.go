@@ -60,6 +60,17 @@ func (s *shell) run(program string, args ...string) string {
 	return out
 }
 
+// aws runs AWS's command and returns its answer. It names the endpoint, for older ones do not
+// know the variable.
+func (s *shell) aws(args ...string) (values map[string]any) {
+	s.T.Helper()
+	out := s.run("aws", append([]string{"--endpoint-url", s.URL(""), "--output", "json"}, args...)...)
+	if out != "" {
+		s.Check(json.Unmarshal([]byte(out), &values))
+	}
+	return values
+}
+
 // want fails unless out has all texts.
 func (s *shell) want(out string, texts ...string) {
 	s.T.Helper()
@@ -87,17 +98,8 @@ func TestAPIServesTheAWSCommand(t *testing.T) {
 	s.write("one.zip", harness.NodeZip(t, "console.log('logged by', event.name); return { statusCode: 200, body: `one for ${event.name}` };"))
 	s.write("two.zip", harness.NodeZip(t, harness.Answers("two")))
 	s.write("event.json", []byte(`{"name":"Ada"}`))
-	// --endpoint-url, for older ones do not know the variable. A file of bytes as the
-	// payload is the one form that both majors take.
-	aws := func(args ...string) map[string]any {
-		t.Helper()
-		out := s.run("aws", append([]string{"--endpoint-url", a.URL(""), "--output", "json"}, args...)...)
-		var values map[string]any
-		if out != "" {
-			a.Check(json.Unmarshal([]byte(out), &values))
-		}
-		return values
-	}
+	// A file of bytes as the payload is the one form that both majors take.
+	aws := s.aws
 	text := func(values map[string]any) string { return fmt.Sprint(values) }
 	invoke := func(name string) string {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -94,6 +95,9 @@ type Config struct {
 	Bucket Bucket    // nil: code in a bucket is refused
 	Logs   *logs.API // nil: calls of CloudWatch Logs are passed on
 
+	// Scaling answers calls of Application Auto Scaling. nil: they are passed on.
+	Scaling *autoscaling.API
+
 	// Ignore are the settings of functions that are kept and given back though nothing
 	// acts on them; see CheckIgnore. Without it they are refused.
 	Ignore []string
@@ -122,11 +126,11 @@ func New(c Config) *API {
 }
 
 // Serve answers a request for this API, and reports whether it is one: its path is one of
-// Lambda's, its header names an operation of CloudWatch Logs, or it fetches code by an
+// Lambda's, its header names an operation of CloudWatch Logs or Application Auto Scaling, or it fetches code by an
 // address that this API gave out. All other requests are for the rest of the site.
 func (a *API) Serve(w http.ResponseWriter, r *http.Request) bool {
 	var route model.Route
-	if !a.isLogs(r) && !isLink(r) {
+	if !a.isLogs(r) && !a.isScaling(r) && !isLink(r) {
 		var known bool
 		if route, known = a.model.Match(r.Method, r.URL); !known {
 			return false
@@ -145,8 +149,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func isLink(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, linkPath) }
 
 func (a *API) isLogs(r *http.Request) bool {
-	return a.Logs != nil && r.Method == http.MethodPost && r.URL.Path == "/" &&
-		strings.HasPrefix(r.Header.Get("X-Amz-Target"), logs.TargetPrefix)
+	return a.Logs != nil && hasTarget(r, logs.TargetPrefix)
+}
+
+func (a *API) isScaling(r *http.Request) bool {
+	return a.Scaling != nil && hasTarget(r, autoscaling.TargetPrefix)
+}
+
+// hasTarget reports whether a request is one of AWS's JSON protocol for a service.
+func hasTarget(r *http.Request, prefix string) bool {
+	return r.Method == http.MethodPost && r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("X-Amz-Target"), prefix)
 }
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request, route model.Route) {
@@ -156,6 +168,8 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, route model.Route) 
 	switch {
 	case a.isLogs(r):
 		err = a.serveLogs(w, r)
+	case a.isScaling(r):
+		err = a.serveScaling(w, r)
 	case isLink(r):
 		err = a.serveLink(w, r)
 	default:
@@ -288,6 +302,25 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		return a.forbid(key, "logs:"+strings.TrimPrefix(target, logs.TargetPrefix))
 	}
 	a.Logs.Serve(w, r, x.body)
+	return nil
+}
+
+// serveScaling answers a call of Application Auto Scaling.
+func (a *API) serveScaling(w http.ResponseWriter, r *http.Request) error {
+	x := a.calls.Get().(*exchange)
+	defer func() {
+		x.reset()
+		a.calls.Put(x)
+	}()
+	name := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), autoscaling.TargetPrefix)
+	key, err := a.authorize(w, r, x, autoscaling.Service, name, autoscaling.MaxBody)
+	if err != nil {
+		return err
+	}
+	if key.ReadOnly && !autoscaling.ReadOnly(name) {
+		return a.forbid(key, autoscaling.Service+":"+name)
+	}
+	a.Scaling.Serve(w, r, name, x.body)
 	return nil
 }
 

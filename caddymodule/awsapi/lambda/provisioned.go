@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -178,6 +179,24 @@ func each[T any](ctx context.Context, name string, list func(context.Context, st
 			return nil
 		}
 	}
+}
+
+// Provision changes how many environments of a version or alias are kept initialised, by the
+// rules of PutProvisionedConcurrencyConfig. 0 removes the setting. The error wraps
+// registry.ErrNotFound if there is no such version or alias.
+func (a *API) Provision(ctx context.Context, name, qualifier string, environments int) error {
+	if _, err := a.Registry.Resolve(ctx, name, qualifier); err != nil {
+		return err
+	}
+	r := &request{Request: new(http.Request).WithContext(ctx)}
+	in := &provisionedInput{FunctionName: name, Qualifier: qualifier, ProvisionedConcurrentExecutions: environments}
+	var err error
+	if environments == 0 {
+		_, err = deleteProvisionedConcurrencyConfig(a, r, in)
+	} else {
+		_, err = putProvisionedConcurrencyConfig(a, r, in)
+	}
+	return err
 }
 
 func noProvisioned(err error) error {
