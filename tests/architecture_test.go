@@ -63,7 +63,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/apigateway", "invoker/push", "invoker/pattern"}
+var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "invoker/push", "invoker/pattern"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,14 @@ func appendTime(dst []byte, text string, t time.Time) []byte {
 func rawPath(r *http.Request) string {
 	if path := r.URL.EscapedPath(); path != "" {
 		return path
+	}
+	return "/"
+}
+
+// resource is the path without the stage.
+func (c *Context) resource(path string) string {
+	if rest := strings.TrimPrefix(path, c.StagePath); rest != "" {
+		return rest
 	}
 	return "/"
 }
@@ -90,6 +99,8 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	dst = appendString(dst, r.Host)
 	if c.IAM != nil {
 		dst = rt.appendIdentity(dst, c.IAM)
+	} else if c.Authorizer != nil {
+		dst = append(append(dst, `,"authorizer":`...), c.Authorizer...)
 	}
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"http":{"method":`, r.Method)
@@ -104,7 +115,7 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	dst = append(dst, '}')
 
 	const key = `,"pathParameters":`
-	if with, any := rt.appendPathParameters(append(dst, key...), path, c); any {
+	if with, any := rt.appendPathParameters(append(dst, key...), c.resource(path), c); any {
 		dst = with
 	}
 	dst = append(dst, rt.fixed.variables...)
@@ -151,7 +162,7 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	headers.forward(r, c, port)
 
 	dst = append(dst, rt.fixed.head...)
-	dst = appendQuoted(dst, `,"path":`, path)
+	dst = appendQuoted(dst, `,"path":`, c.resource(path))
 	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)
 	dst = headers.appendObject(append(dst, `,"headers":`...), last)
 	dst = headers.appendObject(append(dst, `,"multiValueHeaders":`...), lists)
@@ -162,7 +173,7 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	} else {
 		dst = append(dst, `,"queryStringParameters":null,"multiValueQueryStringParameters":null`...)
 	}
-	dst, any := rt.appendPathParameters(append(dst, `,"pathParameters":`...), path, c)
+	dst, any := rt.appendPathParameters(append(dst, `,"pathParameters":`...), c.resource(path), c)
 	if !any {
 		dst = append(dst, "null"...)
 	}
@@ -170,6 +181,9 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 
 	dst = append(dst, rt.fixed.context...)
 	dst = appendString(dst, r.Host)
+	if c.Authorizer != nil {
+		dst = append(append(dst, `,"authorizer":`...), c.Authorizer...)
+	}
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"extendedRequestId":`, c.RequestID)
 	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)

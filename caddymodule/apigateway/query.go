@@ -119,6 +119,10 @@ func (q *query) appendObject(dst []byte, value func(dst []byte, i int) []byte) [
 	return append(dst, '}')
 }
 
+// Unescape decodes the percent-encoding of a path. Whatever is no valid escape stands for
+// itself.
+func Unescape(path string) string { return unescape(path, false) }
+
 // unescape decodes percent-encoding, and with plus a plus sign to a space.
 // Whatever is no valid escape stands for itself.
 func unescape(s string, plus bool) string {

@@ -54,7 +54,7 @@ type Route struct {
 	BinaryTypes []string
 
 	v1      bool
-	pattern pattern
+	pattern Pattern
 	binary  []string // BinaryTypes in lower case
 	fixed   fixedParts
 }
@@ -83,6 +83,13 @@ type Context struct {
 	// IAM is the signer of the request, nil if no signature is required. Only format 2.0
 	// has it.
 	IAM *Identity
+
+	// StagePath is the stage as the path begins with it, e.g. "/prod". "": the path has no
+	// stage. Path parameters are taken from what follows; "path" of format 1.0 is that too.
+	StagePath string
+
+	// Authorizer is the value of requestContext.authorizer, as JSON. nil: there is none.
+	Authorizer []byte
 
 	// PathParameters are given beside those that Route.Key takes from the path,
 	// and win over these. Those with an empty value are left out. No name may
@@ -140,18 +147,13 @@ func setDefault[T ~string](field *T, value T) {
 
 // parseKey sets the pattern, and returns the resource of format 1.0.
 func (rt *Route) parseKey() (resource string, err error) {
-	rt.pattern = pattern{}
-	if rt.Key == "$default" {
+	if _, rt.pattern, err = ParseKey(rt.Key); err != nil {
+		return "", err
+	}
+	if rt.pattern.Path == "" {
 		return rt.Key, nil
 	}
-	method, path, found := strings.Cut(rt.Key, " ")
-	if !found || method == "" || strings.ToUpper(method) != method {
-		return "", fmt.Errorf("route %q: write $default, GET /path or ANY /path/{name}", rt.Key)
-	}
-	if rt.pattern, err = parsePattern(path); err != nil {
-		return "", fmt.Errorf("route %q: %w", rt.Key, err)
-	}
-	return path, nil
+	return rt.pattern.Path, nil
 }
 
 var errNotPrepared = errors.New("the route is not prepared: call Prepare first")
@@ -196,7 +198,7 @@ func (rt *Route) variables() string {
 // are any. If there are none, nothing is appended.
 func (rt *Route) appendPathParameters(dst []byte, path string, c *Context) (_ []byte, any bool) {
 	var taken [8]Parameter
-	for _, p := range rt.pattern.match(taken[:0], path) {
+	for _, p := range rt.pattern.Match(taken[:0], path) {
 		if has(c.PathParameters, p.Name) {
 			continue
 		}

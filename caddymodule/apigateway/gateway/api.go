@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+)
+
+// A Protocol is a kind of API.
+type Protocol string
+
+// The kinds of APIs. They differ in how routes are chosen, in events and in errors.
+const (
+	HTTP Protocol = "HTTP"
+	REST Protocol = "REST"
+)
+
+// An API is a whole API. The zero values of its fields are AWS's defaults.
+type API struct {
+	// ID is in the API's address, in events and in ARNs.
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+	// Protocol is HTTP or REST. Default: HTTP.
+	Protocol Protocol `json:"protocol,omitempty"`
+	Routes   []Route  `json:"routes,omitempty"`
+	// Stages are named in events. Default: one stage, with the name of DefaultStage.
+	Stages []Stage `json:"stages,omitempty"`
+	// Cors says what browsers may do. nil: the integrations say it.
+	Cors *Cors `json:"cors,omitempty"`
+	// BinaryTypes are content types whose bodies are always base64 in events.
+	BinaryTypes []string `json:"binaryTypes,omitempty"`
+}
+
+// A Route says which requests it takes and who answers them.
+type Route struct {
+	// Key is "$default", or a method (or ANY) and a path: "GET /pets/{id}", "ANY /{proxy+}".
+	Key         string      `json:"key"`
+	Integration Integration `json:"integration"`
+	// Authorization says who may call. Default: everybody.
+	Authorization Authorization `json:"authorization,omitzero"`
+	// Throttle bounds the calls of this route. nil: the stage's counts.
+	Throttle *Throttle `json:"throttle,omitempty"`
+}
+
+// IntegrationType is how a route's requests are answered.
+type IntegrationType string
+
+// The types of integrations.
+const (
+	Lambda    IntegrationType = "AWS_PROXY"
+	HTTPProxy IntegrationType = "HTTP_PROXY"
+)
+
+// An Integration answers the requests of a route.
+type Integration struct {
+	Type IntegrationType `json:"type"`
+	// Function and Qualifier are what a Lambda integration calls. Default of Qualifier: $LATEST.
+	Function  string `json:"function,omitempty"`
+	Qualifier string `json:"qualifier,omitempty"`
+	// Payload is the format of the event. Default: 2.0 of an HTTP API, 1.0 of a REST API.
+	Payload apigateway.Payload `json:"payload,omitempty"`
+	// URI is where an HTTPProxy sends requests: https://HOST[:PORT][/PATH]. {name} in the
+	// path is a path parameter. Without a path, that of the request is kept.
+	URI string `json:"uri,omitempty"`
+}
+
+// An Authorization says who may call a route.
+type Authorization struct {
+	// Authorizer is the name of the authorizer. "": everybody may call.
+	Authorizer string `json:"authorizer,omitempty"`
+	// Scopes are those of which a token needs at least one. Only JWT authorizers know them.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// A Stage is a deployment of an API.
+type Stage struct {
+	Name string `json:"name"`
+	// Variables are stageVariables of the events.
+	Variables map[string]string `json:"variables,omitempty"`
+	// Throttle bounds the calls of the stage. nil: nothing does.
+	Throttle *Throttle `json:"throttle,omitempty"`
+}
+
+// A Throttle is a token bucket.
+type Throttle struct {
+	// Rate is how many requests a second fill the bucket. 0: none, so all are refused once
+	// the bucket is empty.
+	Rate float64 `json:"rate"`
+	// Burst is how many requests the bucket holds.
+	Burst int `json:"burst"`
+}
+
+// DefaultStage is the name of the stage of an API that has no other.
+func (p Protocol) DefaultStage() string {
+	if p == REST {
+		return "prod"
+	}
+	return "$default"
+}
+
+// DefaultPayload is the format of events that an integration does not set.
+func (p Protocol) DefaultPayload() apigateway.Payload {
+	if p == REST {
+		return apigateway.V1
+	}
+	return apigateway.V2
+}
+
+// Methods are those that a route may name, besides ANY.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+var Methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// anyMethod takes the requests whose method no other route of the path has.
+const anyMethod = "ANY"
+
+// Check sets defaults, and reports the first thing that is wrong.
+func (a *API) Check() error {
+	a.Protocol = cmp.Or(a.Protocol, HTTP)
+	if a.Protocol != HTTP && a.Protocol != REST {
+		return fmt.Errorf("protocol %q: there are %s and %s", a.Protocol, HTTP, REST)
+	}
+	if len(a.Stages) == 0 {
+		a.Stages = []Stage{{Name: a.Protocol.DefaultStage()}}
+	}
+	for n := range a.Stages {
+		if err := a.Stages[n].check(); err != nil {
+			return err
+		}
+	}
+	if a.Cors != nil {
+		if err := a.Cors.Check(); err != nil {
+			return fmt.Errorf("cors: %w", err)
+		}
+	}
+	for n := range a.Routes {
+		if err := a.Routes[n].check(a.Protocol); err != nil {
+			return err
+		}
+	}
+	_, err := NewTable(a.Protocol, a.Routes)
+	return err
+}
+
+func (s *Stage) check() error {
+	if s.Name == "" || len(s.Name) > 128 || strings.ContainsAny(s.Name, "/ \t\r\n") {
+		return fmt.Errorf("stage %q: a name has 1 to 128 characters, no space and no slash", s.Name)
+	}
+	return s.Throttle.check()
+}
+
+func (t *Throttle) check() error {
+	if t != nil && (t.Rate < 0 || t.Burst < 0) {
+		return fmt.Errorf("throttle %g burst %d: neither is less than 0", t.Rate, t.Burst)
+	}
+	return nil
+}
+
+func (r *Route) check(p Protocol) error {
+	if err := CheckKey(p, r.Key); err != nil {
+		return err
+	}
+	if err := r.Throttle.check(); err != nil {
+		return fmt.Errorf("route %q: %w", r.Key, err)
+	}
+	i := &r.Integration
+	switch i.Type {
+	case Lambda:
+		if i.Function == "" {
+			return fmt.Errorf("route %q: the name of a function is missing", r.Key)
+		}
+		i.Payload = cmp.Or(i.Payload, p.DefaultPayload())
+		if p == REST && i.Payload != apigateway.V1 {
+			return fmt.Errorf("route %q: payload %s: REST APIs have 1.0", r.Key, i.Payload)
+		}
+	case HTTPProxy:
+	default:
+		return fmt.Errorf("route %q: integration type %q: there are %s and %s", r.Key, i.Type, Lambda, HTTPProxy)
+	}
+	if len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "" {
+		return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
+	}
+	return nil
+}
+
+// CheckKey checks a route's key.
+func CheckKey(p Protocol, key string) error {
+	method, pattern, err := apigateway.ParseKey(key)
+	switch {
+	case err != nil:
+		return err
+	case method == "":
+		if p == REST {
+			return errors.New("route \"$default\": REST APIs have none; write ANY /{proxy+} and ANY /")
+		}
+	case method != anyMethod && !slices.Contains(Methods, method):
+		return fmt.Errorf("route %q: method %s: there are %s and %s", key, method, strings.Join(Methods, ", "), anyMethod)
+	case len(pattern.Path) > maxPath:
+		return fmt.Errorf("route %q: the path is longer than %d bytes", key[:64]+"...", maxPath)
+	}
+	return nil
+}
+
+// maxPath bounds the path of a route, in bytes.
+const maxPath = 4 << 10

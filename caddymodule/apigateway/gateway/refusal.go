@@ -1,0 +1,64 @@
+package gateway
+
+import "net/http"
+
+// A Refusal is what a client is told when no integration answers it.
+type Refusal struct {
+	Status  int
+	Message string
+	// Type is the header X-Amzn-ErrorType, which only REST APIs have. "": there is none.
+	Type string
+}
+
+// NotFound refuses a request that no route takes.
+func (p Protocol) NotFound() Refusal {
+	if p == REST {
+		return Refusal{http.StatusForbidden, "Missing Authentication Token", "MissingAuthenticationTokenException"}
+	}
+	return Refusal{Status: http.StatusNotFound, Message: "Not Found"}
+}
+
+// Throttled refuses a request above the rate of a stage, a route or a usage plan.
+func (p Protocol) Throttled() Refusal {
+	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException")
+}
+
+// internalError is the type of failures. Their bodies have a space, as on AWS.
+const internalError = "InternalServerErrorException"
+
+// Failed refuses a request whose integration failed with status: 502 if the function failed,
+// 504 if it was too slow, 404 if there is none. Other statuses are the same in all APIs.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+func (p Protocol) Failed(status int, message string) Refusal {
+	switch {
+	case (status == http.StatusBadGateway || status == http.StatusNotFound) && p == REST:
+		return Refusal{http.StatusBadGateway, "Internal server error", internalError}
+	case status == http.StatusBadGateway || status == http.StatusNotFound:
+		return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error"}
+	case status == http.StatusGatewayTimeout && p == REST:
+		return Refusal{status, "Endpoint request timed out", internalError}
+	case status == http.StatusGatewayTimeout:
+		return Refusal{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
+	case status == http.StatusTooManyRequests:
+		return p.Throttled()
+	case status == http.StatusRequestEntityTooLarge:
+		return p.refusal(status, message, "RequestEntityTooLargeException")
+	}
+	return Refusal{Status: status, Message: message}
+}
+
+// refusal is one that all kinds of APIs have. Only REST APIs name its type.
+func (p Protocol) refusal(status int, message, kind string) Refusal {
+	if p != REST {
+		kind = ""
+	}
+	return Refusal{status, message, kind}
+}
+
+// Body is the JSON that the client gets. Messages have nothing to escape.
+func (r Refusal) Body() []byte {
+	if r.Type == internalError {
+		return []byte(`{"message": "` + r.Message + `"}`)
+	}
+	return []byte(`{"message":"` + r.Message + `"}`)
+}
