@@ -15,6 +15,8 @@ func init() {
 	// respond come before it: the function does not get the requests that they take.
 	httpcaddyfile.RegisterHandlerDirective("function", parseFunction)
 	httpcaddyfile.RegisterDirectiveOrder("function", httpcaddyfile.Before, "reverse_proxy")
+	httpcaddyfile.RegisterHandlerDirective("api", parseAPI)
+	httpcaddyfile.RegisterDirectiveOrder("api", httpcaddyfile.Before, "reverse_proxy")
 	// These handlers take their own requests and leave the others to the site.
 	httpcaddyfile.RegisterHandlerDirective("lambda_api", parseLambdaAPI)
 	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")

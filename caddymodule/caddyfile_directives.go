@@ -39,23 +39,13 @@ func (h *FunctionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.WrapErr(err)
 	}
 	return readBlock(d, "option '%s' of the directive function, which routes to a function that the global option hearth defines", []option{
-		{"payload", h.unmarshalPayload},
+		{"payload", into(payload, &h.Payload)},
 		{"route", into(text, &h.Route)},
 		{"stage", into(text, &h.Stage)},
 		{"stage_variable", into(pairs("stage_variable"), &h.StageVariables)},
 		{"path_parameter", into(pairs("path_parameter"), &h.PathParameters)},
 		{"binary_types", into(texts, &h.BinaryTypes)},
 	})
-}
-
-func (h *FunctionHandler) unmarshalPayload(d *caddyfile.Dispenser) error {
-	if err := text(d, &h.Payload); err != nil {
-		return err
-	}
-	if h.Payload != "1.0" && h.Payload != "2.0" {
-		return d.Errf("payload is 1.0 or 2.0, not '%s'", h.Payload)
-	}
-	return nil
 }
 
 func parseLambdaAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

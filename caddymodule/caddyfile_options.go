@@ -242,3 +242,14 @@ func pairs(option string) func(*caddyfile.Dispenser, *map[string]string) error {
 		return nil
 	}
 }
+
+// payload reads the version of a payload format.
+func payload(d *caddyfile.Dispenser, to *string) error {
+	if err := text(d, to); err != nil {
+		return err
+	}
+	if *to != "1.0" && *to != "2.0" {
+		return d.Errf("payload is 1.0 or 2.0, not '%s'", *to)
+	}
+	return nil
+}

@@ -24,26 +24,32 @@ func answerPreflight(w http.ResponseWriter, r *http.Request, c *registry.Cors) (
 	return true
 }
 
-// A corsWriter replaces the function's own headers for browsers by those that are configured
-// for the function URL.
+// A corsWriter replaces the function's own headers for browsers by those that are configured.
 type corsWriter struct {
 	*caddyhttp.ResponseWriterWrapper
-	cors    *registry.Cors
-	headers http.Header
+	replace func(http.Header)
 	begun   bool
 }
 
-func newCorsWriter(w http.ResponseWriter, r *http.Request, c *registry.Cors) *corsWriter {
-	return &corsWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, cors: c, headers: corsHeaders(r.Header.Get("Origin"), false, c)}
+func newCorsWriter(w http.ResponseWriter, replace func(http.Header)) *corsWriter {
+	return &corsWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, replace: replace}
+}
+
+// corsOfURL replaces the headers in an answer of a function URL.
+func corsOfURL(r *http.Request, c *registry.Cors) func(http.Header) {
+	cors := corsHeaders(r.Header.Get("Origin"), false, c)
+	return func(header http.Header) {
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Access-Control-") })
+		setCors(header, cors, c)
+	}
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *corsWriter) WriteHeader(status int) {
-	if !w.begun {
+	informational := status < http.StatusOK && status != http.StatusSwitchingProtocols
+	if !w.begun && !informational {
 		w.begun = true
-		header := w.Header()
-		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.HasPrefix(name, "Access-Control-") })
-		setCors(header, w.headers, w.cors)
+		w.replace(w.Header())
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
 }

@@ -61,7 +61,7 @@ func TestBrowserIsToldWhatTheURLAllows(t *testing.T) {
 			if answerPreflight(w, r, test.cors) {
 				t.Error("a request that is none is answered as a preflight")
 			}
-			cw := newCorsWriter(w, r, test.cors)
+			cw := newCorsWriter(w, corsOfURL(r, test.cors))
 			// What the function says of it gives way, all else stays.
 			cw.Header().Set("Access-Control-Allow-Origin", "https://own.example")
 			cw.Header().Set("Access-Control-Allow-Methods", "DELETE")

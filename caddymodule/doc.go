@@ -8,6 +8,7 @@
 //	engines (UsagePool) --> engine.Engine           outlives a reload
 //
 //	hearth_function       request --> apigateway --> function --> apigateway --> response
+//	hearth_api            the same, by the route of an API: package apigateway/gateway
 //	hearth_function_urls  the same, by the function URL that the host names
 //	hearth_receive        request --> push.Source --> stored for functions --> 200
 //	hearth_lambda_api     awsapi: AWS's SDKs and tools

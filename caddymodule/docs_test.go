@@ -36,6 +36,10 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"function async":   {"## The option `function`", "{\n hearth {\n function f {\n async {\n OPTION\n }\n }\n }\n}", "`async { X }`"},
 		"a route":          {"## The directive `function`", "example.com {\n function f {\n OPTION\n }\n}", "`X`"},
 		"receive":          {"## The directive `receive`", "example.com {\n receive s3 {\n OPTION\n }\n}", "`X`"},
+		"api":              {"## The directive `api`", "example.com {\n api a {\n OPTION\n }\n}", "`X`"},
+		"api cors":         {"## The directive `api`", "example.com {\n api a {\n cors * {\n OPTION\n }\n }\n}", "`cors { X }`"},
+		"api function":     {"## The directive `api`", "example.com {\n api a {\n GET / f {\n OPTION\n }\n }\n}", "`a route { X }`"},
+		"api address":      {"## The directive `api`", "example.com {\n api a {\n GET / http://h {\n OPTION\n }\n }\n}", "`a route { X }`"},
 		"a rule":           {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +55,7 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 			section, _, _ = strings.Cut(section, "\n## ")
 			syntax, _, _ := strings.Cut(section, "\n|")
 			for _, option := range names {
-				if !regexp.MustCompile(`(?m)^\s*([a-z0-9_]+\|)*` + option + `[\s|]`).MatchString(syntax) {
+				if !regexp.MustCompile(`(?m)^\s*([A-Za-z0-9_]+\|)*` + option + `[\s|]`).MatchString(syntax) {
 					t.Errorf("%s: the syntax lacks %s", test.section, option)
 				}
 				cell := strings.Replace(test.cell, "X", option, 1)

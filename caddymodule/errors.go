@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -84,9 +85,7 @@ func webStatus(err error) (status int, message string) {
 // but the access log sees it.
 const statusClientClosed = 499
 
-// refuse answers a request whose invocation has no response to pass on. Error
-// routes (handle_errors) come first where the site has them; otherwise the body
-// is API Gateway's.
+// refuse answers a request whose invocation has no response to pass on.
 func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environment.Call, err error) error {
 	status, message := webStatus(err)
 	if i.route.FunctionURL && status == http.StatusGatewayTimeout {
@@ -95,23 +94,37 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
 		i.logFailure(status, call, err)
 	}
-	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
-		bodies.AnswerEarly(w, r)
-		return caddyhttp.Error(status, err)
+	refusal := gateway.Refusal{Status: status, Message: message}
+	if i.protocol != "" {
+		refusal = i.protocol.Failed(status, message)
 	}
-	body := []byte(`{"message":"` + message + `"}`)
 	header := w.Header()
-	if i.route.FunctionURL {
-		body = urlAnswer(status, body, header)
-	}
-	header.Set("Content-Type", "application/json")
-	header["X-Amzn-Requestid"] = []string{call.RequestID}
-	if status == http.StatusTooManyRequests {
+	if refusal.Status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "1")
 	} else if errors.Is(err, bodies.ErrFull) {
 		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
-	bodies.Refuse(w, r, status, body)
+	header["X-Amzn-Requestid"] = []string{call.RequestID}
+	body := refusal.Body()
+	if i.route.FunctionURL {
+		body = urlAnswer(status, body, header)
+	}
+	return answerRefusal(w, r, refusal, body, err)
+}
+
+// answerRefusal answers a request with an error. Error routes (handle_errors) come first
+// where the site has them; otherwise the body is API Gateway's.
+func answerRefusal(w http.ResponseWriter, r *http.Request, refusal gateway.Refusal, body []byte, err error) error {
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
+		bodies.AnswerEarly(w, r)
+		return caddyhttp.Error(refusal.Status, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	if refusal.Type != "" {
+		header.Set("X-Amzn-Errortype", refusal.Type)
+	}
+	bodies.Refuse(w, r, refusal.Status, body)
 	return nil
 }
 

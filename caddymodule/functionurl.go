@@ -99,7 +99,7 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if answerPreflight(w, r, of.Cors) {
 		return nil
 	}
-	return u.respond(newCorsWriter(w, r, of.Cors), r)
+	return u.respond(newCorsWriter(w, corsOfURL(r, of.Cors)), r)
 }
 
 // refuseUnknownURL answers as AWS does for a URL that was deleted, or never existed.

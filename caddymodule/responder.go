@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -37,6 +38,8 @@ type responder struct {
 	key     trace.Key // of the function
 	// bodies is the memory for bodies that wait.
 	bodies *bodies.Budget
+	// protocol is the kind of API that the route is of. "": of none.
+	protocol gateway.Protocol
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
 	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
 	asIs bool

@@ -12,7 +12,7 @@ import (
 // Areas run beside each other, so each of their tests says first how it takes part.
 func TestEveryTestOfAnAreaSaysWhetherItNeedsQuiet(t *testing.T) {
 	found := 0
-	for _, area := range []string{"gateway", "runtimes", "sandbox", "api", "events", "sources", "cluster", "examples"} {
+	for _, area := range []string{"gateway", "apis", "runtimes", "sandbox", "api", "events", "sources", "cluster", "examples"} {
 		files, err := filepath.Glob(area + "/*_test.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no tests in %s: %v", area, err)

@@ -1,0 +1,138 @@
+package caddymodule
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// An apiServer answers the requests of one stage of an API.
+type apiServer struct {
+	api    *gateway.API
+	table  *gateway.Table
+	routes []servedRoute // by the index in the table
+}
+
+// A servedRoute is a route of an API and what it needs to answer.
+type servedRoute struct {
+	bucket   *rate.Limiter // nil: there is no limit
+	function *responder    // nil: handler answers
+	handler  caddyhttp.Handler
+	pattern  apigateway.Pattern
+}
+
+// Errors of requests that no integration gets. Error routes (handle_errors) find them.
+var (
+	errNoRoute  = errors.New("no route of the API takes the request")
+	errOverRate = errors.New("the request is above the rate of its throttle")
+)
+
+// newAPIServer makes the server of the first stage of an API that Check has found right.
+// handler makes the handler of a route that has no function.
+func newAPIServer(app *App, api *gateway.API, log *zap.Logger, handler func(n int) (caddyhttp.Handler, error)) (*apiServer, error) {
+	table, err := gateway.NewTable(api.Protocol, api.Routes)
+	if err != nil {
+		return nil, err
+	}
+	s := &apiServer{api: api, table: table, routes: make([]servedRoute, len(api.Routes))}
+	stage := &api.Stages[0]
+	bucket := newBucket(stage.Throttle)
+	for n := range api.Routes {
+		of, route := &api.Routes[n], &s.routes[n]
+		if route.bucket = bucket; of.Throttle != nil {
+			route.bucket = newBucket(of.Throttle)
+		}
+		if _, route.pattern, err = apigateway.ParseKey(of.Key); err != nil {
+			return nil, err
+		}
+		if of.Integration.Type == gateway.HTTPProxy {
+			route.handler, err = handler(n)
+		} else {
+			route.function, err = s.responder(app, of, stage, log)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("route %q: %w", of.Key, err)
+		}
+	}
+	return s, nil
+}
+
+func newBucket(t *gateway.Throttle) *rate.Limiter {
+	if t == nil {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(t.Rate), t.Burst)
+}
+
+// responder makes what answers a route by its function.
+func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage, log *zap.Logger) (*responder, error) {
+	to := &of.Integration
+	i := &responder{
+		log: log.With(zap.String("api", s.api.ID), zap.String("route", of.Key), zap.String("function", to.Function)),
+		key: app.account().Key(to.Function), bodies: app.engine.Bodies(), refusals: app.setup.Refusals(),
+		runs: app.setup.Runner(), function: to.Function, qualifier: cmp.Or(to.Qualifier, function.Latest),
+		protocol: s.api.Protocol,
+		route: &apigateway.Route{
+			Payload: to.Payload, Key: of.Key, Stage: stage.Name, StageVariables: stage.Variables,
+			AccountID: app.Account, APIID: s.api.ID, BinaryTypes: s.api.BinaryTypes,
+		},
+	}
+	if err := app.setup.NamedByRoute(i.function, i.qualifier); err != nil {
+		return nil, err
+	}
+	return i, i.route.Prepare()
+}
+
+// serve answers a request by the route that takes it.
+func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
+	if cors := s.api.Cors; cors != nil {
+		if gateway.IsPreflight(r) {
+			cors.Apply(w.Header(), r, true)
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		w = newCorsWriter(w, func(h http.Header) { cors.Apply(h, r, false) })
+	}
+	path := r.URL.EscapedPath()
+	n, ok := s.table.Find(r.Method, path)
+	if !ok {
+		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
+	}
+	route := &s.routes[n]
+	if route.bucket != nil && !route.bucket.Allow() {
+		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
+	}
+	if route.function != nil {
+		return route.function.respond(w, r)
+	}
+	route.setParameters(r, path)
+	return route.handler.ServeHTTP(w, r)
+}
+
+// setParameters sets the placeholders of path parameters, with their percent-encoding.
+func (route *servedRoute) setParameters(r *http.Request, path string) {
+	var taken [8]apigateway.Parameter
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	for _, p := range route.pattern.Match(taken[:0], path) {
+		repl.Set(pathPlaceholder+p.Name, p.Value)
+	}
+}
+
+// pathPlaceholder begins the names of the placeholders of path parameters.
+const pathPlaceholder = "http.hearth.path."
+
+// refuseAPI answers a request that no integration gets.
+func refuseAPI(w http.ResponseWriter, r *http.Request, refusal gateway.Refusal, err error) error {
+	w.Header()["X-Amzn-Requestid"] = []string{function.NewRequestID()}
+	return answerRefusal(w, r, refusal, refusal.Body(), err)
+}
