@@ -68,8 +68,8 @@ type App struct {
 	ColdStarts int `json:"cold_starts,omitempty"`
 
 	// How many runtime processes of a kind are booted ahead of cold starts at most. Their
-	// number follows the recent cold starts. 0: none. Default: twice the number of cores, but
-	// at least 4.
+	// number follows the recent cold starts, and all of them take an eighth of the memory
+	// budget at most. 0: none. Default: 64.
 	Stems *int `json:"stems,omitempty"`
 
 	// "on", or "off": compilers do not run ahead of cold starts, and nothing that they made is

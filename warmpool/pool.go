@@ -38,8 +38,8 @@ type Config struct {
 	// Starts is how many cold starts run at once. Default: the number of cores.
 	Starts int
 	// Stems is how many processes of one kind are kept booted ahead of cold starts
-	// at most. Their number follows the recent cold starts. Default: twice the number of
-	// cores, but at least 4. Negative: none.
+	// at most. Their number follows the recent cold starts, and all of them take an eighth of
+	// the memory budget at most. Default 64. Negative: none.
 	Stems int
 	// Queue is how many callers wait for one function at most. Default 1000.
 	Queue int
@@ -83,7 +83,7 @@ func (c *Config) setDefaults() error {
 		c.Starts = runtime.GOMAXPROCS(0)
 	}
 	if c.Stems == 0 {
-		c.Stems = max(4, 2*runtime.GOMAXPROCS(0))
+		c.Stems = defaultStems
 	}
 	if c.Queue == 0 {
 		c.Queue = 1000

@@ -45,6 +45,7 @@ type stock struct {
 	booting   bool
 	functions int       // functions of the configuration that could use them
 	demand    float64   // cold starts lately, as of at
+	burst     float64   // the most of demand that is still remembered, as of at
 	at        time.Time // zero: never
 	memoryMB  int       // of one stem, as far as known
 	failures  int       // in a row
@@ -54,6 +55,12 @@ type stock struct {
 const (
 	// demandTime is the time in which the weight of a cold start falls to 1/e.
 	demandTime = 30 * time.Second
+	// burstTime is the time in which the memory of a burst of cold starts falls to 1/e. Stems
+	// for the next burst cost memory that a function can have at once (giveUp), and one boot
+	// each, which a cold start has paid for.
+	burstTime = 10 * time.Minute
+	// defaultStems bounds the stems of a kind where the memory budget does not.
+	defaultStems = 64
 	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
 	// guessedStemMB is the assumed memory of a stem before one has been measured.
@@ -63,12 +70,26 @@ const (
 	BootTimeout = 10 * time.Second
 )
 
-// want is how many stems there should be: one, and one more for each recent cold start.
+// want is how many stems there should be: one, and one more for each cold start of the last
+// half minute, or of a burst of the last minutes if that was larger.
 func (s *stock) want(now time.Time, limit int) int {
 	if s.functions == 0 || limit <= 0 {
 		return 0
 	}
-	return min(1+int(math.Ceil(s.demandAt(now)-0.5)), limit)
+	return min(1+int(math.Ceil(max(s.demandAt(now), s.burstAt(now))-0.5)), limit)
+}
+
+func (s *stock) burstAt(now time.Time) float64 {
+	if s.at.IsZero() {
+		return 0
+	}
+	return s.burst * math.Exp(-float64(now.Sub(s.at))/float64(burstTime))
+}
+
+// count counts a cold start.
+func (s *stock) count(now time.Time) {
+	demand := s.demandAt(now) + 1
+	s.demand, s.burst, s.at = demand, max(demand, s.burstAt(now)), now
 }
 
 func (s *stock) demandAt(now time.Time) float64 {
@@ -79,7 +100,7 @@ func (s *stock) demandAt(now time.Time) float64 {
 }
 
 // stems boots processes ahead of the cold starts that will take them. It boots one at a time,
-// so that the machine is left to the functions.
+// with a small share of the CPU, and none while starts that callers wait for use the cores.
 type stems struct {
 	pool *Pool
 
@@ -113,7 +134,7 @@ func (s *stems) take(kind StemKind) *Stem {
 	now := time.Now()
 	s.mu.Lock()
 	k := s.stock(kind)
-	k.demand, k.at = k.demandAt(now)+1, now
+	k.count(now)
 	var stem *Stem
 	if len(k.ready) > 0 {
 		stem = k.ready[0]
@@ -126,8 +147,12 @@ func (s *stems) take(kind StemKind) *Stem {
 	return stem
 }
 
-// refill boots the stem that is missing most, if one is and none is being booted.
+// refill boots the stem that is missing most, if one is, none is being booted, and the starts
+// that callers wait for leave a core. A start that ends tries again, and so does the janitor.
 func (s *stems) refill() {
+	if s.pool.turns.taken() {
+		return
+	}
 	limit := s.pool.settings.Load().Stems
 	now := time.Now()
 	s.mu.Lock()

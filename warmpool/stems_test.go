@@ -49,9 +49,25 @@ func TestStemsFollowTheColdStartsOfLate(t *testing.T) {
 		}
 	}
 	waitFor(t, func() bool { return w.readyStems() == 3 })
-	w.stems.trim(time.Now().Add(10 * demandTime))
+	w.stems.trim(time.Now().Add(burstTime / 10))
+	if n := w.readyStems(); n != 3 {
+		t.Errorf("%d stems a minute after a burst, want the 3 that there may be", n)
+	}
+	w.stems.trim(time.Now().Add(10 * burstTime))
 	if n := w.readyStems(); n != 1 {
 		t.Errorf("%d stems after a quiet time, want 1", n)
+	}
+}
+
+func TestSteadyColdStartsAreNoBurst(t *testing.T) {
+	k := &stock{functions: 1}
+	now := time.Now()
+	for range 100 { // one in 10 s
+		now = now.Add(demandTime / 3)
+		k.count(now)
+	}
+	if n := k.want(now, defaultStems); n < 3 || n > 6 {
+		t.Errorf("%d stems are wanted for one cold start in %s", n, demandTime/3)
 	}
 }
 

@@ -79,6 +79,23 @@ func (l *turns) enter(g *Group) *turn {
 	}
 }
 
+// taken reports whether starts use all cores or wait for one. A start that has had its permit
+// for long does not count: most likely it waits in its init.
+func (l *turns) taken() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting.Len() > 0 {
+		return true
+	}
+	recent, now := 0, time.Now()
+	for t := range l.permitted {
+		if now.Sub(t.since) < permitTime {
+			recent++
+		}
+	}
+	return recent >= l.permits
+}
+
 // leave ends a turn, whether it has a permit or not.
 func (l *turns) leave(t *turn) {
 	l.mu.Lock()

@@ -20,6 +20,20 @@ type Limits struct {
 	Memory    int64 // bytes, of the command's own
 	Tmp       int64 // bytes, in /tmp
 	Processes int   // those that wrap the command included
+	// Background gives the command a small share of the CPU while others want it.
+	Background bool
+}
+
+// backgroundMemory is the memory for which a function gets the share of Background. It is a
+// quarter of the smallest that a function may have.
+const backgroundMemory = 32 << 20
+
+// share is the memory by which the share of the CPU is measured.
+func (l Limits) share() int64 {
+	if l.Background {
+		return backgroundMemory
+	}
+	return l.Memory
 }
 
 // fullCore is the memory at which Lambda gives a function one whole vCPU
@@ -44,7 +58,7 @@ func (l Limits) settingsV2() (memory, pids, cpu []setting) {
 		{file: "memory.oom.group", value: "1", optional: true},
 	}
 	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.Processes)}}
-	weight := min(max(l.Memory*100/fullCore, 1), 10_000)
+	weight := min(max(l.share()*100/fullCore, 1), 10_000)
 	cpu = []setting{{file: "cpu.weight", value: strconv.FormatInt(weight, 10), optional: true}}
 	return memory, pids, cpu
 }
@@ -56,7 +70,7 @@ func (l Limits) settingsV1() (memory, pids, cpu []setting) {
 		{file: "memory.swappiness", value: "0", optional: true},
 	}
 	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.Processes)}}
-	shares := min(max(l.Memory*1024/fullCore, 2), 262_144)
+	shares := min(max(l.share()*1024/fullCore, 2), 262_144)
 	cpu = []setting{{file: "cpu.shares", value: strconv.FormatInt(shares, 10), optional: true}}
 	return memory, pids, cpu
 }

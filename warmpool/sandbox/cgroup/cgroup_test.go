@@ -35,3 +35,11 @@ func TestLimitsBecomeSettings(t *testing.T) {
 		t.Errorf("1 MB: got %s", got)
 	}
 }
+
+func TestWhatRunsInTheBackgroundGivesWayToTheSmallestFunction(t *testing.T) {
+	_, _, cpu := Limits{Memory: 512 << 20, Background: true}.settingsV2()
+	_, _, shares := Limits{Memory: 512 << 20, Background: true}.settingsV1()
+	if cpu[0].value != "1" || shares[0].value != "18" {
+		t.Errorf("cpu.weight=%s and cpu.shares=%s, want 1 and 18, a quarter of what 128 MB have", cpu[0].value, shares[0].value)
+	}
+}
