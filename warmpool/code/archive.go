@@ -74,6 +74,7 @@ var ErrTooLarge = errors.New("code archive is too large")
 //	DIR/tree/DIGEST/          what is in it
 //	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list
 //	DIR/compiled/DIGEST-KIND/ one of these trees with bytecode for a kind of interpreter
+//	DIR/starts/DIGEST-KEY/    what a runtime made of the code of a tree, so that it starts sooner
 //	DIR/new/                  what is being written
 type Store struct {
 	dir    string
@@ -105,7 +106,7 @@ type flight struct {
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{}),
 		whole: make(map[string]struct{}), doubted: make(map[string]struct{})}
-	for _, sub := range []string{"archive", "tree", "merged", "compiled", "new"} {
+	for _, sub := range []string{"archive", "tree", "merged", "compiled", "starts", "new"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("code store: %w", err)
 		}
@@ -212,7 +213,7 @@ func (s *Store) open(d Digest) (*os.File, error) {
 }
 
 // Collect removes unused archives with their trees, merged trees that this process has not
-// given out, and what was compiled of either. An archive is unused if keep refuses its digest and no archive outside the store
+// given out, and what was made of either. An archive is unused if keep refuses its digest and no archive outside the store
 // has that digest. Collect only removes entries that are older than age, because an upload is
 // stored before something refers to it.
 func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Duration) error {
@@ -231,7 +232,7 @@ func (s *Store) Collect(ctx context.Context, keep func(Digest) bool, age time.Du
 		return used || keep(d)
 	}
 	var errs []error
-	for _, kind := range []string{"archive", "tree", "merged", "compiled"} {
+	for _, kind := range []string{"archive", "tree", "merged", "compiled", "starts"} {
 		entries, err := os.ReadDir(s.path(kind, ""))
 		if err != nil {
 			return fmt.Errorf("code store: %w", err)

@@ -51,8 +51,7 @@ type compilationKey struct{ folder, kind string }
 
 type compilation struct {
 	compilationKey
-	interpreter runtimes.Interpreter
-	target      string // where the folder is inside
+	make func(context.Context) error
 }
 
 func newCompiler(l *Launcher) *compiler {
@@ -78,7 +77,9 @@ func (l *Launcher) compiled(ctx context.Context, in runtimes.Interpreter, mounts
 			shown[i].Source = folder
 			continue
 		}
-		l.compiler.add(compilation{compilationKey{m.Source, kind}, in, m.Target})
+		l.compiler.add(compilation{compilationKey{m.Source, kind}, func(ctx context.Context) error {
+			return l.compile(ctx, in, kind, m)
+		}})
 	}
 	return shown
 }
@@ -115,7 +116,7 @@ func (c *compiler) run() {
 		job := c.queue[0]
 		c.queue, c.current = c.queue[1:], job.compilationKey
 		c.mu.Unlock()
-		if err := c.launcher.compile(c.ctx, job); err != nil && c.ctx.Err() == nil {
+		if err := job.make(c.ctx); err != nil && c.ctx.Err() == nil {
 			c.launcher.log.Warn("cold starts are slower: code could not be compiled", zap.String("path", job.folder), zap.Error(err))
 		}
 	}
@@ -130,13 +131,13 @@ func (c *compiler) close() {
 }
 
 // compile compiles a folder, and keeps the result beside it.
-func (l *Launcher) compile(ctx context.Context, job compilation) error {
-	in, mounts, err := l.place(job.interpreter)
+func (l *Launcher) compile(ctx context.Context, in runtimes.Interpreter, kind string, folder sandbox.Mount) error {
+	in, mounts, err := l.place(in)
 	if err != nil {
 		return err
 	}
-	mounts = append(mounts, sandbox.Mount{Source: job.folder, Target: job.target})
-	command, _, _ := runtimes.BytecodeFor(in, l.Sandbox.Path(mounts, sandbox.RuntimeDir), l.Sandbox.Path(mounts, job.target))
+	mounts = append(mounts, folder)
+	command, _, _ := runtimes.BytecodeFor(in, l.Sandbox.Path(mounts, sandbox.RuntimeDir), l.Sandbox.Path(mounts, folder.Target))
 	file, err := l.Archives.Scratch()
 	if err != nil {
 		return err
@@ -164,7 +165,7 @@ func (l *Launcher) compile(ctx context.Context, job compilation) error {
 	if exit := p.Exit(); size == 0 && (exit.Code != 0 || exit.Signal != 0) {
 		return fmt.Errorf("the compiler ended with %s", exit)
 	}
-	return l.Archives.Compile(ctx, job.folder, job.kind, func(put func(string, []byte) error) error {
+	return l.Archives.Compile(ctx, folder.Source, kind, func(put func(string, []byte) error) error {
 		return python.ReadBytecode(io.NewSectionReader(file, 0, size), put)
 	})
 }

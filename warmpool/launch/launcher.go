@@ -222,6 +222,8 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		return nil, err
 	}
 	code = l.compiled(ctx, interpreter, code)
+	cached := l.startCache(ctx, f, interpreter, code)
+	code = append(code, cached.mounts...)
 	interpreter, shown, err := l.place(interpreter)
 	if err != nil {
 		return nil, err
@@ -252,6 +254,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 			InvokedFunctionARN: l.Account.ARN(f.Name, ""),
 			MemoryMB:           f.MemoryMB, LogGroup: f.LogGroup(), LogStream: stream.Name(),
 			Concurrency: f.PerEnvironmentConcurrency, SDKRoot: at.sdk,
+			StartCache: cached.folder,
 		},
 		InitTimeout: initTimeout,
 		Log:         stream,
@@ -305,6 +308,9 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		// timeout of the invocation.
 		spec.Phase, spec.InitTimeout = "invoke", f.Timeout
 		env, err = environment.Start(ctx, spec)
+	}
+	if err == nil {
+		cached.make()
 	}
 	return env, err
 }

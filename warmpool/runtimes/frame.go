@@ -223,6 +223,9 @@ type InitPayload struct {
 	// SDKRoot is where Python finds the AWS SDK after all else; "" for nowhere.
 	SDKRoot string `json:"sdk_root,omitempty"`
 
+	// StartCache is the folder of the function's start cache; "" for none.
+	StartCache string `json:"start_cache,omitempty"`
+
 	// Wrapped says that a wrapper has started the process and may have changed its
 	// environment: that counts then, _HANDLER included, and not Handler and Env.
 	Wrapped bool `json:"wrapped,omitempty"`

@@ -15,7 +15,7 @@ import (
 
 // An Assumption is what a stem (Spec.Stem) learns of its function.
 type Assumption struct {
-	// Mounts of the function's own, at TaskRoot and LayerRoot.
+	// Mounts of the function's own, at TaskRoot, LayerRoot and CacheRoot.
 	Mounts []Mount
 	// As in Spec, 0 for the default.
 	MemoryMB, EphemeralStorageMB, MaxProcesses int

@@ -36,8 +36,8 @@ func (s *Sandbox) late(mounts []Mount, l cgroup.Limits) (lateMounts, error) {
 	late := lateMounts{Tmp: l.Tmp}
 	for _, m := range mounts {
 		m.Target = filepath.Clean(m.Target)
-		if m.Target != TaskRoot && m.Target != LayerRoot {
-			return late, fmt.Errorf("mount at %s: a stem has room at %s and %s only", m.Target, TaskRoot, LayerRoot)
+		if m.Target != TaskRoot && m.Target != LayerRoot && m.Target != CacheRoot {
+			return late, fmt.Errorf("mount at %s: a stem has room at %s, %s and %s only", m.Target, TaskRoot, LayerRoot, CacheRoot)
 		}
 		source, err := filepath.EvalSymlinks(m.Source)
 		if err != nil {

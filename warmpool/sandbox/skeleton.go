@@ -84,7 +84,7 @@ func (s *skeleton) build() error {
 	if err := mkdirAll(s.private); err != nil {
 		return err
 	}
-	for _, dir := range slices.Concat([]string{"", "usr", "dev", "proc", "tmp", "etc", TaskRoot, RuntimeDir, LayerRoot}, searched()) {
+	for _, dir := range slices.Concat([]string{"", "usr", "dev", "proc", "tmp", "etc", TaskRoot, RuntimeDir, LayerRoot, CacheRoot}, searched()) {
 		if err := mkdirAll(filepath.Join(s.root, dir)); err != nil {
 			return err
 		}

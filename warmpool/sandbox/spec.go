@@ -17,6 +17,7 @@ const (
 	TaskRoot   = "/var/task"    // the function's code; the working directory
 	RuntimeDir = "/var/runtime" // the bootstrap of the runtime
 	LayerRoot  = "/opt"         // layers
+	CacheRoot  = "/var/cache"   // by which the runtime starts the function sooner; not on Lambda
 )
 
 // Defaults of a Spec.
@@ -72,8 +73,8 @@ type Spec struct {
 	Network Network
 	Policy  network.Policy // of NetworkPrivate
 
-	// Stem says that there is no function yet: nothing is mounted at TaskRoot and
-	// LayerRoot, and Process.Assume follows.
+	// Stem says that there is no function yet: nothing is mounted at TaskRoot,
+	// LayerRoot and CacheRoot, and Process.Assume follows.
 	Stem bool
 
 	// Stdout and Stderr may be nil (/dev/null). ExtraFiles become descriptors 3, 4, ...

@@ -35,9 +35,19 @@ func Args(dir string, memoryMB int, stem bool) []string {
 	if stem {
 		entry = "stem.js"
 	}
+	return append(options(memoryMB), filepath.Join(dir, entry))
+}
+
+// options are part of what V8 binds its compiled code to.
+func options(memoryMB int) []string {
 	return []string{
 		"--max-old-space-size=" + strconv.Itoa(memoryMB*9/10),
 		"--max-http-header-size=81920", // as Lambda's
-		filepath.Join(dir, entry),
 	}
+}
+
+// PrecompileArgs returns the arguments for a Node.js that makes the start cache of a function
+// (bootstrap/precompile.js), and writes it to descriptor 3.
+func PrecompileArgs(dir, taskRoot, handler string, memoryMB int) []string {
+	return append(options(memoryMB), filepath.Join(dir, "precompile.js"), taskRoot, handler)
 }

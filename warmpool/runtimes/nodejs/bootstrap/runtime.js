@@ -6,6 +6,7 @@ const { load } = require('./handler.js');
 const { clock, makeInvoke, sendError } = require('./invocation.js');
 const layers = require('./layers.js');
 const output = require('./output.js');
+const startcache = require('./startcache.js');
 const { awslambda, isStreaming } = require('./stream.js');
 const trace = require('./trace.js');
 
@@ -49,6 +50,7 @@ async function run(init) {
     adopt(init);
     // Process-wide: with several invocations at once it would be another's.
     if (!several) setTrace = trace.install();
+    if (init.start_cache) startcache.open(init.start_cache);
     handler = await load(init.task_root, init.handler);
     make = isStreaming(handler) ? require('./streaming.js').makeInvokeStreaming : makeInvoke;
   } catch (error) {

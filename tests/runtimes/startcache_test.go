@@ -1,0 +1,111 @@
+package runtimes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+// cachedCode tells what it sees of its start cache, and whether its modules come by it. It
+// does not load without its variables.
+const cachedCode = `
+const fs = require('fs');
+const lib = require('./lib.js');
+const of = (f) => { try { return f(); } catch (e) { return /^(EROFS|EACCES)$/.test(e.code) ? 'refused' : e.code; } };
+exports.handler = async () => ({ statusCode: 200, body: [
+  of(() => fs.readdirSync('/var/cache').includes('scripts')), lib.way(), lib.place(), (await import('./module.mjs')).word, module.children.length,
+  of(() => fs.appendFileSync('/var/cache/scripts', 'x')), of(() => fs.writeFileSync('/var/cache/new', 'x')),
+].join(' ') });
+exports.other = exports.handler;
+if (process.env.SECRET !== 'word') throw new Error('no secret');
+`
+
+const cachedLib = `const stack = new Error().stack; exports.way = () => stack.includes('startcache.js') ? 'cached' : 'compiled'; exports.place = () => /lib.js:1:\d+/.exec(stack)[0];`
+
+const (
+	startedByCache = "true cached lib.js:1:15 imported 1 refused refused"
+	startedByCode  = "false compiled lib.js:1:15 imported 1 refused refused"
+)
+
+// cachedSite configures n functions of the same code, each with its own environment, so that
+// the first call of each is a cold start. The last has another handler.
+func cachedSite(s *harness.Server, n int, options string) {
+	code := s.Archive("app.zip", map[string]string{"index.js": cachedCode, "lib.js": cachedLib, "module.mjs": "export const word = 'imported'"})
+	functions, site := options+"\n", "function /other other\n"
+	for i := range n {
+		functions += harness.NodeFunction(fmt.Sprintf("f%d", i), code, "env SECRET word")
+		site += fmt.Sprintf("function /f%d f%d\n", i, i)
+	}
+	functions += strings.Replace(harness.NodeFunction("other", code, "env SECRET word"), "index.handler", "index.other", 1)
+	s.Configure(functions, site)
+}
+
+func startCaches(t *testing.T, s *harness.Server) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.Dir, "data/code/starts/*/files/scripts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestNodeStartsFromWhatItCompiledBefore(t *testing.T) {
+	harness.Parallel(t)
+	for name, start := range map[string]func(*harness.Server){
+		"root":         (*harness.Server).Spawn,
+		"another user": func(s *harness.Server) { startAsNobody(s, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := harness.NewServer(t, "", "")
+			cachedSite(s, 4, "")
+			starts := 0
+			serve := func() {
+				t.Helper()
+				start(s)
+				starts++
+				harness.Eventually(t, "it serves", func() bool { return strings.Count(s.Output(), "serving initial configuration") == starts })
+			}
+			serve()
+			s.Get("/f0").Want(t, 200, startedByCode)
+			harness.Eventually(t, "there is a start cache", func() bool { return len(startCaches(t, s)) == 1 })
+			s.Get("/f1").Want(t, 200, startedByCache)
+			s.Get("/other").Want(t, 200, startedByCode)
+
+			// Damage is found when a server starts.
+			s.Stop()
+			for _, file := range startCaches(t, s) {
+				if err := os.WriteFile(file, []byte("damaged"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			serve()
+			s.Get("/f2").Want(t, 200, startedByCode)
+			harness.Eventually(t, "what was damaged is made again", func() bool {
+				files := startCaches(t, s)
+				for _, file := range files {
+					if info, err := os.Stat(file); err == nil && info.Size() > 100 {
+						return true
+					}
+				}
+				return false
+			})
+			s.Get("/f3").Want(t, 200, startedByCache)
+		})
+	}
+}
+
+func TestStartCachesCanBeTurnedOff(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	cachedSite(s, 2, "compile_cache off")
+	s.Start()
+	s.Get("/f0").Want(t, 200, startedByCode)
+	s.Get("/f1").Want(t, 200, startedByCode)
+	if files := startCaches(t, s); len(files) > 0 {
+		t.Errorf("there are %v", files)
+	}
+}
