@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path"
@@ -92,16 +93,13 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 		command.Extensions = append(command.Extensions, path.Join(b.dir, name))
 	}
 	b.config.Private = b.box.Network != sandbox.NetworkHost
-	command.Wait = b.config.Private
-	if command.Gated() {
+	if command.Supervised() {
 		gate, open, err := os.Pipe()
 		if err != nil {
 			return nil, err
 		}
 		command.Gate, bridge.Gate = pass(gate), open
 		ours = append(ours, open)
-	}
-	if command.Supervised() {
 		exits, report, err := os.Pipe()
 		if err != nil {
 			return nil, err
@@ -117,7 +115,9 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 	}
 	address := privateEndpoint
 	var listener net.Listener
-	if !b.config.Private {
+	if b.config.Private {
+		box.Endpoint = privateEndpoint
+	} else {
 		if listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 			return nil, err
 		}
@@ -131,9 +131,10 @@ func (b *bridged) start(output *os.File, pipes []*os.File) (_ environment.Proces
 		return nil, err
 	}
 	if b.config.Private {
-		if listener, err = p.Process.Listen(privateEndpoint); err == nil {
+		if listener = p.Process.Endpoint(); listener != nil {
 			ours = append(ours, listener)
-			_, err = bridge.Gate.WriteString("\n")
+		} else {
+			err = errors.New("the environment ended before it had its Runtime API")
 		}
 	}
 	var served *custom.Bridge

@@ -136,7 +136,7 @@ func (s *Sandbox) CanListen() bool { return s.identities != nil || s.holder.Load
 // off.
 func (s *Sandbox) HasNetworks() bool { return s.on }
 
-// Listen listens at a TCP address of the environment's own network (NetworkNone),
+// Listen listens at a TCP address of the environment's own network (NetworkNone, NetworkPrivate),
 // where nobody else can connect. It works where CanListen says so.
 func (p *Process) Listen(address string) (net.Listener, error) {
 	l, err := p.listen(address)
@@ -145,6 +145,10 @@ func (p *Process) Listen(address string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// Endpoint is what listens at Spec.Endpoint; the caller closes it. It is nil without one, and
+// if the environment ended before it was made.
+func (p *Process) Endpoint() net.Listener { return p.endpoint }
 
 func (p *Process) listen(address string) (net.Listener, error) {
 	if p.identity == nil && p.holder == nil {

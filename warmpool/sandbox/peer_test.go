@@ -144,6 +144,29 @@ func TestListenerInsideIsForTheEnvironmentAlone(t *testing.T) {
 	}
 }
 
+func TestEndpointIsThereBeforeTheCommand(t *testing.T) {
+	s := shared(t)
+	networks := []Network{NetworkNone}
+	if s.Private() == nil {
+		networks = append(networks, NetworkPrivate)
+	}
+	for i, network := range networks {
+		env := start(t, s, Spec{ID: fmt.Sprint("endpoint-", i), Network: network, Endpoint: "127.0.0.1:9001", Args: connects(9001)})
+		l := env.Endpoint()
+		if l == nil {
+			t.Fatal("there is no endpoint")
+		}
+		accept(t, l.(*net.TCPListener)).Close()
+		l.Close()
+		env.Kill()
+		env.wait()
+	}
+	p, err := s.Start(Spec{ID: "endpoint-bad", Network: NetworkNone, Endpoint: "nowhere", Args: []string{"true"}})
+	if err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("an endpoint nowhere: %v, %v", p, err)
+	}
+}
+
 // A socket has the user that made it, and that user ends before the environment does
 // that got the socket: the next of the same user is not taken for it.
 func TestPeerIsNotWhoeverHasTheSameUser(t *testing.T) {

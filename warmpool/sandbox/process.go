@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -50,6 +51,7 @@ type Process struct {
 	holder   *holder             // that made its user namespace, nil without
 	userns   *os.File            // of the holder's stock; nil without, and with an identity
 	network  *network.Attachment // nil unless NetworkPrivate
+	endpoint net.Listener        // of Spec.Endpoint, nil without
 	onHost   bool                // its network is the machine's
 	stem     bool
 	tmp      string // folder for temporary files when off

@@ -73,6 +73,10 @@ type Spec struct {
 	Network Network
 	Policy  network.Policy // of NetworkPrivate
 
+	// Endpoint is a TCP address of the environment's own network that is listened at before
+	// the command starts: Process.Endpoint. "": none. It needs what Process.Listen needs.
+	Endpoint string
+
 	// Stem says that there is no function yet: nothing is mounted at TaskRoot,
 	// LayerRoot and CacheRoot, and Process.Assume follows.
 	Stem bool

@@ -167,6 +167,9 @@ func (p *Process) startInside(spec Spec) error {
 		return errors.Join(err, p.abandon())
 	}
 	if _, err := gate.WriteString("\n"); err != nil {
+		if p.endpoint != nil {
+			_ = p.endpoint.Close() // it was not used
+		}
 		return errors.Join(err, p.abandon())
 	}
 	return nil
@@ -182,9 +185,16 @@ func (p *Process) prepare(spec Spec) error {
 		return err
 	}
 	if spec.Network == NetworkPrivate {
-		return p.attach(spec.Policy)
+		if err := p.attach(spec.Policy); err != nil {
+			return err
+		}
 	}
-	return nil
+	if spec.Endpoint == "" {
+		return nil
+	}
+	var err error
+	p.endpoint, err = p.Listen(spec.Endpoint)
+	return err
 }
 
 func asReader(f *os.File) io.Reader {

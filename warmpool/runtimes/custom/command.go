@@ -9,9 +9,8 @@ import (
 type Command struct {
 	Runtime    []string // program and arguments
 	Extensions []string // programs, started before it
-	Wait       bool     // begin only when the gate opens: the endpoint is not there yet
 
-	// Descriptors. Only the runtime may have Channel open. Each wait ends with a line from
+	// Descriptors. Only the runtime may have Channel open. The runtime starts with a line from
 	// Gate. The script writes to Exits a line "STATUS NAME" when an extension has ended, and
 	// "STATUS " when the runtime has ended.
 	Channel     []int
@@ -20,28 +19,17 @@ type Command struct {
 	Output int
 }
 
-// Supervised reports whether Args need Exits.
+// Supervised reports whether Args need Gate and Exits.
 func (c *Command) Supervised() bool { return len(c.Extensions) > 0 }
-
-// Gated reports whether Args need Gate.
-func (c *Command) Gated() bool { return c.Wait || c.Supervised() }
 
 // Args are the arguments of the first process. Without extensions it becomes the
 // runtime; with them it is a shell that stays: it starts the runtime when they have
 // registered, hands SIGTERM on to it, and ends when all have.
 func (c *Command) Args() []string {
-	if !c.Gated() {
+	if !c.Supervised() {
 		return c.Runtime
 	}
 	var script strings.Builder
-	pass := fmt.Sprintf("read -r line <&%d || exit 1\n", c.Gate)
-	if c.Wait {
-		script.WriteString(pass)
-	}
-	if !c.Supervised() {
-		fmt.Fprintf(&script, "exec %d<&-\nexec \"$@\"\n", c.Gate)
-		return c.shell(script.String())
-	}
 	closing := ""
 	for _, fd := range c.Channel {
 		closing += fmt.Sprintf(" %d>&-", fd)
@@ -59,7 +47,7 @@ func (c *Command) Args() []string {
 	if c.Output != 0 {
 		fmt.Fprintf(&script, "exec %d>&-\n", c.Output)
 	}
-	script.WriteString(pass)
+	fmt.Fprintf(&script, "read -r line <&%d || exit 1\n", c.Gate)
 	// SIGTERM may come at any point from here on. The runtime has half a second to act on
 	// it. The second wait is there because the signal ends the first.
 	fmt.Fprintf(&script, `shift %[1]d

@@ -3,7 +3,6 @@ package custom
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,16 +90,8 @@ const holds = `fds=; for fd in 3 4; do [ ! -e /proc/$$/fd/$fd ] || fds="$fds $fd
 
 func TestCommandWithoutExtensionsIsTheRuntimeItself(t *testing.T) {
 	c := Command{Runtime: []string{"/var/task/bootstrap"}}
-	if args := c.Args(); len(args) != 1 || args[0] != "/var/task/bootstrap" || c.Gated() || c.Supervised() {
+	if args := c.Args(); len(args) != 1 || args[0] != "/var/task/bootstrap" || c.Supervised() {
 		t.Errorf("got %q", args)
-	}
-	s := supervise(t, Command{Runtime: []string{script(t, "bootstrap", `echo "$$ $*"; `+holds+`; exit 9`), "a b", "$(c)"}, Wait: true})
-	s.pass(t)
-	wantLine(t, s.out, fmt.Sprintf("%d a b $(c)", s.cmd.Process.Pid))
-	wantLine(t, s.out, "holds 4") // which is there only because it is a test
-	var exit *exec.ExitError
-	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 9 {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -176,7 +167,7 @@ func fifo(t *testing.T) string {
 
 // A gateway that dies must not leave a supervisor that waits.
 func TestCommandEndsWithItsGate(t *testing.T) {
-	s := supervise(t, Command{Runtime: []string{"true"}, Wait: true})
+	s := supervise(t, Command{Runtime: []string{"true"}, Extensions: []string{script(t, "ends", "exit 0")}})
 	s.gate.Close()
 	var exit *exec.ExitError
 	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
