@@ -40,13 +40,13 @@ const (
 // header that clients of AWS's alone send.
 func Is(r *http.Request) bool {
 	h := r.Header
-	return h.Get("X-Amz-Target") != "" || h.Get("Smithy-Protocol") != "" || h.Get("Amz-Sdk-Invocation-Id") != "" || serviceOf(r) != ""
+	return h.Get("X-Amz-Target") != "" || h.Get("Smithy-Protocol") != "" || h.Get("Amz-Sdk-Invocation-Id") != "" || Service(r) != ""
 }
 
 // Of tells what a call is. It reads part of the body, so nobody else can answer after.
 func Of(r *http.Request) Call {
 	target := r.Header.Get("X-Amz-Target")
-	service := serviceOf(r)
+	service := Service(r)
 	c := Call{service: service, operation: r.Method + " " + r.URL.EscapedPath()}
 	contentType := r.Header.Get("Content-Type")
 	rpcService, rpcOperation, isRPC := rpcOf(r.URL.Path)
@@ -87,10 +87,10 @@ func Of(r *http.Request) Call {
 	return c
 }
 
-// serviceOf is the service in the credential scope of a signature, be it in the header
+// Service is the service in the credential scope of a signature, be it in the header
 // or in the address.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-func serviceOf(r *http.Request) string {
+func Service(r *http.Request) string {
 	scope := ""
 	authorization := r.Header.Get("Authorization")
 	if algorithm, fields, _ := strings.Cut(authorization, " "); strings.HasPrefix(algorithm, "AWS4-") {

@@ -20,7 +20,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 	}{
 		"json 1.0":       {"dynamodb", "POST", "/", "{}", []string{"X-Amz-Target", "DynamoDB_20120810.PutItem"}, 400, "application/x-amz-json-1.1", `"message":"PutItem of dynamodb is`},
 		"unsigned":       {"", "POST", "/", "{}", []string{"X-Amz-Target", "AWSCognitoIdentityProviderService.InitiateAuth"}, 400, "application/x-amz-json-1.1", `InitiateAuth of AWSCognitoIdentityProviderService is`},
-		"cbor of json":   {"kinesis", "POST", "/", "", []string{"X-Amz-Target", "Kinesis_20131202.PutRecord", "Content-Type", "application/x-amz-cbor-1.1"}, 400, "application/x-amz-cbor-1.1", "\xa2\x66__type\x78\x19UnknownOperationException\x67message\x78"},
+		"cbor of json":   {"kinesis", "POST", "/", "", []string{"X-Amz-Target", "Kinesis_20131202.PutRecord", "Content-Type", "application/x-amz-cbor-1.1"}, 400, "application/x-amz-cbor-1.1", "\xa2\x66__type\x78\x19UnknownOperationException\x67message\x79"},
 		"rpc":            {"monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/PutMetricData", "", []string{"Smithy-Protocol", "rpc-v2-cbor"}, 400, "application/cbor", "PutMetricData of monitoring is"},
 		"rpc, JSON":      {"", "POST", "/service/X/operation/Y", "", []string{"Smithy-Protocol", "rpc-v2-json"}, 400, "application/json", `"message":"Y of X is`},
 		"query":          {"sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", []string{"Content-Type", form}, 400, "text/xml", "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>GetCallerIdentity of sts is"},

@@ -19,7 +19,7 @@ func (c Call) Message() string {
 	case "lambda", "logs", "application-autoscaling":
 		return fmt.Sprintf("%s is no operation of %s that this server knows.", c.operation, service)
 	}
-	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and CloudWatch Logs. "+
+	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda, HTTP APIs of API Gateway (apigatewayv2) and CloudWatch Logs. "+
 		"Give the client the endpoint of %[2]s, and this one to Lambda alone (AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS).", c.operation, service)
 }
 

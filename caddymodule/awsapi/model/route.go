@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -96,4 +97,13 @@ func (m *Model) Match(method string, u *url.URL) (route Route, known bool) {
 		return Route{}, n != &m.root
 	}
 	return route, true
+}
+
+// Operation is the operation of a name, for protocols that name it. It reads the body alone.
+func (m *Model) Operation(name string) (route Route, known bool) {
+	n, known := slices.BinarySearchFunc(m.operations, name, func(o *Operation, name string) int { return strings.Compare(o.Name, name) })
+	if known {
+		route.Operation = m.operations[n]
+	}
+	return route, known
 }

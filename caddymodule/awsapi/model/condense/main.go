@@ -17,6 +17,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
@@ -165,6 +166,17 @@ func (s *service) exception(name string) model.Exception {
 	return e
 }
 
+// lengths are the names of shapes that say what their texts' lengths are.
+var lengths = regexp.MustCompile(`WithLengthBetween(\d+)And(\d+)$`)
+
+func number(digits string) *float64 {
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil {
+		panic(err) // lengths matches digits
+	}
+	return &n
+}
+
 // add takes the shape over, and those it is made of.
 func (c *corrections) add(s *service, t *model.Table, name string) error {
 	if t.Shapes[name] != nil {
@@ -177,6 +189,9 @@ func (c *corrections) add(s *service, t *model.Table, name string) error {
 	to := &model.Shape{
 		Type: from.Type, Min: from.Min, Max: from.Max, Pattern: from.Pattern, Enum: from.Enum, Sensitive: from.Sensitive,
 		Key: from.Key.Shape, Element: from.Member.Shape + from.Value.Shape, Quoted: c.Quoted[name], Listed: c.Listed[name],
+	}
+	if named := lengths.FindStringSubmatch(name); named != nil && to.Type == "string" && to.Min == nil && to.Max == nil {
+		to.Min, to.Max = number(named[1]), number(named[2])
 	}
 	t.Shapes[name] = to
 	if to.Pattern != "" {
