@@ -126,6 +126,13 @@ func (a *API) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("api %q: %w", a.Name, err)
 	}
+	for n := range of.Routes {
+		if to := &of.Routes[n].Integration; to.Type == gateway.Lambda {
+			if err := module.(*App).setup.NamedByRoute(to.Function, to.Qualifier); err != nil {
+				return fmt.Errorf("api %q: route %q: %w", a.Name, of.Routes[n].Key, err)
+			}
+		}
+	}
 	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), func(n int) (caddyhttp.Handler, error) {
 		routes := caddyhttp.RouteList{{HandlersRaw: a.Routes[n].HandlersRaw}}
 		if err := routes.Provision(ctx); err != nil {

@@ -2,9 +2,12 @@ package caddymodule
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -18,9 +21,11 @@ import (
 
 // An apiServer answers the requests of one stage of an API.
 type apiServer struct {
-	api    *gateway.API
-	table  *gateway.Table
-	routes []servedRoute // by the index in the table
+	api   *gateway.API
+	table *gateway.Table
+	// stagePath is the stage as paths begin with it, e.g. "/prod"; "": they have no stage.
+	stagePath string
+	routes    []servedRoute // by the index in the table
 }
 
 // A servedRoute is a route of an API and what it needs to answer.
@@ -29,11 +34,17 @@ type servedRoute struct {
 	function *responder    // nil: handler answers
 	handler  caddyhttp.Handler
 	pattern  apigateway.Pattern
+	// timeout is how long the function may take; 0: as long as it may run.
+	timeout time.Duration
+	// permitted, if set, says whether the function's policy lets the API call it.
+	permitted func(ctx context.Context) bool
 }
 
 // Errors of requests that no integration gets. Error routes (handle_errors) find them.
 var (
-	errNoRoute  = errors.New("no route of the API takes the request")
+	errNoRoute      = errors.New("no route of the API takes the request")
+	errNoPermission = errors.New("the policy of the function does not let the API call it: see AddPermission")
+
 	errOverRate = errors.New("the request is above the rate of its throttle")
 )
 
@@ -59,6 +70,7 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, handler func(n in
 			route.handler, err = handler(n)
 		} else {
 			route.function, err = s.responder(app, of, stage, log)
+			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
 		}
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", of.Key, err)
@@ -87,9 +99,6 @@ func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage,
 			AccountID: app.Account, APIID: s.api.ID, BinaryTypes: s.api.BinaryTypes,
 		},
 	}
-	if err := app.setup.NamedByRoute(i.function, i.qualifier); err != nil {
-		return nil, err
-	}
 	return i, i.route.Prepare()
 }
 
@@ -103,7 +112,7 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		w = newCorsWriter(w, func(h http.Header) { cors.Apply(h, r, false) })
 	}
-	path := r.URL.EscapedPath()
+	path := strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath)
 	n, ok := s.table.Find(r.Method, path)
 	if !ok {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
@@ -113,10 +122,23 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
 	if route.function != nil {
-		return route.function.respond(w, r)
+		return s.call(w, r, route)
 	}
 	route.setParameters(r, path)
 	return route.handler.ServeHTTP(w, r)
+}
+
+// call answers a request by a function.
+func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute) error {
+	if route.permitted != nil && !route.permitted(r.Context()) {
+		return refuseAPI(w, r, s.api.Protocol.Failed(http.StatusBadGateway, ""), errNoPermission)
+	}
+	if route.timeout > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), route.timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	return route.function.respond(w, r)
 }
 
 // setParameters sets the placeholders of path parameters, with their percent-encoding.

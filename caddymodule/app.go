@@ -114,6 +114,11 @@ type App struct {
 	// hearth_function_urls. Default: there are no function URLs.
 	FunctionURL string `json:"function_url,omitempty"`
 
+	// The addresses of APIs that AWS's API of API Gateway made, with a star for the ID, e.g.
+	// https://*.execute-api.us-east-1.example.com. A site that gets their requests has the
+	// handler hearth_lambda_api or hearth_apis. Default: AWS's API makes no APIs.
+	APIURL string `json:"api_url,omitempty"`
+
 	// The store that code comes from when the Lambda API is given a bucket and a key.
 	// Default: such calls are refused.
 	// Destinations in buckets are there, too.
@@ -156,6 +161,7 @@ type App struct {
 	// machine's network. It is known only if there is such an endpoint.
 	hostNetwork bool
 	urlDomain   string // of function URLs, with a leading dot
+	apiDomain   string // of APIs, with a leading dot
 	hasAPI      bool   // a handler answers the Lambda API
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/invoker/push"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -121,7 +122,7 @@ func TestLambdaAPIRefusesABodyForWhichThereIsNoMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := budgetTest{
-		handler: &LambdaAPI{app: f.app, api: api}, memory: f.app.engine.Bodies(), body: jsonText(manyBytes),
+		handler: &LambdaAPI{app: f.app, api: api, aws: new(awsapi.Endpoint), hosts: &apiHosts{app: f.app}}, memory: f.app.engine.Bodies(), body: jsonText(manyBytes),
 		full: answer{429, "1", "TooManyRequestsException", `{"Reason":"CallerRateLimitExceeded","Type":"User","message":"Rate Exceeded."}`},
 		slow: 400, torn: 400, passes: 500,
 	}

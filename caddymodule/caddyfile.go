@@ -22,6 +22,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("lambda_api", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("function_urls", parseFunctionURLs)
 	httpcaddyfile.RegisterDirectiveOrder("function_urls", httpcaddyfile.Before, "invoke")
+	httpcaddyfile.RegisterHandlerDirective("apis", parseAPIs)
+	httpcaddyfile.RegisterDirectiveOrder("apis", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("receive", parseReceive)
 	httpcaddyfile.RegisterDirectiveOrder("receive", httpcaddyfile.Before, "invoke")
 }
@@ -66,6 +68,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		region         <name>
 //		access_key     <id> <secret> [read_only]
 //		function_url   <address with a star>
+//		api_url        <address with a star>
 //		ignore         <setting>...
 //		s3 {
 //			endpoint   <address>
@@ -132,6 +135,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"region", into(text, &a.Region)},
 		{"access_key", a.unmarshalAccessKey},
 		{"function_url", into(text, &a.FunctionURL)},
+		{"api_url", into(text, &a.APIURL)},
 		{"ignore", into(texts, &a.Ignore)},
 	}, a.serviceOptions(), []option{
 		{"aws_endpoint", a.unmarshalEndpoint},

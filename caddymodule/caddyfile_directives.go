@@ -68,6 +68,16 @@ func (l *LambdaAPI) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return ba
 //	function_urls [<matcher>]
 func (f *FunctionURLs) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
 
+func parseAPIs(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	a := new(APIs)
+	return a, a.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler from the directive:
+//
+//	apis [<matcher>]
+func (a *APIs) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return bare(d) }
+
 func parseReceive(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	r := new(Receive)
 	return r, r.UnmarshalCaddyfile(h.Dispenser)

@@ -73,6 +73,8 @@ func webStatus(err error) (status int, message string) {
 		return http.StatusGatewayTimeout, "Endpoint request timed out"
 	case errors.As(err, &initFailed) && initFailed.Timeout():
 		return http.StatusGatewayTimeout, "Endpoint request timed out"
+	case errors.Is(err, context.DeadlineExceeded): // the integration's own
+		return http.StatusGatewayTimeout, "Endpoint request timed out"
 	case errors.Is(err, warmpool.ErrClosed):
 		return http.StatusServiceUnavailable, "Service Unavailable"
 	case errors.Is(err, context.Canceled):

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -23,14 +24,16 @@ func init() {
 	caddy.RegisterModule(LambdaAPI{})
 }
 
-// LambdaAPI answers the REST API of AWS Lambda, and the part of CloudWatch Logs that
-// clients need, so that the aws command, AWS's SDKs and the tools built on them work with
+// LambdaAPI answers the REST API of AWS Lambda, that of API Gateway for HTTP APIs, and the
+// part of CloudWatch Logs that clients need, so that the aws command, AWS's SDKs and the tools built on them work with
 // this server by its address. Clients sign requests with the access keys of the hearth
 // app. Other requests go to the next handler. LambdaAPI refuses by name a call of another
 // AWS service that no handler answers.
 type LambdaAPI struct {
-	app *App
-	api *lambda.API
+	app   *App
+	api   *lambda.API
+	aws   *awsapi.Endpoint // the other services
+	hosts *apiHosts
 }
 
 // CaddyModule returns the Caddy module information.
@@ -53,13 +56,23 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 		return err
 	}
 	l.api, err = a.setup.LambdaAPI(a.functionURL, ctx.Logger())
+	if err != nil {
+		return err
+	}
+	if l.aws, err = a.setup.AWSAPI(a.apiURL, ctx.Logger()); err != nil {
+		return err
+	}
+	l.hosts, err = newAPIHosts(a, ctx.Logger())
 	a.hasAPI = err == nil
 	return err
 }
 
 // ServeHTTP answers requests of the APIs and passes the others on.
 func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if l.api.Serve(w, r) {
+	if answered, err := l.hosts.serve(w, r); answered {
+		return err
+	}
+	if l.api.Serve(w, r) || l.aws.Serve(w, r) {
 		return nil
 	}
 	if !foreign.Is(r) {

@@ -48,6 +48,8 @@ type responder struct {
 	begin func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
 	// parameters, if set, are those of the path that the configuration makes.
 	parameters func(r *http.Request) []apigateway.Parameter
+	// stagePath is the stage as paths begin with it; see apigateway.Context.
+	stagePath string
 }
 
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
@@ -136,7 +138,7 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	if err := call.Begin(""); err != nil {
 		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
 	}
-	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r), IAM: x.identity}
+	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r), IAM: x.identity, StagePath: i.stagePath}
 	context.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	if i.parameters != nil {
 		context.PathParameters = i.parameters(r)

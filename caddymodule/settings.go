@@ -83,6 +83,9 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if err := a.checkFunctionURL(); err != nil {
 		return nil, err
 	}
+	if err := a.checkAPIURL(); err != nil {
+		return nil, err
+	}
 	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
 		return nil, fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
 	}

@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"caddymodule/cli"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
-	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs"},
+	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs", "caddymodule/awsapi/apigatewayv2"},
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},

@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
@@ -42,6 +44,24 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 	s.provisioner = api
 	return api, nil
 }
+
+// AWSAPI makes the endpoint of the services that have no endpoint of their own. api is the
+// address of an API of API Gateway by its ID, "" if there are none.
+func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.Endpoint, error) {
+	verifier, err := s.Verifier()
+	if err != nil {
+		return nil, err
+	}
+	return &awsapi.Endpoint{
+		Services: []*awsapi.Service{
+			apigatewayv2.New(apigatewayv2.Config{Store: s.engine.documents, APIs: s.engine.apis, Account: s.Account, Endpoint: api}),
+		},
+		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
+	}, nil
+}
+
+// APIs are the APIs that AWS's API made, as they are served.
+func (s *Setup) APIs() *apigatewayv2.APIs { return s.engine.apis }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all
 // nodes that share credentials.

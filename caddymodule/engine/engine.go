@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
@@ -37,6 +39,9 @@ type Engine struct {
 	archives *code.Store
 	records  stateStore // nil: see inUse
 	registry *registry.Registry
+	// documents are what other services than Lambda keep.
+	documents *document.Store
+	apis      *apigatewayv2.APIs
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
@@ -119,6 +124,10 @@ func Open(config Config) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	e.documents = document.New(records)
+	if e.apis, err = apigatewayv2.NewAPIs(e.documents); err != nil {
+		return nil, err
+	}
 	if e.inUse == nil {
 		e.collect()
 	}
@@ -165,6 +174,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if d := e.delivery.Load(); d != nil {
 		within(d.invoker.Close)
+	}
+	if e.apis != nil {
+		e.apis.Close()
 	}
 	if e.registry != nil {
 		e.registry.Close()

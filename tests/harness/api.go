@@ -46,13 +46,13 @@ func NewAPI(t *testing.T, functions, site string) *API {
 	return a
 }
 
-// Configure writes the Caddyfile with the Lambda API and a site for function URLs.
+// Configure writes the Caddyfile with the Lambda API and sites for function URLs and APIs.
 func (a *API) Configure(functions, site string) {
 	a.T.Helper()
-	a.Server.Configure(fmt.Sprintf("function_url http://*.fn.localhost:%d\n%s", a.Port, functions), "lambda_api\n"+site)
+	a.Server.Configure(fmt.Sprintf("function_url http://*.fn.localhost:%[1]d\napi_url http://*.execute-api.us-east-1.localhost:%[1]d\n%[2]s", a.Port, functions), "lambda_api\n"+site)
 	f, err := os.OpenFile(a.Config, os.O_APPEND|os.O_WRONLY, 0)
 	a.Check(err)
-	_, err = fmt.Fprintf(f, "http://*.fn.localhost:%d {\n\tfunction_urls\n}\n", a.Port)
+	_, err = fmt.Fprintf(f, "http://*.fn.localhost:%[1]d {\n\tfunction_urls\n}\nhttp://*.execute-api.us-east-1.localhost:%[1]d {\n\tapis\n}\n", a.Port)
 	a.Check(err)
 	a.Check(f.Close())
 }

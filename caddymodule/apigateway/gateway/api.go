@@ -66,6 +66,8 @@ type Integration struct {
 	// URI is where an HTTPProxy sends requests: https://HOST[:PORT][/PATH]. {name} in the
 	// path is a path parameter. Without a path, that of the request is kept.
 	URI string `json:"uri,omitempty"`
+	// Timeout is how long the integration may take, in milliseconds. 0: nothing bounds it here.
+	Timeout int `json:"timeout,omitempty"`
 }
 
 // An Authorization says who may call a route.

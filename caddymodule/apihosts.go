@@ -1,0 +1,230 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+func init() {
+	caddy.RegisterModule(APIs{})
+}
+
+// APIs answers for the APIs that AWS's API made: the first label of a request's host is the
+// API's ID. An unknown ID is answered as on AWS. Requests for other hosts go to the next
+// handler. A site with hearth_lambda_api does the same; APIs is for a site of its own.
+type APIs struct {
+	hosts *apiHosts
+}
+
+// CaddyModule returns the Caddy module information.
+func (APIs) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.hearth_apis",
+		New: func() caddy.Module { return new(APIs) },
+	}
+}
+
+// Provision gets the APIs.
+func (a *APIs) Provision(ctx caddy.Context) error {
+	module, err := ctx.App("hearth")
+	if err != nil {
+		return err
+	}
+	app := module.(*App)
+	if app.APIURL == "" {
+		return errors.New(`apis: say in the hearth global option which addresses they have: api_url https://*.execute-api.us-east-1.example.com`)
+	}
+	a.hosts, err = newAPIHosts(app, ctx.Logger())
+	return err
+}
+
+// ServeHTTP answers by the API whose ID is in the request's host.
+func (a *APIs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if answered, err := a.hosts.serve(w, r); answered {
+		return err
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// apiHosts serve the APIs that AWS's API made, by their hosts.
+type apiHosts struct {
+	app   *App
+	log   *zap.Logger
+	known *lru.Cache[stageName, *apiServer]
+}
+
+// A stageName names a stage of an API.
+type stageName struct{ api, stage string }
+
+// maxKnownStages bounds the memory for servers of stages.
+const maxKnownStages = 4096
+
+func newAPIHosts(app *App, log *zap.Logger) (*apiHosts, error) {
+	known, err := lru.New[stageName, *apiServer](maxKnownStages)
+	return &apiHosts{app: app, log: log, known: known}, err
+}
+
+// serve answers a request whose host is that of an API, and reports whether it is.
+func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
+	if h.app.apiDomain == "" {
+		return false, nil
+	}
+	id, ok := labelOf(r.Host, h.app.apiDomain)
+	if !ok {
+		return false, nil
+	}
+	api, err := h.app.setup.APIs().API(r.Context(), id)
+	switch {
+	case errors.Is(err, apigatewayv2.ErrNotFound):
+		return true, refuseAPI(w, r, gateway.HTTP.NotFound(), fmt.Errorf("API %q: %w", id, err))
+	case err != nil:
+		return true, caddyhttp.Error(http.StatusServiceUnavailable, err)
+	case api.Disabled:
+		return true, refuseAPI(w, r, gateway.HTTP.NotFound(), errDisabledAPI)
+	}
+	of, stagePath := stageOf(api, r.URL.Path)
+	if of == nil {
+		return true, refuseAPI(w, r, gateway.HTTP.NotFound(), errNoStage)
+	}
+	server, err := h.server(of, stagePath)
+	if err != nil {
+		return true, caddyhttp.Error(http.StatusInternalServerError, err)
+	}
+	return true, server.serve(w, r)
+}
+
+// Errors of requests that no API gets.
+var (
+	errDisabledAPI = errors.New("the API has disableExecuteApiEndpoint")
+	errNoStage     = errors.New("the API has no such stage, and no stage $default")
+)
+
+// stageOf is the stage that the first segment of a path names, else the stage $default; nil if
+// there is neither.
+func stageOf(api *apigatewayv2.Served, path string) (of *gateway.API, stagePath string) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if of = api.Stages[name]; of != nil && name != gateway.HTTP.DefaultStage() {
+		return of, "/" + name
+	}
+	return api.Stages[gateway.HTTP.DefaultStage()], ""
+}
+
+// server is what answers for a stage. It is made anew when the stage has changed.
+func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error) {
+	name := stageName{of.ID, of.Stages[0].Name}
+	if known, ok := h.known.Get(name); ok && known.api == of {
+		return known, nil
+	}
+	server, err := newAPIServer(h.app, of, h.log, nil)
+	if err != nil {
+		return nil, err
+	}
+	server.stagePath = stagePath
+	for n := range server.routes {
+		route := &server.routes[n]
+		route.function.stagePath = stagePath
+		route.permitted = h.permission(of, &of.Routes[n])
+	}
+	h.known.Add(name, server)
+	return server, nil
+}
+
+// How long it is known that a function's policy lets an API call it, or does not.
+const (
+	permittedFor = time.Second
+	forbiddenFor = 50 * time.Millisecond
+)
+
+// A permission is what a function's policy says, and until when that is believed.
+type permission struct {
+	allowed bool
+	until   time.Time
+}
+
+// permission asks the policy of a route's function whether the API may call it.
+func (h *apiHosts) permission(of *gateway.API, route *gateway.Route) func(ctx context.Context) bool {
+	to := route.Integration
+	caller := registry.Caller{Service: "apigateway.amazonaws.com", Account: h.app.Account, ARN: "arn:aws:execute-api:" + h.app.Region + ":" +
+		h.app.Account + ":" + of.ID + "/" + of.Stages[0].Name + "/" + sourceOf(route.Key)}
+	functions := h.app.setup.Registry()
+	if functions.ReadOnly(to.Function) { // the configuration has no policies
+		return nil
+	}
+	var last atomic.Pointer[permission]
+	return func(ctx context.Context) bool {
+		before := last.Load()
+		if before != nil && time.Now().Before(before.until) {
+			return before.allowed
+		}
+		policy, err := functions.Policies.Read(ctx, to.Function, to.Qualifier)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return before != nil && before.allowed // the state cannot be read now
+		}
+		now := permission{allowed: policy.Allows(caller), until: time.Now().Add(forbiddenFor)}
+		if now.allowed {
+			now.until = time.Now().Add(permittedFor)
+		}
+		last.Store(&now)
+		return now.allowed
+	}
+}
+
+// sourceOf is a route as the ARN of an invocation ends with it: GET/pets/{id}.
+func sourceOf(key string) string {
+	method, path, found := strings.Cut(key, " ")
+	if method == "ANY" {
+		method = "*"
+	}
+	if !found {
+		return key
+	}
+	return method + path
+}
+
+// checkAPIURL checks that the option api_url is an address.
+func (a *App) checkAPIURL() error {
+	a.APIURL = strings.TrimSuffix(caddy.NewReplacer().ReplaceAll(a.APIURL, ""), "/")
+	if a.APIURL == "" {
+		return nil
+	}
+	u, err := url.Parse(a.APIURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !strings.HasPrefix(u.Host, "*.") || strings.Count(u.Host, "*") != 1 || u.Path != "" || u.RawQuery != "" {
+		return fmt.Errorf("api_url: %q is not an address such as https://*.execute-api.us-east-1.example.com", a.APIURL)
+	}
+	a.apiDomain = strings.ToLower(strings.TrimPrefix(u.Hostname(), "*"))
+	return nil
+}
+
+// apiURL is the address of an API, "" if there are none.
+func (a *App) apiURL(id string) string { return strings.Replace(a.APIURL, "*", id, 1) }
+
+// labelOf is the label that a host has before a domain, which begins with a dot.
+func labelOf(host, domain string) (label string, ok bool) {
+	host = strings.ToLower(host)
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		host = host[:colon]
+	}
+	label, ok = strings.CutSuffix(host, domain)
+	return label, ok && function.ValidName(label)
+}
+
+var (
+	_ caddy.Provisioner           = (*APIs)(nil)
+	_ caddyhttp.MiddlewareHandler = (*APIs)(nil)
+)

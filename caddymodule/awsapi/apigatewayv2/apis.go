@@ -1,0 +1,202 @@
+package apigatewayv2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// ErrNotFound: there is no such API.
+var ErrNotFound = errors.New("no such API")
+
+// maxKnown is how many APIs are kept ready.
+const maxKnown = 4096
+
+// APIs are the APIs as the data plane serves them. An API that was read stays ready until it
+// changes, here or on another node. While the state cannot be read, what is ready goes on.
+type APIs struct {
+	store *document.Store
+	known *lru.Cache[string, *Served]
+
+	mu    sync.Mutex
+	stale map[string]bool // guarded by mu: the APIs to read again
+
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// A Served is an API with its stages. It does not change.
+type Served struct {
+	ID string
+	// Stages are the stages by name, each as an API of its own with one stage.
+	Stages map[string]*gateway.API
+	// Disabled says that the API has no address of its own.
+	Disabled bool
+}
+
+// NewAPIs starts to follow changes, until Close.
+func NewAPIs(store *document.Store) (*APIs, error) {
+	known, err := lru.New[string, *Served](maxKnown)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	changed, err := store.Watch(ctx, ownerAPI)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("following changes of APIs: %w", err)
+	}
+	p := &APIs{store: store, known: known, stale: make(map[string]bool), stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		for owner := range changed {
+			p.changed(strings.TrimPrefix(owner, ownerAPI))
+		}
+	}()
+	return p, nil
+}
+
+// Close stops to follow changes. The store stays open.
+func (p *APIs) Close() {
+	p.stop()
+	<-p.ended
+}
+
+// changed has an API, or all for "", read again when it is asked for.
+func (p *APIs) changed(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.stale) > 2*maxKnown { // of APIs that nobody asks for
+		clear(p.stale)
+		id = ""
+	}
+	if id != "" {
+		p.stale[id] = true
+		return
+	}
+	for _, known := range p.known.Keys() {
+		p.stale[known] = true
+	}
+}
+
+// take reports whether an API must be read again. The caller reads it.
+func (p *APIs) take(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stale := p.stale[id]
+	delete(p.stale, id)
+	return stale
+}
+
+// API is an API by its ID, ErrNotFound if there is none.
+func (p *APIs) API(ctx context.Context, id string) (*Served, error) {
+	before, known := p.known.Get(id)
+	if stale := p.take(id); known && !stale {
+		return before, nil
+	}
+	if !validID(id) {
+		return nil, ErrNotFound
+	}
+	served, err := p.read(ctx, id)
+	switch {
+	case err == nil:
+		p.known.Add(id, served)
+		return served, nil
+	case errors.Is(err, ErrNotFound):
+		p.known.Remove(id)
+		return nil, err
+	case known:
+		p.changed(id) // read it again at the next request
+		return before, nil
+	}
+	return nil, err
+}
+
+func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
+	set, err := p.store.Read(ctx, ownerAPI+id)
+	if err != nil {
+		return nil, err
+	}
+	var a API
+	if !set.Has(docAPI) {
+		return nil, ErrNotFound
+	}
+	if err := set.Get(docAPI, &a); err != nil {
+		return nil, err
+	}
+	stages, err := document.All[Stage](set, docStage)
+	if err != nil {
+		return nil, err
+	}
+	served := &Served{ID: id, Disabled: a.DisableExecuteApiEndpoint, Stages: make(map[string]*gateway.API, len(stages))}
+	for _, g := range stages {
+		var of snapshot
+		if err := set.Get(docSnapshot+g.DeploymentId, &of); err != nil && !errors.Is(err, document.ErrNotFound) {
+			return nil, err
+		}
+		api := of.gateway(&a, g)
+		if err := api.Check(); err != nil {
+			return nil, fmt.Errorf("API %s, stage %s: %w", id, g.StageName, err)
+		}
+		served.Stages[g.StageName] = api
+	}
+	return served, nil
+}
+
+// gateway is a stage as the data plane knows it. A route without a target is left out: AWS
+// answers as if it was not there.
+func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
+	api := &gateway.API{ID: a.ApiId, Name: a.Name, Protocol: gateway.HTTP, Cors: of.Cors}
+	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.StageVariables, Throttle: g.DefaultRouteSettings.throttle()}}
+	integrations := make(map[string]*Integration, len(of.Integrations))
+	for _, to := range of.Integrations {
+		integrations[targetPrefix+to.IntegrationId] = to
+	}
+	for _, r := range of.Routes {
+		if to := integrations[r.Target]; to != nil {
+			api.Routes = append(api.Routes, gateway.Route{Key: r.RouteKey, Integration: to.gateway(), Throttle: g.RouteSettings[r.RouteKey].throttle()})
+		}
+	}
+	return api
+}
+
+func (g *RouteSettings) throttle() *gateway.Throttle {
+	if g == nil || g.ThrottlingRateLimit == nil || g.ThrottlingBurstLimit == nil {
+		return nil
+	}
+	return &gateway.Throttle{Rate: *g.ThrottlingRateLimit, Burst: *g.ThrottlingBurstLimit}
+}
+
+// gateway is an integration that was checked when it was set.
+func (to *Integration) gateway() gateway.Integration {
+	if gateway.IntegrationType(to.IntegrationType) == gateway.HTTPProxy {
+		return gateway.Integration{Type: gateway.HTTPProxy, URI: to.IntegrationUri}
+	}
+	name, qualifier := targetOf(to.IntegrationUri)
+	return gateway.Integration{
+		Type: gateway.Lambda, Function: name, Qualifier: qualifier, Payload: apigateway.Payload(to.PayloadFormatVersion), Timeout: to.TimeoutInMillis,
+	}
+}
+
+// targetOf is the function of a URI that functionOf has checked.
+func targetOf(uri string) (name, qualifier string) {
+	_, arn, found := strings.Cut(uri, "/functions/")
+	if !found {
+		arn = uri
+	}
+	_, arn, _ = strings.Cut(strings.TrimSuffix(arn, "/invocations"), ":function:")
+	name, qualifier, found = strings.Cut(arn, ":")
+	if !found {
+		qualifier = function.Latest
+	}
+	return name, qualifier
+}

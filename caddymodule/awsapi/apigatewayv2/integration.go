@@ -1,0 +1,218 @@
+package apigatewayv2
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// An Integration is what answers the requests of routes.
+// https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
+type Integration struct {
+	ApiGatewayManaged    bool   `json:"apiGatewayManaged,omitempty"`
+	ConnectionType       string `json:"connectionType"`
+	CredentialsArn       string `json:"credentialsArn,omitempty"`
+	Description          string `json:"description,omitempty"`
+	IntegrationId        string `json:"integrationId"`
+	IntegrationMethod    string `json:"integrationMethod,omitempty"`
+	IntegrationType      string `json:"integrationType"`
+	IntegrationUri       string `json:"integrationUri,omitempty"`
+	PayloadFormatVersion string `json:"payloadFormatVersion"`
+	TimeoutInMillis      int    `json:"timeoutInMillis"`
+}
+
+// integrationMore are members of integrations that are refused.
+type integrationMore struct {
+	ConnectionId, ContentHandlingStrategy, IntegrationSubtype string
+	PassthroughBehavior, TemplateSelectionExpression          string
+
+	RequestParameters, RequestTemplates, ResponseParameters map[string]any
+	TlsConfig                                               map[string]any
+}
+
+func (m *integrationMore) check() error {
+	for _, member := range []struct {
+		name   string
+		given  bool
+		reason string
+	}{
+		{"connectionId", m.ConnectionId != "", "there are no VPC links here"},
+		{"integrationSubtype", m.IntegrationSubtype != "", "only functions and HTTP servers can be called"},
+		{"contentHandlingStrategy", m.ContentHandlingStrategy != "", "it is only for WebSocket APIs"},
+		{"passthroughBehavior", m.PassthroughBehavior != "", "it is only for WebSocket APIs"},
+		{"templateSelectionExpression", m.TemplateSelectionExpression != "", "it is only for WebSocket APIs"},
+		{"requestTemplates", len(m.RequestTemplates) > 0, "they are only for WebSocket APIs"},
+		{"requestParameters", len(m.RequestParameters) > 0, "this server does not map parameters yet"},
+		{"responseParameters", len(m.ResponseParameters) > 0, "this server does not map parameters yet"},
+		{"tlsConfig", len(m.TlsConfig) > 0, "the certificate is checked for the host of the URI"},
+	} {
+		if member.given {
+			return invalid("%s is not supported: %s", member.name, member.reason)
+		}
+	}
+	return nil
+}
+
+// Limits of AWS. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+const (
+	maxIntegrations = 300
+	maxTimeout      = 30000 // milliseconds
+)
+
+// checkIntegration sets defaults and checks an integration.
+func (s *service) checkIntegration(to *Integration) error {
+	to.ConnectionType = cmp.Or(to.ConnectionType, "INTERNET")
+	to.PayloadFormatVersion = cmp.Or(to.PayloadFormatVersion, "1.0")
+	to.TimeoutInMillis = cmp.Or(to.TimeoutInMillis, maxTimeout)
+	switch {
+	case to.ConnectionType != "INTERNET":
+		return invalid("connectionType %s is not supported: there are no VPC links here", to.ConnectionType)
+	case to.CredentialsArn != "":
+		return invalid("credentialsArn is not supported: functions are called by their policy, see AddPermission")
+	case to.PayloadFormatVersion != "1.0" && to.PayloadFormatVersion != "2.0":
+		return invalid("payloadFormatVersion must be 1.0 or 2.0")
+	}
+	switch gateway.IntegrationType(to.IntegrationType) {
+	case gateway.Lambda:
+		if to.IntegrationMethod != "" && to.IntegrationMethod != "POST" {
+			return invalid("The integrationMethod of a function is POST")
+		}
+		_, _, err := s.functionOf(to.IntegrationUri)
+		return err
+	case gateway.HTTPProxy:
+		if to.PayloadFormatVersion != "1.0" {
+			return invalid("payloadFormatVersion of HTTP_PROXY is 1.0")
+		}
+		if to.IntegrationMethod != "ANY" {
+			return invalid("integrationMethod %s is not supported: ANY sends the method of the request", to.IntegrationMethod)
+		}
+		if err := checkURL(to.IntegrationUri); err != nil {
+			return err
+		}
+		return invalid("integrationType HTTP_PROXY is not supported yet: write the route into the Caddyfile, in the directive api")
+	}
+	return invalid("integrationType %s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server", to.IntegrationType)
+}
+
+func checkURL(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return invalid("Invalid HTTP endpoint specified for URI")
+	}
+	return nil
+}
+
+// functionOf is the function that a URI names: its ARN, as it is or wrapped in one of API
+// Gateway's: arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations.
+func (s *service) functionOf(uri string) (name, qualifier string, err error) {
+	arn := uri
+	if rest, found := strings.CutPrefix(uri, "arn:aws:apigateway:"); found {
+		region, path, _ := strings.Cut(rest, ":")
+		if arn, found = strings.CutPrefix(path, "lambda:path/2015-03-31/functions/"); found {
+			arn, found = strings.CutSuffix(arn, "/invocations")
+		}
+		if !found || region != s.Account.Region {
+			return "", "", invalid("Invalid Lambda function ARN specified for URI: arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations is expected", s.Account.Region)
+		}
+	}
+	if strings.Contains(arn, "${") {
+		return "", "", invalid("Stage variables in an integrationUri are not supported yet")
+	}
+	if !strings.HasPrefix(arn, "arn:") {
+		return "", "", invalid("Invalid Lambda function ARN specified for URI: it is no ARN")
+	}
+	name, qualifier, err = s.Account.Parse(arn)
+	if errors.Is(err, function.ErrOtherRegion) || errors.Is(err, function.ErrOtherAccount) || err != nil {
+		return "", "", invalid("Invalid Lambda function ARN specified for URI: %v", err)
+	}
+	return name, cmp.Or(qualifier, function.Latest), nil
+}
+
+type createIntegrationInput struct {
+	Integration
+	integrationMore
+	ApiId string
+}
+
+func (s *service) createIntegration(ctx context.Context, in *createIntegrationInput) (*Integration, error) {
+	to := &in.Integration
+	to.IntegrationId = newID(7)
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	if err := s.checkIntegration(to); err != nil {
+		return nil, err
+	}
+	return to, s.change(ctx, in.ApiId, func(e *document.Edit) error {
+		if len(e.Names(docIntegration)) >= maxIntegrations {
+			return invalid("Maximum number of integrations for this API has been reached: %d", maxIntegrations)
+		}
+		return e.Put(docIntegration+to.IntegrationId, to)
+	})
+}
+
+type integrationInput struct {
+	paging
+	ApiId, IntegrationId string
+}
+
+func (s *service) getIntegration(ctx context.Context, in *integrationInput) (*Integration, error) {
+	return get[Integration](ctx, s, in.ApiId, docIntegration, in.IntegrationId, "Integration")
+}
+
+func (s *service) getIntegrations(ctx context.Context, in *integrationInput) (*list[*Integration], error) {
+	return all(ctx, s, in.ApiId, docIntegration, func(i *Integration) string { return i.IntegrationId }, in.paging)
+}
+
+func (s *service) updateIntegration(r *awsapi.Request) (any, error) {
+	in := new(struct {
+		integrationInput
+		integrationMore
+	})
+	if err := r.Read(in); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	var to *Integration
+	err := s.change(r.Context(), in.ApiId, func(e *document.Edit) (err error) {
+		if to, err = find[Integration](&e.Set, docIntegration, in.IntegrationId, "Integration"); err != nil {
+			return err
+		}
+		if err := r.Read(to); err != nil {
+			return err
+		}
+		if err := s.checkIntegration(to); err != nil {
+			return err
+		}
+		return e.Put(docIntegration+to.IntegrationId, to)
+	})
+	return to, err
+}
+
+func (s *service) deleteIntegration(ctx context.Context, in *integrationInput) (awsapi.None, error) {
+	return awsapi.None{}, s.change(ctx, in.ApiId, func(e *document.Edit) error {
+		if _, err := find[Integration](&e.Set, docIntegration, in.IntegrationId, "Integration"); err != nil {
+			return err
+		}
+		routes, err := document.All[Route](&e.Set, docRoute)
+		if err != nil {
+			return err
+		}
+		for _, r := range routes {
+			if r.Target == targetPrefix+in.IntegrationId {
+				return conflicts("Cannot delete Integration '%s'. Integration is referenced by route: %s", in.IntegrationId, r.RouteKey)
+			}
+		}
+		e.Delete(docIntegration + in.IntegrationId)
+		return nil
+	})
+}
