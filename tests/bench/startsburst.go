@@ -115,7 +115,7 @@ func spawn(ctx context.Context, folder string, command []string, n int) (time.Du
 	return time.Since(began), nil
 }
 
-// stemsSettled waits until the number of stems has not changed for a while.
+// stemsSettled waits until the number of stems has not changed for a while and none is booted.
 func stemsSettled(ctx context.Context, s *stage, family string) error {
 	client := newClient(1)
 	defer client.CloseIdleConnections()
@@ -123,13 +123,13 @@ func stemsSettled(ctx context.Context, s *stage, family string) error {
 		return err
 	}
 	of := regexp.MustCompile(`(?m)^hearth_stems\{.*` + regexp.QuoteMeta(family) + `.*$`)
-	last, since, until := "", time.Now(), time.Now().Add(time.Minute)
+	last, since, until := "", time.Now(), time.Now().Add(2*time.Minute)
 	for time.Since(since) < stemsSettle {
 		metrics := call(ctx, client, s.address[hearthStack]+"/metrics")
 		if metrics.err != nil {
 			return metrics.err
 		}
-		if now := strings.Join(of.FindAllString(metrics.body, -1), "\n"); now != last {
+		if now := strings.Join(of.FindAllString(metrics.body, -1), "\n"); now != last || !strings.Contains(now, `state="booting"} 0`) {
 			last, since = now, time.Now()
 		}
 		if time.Now().After(until) {
