@@ -21,6 +21,7 @@ type StemKind struct {
 	Interpreter string // path of the program
 	SDK         string // folder with the AWS SDK; "" for none
 	MemoryMB    int    // set if the program takes it as an argument, else 0
+	Large       bool   // it has loaded what large functions load, too
 	Network     function.Network
 }
 

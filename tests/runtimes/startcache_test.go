@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,5 +108,27 @@ func TestStartCachesCanBeTurnedOff(t *testing.T) {
 	s.Get("/f1").Want(t, 200, startedByCode)
 	if files := startCaches(t, s); len(files) > 0 {
 		t.Errorf("there are %v", files)
+	}
+}
+
+func TestNodeOfALargeFunctionHasLoadedWhatSDKsLoad(t *testing.T) {
+	harness.Parallel(t)
+	noise := make([]byte, 200_000)
+	rand.Read(noise) // never fails
+	const code = `exports.handler = async () => ({ statusCode: 200, body: [before, process.argv.length].join(' ') });
+		const before = process.moduleLoadList.some((m) => m.endsWith(' http2'));`
+	for name, want := range map[string]string{"small": "false 2", "large": "true 2"} {
+		s := harness.NewServer(t, "", "")
+		files := map[string]string{"index.js": code}
+		if name == "large" {
+			files["noise"] = string(noise)
+		}
+		s.Configure(harness.NodeFunction("f", s.Archive("f.zip", files), ""), "function /f f")
+		s.Start()
+		s.AwaitStem("nodejs")
+		s.Get("/f").Want(t, 200, want)
+		if s.FromStems("nodejs20.x") != 1 {
+			t.Errorf("%s: it was started without a stem", name)
+		}
 	}
 }

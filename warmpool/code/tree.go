@@ -23,6 +23,15 @@ func (s *Store) Holds(path string) bool {
 	return filepath.Dir(path) == s.path("tree", "") && Digest(filepath.Base(path)).valid()
 }
 
+// Size is the size of the archive that a tree is of, in bytes; 0 if it is not known.
+func (s *Store) Size(tree string) int64 {
+	info, err := os.Stat(s.path("archive", filepath.Base(tree)))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // Unpack returns the folder that holds what is in an archive, unpacked if it has
 // not been yet. Nobody may change what is in it. Once in the life of a process the folder
 // is compared with the archive, and made again if they differ.

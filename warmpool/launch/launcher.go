@@ -165,8 +165,29 @@ func (l *Launcher) StemKind(f *function.Function) (warmpool.StemKind, bool) {
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
 	}
+	kind.Large = interpreter.Family == runtimes.FamilyNode && l.isLarge(f.Code)
 	l.interpreters.Store(kind, interpreter)
 	return kind, true
+}
+
+// largeArchive is from where on code counts as large, in bytes as uploaded. A bundle with a client
+// of the AWS SDK has 300 kB.
+const largeArchive = 100_000
+
+// isLarge guesses whether code loads an SDK or a framework.
+func (l *Launcher) isLarge(path string) bool {
+	if l.Archives.Holds(path) {
+		return l.Archives.Size(path) >= largeArchive
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if !info.IsDir() {
+		return info.Size() >= largeArchive
+	}
+	_, err = os.Stat(filepath.Join(path, "node_modules"))
+	return err == nil
 }
 
 // Boot implements warmpool.Starter.
@@ -179,6 +200,9 @@ func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	}
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
+	if kind.Large {
+		args = append(args, "large")
+	}
 	if err := l.checkExposure(kind.Network); err != nil {
 		return nil, err
 	}
