@@ -23,6 +23,20 @@ func (p Protocol) Throttled() Refusal {
 	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException")
 }
 
+// Denied refuses a request that an authorizer does not let through: 401, 403, or what the
+// authorizer itself failed by.
+func (p Protocol) Denied(status int) Refusal {
+	switch status {
+	case http.StatusUnauthorized:
+		return p.refusal(status, "Unauthorized", "UnauthorizedException")
+	case http.StatusForbidden:
+		return p.refusal(status, "Forbidden", "ForbiddenException")
+	case http.StatusServiceUnavailable:
+		return p.refusal(status, "Service Unavailable", "ServiceUnavailableException")
+	}
+	return p.refusal(http.StatusInternalServerError, "Internal Server Error", "AuthorizerFailureException")
+}
+
 // internalError is the type of failures. Their bodies have a space, as on AWS.
 const internalError = "InternalServerErrorException"
 

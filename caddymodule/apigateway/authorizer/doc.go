@@ -1,0 +1,9 @@
+// Package authorizer decides who may call a route of an API, as API Gateway's authorizers do.
+//
+//	JWT     a token of an OpenID Connect issuer: signature, issuer, audience, times, scopes
+//	KeySet  the issuer's public keys, fetched when a token needs them, and kept
+//
+// An authorizer returns a Grant, which the event of the request tells the function, or a
+// *Denial, which says what the client is told. Whatever goes wrong is a Denial: a failing
+// authorizer lets nobody through.
+package authorizer

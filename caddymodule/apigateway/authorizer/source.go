@@ -1,0 +1,57 @@
+package authorizer
+
+import (
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// A Source says where in a request an identity is.
+type Source struct {
+	kind sourceKind
+	name string
+}
+
+type sourceKind uint8
+
+const (
+	fromHeader sourceKind = iota
+	fromQuery
+)
+
+// ParseSource reads an identity source as AWS writes it: $request.header.NAME or
+// $request.querystring.NAME, and method.request... of REST APIs. A word without a dot is a
+// header.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html#http-api-lambda-authorizer.identity-sources
+func ParseSource(text string) (Source, error) {
+	rest, found := strings.CutPrefix(text, "$request.")
+	if !found {
+		rest, found = strings.CutPrefix(text, "method.request.")
+	}
+	if !found {
+		if text == "" || strings.ContainsAny(text, ".$ :") {
+			return Source{}, fmt.Errorf("identity source %q: write $request.header.NAME or $request.querystring.NAME", text)
+		}
+		return Source{fromHeader, textproto.CanonicalMIMEHeaderKey(text)}, nil
+	}
+	kind, name, _ := strings.Cut(rest, ".")
+	switch {
+	case kind == "header" && name != "":
+		return Source{fromHeader, textproto.CanonicalMIMEHeaderKey(name)}, nil
+	case kind == "querystring" && name != "":
+		return Source{fromQuery, name}, nil
+	}
+	return Source{}, fmt.Errorf("identity source %q: write $request.header.NAME or $request.querystring.NAME", text)
+}
+
+// Of is the identity in a request. "": there is none.
+func (s Source) Of(r *http.Request) string {
+	if s.kind == fromQuery {
+		return r.URL.Query().Get(s.name)
+	}
+	if lines := r.Header[s.name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
