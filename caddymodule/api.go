@@ -72,6 +72,13 @@ type APIRoute struct {
 	// path parameters in placeholders: {http.hearth.path.id}.
 	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
 
+	// The authorizer that says who may call, by its name in the hearth app. Default: everybody
+	// may.
+	Authorizer string `json:"authorizer,omitempty"`
+
+	// Scopes of which a token needs one. Default: it needs none.
+	Scopes []string `json:"scopes,omitempty"`
+
 	// The rate of the route's requests, in place of the API's. Default: that of the API.
 	Throttle *Throttle `json:"throttle,omitempty"`
 }
@@ -183,7 +190,10 @@ func (a *API) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 }
 
 func (r *APIRoute) gateway() (gateway.Route, error) {
-	route := gateway.Route{Key: r.Route, Throttle: r.Throttle.gateway()}
+	route := gateway.Route{
+		Key: r.Route, Throttle: r.Throttle.gateway(),
+		Authorization: gateway.Authorization{Authorizer: r.Authorizer, Scopes: r.Scopes},
+	}
 	switch {
 	case r.Function != "" && len(r.HandlersRaw) > 0:
 		return route, fmt.Errorf("route %q has a function and handlers: one of them answers", r.Route)

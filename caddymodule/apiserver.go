@@ -15,7 +15,9 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -26,14 +28,19 @@ type apiServer struct {
 	// stagePath is the stage as paths begin with it, e.g. "/prod"; "": they have no stage.
 	stagePath string
 	routes    []servedRoute // by the index in the table
+
+	log      *zap.Logger
+	refusals *flood.Gate // bounds the log messages about authorizers that fail
 }
 
 // A servedRoute is a route of an API and what it needs to answer.
 type servedRoute struct {
-	bucket   *rate.Limiter // nil: there is no limit
-	function *responder    // nil: handler answers
-	handler  caddyhttp.Handler
-	pattern  apigateway.Pattern
+	of         *gateway.Route
+	authorizer *Authorizer   // nil: everybody may call
+	bucket     *rate.Limiter // nil: there is no limit
+	function   *responder    // nil: handler answers
+	handler    caddyhttp.Handler
+	pattern    apigateway.Pattern
 	// timeout is how long the function may take; 0: as long as it may run.
 	timeout time.Duration
 	// permitted, if set, says whether the function's policy lets the API call it.
@@ -55,11 +62,20 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, handler func(n in
 	if err != nil {
 		return nil, err
 	}
-	s := &apiServer{api: api, table: table, routes: make([]servedRoute, len(api.Routes))}
+	s := &apiServer{
+		api: api, table: table, routes: make([]servedRoute, len(api.Routes)),
+		log: log.With(zap.String("api", api.ID)), refusals: app.setup.Refusals(),
+	}
 	stage := &api.Stages[0]
 	bucket := newBucket(stage.Throttle)
 	for n := range api.Routes {
 		of, route := &api.Routes[n], &s.routes[n]
+		route.of = of
+		if name := of.Authorization.Authorizer; name != "" {
+			if route.authorizer, err = app.authorizer(name); err != nil {
+				return nil, fmt.Errorf("route %q: %w", of.Key, err)
+			}
+		}
 		if route.bucket = bucket; of.Throttle != nil {
 			route.bucket = newBucket(of.Throttle)
 		}
@@ -69,7 +85,7 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, handler func(n in
 		if of.Integration.Type == gateway.HTTPProxy {
 			route.handler, err = handler(n)
 		} else {
-			route.function, err = s.responder(app, of, stage, log)
+			route.function, err = s.responder(app, of, stage)
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
 		}
 		if err != nil {
@@ -87,10 +103,10 @@ func newBucket(t *gateway.Throttle) *rate.Limiter {
 }
 
 // responder makes what answers a route by its function.
-func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage, log *zap.Logger) (*responder, error) {
+func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage) (*responder, error) {
 	to := &of.Integration
 	i := &responder{
-		log: log.With(zap.String("api", s.api.ID), zap.String("route", of.Key), zap.String("function", to.Function)),
+		log: s.log.With(zap.String("route", of.Key), zap.String("function", to.Function)),
 		key: app.account().Key(to.Function), bodies: app.engine.Bodies(), refusals: app.setup.Refusals(),
 		runs: app.setup.Runner(), function: to.Function, qualifier: cmp.Or(to.Qualifier, function.Latest),
 		protocol: s.api.Protocol,
@@ -118,18 +134,25 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
 	}
 	route := &s.routes[n]
+	var grant *authorizer.Grant
+	if route.authorizer != nil {
+		var err error
+		if grant, err = route.authorizer.jwt.Authorize(r, route.of.Authorization.Scopes); err != nil {
+			return s.deny(w, r, route, err)
+		}
+	}
 	if route.bucket != nil && !route.bucket.Allow() {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
 	if route.function != nil {
-		return s.call(w, r, route)
+		return s.call(w, r, route, grant)
 	}
 	route.setParameters(r, path)
 	return route.handler.ServeHTTP(w, r)
 }
 
-// call answers a request by a function.
-func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute) error {
+// call answers a request by a function. grant is what its event tells of the caller.
+func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, grant *authorizer.Grant) error {
 	if route.permitted != nil && !route.permitted(r.Context()) {
 		return refuseAPI(w, r, s.api.Protocol.Failed(http.StatusBadGateway, ""), errNoPermission)
 	}
@@ -138,7 +161,22 @@ func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRo
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return route.function.respond(w, r)
+	return route.function.respondTo(w, r, grant.Of(route.of.Integration.Payload))
+}
+
+// deny refuses a request that an authorizer does not let through.
+func (s *apiServer) deny(w http.ResponseWriter, r *http.Request, route *servedRoute, err error) error {
+	denial := &authorizer.Denial{Status: http.StatusInternalServerError, Reason: err}
+	errors.As(err, &denial)
+	if denial.Status >= http.StatusInternalServerError {
+		s.refusals.Tell(s.log, zap.ErrorLevel, "authorizer failed", route.of.Authorization.Authorizer, func() []zap.Field {
+			return []zap.Field{zap.String("route", route.of.Key), zap.String("authorizer", route.of.Authorization.Authorizer), zap.Error(err)}
+		})
+	}
+	if denial.Challenge != "" {
+		w.Header().Set("Www-Authenticate", denial.Challenge)
+	}
+	return refuseAPI(w, r, s.api.Protocol.Denied(denial.Status), err)
 }
 
 // setParameters sets the placeholders of path parameters, with their percent-encoding.

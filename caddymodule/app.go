@@ -145,6 +145,9 @@ type App struct {
 	// refused by name, except for tracing_config.
 	Ignore []string `json:"ignore,omitempty"`
 
+	// Who may call routes of APIs, by the authorizer's name.
+	Authorizers map[string]*Authorizer `json:"authorizers,omitempty"`
+
 	// Functions that run by the clock, by the schedule's name.
 	Schedules map[string]*Schedule `json:"schedules,omitempty"`
 
@@ -265,6 +268,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range sortedKeys(a.Authorizers) {
+		if err := a.Authorizers[name].provision(repl); err != nil {
+			return fmt.Errorf("authorizer %q: %w", name, err)
+		}
+	}
 	if a.engine, err = openEngine(a); err != nil {
 		return err
 	}
@@ -294,10 +302,13 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup undoes Start and Provision.
 func (a *App) Cleanup() error {
-	if a.engine == nil {
-		return nil
-	}
 	var errs []error
+	for _, authorizer := range a.Authorizers {
+		errs = append(errs, authorizer.release())
+	}
+	if a.engine == nil {
+		return errors.Join(errs...)
+	}
 	if a.undo != nil {
 		errs = append(errs, a.undo())
 	}

@@ -107,6 +107,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		schedule <name> <expression> <function> {
 //			...
 //		}
+//		authorizer <name> jwt {
+//			...
+//		}
 //		function <name> {
 //			...
 //		}
@@ -148,6 +151,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"network", a.unmarshalNetwork},
 		{"reach", into(texts, &a.Reach)},
 		{"logs", a.Logs.unmarshal},
+		{"authorizer", a.unmarshalAuthorizer},
 		{"function", a.unmarshalFunction},
 	}))
 }

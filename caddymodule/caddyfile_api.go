@@ -43,11 +43,13 @@ type apiReader struct {
 //		throttle     <rate> [burst <n>]
 //		binary_types <content types...>
 //		<method> <path> <function>[:<qualifier>] {
-//			payload  1.0|2.0
-//			throttle <rate> [burst <n>]
+//			payload    1.0|2.0
+//			authorizer <name> [<scope>...]
+//			throttle   <rate> [burst <n>]
 //		}
 //		<method> <path> <address> {
-//			throttle <rate> [burst <n>]
+//			authorizer <name> [<scope>...]
+//			throttle   <rate> [burst <n>]
 //			reverse_proxy {
 //				<options of reverse_proxy>
 //			}
@@ -126,7 +128,10 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 		return d.WrapErr(err)
 	}
 	route := APIRoute{Route: key}
-	options := []option{{"throttle", into(throttle, &route.Throttle)}}
+	options := []option{
+		{"authorizer", func(d *caddyfile.Dispenser) error { return a.readAuthorizer(d, &route) }},
+		{"throttle", into(throttle, &route.Throttle)},
+	}
 	if strings.Contains(target.Text, "://") {
 		proxy := proxyReader{helper: a.helper, key: key, target: target}
 		if err := readBlock(d, "option '%s' of a route to an address", append(options, option{"reverse_proxy", proxy.unmarshal})); err != nil {
@@ -150,6 +155,19 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 		}
 	}
 	a.Routes = append(a.Routes, route)
+	return nil
+}
+
+// readAuthorizer reads <name> [<scope>...].
+func (a *apiReader) readAuthorizer(d *caddyfile.Dispenser, to *APIRoute) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	if known := definedAuthorizers(a.helper); !slices.Contains(known, args[0]) {
+		return d.WrapErr(errUnknownAuthorizer(args[0], known))
+	}
+	to.Authorizer, to.Scopes = args[0], args[1:]
 	return nil
 }
 

@@ -40,6 +40,7 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"api cors":         {"## The directive `api`", "example.com {\n api a {\n cors * {\n OPTION\n }\n }\n}", "`cors { X }`"},
 		"api function":     {"## The directive `api`", "example.com {\n api a {\n GET / f {\n OPTION\n }\n }\n}", "`a route { X }`"},
 		"api address":      {"## The directive `api`", "example.com {\n api a {\n GET / http://h {\n OPTION\n }\n }\n}", "`a route { X }`"},
+		"authorizer":       {"## `authorizer`", "{\n hearth {\n authorizer a jwt {\n OPTION\n }\n }\n}", "`X`"},
 		"a rule":           {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {
 		t.Run(name, func(t *testing.T) {

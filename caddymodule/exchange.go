@@ -19,6 +19,8 @@ type exchange struct {
 	share    bodies.Share // of the memory for bodies
 	identity *apigateway.Identity
 	stream   responseStream
+
+	authorizer []byte // what the event tells of the caller, as JSON
 }
 
 // exchanges saves the memory of requests that are over; see BenchmarkInvoke.
@@ -31,7 +33,7 @@ func (x *exchange) reset() {
 		x.body = nil
 	}
 	x.share.End()
-	x.identity = nil
+	x.identity, x.authorizer = nil, nil
 	x.stream = responseStream{}
 }
 

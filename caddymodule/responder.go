@@ -53,7 +53,13 @@ type responder struct {
 }
 
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
+	return i.respondTo(w, r, nil)
+}
+
+// respondTo answers a request. authorizer is what its event tells of the caller, as JSON.
+func (i *responder) respondTo(w http.ResponseWriter, r *http.Request, authorizer []byte) error {
 	x := exchanges.Get().(*exchange)
+	x.authorizer = authorizer
 	err := i.serve(w, r, x)
 	x.reset()
 	exchanges.Put(x)
@@ -138,7 +144,10 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	if err := call.Begin(""); err != nil {
 		return &requestError{http.StatusRequestHeaderFieldsTooLarge, err}
 	}
-	context := apigateway.Context{RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r), IAM: x.identity, StagePath: i.stagePath}
+	context := apigateway.Context{
+		RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r),
+		IAM: x.identity, Authorizer: x.authorizer, StagePath: i.stagePath,
+	}
 	context.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	if i.parameters != nil {
 		context.PathParameters = i.parameters(r)

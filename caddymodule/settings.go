@@ -204,3 +204,6 @@ func (a *App) services(repl *caddy.Replacer) (services.Config, error) {
 	}
 	return c, nil
 }
+
+// sortedKeys are the names of what a configuration has by name, in their order.
+func sortedKeys[T any](of map[string]T) []string { return slices.Sorted(maps.Keys(of)) }
