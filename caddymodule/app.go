@@ -76,6 +76,10 @@ type App struct {
 	// used. Default: on.
 	CompileCache string `json:"compile_cache,omitempty"`
 
+	// "on": Python's stems are forked from a process that has booted before, if the server is
+	// root. Default: "off".
+	Zygotes string `json:"zygotes,omitempty"`
+
 	// How long an idle environment is kept at most. An environment ends earlier if, by the
 	// past idle times of its function, the next call is too unlikely to be worth its memory.
 	// Default: 1h.

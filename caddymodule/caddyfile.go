@@ -63,6 +63,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		cold_starts    <n>
 //		stems          <n>
 //		compile_cache  on|off
+//		zygotes        on|off
 //		idle_timeout   <duration>
 //		account        <twelve digits>
 //		region         <name>
@@ -133,6 +134,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"cold_starts", into(number(1), &a.ColdStarts)},
 		{"stems", into(optionalNumber(0), &a.Stems)},
 		{"compile_cache", into(onOrOff, &a.CompileCache)},
+		{"zygotes", into(onOrOff, &a.Zygotes)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
 		{"account", into(text, &a.Account)},
 		{"region", into(text, &a.Region)},

@@ -92,8 +92,10 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if a.CodeStorage < 0 {
 		return nil, fmt.Errorf("code_storage: %d MB are less than nothing", a.CodeStorage)
 	}
-	if a.CompileCache != "" && a.CompileCache != "on" && a.CompileCache != "off" {
-		return nil, fmt.Errorf("compile_cache: it is on or off, not %q", a.CompileCache)
+	for name, value := range map[string]string{"compile_cache": a.CompileCache, "zygotes": a.Zygotes} {
+		if value != "" && value != "on" && value != "off" {
+			return nil, fmt.Errorf("%s: it is on or off, not %q", name, value)
+		}
 	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return nil, fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
@@ -102,7 +104,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		CodeStorage:  int64(a.CodeStorage) << 20,
-		CompileCache: a.CompileCache != "off",
+		CompileCache: a.CompileCache != "off", Zygotes: a.Zygotes == "on",
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
 	}

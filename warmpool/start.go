@@ -97,6 +97,10 @@ func (g *Group) start(initialization string, room bool) {
 	if kind, ok := p.starter.StemKind(f); ok {
 		g.expectOtherStems(kind)
 		s.Stem = p.stems.take(kind)
+		if s.Stem == nil && kind.Preloaded {
+			kind.Preloaded = false
+			s.Stem = p.stems.take(kind)
+		}
 	}
 	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
 	env, err := p.starter.Start(p.ctx, s)

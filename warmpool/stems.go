@@ -20,6 +20,7 @@ type StemKind struct {
 	Family      string // of the runtime, e.g. "nodejs"
 	Interpreter string // path of the program
 	SDK         string // folder with the AWS SDK; "" for none
+	Preloaded   bool   // modules of the SDK are imported
 	MemoryMB    int    // set if the program takes it as an argument, else 0
 	Large       bool   // it has loaded what large functions load, too
 	Network     function.Network

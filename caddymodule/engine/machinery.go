@@ -36,7 +36,7 @@ type machinery struct {
 // retain returns the machinery of settings. It makes one if there is none yet. release undoes
 // it.
 func (e *Engine) retain(s *Settings) (*machinery, error) {
-	key, err := json.Marshal([]any{s.Sandbox, s.Interpreters, s.Account, s.Network, s.HostNetwork, s.CompileCache})
+	key, err := json.Marshal([]any{s.Sandbox, s.Interpreters, s.Account, s.Network, s.HostNetwork, s.CompileCache, s.Zygotes})
 	if err != nil {
 		return nil, fmt.Errorf("identify the sandbox: %w", err)
 	}
@@ -92,7 +92,7 @@ func newMachinery(e *Engine, s *Settings) (_ *machinery, err error) {
 	m.launcher, err = launch.New(launch.Config{
 		Dir: e.Dir, Account: s.Account, Sandbox: m.sandbox, Logs: e.logs,
 		Interpreters: runtimes.NewFinder(s.Interpreters, runtimes.Installed(e.Dir)), Code: m.code, Archives: e.archives,
-		CompileCache: s.CompileCache, Network: network, Exposed: exposed(s.HostNetwork, e.Redis.URL),
+		CompileCache: s.CompileCache, Zygotes: s.Zygotes, Network: network, Exposed: exposed(s.HostNetwork, e.Redis.URL),
 	}, s.Log)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,9 @@ type Spec struct {
 	// Begun, if not nil, is called with the environment when its process has started and
 	// its init phase begins.
 	Begun func(*Environment)
+	// Loaded, if not nil, is called at the end of the init phase with the modules that came from
+	// the runtime's SDK. The runtime of the function says so, so it may be anything.
+	Loaded func(modules []string)
 	// Busy counts the calls in flight on the node. May be nil.
 	Busy *atomic.Int32
 	// Ended is called once, on a goroutine of the environment's own, when an
@@ -225,6 +229,9 @@ func (e *Environment) initialise(ctx context.Context) error {
 		switch head.Kind {
 		case runtimes.KindBooted:
 		case runtimes.KindReady:
+			if e.spec.Loaded != nil && len(body) > 0 {
+				e.spec.Loaded(strings.Split(string(body), "\n"))
+			}
 			return nil
 		case runtimes.KindLog:
 			e.spec.Log.Line(time.Now(), "", body)

@@ -171,4 +171,7 @@ func (l *Launcher) compile(ctx context.Context, in runtimes.Interpreter, kind st
 }
 
 // Close ends what the launcher does in the background. Environments are the pool's.
-func (l *Launcher) Close() { l.compiler.close() }
+func (l *Launcher) Close() {
+	l.compiler.close()
+	l.zygotes.close()
+}

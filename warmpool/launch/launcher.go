@@ -44,6 +44,7 @@ type Config struct {
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
 	CompileCache bool        // code is compiled ahead of cold starts
+	Zygotes      bool        // stems are forked where they can be
 	Network      function.NetworkDefault
 	// Exposed returns an error that says what an environment on the machine's network could
 	// do to this server. Then none starts on that network. nil: there is no danger.
@@ -59,6 +60,7 @@ type Launcher struct {
 	language     string   // LANG of functions
 	interpreters sync.Map // interpreters of stems: runtimes.Interpreter by StemKind
 	compiler     *compiler
+	zygotes      *zygotes
 	extended     sync.Map // functions (*function.Function by name and version) that have extensions, and so no stems
 
 	mu          sync.Mutex
@@ -74,7 +76,7 @@ var (
 // mounts them from there. Close it before the sandbox.
 func New(config Config, log *zap.Logger) (*Launcher, error) {
 	l := &Launcher{Config: config, log: log, language: runtimes.Language(context.Background()), precompiled: make(map[string]struct{})}
-	l.compiler = newCompiler(l)
+	l.compiler, l.zygotes = newCompiler(l), newZygotes(l)
 	if err := config.Interpreters.Validate(); err != nil {
 		return nil, err
 	}
@@ -162,6 +164,7 @@ func (l *Launcher) StemKind(f *function.Function) (warmpool.StemKind, bool) {
 	}
 	kind := warmpool.StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, SDK: interpreter.SDK}
 	kind.Network, _ = l.networkOf(f)
+	kind.Preloaded = l.Zygotes && l.Sandbox.CanFork() && l.zygotes.preloads(f)
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
 	}
@@ -215,7 +218,7 @@ func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	stem, err := environment.Boot(ctx, environment.Spec{
 		ID: id, InitTimeout: warmpool.BootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
-			return l.startProcess(spec, output, pipes)
+			return l.startStem(ctx, kind, interpreter, spec, output, pipes)
 		},
 		Ended: func(*environment.Environment) { ended() },
 	})
@@ -248,6 +251,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	code = l.compiled(ctx, interpreter, code)
 	cached := l.startCache(ctx, f, interpreter, code)
 	code = append(code, cached.mounts...)
+	found := interpreter
 	interpreter, shown, err := l.place(interpreter)
 	if err != nil {
 		return nil, err
@@ -283,6 +287,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		InitTimeout: initTimeout,
 		Log:         stream,
 		Busy:        s.Busy,
+		Loaded:      func(modules []string) { l.zygotes.learn(found, f, modules) },
 		Begun:       s.Begun,
 		Ended:       s.Ended,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {

@@ -37,7 +37,7 @@ const (
 
 // Frames from the runtime to the gateway.
 const (
-	KindReady       Kind = 16 // handler loaded; payload empty
+	KindReady       Kind = 16 // handler loaded; payload: lines, the modules that came from the runtime's SDK, if it tells
 	KindInitError   Kind = 17 // payload: error as JSON; the runtime then exits
 	KindResult      Kind = 18 // payload: the result as JSON; value: microseconds
 	KindError       Kind = 19 // payload: error as JSON; value: microseconds

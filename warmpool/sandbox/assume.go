@@ -59,6 +59,12 @@ func (p *Process) assume(a Assumption) error {
 		return err
 	}
 	l := limitsOf(spec)
+	if p.commandIsBorn() {
+		l.Processes++ // the placeholder
+		if err := p.confined(); err != nil {
+			return err
+		}
+	}
 	late, err := p.sandbox.late(spec.Mounts, l)
 	if err != nil {
 		return err

@@ -64,6 +64,11 @@ func (p *Process) stop() error {
 	case p.sandbox.on:
 		var err error
 		p.stopped, err = stopTree(p.initPID)
+		if err == nil && p.born != 0 {
+			var more []int
+			more, err = p.stopBorn()
+			p.stopped = append(p.stopped, more...)
+		}
 		return err
 	}
 	return unix.Kill(-p.cmd.Process.Pid, unix.SIGSTOP)

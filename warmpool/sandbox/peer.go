@@ -46,7 +46,7 @@ func (p *Process) CheckPeer(conn net.Conn) error {
 	if p.identity != nil && p.holder != nil {
 		owns = p.holder.treeHasSocket
 	}
-	if !owns(root, inode) {
+	if !owns(root, inode) && (p.born == 0 || !treeHasSocket(p.born, inode)) {
 		return fmt.Errorf("%w: it is of none of its processes", ErrStranger)
 	}
 	return nil

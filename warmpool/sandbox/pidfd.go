@@ -46,6 +46,20 @@ func (p *pidfd) kill() {
 	_ = conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
 }
 
+// signal sends a signal. That the process has ended is no error.
+func (p *pidfd) signal(signal unix.Signal) error {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	err = conn.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), signal, nil, 0) })
+	if errors.Is(sent, unix.ESRCH) {
+		sent = nil
+	}
+	return errors.Join(err, sent)
+}
+
 // reaped reports whether the process has ended and its parent has waited for it.
 func (p *pidfd) reaped() bool {
 	conn, err := p.file.SyscallConn()

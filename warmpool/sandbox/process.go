@@ -56,6 +56,12 @@ type Process struct {
 	stem     bool
 	tmp      string // folder for temporary files when off
 
+	// born is the command that a zygote has forked, as the gateway sees it; bornExit is its
+	// wait status, when it has ended. 0 and nil: bwrap has made it.
+	born     int    // guarded by mu
+	bornFD   *pidfd // guarded by mu
+	bornExit *int   // guarded by mu
+
 	outOfMemory atomic.Bool  // killed by the memory watch
 	peak        atomic.Int64 // bytes, as far as seen
 
@@ -94,6 +100,9 @@ func (p *Process) Terminate() error {
 	if err := p.thaw(); err != nil {
 		return err
 	}
+	if p.born != 0 {
+		return p.bornFD.signal(unix.SIGTERM)
+	}
 	pid := p.commandPID()
 	if pid == 0 {
 		return nil
@@ -114,7 +123,7 @@ func (p *Process) commandPID() int {
 		return 0
 	}
 	// The command is the first child of bwrap; orphans are adopted after it.
-	if pids := children(p.initPID); len(pids) > 0 {
+	if pids := p.descend(p.initPID); len(pids) > 0 {
 		return pids[0]
 	}
 	return 0
@@ -199,6 +208,9 @@ func (p *Process) reap() {
 	p.reaped = true
 	p.mu.Unlock()
 	p.exit = exitOf(p.cmd.ProcessState, p.sandbox.on)
+	if p.bornExit != nil {
+		p.exit = exitStatus(syscall.WaitStatus(*p.bornExit))
+	}
 	p.exit.OOMKilled = p.outOfMemory.Load() || p.cgroup != nil && p.cgroup.OOMKills() > 0
 	var exitError *exec.ExitError
 	if errors.As(waitErr, &exitError) {
@@ -241,11 +253,18 @@ func exitOf(state *os.ProcessState, inside bool) Exit {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	switch {
 	case ok && status.Signaled():
-		return Exit{Signal: status.Signal()}
+		return exitStatus(status)
 	case inside:
 		return ShellExit(state.ExitCode())
 	}
 	return Exit{Code: state.ExitCode()}
+}
+
+func exitStatus(status syscall.WaitStatus) Exit {
+	if status.Signaled() {
+		return Exit{Signal: status.Signal()}
+	}
+	return ShellExit(status.ExitStatus())
 }
 
 // release gives back all that was made for the process, which has ended or was

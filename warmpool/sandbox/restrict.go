@@ -48,7 +48,7 @@ func (p *Process) restrict(spec Spec) error {
 func (p *Process) restrictFiles(l cgroup.Limits) error {
 	for queue, seen := []int{p.initPID}, 0; len(queue) > 0 && seen < maxTree; seen++ {
 		pid := queue[0]
-		queue = append(queue[1:], children(pid)...)
+		queue = append(queue[1:], p.descend(pid)...)
 		if err := setLimit(pid, unix.RLIMIT_FSIZE, uint64(l.Memory+l.Tmp)); err != nil {
 			return err
 		}

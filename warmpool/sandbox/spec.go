@@ -87,6 +87,9 @@ type Spec struct {
 	// again inside, through /dev/stdout.
 	Stdout, Stderr *os.File
 	ExtraFiles     []*os.File
+
+	zygote bool       // it keeps the power to enter other environments
+	owned  []*os.File // pipes that the environment's user gets, beside Stdout and Stderr
 }
 
 // withDefaults checks s and fills in what is 0.

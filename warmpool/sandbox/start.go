@@ -80,7 +80,9 @@ func (p *Process) startInside(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	if s.identities != nil {
+	if spec.zygote {
+		options = zygoteOptions(options)
+	} else if s.identities != nil {
 		if p.identity, err = s.identities.acquire(); err != nil {
 			return err
 		}
@@ -91,6 +93,11 @@ func (p *Process) startInside(spec Spec) error {
 	if p.identity != nil {
 		if err := errors.Join(p.identity.own(spec.Stdout), p.identity.own(spec.Stderr)); err != nil {
 			return err
+		}
+		for _, f := range spec.owned {
+			if err := p.identity.own(f); err != nil {
+				return err
+			}
 		}
 	}
 	if s.cgroups != nil {
@@ -106,8 +113,13 @@ func (p *Process) startInside(spec Spec) error {
 	if spec.Network == NetworkHost {
 		filter = s.hostFilter
 	}
-	options = append(options, "--seccomp", ours.reopen(filter), "--info-fd", ours.pipe())
+	options = append(options, "--info-fd", ours.pipe())
+	if !spec.zygote {
+		options = append(options, "--seccomp", ours.reopen(filter))
+	}
 	switch {
+	case spec.zygote:
+		options = append(options, "--cap-add", "ALL")
 	case p.identity != nil && p.holder != nil:
 		// bwrap is root there, and setpriv becomes the user.
 		userns := ours.reopen(p.identity.userns)
@@ -217,7 +229,7 @@ func (p *Process) fork(cmd *exec.Cmd) error {
 	monitor := -1
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &monitor}
 	cmd.SysProcAttr = attr
-	if p.identity != nil && p.holder == nil {
+	if p.sandbox.identities != nil {
 		attr.Credential = &syscall.Credential{} // root, without root's groups
 	}
 	if !p.sandbox.on {

@@ -98,6 +98,17 @@ func (g *Cgroup) OpenDir() (*os.File, error) {
 	return nil, nil
 }
 
+// Move moves a process that is elsewhere into the cgroup. The memory that it has stays where it
+// was counted.
+func (g *Cgroup) Move(pid int) error {
+	for _, dir := range g.dirs() {
+		if err := writeFile(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
+			return fmt.Errorf("move process %d: %w", pid, err)
+		}
+	}
+	return nil
+}
+
 // Processes are the ids of those that are in the cgroup.
 func (g *Cgroup) Processes() []string {
 	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))

@@ -9,6 +9,13 @@ def main():
     sys.path.insert(0, here)
     import hearth_runtime
 
+    if len(sys.argv) > 1 and __name__ == "__main__":
+        booted = frozenset(sys.modules)
+        import hearth_zygote
+
+        hearth_zygote.main(booted)
+        del hearth_zygote
+
     # Nothing of ours may answer to a function's import.
     sys.path[:] = [entry for entry in sys.path if entry != here]
     hearth_runtime.main()

@@ -7,6 +7,9 @@ import sys
 
 from hearth_errors import HERE, Fault
 
+# Modules that a zygote has imported and an interpreter that starts has not.
+preloaded = frozenset()
+
 
 def prepare_path(task_root, layer_root="/opt", sdk_root=None):
     """Sets sys.path in Lambda's order: code, layers, Python's own, and last boto3,
@@ -22,15 +25,47 @@ def prepare_path(task_root, layer_root="/opt", sdk_root=None):
     else:
         version = "python%d.%d" % sys.version_info[:2]
         first += ["%s/python/lib/%s/site-packages" % (layer_root, version), layer_root + "/python"]
+    theirs = list(sys.path)
     sys.path[:] = first + [entry for entry in sys.path if entry not in first]
     known = set(sys.path)
     for directory in first:
         if os.path.isdir(directory):
             site.addsitedir(directory, known)  # follows .pth files
+    _give_up_covered([entry for entry in sys.path if entry not in theirs])
     packages = _machine_packages()
     if sdk_root:
         sys.path[:] = [entry for entry in sys.path if entry not in packages] + [sdk_root]
     sys.path += [p for p in packages if os.path.isdir(p) and p not in sys.path]
+
+
+def _give_up_covered(entries):
+    """Forgets what was preloaded if code or layers have a module of a name in it, which is
+    the one to be found."""
+    if not preloaded:
+        return
+    names = {name.partition(".")[0] for name in preloaded}
+    for entry in entries:
+        try:
+            covered = any(found.partition(".")[0] in names for found in os.listdir(entry))
+        except OSError:
+            continue
+        if covered:
+            for name in preloaded:
+                module = sys.modules.get(name)
+                if getattr(getattr(module, "__spec__", None), "cached", None):  # of source
+                    del sys.modules[name]
+            return
+
+
+def sdk_modules(sdk_root):
+    """The modules that were imported from the folder of the SDK."""
+    top = sdk_root + os.sep
+    found = []
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(origin, str) and origin.startswith(top) and origin.endswith(".py"):
+            found.append(name)
+    return found
 
 
 def _machine_packages():

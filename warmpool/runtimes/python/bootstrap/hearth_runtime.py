@@ -25,7 +25,7 @@ from hearth_channel import (
 from hearth_context import LambdaContext
 from hearth_current import Current, LocalCurrent
 from hearth_errors import Fault
-from hearth_handler import load, prepare_path
+from hearth_handler import load, prepare_path, sdk_modules
 from hearth_json import Encoder, decode
 from hearth_output import LogBuffer, text
 
@@ -118,7 +118,8 @@ class Function:
             return False
         finally:
             self.finish_output()
-        self._channel.send(READY, 0, 0, b"")
+        sdk_root = self._init.get("sdk_root")
+        self._channel.send(READY, 0, 0, "\n".join(sdk_modules(sdk_root)).encode() if sdk_root else b"")
         return True
 
     def log(self, message):
