@@ -41,7 +41,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 	}
 	s.hasAPI = true
 	api := lambda.New(config)
-	s.provisioner = api
+	s.provisioner.Store(api)
 	return api, nil
 }
 

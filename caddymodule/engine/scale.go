@@ -8,12 +8,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 )
 
-// A provisioner changes the provisioned concurrency of a version or alias, by AWS's rules. It
-// is the Lambda API.
-type provisioner interface {
-	Provision(ctx context.Context, name, qualifier string, environments int) error
-}
-
 // scalable returns an error if a resource is not there, which wraps registry.ErrNotFound.
 func (s *Setup) scalable(ctx context.Context, r scaling.Resource) error {
 	_, err := s.registry.Resolve(ctx, r.Function, r.Qualifier)
@@ -23,7 +17,7 @@ func (s *Setup) scalable(ctx context.Context, r scaling.Resource) error {
 // scaled are the functions of the setup in force, for the scaler: nil if it has no Lambda API,
 // because nothing but that makes and changes such functions.
 func (e *Engine) scaled() scaling.Functions {
-	if s := e.current.Load(); s != nil && s.provisioner != nil {
+	if s := e.current.Load(); s != nil && s.provisioner.Load() != nil {
 		return scaled{s}
 	}
 	return nil
@@ -42,7 +36,7 @@ func (s scaled) Provisioned(ctx context.Context, r scaling.Resource) (int, error
 
 // Provision implements scaling.Functions.
 func (s scaled) Provision(ctx context.Context, r scaling.Resource, environments int) error {
-	return s.setup.provisioner.Provision(ctx, r.Function, r.Qualifier, environments)
+	return s.setup.provisioner.Load().Provision(ctx, r.Function, r.Qualifier, environments)
 }
 
 // Calls implements scaling.Functions.

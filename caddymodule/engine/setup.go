@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/flood"
@@ -25,9 +27,9 @@ type Setup struct {
 	catalog   *warmpool.Catalog
 	services  *services.Services
 
-	unknown     []unknown // functions that something names and nothing defines
-	hasAPI      bool      // this server answers the Lambda API
-	provisioner provisioner
+	unknown     []unknown                  // functions that something names and nothing defines
+	hasAPI      bool                       // this server answers the Lambda API
+	provisioner atomic.Pointer[lambda.API] // the API of this server, nil without
 	credentials credentials
 	refusals    flood.Gate // bounds the log messages about refused requests
 	addresses   Addresses
