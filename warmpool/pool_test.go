@@ -697,7 +697,7 @@ func TestLoweredLimitIsReached(t *testing.T) {
 	g := w.group("f", reserved(4))
 	calls := make(chan error)
 	for range 4 {
-		c := sleep(t, 3000) // all four start before the first is done
+		c := sleep(t, 2000) // all four start before the first is done
 		go func() { calls <- g.Invoke(t.Context(), c) }()
 	}
 	waitFor(t, func() bool { return g.Stat().Busy == 4 })

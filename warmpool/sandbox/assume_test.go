@@ -204,7 +204,7 @@ func TestAssumeRefusesWhatItCannotDo(t *testing.T) {
 		a    Assumption
 		want string
 	}{
-		{Assumption{Mounts: []Mount{{code, "/usr"}}}, "a stem has room at /var/task and /opt only"},
+		{Assumption{Mounts: []Mount{{code, "/usr"}}}, "a stem has room at /var/task, /opt and /var/cache only"},
 		{Assumption{Mounts: []Mount{{"/no/such/folder", TaskRoot}}}, "no such file"},
 		{Assumption{Mounts: []Mount{{"code", TaskRoot}}}, "absolute"},
 		{Assumption{MemoryMB: -1}, "negative"},
