@@ -256,7 +256,7 @@ run_tests() {
 	say "go test -race, packages"
 	go_test -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
 	say "go test -race, tests/"
-	go_test -timeout 30m -p 6 -parallel 4 "$@" ./tests/... || failed=1
+	go_test -timeout 60m -p 6 -parallel 4 "$@" ./tests/... || failed=1
 	return "$failed"
 }
 
