@@ -214,7 +214,7 @@ func TestAPICodeIsUpdatedUnderLoadWithoutAFailure(t *testing.T) {
 	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "function /f f")
 	code := func(version int) []byte { return harness.NodeZip(t, harness.Answers(strconv.Itoa(version))) }
-	a.Create("f", code(0))
+	a.Create("f", code(0), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(60) })
 	var current, calls atomic.Int64 // what runs at least, once an update has returned
 	done := make(chan struct{})
 	var wg sync.WaitGroup

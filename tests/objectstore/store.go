@@ -28,7 +28,7 @@ const (
 	secretKey = "minioadmin"
 
 	readyWithin = time.Minute
-	buildWithin = 9 * time.Minute
+	buildWithin = 25 * time.Minute
 )
 
 // A program is built from a module, of a version that does not change under us.
