@@ -160,10 +160,10 @@ func (l *Ledger) Reach() string { return fmt.Sprintf("\nreach %s\n", l.listener.
 func (l *Ledger) Wait(accepted map[string]bool) {
 	l.t.Helper()
 	var missing []string
-	left, last := len(accepted), time.Now().Add(5*time.Minute)
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end) && time.Now().Before(last); time.Sleep(100 * time.Millisecond) {
+	left, last := len(accepted), time.Now().Add(10*time.Minute)
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end) && time.Now().Before(last); time.Sleep(100 * time.Millisecond) {
 		if len(missing) < left && missing != nil {
-			left, end = len(missing), time.Now().Add(40*time.Second)
+			left, end = len(missing), time.Now().Add(2*time.Minute)
 		}
 		missing = nil
 		l.Mu.Lock()

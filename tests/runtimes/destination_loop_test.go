@@ -43,7 +43,7 @@ func TestFunctionURLsAndSchedulesHaveATraceHeader(t *testing.T) {
 	harness.Parallel(t)
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	dir := a.Code("tick", map[string]string{"index.js": traceNode})
-	a.Configure(harness.NodeFunction("tick", dir, "")+fmt.Sprintf("schedule soon \"at(%s)\" tick\n", time.Now().Add(4*time.Second).UTC().Format("2006-01-02T15:04:05")), "")
+	a.Configure(harness.NodeFunction("tick", dir, "")+fmt.Sprintf("schedule soon \"at(%s)\" tick\n", time.Now().Add(30*time.Second).UTC().Format("2006-01-02T15:04:05")), "")
 	a.Start()
 	a.Connect()
 	a.Create("f", harness.ZipOf(t, map[string]string{"index.js": traceNode}))
