@@ -13,7 +13,7 @@ const javaRuntime = "java17"
 
 func javaFunction(name, handler, code, more string) string {
 	if !strings.Contains("\n"+more, "\ntimeout ") {
-		more += "\ntimeout 10s"
+		more += "\ntimeout 1m"
 	}
 	if !strings.Contains("\n"+more, "\nmemory ") {
 		more += "\nmemory 256"
