@@ -157,13 +157,17 @@ func (b *Budget) cutSlowest(of *arrival) bool {
 
 // slowest takes the slowest body from those that are too slow. If there is none, and of
 // waits with a part of its memory, slowest takes the one that has waited longest so: many
-// of these would wait for each other.
+// of these would wait for each other. A body that gives way itself takes nothing, so that
+// of two that look at the same time one stays.
 func (b *Budget) slowest(of *arrival) (slowest *arrival) {
 	now := time.Now()
 	var least float64
 	var waiting *arrival
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if _, there := b.arrivals[of]; of != nil && !there {
+		return nil
+	}
 	for a := range b.arrivals {
 		if a == of || a.rate == 0 {
 			continue
