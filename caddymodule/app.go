@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/engine"
+	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/invoker"
 )
 
@@ -163,7 +164,11 @@ type App struct {
 	engine *pooledEngine
 	setup  *engine.Setup
 	undo   func() error // undoes Start
-	admin  string       // address of an admin endpoint that functions can reach
+
+	sockets   map[stageName]*socket.Stage // of the directive websocket
+	following *socket.Follower            // nil: sockets do not follow this configuration
+
+	admin string // address of an admin endpoint that functions can reach
 	// hostNetwork is set if functions without a network of their own setting have the
 	// machine's network. It is known only if there is such an endpoint.
 	hostNetwork bool
@@ -293,6 +298,7 @@ func (a *App) Start() error {
 	if a.undo, err = a.engine.Apply(a.setup, engine.Addresses{API: a.endpoint(), Admin: admin}); err != nil {
 		return err
 	}
+	a.following = a.engine.Sockets().Follow(a.findSocketStage)
 	if key := a.setup.FreshKey(); key != nil {
 		a.show(key)
 	}
@@ -313,6 +319,7 @@ func (a *App) Cleanup() error {
 	if a.engine == nil {
 		return errors.Join(errs...)
 	}
+	a.endSockets()
 	if a.undo != nil {
 		errs = append(errs, a.undo())
 	}

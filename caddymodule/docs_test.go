@@ -40,6 +40,8 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"api cors":         {"## The directive `api`", "example.com {\n api a {\n cors * {\n OPTION\n }\n }\n}", "`cors { X }`"},
 		"api function":     {"## The directive `api`", "example.com {\n api a {\n GET / f {\n OPTION\n }\n }\n}", "`a route { X }`"},
 		"api address":      {"## The directive `api`", "example.com {\n api a {\n GET / http://h {\n OPTION\n }\n }\n}", "`a route { X }`"},
+		"websocket":        {"## The directive `websocket`", "example.com {\n websocket a {\n OPTION\n }\n}", "`X`"},
+		"websocket route":  {"## The directive `websocket`", "example.com {\n websocket a {\n default f {\n OPTION\n }\n }\n}", "`a route { X }`"},
 		"authorizer":       {"## `authorizer`", "{\n hearth {\n authorizer a jwt {\n OPTION\n }\n }\n}", "`X`"},
 		"a rule":           {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {

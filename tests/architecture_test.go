@@ -23,6 +23,7 @@ var floors = [][]string{
 	{"caddymodule/cli"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
+	{"caddymodule/socket"},
 	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs", "caddymodule/awsapi/apigatewayv2"},
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},

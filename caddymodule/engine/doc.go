@@ -7,6 +7,7 @@
 //	                  ├─ machinery          sandbox, launcher and pool: one for each kind of sandbox
 //	                  ├─ delivery           invoker, pollers, scheduler, scaler
 //	                  ├─ cluster            this node among the others, if there is a Redis
+//	                  ├─ sockets            the connections of WebSocket APIs
 //	                  └─ bodies             the memory for what waits
 //	Prepare(Settings) --> Setup           checked; retains what it needs, and starts nothing
 //	Apply(Setup) --> undo                 in force
@@ -32,11 +33,12 @@
 // sandbox. The engine ends:
 //
 //  1. the collection of code
-//  2. machineries that a setup still retains
-//  3. the scaler and the scheduler, then the pollers: nothing new begins
-//  4. the cluster: other nodes take over
-//  5. the invoker, which ends the leases of the events that have run
-//  6. the registry, the state, the logs, the code
+//  2. the sockets, whose functions of $disconnect run
+//  3. machineries that a setup still retains
+//  4. the scaler and the scheduler, then the pollers: nothing new begins
+//  5. the cluster: other nodes take over
+//  6. the invoker, which ends the leases of the events that have run
+//  7. the registry, the state, the logs, the code
 //
 // One mutex orders Prepare, Apply, undo, Release and Close; calls and events never take it.
 package engine

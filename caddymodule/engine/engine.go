@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
@@ -42,6 +44,7 @@ type Engine struct {
 	// documents are what other services than Lambda keep.
 	documents *document.Store
 	apis      *apigatewayv2.APIs
+	sockets   *socket.Hub // of WebSocket APIs
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
@@ -90,6 +93,7 @@ func openState(c *Config) (stateStore, error) {
 // Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
 	e := &Engine{Config: config, bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
+	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(rand.Text()), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close(context.Background()))
@@ -140,6 +144,9 @@ func (e *Engine) shared() bool { return e.Redis.URL != "" }
 // Bodies is the memory for bodies and events that wait.
 func (e *Engine) Bodies() *bodies.Budget { return e.bodies }
 
+// Sockets are the connections of WebSocket APIs.
+func (e *Engine) Sockets() *socket.Hub { return e.sockets }
+
 // Close ends everything, in the order that the documentation of the package gives. ctx bounds
 // the wait for what is under way, and so does drainTimeout for each part. Setups may be
 // released after Close.
@@ -153,6 +160,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		defer cancel()
 		end(ctx)
 	}
+	within(e.sockets.Close)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error

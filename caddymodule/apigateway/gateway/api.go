@@ -15,8 +15,9 @@ type Protocol string
 
 // The kinds of APIs. They differ in how routes are chosen, in events and in errors.
 const (
-	HTTP Protocol = "HTTP"
-	REST Protocol = "REST"
+	HTTP      Protocol = "HTTP"
+	REST      Protocol = "REST"
+	WebSocket Protocol = "WEBSOCKET"
 )
 
 // An API is a whole API. The zero values of its fields are AWS's defaults.
@@ -24,7 +25,7 @@ type API struct {
 	// ID is in the API's address, in events and in ARNs.
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
-	// Protocol is HTTP or REST. Default: HTTP.
+	// Protocol is HTTP, REST or WebSocket. Default: HTTP.
 	Protocol Protocol `json:"protocol,omitempty"`
 	Routes   []Route  `json:"routes,omitempty"`
 	// Stages are named in events. Default: one stage, with the name of DefaultStage.
@@ -33,6 +34,9 @@ type API struct {
 	Cors *Cors `json:"cors,omitempty"`
 	// BinaryTypes are content types whose bodies are always base64 in events.
 	BinaryTypes []string `json:"binaryTypes,omitempty"`
+	// RouteSelection makes the route key of a message; only of a WebSocket API. Default:
+	// DefaultSelection.
+	RouteSelection string `json:"routeSelection,omitempty"`
 }
 
 // A Route says which requests it takes and who answers them.
@@ -44,6 +48,8 @@ type Route struct {
 	Authorization Authorization `json:"authorization,omitzero"`
 	// Throttle bounds the calls of this route. nil: the stage's counts.
 	Throttle *Throttle `json:"throttle,omitempty"`
+	// Responds sends what the function answers to the client; only of a WebSocket API.
+	Responds bool `json:"responds,omitempty"`
 }
 
 // IntegrationType is how a route's requests are answered.
@@ -98,10 +104,10 @@ type Throttle struct {
 
 // DefaultStage is the name of the stage of an API that has no other.
 func (p Protocol) DefaultStage() string {
-	if p == REST {
-		return "prod"
+	if p == HTTP {
+		return "$default"
 	}
-	return "$default"
+	return "prod"
 }
 
 // DefaultPayload is the format of events that an integration does not set.
@@ -122,8 +128,8 @@ const anyMethod = "ANY"
 // Check sets defaults, and reports the first thing that is wrong.
 func (a *API) Check() error {
 	a.Protocol = cmp.Or(a.Protocol, HTTP)
-	if a.Protocol != HTTP && a.Protocol != REST {
-		return fmt.Errorf("protocol %q: there are %s and %s", a.Protocol, HTTP, REST)
+	if a.Protocol != HTTP && a.Protocol != REST && a.Protocol != WebSocket {
+		return fmt.Errorf("protocol %q: there are %s, %s and %s", a.Protocol, HTTP, REST, WebSocket)
 	}
 	if len(a.Stages) == 0 {
 		a.Stages = []Stage{{Name: a.Protocol.DefaultStage()}}
@@ -132,6 +138,9 @@ func (a *API) Check() error {
 		if err := a.Stages[n].check(); err != nil {
 			return err
 		}
+	}
+	if a.Protocol == WebSocket {
+		return a.checkSocket()
 	}
 	if a.Cors != nil {
 		if err := a.Cors.Check(); err != nil {
