@@ -79,6 +79,10 @@ type APIRoute struct {
 	// Scopes of which a token needs one. Default: it needs none.
 	Scopes []string `json:"scopes,omitempty"`
 
+	// Requests are signed by an access key, as those to the Lambda API are (SigV4, service
+	// execute-api). Default: false.
+	IAM bool `json:"iam,omitempty"`
+
 	// The rate of the route's requests, in place of the API's. Default: that of the API.
 	Throttle *Throttle `json:"throttle,omitempty"`
 }
@@ -140,13 +144,13 @@ func (a *API) Provision(ctx caddy.Context) error {
 			}
 		}
 	}
-	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), func(n int) (caddyhttp.Handler, error) {
+	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), apiParts{handler: func(n int) (caddyhttp.Handler, error) {
 		routes := caddyhttp.RouteList{{HandlersRaw: a.Routes[n].HandlersRaw}}
 		if err := routes.Provision(ctx); err != nil {
 			return nil, err
 		}
 		return routes.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })), nil
-	})
+	}})
 	if err != nil {
 		return fmt.Errorf("api %q: %w", a.Name, err)
 	}
@@ -192,7 +196,7 @@ func (a *API) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 func (r *APIRoute) gateway() (gateway.Route, error) {
 	route := gateway.Route{
 		Key: r.Route, Throttle: r.Throttle.gateway(),
-		Authorization: gateway.Authorization{Authorizer: r.Authorizer, Scopes: r.Scopes},
+		Authorization: gateway.Authorization{Authorizer: r.Authorizer, Scopes: r.Scopes, IAM: r.IAM},
 	}
 	switch {
 	case r.Function != "" && len(r.HandlersRaw) > 0:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,8 +51,17 @@ func (a *APIs) Provision(ctx caddy.Context) error {
 	if app.APIURL == "" {
 		return errors.New(`apis: say in the hearth global option which addresses they have: api_url https://*.execute-api.us-east-1.example.com`)
 	}
+	if _, err := app.setup.Verifier(); err != nil { // routes of type AWS_IAM need it later
+		return err
+	}
 	a.hosts, err = newAPIHosts(app, ctx.Logger())
 	return err
+}
+
+// Cleanup ends what answers for the APIs.
+func (a *APIs) Cleanup() error {
+	a.hosts.close()
+	return nil
 }
 
 // ServeHTTP answers by the API whose ID is in the request's host.
@@ -67,6 +77,10 @@ type apiHosts struct {
 	app   *App
 	log   *zap.Logger
 	known *lru.Cache[stageName, *apiServer]
+	ended sync.WaitGroup // of servers that are no longer used
+
+	mu     sync.Mutex // held while a server is made
+	closed bool       // guarded by mu
 }
 
 // A stageName names a stage of an API.
@@ -76,8 +90,28 @@ type stageName struct{ api, stage string }
 const maxKnownStages = 4096
 
 func newAPIHosts(app *App, log *zap.Logger) (*apiHosts, error) {
-	known, err := lru.New[stageName, *apiServer](maxKnownStages)
-	return &apiHosts{app: app, log: log, known: known}, err
+	h := &apiHosts{app: app, log: log}
+	var err error
+	h.known, err = lru.NewWithEvict(maxKnownStages, func(_ stageName, s *apiServer) {
+		h.ended.Go(func() {
+			if err := s.release(); err != nil {
+				log.Error("an authorizer did not end", zap.Error(err))
+			}
+		})
+	})
+	return h, err
+}
+
+// close ends the servers and waits for them.
+func (h *apiHosts) close() {
+	if h == nil || h.known == nil {
+		return
+	}
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.known.Purge()
+	h.ended.Wait()
 }
 
 // serve answers a request whose host is that of an API, and reports whether it is.
@@ -113,6 +147,7 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 var (
 	errDisabledAPI = errors.New("the API has disableExecuteApiEndpoint")
 	errNoStage     = errors.New("the API has no such stage, and no stage $default")
+	errReplaced    = errors.New("the configuration was replaced meanwhile")
 )
 
 // stageOf is the stage that the first segment of a path names, else the stage $default; nil if
@@ -131,7 +166,15 @@ func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error)
 	if known, ok := h.known.Get(name); ok && known.api == of {
 		return known, nil
 	}
-	server, err := newAPIServer(h.app, of, h.log, nil)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known, ok := h.known.Get(name); ok && known.api == of {
+		return known, nil
+	}
+	if h.closed {
+		return nil, errReplaced
+	}
+	server, err := newAPIServer(h.app, of, h.log, apiParts{permission: h.permission})
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +182,8 @@ func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error)
 	for n := range server.routes {
 		route := &server.routes[n]
 		route.function.stagePath = stagePath
-		route.permitted = h.permission(of, &of.Routes[n])
 	}
+	h.known.Remove(name) // which ends the one before; the cache does not do that in Add
 	h.known.Add(name, server)
 	return server, nil
 }
@@ -157,13 +200,13 @@ type permission struct {
 	until   time.Time
 }
 
-// permission asks the policy of a route's function whether the API may call it.
-func (h *apiHosts) permission(of *gateway.API, route *gateway.Route) func(ctx context.Context) bool {
-	to := route.Integration
+// permission asks the policy of a function whether an API may call it. source is what calls, as
+// the end of the ARN after the API. nil: every API may.
+func (h *apiHosts) permission(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool {
 	caller := registry.Caller{Service: "apigateway.amazonaws.com", Account: h.app.Account, ARN: "arn:aws:execute-api:" + h.app.Region + ":" +
-		h.app.Account + ":" + of.ID + "/" + of.Stages[0].Name + "/" + sourceOf(route.Key)}
+		h.app.Account + ":" + of.ID + "/" + source}
 	functions := h.app.setup.Registry()
-	if functions.ReadOnly(to.Function) { // the configuration has no policies
+	if functions.ReadOnly(name) { // the configuration has no policies
 		return nil
 	}
 	var last atomic.Pointer[permission]
@@ -172,7 +215,7 @@ func (h *apiHosts) permission(of *gateway.API, route *gateway.Route) func(ctx co
 		if before != nil && time.Now().Before(before.until) {
 			return before.allowed
 		}
-		policy, err := functions.Policies.Read(ctx, to.Function, to.Qualifier)
+		policy, err := functions.Policies.Read(ctx, name, qualifier)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
 			return before != nil && before.allowed // the state cannot be read now
 		}
@@ -226,5 +269,6 @@ func labelOf(host, domain string) (label string, ok bool) {
 
 var (
 	_ caddy.Provisioner           = (*APIs)(nil)
+	_ caddy.CleanerUpper          = (*APIs)(nil)
 	_ caddyhttp.MiddlewareHandler = (*APIs)(nil)
 )

@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -27,20 +28,23 @@ type apiServer struct {
 	table *gateway.Table
 	// stagePath is the stage as paths begin with it, e.g. "/prod"; "": they have no stage.
 	stagePath string
-	routes    []servedRoute // by the index in the table
+	routes    []servedRoute          // by the index in the table
+	own       map[string]*Authorizer // of the API, by their IDs
 
+	bodies   *bodies.Budget // the memory for bodies that wait
 	log      *zap.Logger
 	refusals *flood.Gate // bounds the log messages about authorizers that fail
 }
 
 // A servedRoute is a route of an API and what it needs to answer.
 type servedRoute struct {
-	of         *gateway.Route
-	authorizer *Authorizer   // nil: everybody may call
-	bucket     *rate.Limiter // nil: there is no limit
-	function   *responder    // nil: handler answers
-	handler    caddyhttp.Handler
-	pattern    apigateway.Pattern
+	of        *gateway.Route
+	authorize authorizing   // nil: everybody may call
+	signed    signing       // nil: requests need no signature
+	bucket    *rate.Limiter // nil: there is no limit
+	function  *responder    // nil: handler answers
+	handler   caddyhttp.Handler
+	pattern   apigateway.Pattern
 	// timeout is how long the function may take; 0: as long as it may run.
 	timeout time.Duration
 	// permitted, if set, says whether the function's policy lets the API call it.
@@ -55,44 +59,77 @@ var (
 	errOverRate = errors.New("the request is above the rate of its throttle")
 )
 
+// apiParts are what an API has by the way it was made.
+type apiParts struct {
+	// handler makes the handler of a route that has no function.
+	handler func(n int) (caddyhttp.Handler, error)
+	// permission makes what says whether the policy of a function lets the API call it; see
+	// apiHosts.permission. nil: every function does.
+	permission func(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool
+}
+
 // newAPIServer makes the server of the first stage of an API that Check has found right.
-// handler makes the handler of a route that has no function.
-func newAPIServer(app *App, api *gateway.API, log *zap.Logger, handler func(n int) (caddyhttp.Handler, error)) (*apiServer, error) {
+func newAPIServer(app *App, api *gateway.API, log *zap.Logger, parts apiParts) (*apiServer, error) {
 	table, err := gateway.NewTable(api.Protocol, api.Routes)
 	if err != nil {
 		return nil, err
 	}
 	s := &apiServer{
 		api: api, table: table, routes: make([]servedRoute, len(api.Routes)),
-		log: log.With(zap.String("api", api.ID)), refusals: app.setup.Refusals(),
+		bodies: app.engine.Bodies(), log: log.With(zap.String("api", api.ID)), refusals: app.setup.Refusals(),
 	}
-	stage := &api.Stages[0]
+	if err := s.provisionOwn(app, parts); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	if err := s.prepare(app, parts); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	return s, nil
+}
+
+// prepare makes the routes ready.
+func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
+	stage := &s.api.Stages[0]
 	bucket := newBucket(stage.Throttle)
-	for n := range api.Routes {
-		of, route := &api.Routes[n], &s.routes[n]
+	for n := range s.api.Routes {
+		of, route := &s.api.Routes[n], &s.routes[n]
 		route.of = of
-		if name := of.Authorization.Authorizer; name != "" {
-			if route.authorizer, err = app.authorizer(name); err != nil {
-				return nil, fmt.Errorf("route %q: %w", of.Key, err)
+		if route.authorize, err = s.authorizing(app, of, s.path); err != nil {
+			return fmt.Errorf("route %q: %w", of.Key, err)
+		}
+		if of.Authorization.IAM {
+			if route.signed, err = app.signedFor(executeAPI); err != nil {
+				return err
 			}
 		}
 		if route.bucket = bucket; of.Throttle != nil {
 			route.bucket = newBucket(of.Throttle)
 		}
 		if _, route.pattern, err = apigateway.ParseKey(of.Key); err != nil {
-			return nil, err
+			return err
 		}
 		if of.Integration.Type == gateway.HTTPProxy {
-			route.handler, err = handler(n)
+			route.handler, err = parts.handler(n)
 		} else {
-			route.function, err = s.responder(app, of, stage)
+			if route.function, err = s.responder(app, of, stage); err == nil {
+				route.function.begin = route.signed
+			}
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
+			if parts.permission != nil {
+				to := &of.Integration
+				route.permitted = parts.permission(s.api, to.Function, to.Qualifier, stage.Name+"/"+sourceOf(of.Key))
+			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("route %q: %w", of.Key, err)
+			return fmt.Errorf("route %q: %w", of.Key, err)
 		}
 	}
-	return s, nil
+	return nil
+}
+
+// path is the path of a request without the stage, with its percent-encoding.
+func (s *apiServer) path(r *http.Request) string {
+	return strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath)
 }
 
 func newBucket(t *gateway.Throttle) *rate.Limiter {
@@ -128,16 +165,16 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		w = newCorsWriter(w, func(h http.Header) { cors.Apply(h, r, false) })
 	}
-	path := strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath)
+	path := s.path(r)
 	n, ok := s.table.Find(r.Method, path)
 	if !ok {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
 	}
 	route := &s.routes[n]
 	var grant *authorizer.Grant
-	if route.authorizer != nil {
+	if route.authorize != nil {
 		var err error
-		if grant, err = route.authorizer.jwt.Authorize(r, route.of.Authorization.Scopes); err != nil {
+		if grant, err = route.authorize(r); err != nil {
 			return s.deny(w, r, route, err)
 		}
 	}
@@ -148,7 +185,7 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		return s.call(w, r, route, grant)
 	}
 	route.setParameters(r, path)
-	return route.handler.ServeHTTP(w, r)
+	return s.forward(w, r, route)
 }
 
 // call answers a request by a function. grant is what its event tells of the caller.
@@ -162,21 +199,6 @@ func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRo
 		r = r.WithContext(ctx)
 	}
 	return route.function.respondTo(w, r, grant.Of(route.of.Integration.Payload))
-}
-
-// deny refuses a request that an authorizer does not let through.
-func (s *apiServer) deny(w http.ResponseWriter, r *http.Request, route *servedRoute, err error) error {
-	denial := &authorizer.Denial{Status: http.StatusInternalServerError, Reason: err}
-	errors.As(err, &denial)
-	if denial.Status >= http.StatusInternalServerError {
-		s.refusals.Tell(s.log, zap.ErrorLevel, "authorizer failed", route.of.Authorization.Authorizer, func() []zap.Field {
-			return []zap.Field{zap.String("route", route.of.Key), zap.String("authorizer", route.of.Authorization.Authorizer), zap.Error(err)}
-		})
-	}
-	if denial.Challenge != "" {
-		w.Header().Set("Www-Authenticate", denial.Challenge)
-	}
-	return refuseAPI(w, r, s.api.Protocol.Denied(denial.Status), err)
 }
 
 // setParameters sets the placeholders of path parameters, with their percent-encoding.

@@ -278,15 +278,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	for _, name := range sortedKeys(a.Authorizers) {
-		if err := a.Authorizers[name].provision(repl); err != nil {
+		if err := a.Authorizers[name].provision(a, repl); err != nil {
 			return fmt.Errorf("authorizer %q: %w", name, err)
 		}
 	}
 	if a.engine, err = openEngine(a); err != nil {
 		return err
 	}
-	a.setup, err = a.engine.Prepare(ctx, *settings)
-	return err
+	if a.setup, err = a.engine.Prepare(ctx, *settings); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(a.Authorizers) {
+		if by := a.Authorizers[name]; by.Function != "" {
+			if err := a.setup.NamedByRoute(by.Function, by.Qualifier); err != nil {
+				return fmt.Errorf("authorizer %q: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Start makes the engine follow this configuration.

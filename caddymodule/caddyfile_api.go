@@ -45,10 +45,12 @@ type apiReader struct {
 //		<method> <path> <function>[:<qualifier>] {
 //			payload    1.0|2.0
 //			authorizer <name> [<scope>...]
+//			iam
 //			throttle   <rate> [burst <n>]
 //		}
 //		<method> <path> <address> {
 //			authorizer <name> [<scope>...]
+//			iam
 //			throttle   <rate> [burst <n>]
 //			reverse_proxy {
 //				<options of reverse_proxy>
@@ -130,6 +132,7 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 	route := APIRoute{Route: key}
 	options := []option{
 		{"authorizer", func(d *caddyfile.Dispenser) error { return a.readAuthorizer(d, &route) }},
+		{"iam", into(present, &route.IAM)},
 		{"throttle", into(throttle, &route.Throttle)},
 	}
 	if strings.Contains(target.Text, "://") {
@@ -153,6 +156,9 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 		if protocol == gateway.REST && route.Payload == "2.0" {
 			return d.Errf("route %q: payload 2.0 is of HTTP APIs, and this is a REST API", key)
 		}
+	}
+	if route.IAM && route.Authorizer != "" {
+		return d.Errf("route %q: an authorizer and iam: one of them checks who calls", key)
 	}
 	a.Routes = append(a.Routes, route)
 	return nil

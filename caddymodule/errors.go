@@ -97,7 +97,9 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 		i.logFailure(status, call, err)
 	}
 	refusal := gateway.Refusal{Status: status, Message: message}
-	if i.protocol != "" {
+	if of, ok := unsigned(i.protocol, err); ok {
+		refusal = of
+	} else if i.protocol != "" {
 		refusal = i.protocol.Failed(status, message)
 	}
 	header := w.Header()

@@ -50,6 +50,11 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request, budget *bodi
 	intake := bodies.Intake{Most: maxEvent, Weight: weight, Budget: budget, Rate: slowest}
 	var err error
 	x.body, err = intake.Read(w, r, x.body, &x.share)
+	return readError(err)
+}
+
+// readError is what is wrong with a body that could not be read.
+func readError(err error) error {
 	switch {
 	case err == nil, errors.Is(err, bodies.ErrFull):
 		return err

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -29,9 +28,9 @@ func init() {
 // Requests for other hosts go to the next handler.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 type FunctionURLs struct {
-	app      *App
-	log      *zap.Logger
-	verifier *sigv4.Verifier
+	app    *App
+	log    *zap.Logger
+	signed signing // of requests to URLs of AuthType AWS_IAM; every key that may invoke may call every URL
 	// known caches the responders of URLs.
 	known *lru.Cache[string, *functionURL]
 }
@@ -63,7 +62,7 @@ func (f *FunctionURLs) Provision(ctx caddy.Context) error {
 	if f.app.FunctionURL == "" {
 		return errors.New(`function_urls: say in the hearth global option which addresses they have: function_url https://*.fn.example.com`)
 	}
-	if f.verifier, err = f.app.setup.Verifier(); err != nil {
+	if f.signed, err = f.app.signedFor("lambda"); err != nil {
 		return err
 	}
 	f.known, err = lru.New[string, *functionURL](maxKnownURLs)
@@ -121,30 +120,9 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
 	if of.AuthType == "AWS_IAM" {
 		u.route.AccountID = f.app.Account
-		u.begin = f.authorize
+		u.begin = f.signed
 	}
 	return u, u.route.Prepare()
-}
-
-// authorize checks the signature of a request to a URL of AuthType AWS_IAM. Every
-// key that may invoke may call every URL, as it may call Invoke.
-func (f *FunctionURLs) authorize(r *http.Request) (func([]byte) (*apigateway.Identity, error), error) {
-	check, err := f.verifier.Begin(r, "lambda")
-	if err != nil {
-		return nil, err
-	}
-	return func(body []byte) (*apigateway.Identity, error) {
-		key, err := check.Finish(body)
-		if err != nil {
-			return nil, err
-		}
-		if key.ReadOnly {
-			return nil, &requestError{http.StatusForbidden, fmt.Errorf("access key %s is read-only", key.ID)}
-		}
-		return &apigateway.Identity{
-			AccessKey: key.ID, UserID: key.ID, UserARN: "arn:aws:iam::" + f.app.Account + ":user/" + key.ID,
-		}, nil
-	}, nil
 }
 
 // checkFunctionURL checks that the option function_url is an address.

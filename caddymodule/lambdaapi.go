@@ -67,6 +67,12 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	return err
 }
 
+// Cleanup ends what answers for APIs of API Gateway.
+func (l *LambdaAPI) Cleanup() error {
+	l.hosts.close()
+	return nil
+}
+
 // ServeHTTP answers requests of the APIs and passes the others on.
 func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if answered, err := l.hosts.serve(w, r); answered {
@@ -147,5 +153,6 @@ func (a *App) show(key *sigv4.Key) {
 
 var (
 	_ caddy.Provisioner           = (*LambdaAPI)(nil)
+	_ caddy.CleanerUpper          = (*LambdaAPI)(nil)
 	_ caddyhttp.MiddlewareHandler = (*LambdaAPI)(nil)
 )

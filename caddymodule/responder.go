@@ -45,7 +45,7 @@ type responder struct {
 	asIs bool
 	// begin, if set, checks the sender of a request. The function that it returns gets the
 	// body once it is read.
-	begin func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
+	begin signing
 	// parameters, if set, are those of the path that the configuration makes.
 	parameters func(r *http.Request) []apigateway.Parameter
 	// stagePath is the stage as paths begin with it; see apigateway.Context.

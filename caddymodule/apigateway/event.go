@@ -187,16 +187,8 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"extendedRequestId":`, c.RequestID)
 	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)
-	dst = append(dst, `,"identity":{"accessKey":null,"accountId":null,"caller":null,`+
-		`"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,`+
-		`"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null`...)
-	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)
-	if agent := r.UserAgent(); agent != "" {
-		dst = appendQuoted(dst, `,"user":null,"userAgent":`, agent)
-	} else {
-		dst = append(dst, `,"user":null,"userAgent":null`...)
-	}
-	dst = appendQuoted(dst, `,"userArn":null},"path":`, path)
+	dst = rt.appendCaller(dst, r, c)
+	dst = appendQuoted(dst, `,"path":`, path)
 	dst = appendQuoted(dst, `,"protocol":`, r.Proto)
 	dst = appendQuoted(dst, `,"requestId":`, c.RequestID)
 	dst = appendTime(dst, `,"requestTime":`, c.Time)
@@ -211,4 +203,34 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	}
 	dst = strconv.AppendBool(append(dst, `,"isBase64Encoded":`...), isBase64)
 	return append(dst, '}')
+}
+
+// appendCaller appends requestContext.identity of format 1.0: who signed the request, and where
+// it is from.
+func (rt *Route) appendCaller(dst []byte, r *http.Request, c *Context) []byte {
+	dst = append(dst, `,"identity":{`...)
+	if c.IAM != nil {
+		dst = appendQuoted(dst, `"accessKey":`, c.IAM.AccessKey)
+		dst = appendQuoted(dst, `,"accountId":`, rt.AccountID)
+		dst = appendQuoted(dst, `,"caller":`, c.IAM.UserID)
+	} else {
+		dst = append(dst, `"accessKey":null,"accountId":null,"caller":null`...)
+	}
+	dst = append(dst, `,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,`+
+		`"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null`...)
+	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)
+	if c.IAM != nil {
+		dst = appendQuoted(dst, `,"user":`, c.IAM.UserID)
+	} else {
+		dst = append(dst, `,"user":null`...)
+	}
+	if agent := r.UserAgent(); agent != "" {
+		dst = appendQuoted(dst, `,"userAgent":`, agent)
+	} else {
+		dst = append(dst, `,"userAgent":null`...)
+	}
+	if c.IAM != nil {
+		return append(appendQuoted(dst, `,"userArn":`, c.IAM.UserARN), '}')
+	}
+	return append(dst, `,"userArn":null}`...)
 }

@@ -80,8 +80,7 @@ type Context struct {
 	// X-Forwarded-Proto and X-Forwarded-Port may be believed.
 	TrustedProxy bool
 
-	// IAM is the signer of the request, nil if no signature is required. Only format 2.0
-	// has it.
+	// IAM is the signer of the request, nil if no signature is required.
 	IAM *Identity
 
 	// StagePath is the stage as the path begins with it, e.g. "/prod". "": the path has no

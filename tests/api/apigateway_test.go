@@ -49,7 +49,7 @@ refused("ConflictException", "already exists", v2.create_route, ApiId=id, RouteK
 refused("ConflictException", "same requests", v2.create_route, ApiId=id, RouteKey="GET /pets/{name}", Target=target)
 refused("BadRequestException", "route key", v2.create_route, ApiId=id, RouteKey="pets", Target=target)
 refused("NotFoundException", "Invalid Integration identifier", v2.create_route, ApiId=id, RouteKey="GET /x", Target="integrations/none")
-refused("BadRequestException", "would not check who calls", v2.create_route, ApiId=id, RouteKey="GET /x", Target=target, AuthorizationType="AWS_IAM")
+refused("BadRequestException", "authorizerId is needed", v2.create_route, ApiId=id, RouteKey="GET /x", Target=target, AuthorizationType="JWT")
 refused("NotFoundException", "Invalid API identifier specified 000000000000:none", v2.get_api, ApiId="none")
 refused("NotFoundException", "Invalid Route identifier", v2.get_route, ApiId=id, RouteId="none")
 refused("BadRequestException", "WEBSOCKET is not supported", v2.create_api, Name="n", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")

@@ -57,6 +57,40 @@ resource "aws_apigatewayv2_route" "items" {
   route_key = each.key
   target    = "integrations/${aws_apigatewayv2_integration.items.id}"
 }
+resource "aws_apigatewayv2_authorizer" "all" {
+  api_id                            = aws_apigatewayv2_api.shop.id
+  name                              = "all"
+  authorizer_type                   = "REQUEST"
+  authorizer_uri                    = aws_lambda_function.items.invoke_arn
+  authorizer_payload_format_version = "2.0"
+  enable_simple_responses           = true
+  identity_sources                  = ["$request.header.Authorization"]
+}
+resource "aws_apigatewayv2_authorizer" "users" {
+  api_id           = aws_apigatewayv2_api.shop.id
+  name             = "users"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+  jwt_configuration {
+    issuer   = "https://id.example.com"
+    audience = ["shop"]
+  }
+}
+resource "aws_apigatewayv2_route" "closed" {
+  api_id             = aws_apigatewayv2_api.shop.id
+  route_key          = "GET /closed"
+  target             = "integrations/${aws_apigatewayv2_integration.items.id}"
+  authorization_type = "CUSTOM"
+  authorizer_id      = aws_apigatewayv2_authorizer.all.id
+}
+resource "aws_apigatewayv2_route" "users" {
+  api_id               = aws_apigatewayv2_api.shop.id
+  route_key            = "GET /users"
+  target               = "integrations/${aws_apigatewayv2_integration.items.id}"
+  authorization_type   = "JWT"
+  authorization_scopes = ["read", "write"]
+  authorizer_id        = aws_apigatewayv2_authorizer.users.id
+}
 resource "aws_apigatewayv2_stage" "live" {
   api_id          = aws_apigatewayv2_api.shop.id
   name            = "$default"
@@ -120,6 +154,8 @@ func TestTerraformMakesAnAPI(t *testing.T) {
 	get("/items").Want(t, 200, "GET /items of items")
 	get("/items/1").Want(t, 200, "GET /items/{id} of items")
 	get("/else").Want(t, 404, `{"message":"Not Found"}`)
+	get("/closed").Want(t, 401, `{"message":"Unauthorized"}`)
+	get("/users").Want(t, 401, `{"message":"Unauthorized"}`)
 	s.run("terraform", "destroy", "-no-color", "-auto-approve")
 	get("/items").Want(t, 404, `{"message":"Not Found"}`)
 }

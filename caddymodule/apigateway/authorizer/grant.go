@@ -32,6 +32,9 @@ type Denial struct {
 	Status int
 	// Challenge is the header WWW-Authenticate. "": there is none.
 	Challenge string
+	// Policy says that the policy of a Lambda authorizer refuses the request, and Explicit that
+	// a statement of it denies it.
+	Policy, Explicit bool
 	// Reason is for the log.
 	Reason error
 }

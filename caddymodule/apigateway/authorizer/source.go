@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,29 @@ type sourceKind uint8
 const (
 	fromHeader sourceKind = iota
 	fromQuery
+	fromStage   // a stage variable
+	fromContext // what is known of the request beside itself
 )
+
+// contextNames are the parts of a request's context that may be an identity source.
+var contextNames = []string{"routeKey", "httpMethod", "path", "resourcePath", "stage", "apiId", "accountId", "domainName", "identity.sourceIp", "identity.userAgent"}
+
+// ParseLambdaSource reads an identity source of a Lambda authorizer. Beside those of ParseSource
+// it is $context.NAME or $stageVariables.NAME, and of REST APIs context.NAME or
+// stageVariables.NAME.
+func ParseLambdaSource(text string) (Source, error) {
+	bare := strings.TrimPrefix(text, "$")
+	if name, found := strings.CutPrefix(bare, "stageVariables."); found && name != "" {
+		return Source{fromStage, name}, nil
+	}
+	if name, found := strings.CutPrefix(bare, "context."); found {
+		if !slices.Contains(contextNames, name) {
+			return Source{}, fmt.Errorf("identity source %q: of the context there are %s", text, strings.Join(contextNames, ", "))
+		}
+		return Source{fromContext, name}, nil
+	}
+	return ParseSource(text)
+}
 
 // ParseSource reads an identity source as AWS writes it: $request.header.NAME or
 // $request.querystring.NAME, and method.request... of REST APIs. A word without a dot is a

@@ -37,6 +37,9 @@ type API struct {
 	// RouteSelection makes the route key of a message; only of a WebSocket API. Default:
 	// DefaultSelection.
 	RouteSelection string `json:"routeSelection,omitempty"`
+	// Authorizers are those that the API itself has. Routes may name others, which the
+	// configuration has.
+	Authorizers []Authorizer `json:"authorizers,omitempty"`
 }
 
 // A Route says which requests it takes and who answers them.
@@ -82,6 +85,8 @@ type Authorization struct {
 	Authorizer string `json:"authorizer,omitempty"`
 	// Scopes are those of which a token needs at least one. Only JWT authorizers know them.
 	Scopes []string `json:"scopes,omitempty"`
+	// IAM says that requests are signed by an access key (SigV4).
+	IAM bool `json:"iam,omitempty"`
 }
 
 // A Stage is a deployment of an API.
@@ -193,6 +198,9 @@ func (r *Route) check(p Protocol) error {
 	}
 	if len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "" {
 		return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
+	}
+	if r.Authorization.IAM && r.Authorization.Authorizer != "" {
+		return fmt.Errorf("route %q: an authorizer and IAM: one of them checks", r.Key)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package gateway
 
-import "net/http"
+import (
+	"encoding/json"
+	"net/http"
+)
 
 // A Refusal is what a client is told when no integration answers it.
 type Refusal struct {
@@ -34,7 +37,34 @@ func (p Protocol) Denied(status int) Refusal {
 	case http.StatusServiceUnavailable:
 		return p.refusal(status, "Service Unavailable", "ServiceUnavailableException")
 	}
-	return p.refusal(http.StatusInternalServerError, "Internal Server Error", "AuthorizerFailureException")
+	if p == REST {
+		return Refusal{Status: http.StatusInternalServerError, Type: "AuthorizerConfigurationException"}
+	}
+	return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error"}
+}
+
+// accessDenied is the type of what a policy refuses. Its body has a member of its own.
+const accessDenied = "AccessDeniedException"
+
+// DeniedByPolicy refuses a request that the policy of a Lambda authorizer does not allow.
+// explicit says that a statement of it denies the request.
+func (p Protocol) DeniedByPolicy(explicit bool) Refusal {
+	if p != REST {
+		return p.Denied(http.StatusForbidden)
+	}
+	r := Refusal{http.StatusForbidden, "User is not authorized to access this resource", accessDenied}
+	if explicit {
+		r.Message += " with an explicit deny"
+	}
+	return r
+}
+
+// Unsigned refuses a request whose signature is missing or wrong, as package sigv4 says it.
+func (p Protocol) Unsigned(code, message string) Refusal {
+	if p != REST {
+		return p.Denied(http.StatusForbidden)
+	}
+	return Refusal{http.StatusForbidden, message, code}
 }
 
 // internalError is the type of failures. Their bodies have a space, as on AWS.
@@ -69,10 +99,20 @@ func (p Protocol) refusal(status int, message, kind string) Refusal {
 	return Refusal{status, message, kind}
 }
 
-// Body is the JSON that the client gets. Messages have nothing to escape.
+// Body is the JSON that the client gets.
 func (r Refusal) Body() []byte {
-	if r.Type == internalError {
-		return []byte(`{"message": "` + r.Message + `"}`)
+	message, err := json.Marshal(r.Message)
+	if err != nil {
+		panic(err) // strings always encode
 	}
-	return []byte(`{"message":"` + r.Message + `"}`)
+	head := `{"message":`
+	switch {
+	case r.Type == internalError:
+		head = `{"message": `
+	case r.Type == accessDenied:
+		head = `{"Message":`
+	case r.Message == "": // recorded from REST APIs whose authorizer fails
+		message = []byte("null")
+	}
+	return append(append([]byte(head), message...), '}')
 }

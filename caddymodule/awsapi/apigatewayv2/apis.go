@@ -163,10 +163,44 @@ func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 	}
 	for _, r := range of.Routes {
 		if to := integrations[r.Target]; to != nil {
-			api.Routes = append(api.Routes, gateway.Route{Key: r.RouteKey, Integration: to.gateway(), Throttle: g.RouteSettings[r.RouteKey].throttle()})
+			api.Routes = append(api.Routes, gateway.Route{
+				Key: r.RouteKey, Integration: to.gateway(), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
+			})
 		}
 	}
+	for _, a := range of.Authorizers {
+		api.Authorizers = append(api.Authorizers, a.gateway())
+	}
 	return api
+}
+
+// authorization says who may call a route. A type that is not known names no authorizer, and so
+// nobody may.
+func (r *Route) authorization() gateway.Authorization {
+	switch r.AuthorizationType {
+	case "NONE":
+		return gateway.Authorization{}
+	case typeIAM:
+		return gateway.Authorization{IAM: true}
+	case typeJWT, typeCustom:
+		return gateway.Authorization{Authorizer: r.AuthorizerId, Scopes: r.AuthorizationScopes}
+	}
+	return gateway.Authorization{Authorizer: "of type " + r.AuthorizationType}
+}
+
+// gateway is an authorizer that was checked when it was set.
+func (a *Authorizer) gateway() gateway.Authorizer {
+	of := gateway.Authorizer{ID: a.AuthorizerId, Type: gateway.AuthorizerType(a.AuthorizerType), Sources: a.IdentitySource}
+	if a.JwtConfiguration != nil {
+		of.Issuer, of.Audience = a.JwtConfiguration.Issuer, a.JwtConfiguration.Audience
+		return of
+	}
+	of.Function, of.Qualifier = targetOf(a.AuthorizerUri)
+	of.Payload, of.Simple = apigateway.Payload(a.AuthorizerPayloadFormatVersion), a.EnableSimpleResponses
+	if a.AuthorizerResultTtlInSeconds != nil {
+		of.TTL = *a.AuthorizerResultTtlInSeconds
+	}
+	return of
 }
 
 func (g *RouteSettings) throttle() *gateway.Throttle {

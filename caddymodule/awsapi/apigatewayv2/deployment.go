@@ -24,6 +24,7 @@ type Deployment struct {
 type snapshot struct {
 	Routes       []*Route       `json:"routes"`
 	Integrations []*Integration `json:"integrations"`
+	Authorizers  []*Authorizer  `json:"authorizers,omitempty"`
 	Cors         *gateway.Cors  `json:"cors,omitempty"`
 }
 
@@ -39,6 +40,9 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 		return err
 	}
 	if now.Integrations, err = document.All[Integration](&e.Set, docIntegration); err != nil {
+		return err
+	}
+	if now.Authorizers, err = document.All[Authorizer](&e.Set, docAuthorizer); err != nil {
 		return err
 	}
 	if err := e.Get(docAPI, &a); err != nil {

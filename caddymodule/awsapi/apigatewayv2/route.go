@@ -151,7 +151,7 @@ func (s *service) updateRoute(r *awsapi.Request) (any, error) {
 		if err := r.Read(route); err != nil {
 			return err
 		}
-		if route.AuthorizationType == "NONE" {
+		if route.AuthorizationType == "NONE" || route.AuthorizationType == typeIAM {
 			route.AuthorizerId, route.AuthorizationScopes = "", nil
 		}
 		if err := s.checkRoute(&e.Set, route); err != nil {

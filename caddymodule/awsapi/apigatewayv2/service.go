@@ -74,6 +74,8 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"UpdateAuthorizer": s.updateAuthorizer,
 		"DeleteAuthorizer": awsapi.Answer(s.deleteAuthorizer),
 
+		"ResetAuthorizersCache": awsapi.Answer(s.resetAuthorizersCache),
+
 		"CreateStage":             awsapi.Answer(s.createStage),
 		"GetStage":                awsapi.Answer(s.getStage),
 		"GetStages":               awsapi.Answer(s.getStages),
