@@ -130,11 +130,11 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 	case err != nil:
 		return true, caddyhttp.Error(http.StatusServiceUnavailable, err)
 	case api.Disabled:
-		return true, refuseAPI(w, r, gateway.HTTP.NotFound(), errDisabledAPI)
+		return true, refuseAPI(w, r, noStage(api.Protocol), errDisabledAPI)
 	}
 	of, stagePath := stageOf(api, r.URL.Path)
 	if of == nil {
-		return true, refuseAPI(w, r, gateway.HTTP.NotFound(), errNoStage)
+		return true, refuseAPI(w, r, noStage(api.Protocol), errNoStage)
 	}
 	server, err := h.server(of, stagePath)
 	if err != nil {
@@ -149,6 +149,14 @@ var (
 	errNoStage     = errors.New("the API has no such stage, and no stage $default")
 	errReplaced    = errors.New("the configuration was replaced meanwhile")
 )
+
+// noStage refuses a request that no stage takes. REST APIs say that it is forbidden.
+func noStage(p gateway.Protocol) gateway.Refusal {
+	if p == gateway.REST {
+		return p.Denied(http.StatusForbidden)
+	}
+	return p.NotFound()
+}
 
 // stageOf is the stage that the first segment of a path names, else the stage $default; nil if
 // there is neither.
@@ -180,8 +188,9 @@ func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error)
 	}
 	server.stagePath = stagePath
 	for n := range server.routes {
-		route := &server.routes[n]
-		route.function.stagePath = stagePath
+		if route := &server.routes[n]; route.function != nil {
+			route.function.stagePath = stagePath
+		}
 	}
 	h.known.Remove(name) // which ends the one before; the cache does not do that in Add
 	h.known.Add(name, server)

@@ -24,8 +24,9 @@ import (
 
 // An apiServer answers the requests of one stage of an API.
 type apiServer struct {
-	api   *gateway.API
-	table *gateway.Table
+	api     *gateway.API
+	table   *gateway.Table
+	account string
 	// stagePath is the stage as paths begin with it, e.g. "/prod"; "": they have no stage.
 	stagePath string
 	routes    []servedRoute          // by the index in the table
@@ -44,6 +45,7 @@ type servedRoute struct {
 	bucket    *rate.Limiter // nil: there is no limit
 	function  *responder    // nil: handler answers
 	handler   caddyhttp.Handler
+	mock      *gateway.Mocker // answers, if it is set
 	pattern   apigateway.Pattern
 	// timeout is how long the function may take; 0: as long as it may run.
 	timeout time.Duration
@@ -75,7 +77,7 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, parts apiParts) (
 		return nil, err
 	}
 	s := &apiServer{
-		api: api, table: table, routes: make([]servedRoute, len(api.Routes)),
+		api: api, table: table, account: app.Account, routes: make([]servedRoute, len(api.Routes)),
 		bodies: app.engine.Bodies(), log: log.With(zap.String("api", api.ID)), refusals: app.setup.Refusals(),
 	}
 	if err := s.provisionOwn(app, parts); err != nil {
@@ -108,9 +110,12 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		if _, route.pattern, err = apigateway.ParseKey(of.Key); err != nil {
 			return err
 		}
-		if of.Integration.Type == gateway.HTTPProxy {
+		switch of.Integration.Type {
+		case gateway.HTTPProxy:
 			route.handler, err = parts.handler(n)
-		} else {
+		case gateway.Mocked:
+			route.mock, err = gateway.NewMocker(of.Integration.Mock)
+		default:
 			if route.function, err = s.responder(app, of, stage); err == nil {
 				route.function.begin = route.signed
 			}
@@ -146,10 +151,10 @@ func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage)
 		log: s.log.With(zap.String("route", of.Key), zap.String("function", to.Function)),
 		key: app.account().Key(to.Function), bodies: app.engine.Bodies(), refusals: app.setup.Refusals(),
 		runs: app.setup.Runner(), function: to.Function, qualifier: cmp.Or(to.Qualifier, function.Latest),
-		protocol: s.api.Protocol,
+		protocol: s.api.Protocol, gathers: to.Gathers,
 		route: &apigateway.Route{
 			Payload: to.Payload, Key: of.Key, Stage: stage.Name, StageVariables: stage.Variables,
-			AccountID: app.Account, APIID: s.api.ID, BinaryTypes: s.api.BinaryTypes,
+			AccountID: app.Account, APIID: s.api.ID, ResourceID: of.ResourceID, BinaryTypes: s.api.BinaryTypes,
 		},
 	}
 	return i, i.route.Prepare()
@@ -181,8 +186,11 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 	if route.bucket != nil && !route.bucket.Allow() {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
-	if route.function != nil {
+	switch {
+	case route.function != nil:
 		return s.call(w, r, route, grant)
+	case route.mock != nil:
+		return s.answer(w, r, route, path)
 	}
 	route.setParameters(r, path)
 	return s.forward(w, r, route)

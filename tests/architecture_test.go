@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
 	{"caddymodule/socket"},
-	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs", "caddymodule/awsapi/apigatewayv2"},
+	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs", "caddymodule/awsapi/apigatewayv2", "caddymodule/awsapi/apigatewayv1"},
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
@@ -64,7 +64,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "invoker/push", "invoker/pattern"}
+var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "invoker/push", "invoker/pattern"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 

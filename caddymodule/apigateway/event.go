@@ -140,7 +140,11 @@ func (rt *Route) appendIdentity(dst []byte, id *Identity) []byte {
 
 // prepareV1 writes what the events of format 1.0 have in common.
 func (rt *Route) prepareV1(resource string) {
-	tail := appendQuoted(nil, `,"resourceId":null,"resourcePath":`, resource)
+	tail := []byte(`,"resourceId":null`)
+	if rt.ResourceID != "" {
+		tail = appendQuoted(nil, `,"resourceId":`, rt.ResourceID)
+	}
+	tail = appendQuoted(tail, `,"resourcePath":`, resource)
 	tail = appendQuoted(tail, `,"stage":`, rt.Stage)
 	rt.fixed = fixedParts{
 		head:      string(appendQuoted(nil, `{"resource":`, resource)),

@@ -31,6 +31,9 @@ type Route struct {
 	// resource. Default: "$default", with format 1.0 "ANY /{proxy+}".
 	Key string
 
+	// ResourceID is the resource that events of format 1.0 name. Default: none.
+	ResourceID string
+
 	// Stage is the stage's name. Default: "$default", with format 1.0 "prod".
 	Stage string
 

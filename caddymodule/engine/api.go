@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
@@ -52,10 +53,9 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	if err != nil {
 		return nil, err
 	}
+	config := apigatewayv2.Config{Store: s.engine.documents, APIs: s.engine.apis, Account: s.Account, Endpoint: api}
 	return &awsapi.Endpoint{
-		Services: []*awsapi.Service{
-			apigatewayv2.New(apigatewayv2.Config{Store: s.engine.documents, APIs: s.engine.apis, Account: s.Account, Endpoint: api}),
-		},
+		Services: []*awsapi.Service{apigatewayv2.New(config), apigatewayv1.New(config)},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/socket"
@@ -129,7 +130,7 @@ func Open(config Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.documents = document.New(records)
-	if e.apis, err = apigatewayv2.NewAPIs(e.documents); err != nil {
+	if e.apis, err = apigatewayv2.NewAPIs(e.documents, apigatewayv1.Served); err != nil {
 		return nil, err
 	}
 	if e.inUse == nil {

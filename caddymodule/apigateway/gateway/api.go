@@ -47,6 +47,8 @@ type Route struct {
 	// Key is "$default", or a method (or ANY) and a path: "GET /pets/{id}", "ANY /{proxy+}".
 	Key         string      `json:"key"`
 	Integration Integration `json:"integration"`
+	// ResourceID is the resource of a REST API that the route is a method of. "": none.
+	ResourceID string `json:"resourceId,omitempty"`
 	// Authorization says who may call. Default: everybody.
 	Authorization Authorization `json:"authorization,omitzero"`
 	// Throttle bounds the calls of this route. nil: the stage's counts.
@@ -62,6 +64,7 @@ type IntegrationType string
 const (
 	Lambda    IntegrationType = "AWS_PROXY"
 	HTTPProxy IntegrationType = "HTTP_PROXY"
+	Mocked    IntegrationType = "MOCK" // only of REST APIs
 )
 
 // An Integration answers the requests of a route.
@@ -77,6 +80,10 @@ type Integration struct {
 	URI string `json:"uri,omitempty"`
 	// Timeout is how long the integration may take, in milliseconds. 0: nothing bounds it here.
 	Timeout int `json:"timeout,omitempty"`
+	// Gathers says that what a function streams is answered as a whole.
+	Gathers bool `json:"gathers,omitempty"`
+	// Mock is how an integration of the type Mocked answers.
+	Mock *Mock `json:"mock,omitempty"`
 }
 
 // An Authorization says who may call a route.
@@ -193,8 +200,15 @@ func (r *Route) check(p Protocol) error {
 			return fmt.Errorf("route %q: payload %s: REST APIs have 1.0", r.Key, i.Payload)
 		}
 	case HTTPProxy:
+	case Mocked:
+		if p != REST {
+			return fmt.Errorf("route %q: integration type %s: only REST APIs have it", r.Key, i.Type)
+		}
+		if err := i.Mock.check(); err != nil {
+			return fmt.Errorf("route %q: mock: %w", r.Key, err)
+		}
 	default:
-		return fmt.Errorf("route %q: integration type %q: there are %s and %s", r.Key, i.Type, Lambda, HTTPProxy)
+		return fmt.Errorf("route %q: integration type %q: there are %s, %s and %s", r.Key, i.Type, Lambda, HTTPProxy, Mocked)
 	}
 	if len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "" {
 		return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)

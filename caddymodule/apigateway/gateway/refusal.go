@@ -85,6 +85,10 @@ func (p Protocol) Failed(status int, message string) Refusal {
 		return Refusal{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
 	case status == http.StatusTooManyRequests:
 		return p.Throttled()
+	case status == http.StatusUnsupportedMediaType:
+		return p.refusal(status, "Unsupported Media Type", "BadRequestException")
+	case status == http.StatusInternalServerError && p == REST:
+		return Refusal{status, "Internal server error", internalError}
 	case status == http.StatusRequestEntityTooLarge:
 		return p.refusal(status, message, "RequestEntityTooLargeException")
 	}

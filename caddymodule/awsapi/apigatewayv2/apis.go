@@ -26,6 +26,7 @@ const maxKnown = 4096
 type APIs struct {
 	store *document.Store
 	known *lru.Cache[string, *Served]
+	other Reader // of APIs that are no HTTP APIs; nil: there are none
 
 	mu    sync.Mutex
 	stale map[string]bool // guarded by mu: the APIs to read again
@@ -37,14 +38,16 @@ type APIs struct {
 // A Served is an API with its stages. It does not change.
 type Served struct {
 	ID string
+	// Protocol is the kind of the API.
+	Protocol gateway.Protocol
 	// Stages are the stages by name, each as an API of its own with one stage.
 	Stages map[string]*gateway.API
 	// Disabled says that the API has no address of its own.
 	Disabled bool
 }
 
-// NewAPIs starts to follow changes, until Close.
-func NewAPIs(store *document.Store) (*APIs, error) {
+// NewAPIs starts to follow changes, until Close. other reads APIs of other kinds.
+func NewAPIs(store *document.Store, other Reader) (*APIs, error) {
 	known, err := lru.New[string, *Served](maxKnown)
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func NewAPIs(store *document.Store) (*APIs, error) {
 		stop()
 		return nil, fmt.Errorf("following changes of APIs: %w", err)
 	}
-	p := &APIs{store: store, known: known, stale: make(map[string]bool), stop: stop, ended: make(chan struct{})}
+	p := &APIs{store: store, known: known, other: other, stale: make(map[string]bool), stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		for owner := range changed {
@@ -128,7 +131,10 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 	}
 	var a API
 	if !set.Has(docAPI) {
-		return nil, ErrNotFound
+		if p.other == nil {
+			return nil, ErrNotFound
+		}
+		return p.other(set, id)
 	}
 	if err := set.Get(docAPI, &a); err != nil {
 		return nil, err
@@ -137,7 +143,7 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	served := &Served{ID: id, Disabled: a.DisableExecuteApiEndpoint, Stages: make(map[string]*gateway.API, len(stages))}
+	served := &Served{ID: id, Protocol: gateway.HTTP, Disabled: a.DisableExecuteApiEndpoint, Stages: make(map[string]*gateway.API, len(stages))}
 	for _, g := range stages {
 		var of snapshot
 		if err := set.Get(docSnapshot+g.DeploymentId, &of); err != nil && !errors.Is(err, document.ErrNotFound) {

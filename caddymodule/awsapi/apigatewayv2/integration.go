@@ -3,14 +3,11 @@ package apigatewayv2
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/url"
-	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
-	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // An Integration is what answers the requests of routes.
@@ -109,30 +106,9 @@ func checkURL(uri string) error {
 	return nil
 }
 
-// functionOf is the function that a URI names: its ARN, as it is or wrapped in one of API
-// Gateway's: arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations.
+// functionOf is the function that a URI names.
 func (s *service) functionOf(uri string) (name, qualifier string, err error) {
-	arn := uri
-	if rest, found := strings.CutPrefix(uri, "arn:aws:apigateway:"); found {
-		region, path, _ := strings.Cut(rest, ":")
-		if arn, found = strings.CutPrefix(path, "lambda:path/2015-03-31/functions/"); found {
-			arn, found = strings.CutSuffix(arn, "/invocations")
-		}
-		if !found || region != s.Account.Region {
-			return "", "", invalid("Invalid Lambda function ARN specified for URI: arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations is expected", s.Account.Region)
-		}
-	}
-	if strings.Contains(arn, "${") {
-		return "", "", invalid("Stage variables in an integrationUri are not supported yet")
-	}
-	if !strings.HasPrefix(arn, "arn:") {
-		return "", "", invalid("Invalid Lambda function ARN specified for URI: it is no ARN")
-	}
-	name, qualifier, err = s.Account.Parse(arn)
-	if errors.Is(err, function.ErrOtherRegion) || errors.Is(err, function.ErrOtherAccount) || err != nil {
-		return "", "", invalid("Invalid Lambda function ARN specified for URI: %v", err)
-	}
-	return name, cmp.Or(qualifier, function.Latest), nil
+	return FunctionOf(s.Account, uri)
 }
 
 type createIntegrationInput struct {

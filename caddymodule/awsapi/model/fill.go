@@ -15,7 +15,8 @@ func fill(values map[string]any, into any) {
 
 func fillStruct(values map[string]any, v reflect.Value) {
 	for name, value := range values {
-		if field := v.FieldByName(name); field.IsValid() {
+		// Members of some services begin with a small letter, and fields with a capital.
+		if field := v.FieldByName(upperFirst(name)); field.IsValid() {
 			set(value, field, name)
 		}
 	}
@@ -55,4 +56,11 @@ func set(value any, v reflect.Value, name string) {
 	default:
 		panic(fmt.Sprintf("field %s is a %s, its member a %T", name, v.Type(), value))
 	}
+}
+
+func upperFirst(name string) string {
+	if name == "" || name[0] < 'a' || name[0] > 'z' {
+		return name
+	}
+	return string(name[0]-'a'+'A') + name[1:]
 }

@@ -1,0 +1,107 @@
+package vtl
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// known are the methods of text and lists, and how many values each takes.
+var known = map[string]int{
+	"matches": 1, "contains": 1, "equals": 1, "equalsIgnoreCase": 1, "startsWith": 1, "endsWith": 1, "toLowerCase": 0, "toUpperCase": 0,
+	"toString": 0, "trim": 0, "isEmpty": 0, "length": 0, "size": 0,
+}
+
+// methods checks the steps of a reference that are left: calls of known methods.
+func (p *parser) methods(r *reference) error {
+	for n := range r.steps {
+		s := &r.steps[n]
+		takes, ok := known[s.name]
+		if !ok || !s.called {
+			return p.fail("%.80s is not supported here: there is no .%.40s", r.source, s.name)
+		}
+		if len(s.values) != takes {
+			return p.fail(".%s takes %d values", s.name, takes)
+		}
+		if s.name != "matches" {
+			continue
+		}
+		of, ok := s.values[0].(literal)
+		pattern, isText := of.of.(string)
+		if !ok || !isText {
+			return p.fail(".matches needs a text in quotes without variables here")
+		}
+		var err error
+		if s.regexp, err = regexp.Compile(`\A(?:` + pattern + `)\z`); err != nil {
+			return p.fail(".matches: %v", err)
+		}
+	}
+	return nil
+}
+
+func (r *reference) value(x *execution) (any, error) {
+	value := r.get(x)
+	for n := range r.steps {
+		var err error
+		if value, err = r.steps[n].call(x, value); err != nil {
+			return nil, err
+		}
+	}
+	return value, nil
+}
+
+// call calls a method. What is called on nothing is nothing, as in Velocity.
+func (s *step) call(x *execution, on any) (any, error) {
+	if on == nil {
+		return nil, nil
+	}
+	values := make([]string, len(s.values))
+	for n, e := range s.values {
+		value, err := e.value(x)
+		if err != nil {
+			return nil, err
+		}
+		values[n] = show(value)
+	}
+	if all, ok := on.([]any); ok {
+		switch s.name {
+		case "contains":
+			return slices.ContainsFunc(all, func(v any) bool { return show(v) == values[0] }), nil
+		case "isEmpty":
+			return len(all) == 0, nil
+		case "size":
+			return len(all), nil
+		}
+	}
+	on = show(on)
+	of := on.(string)
+	// Methods that make text count what they make.
+	if err := x.spend(len(of)); err != nil {
+		return nil, err
+	}
+	switch s.name {
+	case "matches":
+		return s.regexp.MatchString(of), nil
+	case "contains":
+		return strings.Contains(of, values[0]), nil
+	case "equals":
+		return of == values[0], nil
+	case "equalsIgnoreCase":
+		return strings.EqualFold(of, values[0]), nil
+	case "startsWith":
+		return strings.HasPrefix(of, values[0]), nil
+	case "endsWith":
+		return strings.HasSuffix(of, values[0]), nil
+	case "toLowerCase":
+		return strings.ToLower(of), nil
+	case "toUpperCase":
+		return strings.ToUpper(of), nil
+	case "trim":
+		return strings.TrimSpace(of), nil
+	case "isEmpty":
+		return of == "", nil
+	case "length", "size":
+		return len(of), nil
+	}
+	return of, nil // toString
+}

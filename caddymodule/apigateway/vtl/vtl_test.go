@@ -1,0 +1,121 @@
+package vtl
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What deployment tools generate for preflights, with names of our own.
+const (
+	serverless = "#set($origin = $input.params(\"Origin\"))\n#if($origin == \"\") #set($origin = $input.params(\"origin\")) #end\n" +
+		"#if($origin.matches(\"http://localhost:3000\") || $origin.matches(\"https://.*[.]example[.]com\")) #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin) #end"
+	cdk = "#set($origin = $input.params().header.get(\"Origin\"))\n#if($origin == \"\")\n  #set($origin = $input.params().header.get(\"origin\"))\n#end\n" +
+		"#if($origin == \"https://a.example\" || $origin == \"https://b.example\")\n  #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)\n#end"
+)
+
+func TestTemplatesOfPreflightsOverrideTheOrigin(t *testing.T) {
+	for _, test := range []struct{ template, origin, want string }{
+		{serverless, "https://www.example.com", "https://www.example.com"},
+		{serverless, "https://www.example.com.evil.example", ""},
+		{serverless, "", ""},
+		{cdk, "https://b.example", "https://b.example"},
+		{cdk, "https://c.example", ""},
+		{`#set($all = ["https://a.example", 'https://b.example'])#if($all.contains($input.params('origin')))#set($context.responseOverride.header.access-control-allow-origin = "$input.params('origin')")#end`, "https://b.example", "https://b.example"},
+	} {
+		template, err := Parse(test.template)
+		if err != nil {
+			t.Errorf("%s: %v", test.template, err)
+			continue
+		}
+		out, err := template.Run(&Input{Header: http.Header{"Origin": {test.origin}}})
+		if err != nil || out.Header["Access-Control-Allow-Origin"] != test.want || strings.TrimSpace(string(out.Text)) != "" {
+			t.Errorf("%s from %s: %+v %v", test.template, test.origin, out, err)
+		}
+	}
+}
+
+func TestTemplatesWriteText(t *testing.T) {
+	in := &Input{
+		Path: map[string]string{"id": "7"}, Query: map[string][]string{"q": {"a", "b"}}, Header: http.Header{"X-A": {"h"}},
+		Context: map[string]string{"stage": "live", "identity.sourceIp": "192.0.2.1"}, StageVariables: map[string]string{"table": "pets"},
+	}
+	for template, want := range map[string]string{
+		`{"statusCode": 200}`:                                              `{"statusCode": 200}`,
+		`$input.params('id') ${input.params("q")} $5 #`:                    `7 b $5 #`,
+		`$context.stage/$context.identity.sourceIp/$stageVariables.table.`: `live/192.0.2.1/pets.`,
+		`#if(1 == 2)a#elseif(!true && true)b#else c#end`:                   ` c`,
+		`#set($x = "a$stageVariables.table.toUpperCase()")$x $!x.length()`: `aPETS 5`,
+		"a## no\nb#* no *#c":                                               "abc",
+		`#set($context.responseOverride.status = 204)`:                     ``,
+		`#set($l = [1, "b"])$l $l.size()`:                                  `[1, b] 2`,
+		`#if($input.params("none"))a#end`:                                  `a`,
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Errorf("%s: %v", template, err)
+			continue
+		}
+		if out, err := parsed.Run(in); err != nil || string(out.Text) != want {
+			t.Errorf("%s: %+v %v, want %q", template, out, err, want)
+		}
+	}
+}
+
+func TestTemplatesThatAreNotSupportedAreRefusedByName(t *testing.T) {
+	for template, want := range map[string]string{
+		`#foreach($x in $y)#end`:                "#foreach is not supported",
+		"a\n$util.escapeJavaScript('x')":        "line 2 of the template: $util.escapeJavaScript('x') is not supported",
+		`$input.json('$')`:                      "$input.json('$') is not supported",
+		`$input.params($x)`:                     "is not supported",
+		`$context.authorizer.claims`:            "$context.authorizer.claims is not supported",
+		`#if(true)`:                             "#if without #end",
+		`#end`:                                  "#end without #if",
+		`#if(true)#else#else#end`:               "#else after #else",
+		`#set($input = 1)`:                      "",
+		`#set($x = 1 + 1)`:                      `')' is missing`,
+		`$x.matches("a")`:                       "$x is not set",
+		`#set($x = "a")$x.matches("(?=a)")`:     "invalid or unsupported Perl syntax",
+		`#set($x = "a")$x.replaceAll("a", "b")`: "there is no .replaceAll",
+		`$context.responseOverride.status`:      "can be set, not read",
+		`#set($context.requestOverride.x = 1)`:  "is not supported",
+		strings.Repeat("#if(true)", 100):        "nested deeper",
+		`#if(` + strings.Repeat("(", 100):       "nested deeper",
+		strings.Repeat("x", maxTemplate+1):      "bytes",
+	} {
+		_, err := Parse(template)
+		var wrong *Error
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: %v, want %q", template, err, want)
+		}
+	}
+}
+
+func TestATemplateThatDoublesItsTextEnds(t *testing.T) {
+	for _, step := range []string{`#set($x = "$x$x")`, `#set($x = [$x, $x])`} {
+		template, err := Parse(`#set($x = "0123456789")` + strings.Repeat(step, 64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := template.Run(&Input{}); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{serverless, cdk, `#set($x = ["a", 1])#if($x.contains("$x")||!($x == 1))${x}#elseif(false)#else#end## a`, `#*`, `#{if}(1)#{end}`, `$input.params().path.x`} {
+		f.Add(seed)
+	}
+	in := &Input{Header: http.Header{"Origin": {"https://a.example"}}, Path: map[string]string{"x": "y"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		template, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if out, err := template.Run(in); err == nil && len(out.Text) > maxMade {
+			t.Errorf("%d bytes", len(out.Text))
+		}
+	})
+}

@@ -1,0 +1,321 @@
+package apigatewayv1
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+)
+
+// An Integration is what answers the requests of a method.
+// https://docs.aws.amazon.com/apigateway/latest/api/API_Integration.html
+type Integration struct {
+	CacheKeyParameters   []string                        `json:"cacheKeyParameters"`
+	CacheNamespace       string                          `json:"cacheNamespace"`
+	ConnectionType       string                          `json:"connectionType,omitempty"`
+	HttpMethod           string                          `json:"httpMethod,omitempty"`
+	IntegrationResponses map[string]*IntegrationResponse `json:"integrationResponses,omitempty"`
+	PassthroughBehavior  string                          `json:"passthroughBehavior"`
+	RequestParameters    map[string]string               `json:"requestParameters,omitempty"`
+	RequestTemplates     map[string]string               `json:"requestTemplates,omitempty"`
+	ResponseTransferMode string                          `json:"responseTransferMode,omitempty"`
+	TimeoutInMillis      int                             `json:"timeoutInMillis"`
+	Type                 string                          `json:"type"`
+	Uri                  string                          `json:"uri,omitempty"`
+}
+
+// An IntegrationResponse is how an integration's answer becomes one of the method.
+type IntegrationResponse struct {
+	ResponseParameters map[string]string `json:"responseParameters,omitempty"`
+	ResponseTemplates  map[string]string `json:"responseTemplates,omitempty"`
+	SelectionPattern   string            `json:"selectionPattern,omitempty"`
+	StatusCode         string            `json:"statusCode"`
+}
+
+// Limits of AWS, in milliseconds.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+const (
+	minTimeout     = 50
+	defaultTimeout = 29000
+	maxTimeout     = 300000
+)
+
+// Why members of integrations are refused.
+const (
+	noCredentials = "functions are called by their policy, see AddPermission"
+	noCache       = "answers are not cached here"
+	noVPC         = "there are no VPC links here"
+	noTLS         = "the certificate is checked for the host of the URI"
+	noConversion  = "bodies are text or base64 by their content type, see binaryMediaTypes"
+)
+
+type integrationInput struct {
+	patches
+	Integration
+	RestApiId, ResourceId                      string
+	ConnectionId, ContentHandling, Credentials string
+	IntegrationTarget, StatusCode              string
+	HttpMethod                                 string // of the method
+	IntegrationHttpMethod                      string
+	TlsConfig                                  map[string]any
+
+	// of responses of integrations
+	ResponseParameters, ResponseTemplates map[string]string
+	SelectionPattern                      string
+}
+
+func (in *integrationInput) checkMore() error {
+	for _, member := range []struct {
+		name   string
+		given  bool
+		reason string
+	}{
+		{"connectionId", in.ConnectionId != "", noVPC},
+		{"integrationTarget", in.IntegrationTarget != "", noVPC},
+		{"contentHandling", in.ContentHandling != "", noConversion},
+		{"credentials", in.Credentials != "", noCredentials},
+		{"tlsConfig", len(in.TlsConfig) > 0, noTLS},
+	} {
+		if member.given {
+			return invalid("%s is not supported: %s", member.name, member.reason)
+		}
+	}
+	return nil
+}
+
+// check sets defaults and checks an integration of a method of a resource.
+func (to *Integration) check(s *service, r *Resource) error {
+	to.PassthroughBehavior = cmp.Or(to.PassthroughBehavior, "WHEN_NO_MATCH")
+	to.TimeoutInMillis = cmp.Or(to.TimeoutInMillis, defaultTimeout)
+	to.CacheNamespace = cmp.Or(to.CacheNamespace, r.Id)
+	if to.CacheKeyParameters == nil {
+		to.CacheKeyParameters = []string{}
+	}
+	switch {
+	case to.ConnectionType != "" && to.ConnectionType != "INTERNET":
+		return invalid("connectionType %.20s is not supported: %s", to.ConnectionType, noVPC)
+	case len(to.CacheKeyParameters) > 0 || to.CacheNamespace != r.Id:
+		return invalid("cacheKeyParameters and cacheNamespace are not supported: %s", noCache)
+	case to.TimeoutInMillis < minTimeout || to.TimeoutInMillis > maxTimeout:
+		return invalid("Timeout should be between %d ms and %d ms", minTimeout, maxTimeout)
+	case to.PassthroughBehavior != "WHEN_NO_MATCH" && to.PassthroughBehavior != "WHEN_NO_TEMPLATES" && to.PassthroughBehavior != "NEVER":
+		return invalid("Invalid passthroughBehavior %.40q", to.PassthroughBehavior)
+	case to.ResponseTransferMode != "" && to.ResponseTransferMode != "BUFFERED":
+		return invalid("responseTransferMode %.20s is not supported yet", to.ResponseTransferMode)
+	}
+	var err error
+	switch gateway.IntegrationType(to.Type) {
+	case gateway.Lambda:
+		err = to.checkFunction(s)
+	case gateway.Mocked:
+		err = to.checkMock()
+	case gateway.HTTPProxy:
+		err = invalid("The integration type HTTP_PROXY is not supported yet: write the route into the Caddyfile, in the directive api")
+	default:
+		return invalid("The integration type %.20s is not supported: AWS_PROXY calls a function, MOCK answers by itself", to.Type)
+	}
+	if err != nil {
+		return err
+	}
+	// What the data plane makes of it is what counts in the end.
+	route := gateway.Route{Key: "ANY " + r.Path, Integration: to.gateway()}
+	api := gateway.API{Protocol: gateway.REST, Routes: []gateway.Route{route}}
+	if err := api.Check(); err != nil {
+		return invalid("%v", err)
+	}
+	return nil
+}
+
+func (to *Integration) checkFunction(s *service) error {
+	if to.HttpMethod != "POST" {
+		return invalid("The integration HTTP method of a function is POST")
+	}
+	if len(to.RequestTemplates) > 0 || len(to.RequestParameters) > 0 {
+		return invalid("requestTemplates and requestParameters are not supported of AWS_PROXY: the function gets the request")
+	}
+	_, _, err := apigatewayv2.FunctionOf(s.Account, to.Uri)
+	return err
+}
+
+func (to *Integration) checkMock() error {
+	switch {
+	case to.Uri != "":
+		return invalid("uri is not supported of MOCK: it calls nothing")
+	case len(to.RequestParameters) > 0:
+		return invalid("requestParameters are not supported of MOCK: it calls nothing")
+	}
+	return nil
+}
+
+func (s *service) putIntegration(ctx context.Context, in *integrationInput) (*Integration, error) {
+	to := &in.Integration
+	to.HttpMethod = in.IntegrationHttpMethod
+	if err := in.checkMore(); err != nil {
+		return nil, err
+	}
+	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(r *Resource, m *Method) error {
+		if m.MethodIntegration != nil { // as on AWS, its responses stay
+			to.IntegrationResponses = m.MethodIntegration.IntegrationResponses
+		}
+		if err := to.check(s, r); err != nil {
+			return err
+		}
+		m.MethodIntegration = to
+		return nil
+	}))
+}
+
+func (s *service) getIntegration(ctx context.Context, in *integrationInput) (*Integration, error) {
+	m, err := s.method(ctx, in.RestApiId, in.ResourceId, in.HttpMethod)
+	if err != nil {
+		return nil, err
+	}
+	if m.MethodIntegration == nil {
+		return nil, missing("Integration")
+	}
+	return m.MethodIntegration, nil
+}
+
+// changeIntegration changes the integration of a method.
+func (s *service) changeIntegration(ctx context.Context, in *integrationInput, change func(r *Resource, m *Method, to *Integration) error) error {
+	return s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(r *Resource, m *Method) error {
+		if m.MethodIntegration == nil {
+			return missing("Integration")
+		}
+		return change(r, m, m.MethodIntegration)
+	}))
+}
+
+func (s *service) updateIntegration(ctx context.Context, in *integrationInput) (out *Integration, err error) {
+	err = s.changeIntegration(ctx, in, func(r *Resource, _ *Method, to *Integration) error {
+		out = to
+		can := fields{
+			exact: map[string]field{
+				"/type": text(&to.Type), "/httpMethod": text(&to.HttpMethod), "/uri": text(&to.Uri),
+				"/passthroughBehavior": text(&to.PassthroughBehavior), "/connectionType": text(&to.ConnectionType),
+				"/timeoutInMillis":      number("timeoutInMillis", &to.TimeoutInMillis),
+				"/responseTransferMode": text(&to.ResponseTransferMode),
+				"/connectionId":         off("connectionId", "", noVPC), "/integrationTarget": off("integrationTarget", "", noVPC),
+				"/contentHandling": off("contentHandling", "", noConversion), "/credentials": off("credentials", "", noCredentials),
+				"/cacheNamespace":                     off("cacheNamespace", r.Id, noCache),
+				"/tlsConfig/insecureSkipVerification": off("tlsConfig", "false", noTLS),
+			},
+			prefix: map[string]func(string) field{
+				"/requestTemplates/": entry(&to.RequestTemplates, asText), "/requestParameters/": entry(&to.RequestParameters, asText),
+				"/cacheKeyParameters/": func(string) field { return off("cacheKeyParameters", "", noCache) },
+			},
+		}
+		if err := can.apply(in.PatchOperations); err != nil {
+			return err
+		}
+		return to.check(s, r)
+	})
+	return out, err
+}
+
+func (s *service) deleteIntegration(ctx context.Context, in *integrationInput) (awsapi.None, error) {
+	return awsapi.None{}, s.changeIntegration(ctx, in, func(_ *Resource, m *Method, _ *Integration) error {
+		m.MethodIntegration = nil
+		return nil
+	})
+}
+
+// check checks a response of an integration of a method.
+func (x *IntegrationResponse) check(m *Method) error {
+	if _, err := regexp.Compile(x.SelectionPattern); err != nil {
+		return invalid("Invalid selectionPattern: %v", err)
+	}
+	declared := m.MethodResponses[x.StatusCode]
+	if declared == nil {
+		return missing("Response status code")
+	}
+	for name := range x.ResponseParameters {
+		if _, ok := declared.ResponseParameters[name]; !ok || !strings.HasPrefix(name, responseHeader) {
+			return invalid("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: %.200s]", name)
+		}
+	}
+	return nil
+}
+
+func (s *service) putIntegrationResponse(ctx context.Context, in *integrationInput) (*IntegrationResponse, error) {
+	x := &IntegrationResponse{
+		StatusCode: in.StatusCode, SelectionPattern: in.SelectionPattern, ResponseParameters: in.ResponseParameters, ResponseTemplates: in.ResponseTemplates,
+	}
+	if in.ContentHandling != "" {
+		return nil, invalid("contentHandling is not supported: %s", noConversion)
+	}
+	return x, s.changeIntegration(ctx, in, func(r *Resource, m *Method, to *Integration) error {
+		if to.IntegrationResponses == nil {
+			to.IntegrationResponses = make(map[string]*IntegrationResponse)
+		}
+		to.IntegrationResponses[in.StatusCode] = x
+		if err := x.check(m); err != nil {
+			return err
+		}
+		return to.check(s, r)
+	})
+}
+
+// response reads a response of an integration.
+func (to *Integration) response(code string) (*IntegrationResponse, error) {
+	if to.IntegrationResponses[code] == nil {
+		return nil, missing("Response status code")
+	}
+	return to.IntegrationResponses[code], nil
+}
+
+func (s *service) getIntegrationResponse(ctx context.Context, in *integrationInput) (*IntegrationResponse, error) {
+	to, err := s.getIntegration(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return to.response(in.StatusCode)
+}
+
+func (s *service) updateIntegrationResponse(ctx context.Context, in *integrationInput) (x *IntegrationResponse, err error) {
+	err = s.changeIntegration(ctx, in, func(r *Resource, m *Method, to *Integration) (err error) {
+		if x, err = to.response(in.StatusCode); err != nil {
+			return err
+		}
+		can := fields{
+			exact: map[string]field{"/selectionPattern": text(&x.SelectionPattern), "/contentHandling": off("contentHandling", "", noConversion)},
+			prefix: map[string]func(string) field{
+				"/responseParameters/": entry(&x.ResponseParameters, asText), "/responseTemplates/": entry(&x.ResponseTemplates, asText),
+			},
+		}
+		if err := can.apply(in.PatchOperations); err != nil {
+			return err
+		}
+		if err := x.check(m); err != nil {
+			return err
+		}
+		return to.check(s, r)
+	})
+	return x, err
+}
+
+func (s *service) deleteIntegrationResponse(ctx context.Context, in *integrationInput) (awsapi.None, error) {
+	return awsapi.None{}, s.changeIntegration(ctx, in, func(_ *Resource, _ *Method, to *Integration) error {
+		if _, err := to.response(in.StatusCode); err != nil {
+			return err
+		}
+		delete(to.IntegrationResponses, in.StatusCode)
+		return nil
+	})
+}
+
+// gateway is an integration as the data plane knows it.
+func (to *Integration) gateway() gateway.Integration {
+	if gateway.IntegrationType(to.Type) == gateway.Mocked {
+		return gateway.Integration{Type: gateway.Mocked, Mock: to.mock()}
+	}
+	name, qualifier := apigatewayv2.TargetOf(to.Uri)
+	return gateway.Integration{
+		Type: gateway.Lambda, Function: name, Qualifier: qualifier, Payload: apigateway.V1, Timeout: to.TimeoutInMillis, Gathers: true,
+	}
+}

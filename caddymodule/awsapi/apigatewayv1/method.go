@@ -1,0 +1,261 @@
+package apigatewayv1
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+)
+
+// A Method is what a resource does for an HTTP method.
+// https://docs.aws.amazon.com/apigateway/latest/api/API_Method.html
+type Method struct {
+	ApiKeyRequired    bool                       `json:"apiKeyRequired"`
+	AuthorizationType string                     `json:"authorizationType"`
+	HttpMethod        string                     `json:"httpMethod"`
+	MethodIntegration *Integration               `json:"methodIntegration,omitempty"`
+	MethodResponses   map[string]*MethodResponse `json:"methodResponses,omitempty"`
+	OperationName     string                     `json:"operationName,omitempty"`
+	RequestModels     map[string]string          `json:"requestModels,omitempty"`
+	RequestParameters map[string]bool            `json:"requestParameters,omitempty"`
+}
+
+// A MethodResponse says what answers of a method may have.
+type MethodResponse struct {
+	ResponseModels     map[string]string `json:"responseModels,omitempty"`
+	ResponseParameters map[string]bool   `json:"responseParameters,omitempty"`
+	StatusCode         string            `json:"statusCode"`
+}
+
+// Why members of methods are refused.
+const (
+	noAuthorizer = "this server does not check callers of REST APIs yet, and the method would be open"
+	noKeys       = "there are no API keys here yet, and the method would be open"
+	noValidator  = "requests are not validated here yet"
+)
+
+type methodInput struct {
+	patches
+	Method
+	RestApiId, ResourceId, StatusCode string
+
+	AuthorizationScopes              []string
+	AuthorizerId, RequestValidatorId string
+
+	// of responses of methods
+	ResponseModels     map[string]string
+	ResponseParameters map[string]bool
+}
+
+func (m *Method) check() error {
+	if m.HttpMethod != "ANY" && !slices.Contains(gateway.Methods, m.HttpMethod) {
+		return invalid("Invalid HTTP method specified: %.20s", m.HttpMethod)
+	}
+	m.AuthorizationType = cmp.Or(m.AuthorizationType, "NONE")
+	switch {
+	case m.AuthorizationType != "NONE":
+		return invalid("authorizationType %.40s is not supported: %s", m.AuthorizationType, noAuthorizer)
+	case m.ApiKeyRequired:
+		return invalid("apiKeyRequired is not supported: %s", noKeys)
+	}
+	for name := range m.RequestParameters {
+		if !isRequestParameter(name) {
+			return invalid("Invalid mapping expression specified: %.200s", name)
+		}
+	}
+	return checkModels(m.RequestModels)
+}
+
+// isRequestParameter says whether a name is method.request.path.NAME or the like.
+func isRequestParameter(name string) bool {
+	for _, place := range []string{"path.", "querystring.", "multivaluequerystring.", "header.", "multivalueheader."} {
+		if rest, found := strings.CutPrefix(name, "method.request."+place); found {
+			return rest != ""
+		}
+	}
+	return false
+}
+
+// checkModels checks that methods name models that there are.
+func checkModels(models map[string]string) error {
+	for _, name := range models {
+		if !slices.ContainsFunc(builtinModels, func(m *Model) bool { return m.Name == name }) {
+			return invalid("Invalid model specified: %.100s: this server has the models Empty and Error", name)
+		}
+	}
+	return nil
+}
+
+// changeMethod changes a method, nil if there is none. What decide returns is kept; nil removes
+// the method.
+func (s *service) changeMethod(ctx context.Context, apiID, resourceID, method string, decide func(set *document.Set, r *Resource, m *Method) (*Method, error)) error {
+	return s.change(ctx, apiID, func(e *document.Edit) error {
+		r, err := find[Resource](&e.Set, docResource+resourceID, "Resource")
+		if err != nil {
+			return err
+		}
+		m, err := decide(&e.Set, r, r.ResourceMethods[method])
+		if err != nil {
+			return err
+		}
+		if r.ResourceMethods == nil {
+			r.ResourceMethods = make(map[string]*Method)
+		}
+		if r.ResourceMethods[method] = m; m == nil {
+			delete(r.ResourceMethods, method)
+		}
+		return e.Put(docResource+r.Id, r)
+	})
+}
+
+// existing has decide called only for a method that there is.
+func existing(decide func(r *Resource, m *Method) error) func(*document.Set, *Resource, *Method) (*Method, error) {
+	return func(_ *document.Set, r *Resource, m *Method) (*Method, error) {
+		if m == nil {
+			return nil, missing("Method")
+		}
+		return m, decide(r, m)
+	}
+}
+
+func (s *service) putMethod(ctx context.Context, in *methodInput) (*Method, error) {
+	m := &in.Method
+	switch {
+	case in.AuthorizerId != "" || len(in.AuthorizationScopes) > 0:
+		return nil, invalid("authorizerId and authorizationScopes are not supported: %s", noAuthorizer)
+	case in.RequestValidatorId != "":
+		return nil, invalid("requestValidatorId is not supported: %s", noValidator)
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return m, s.changeMethod(ctx, in.RestApiId, in.ResourceId, m.HttpMethod, func(_ *document.Set, _ *Resource, before *Method) (*Method, error) {
+		if before != nil {
+			return nil, conflicts("Method already exists for this resource")
+		}
+		return m, nil
+	})
+}
+
+// method reads a method.
+func (s *service) method(ctx context.Context, apiID, resourceID, method string) (*Method, error) {
+	set, err := s.read(ctx, apiID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := find[Resource](set, docResource+resourceID, "Resource")
+	if err != nil {
+		return nil, err
+	}
+	m := r.ResourceMethods[method]
+	if m == nil {
+		return nil, missing("Method")
+	}
+	return m, nil
+}
+
+func (s *service) getMethod(ctx context.Context, in *methodInput) (*Method, error) {
+	return s.method(ctx, in.RestApiId, in.ResourceId, in.HttpMethod)
+}
+
+func (s *service) updateMethod(ctx context.Context, in *methodInput) (out *Method, err error) {
+	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+		out = m
+		can := fields{
+			exact: map[string]field{
+				"/authorizationType": text(&m.AuthorizationType), "/operationName": text(&m.OperationName),
+				"/apiKeyRequired":     flag("apiKeyRequired", &m.ApiKeyRequired),
+				"/authorizerId":       off("authorizerId", "", noAuthorizer),
+				"/requestValidatorId": off("requestValidatorId", "", noValidator),
+			},
+			prefix: map[string]func(string) field{
+				"/requestParameters/": entry(&m.RequestParameters, asFlag), "/requestModels/": entry(&m.RequestModels, asText),
+			},
+		}
+		if err := can.apply(in.PatchOperations); err != nil {
+			return err
+		}
+		return m.check()
+	}))
+	return out, err
+}
+
+func (s *service) deleteMethod(ctx context.Context, in *methodInput) (awsapi.None, error) {
+	return awsapi.None{}, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(_ *document.Set, _ *Resource, m *Method) (*Method, error) {
+		if m == nil {
+			return nil, missing("Method")
+		}
+		return nil, nil
+	})
+}
+
+func (m *MethodResponse) check() error {
+	for name := range m.ResponseParameters {
+		if header, found := strings.CutPrefix(name, responseHeader); !found || header == "" {
+			return invalid("Invalid mapping expression specified: %.200s", name)
+		}
+	}
+	return checkModels(m.ResponseModels)
+}
+
+// responseHeader begins the name of a header of a method's response.
+const responseHeader = "method.response.header."
+
+func (s *service) putMethodResponse(ctx context.Context, in *methodInput) (*MethodResponse, error) {
+	to := &MethodResponse{StatusCode: in.StatusCode, ResponseModels: in.ResponseModels, ResponseParameters: in.ResponseParameters}
+	if err := to.check(); err != nil {
+		return nil, err
+	}
+	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+		if m.MethodResponses[in.StatusCode] != nil {
+			return conflicts("Response already exists for this resource")
+		}
+		if m.MethodResponses == nil {
+			m.MethodResponses = make(map[string]*MethodResponse)
+		}
+		m.MethodResponses[in.StatusCode] = to
+		return nil
+	}))
+}
+
+func (s *service) getMethodResponse(ctx context.Context, in *methodInput) (*MethodResponse, error) {
+	m, err := s.getMethod(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if m.MethodResponses[in.StatusCode] == nil {
+		return nil, missing("Response status code")
+	}
+	return m.MethodResponses[in.StatusCode], nil
+}
+
+func (s *service) updateMethodResponse(ctx context.Context, in *methodInput) (to *MethodResponse, err error) {
+	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+		if to = m.MethodResponses[in.StatusCode]; to == nil {
+			return missing("Response status code")
+		}
+		can := fields{prefix: map[string]func(string) field{
+			"/responseParameters/": entry(&to.ResponseParameters, asFlag), "/responseModels/": entry(&to.ResponseModels, asText),
+		}}
+		if err := can.apply(in.PatchOperations); err != nil {
+			return err
+		}
+		return to.check()
+	}))
+	return to, err
+}
+
+func (s *service) deleteMethodResponse(ctx context.Context, in *methodInput) (awsapi.None, error) {
+	return awsapi.None{}, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+		if m.MethodResponses[in.StatusCode] == nil {
+			return missing("Response status code")
+		}
+		maps.DeleteFunc(m.MethodResponses, func(code string, _ *MethodResponse) bool { return code == in.StatusCode })
+		return nil
+	}))
+}

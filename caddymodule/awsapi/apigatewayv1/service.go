@@ -1,0 +1,245 @@
+package apigatewayv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// service answers the operations.
+type service struct{ apigatewayv2.Config }
+
+// maxBody bounds a request, in bytes: AWS's limit of an import.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+const maxBody = 6 << 20
+
+// New makes the service. It has the configuration of the other API of API Gateway.
+func New(c apigatewayv2.Config) *awsapi.Service {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &service{c}
+	return &awsapi.Service{
+		Model: newModel(), Operations: s.operations(), Unsupported: unsupported, Exception: exceptionOf, Invalid: badRequest, MaxBody: maxBody,
+	}
+}
+
+func (s *service) operations() map[string]awsapi.Operation {
+	return map[string]awsapi.Operation{
+		"CreateRestApi": awsapi.Answer(s.createRestAPI),
+		"GetRestApi":    awsapi.Answer(s.getRestAPI),
+		"GetRestApis":   awsapi.Answer(s.getRestAPIs),
+		"UpdateRestApi": awsapi.Answer(s.updateRestAPI),
+		"DeleteRestApi": awsapi.Answer(s.deleteRestAPI),
+
+		"CreateResource": awsapi.Answer(s.createResource),
+		"GetResource":    awsapi.Answer(s.getResource),
+		"GetResources":   awsapi.Answer(s.getResources),
+		"UpdateResource": awsapi.Answer(s.updateResource),
+		"DeleteResource": awsapi.Answer(s.deleteResource),
+
+		"PutMethod":    awsapi.Answer(s.putMethod),
+		"GetMethod":    awsapi.Answer(s.getMethod),
+		"UpdateMethod": awsapi.Answer(s.updateMethod),
+		"DeleteMethod": awsapi.Answer(s.deleteMethod),
+
+		"PutMethodResponse":    awsapi.Answer(s.putMethodResponse),
+		"GetMethodResponse":    awsapi.Answer(s.getMethodResponse),
+		"UpdateMethodResponse": awsapi.Answer(s.updateMethodResponse),
+		"DeleteMethodResponse": awsapi.Answer(s.deleteMethodResponse),
+
+		"PutIntegration":    awsapi.Answer(s.putIntegration),
+		"GetIntegration":    awsapi.Answer(s.getIntegration),
+		"UpdateIntegration": awsapi.Answer(s.updateIntegration),
+		"DeleteIntegration": awsapi.Answer(s.deleteIntegration),
+
+		"PutIntegrationResponse":    awsapi.Answer(s.putIntegrationResponse),
+		"GetIntegrationResponse":    awsapi.Answer(s.getIntegrationResponse),
+		"UpdateIntegrationResponse": awsapi.Answer(s.updateIntegrationResponse),
+		"DeleteIntegrationResponse": awsapi.Answer(s.deleteIntegrationResponse),
+
+		"CreateDeployment": awsapi.Answer(s.createDeployment),
+		"GetDeployment":    awsapi.Answer(s.getDeployment),
+		"GetDeployments":   awsapi.Answer(s.getDeployments),
+		"UpdateDeployment": awsapi.Answer(s.updateDeployment),
+		"DeleteDeployment": awsapi.Answer(s.deleteDeployment),
+
+		"CreateStage": awsapi.Answer(s.createStage),
+		"GetStage":    awsapi.Answer(s.getStage),
+		"GetStages":   awsapi.Answer(s.getStages),
+		"UpdateStage": awsapi.Answer(s.updateStage),
+		"DeleteStage": awsapi.Answer(s.deleteStage),
+
+		"GetModel":  awsapi.Answer(s.getModel),
+		"GetModels": awsapi.Answer(s.getModels),
+
+		"GetTags":       awsapi.Answer(s.getTags),
+		"TagResource":   awsapi.Answer(s.tagResource),
+		"UntagResource": awsapi.Answer(s.untagResource),
+
+		"GetAccount":    awsapi.Answer(s.getAccount),
+		"UpdateAccount": awsapi.Answer(s.updateAccount),
+	}
+}
+
+// unsupported says why an operation is not answered.
+func unsupported(operation string) string {
+	for _, reason := range []struct{ part, text string }{
+		{"VpcLink", "there are no VPCs here"},
+		{"Authorizer", "this server does not check callers of REST APIs yet"},
+		{"ApiKey", "there are no API keys here yet"},
+		{"UsagePlan", "there are no usage plans here yet"},
+		{"Usage", "there are no usage plans here yet"},
+		{"AccessAssociation", "domain names are public here"},
+		{"Domain", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
+		{"BasePath", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
+		{"Import", "OpenAPI documents are not imported yet: create the resources one by one"},
+		{"PutRestApi", "OpenAPI documents are not imported yet: create the resources one by one"},
+		{"GetExport", "OpenAPI documents are not exported yet"},
+		{"GatewayResponse", "the answers of the gateway itself are AWS's"},
+		{"RequestValidator", "requests are not validated here yet"},
+		{"Model", "requests are not validated here yet"},
+		{"Documentation", "documentation is not kept here"},
+		{"ClientCertificate", "Caddy has the certificates: see its transport's tls_client_auth"},
+		{"Sdk", "no SDKs are made here"},
+		{"TestInvoke", "call the method at its address"},
+		{"Cache", "answers are not cached here"},
+	} {
+		if strings.Contains(operation, reason.part) {
+			return reason.text
+		}
+	}
+	return "this server does not have it yet"
+}
+
+// Names of AWS's exceptions.
+const (
+	badRequest = "BadRequestException"
+	notFound   = "NotFoundException"
+	conflict   = "ConflictException"
+)
+
+func invalid(format string, args ...any) error {
+	return &awsapi.Exception{Name: badRequest, Message: fmt.Sprintf(format, args...)}
+}
+
+// missing is the exception for an identifier that names nothing.
+func missing(what string) error {
+	return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " identifier specified"}
+}
+
+func conflicts(format string, args ...any) error {
+	return &awsapi.Exception{Name: conflict, Message: fmt.Sprintf(format, args...)}
+}
+
+func exceptionOf(err error) *awsapi.Exception {
+	switch {
+	case errors.Is(err, document.ErrTooLarge):
+		return &awsapi.Exception{Name: "LimitExceededException", Message: "The API is larger than this server keeps: " + err.Error()}
+	case errors.Is(err, state.ErrConflict):
+		return &awsapi.Exception{Name: "TooManyRequestsException", Message: "Too Many Requests", Status: http.StatusTooManyRequests}
+	}
+	return nil
+}
+
+// now is in seconds since 1970, as AWS's answers have it.
+func (s *service) now() int64 { return s.Now().Unix() }
+
+// paging is how lists are asked for.
+type paging struct {
+	Position string
+	Limit    *int
+}
+
+// A list is a page of a list.
+type list[T any] struct {
+	Item     []T    `json:"item"`
+	Position string `json:"position,omitempty"`
+}
+
+// defaultPage and maxPage are AWS's default and most of a page.
+const (
+	defaultPage = 25
+	maxPage     = 500
+)
+
+func pageOf[T any](items []T, key func(T) string, in paging) (*list[T], error) {
+	limit := defaultPage
+	if in.Limit != nil {
+		if limit = *in.Limit; limit < 1 {
+			return nil, invalid("Invalid limit %d: 1 to %d are possible", limit, maxPage)
+		}
+		limit = min(limit, maxPage)
+	}
+	out := &list[T]{Item: []T{}}
+	page, next := awsapi.Page(items, key, in.Position, limit)
+	out.Item, out.Position = append(out.Item, page...), next
+	return out, nil
+}
+
+// Names of documents.
+const (
+	docRestAPI    = "restapi"
+	docResource   = "resource/"
+	docStage      = "stage/"
+	docDeployment = "deployment/"
+	docSnapshot   = "snapshot/"
+)
+
+var errMissingAPI = missing("API")
+
+// read reads the documents of an API.
+func (s *service) read(ctx context.Context, id string) (*document.Set, error) {
+	if !apigatewayv2.ValidID(id) {
+		return nil, errMissingAPI
+	}
+	set, err := s.Store.Read(ctx, apigatewayv2.Owner(id))
+	if err == nil && !set.Has(docRestAPI) {
+		err = errMissingAPI
+	}
+	return set, err
+}
+
+// change changes an API.
+func (s *service) change(ctx context.Context, id string, decide func(e *document.Edit) error) error {
+	if !apigatewayv2.ValidID(id) {
+		return errMissingAPI
+	}
+	defer s.APIs.Changed(id) // even a change that failed may have been kept
+	return s.Store.Change(ctx, apigatewayv2.Owner(id), func(e *document.Edit) error {
+		if !e.Has(docRestAPI) {
+			return errMissingAPI
+		}
+		return decide(e)
+	})
+}
+
+func find[T any](set *document.Set, name, what string) (*T, error) {
+	out := new(T)
+	err := set.Get(name, out)
+	if errors.Is(err, document.ErrNotFound) {
+		err = missing(what)
+	}
+	return out, err
+}
+
+// all reads all documents of a kind that an API has.
+func all[T any](ctx context.Context, s *service, apiID, prefix string, key func(*T) string, in paging) (*list[*T], error) {
+	set, err := s.read(ctx, apiID)
+	if err != nil {
+		return nil, err
+	}
+	items, err := document.All[T](set, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(items, key, in)
+}

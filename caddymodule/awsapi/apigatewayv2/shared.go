@@ -1,0 +1,58 @@
+package apigatewayv2
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// What follows is what package apigatewayv1 has in common with this one.
+
+// A Reader reads an API of another kind from its documents: ErrNotFound if it is none.
+type Reader func(set *document.Set, id string) (*Served, error)
+
+// Owner is who owns the documents of an API. "" is what all owners begin with.
+func Owner(id string) string { return ownerAPI + id }
+
+// ValidID says whether an identifier can be one that NewID made.
+func ValidID(id string) bool { return validID(id) }
+
+// NewID is n random letters and digits, as AWS's identifiers are.
+func NewID(n int) string { return newID(n) }
+
+// CheckTags checks the tags of a resource.
+func CheckTags(tags map[string]string) error { return checkTags(tags) }
+
+// Changed has an API read again when it is asked for.
+func (p *APIs) Changed(id string) { p.changed(id) }
+
+// TargetOf is the function of a URI that FunctionOf has checked.
+func TargetOf(uri string) (name, qualifier string) { return targetOf(uri) }
+
+// FunctionOf is the function that a URI names: its ARN, as it is or wrapped in one of API
+// Gateway's: arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations.
+func FunctionOf(account function.Account, uri string) (name, qualifier string, err error) {
+	arn := uri
+	if rest, found := strings.CutPrefix(uri, "arn:aws:apigateway:"); found {
+		region, path, _ := strings.Cut(rest, ":")
+		if arn, found = strings.CutPrefix(path, "lambda:path/2015-03-31/functions/"); found {
+			arn, found = strings.CutSuffix(arn, "/invocations")
+		}
+		if !found || region != account.Region {
+			return "", "", invalid("Invalid Lambda function ARN specified for URI: arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations is expected", account.Region)
+		}
+	}
+	if strings.Contains(arn, "${") {
+		return "", "", invalid("Stage variables in an integration's URI are not supported yet")
+	}
+	if !strings.HasPrefix(arn, "arn:") {
+		return "", "", invalid("Invalid Lambda function ARN specified for URI: it is no ARN")
+	}
+	name, qualifier, err = account.Parse(arn)
+	if err != nil {
+		return "", "", invalid("Invalid Lambda function ARN specified for URI: %v", err)
+	}
+	return name, cmp.Or(qualifier, function.Latest), nil
+}

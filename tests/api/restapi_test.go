@@ -1,0 +1,187 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+// restScript makes a REST API as a user does, and asks for all that can be asked for.
+const restScript = `
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+once = Config(retries={"max_attempts": 0})
+gw = boto3.client("apigateway", config=once)
+fn = boto3.client("lambda", config=once)
+arn = fn.get_function(FunctionName="echo")["Configuration"]["FunctionArn"]
+uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/%s/invocations" % arn
+
+def refused(code, text, call, **args):
+    try:
+        answer = call(**args)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == code, (code, str(error))
+        assert text in error.response["Error"]["Message"], (text, str(error))
+    else:
+        raise AssertionError((code, text, answer))
+
+api = gw.create_rest_api(name="shop", description="d", tags={"team": "a"}, endpointConfiguration={"types": ["REGIONAL"]}, binaryMediaTypes=["image/png"])
+id, root = api["id"], api["rootResourceId"]
+assert api["createdDate"].tzinfo and api["apiKeySource"] == "HEADER" and api["endpointConfiguration"]["types"] == ["REGIONAL"], api
+refused("BadRequestException", "policy is not supported", gw.create_rest_api, name="n", policy="{}")
+refused("BadRequestException", "minimumCompressionSize is not supported", gw.create_rest_api, name="n", minimumCompressionSize=1)
+refused("NotFoundException", "Invalid API identifier specified", gw.get_rest_api, restApiId="none")
+api = gw.update_rest_api(restApiId=id, patchOperations=[{"op": "replace", "path": "/name", "value": "store"}, {"op": "add", "path": "/binaryMediaTypes/image~1*"}])
+assert api["name"] == "store" and api["binaryMediaTypes"] == ["image/png", "image/*"], api
+refused("BadRequestException", "Invalid patch path '/x' specified", gw.update_rest_api, restApiId=id, patchOperations=[{"op": "replace", "path": "/x", "value": "y"}])
+assert [a["id"] for a in gw.get_rest_apis()["items"]] == [id]
+
+assert gw.get_resources(restApiId=id)["items"] == [{"id": root, "path": "/"}]
+pets = gw.create_resource(restApiId=id, parentId=root, pathPart="pets")["id"]
+pet = gw.create_resource(restApiId=id, parentId=pets, pathPart="{id}")
+assert pet["path"] == "/pets/{id}" and pet["parentId"] == pets, pet
+pet = pet["id"]
+rest = gw.create_resource(restApiId=id, parentId=root, pathPart="{proxy+}")["id"]
+refused("ConflictException", "Another resource", gw.create_resource, restApiId=id, parentId=root, pathPart="pets")
+refused("BadRequestException", "only one unique variable", gw.create_resource, restApiId=id, parentId=pets, pathPart="{name}")
+refused("BadRequestException", "path part", gw.create_resource, restApiId=id, parentId=root, pathPart="a/b")
+refused("BadRequestException", "greedy", gw.create_resource, restApiId=id, parentId=rest, pathPart="a")
+
+refused("BadRequestException", "doesn't contain any methods", gw.create_deployment, restApiId=id)
+for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
+    made = gw.put_method(restApiId=id, resourceId=resource, httpMethod=method, authorizationType="NONE", requestParameters={"method.request.path.id": True})
+    assert made["apiKeyRequired"] is False and made["authorizationType"] == "NONE", made
+refused("BadRequestException", "No integration defined", gw.create_deployment, restApiId=id)
+refused("ConflictException", "already exists", gw.put_method, restApiId=id, resourceId=pet, httpMethod="GET", authorizationType="NONE")
+refused("BadRequestException", "would be open", gw.put_method, restApiId=id, resourceId=pets, httpMethod="GET", authorizationType="AWS_IAM")
+refused("BadRequestException", "apiKeyRequired is not supported", gw.put_method, restApiId=id, resourceId=pets, httpMethod="GET", authorizationType="NONE", apiKeyRequired=True)
+for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
+    to = gw.put_integration(restApiId=id, resourceId=resource, httpMethod=method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    assert to["timeoutInMillis"] == 29000 and to["passthroughBehavior"] == "WHEN_NO_MATCH" and to["cacheNamespace"] == resource, to
+put = dict(restApiId=id, resourceId=pet, httpMethod="GET")
+refused("BadRequestException", "credentials is not supported", gw.put_integration, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri, credentials="arn:aws:iam::000000000000:role/r", **put)
+refused("BadRequestException", "integration type AWS is not supported", gw.put_integration, type="AWS", integrationHttpMethod="POST", uri=uri, **put)
+refused("BadRequestException", "is POST", gw.put_integration, type="AWS_PROXY", integrationHttpMethod="GET", uri=uri, **put)
+to = gw.update_integration(patchOperations=[{"op": "replace", "path": "/timeoutInMillis", "value": "28000"}], **put)
+assert to["timeoutInMillis"] == 28000 and gw.get_integration(**put)["uri"] == uri, to
+
+options = dict(restApiId=id, resourceId=pets, httpMethod="OPTIONS")
+gw.put_method(authorizationType="NONE", **options)
+gw.put_method_response(statusCode="200", responseParameters={"method.response.header." + h: True for h in ("Access-Control-Allow-Origin", "Access-Control-Allow-Methods")}, responseModels={"application/json": "Empty"}, **options)
+refused("BadRequestException", "#foreach is not supported", gw.put_integration, type="MOCK", requestTemplates={"application/json": "#foreach($a in $b)#end"}, **options)
+gw.put_integration(type="MOCK", requestTemplates={"application/json": "{statusCode:200}"}, **options)
+refused("BadRequestException", "Invalid mapping expression", gw.put_integration_response, statusCode="200", responseParameters={"method.response.header.Other": "'*'"}, **options)
+gw.put_integration_response(statusCode="200", responseParameters={"method.response.header.Access-Control-Allow-Origin": "'https://www.example.com'", "method.response.header.Access-Control-Allow-Methods": "'GET,OPTIONS'"},
+    responseTemplates={"application/json": '#set($origin = $input.params("Origin"))\n#if($origin.matches("https://.*[.]example[.]org")) #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin) #end'}, **options)
+shown = gw.get_method(**options)
+assert shown["methodIntegration"]["integrationResponses"]["200"]["statusCode"] == "200" and shown["methodResponses"]["200"]["responseModels"] == {"application/json": "Empty"}, shown
+whole = gw.get_resource(restApiId=id, resourceId=pets, embed=["methods"])
+assert whole["resourceMethods"]["OPTIONS"]["methodIntegration"]["type"] == "MOCK", whole
+assert gw.get_resource(restApiId=id, resourceId=pets)["resourceMethods"] == {"OPTIONS": {}}
+
+first = gw.create_deployment(restApiId=id, stageName="live", variables={"table": "pets"}, description="first")
+assert gw.get_deployment(restApiId=id, deploymentId=first["id"], embed=["apisummary"])["apiSummary"]["/pets/{id}"]["GET"]["authorizationType"] == "NONE"
+refused("BadRequestException", "Active stages", gw.delete_deployment, restApiId=id, deploymentId=first["id"])
+stage = gw.create_stage(restApiId=id, stageName="dev", deploymentId=first["id"], tags={"a": "b"})
+assert stage["cacheClusterStatus"] == "NOT_AVAILABLE" and stage["tracingEnabled"] is False, stage
+refused("ConflictException", "Stage already exists", gw.create_stage, restApiId=id, stageName="dev", deploymentId=first["id"])
+refused("BadRequestException", "tracingEnabled is not supported", gw.create_stage, restApiId=id, stageName="x", deploymentId=first["id"], tracingEnabled=True)
+stage = gw.update_stage(restApiId=id, stageName="dev", patchOperations=[
+    {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "1000"}, {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": "500"},
+    {"op": "replace", "path": "/pets~1{id}/GET/throttling/rateLimit", "value": "0"}, {"op": "replace", "path": "/pets~1{id}/GET/throttling/burstLimit", "value": "0"},
+    {"op": "replace", "path": "/variables/table", "value": "cats"}])
+assert stage["variables"] == {"table": "cats"} and stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 1000.0, stage
+refused("BadRequestException", "metrics is not supported", gw.update_stage, restApiId=id, stageName="dev", patchOperations=[{"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}])
+assert sorted(s["stageName"] for s in gw.get_stages(restApiId=id)["item"]) == ["dev", "live"]
+gw.delete_method(restApiId=id, resourceId=root, httpMethod="GET") # not deployed
+
+name = "arn:aws:apigateway:us-east-1::/restapis/" + id
+gw.tag_resource(resourceArn=name, tags={"b": "c"})
+gw.untag_resource(resourceArn=name, tagKeys=["team"])
+assert gw.get_tags(resourceArn=name)["tags"] == {"b": "c"}
+assert gw.get_tags(resourceArn=name + "/stages/dev")["tags"] == {"a": "b"}
+assert gw.get_account()["features"] == ["UsagePlans"]
+assert gw.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/r"}])["cloudwatchRoleArn"]
+assert [m["name"] for m in gw.get_models(restApiId=id)["items"]] == ["Empty", "Error"]
+pages = [[r["id"] for r in page["items"]] for page in gw.get_paginator("get_resources").paginate(restApiId=id, PaginationConfig={"PageSize": 1})]
+assert len(pages) == 4 and len(sum(pages, [])) == 4, pages
+refused("BadRequestException", "CreateVpcLink is not supported: there are no VPCs", gw.create_vpc_link, name="n", targetArns=["a"])
+refused("NotFoundException", "Invalid API identifier", boto3.client("apigatewayv2", config=once).get_api, ApiId=id)
+fn.add_permission(FunctionName="echo", StatementId="shop", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+    SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/*/GET/*" % id)
+print(id)
+`
+
+const removeRestScript = `
+import boto3
+gw = boto3.client("apigateway")
+for api in gw.get_rest_apis()["items"]:
+    for resource in gw.get_resources(restApiId=api["id"])["items"]:
+        if resource["path"] == "/pets":
+            gw.delete_resource(restApiId=api["id"], resourceId=resource["id"])
+    assert len(gw.get_resources(restApiId=api["id"])["items"]) == 2
+    gw.delete_rest_api(restApiId=api["id"])
+assert gw.get_rest_apis()["items"] == []
+print("finished")
+`
+
+func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	a.Create("echo", harness.NodeZip(t, echoEvent))
+	s := newShell(a)
+	s.write("make.py", []byte(restScript))
+	s.write("remove.py", []byte(removeRestScript))
+	id := strings.TrimSpace(s.run(botoPython(t), "make.py"))
+	ask := func(method, path string, header ...string) harness.Response {
+		r := a.Request(method, path, nil)
+		r.Host = id + ".execute-api.us-east-1.localhost"
+		for n := 0; n+1 < len(header); n += 2 {
+			r.Header.Set(header[n], header[n+1])
+		}
+		return a.Do(r)
+	}
+	served := func() {
+		t.Helper()
+		answer := ask("GET", "/live/pets/7?q=1")
+		var event struct {
+			Resource, Path, HTTPMethod     string
+			PathParameters, StageVariables map[string]string
+			RequestContext                 struct{ APIID, Stage, ResourceID, ResourcePath, Path string }
+		}
+		if err := json.Unmarshal([]byte(answer.Body), &event); err != nil || answer.Status != http.StatusOK {
+			t.Fatalf("%d %s", answer.Status, answer.Body)
+		}
+		c := event.RequestContext
+		if event.Resource != "/pets/{id}" || event.Path != "/pets/7" || event.PathParameters["id"] != "7" || event.StageVariables["table"] != "pets" ||
+			c.APIID != id || c.Stage != "live" || c.ResourceID == "" || c.ResourcePath != "/pets/{id}" || c.Path != "/live/pets/7" {
+			t.Errorf("%s", answer.Body)
+		}
+	}
+	served()
+	ask("GET", "/live/").Want(t, 200, `"resource":"/"`)
+	ask("GET", "/live").Want(t, 200, `"resource":"/"`)
+	ask("POST", "/live/").Want(t, 403, `{"message":"Missing Authentication Token"}`)
+	ask("POST", "/live/pets/7").Want(t, 403, `{"message":"Missing Authentication Token"}`)
+	ask("GET", "/none/pets/7").Want(t, 403, `{"message":"Forbidden"}`)
+	ask("GET", "/dev/pets/7").Want(t, 429, `{"message":"Too Many Requests"}`)
+	// The function's policy lets no ANY call it, as the ARN of the source names the method of the resource.
+	ask("PUT", "/live/else").Want(t, 502, `{"message": "Internal server error"}`)
+	preflight := ask("OPTIONS", "/live/pets", "Origin", "https://a.example.org")
+	if h := preflight.Header; preflight.Status != 200 || h.Get("Access-Control-Allow-Origin") != "https://a.example.org" || h.Get("Access-Control-Allow-Methods") != "GET,OPTIONS" {
+		t.Errorf("%d %v", preflight.Status, h)
+	}
+	if got := ask("OPTIONS", "/live/pets").Header.Get("Access-Control-Allow-Origin"); got != "https://www.example.com" {
+		t.Errorf("%q", got)
+	}
+	a.Stop()
+	a.Restart()
+	served()
+	s.want(s.run(botoPython(t), "remove.py"), "finished")
+	ask("GET", "/live/pets/7").Want(t, 404, `{"message":"Not Found"}`)
+}
