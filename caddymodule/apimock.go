@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
@@ -14,18 +15,23 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// answer answers a request by a MOCK integration. It reads no body.
-func (s *apiServer) answer(w http.ResponseWriter, r *http.Request, route *servedRoute, path string) error {
+// mock makes what answers the requests of a route by its MOCK integration. It reads no body.
+func (s *apiServer) mock(route *servedRoute) (caddyhttp.Handler, error) {
+	mocker, err := gateway.NewMocker(route.of.Integration.Mock)
+	return caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return s.answer(w, r, route, mocker) }), err
+}
+
+func (s *apiServer) answer(w http.ResponseWriter, r *http.Request, route *servedRoute, mocker *gateway.Mocker) error {
 	requestID := function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{requestID}
 	in := &vtl.Input{
 		Path: make(map[string]string), Query: r.URL.Query(), Header: r.Header,
 		Context: s.context(r, route, requestID), StageVariables: s.api.Stages[0].Variables,
 	}
-	for _, p := range route.pattern.Match(nil, path) {
+	for _, p := range route.pattern.Match(nil, s.path(r)) {
 		in.Path[p.Name] = apigateway.Unescape(p.Value)
 	}
-	answer, err := route.mock.Answer(r.Header.Get("Content-Type"), in)
+	answer, err := mocker.Answer(r.Header.Get("Content-Type"), in)
 	if errors.Is(err, gateway.ErrMediaType) {
 		refusal := s.api.Protocol.Failed(http.StatusUnsupportedMediaType, "")
 		return answerRefusal(w, r, refusal, refusal.Body(), err)

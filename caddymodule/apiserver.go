@@ -45,7 +45,6 @@ type servedRoute struct {
 	bucket    *rate.Limiter // nil: there is no limit
 	function  *responder    // nil: handler answers
 	handler   caddyhttp.Handler
-	mock      *gateway.Mocker // answers, if it is set
 	pattern   apigateway.Pattern
 	// timeout is how long the function may take; 0: as long as it may run.
 	timeout time.Duration
@@ -114,7 +113,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		case gateway.HTTPProxy:
 			route.handler, err = parts.handler(n)
 		case gateway.Mocked:
-			route.mock, err = gateway.NewMocker(of.Integration.Mock)
+			route.handler, err = s.mock(route)
 		default:
 			if route.function, err = s.responder(app, of, stage); err == nil {
 				route.function.begin = route.signed
@@ -186,11 +185,8 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 	if route.bucket != nil && !route.bucket.Allow() {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
-	switch {
-	case route.function != nil:
+	if route.function != nil {
 		return s.call(w, r, route, grant)
-	case route.mock != nil:
-		return s.answer(w, r, route, path)
 	}
 	route.setParameters(r, path)
 	return s.forward(w, r, route)

@@ -24,10 +24,10 @@ func init() {
 	caddy.RegisterModule(LambdaAPI{})
 }
 
-// LambdaAPI answers the REST API of AWS Lambda, that of API Gateway for HTTP APIs, and the
-// part of CloudWatch Logs that clients need, so that the aws command, AWS's SDKs and the tools built on them work with
-// this server by its address. Clients sign requests with the access keys of the hearth
-// app. Other requests go to the next handler. LambdaAPI refuses by name a call of another
+// LambdaAPI answers the REST API of AWS Lambda, those of API Gateway for HTTP APIs and REST
+// APIs, and the part of CloudWatch Logs that clients need, so that the aws command, AWS's SDKs
+// and the tools built on them work with this server by its address. Clients sign requests with
+// the access keys of the hearth app. Other requests go to the next handler. LambdaAPI refuses by name a call of another
 // AWS service that no handler answers.
 type LambdaAPI struct {
 	app   *App

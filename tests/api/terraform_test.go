@@ -13,7 +13,7 @@ import (
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
-// terraformAPI is a function and an API in front of it.
+// terraformAPI is a function with an HTTP API and a REST API in front of it.
 const terraformAPI = `
 terraform {
   required_providers { aws = { source = "hashicorp/aws" } }
@@ -108,6 +108,92 @@ resource "aws_lambda_permission" "shop" {
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.shop.execution_arn}/*/*"
 }
+resource "aws_api_gateway_rest_api" "store" {
+  name = "store"
+  tags = { team = "store" }
+  endpoint_configuration { types = ["REGIONAL"] }
+}
+resource "aws_api_gateway_resource" "goods" {
+  rest_api_id = aws_api_gateway_rest_api.store.id
+  parent_id   = aws_api_gateway_rest_api.store.root_resource_id
+  path_part   = "goods"
+}
+resource "aws_api_gateway_resource" "good" {
+  rest_api_id = aws_api_gateway_rest_api.store.id
+  parent_id   = aws_api_gateway_resource.goods.id
+  path_part   = "{proxy+}"
+}
+resource "aws_api_gateway_method" "good" {
+  rest_api_id        = aws_api_gateway_rest_api.store.id
+  resource_id        = aws_api_gateway_resource.good.id
+  http_method        = "ANY"
+  authorization      = "NONE"
+  request_parameters = { "method.request.path.proxy" = true }
+}
+resource "aws_api_gateway_integration" "good" {
+  rest_api_id             = aws_api_gateway_rest_api.store.id
+  resource_id             = aws_api_gateway_resource.good.id
+  http_method             = aws_api_gateway_method.good.http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = aws_lambda_function.items.invoke_arn
+}
+resource "aws_api_gateway_method" "preflight" {
+  rest_api_id   = aws_api_gateway_rest_api.store.id
+  resource_id   = aws_api_gateway_resource.goods.id
+  http_method   = "OPTIONS"
+  authorization = "NONE"
+}
+resource "aws_api_gateway_method_response" "preflight" {
+  rest_api_id         = aws_api_gateway_rest_api.store.id
+  resource_id         = aws_api_gateway_resource.goods.id
+  http_method         = aws_api_gateway_method.preflight.http_method
+  status_code         = "200"
+  response_models     = { "application/json" = "Empty" }
+  response_parameters = { "method.response.header.Access-Control-Allow-Origin" = true }
+}
+resource "aws_api_gateway_integration" "preflight" {
+  rest_api_id       = aws_api_gateway_rest_api.store.id
+  resource_id       = aws_api_gateway_resource.goods.id
+  http_method       = aws_api_gateway_method.preflight.http_method
+  type              = "MOCK"
+  request_templates = { "application/json" = jsonencode({ statusCode = 200 }) }
+}
+resource "aws_api_gateway_integration_response" "preflight" {
+  rest_api_id         = aws_api_gateway_rest_api.store.id
+  resource_id         = aws_api_gateway_resource.goods.id
+  http_method         = aws_api_gateway_integration.preflight.http_method
+  status_code         = aws_api_gateway_method_response.preflight.status_code
+  response_parameters = { "method.response.header.Access-Control-Allow-Origin" = "'*'" }
+}
+resource "aws_api_gateway_deployment" "store" {
+  rest_api_id = aws_api_gateway_rest_api.store.id
+  depends_on  = [aws_api_gateway_integration.good, aws_api_gateway_integration_response.preflight]
+}
+resource "aws_api_gateway_stage" "live" {
+  rest_api_id   = aws_api_gateway_rest_api.store.id
+  deployment_id = aws_api_gateway_deployment.store.id
+  stage_name    = "live"
+  variables     = { table = "goods" }
+  tags          = { stage = "live" }
+}
+resource "aws_api_gateway_method_settings" "live" {
+  rest_api_id = aws_api_gateway_rest_api.store.id
+  stage_name  = aws_api_gateway_stage.live.stage_name
+  method_path = "*/*"
+  settings {
+    throttling_rate_limit  = 1000
+    throttling_burst_limit = 500
+  }
+}
+resource "aws_lambda_permission" "store" {
+  statement_id  = "store"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.items.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.store.execution_arn}/*/*"
+}
+output "store" { value = aws_api_gateway_rest_api.store.id }
 output "endpoint" { value = aws_apigatewayv2_api.shop.api_endpoint }
 `
 
@@ -127,35 +213,42 @@ func terraformPlugins(t *testing.T) string {
 	return ""
 }
 
-func TestTerraformMakesAnAPI(t *testing.T) {
+func TestTerraformMakesAPIs(t *testing.T) {
 	harness.Slow(t, "terraform starts its provider six times")
 	harness.Parallel(t)
 	plugins := terraformPlugins(t)
 	a := harness.NewAPI(t, "", "")
 	s := newShell(a)
-	s.write("code.zip", harness.NodeZip(t, "return { statusCode: 200, body: event.routeKey + ' of ' + event.stageVariables.table };"))
+	s.write("code.zip", harness.NodeZip(t, "return { statusCode: 200, body: (event.routeKey ?? event.path) + ' of ' + event.stageVariables.table };"))
 	s.write("main.tf", []byte(terraformAPI))
 	s.env = append(s.env, "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+filepath.Join(s.work, "terraformrc"))
 	s.write("terraformrc", nil)
 	s.run("terraform", "init", "-no-color", "-plugin-dir="+plugins)
 	s.run("terraform", "apply", "-no-color", "-auto-approve")
 	s.want(s.run("terraform", "plan", "-no-color", "-detailed-exitcode"), "No changes")
-	var outputs struct{ Endpoint struct{ Value string } }
+	var outputs struct{ Endpoint, Store struct{ Value string } }
 	a.Check(json.Unmarshal([]byte(s.run("terraform", "output", "-json")), &outputs))
 	endpoint, err := url.Parse(outputs.Endpoint.Value)
 	if err != nil || endpoint.Port() != strconv.Itoa(a.Port) {
 		t.Fatalf("the API is at %q, and the server's port is %d", outputs.Endpoint.Value, a.Port)
 	}
-	get := func(path string) harness.Response {
-		r := a.Request("GET", path, nil)
-		r.Host = endpoint.Host
+	ask := func(method, host, path string) harness.Response {
+		r := a.Request(method, path, nil)
+		r.Host = host
 		return a.Do(r)
 	}
+	get := func(path string) harness.Response { return ask("GET", endpoint.Host, path) }
 	get("/items").Want(t, 200, "GET /items of items")
 	get("/items/1").Want(t, 200, "GET /items/{id} of items")
 	get("/else").Want(t, 404, `{"message":"Not Found"}`)
 	get("/closed").Want(t, 401, `{"message":"Unauthorized"}`)
 	get("/users").Want(t, 401, `{"message":"Unauthorized"}`)
+	store := outputs.Store.Value + ".execute-api.us-east-1.localhost"
+	ask("PUT", store, "/live/goods/1").Want(t, 200, "/goods/1 of goods")
+	ask("GET", store, "/live/else").Want(t, 403, `{"message":"Missing Authentication Token"}`)
+	if got := ask("OPTIONS", store, "/live/goods"); got.Status != 200 || got.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%d %v", got.Status, got.Header)
+	}
 	s.run("terraform", "destroy", "-no-color", "-auto-approve")
 	get("/items").Want(t, 404, `{"message":"Not Found"}`)
 }
