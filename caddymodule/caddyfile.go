@@ -24,7 +24,7 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("function_urls", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("apis", parseAPIs)
 	httpcaddyfile.RegisterDirectiveOrder("apis", httpcaddyfile.Before, "invoke")
-	httpcaddyfile.RegisterHandlerDirective("websocket", parseWebSocket)
+	httpcaddyfile.RegisterDirective("websocket", parseWebSocket)
 	httpcaddyfile.RegisterDirectiveOrder("websocket", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("receive", parseReceive)
 	httpcaddyfile.RegisterDirectiveOrder("receive", httpcaddyfile.Before, "invoke")

@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"fmt"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -11,9 +13,26 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-func parseWebSocket(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseWebSocket makes the route of the directive. If it has a matcher, requests for @connections
+// have a route of their own.
+func parseWebSocket(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
 	s := new(WebSocket)
-	return s, s.UnmarshalCaddyfile(h.Dispenser)
+	if err := s.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	routes := h.NewRoute(matcher, s)
+	if matcher != nil {
+		path := caddy.ModuleMap{"path": caddyconfig.JSON(caddyhttp.MatchPath{"*" + connectionsPath + "*"}, nil)}
+		routes = append(routes, h.NewRoute(path, new(Connections))...)
+	}
+	return routes, nil
 }
 
 // UnmarshalCaddyfile sets up the handler from the directive:

@@ -22,8 +22,9 @@ func init() {
 }
 
 // WebSocket answers clients that ask for a WebSocket, as a WebSocket API of API Gateway does:
-// functions run when clients connect, send messages and disconnect. In a Caddyfile it is the
-// directive `websocket`. Other requests go to the next handler.
+// functions run when clients connect, send messages and disconnect. It answers requests for
+// STAGE/@connections/ID too; see Connections. In a Caddyfile it is the directive `websocket`.
+// Other requests go to the next handler.
 type WebSocket struct {
 	// The name of the API, which is its ID in events: letters, digits, hyphens and
 	// underscores.
@@ -45,8 +46,9 @@ type WebSocket struct {
 	// The routes: $connect, $disconnect, $default, and those that Select makes of messages.
 	Routes []SocketRoute `json:"routes,omitempty"`
 
-	app   *App
-	stage *socket.Stage
+	app        *App
+	stage      *socket.Stage
+	management *connections
 }
 
 // SocketRoute is one route of a WebSocket API.
@@ -95,15 +97,21 @@ func (s *WebSocket) Provision(ctx caddy.Context) error {
 	if s.stage, err = s.app.newSocketStage(api, ctx.Logger()); err != nil {
 		return fmt.Errorf("websocket %q: %w", s.Name, err)
 	}
+	if s.management, err = newConnections(s.app, ctx.Logger()); err != nil {
+		return err
+	}
 	return s.app.addSocketStage(s.stage)
 }
 
 // ServeHTTP makes a socket of a request that asks for one.
 func (s *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !socket.IsUpgrade(r) {
-		return next.ServeHTTP(w, r)
+	switch {
+	case socket.IsUpgrade(r):
+		return s.app.acceptSocket(w, r, s.stage)
+	case s.management.serve(w, r, ""):
+		return nil
 	}
-	return s.app.acceptSocket(w, r, s.stage)
+	return next.ServeHTTP(w, r)
 }
 
 // gateway makes the API that API Gateway would know.

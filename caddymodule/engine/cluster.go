@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -43,7 +44,7 @@ func (e *Engine) joinCluster(s *Setup) error {
 		return fmt.Errorf("derive the key of nodes: %w", err)
 	}
 	c, err := cluster.New(cluster.Config{
-		Name: s.nodeName(), Nodes: nodes, Secret: secret, Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
+		Name: s.nodeName(), Process: e.process, Other: http.HandlerFunc(e.serveConnection), Nodes: nodes, Secret: secret, Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
 	})
 	if err != nil {
 		return err

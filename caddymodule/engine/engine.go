@@ -37,6 +37,7 @@ import (
 //	DIR/admin         the admin endpoint
 type Engine struct {
 	Config
+	process  string         // what only this process is called
 	bodies   *bodies.Budget // of all requests
 	logs     *logs.Store
 	archives *code.Store
@@ -93,8 +94,8 @@ func openState(c *Config) (stateStore, error) {
 
 // Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
-	e := &Engine{Config: config, bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
-	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(rand.Text()), Bodies: e.bodies, Log: config.Log})
+	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
+	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(e.process), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close(context.Background()))

@@ -8,12 +8,13 @@ type Info struct {
 	SourceIP, UserAgent       string
 }
 
-// find finds the socket of a stage by its connection ID, ErrGone if this node has none.
+// find finds a socket by its connection ID, ErrGone if this node has none. api and stage are
+// those that it must have; "": any.
 func (h *Hub) find(api, stage, id string) (*conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.conns[id]
-	if c == nil || c.socket.APIID != api || c.socket.Stage != stage {
+	if c == nil || api != "" && c.socket.APIID != api || stage != "" && c.socket.Stage != stage {
 		return nil, ErrGone
 	}
 	return c, nil

@@ -36,7 +36,7 @@ func (c *Cluster) Drain(method string) {
 }
 
 // A Cluster is nodes that share a Redis. Each is a process of its own, with its own
-// data directory, and serves the function f at /f.
+// data directory, and serves the function f at /f, and to WebSockets at /socket.
 type Cluster struct {
 	T     *testing.T
 	Redis *Redis
@@ -48,6 +48,11 @@ function /invoke/reserved reserved
 function /invoke/restarted restarted
 function /invoke/resumed resumed
 function /invoke/failed-over failed-over
+websocket /socket chat {
+	message who f {
+		respond
+	}
+}
 receive /events/* generic {
 	token ` + HookToken + `
 }

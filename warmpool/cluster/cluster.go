@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -20,11 +19,13 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-// Config of a Cluster. All but Listen and Advertise are required.
+// Config of a Cluster. Those without a default are required.
 type Config struct {
-	Name   string // of this node
-	Nodes  state.Nodes
-	Secret []byte // that all nodes know
+	Name string // of this node
+	// Process is what only this process is called. Default: random.
+	Process string
+	Nodes   state.Nodes
+	Secret  []byte // that all nodes know
 	// Listen is where other nodes reach this one; default any port of Advertise.
 	Listen string
 	// Advertise is the host, or host and port, by which the other nodes reach this one.
@@ -32,6 +33,8 @@ type Config struct {
 	Advertise string
 	// Local are the functions here.
 	Local Local
+	// Other answers requests of other nodes that are no calls of functions; nil: there are none.
+	Other http.Handler
 	// Bodies is the memory for calls of other nodes; nil: it is not bounded.
 	Bodies *bodies.Budget
 	Log    *zap.Logger
@@ -61,6 +64,7 @@ const (
 	offerEvery = 250 * time.Millisecond
 	askFor     = 3 * time.Second
 	dialWithin = 200 * time.Millisecond // a call waits meanwhile
+	lookEvery  = 250 * time.Millisecond
 	takeWithin = 500 * time.Millisecond // likewise, until a node says that it takes the call
 )
 
@@ -82,7 +86,8 @@ type Cluster struct {
 	known    map[string]offers
 	shunned  map[string]time.Time // addresses that did not answer, until when
 	draining bool
-	dataset  string // the name of the data in the store; "": not known yet
+	looked   time.Time // when Find asked the store last
+	dataset  string    // the name of the data in the store; "": not known yet
 }
 
 // New makes the node.
@@ -91,11 +96,9 @@ func New(c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	process := make([]byte, 8)
-	rand.Read(process) // never fails
 	x := &Cluster{
 		Config: c, offered: make(map[string]int), known: make(map[string]offers), shunned: make(map[string]time.Time),
-		self: state.Node{Name: c.Name, Process: hex.EncodeToString(process), Started: time.Now().UTC()},
+		self: state.Node{Name: c.Name, Process: cmp.Or(c.Process, rand.Text()), Started: time.Now().UTC()},
 	}
 	x.metrics = newMetrics(x)
 	x.ctx, x.stop = context.WithCancel(context.Background())

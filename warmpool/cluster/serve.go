@@ -14,6 +14,10 @@ import (
 
 // serve runs a call of another node, if it can be run at once.
 func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != pathInvoke && c.Other != nil {
+		c.Other.ServeHTTP(w, r)
+		return
+	}
 	if r.Method != http.MethodPost || r.URL.Path != pathInvoke {
 		w.WriteHeader(http.StatusNotFound)
 		return
