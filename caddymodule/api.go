@@ -144,7 +144,7 @@ func (a *API) Provision(ctx caddy.Context) error {
 			}
 		}
 	}
-	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), apiParts{handler: func(n int) (caddyhttp.Handler, error) {
+	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), apiParts{handler: func(_ *apiServer, n int) (caddyhttp.Handler, error) {
 		routes := caddyhttp.RouteList{{HandlersRaw: a.Routes[n].HandlersRaw}}
 		if err := routes.Provision(ctx); err != nil {
 			return nil, err

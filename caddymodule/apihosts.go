@@ -54,7 +54,7 @@ func (a *APIs) Provision(ctx caddy.Context) error {
 	if _, err := app.setup.Verifier(); err != nil { // routes of type AWS_IAM need it later
 		return err
 	}
-	a.hosts, err = newAPIHosts(app, ctx.Logger())
+	a.hosts, err = newAPIHosts(ctx, app)
 	return err
 }
 
@@ -76,6 +76,7 @@ func (a *APIs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 type apiHosts struct {
 	app   *App
 	log   *zap.Logger
+	proxy *apiProxy
 	known *lru.Cache[stageName, *apiServer]
 	ended sync.WaitGroup // of servers that are no longer used
 
@@ -89,9 +90,13 @@ type stageName struct{ api, stage string }
 // maxKnownStages bounds the memory for servers of stages.
 const maxKnownStages = 4096
 
-func newAPIHosts(app *App, log *zap.Logger) (*apiHosts, error) {
+func newAPIHosts(ctx caddy.Context, app *App) (*apiHosts, error) {
+	log := ctx.Logger()
 	h := &apiHosts{app: app, log: log}
 	var err error
+	if h.proxy, err = newAPIProxy(ctx, app); err != nil {
+		return nil, err
+	}
 	h.known, err = lru.NewWithEvict(maxKnownStages, func(_ stageName, s *apiServer) {
 		h.ended.Go(func() {
 			if err := s.release(); err != nil {
@@ -112,6 +117,9 @@ func (h *apiHosts) close() {
 	h.mu.Unlock()
 	h.known.Purge()
 	h.ended.Wait()
+	if err := h.proxy.close(); err != nil {
+		h.log.Error("the proxy of APIs did not end", zap.Error(err))
+	}
 }
 
 // serve answers a request whose host is that of an API, and reports whether it is.
@@ -182,7 +190,7 @@ func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error)
 	if h.closed {
 		return nil, errReplaced
 	}
-	server, err := newAPIServer(h.app, of, h.log, apiParts{permission: h.permission})
+	server, err := newAPIServer(h.app, of, h.log, apiParts{handler: h.proxy.handler, permission: h.permission})
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ var (
 // apiParts are what an API has by the way it was made.
 type apiParts struct {
 	// handler makes the handler of a route that has no function.
-	handler func(n int) (caddyhttp.Handler, error)
+	handler func(s *apiServer, n int) (caddyhttp.Handler, error)
 	// permission makes what says whether the policy of a function lets the API call it; see
 	// apiHosts.permission. nil: every function does.
 	permission func(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool
@@ -111,7 +111,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		}
 		switch of.Integration.Type {
 		case gateway.HTTPProxy:
-			route.handler, err = parts.handler(n)
+			route.handler, err = parts.handler(s, n)
 		case gateway.Mocked:
 			route.handler, err = s.mock(route)
 		default:

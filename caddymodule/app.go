@@ -11,6 +11,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 func init() {
@@ -172,9 +173,10 @@ type App struct {
 	// hostNetwork is set if functions without a network of their own setting have the
 	// machine's network. It is known only if there is such an endpoint.
 	hostNetwork bool
-	urlDomain   string // of function URLs, with a leading dot
-	apiDomain   string // of APIs, with a leading dot
-	hasAPI      bool   // a handler answers the Lambda API
+	network     function.NetworkDefault // of functions
+	urlDomain   string                  // of function URLs, with a leading dot
+	apiDomain   string                  // of APIs, with a leading dot
+	hasAPI      bool                    // a handler answers the Lambda API
 }
 
 // Redis says where several nodes have their common state.

@@ -62,7 +62,7 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if l.aws, err = a.setup.AWSAPI(a.apiURL, ctx.Logger()); err != nil {
 		return err
 	}
-	l.hosts, err = newAPIHosts(a, ctx.Logger())
+	l.hosts, err = newAPIHosts(ctx, a)
 	a.hasAPI = err == nil
 	return err
 }

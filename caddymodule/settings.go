@@ -116,6 +116,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		return nil, err
 	}
 	s.Network.Network = cmp.Or(s.Network.Network, function.NetworkPrivate)
+	a.network = s.Network
 	for _, name := range slices.Sorted(maps.Keys(a.Functions)) {
 		f, err := a.Functions[name].resolve(name, repl)
 		if err != nil {

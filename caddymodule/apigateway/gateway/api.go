@@ -78,6 +78,8 @@ type Integration struct {
 	// URI is where an HTTPProxy sends requests: https://HOST[:PORT][/PATH]. {name} in the
 	// path is a path parameter. Without a path, that of the request is kept.
 	URI string `json:"uri,omitempty"`
+	// Method is that of the requests of an HTTPProxy. "": that of the request.
+	Method string `json:"method,omitempty"`
 	// Timeout is how long the integration may take, in milliseconds. 0: nothing bounds it here.
 	Timeout int `json:"timeout,omitempty"`
 	// Gathers says that what a function streams is answered as a whole.
@@ -200,6 +202,16 @@ func (r *Route) check(p Protocol) error {
 			return fmt.Errorf("route %q: payload %s: REST APIs have 1.0", r.Key, i.Payload)
 		}
 	case HTTPProxy:
+		if i.URI == "" {
+			break // the configuration has handlers
+		}
+		_, pattern, err := apigateway.ParseKey(r.Key)
+		if err != nil {
+			return err
+		}
+		if _, err := ParseTarget(i.URI, append([]string{}, pattern.Names()...)); err != nil {
+			return fmt.Errorf("route %q: URI %.200q: %w", r.Key, i.URI, err)
+		}
 	case Mocked:
 		if p != REST {
 			return fmt.Errorf("route %q: integration type %s: only REST APIs have it", r.Key, i.Type)

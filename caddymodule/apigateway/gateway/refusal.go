@@ -95,6 +95,14 @@ func (p Protocol) Failed(status int, message string) Refusal {
 	return Refusal{Status: status, Message: message}
 }
 
+// Unreached refuses a request whose HTTP integration did not answer, or not in time.
+func (p Protocol) Unreached(late bool) Refusal {
+	if p == REST && !late {
+		return Refusal{http.StatusGatewayTimeout, "Network error communicating with endpoint", internalError}
+	}
+	return p.Failed(http.StatusGatewayTimeout, "")
+}
+
 // refusal is one that all kinds of APIs have. Only REST APIs name its type.
 func (p Protocol) refusal(status int, message, kind string) Refusal {
 	if p != REST {

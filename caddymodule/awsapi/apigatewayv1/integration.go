@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
@@ -115,9 +116,9 @@ func (to *Integration) check(s *service, r *Resource) error {
 	case gateway.Mocked:
 		err = to.checkMock()
 	case gateway.HTTPProxy:
-		err = invalid("The integration type HTTP_PROXY is not supported yet: write the route into the Caddyfile, in the directive api")
+		err = to.checkHTTP()
 	default:
-		return invalid("The integration type %.20s is not supported: AWS_PROXY calls a function, MOCK answers by itself", to.Type)
+		return invalid("The integration type %.20s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server, MOCK answers by itself", to.Type)
 	}
 	if err != nil {
 		return err
@@ -140,6 +141,50 @@ func (to *Integration) checkFunction(s *service) error {
 	}
 	_, _, err := apigatewayv2.FunctionOf(s.Account, to.Uri)
 	return err
+}
+
+func (to *Integration) checkHTTP() error {
+	if to.HttpMethod != "ANY" && !slices.Contains(gateway.Methods, to.HttpMethod) {
+		return invalid("The integration HTTP method of HTTP_PROXY must be ANY or one of %s", strings.Join(gateway.Methods, ", "))
+	}
+	if len(to.RequestTemplates) > 0 {
+		return invalid("requestTemplates are not supported of HTTP_PROXY: the server gets the request")
+	}
+	for name, value := range to.RequestParameters {
+		if !strings.HasPrefix(name, integrationPath) || !strings.HasPrefix(value, methodPath) {
+			return invalid("requestParameters %.100q is not supported: this server maps %sNAME to %sNAME", name, methodPath, integrationPath)
+		}
+	}
+	return nil
+}
+
+// What requestParameters map: parameters of the path.
+const (
+	integrationPath = "integration.request.path."
+	methodPath      = "method.request.path."
+)
+
+// parameterOf is {name} in the URI of an integration.
+var parameterOf = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// http is an integration of the type HTTP_PROXY. Requests go to the URI as it is, with the
+// parameters of the method's path in place of those that are mapped to them.
+func (to *Integration) http() gateway.Integration {
+	of := gateway.Integration{Type: gateway.HTTPProxy, Timeout: to.TimeoutInMillis}
+	if to.HttpMethod != "ANY" {
+		of.Method = to.HttpMethod
+	}
+	of.URI = parameterOf.ReplaceAllStringFunc(to.Uri, func(part string) string {
+		name := part[1 : len(part)-1]
+		if from, found := strings.CutPrefix(to.RequestParameters[integrationPath+name], methodPath); found {
+			return "{" + from + "}"
+		}
+		return "{" + integrationPath + name + "}" // which no route has
+	})
+	if _, rest, _ := strings.Cut(of.URI, "://"); !strings.ContainsAny(rest, "/?") {
+		of.URI += "/"
+	}
+	return of
 }
 
 func (to *Integration) checkMock() error {
@@ -313,6 +358,9 @@ func (s *service) deleteIntegrationResponse(ctx context.Context, in *integration
 func (to *Integration) gateway() gateway.Integration {
 	if gateway.IntegrationType(to.Type) == gateway.Mocked {
 		return gateway.Integration{Type: gateway.Mocked, Mock: to.mock()}
+	}
+	if gateway.IntegrationType(to.Type) == gateway.HTTPProxy {
+		return to.http()
 	}
 	name, qualifier := apigatewayv2.TargetOf(to.Uri)
 	return gateway.Integration{

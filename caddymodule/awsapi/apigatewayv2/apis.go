@@ -219,7 +219,11 @@ func (g *RouteSettings) throttle() *gateway.Throttle {
 // gateway is an integration that was checked when it was set.
 func (to *Integration) gateway() gateway.Integration {
 	if gateway.IntegrationType(to.IntegrationType) == gateway.HTTPProxy {
-		return gateway.Integration{Type: gateway.HTTPProxy, URI: to.IntegrationUri}
+		of := gateway.Integration{Type: gateway.HTTPProxy, URI: to.IntegrationUri, Timeout: to.TimeoutInMillis}
+		if to.IntegrationMethod != "ANY" {
+			of.Method = to.IntegrationMethod
+		}
+		return of
 	}
 	name, qualifier := targetOf(to.IntegrationUri)
 	return gateway.Integration{

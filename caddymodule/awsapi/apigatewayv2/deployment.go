@@ -49,6 +49,10 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 		return err
 	}
 	now.Cors = a.CorsConfiguration
+	// What the data plane makes of it is what counts in the end.
+	if err := now.gateway(&a, &Stage{StageName: "any"}).Check(); err != nil {
+		return invalid("%v", err)
+	}
 	if err := e.Put(docSnapshot+d.DeploymentId, &now); err != nil {
 		return err
 	}

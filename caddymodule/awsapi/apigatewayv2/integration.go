@@ -3,7 +3,8 @@ package apigatewayv2
 import (
 	"cmp"
 	"context"
-	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
@@ -87,23 +88,15 @@ func (s *service) checkIntegration(to *Integration) error {
 		if to.PayloadFormatVersion != "1.0" {
 			return invalid("payloadFormatVersion of HTTP_PROXY is 1.0")
 		}
-		if to.IntegrationMethod != "ANY" {
-			return invalid("integrationMethod %s is not supported: ANY sends the method of the request", to.IntegrationMethod)
+		if to.IntegrationMethod != "ANY" && !slices.Contains(gateway.Methods, to.IntegrationMethod) {
+			return invalid("integrationMethod %.20q of HTTP_PROXY must be ANY or one of %s", to.IntegrationMethod, strings.Join(gateway.Methods, ", "))
 		}
-		if err := checkURL(to.IntegrationUri); err != nil {
-			return err
+		if _, err := gateway.ParseTarget(to.IntegrationUri, nil); err != nil {
+			return invalid("Invalid HTTP endpoint specified for URI: %v", err)
 		}
-		return invalid("integrationType HTTP_PROXY is not supported yet: write the route into the Caddyfile, in the directive api")
+		return nil
 	}
 	return invalid("integrationType %s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server", to.IntegrationType)
-}
-
-func checkURL(uri string) error {
-	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return invalid("Invalid HTTP endpoint specified for URI")
-	}
-	return nil
 }
 
 // functionOf is the function that a URI names.
