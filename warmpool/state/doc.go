@@ -2,13 +2,13 @@
 // Its interfaces are the specification, one for each consumer. Package statetest tests the
 // stores against it.
 //
-//	function registry   asynchronous invoker      quotas, pollers      cluster
-//	       |                 |          |                 |               |
-//	    Records            Queue     Backlog            Slots           Nodes
-//	       |                 |          |                 |               |
-//	       +--------+--------+----------+--------+--------+               |
-//	                |                            |                        |
-//	            boltstore                    redisstore ------------------+
+//	function registry   asynchronous invoker   quotas, pollers   usage plans   cluster
+//	       |                 |          |             |               |           |
+//	    Records            Queue     Backlog        Slots         Counters      Nodes
+//	       |                 |          |             |               |           |
+//	       +--------+--------+----------+--------+----+---------------+           |
+//	                |                            |                                |
+//	            boltstore                    redisstore --------------------------+
 //	       one file, one node          several nodes; one hash tag
 //	                                   an owner or group, one Lua
 //	                                   script a call

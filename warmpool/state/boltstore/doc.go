@@ -8,6 +8,7 @@
 //	buried     GROUP 00 seq         at, attempts (4 bytes), note
 //	once       GROUP 00 ONCE        end, seq
 //	once_ends  end GROUP 00 ONCE    nothing
+//	counters   NAME                 until (milliseconds), total
 //
 // Numbers are big-endian, 8 bytes unless it says otherwise, and times are
 // nanoseconds since 1970, so that keys sort as numbers and times do. The sequence

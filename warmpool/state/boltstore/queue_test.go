@@ -47,6 +47,27 @@ func TestSlotsHoldTheContract(t *testing.T) {
 	})
 }
 
+func TestCountersHoldTheContract(t *testing.T) {
+	statetest.Counters(t, func(t *testing.T) (state.Counters, func() time.Time, func(time.Duration)) {
+		c := newClock()
+		return open(t, c.config()), c.now, c.advance
+	})
+}
+
+func TestCountersOutliveClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	for _, want := range []int64{3, 2, 0} {
+		s := open(t, boltstore.Config{Path: path})
+		got, _, err := s.Draw(t.Context(), state.Draw{Name: "c", Count: 3, Limit: 5, Until: time.Now().Add(time.Hour)})
+		if err != nil || got != want {
+			t.Errorf("%d, %v, want %d", got, err, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestQueueOutlivesCloseAndItsLeasesDoNot(t *testing.T) {
 	c := newClock()
 	path := filepath.Join(t.TempDir(), "state.db")

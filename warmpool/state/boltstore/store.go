@@ -220,7 +220,7 @@ func (s *Store) prepare() error {
 		} else if n := binary.BigEndian.Uint64(have); n > format {
 			return fmt.Errorf("%w: file %s has format %d, this Hearth knows %d: run the newer Hearth that wrote it", state.ErrNewer, s.path, n, format)
 		}
-		for _, name := range []string{bucketRecords, bucketEntries, bucketDue, bucketBuried, bucketOnce, bucketOnceEnds} {
+		for _, name := range []string{bucketRecords, bucketEntries, bucketDue, bucketBuried, bucketOnce, bucketOnceEnds, bucketCounters} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}

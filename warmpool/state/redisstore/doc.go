@@ -23,6 +23,8 @@
 //
 //	hearth:{NAME}:g      hash    TOKEN -> COUNT|UNTIL;  :k  the last token
 //
+//	hearth:{NAME}:c      number  a counter, for its time
+//
 //	hearth:{nodes}:info  hash    node -> JSON;  :until, :mark  see beat
 //	hearth:{nodes}:dataset       a random name, given once to all that is kept here
 //	hearth:{warm/NAME:VERSION}:ready  hash  process -> idle environments
