@@ -83,6 +83,10 @@ type APIRoute struct {
 	// execute-api). Default: false.
 	IAM bool `json:"iam,omitempty"`
 
+	// The usage plans whose API keys open the route, by their names in the hearth app. A key is
+	// in the header X-Api-Key. Default: it needs no key.
+	UsagePlans []string `json:"usage_plans,omitempty"`
+
 	// The rate of the route's requests, in place of the API's. Default: that of the API.
 	Throttle *Throttle `json:"throttle,omitempty"`
 }
@@ -195,7 +199,7 @@ func (a *API) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 
 func (r *APIRoute) gateway() (gateway.Route, error) {
 	route := gateway.Route{
-		Key: r.Route, Throttle: r.Throttle.gateway(),
+		Key: r.Route, Throttle: r.Throttle.gateway(), UsagePlans: r.UsagePlans,
 		Authorization: gateway.Authorization{Authorizer: r.Authorizer, Scopes: r.Scopes, IAM: r.IAM},
 	}
 	switch {

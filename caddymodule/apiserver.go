@@ -15,8 +15,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
-	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/usageplan"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -40,8 +40,9 @@ type apiServer struct {
 // A servedRoute is a route of an API and what it needs to answer.
 type servedRoute struct {
 	of        *gateway.Route
-	authorize authorizing   // nil: everybody may call
-	signed    signing       // nil: requests need no signature
+	authorize authorizing // nil: everybody may call
+	signed    signing     // nil: requests need no signature
+	plans     []*usageplan.Plan
 	bucket    *rate.Limiter // nil: there is no limit
 	function  *responder    // nil: handler answers
 	handler   caddyhttp.Handler
@@ -96,6 +97,9 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		of, route := &s.api.Routes[n], &s.routes[n]
 		route.of = of
 		if route.authorize, err = s.authorizing(app, of, s.path); err != nil {
+			return fmt.Errorf("route %q: %w", of.Key, err)
+		}
+		if route.plans, err = app.usagePlans(of.UsagePlans); err != nil {
 			return fmt.Errorf("route %q: %w", of.Key, err)
 		}
 		if of.Authorization.IAM {
@@ -175,25 +179,42 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
 	}
 	route := &s.routes[n]
-	var grant *authorizer.Grant
+	var from caller
 	if route.authorize != nil {
-		var err error
-		if grant, err = route.authorize(r); err != nil {
+		grant, err := route.authorize(r)
+		if err != nil {
 			return s.deny(w, r, route, err)
+		}
+		from.authorizer = grant.Of(route.of.Integration.Payload)
+	}
+	if len(route.plans) > 0 {
+		if from.client = route.client(r); from.client == nil {
+			return refuseAPI(w, r, s.api.Protocol.Denied(http.StatusForbidden), errNoKey)
 		}
 	}
 	if route.bucket != nil && !route.bucket.Allow() {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
+	if from.client != nil {
+		if err := from.client.Allow(); err != nil {
+			return s.refuseClient(w, r, err)
+		}
+	}
 	if route.function != nil {
-		return s.call(w, r, route, grant)
+		return s.call(w, r, route, from)
 	}
 	route.setParameters(r, path)
 	return s.forward(w, r, route)
 }
 
-// call answers a request by a function. grant is what its event tells of the caller.
-func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, grant *authorizer.Grant) error {
+// A caller is what events tell of who sends a request.
+type caller struct {
+	authorizer []byte            // what its authorizer says, as JSON; nil: it has none
+	client     *usageplan.Client // the owner of its API key; nil: the route needs none
+}
+
+// call answers a request by a function.
+func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, from caller) error {
 	if route.permitted != nil && !route.permitted(r.Context()) {
 		return refuseAPI(w, r, s.api.Protocol.Failed(http.StatusBadGateway, ""), errNoPermission)
 	}
@@ -202,7 +223,7 @@ func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRo
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return route.function.respondTo(w, r, grant.Of(route.of.Integration.Payload))
+	return route.function.respondTo(w, r, from)
 }
 
 // setParameters sets the placeholders of path parameters, with their percent-encoding.

@@ -154,6 +154,9 @@ type App struct {
 	// Who may call routes of APIs, by the authorizer's name.
 	Authorizers map[string]*Authorizer `json:"authorizers,omitempty"`
 
+	// What owners of API keys may ask of routes, by the usage plan's name.
+	UsagePlans map[string]*UsagePlan `json:"usage_plans,omitempty"`
+
 	// Functions that run by the clock, by the schedule's name.
 	Schedules map[string]*Schedule `json:"schedules,omitempty"`
 
@@ -290,6 +293,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.setup, err = a.engine.Prepare(ctx, *settings); err != nil {
 		return err
 	}
+	for _, name := range sortedKeys(a.UsagePlans) {
+		if err := a.UsagePlans[name].provision(a, name, repl); err != nil {
+			return fmt.Errorf("usage plan %q: %w", name, err)
+		}
+	}
 	for _, name := range sortedKeys(a.Authorizers) {
 		if by := a.Authorizers[name]; by.Function != "" {
 			if err := a.setup.NamedByRoute(by.Function, by.Qualifier); err != nil {
@@ -326,6 +334,9 @@ func (a *App) Cleanup() error {
 	var errs []error
 	for _, authorizer := range a.Authorizers {
 		errs = append(errs, authorizer.release())
+	}
+	for _, plan := range a.UsagePlans {
+		plan.release()
 	}
 	if a.engine == nil {
 		return errors.Join(errs...)

@@ -113,6 +113,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		authorizer <name> jwt {
 //			...
 //		}
+//		authorizer <name> lambda <function>[:<qualifier>] {
+//			...
+//		}
+//		usage_plan <name> {
+//			...
+//		}
 //		function <name> {
 //			...
 //		}
@@ -156,6 +162,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"reach", into(texts, &a.Reach)},
 		{"logs", a.Logs.unmarshal},
 		{"authorizer", a.unmarshalAuthorizer},
+		{"usage_plan", a.unmarshalUsagePlan},
 		{"function", a.unmarshalFunction},
 	}))
 }

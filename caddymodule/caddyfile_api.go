@@ -46,6 +46,7 @@ type apiReader struct {
 //			payload    1.0|2.0
 //			authorizer <name> [<scope>...]
 //			iam
+//			usage_plan <name>...
 //			throttle   <rate> [burst <n>]
 //		}
 //		<method> <path> <address> {
@@ -133,6 +134,7 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 	options := []option{
 		{"authorizer", func(d *caddyfile.Dispenser) error { return a.readAuthorizer(d, &route) }},
 		{"iam", into(present, &route.IAM)},
+		{"usage_plan", func(d *caddyfile.Dispenser) error { return a.readUsagePlans(d, &route) }},
 		{"throttle", into(throttle, &route.Throttle)},
 	}
 	if strings.Contains(target.Text, "://") {
@@ -174,6 +176,20 @@ func (a *apiReader) readAuthorizer(d *caddyfile.Dispenser, to *APIRoute) error {
 		return d.WrapErr(errUnknownAuthorizer(args[0], known))
 	}
 	to.Authorizer, to.Scopes = args[0], args[1:]
+	return nil
+}
+
+// readUsagePlans reads <name>...
+func (a *apiReader) readUsagePlans(d *caddyfile.Dispenser, to *APIRoute) error {
+	if err := texts(d, &to.UsagePlans); err != nil {
+		return err
+	}
+	known := definedUsagePlans(a.helper)
+	for _, name := range to.UsagePlans {
+		if !slices.Contains(known, name) {
+			return d.WrapErr(errUnknownUsagePlan(name, known))
+		}
+	}
 	return nil
 }
 

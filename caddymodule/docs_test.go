@@ -44,6 +44,7 @@ func TestEveryOptionIsInTheManualWithItsDefault(t *testing.T) {
 		"websocket route":  {"## The directive `websocket`", "example.com {\n websocket a {\n default f {\n OPTION\n }\n }\n}", "`a route { X }`"},
 		"authorizer":       {"## `authorizer`", "{\n hearth {\n authorizer a jwt {\n OPTION\n }\n }\n}", "`X`"},
 		"lambda decides":   {"## `authorizer`", "{\n hearth {\n authorizer a lambda f {\n OPTION\n }\n }\n}", "`X`"},
+		"usage_plan":       {"## `usage_plan`", "{\n hearth {\n usage_plan a {\n OPTION\n }\n }\n}", "`X`"},
 		"a rule":           {"## The directive `receive`", "example.com {\n receive s3 {\n on * f {\n OPTION\n }\n }\n}", "`on { X }`"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ type exchange struct {
 	identity *apigateway.Identity
 	stream   responseStream
 
-	authorizer []byte // what the event tells of the caller, as JSON
+	from caller
 }
 
 // exchanges saves the memory of requests that are over; see BenchmarkInvoke.
@@ -33,7 +33,7 @@ func (x *exchange) reset() {
 		x.body = nil
 	}
 	x.share.End()
-	x.identity, x.authorizer = nil, nil
+	x.identity, x.from = nil, caller{}
 	x.stream = responseStream{}
 }
 

@@ -53,13 +53,13 @@ type responder struct {
 }
 
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
-	return i.respondTo(w, r, nil)
+	return i.respondTo(w, r, caller{})
 }
 
-// respondTo answers a request. authorizer is what its event tells of the caller, as JSON.
-func (i *responder) respondTo(w http.ResponseWriter, r *http.Request, authorizer []byte) error {
+// respondTo answers a request of a caller.
+func (i *responder) respondTo(w http.ResponseWriter, r *http.Request, from caller) error {
 	x := exchanges.Get().(*exchange)
-	x.authorizer = authorizer
+	x.from = from
 	err := i.serve(w, r, x)
 	x.reset()
 	exchanges.Put(x)
@@ -146,7 +146,10 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	}
 	context := apigateway.Context{
 		RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r),
-		IAM: x.identity, Authorizer: x.authorizer, StagePath: i.stagePath,
+		IAM: x.identity, Authorizer: x.from.authorizer, StagePath: i.stagePath,
+	}
+	if c := x.from.client; c != nil {
+		context.APIKey, context.APIKeyID = c.Value, c.ID
 	}
 	context.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	if i.parameters != nil {

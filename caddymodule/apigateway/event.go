@@ -220,6 +220,10 @@ func (rt *Route) appendCaller(dst []byte, r *http.Request, c *Context) []byte {
 	} else {
 		dst = append(dst, `"accessKey":null,"accountId":null,"caller":null`...)
 	}
+	if c.APIKeyID != "" {
+		dst = appendQuoted(dst, `,"apiKey":`, c.APIKey)
+		dst = appendQuoted(dst, `,"apiKeyId":`, c.APIKeyID)
+	}
 	dst = append(dst, `,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,`+
 		`"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null`...)
 	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)

@@ -90,6 +90,10 @@ type Context struct {
 	// stage. Path parameters are taken from what follows; "path" of format 1.0 is that too.
 	StagePath string
 
+	// APIKey and APIKeyID are the API key of the request, "" if none is required. Only format
+	// 1.0 has them.
+	APIKey, APIKeyID string
+
 	// Authorizer is the value of requestContext.authorizer, as JSON. nil: there is none.
 	Authorizer []byte
 

@@ -18,6 +18,7 @@ import (
 	"github.com/hearthfn/hearth/invoker/scaling"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/state"
 )
 
 // LambdaAPI makes the Lambda API of these settings. url is the address of the function URL
@@ -62,6 +63,10 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 
 // APIs are the APIs that AWS's API made, as they are served.
 func (s *Setup) APIs() *apigatewayv2.APIs { return s.engine.apis }
+
+// Counters count for all nodes, and outlive a restart. nil: another process has the state, and
+// nothing is served here.
+func (s *Setup) Counters() state.Counters { return s.engine.records }
 
 // linkKey signs the addresses that code is downloaded from. It is the same on all
 // nodes that share credentials.

@@ -69,6 +69,7 @@ type stateStore interface {
 	state.Queue
 	state.Backlog
 	state.Slots
+	state.Counters
 	io.Closer
 }
 

@@ -51,6 +51,8 @@ type Route struct {
 	ResourceID string `json:"resourceId,omitempty"`
 	// Authorization says who may call. Default: everybody.
 	Authorization Authorization `json:"authorization,omitzero"`
+	// UsagePlans are the names of those whose API keys open the route. Default: it needs no key.
+	UsagePlans []string `json:"usagePlans,omitempty"`
 	// Throttle bounds the calls of this route. nil: the stage's counts.
 	Throttle *Throttle `json:"throttle,omitempty"`
 	// Responds sends what the function answers to the client; only of a WebSocket API.

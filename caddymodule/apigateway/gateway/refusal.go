@@ -26,6 +26,11 @@ func (p Protocol) Throttled() Refusal {
 	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException")
 }
 
+// Exhausted refuses a request above the quota of a usage plan.
+func (p Protocol) Exhausted() Refusal {
+	return p.refusal(http.StatusTooManyRequests, "Limit Exceeded", "LimitExceededException")
+}
+
 // Denied refuses a request that an authorizer does not let through: 401, 403, or what the
 // authorizer itself failed by.
 func (p Protocol) Denied(status int) Refusal {

@@ -112,7 +112,9 @@ func conform(t *testing.T, url string) {
 		statetest.Slots(t, func(t *testing.T) (state.Slots, func(time.Duration)) { return open(t, url), wait })
 	})
 	t.Run("Counters", func(t *testing.T) {
-		statetest.Counters(t, func(t *testing.T) (state.Counters, func() time.Time, func(time.Duration)) { return open(t, url), time.Now, wait })
+		statetest.Counters(t, func(t *testing.T) (state.Counters, func() time.Time, func(time.Duration)) {
+			return open(t, url), time.Now, wait
+		})
 	})
 	t.Run("Nodes", func(t *testing.T) {
 		statetest.Nodes(t, func(t *testing.T) (state.Nodes, func(time.Duration)) { return open(t, url), wait })
