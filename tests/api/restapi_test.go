@@ -58,7 +58,25 @@ for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     assert made["apiKeyRequired"] is False and made["authorizationType"] == "NONE", made
 refused("BadRequestException", "No integration defined", gw.create_deployment, restApiId=id)
 refused("ConflictException", "already exists", gw.put_method, restApiId=id, resourceId=pet, httpMethod="GET", authorizationType="NONE")
-refused("BadRequestException", "would be open", gw.put_method, restApiId=id, resourceId=pets, httpMethod="GET", authorizationType="AWS_IAM")
+closed = gw.create_resource(restApiId=id, parentId=root, pathPart="closed")["id"]
+refused("BadRequestException", "requires a valid authorizer", gw.put_method, restApiId=id, resourceId=closed, httpMethod="GET", authorizationType="CUSTOM", authorizerId="none")
+refused("BadRequestException", "there is no Cognito", gw.create_authorizer, restApiId=id, name="n", type="COGNITO_USER_POOLS", providerARNs=["arn:aws:cognito-idp:us-east-1:000000000000:userpool/p"])
+gate = uri.replace("function:echo", "function:gate")
+refused("BadRequestException", "Invalid identitySource", gw.create_authorizer, restApiId=id, name="n", type="TOKEN", authorizerUri=gate, identitySource="$request.header.A")
+by = gw.create_authorizer(restApiId=id, name="gate", type="TOKEN", authorizerUri=gate, identitySource="method.request.header.Authorization", identityValidationExpression="Bearer .+")
+assert by["authorizerResultTtlInSeconds"] == 300 and by["authType"] == "custom", by
+refused("ConflictException", "must be unique", gw.create_authorizer, restApiId=id, name="gate", type="REQUEST", authorizerUri=gate, identitySource="method.request.header.A")
+by = gw.update_authorizer(restApiId=id, authorizerId=by["id"], patchOperations=[{"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "0"}])
+assert by["authorizerResultTtlInSeconds"] == 0 and gw.get_authorizers(restApiId=id)["items"][0]["name"] == "gate", by
+gw.put_method(restApiId=id, resourceId=closed, httpMethod="GET", authorizationType="CUSTOM", authorizerId=by["id"])
+gw.put_method(restApiId=id, resourceId=closed, httpMethod="POST", authorizationType="AWS_IAM")
+for method in ["GET", "POST"]:
+    gw.put_integration(restApiId=id, resourceId=closed, httpMethod=method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+refused("ConflictException", "is referenced in method", gw.delete_authorizer, restApiId=id, authorizerId=by["id"])
+fn.add_permission(FunctionName="echo", StatementId="closed", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+    SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/live/POST/closed" % id)
+fn.add_permission(FunctionName="gate", StatementId="gate", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+    SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/authorizers/%s" % (id, by["id"]))
 refused("BadRequestException", "apiKeyRequired is not supported", gw.put_method, restApiId=id, resourceId=pets, httpMethod="GET", authorizationType="NONE", apiKeyRequired=True)
 for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     to = gw.put_integration(restApiId=id, resourceId=resource, httpMethod=method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
@@ -109,7 +127,7 @@ assert gw.get_account()["features"] == ["UsagePlans"]
 assert gw.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/r"}])["cloudwatchRoleArn"]
 assert [m["name"] for m in gw.get_models(restApiId=id)["items"]] == ["Empty", "Error"]
 pages = [[r["id"] for r in page["items"]] for page in gw.get_paginator("get_resources").paginate(restApiId=id, PaginationConfig={"PageSize": 1})]
-assert len(pages) == 4 and len(sum(pages, [])) == 4, pages
+assert len(pages) == 5 and len(sum(pages, [])) == 5, pages
 refused("BadRequestException", "CreateVpcLink is not supported: there are no VPCs", gw.create_vpc_link, name="n", targetArns=["a"])
 refused("NotFoundException", "Invalid API identifier", boto3.client("apigatewayv2", config=once).get_api, ApiId=id)
 fn.add_permission(FunctionName="echo", StatementId="shop", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
@@ -124,16 +142,21 @@ for api in gw.get_rest_apis()["items"]:
     for resource in gw.get_resources(restApiId=api["id"])["items"]:
         if resource["path"] == "/pets":
             gw.delete_resource(restApiId=api["id"], resourceId=resource["id"])
-    assert len(gw.get_resources(restApiId=api["id"])["items"]) == 2
+    assert len(gw.get_resources(restApiId=api["id"])["items"]) == 3
     gw.delete_rest_api(restApiId=api["id"])
 assert gw.get_rest_apis()["items"] == []
 print("finished")
 `
 
+// gateHandler is an authorizer that lets the token "Bearer open" through.
+const gateHandler = `return { principalId: 'user', context: { level: 7 }, policyDocument: { Version: '2012-10-17', Statement: [
+	{ Action: 'execute-api:Invoke', Effect: event.authorizationToken === 'Bearer open' ? 'Allow' : 'Deny', Resource: event.methodArn }] } };`
+
 func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
 	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("echo", harness.NodeZip(t, echoEvent))
+	a.Create("gate", harness.NodeZip(t, gateHandler))
 	s := newShell(a)
 	s.write("make.py", []byte(restScript))
 	s.write("remove.py", []byte(removeRestScript))
@@ -172,6 +195,11 @@ func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
 	ask("GET", "/dev/pets/7").Want(t, 429, `{"message":"Too Many Requests"}`)
 	// The function's policy lets no ANY call it, as the ARN of the source names the method of the resource.
 	ask("PUT", "/live/else").Want(t, 502, `{"message": "Internal server error"}`)
+	ask("GET", "/live/closed").Want(t, 401, `{"message":"Unauthorized"}`)
+	ask("GET", "/live/closed", "Authorization", "Bearer ").Want(t, 401, `{"message":"Unauthorized"}`)
+	ask("GET", "/live/closed", "Authorization", "Bearer shut").Want(t, 403, "explicit deny")
+	ask("GET", "/live/closed", "Authorization", "Bearer open").Want(t, 200, `"level":"7"`)
+	ask("POST", "/live/closed").Want(t, 403, "Missing Authentication Token")
 	preflight := ask("OPTIONS", "/live/pets", "Origin", "https://a.example.org")
 	if h := preflight.Header; preflight.Status != 200 || h.Get("Access-Control-Allow-Origin") != "https://a.example.org" || h.Get("Access-Control-Allow-Methods") != "GET,OPTIONS" {
 		t.Errorf("%d %v", preflight.Status, h)

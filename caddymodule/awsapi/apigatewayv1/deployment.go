@@ -19,8 +19,9 @@ type Deployment struct {
 
 // A snapshot is what a deployment serves.
 type snapshot struct {
-	BinaryMediaTypes []string    `json:"binaryMediaTypes,omitempty"`
-	Resources        []*Resource `json:"resources"`
+	BinaryMediaTypes []string      `json:"binaryMediaTypes,omitempty"`
+	Resources        []*Resource   `json:"resources"`
+	Authorizers      []*Authorizer `json:"authorizers,omitempty"`
 }
 
 // maxDeployments bounds what an API keeps. AWS has no quota of its own for them.
@@ -38,6 +39,9 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 	if now.Resources, err = document.All[Resource](&e.Set, docResource); err != nil {
 		return err
 	}
+	if now.Authorizers, err = document.All[Authorizer](&e.Set, docAuthorizer); err != nil {
+		return err
+	}
 	methods := 0
 	for _, r := range now.Resources {
 		for _, m := range r.ResourceMethods {
@@ -48,6 +52,10 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 	}
 	if methods == 0 {
 		return invalid("The REST API doesn't contain any methods")
+	}
+	// What the data plane makes of it is what counts in the end.
+	if err := now.gateway(&a, &Stage{StageName: "any"}).Check(); err != nil {
+		return invalid("%v", err)
 	}
 	if err := e.Put(docSnapshot+d.Id, &now); err != nil {
 		return err

@@ -4,6 +4,7 @@
 //
 //	api/ID        restapi             a RestAPI
 //	              resource/ID         a Resource with its methods and their integrations
+//	              authorizer/ID       an Authorizer
 //	              stage/NAME          a Stage
 //	              deployment/ID       a Deployment
 //	              snapshot/ID         the resources that a deployment serves

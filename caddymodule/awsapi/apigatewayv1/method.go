@@ -17,6 +17,7 @@ import (
 type Method struct {
 	ApiKeyRequired    bool                       `json:"apiKeyRequired"`
 	AuthorizationType string                     `json:"authorizationType"`
+	AuthorizerId      string                     `json:"authorizerId,omitempty"`
 	HttpMethod        string                     `json:"httpMethod"`
 	MethodIntegration *Integration               `json:"methodIntegration,omitempty"`
 	MethodResponses   map[string]*MethodResponse `json:"methodResponses,omitempty"`
@@ -34,9 +35,9 @@ type MethodResponse struct {
 
 // Why members of methods are refused.
 const (
-	noAuthorizer = "this server does not check callers of REST APIs yet, and the method would be open"
-	noKeys       = "there are no API keys here yet, and the method would be open"
-	noValidator  = "requests are not validated here yet"
+	noScopes    = "only tokens of user pools have scopes, and there is no Cognito here"
+	noKeys      = "there are no API keys here yet, and the method would be open"
+	noValidator = "requests are not validated here yet"
 )
 
 type methodInput struct {
@@ -44,24 +45,24 @@ type methodInput struct {
 	Method
 	RestApiId, ResourceId, StatusCode string
 
-	AuthorizationScopes              []string
-	AuthorizerId, RequestValidatorId string
+	AuthorizationScopes []string
+	RequestValidatorId  string
 
 	// of responses of methods
 	ResponseModels     map[string]string
 	ResponseParameters map[string]bool
 }
 
-func (m *Method) check() error {
+func (m *Method) check(set *document.Set) error {
 	if m.HttpMethod != "ANY" && !slices.Contains(gateway.Methods, m.HttpMethod) {
 		return invalid("Invalid HTTP method specified: %.20s", m.HttpMethod)
 	}
-	m.AuthorizationType = cmp.Or(m.AuthorizationType, "NONE")
-	switch {
-	case m.AuthorizationType != "NONE":
-		return invalid("authorizationType %.40s is not supported: %s", m.AuthorizationType, noAuthorizer)
-	case m.ApiKeyRequired:
+	m.AuthorizationType = cmp.Or(m.AuthorizationType, typeNone)
+	if m.ApiKeyRequired {
 		return invalid("apiKeyRequired is not supported: %s", noKeys)
+	}
+	if err := m.checkAuthorization(set); err != nil {
+		return err
 	}
 	for name := range m.RequestParameters {
 		if !isRequestParameter(name) {
@@ -126,19 +127,16 @@ func existing(decide func(r *Resource, m *Method) error) func(*document.Set, *Re
 func (s *service) putMethod(ctx context.Context, in *methodInput) (*Method, error) {
 	m := &in.Method
 	switch {
-	case in.AuthorizerId != "" || len(in.AuthorizationScopes) > 0:
-		return nil, invalid("authorizerId and authorizationScopes are not supported: %s", noAuthorizer)
+	case len(in.AuthorizationScopes) > 0:
+		return nil, invalid("authorizationScopes are not supported: %s", noScopes)
 	case in.RequestValidatorId != "":
 		return nil, invalid("requestValidatorId is not supported: %s", noValidator)
 	}
-	if err := m.check(); err != nil {
-		return nil, err
-	}
-	return m, s.changeMethod(ctx, in.RestApiId, in.ResourceId, m.HttpMethod, func(_ *document.Set, _ *Resource, before *Method) (*Method, error) {
+	return m, s.changeMethod(ctx, in.RestApiId, in.ResourceId, m.HttpMethod, func(set *document.Set, _ *Resource, before *Method) (*Method, error) {
 		if before != nil {
 			return nil, conflicts("Method already exists for this resource")
 		}
-		return m, nil
+		return m, m.check(set)
 	})
 }
 
@@ -164,24 +162,27 @@ func (s *service) getMethod(ctx context.Context, in *methodInput) (*Method, erro
 }
 
 func (s *service) updateMethod(ctx context.Context, in *methodInput) (out *Method, err error) {
-	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
-		out = m
+	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(set *document.Set, _ *Resource, m *Method) (*Method, error) {
+		if out = m; m == nil {
+			return nil, missing("Method")
+		}
 		can := fields{
 			exact: map[string]field{
 				"/authorizationType": text(&m.AuthorizationType), "/operationName": text(&m.OperationName),
 				"/apiKeyRequired":     flag("apiKeyRequired", &m.ApiKeyRequired),
-				"/authorizerId":       off("authorizerId", "", noAuthorizer),
+				"/authorizerId":       text(&m.AuthorizerId),
 				"/requestValidatorId": off("requestValidatorId", "", noValidator),
 			},
 			prefix: map[string]func(string) field{
 				"/requestParameters/": entry(&m.RequestParameters, asFlag), "/requestModels/": entry(&m.RequestModels, asText),
+				"/authorizationScopes": func(string) field { return off("authorizationScopes", "", noScopes) },
 			},
 		}
 		if err := can.apply(in.PatchOperations); err != nil {
-			return err
+			return nil, err
 		}
-		return m.check()
-	}))
+		return m, m.check(set)
+	})
 	return out, err
 }
 

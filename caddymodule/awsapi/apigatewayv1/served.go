@@ -50,9 +50,13 @@ func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
 				continue // deployments have none
 			}
 			api.Routes = append(api.Routes, gateway.Route{
-				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.gateway(), Throttle: g.settings(r.Path, name).throttle(),
+				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.gateway(),
+				Authorization: m.authorization(), Throttle: g.settings(r.Path, name).throttle(),
 			})
 		}
+	}
+	for _, a := range of.Authorizers {
+		api.Authorizers = append(api.Authorizers, a.gateway())
 	}
 	slices.SortFunc(api.Routes, func(x, y gateway.Route) int { return strings.Compare(x.Key, y.Key) })
 	return api

@@ -66,6 +66,12 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"UpdateIntegrationResponse": awsapi.Answer(s.updateIntegrationResponse),
 		"DeleteIntegrationResponse": awsapi.Answer(s.deleteIntegrationResponse),
 
+		"CreateAuthorizer": awsapi.Answer(s.createAuthorizer),
+		"GetAuthorizer":    awsapi.Answer(s.getAuthorizer),
+		"GetAuthorizers":   awsapi.Answer(s.getAuthorizers),
+		"UpdateAuthorizer": awsapi.Answer(s.updateAuthorizer),
+		"DeleteAuthorizer": awsapi.Answer(s.deleteAuthorizer),
+
 		"CreateDeployment": awsapi.Answer(s.createDeployment),
 		"GetDeployment":    awsapi.Answer(s.getDeployment),
 		"GetDeployments":   awsapi.Answer(s.getDeployments),
@@ -94,7 +100,8 @@ func (s *service) operations() map[string]awsapi.Operation {
 func unsupported(operation string) string {
 	for _, reason := range []struct{ part, text string }{
 		{"VpcLink", "there are no VPCs here"},
-		{"Authorizer", "this server does not check callers of REST APIs yet"},
+		{"AuthorizersCache", "answers of authorizers are kept for their TTL"},
+		{"TestInvokeAuthorizer", "call a method at its address"},
 		{"ApiKey", "there are no API keys here yet"},
 		{"UsagePlan", "there are no usage plans here yet"},
 		{"Usage", "there are no usage plans here yet"},
