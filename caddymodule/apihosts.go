@@ -78,7 +78,9 @@ type apiHosts struct {
 	log   *zap.Logger
 	proxy *apiProxy
 	known *lru.Cache[stageName, *apiServer]
-	ended sync.WaitGroup // of servers that are no longer used
+	// sockets answer for WebSocket APIs.
+	sockets *socketHosts
+	ended   sync.WaitGroup // of servers that are no longer used
 
 	mu     sync.Mutex // held while a server is made
 	closed bool       // guarded by mu
@@ -92,8 +94,11 @@ const maxKnownStages = 4096
 
 func newAPIHosts(ctx caddy.Context, app *App) (*apiHosts, error) {
 	log := ctx.Logger()
-	h := &apiHosts{app: app, log: log}
-	var err error
+	sockets, err := app.socketHosts()
+	if err != nil {
+		return nil, err
+	}
+	h := &apiHosts{app: app, log: log, sockets: sockets}
 	if h.proxy, err = newAPIProxy(ctx, app); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,8 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 		return true, caddyhttp.Error(http.StatusServiceUnavailable, err)
 	case api.Disabled:
 		return true, refuseAPI(w, r, noStage(api.Protocol), errDisabledAPI)
+	case api.Protocol == gateway.WebSocket:
+		return true, h.sockets.serve(w, r, api)
 	}
 	of, stagePath := stageOf(api, r.URL.Path)
 	if of == nil {
@@ -158,9 +165,9 @@ var (
 	errReplaced    = errors.New("the configuration was replaced meanwhile")
 )
 
-// noStage refuses a request that no stage takes. REST APIs say that it is forbidden.
+// noStage refuses a request that no stage takes. Others than HTTP APIs say that it is forbidden.
 func noStage(p gateway.Protocol) gateway.Refusal {
-	if p == gateway.REST {
+	if p != gateway.HTTP {
 		return p.Denied(http.StatusForbidden)
 	}
 	return p.NotFound()
@@ -220,9 +227,13 @@ type permission struct {
 // permission asks the policy of a function whether an API may call it. source is what calls, as
 // the end of the ARN after the API. nil: every API may.
 func (h *apiHosts) permission(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool {
-	caller := registry.Caller{Service: "apigateway.amazonaws.com", Account: h.app.Account, ARN: "arn:aws:execute-api:" + h.app.Region + ":" +
-		h.app.Account + ":" + of.ID + "/" + source}
-	functions := h.app.setup.Registry()
+	return h.app.apiPermission(of, name, qualifier, source)
+}
+
+func (a *App) apiPermission(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool {
+	caller := registry.Caller{Service: "apigateway.amazonaws.com", Account: a.Account, ARN: "arn:aws:execute-api:" + a.Region + ":" +
+		a.Account + ":" + of.ID + "/" + source}
+	functions := a.setup.Registry()
 	if functions.ReadOnly(name) { // the configuration has no policies
 		return nil
 	}

@@ -169,8 +169,9 @@ type App struct {
 	setup  *engine.Setup
 	undo   func() error // undoes Start
 
-	sockets   map[stageName]*socket.Stage // of the directive websocket
-	following *socket.Follower            // nil: sockets do not follow this configuration
+	sockets       map[stageName]*socket.Stage // of the directive websocket
+	socketsOfAPIs *socketHosts                // nil: there are none
+	following     *socket.Follower            // nil: sockets do not follow this configuration
 
 	admin string // address of an admin endpoint that functions can reach
 	// hostNetwork is set if functions without a network of their own setting have the

@@ -94,7 +94,7 @@ func (s *WebSocket) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("websocket %q: route %q: %w", s.Name, api.Routes[n].Key, err)
 		}
 	}
-	if s.stage, err = s.app.newSocketStage(api, ctx.Logger()); err != nil {
+	if s.stage, err = s.app.newSocketStage(api, ctx.Logger(), nil); err != nil {
 		return fmt.Errorf("websocket %q: %w", s.Name, err)
 	}
 	if s.management, err = newConnections(s.app, ctx.Logger()); err != nil {
@@ -141,9 +141,10 @@ func (s *WebSocket) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 }
 
 // newSocketStage makes what answers the sockets of an API, by the functions of this configuration.
-func (a *App) newSocketStage(api *gateway.API, log *zap.Logger) (*socket.Stage, error) {
+// permitted is that of socket.StageConfig.
+func (a *App) newSocketStage(api *gateway.API, log *zap.Logger, permitted func(*gateway.Route) func(context.Context) bool) (*socket.Stage, error) {
 	return socket.NewStage(socket.StageConfig{
-		API: api, Account: a.account(), Runs: a.setup.Runner(), Refusals: a.setup.Refusals(), Log: log,
+		API: api, Account: a.account(), Runs: a.setup.Runner(), Permitted: permitted, Refusals: a.setup.Refusals(), Log: log,
 	})
 }
 
@@ -162,9 +163,12 @@ func (a *App) addSocketStage(s *socket.Stage) error {
 }
 
 // findSocketStage implements socket.Finder by this configuration.
-func (a *App) findSocketStage(_ context.Context, api, stage string) (*socket.Stage, error) {
+func (a *App) findSocketStage(ctx context.Context, api, stage string) (*socket.Stage, error) {
 	if s := a.sockets[stageName{api, stage}]; s != nil {
 		return s, nil
+	}
+	if a.socketsOfAPIs != nil && a.apiDomain != "" {
+		return a.socketsOfAPIs.find(ctx, api, stage)
 	}
 	return nil, socket.ErrNoStage
 }

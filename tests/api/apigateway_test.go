@@ -52,7 +52,6 @@ refused("NotFoundException", "Invalid Integration identifier", v2.create_route, 
 refused("BadRequestException", "authorizerId is needed", v2.create_route, ApiId=id, RouteKey="GET /x", Target=target, AuthorizationType="JWT")
 refused("NotFoundException", "Invalid API identifier specified 000000000000:none", v2.get_api, ApiId="none")
 refused("NotFoundException", "Invalid Route identifier", v2.get_route, ApiId=id, RouteId="none")
-refused("BadRequestException", "WEBSOCKET is not supported", v2.create_api, Name="n", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
 refused("BadRequestException", "length less than or equal to 128", v2.create_api, Name="n" * 129, ProtocolType="HTTP")
 refused("BadRequestException", "CreateVpcLink is not supported: there are no VPCs", v2.create_vpc_link, Name="n", SubnetIds=["s"])
 refused("BadRequestException", "Invalid Lambda function ARN", v2.create_integration, ApiId=id, IntegrationType="AWS_PROXY", IntegrationUri="arn:aws:lambda:eu-west-1:000000000000:function:echo", PayloadFormatVersion="2.0")

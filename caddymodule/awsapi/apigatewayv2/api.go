@@ -12,7 +12,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
-// An API is an HTTP API.
+// An API is an HTTP API or a WebSocket API.
 // https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html
 type API struct {
 	ApiEndpoint               string            `json:"apiEndpoint,omitempty"` // not kept
@@ -41,29 +41,37 @@ type createAPIInput struct {
 	quick
 }
 
-// What HTTP APIs always have.
+// What HTTP APIs always have, and the first WebSocket APIs too.
 const (
 	keySelection   = "$request.header.x-api-key"
 	routeSelection = "$request.method $request.path"
 )
 
 func (a *API) check() error {
+	socket := a.ProtocolType == string(gateway.WebSocket)
 	a.ApiKeySelectionExpression = cmp.Or(a.ApiKeySelectionExpression, keySelection)
-	a.RouteSelectionExpression = cmp.Or(a.RouteSelectionExpression, routeSelection)
+	if !socket {
+		a.RouteSelectionExpression = cmp.Or(a.RouteSelectionExpression, routeSelection)
+	}
 	a.IpAddressType = cmp.Or(a.IpAddressType, "ipv4")
 	switch {
-	case a.ProtocolType != "HTTP":
-		return invalid("protocolType %s is not supported: this server has HTTP APIs", a.ProtocolType)
+	case a.ProtocolType != string(gateway.HTTP) && !socket:
+		return invalid("protocolType %s is not supported: there are HTTP and WEBSOCKET", a.ProtocolType)
 	case a.Name == "":
 		return invalid("Name must not be empty")
 	case a.ApiKeySelectionExpression != keySelection:
-		return invalid("apiKeySelectionExpression of an HTTP API is %s", keySelection)
-	case a.RouteSelectionExpression != routeSelection:
+		return invalid("apiKeySelectionExpression %.128s is not supported: it is %s", a.ApiKeySelectionExpression, keySelection)
+	case !socket && a.RouteSelectionExpression != routeSelection:
 		return invalid("routeSelectionExpression of an HTTP API is %s", routeSelection)
 	case a.IpAddressType != "ipv4":
 		return invalid("ipAddressType %s is not supported: the addresses of this server's sites count", a.IpAddressType)
-	case a.DisableSchemaValidation:
+	case a.DisableSchemaValidation && !socket:
 		return invalid("disableSchemaValidation is only for WebSocket APIs")
+	}
+	if socket {
+		if err := a.checkSocket(); err != nil {
+			return err
+		}
 	}
 	if err := a.checkCors(); err != nil {
 		return err
@@ -90,7 +98,9 @@ func (a *API) checkCors() error {
 }
 
 func (s *service) shown(a *API) *API {
-	a.ApiEndpoint = s.Endpoint(a.ApiId)
+	if a.ApiEndpoint = s.Endpoint(a.ApiId); a.ProtocolType == string(gateway.WebSocket) {
+		a.ApiEndpoint = socketEndpoint(a.ApiEndpoint)
+	}
 	if a.Tags == nil {
 		a.Tags = map[string]string{}
 	}
@@ -109,6 +119,9 @@ func (s *service) createAPI(ctx context.Context, in *createAPIInput) (*API, erro
 	if in.Target == "" && (in.RouteKey != "" || in.CredentialsArn != "") {
 		return nil, invalid("routeKey and credentialsArn are only for an API with a target")
 	}
+	if in.Target != "" && a.ProtocolType != string(gateway.HTTP) {
+		return nil, invalid("target is only for HTTP APIs")
+	}
 	err := s.Store.Change(ctx, ownerAPI+a.ApiId, func(e *document.Edit) error {
 		if err := e.Put(docAPI, a); err != nil || in.Target == "" {
 			return err
@@ -126,7 +139,7 @@ func (s *service) quickCreate(e *document.Edit, a *API, q *quick) error {
 	} else {
 		to.IntegrationType, to.IntegrationMethod, to.PayloadFormatVersion = string(gateway.HTTPProxy), "ANY", "1.0"
 	}
-	if err := s.checkIntegration(to); err != nil {
+	if err := s.checkIntegration(gateway.HTTP, to); err != nil {
 		return err
 	}
 	route := &Route{RouteId: newID(7), ApiGatewayManaged: true, RouteKey: cmp.Or(q.RouteKey, "$default"), Target: targetPrefix + to.IntegrationId}
@@ -235,7 +248,7 @@ func (s *service) quickUpdate(e *document.Edit, q *quick) error {
 	}
 	route.RouteKey = cmp.Or(q.RouteKey, route.RouteKey)
 	to.IntegrationUri, to.CredentialsArn = cmp.Or(q.Target, to.IntegrationUri), cmp.Or(q.CredentialsArn, to.CredentialsArn)
-	if err := s.checkIntegration(to); err != nil {
+	if err := s.checkIntegration(gateway.HTTP, to); err != nil {
 		return err
 	}
 	if err := s.checkRoute(&e.Set, route); err != nil {

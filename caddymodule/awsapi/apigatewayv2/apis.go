@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -143,7 +144,7 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	served := &Served{ID: id, Protocol: gateway.HTTP, Disabled: a.DisableExecuteApiEndpoint, Stages: make(map[string]*gateway.API, len(stages))}
+	served := &Served{ID: id, Protocol: gateway.Protocol(a.ProtocolType), Disabled: a.DisableExecuteApiEndpoint, Stages: make(map[string]*gateway.API, len(stages))}
 	for _, g := range stages {
 		var of snapshot
 		if err := set.Get(docSnapshot+g.DeploymentId, &of); err != nil && !errors.Is(err, document.ErrNotFound) {
@@ -161,7 +162,7 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 // gateway is a stage as the data plane knows it. A route without a target is left out: AWS
 // answers as if it was not there.
 func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
-	api := &gateway.API{ID: a.ApiId, Name: a.Name, Protocol: gateway.HTTP, Cors: of.Cors}
+	api := &gateway.API{ID: a.ApiId, Name: a.Name, Protocol: gateway.Protocol(a.ProtocolType), Cors: of.Cors, RouteSelection: of.Selection}
 	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.StageVariables, Throttle: g.DefaultRouteSettings.throttle()}}
 	integrations := make(map[string]*Integration, len(of.Integrations))
 	for _, to := range of.Integrations {
@@ -171,6 +172,7 @@ func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 		if to := integrations[r.Target]; to != nil {
 			api.Routes = append(api.Routes, gateway.Route{
 				Key: r.RouteKey, Integration: to.gateway(), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
+				Responds: slices.Contains(of.Responding, r.RouteId),
 			})
 		}
 	}

@@ -26,6 +26,9 @@ type snapshot struct {
 	Integrations []*Integration `json:"integrations"`
 	Authorizers  []*Authorizer  `json:"authorizers,omitempty"`
 	Cors         *gateway.Cors  `json:"cors,omitempty"`
+	// Of a WebSocket API: the expression, and the IDs of the routes with a response.
+	Selection  string   `json:"selection,omitempty"`
+	Responding []string `json:"responding,omitempty"`
 }
 
 // maxDeployments bounds what an API keeps. AWS has no quota of its own for them.
@@ -49,6 +52,9 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 		return err
 	}
 	now.Cors = a.CorsConfiguration
+	if a.ProtocolType == string(gateway.WebSocket) {
+		now.Selection, now.Responding = a.RouteSelectionExpression, responding(&e.Set)
+	}
 	// What the data plane makes of it is what counts in the end.
 	if err := now.gateway(&a, &Stage{StageName: "any"}).Check(); err != nil {
 		return invalid("%v", err)

@@ -1,9 +1,10 @@
-// Package apigatewayv2 answers the API of Amazon API Gateway V2 for HTTP APIs: it keeps APIs
+// Package apigatewayv2 answers the API of Amazon API Gateway V2 for HTTP and WebSocket APIs: it keeps APIs
 // with their routes, integrations, authorizers, stages and deployments, and gives each stage
 // to the data plane as a gateway.API.
 //
 //	api/ID        api                 an API
 //	              route/ID            a Route
+//	              response/ROUTE/ID   a RouteResponse of a WebSocket API
 //	              integration/ID      an Integration
 //	              authorizer/ID       an Authorizer
 //	              stage/NAME          a Stage

@@ -22,6 +22,7 @@ type Integration struct {
 	IntegrationMethod    string `json:"integrationMethod,omitempty"`
 	IntegrationType      string `json:"integrationType"`
 	IntegrationUri       string `json:"integrationUri,omitempty"`
+	PassthroughBehavior  string `json:"passthroughBehavior,omitempty"`
 	PayloadFormatVersion string `json:"payloadFormatVersion"`
 	TimeoutInMillis      int    `json:"timeoutInMillis"`
 }
@@ -29,7 +30,7 @@ type Integration struct {
 // integrationMore are members of integrations that are refused.
 type integrationMore struct {
 	ConnectionId, ContentHandlingStrategy, IntegrationSubtype string
-	PassthroughBehavior, TemplateSelectionExpression          string
+	TemplateSelectionExpression                               string
 
 	RequestParameters, RequestTemplates, ResponseParameters map[string]any
 	TlsConfig                                               map[string]any
@@ -43,10 +44,9 @@ func (m *integrationMore) check() error {
 	}{
 		{"connectionId", m.ConnectionId != "", "there are no VPC links here"},
 		{"integrationSubtype", m.IntegrationSubtype != "", "only functions and HTTP servers can be called"},
-		{"contentHandlingStrategy", m.ContentHandlingStrategy != "", "it is only for WebSocket APIs"},
-		{"passthroughBehavior", m.PassthroughBehavior != "", "it is only for WebSocket APIs"},
-		{"templateSelectionExpression", m.TemplateSelectionExpression != "", "it is only for WebSocket APIs"},
-		{"requestTemplates", len(m.RequestTemplates) > 0, "they are only for WebSocket APIs"},
+		{"contentHandlingStrategy", m.ContentHandlingStrategy != "", "binary messages are given in base64"},
+		{"templateSelectionExpression", m.TemplateSelectionExpression != "", "AWS_PROXY has no templates"},
+		{"requestTemplates", len(m.RequestTemplates) > 0, "AWS_PROXY has no templates"},
 		{"requestParameters", len(m.RequestParameters) > 0, "this server does not map parameters yet"},
 		{"responseParameters", len(m.ResponseParameters) > 0, "this server does not map parameters yet"},
 		{"tlsConfig", len(m.TlsConfig) > 0, "the certificate is checked for the host of the URI"},
@@ -64,11 +64,10 @@ const (
 	maxTimeout      = 30000 // milliseconds
 )
 
-// checkIntegration sets defaults and checks an integration.
-func (s *service) checkIntegration(to *Integration) error {
+// checkIntegration sets defaults and checks an integration of an API.
+func (s *service) checkIntegration(p gateway.Protocol, to *Integration) error {
 	to.ConnectionType = cmp.Or(to.ConnectionType, "INTERNET")
 	to.PayloadFormatVersion = cmp.Or(to.PayloadFormatVersion, "1.0")
-	to.TimeoutInMillis = cmp.Or(to.TimeoutInMillis, maxTimeout)
 	switch {
 	case to.ConnectionType != "INTERNET":
 		return invalid("connectionType %s is not supported: there are no VPC links here", to.ConnectionType)
@@ -76,14 +75,15 @@ func (s *service) checkIntegration(to *Integration) error {
 		return invalid("credentialsArn is not supported: functions are called by their policy, see AddPermission")
 	case to.PayloadFormatVersion != "1.0" && to.PayloadFormatVersion != "2.0":
 		return invalid("payloadFormatVersion must be 1.0 or 2.0")
+	case p == gateway.WebSocket:
+		return s.checkSocketIntegration(to)
+	case to.PassthroughBehavior != "":
+		return invalid("passthroughBehavior is not supported: it is only for WebSocket APIs")
 	}
+	to.TimeoutInMillis = cmp.Or(to.TimeoutInMillis, maxTimeout)
 	switch gateway.IntegrationType(to.IntegrationType) {
 	case gateway.Lambda:
-		if to.IntegrationMethod != "" && to.IntegrationMethod != "POST" {
-			return invalid("The integrationMethod of a function is POST")
-		}
-		_, _, err := s.functionOf(to.IntegrationUri)
-		return err
+		return s.checkFunction(to)
 	case gateway.HTTPProxy:
 		if to.PayloadFormatVersion != "1.0" {
 			return invalid("payloadFormatVersion of HTTP_PROXY is 1.0")
@@ -99,9 +99,26 @@ func (s *service) checkIntegration(to *Integration) error {
 	return invalid("integrationType %s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server", to.IntegrationType)
 }
 
+// checkFunction checks an integration that calls a function.
+func (s *service) checkFunction(to *Integration) error {
+	if to.IntegrationMethod != "" && to.IntegrationMethod != "POST" {
+		return invalid("The integrationMethod of a function is POST")
+	}
+	_, _, err := s.functionOf(to.IntegrationUri)
+	return err
+}
+
 // functionOf is the function that a URI names.
 func (s *service) functionOf(uri string) (name, qualifier string, err error) {
 	return FunctionOf(s.Account, uri)
+}
+
+func (s *service) checkIntegrationOf(set *document.Set, to *Integration) error {
+	p, err := protocolOf(set)
+	if err != nil {
+		return err
+	}
+	return s.checkIntegration(p, to)
 }
 
 type createIntegrationInput struct {
@@ -116,10 +133,10 @@ func (s *service) createIntegration(ctx context.Context, in *createIntegrationIn
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	if err := s.checkIntegration(to); err != nil {
-		return nil, err
-	}
 	return to, s.change(ctx, in.ApiId, func(e *document.Edit) error {
+		if err := s.checkIntegrationOf(&e.Set, to); err != nil {
+			return err
+		}
 		if len(e.Names(docIntegration)) >= maxIntegrations {
 			return invalid("Maximum number of integrations for this API has been reached: %d", maxIntegrations)
 		}
@@ -159,7 +176,7 @@ func (s *service) updateIntegration(r *awsapi.Request) (any, error) {
 		if err := r.Read(to); err != nil {
 			return err
 		}
-		if err := s.checkIntegration(to); err != nil {
+		if err := s.checkIntegrationOf(&e.Set, to); err != nil {
 			return err
 		}
 		return e.Put(docIntegration+to.IntegrationId, to)

@@ -22,15 +22,17 @@ type Route struct {
 	OperationName       string   `json:"operationName,omitempty"`
 	RouteId             string   `json:"routeId"`
 	RouteKey            string   `json:"routeKey"`
-	Target              string   `json:"target,omitempty"`
+
+	RouteResponseSelectionExpression string `json:"routeResponseSelectionExpression,omitempty"`
+
+	Target string `json:"target,omitempty"`
 }
 
 // routeMore are members of routes that are refused.
 type routeMore struct {
-	ModelSelectionExpression         string
-	RequestModels                    map[string]string
-	RequestParameters                map[string]any
-	RouteResponseSelectionExpression string
+	ModelSelectionExpression string
+	RequestModels            map[string]string
+	RequestParameters        map[string]any
 }
 
 // targetPrefix begins the Target of a route, before the ID of its integration.
@@ -42,10 +44,10 @@ const maxRoutes = 300
 
 func (m *routeMore) check() error {
 	switch {
-	case m.ModelSelectionExpression != "", len(m.RequestModels) > 0, m.RouteResponseSelectionExpression != "":
-		return invalid("modelSelectionExpression, requestModels and routeResponseSelectionExpression are only for WebSocket APIs")
+	case m.ModelSelectionExpression != "", len(m.RequestModels) > 0:
+		return invalid("modelSelectionExpression and requestModels are not supported: only WebSocket APIs have them, and this server does not validate messages")
 	case len(m.RequestParameters) > 0:
-		return invalid("requestParameters of a route are only for WebSocket APIs")
+		return invalid("requestParameters of a route are not supported: only WebSocket APIs have them, and this server does not map parameters")
 	}
 	return nil
 }
@@ -53,29 +55,47 @@ func (m *routeMore) check() error {
 // checkRoute checks a route against the other documents of its API.
 func (s *service) checkRoute(set *document.Set, r *Route) error {
 	r.AuthorizationType = cmp.Or(r.AuthorizationType, "NONE")
+	if r.AuthorizationType == "NONE" && (r.AuthorizerId != "" || len(r.AuthorizationScopes) > 0) {
+		return invalid("authorizerId and authorizationScopes are only for routes with an authorizationType")
+	}
+	others, err := document.All[Route](set, docRoute)
+	if err != nil {
+		return err
+	}
+	protocol, err := protocolOf(set)
+	if err != nil {
+		return err
+	}
+	if protocol == gateway.WebSocket {
+		err = checkSocketRoute(r, others)
+	} else {
+		err = s.checkHTTPRoute(set, r, others)
+	}
+	if err != nil || r.Target == "" {
+		return err
+	}
+	id, found := strings.CutPrefix(r.Target, targetPrefix)
+	if !found {
+		return invalid("Invalid target %q: it is integrations/ID", r.Target)
+	}
+	if !set.Has(docIntegration + id) {
+		return missing("Integration", fmt.Sprintf("%.64s", id))
+	}
+	return nil
+}
+
+// checkHTTPRoute checks a route of an HTTP API.
+func (s *service) checkHTTPRoute(set *document.Set, r *Route, others []*Route) error {
 	if err := gateway.CheckKey(gateway.HTTP, r.RouteKey); err != nil {
 		return invalid("Invalid route key: %v", err)
 	}
 	switch {
 	case r.ApiKeyRequired:
 		return invalid("apiKeyRequired is not supported for HTTP APIs")
-	case r.AuthorizationType == "NONE" && (r.AuthorizerId != "" || len(r.AuthorizationScopes) > 0):
-		return invalid("authorizerId and authorizationScopes are only for routes with an authorizationType")
+	case r.RouteResponseSelectionExpression != "":
+		return invalid("routeResponseSelectionExpression is only for WebSocket APIs")
 	}
 	if err := s.checkAuthorization(set, r); err != nil {
-		return err
-	}
-	if r.Target != "" {
-		id, found := strings.CutPrefix(r.Target, targetPrefix)
-		if !found {
-			return invalid("Invalid target %q: it is integrations/ID", r.Target)
-		}
-		if !set.Has(docIntegration + id) {
-			return missing("Integration", fmt.Sprintf("%.64s", id))
-		}
-	}
-	others, err := document.All[Route](set, docRoute)
-	if err != nil {
 		return err
 	}
 	table := gateway.EmptyTable(gateway.HTTP)
@@ -166,6 +186,9 @@ func (s *service) deleteRoute(ctx context.Context, in *routeInput) (awsapi.None,
 	return awsapi.None{}, s.change(ctx, in.ApiId, func(e *document.Edit) error {
 		if _, err := find[Route](&e.Set, docRoute, in.RouteId, "Route"); err != nil {
 			return err
+		}
+		for _, name := range e.Names(docResponse(in.RouteId)) {
+			e.Delete(name)
 		}
 		e.Delete(docRoute + in.RouteId)
 		return nil

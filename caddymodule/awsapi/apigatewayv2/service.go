@@ -62,6 +62,12 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"DeleteRoute":                 awsapi.Answer(s.deleteRoute),
 		"DeleteRouteRequestParameter": awsapi.Answer(s.deleteRouteRequestParameter),
 
+		"CreateRouteResponse": awsapi.Answer(s.createRouteResponse),
+		"GetRouteResponse":    awsapi.Answer(s.getRouteResponse),
+		"GetRouteResponses":   awsapi.Answer(s.getRouteResponses),
+		"UpdateRouteResponse": s.updateRouteResponse,
+		"DeleteRouteResponse": awsapi.Answer(s.deleteRouteResponse),
+
 		"CreateIntegration": awsapi.Answer(s.createIntegration),
 		"GetIntegration":    awsapi.Answer(s.getIntegration),
 		"GetIntegrations":   awsapi.Answer(s.getIntegrations),
@@ -108,8 +114,9 @@ func unsupported(operation string) string {
 		{"Import", "OpenAPI documents are not imported yet: create the routes one by one"},
 		{"ReimportApi", "OpenAPI documents are not imported yet: create the routes one by one"},
 		{"ExportApi", "OpenAPI documents are not exported yet"},
-		{"Response", "only WebSocket APIs have responses, and there are none here yet"},
-		{"Model", "only WebSocket APIs have models, and there are none here yet"},
+		{"RouteResponseRequestParameter", "messages have no parameters"},
+		{"Response", "the answers of functions are not mapped"},
+		{"Model", "only WebSocket APIs have models, and this server does not validate messages"},
 	} {
 		if strings.Contains(operation, reason.part) {
 			return reason.text

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
@@ -46,7 +47,7 @@ type stageMore struct {
 func (m *stageMore) check() error {
 	switch {
 	case m.ClientCertificateId != "":
-		return invalid("clientCertificateId is only for WebSocket APIs")
+		return invalid("clientCertificateId is not supported: functions are called without HTTP")
 	case m.AccessLogSettings["DestinationArn"] != nil || m.AccessLogSettings["Format"] != nil:
 		return invalid("accessLogSettings are not supported yet: use Caddy's access log, the directive log")
 	}
@@ -58,12 +59,14 @@ var stagePattern = regexp.MustCompile(`^(\$default|[a-zA-Z0-9_-]{1,128})$`)
 // maxStages is AWS's quota.
 const maxStages = 10
 
-func (g *RouteSettings) check() error {
+func (g *RouteSettings) check(p gateway.Protocol) error {
 	switch {
 	case g == nil:
 		return nil
-	case g.DataTraceEnabled, g.LoggingLevel != "" && g.LoggingLevel != "OFF":
+	case (g.DataTraceEnabled || g.LoggingLevel != "" && g.LoggingLevel != "OFF") && p == gateway.HTTP:
 		return invalid("Execution logs are not supported on protocol type HTTP")
+	case g.DataTraceEnabled, g.LoggingLevel != "" && g.LoggingLevel != "OFF":
+		return invalid("Execution logs (dataTraceEnabled, loggingLevel) are not supported: the logs of functions are kept, and Caddy has an access log")
 	case g.DetailedMetricsEnabled:
 		return invalid("detailedMetricsEnabled is not supported: Caddy's metrics have requests by function")
 	case g.ThrottlingBurstLimit != nil && *g.ThrottlingBurstLimit < 0, g.ThrottlingRateLimit != nil && !(*g.ThrottlingRateLimit >= 0):
@@ -87,7 +90,11 @@ func (g *Stage) check(set *document.Set) error {
 	if g.Tags == nil {
 		g.Tags = map[string]string{}
 	}
-	if err := g.DefaultRouteSettings.check(); err != nil {
+	protocol, err := protocolOf(set)
+	if err != nil {
+		return err
+	}
+	if err := g.DefaultRouteSettings.check(protocol); err != nil {
 		return err
 	}
 	if len(g.RouteSettings) > 0 {
@@ -103,7 +110,7 @@ func (g *Stage) check(set *document.Set) error {
 			if !known[key] {
 				return &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Unable to find Route by key %.200s within the provided RouteSettings", key)}
 			}
-			if err := settings.check(); err != nil {
+			if err := settings.check(protocol); err != nil {
 				return err
 			}
 		}
@@ -122,9 +129,6 @@ type createStageInput struct {
 
 func (s *service) createStage(ctx context.Context, in *createStageInput) (*Stage, error) {
 	g := &in.Stage
-	if !stagePattern.MatchString(g.StageName) {
-		return nil, invalid("Stage name only allows a-zA-Z0-9_- and $default")
-	}
 	if err := in.stageMore.check(); err != nil {
 		return nil, err
 	}
@@ -139,6 +143,13 @@ func (s *service) createStage(ctx context.Context, in *createStageInput) (*Stage
 		}
 		if e.Has(docStage + g.StageName) {
 			return conflicts("Stage already exists")
+		}
+		protocol, err := protocolOf(&e.Set)
+		if err != nil {
+			return err
+		}
+		if err := checkStageName(protocol, g.StageName); err != nil {
+			return err
 		}
 		if err := g.check(&e.Set); err != nil {
 			return err
