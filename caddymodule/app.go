@@ -78,8 +78,10 @@ type App struct {
 	// used. Default: on.
 	CompileCache string `json:"compile_cache,omitempty"`
 
-	// "on": Python's stems are forked from a process that has booted before, if the server is
-	// root. Default: "off".
+	// Which of Python's stems are forked from a process that has booted before, if the server is
+	// root. "on": those of functions that load the runtime's SDK, which it has loaded then;
+	// "all": the others too, which then take less memory and longer to start; "off": none.
+	// Default: "on".
 	Zygotes string `json:"zygotes,omitempty"`
 
 	// How long an idle environment is kept at most. An environment ends earlier if, by the

@@ -65,7 +65,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		cold_starts    <n>
 //		stems          <n>
 //		compile_cache  on|off
-//		zygotes        on|off
+//		zygotes        on|off|all
 //		idle_timeout   <duration>
 //		account        <twelve digits>
 //		region         <name>
@@ -141,8 +141,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"queue_timeout", into(durationOrOff, &a.QueueTimeout)},
 		{"cold_starts", into(number(1), &a.ColdStarts)},
 		{"stems", into(optionalNumber(0), &a.Stems)},
-		{"compile_cache", into(onOrOff, &a.CompileCache)},
-		{"zygotes", into(onOrOff, &a.Zygotes)},
+		{"compile_cache", into(oneOf("on", "off"), &a.CompileCache)},
+		{"zygotes", into(oneOf("on", "off", "all"), &a.Zygotes)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
 		{"account", into(text, &a.Account)},
 		{"region", into(text, &a.Region)},

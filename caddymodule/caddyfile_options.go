@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -176,16 +177,18 @@ func durationOrOff(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	return duration(d, to)
 }
 
-// onOrOff reads one of these two words.
-func onOrOff(d *caddyfile.Dispenser, to *string) error {
-	name := d.Val()
-	if err := text(d, to); err != nil {
-		return err
+// oneOf reads one of the words.
+func oneOf(words ...string) func(*caddyfile.Dispenser, *string) error {
+	return func(d *caddyfile.Dispenser, to *string) error {
+		name := d.Val()
+		if err := text(d, to); err != nil {
+			return err
+		}
+		if !slices.Contains(words, *to) {
+			return d.Errf("%s is %s or %s, not '%s'", name, strings.Join(words[:len(words)-1], ", "), words[len(words)-1], *to)
+		}
+		return nil
 	}
-	if *to != "on" && *to != "off" {
-		return d.Errf("%s is on or off, not '%s'", name, *to)
-	}
-	return nil
 }
 
 // megabytes reads a size as Lambda writes it, a number of MB (1,048,576 bytes each), or a size

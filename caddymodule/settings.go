@@ -18,6 +18,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/launch"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
@@ -92,10 +93,11 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if a.CodeStorage < 0 {
 		return nil, fmt.Errorf("code_storage: %d MB are less than nothing", a.CodeStorage)
 	}
-	for name, value := range map[string]string{"compile_cache": a.CompileCache, "zygotes": a.Zygotes} {
-		if value != "" && value != "on" && value != "off" {
-			return nil, fmt.Errorf("%s: it is on or off, not %q", name, value)
-		}
+	if v := a.CompileCache; v != "" && v != "on" && v != "off" {
+		return nil, fmt.Errorf("compile_cache: it is on or off, not %q", v)
+	}
+	if v := a.Zygotes; v != "" && v != launch.ForkNone && v != launch.ForkSDK && v != launch.ForkAll {
+		return nil, fmt.Errorf("zygotes: it is on, off or all, not %q", v)
 	}
 	if a.Stems != nil && *a.Stems < 0 {
 		return nil, fmt.Errorf("stems: %d is not a whole number of at least 0", *a.Stems)
@@ -104,7 +106,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		CodeStorage:  int64(a.CodeStorage) << 20,
-		CompileCache: a.CompileCache != "off", Zygotes: a.Zygotes == "on",
+		CompileCache: a.CompileCache != "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
 	}

@@ -50,7 +50,7 @@ type Settings struct {
 
 	Interpreters map[string]string // by runtime
 	CompileCache bool              // code is compiled ahead of cold starts
-	Zygotes      bool              // stems are forked where they can be
+	Zygotes      string            // which stems are forked, see package launch
 	Sandbox      sandbox.Config
 	Network      function.NetworkDefault
 	// NetworkNamed is set if the configuration names Network. Then functions do not go without

@@ -52,6 +52,7 @@ type loader struct {
 	function function
 	family   string // of its stems
 	bare     []string
+	sdk      bool // the runtime has boto3 beside it, as hearth runtimes install brings it
 	// make makes the code in a folder: what the function is given, and the folder that the
 	// bare interpreter starts in. An error says what this machine lacks. nil: the code is an asset.
 	make func(ctx context.Context, stage *stage, folder, mark string) (code, bareFolder string, err error)
@@ -77,7 +78,7 @@ func loaders(m machine) []loader {
 			function: function{name: "bundle", runtime: m.nodeRuntime(), handler: "index.handler"},
 			bare:     []string{"node", "-e", "require('./index.js'); process.stdout.write('x')"}},
 		loader{name: "Python, boto3 in the zip", family: "python", make: makeBoto3, function: boto3, bare: bareBoto3},
-		loader{name: "Python, boto3 of the runtime", family: "python", make: makeSDK, function: sdk, bare: bareBoto3},
+		loader{name: "Python, boto3 of the runtime", family: "python", make: makeSDK, sdk: true, function: sdk, bare: bareBoto3},
 		loader{name: "Java, Jackson and 2,000 classes", family: "java", make: makeJar,
 			function: function{name: "jackson", runtime: javaRuntime, handler: "Main::handle"},
 			bare:     []string{"java", "-jar", "lib/app.jar"}},
@@ -86,28 +87,28 @@ func loaders(m machine) []loader {
 
 // bareCommand is the command with the interpreter that serves the function's runtime.
 func (l loader) bareCommand(ctx context.Context, stage *stage) ([]string, error) {
-	program, _, err := stage.runtime(ctx, l.function.runtime)
+	program, err := stage.runtime(ctx, l.function.runtime)
 	return append([]string{program}, l.bare[1:]...), err
 }
 
-// runtime tells which interpreter serves a runtime, and whether functions find an SDK there.
-func (s *stage) runtime(ctx context.Context, name string) (program string, sdk bool, err error) {
+// runtime tells which interpreter serves a runtime.
+func (s *stage) runtime(ctx context.Context, name string) (program string, err error) {
 	output, err := exec.CommandContext(ctx, s.caddy, "hearth", "runtimes", "--json", "--data-dir", filepath.Join(s.folder, "data")).Output()
 	if err != nil {
-		return "", false, fmt.Errorf("caddy hearth runtimes: %w", err)
+		return "", fmt.Errorf("caddy hearth runtimes: %w", err)
 	}
 	var all []struct {
-		Runtime, Path, SDK string
+		Runtime, Path string
 	}
 	if err := json.Unmarshal(output, &all); err != nil {
-		return "", false, fmt.Errorf("caddy hearth runtimes: %w", err)
+		return "", fmt.Errorf("caddy hearth runtimes: %w", err)
 	}
 	for _, r := range all {
 		if r.Runtime == name && r.Path != "" {
-			return r.Path, r.SDK != "", nil
+			return r.Path, nil
 		}
 	}
-	return "", false, fmt.Errorf("no program serves %s", name)
+	return "", fmt.Errorf("no program serves %s", name)
 }
 
 // scenario times n first calls, each when a stem is ready, in turns with the bare interpreter.
@@ -164,7 +165,15 @@ func (l loader) measure(ctx context.Context, shared *stage, name string, n int) 
 			}
 		}
 	}
-	own, err := loadStage(ctx, shared, "", append(functions, fresh...))
+	options := ""
+	if l.sdk {
+		data := filepath.Join(shared.folder, "sdk")
+		if output, err := exec.CommandContext(ctx, shared.caddy, "hearth", "runtimes", "install", "boto3", "--data-dir", data).CombinedOutput(); err != nil {
+			return nil, &lacksError{fmt.Errorf("cannot install boto3: %w: %s", err, output)}
+		}
+		options = fmt.Sprintf("\t\truntimes {\n\t\t\tboto3 %s\n\t\t}\n", filepath.Join(data, "runtimes", "sdk", "python"))
+	}
+	own, err := loadStage(ctx, shared, options, append(functions, fresh...))
 	if err != nil {
 		return nil, err
 	}

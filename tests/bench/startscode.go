@@ -78,7 +78,7 @@ func makeBundle(ctx context.Context, s *stage, folder, mark string) (code, bareF
 // makeBoto3 makes a zip of boto3 as the machine has it, with the descriptions of the two
 // services that the function uses.
 func makeBoto3(ctx context.Context, s *stage, folder, mark string) (code, bareFolder string, err error) {
-	program, _, err := s.runtime(ctx, thisPython(ctx))
+	program, err := s.runtime(ctx, thisPython(ctx))
 	if err != nil {
 		return "", "", err
 	}
@@ -101,14 +101,6 @@ func makeBoto3(ctx context.Context, s *stage, folder, mark string) (code, bareFo
 
 // makeSDK makes a zip of the function alone: boto3 is that of the runtime.
 func makeSDK(ctx context.Context, s *stage, folder, mark string) (code, bareFolder string, err error) {
-	name := thisPython(ctx)
-	_, sdk, err := s.runtime(ctx, name)
-	if err != nil {
-		return "", "", err
-	}
-	if !sdk {
-		return "", "", fmt.Errorf("%s has no boto3 beside it", name)
-	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", "", err
 	}

@@ -103,7 +103,7 @@ func TestTwinsOfAZygoteShareNothingAndHaveNoPower(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("zygotes need a server that is root")
 	}
-	s := twins(t, 3, "zygotes on", "")
+	s := twins(t, 3, "zygotes all", "")
 	plain := ask(t, twins(t, 1, "zygotes off", ""), "/f0")
 	if plain.Zygote {
 		t.Error("zygotes off: it was forked from one")
@@ -148,7 +148,7 @@ func TestEndOfAZygotesChildIsReported(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("zygotes need a server that is root")
 	}
-	s := twins(t, 3, "zygotes on", "memory 128\ntimeout 60s")
+	s := twins(t, 3, "zygotes all", "memory 128\ntimeout 60s")
 	for i, test := range []struct{ how, says string }{
 		{"exit=7", "Runtime exited with error: exit status 7"},
 		{"signal=15", "Runtime exited with error: signal: terminated"},
@@ -186,7 +186,7 @@ func TestFunctionsRunWithoutAZygoteThatIsLost(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("zygotes need a server that is root")
 	}
-	s := twins(t, 4, "zygotes on", "")
+	s := twins(t, 4, "zygotes all", "")
 	if !ask(t, s, "/f0").Zygote {
 		t.Fatal("it was not forked from a zygote")
 	}

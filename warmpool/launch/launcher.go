@@ -44,7 +44,7 @@ type Config struct {
 	Interpreters *runtimes.Finder
 	Archives     *code.Store // unpacks code and layers
 	CompileCache bool        // code is compiled ahead of cold starts
-	Zygotes      bool        // stems are forked where they can be
+	Zygotes      string      // which stems are forked: ForkNone, ForkSDK or ForkAll
 	Network      function.NetworkDefault
 	// Exposed returns an error that says what an environment on the machine's network could
 	// do to this server. Then none starts on that network. nil: there is no danger.
@@ -164,7 +164,7 @@ func (l *Launcher) StemKind(f *function.Function) (warmpool.StemKind, bool) {
 	}
 	kind := warmpool.StemKind{Family: interpreter.Family, Interpreter: interpreter.Path, SDK: interpreter.SDK}
 	kind.Network, _ = l.networkOf(f)
-	kind.Preloaded = l.Zygotes && l.Sandbox.CanFork() && l.zygotes.preloads(f)
+	kind.Preloaded = l.forks(true) && usesSDK(interpreter) && l.zygotes.preloads(f)
 	if runtimes.FixesMemory(interpreter) {
 		kind.MemoryMB = f.MemoryMB
 	}

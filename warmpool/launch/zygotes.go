@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -24,15 +25,28 @@ const (
 	zygoteForks = 64
 	// zygoteMemoryMB bounds the memory of a zygote.
 	zygoteMemoryMB = 256
-	// maxModules is how many modules of an SDK a zygote imports at most.
-	maxModules = 2000
-	maxModule  = 200 // bytes of a name
-	// maxUsers is of how many functions it is remembered that they use the SDK.
+	// maxEntries is how much of an SDK a zygote loads at most, and maxEntriesSize the size in
+	// bytes of what it is told of that, as JSON: it goes in one packet.
+	maxEntries     = 2000
+	maxEntriesSize = 100_000
+	// maxUsers is of how many functions it is remembered whether they use the SDK.
 	maxUsers = 10_000
 	// maxZygotes bounds how many zygotes there are: one for each Python, and one for each that
 	// has its SDK imported.
 	maxZygotes = 8
 )
+
+// Which stems of Python are forked from a zygote.
+const (
+	ForkNone = "off"
+	ForkSDK  = "on"  // those of functions that load the runtime's SDK
+	ForkAll  = "all" // takes less memory, and longer for functions that load nothing
+)
+
+// forks reports whether stems are forked, those that have loaded the SDK or others.
+func (l *Launcher) forks(preloaded bool) bool {
+	return (l.Zygotes == ForkAll || l.Zygotes == ForkSDK && preloaded) && l.Sandbox.CanFork()
+}
 
 // A zygoteKey is what the stems of a zygote have in common.
 type zygoteKey struct {
@@ -44,25 +58,44 @@ type zygoteKey struct {
 type zygotes struct {
 	launcher *Launcher
 
-	mu      sync.Mutex
-	live    map[zygoteKey]*zygote             // guarded by mu
-	modules map[zygoteKey]map[string]struct{} // guarded by mu: imported from the SDK by functions here
-	users   map[string]struct{}               // guarded by mu: their code, see codeOf
-	closed  bool                              // guarded by mu
+	mu     sync.Mutex
+	live   map[zygoteKey]*zygote  // guarded by mu
+	loaded map[zygoteKey]*entries // guarded by mu
+	users  map[string]bool        // guarded by mu: whether code uses the SDK, see codeOf
+	closed bool                   // guarded by mu
+}
+
+// entries are what functions have loaded from an SDK, in the words of their runtime: names of
+// modules, and of descriptions of services.
+type entries struct {
+	known map[string]struct{}
+	size  int // as JSON
+}
+
+func (e *entries) add(name string) {
+	if _, known := e.known[name]; known || name == "" || len(e.known) >= maxEntries {
+		return
+	}
+	text, err := json.Marshal(name)
+	if err != nil || e.size+len(text)+1 > maxEntriesSize {
+		return
+	}
+	e.known[name] = struct{}{}
+	e.size += len(text) + 1
 }
 
 type zygote struct {
 	mu      sync.Mutex // one start, or one fork, at a time
 	process *sandbox.Zygote
 	forks   int
-	modules int // that it was told to import
+	entries int // that it was told to load
 
 	failures int // in a row
 	retryAt  time.Time
 }
 
 // zygotePause follows on a failure.
-var zygotePause = backoff.Backoff{First: time.Second, Most: time.Minute}
+var zygotePause = backoff.Backoff{First: time.Second, Most: time.Hour}
 
 // failed needs mu.
 func (o *zygote) failed() {
@@ -71,7 +104,7 @@ func (o *zygote) failed() {
 }
 
 func newZygotes(l *Launcher) *zygotes {
-	return &zygotes{launcher: l, live: make(map[zygoteKey]*zygote), modules: make(map[zygoteKey]map[string]struct{}), users: make(map[string]struct{})}
+	return &zygotes{launcher: l, live: make(map[zygoteKey]*zygote), loaded: make(map[zygoteKey]*entries), users: make(map[string]bool)}
 }
 
 // codeOf names what a function loads: functions of the same code load the same.
@@ -79,40 +112,54 @@ func codeOf(f *function.Function) string {
 	return strings.Join(append([]string{f.Code, f.Handler}, f.Layers...), "\x00")
 }
 
-// learn is told which modules of the runtime's SDK a function has loaded.
-func (z *zygotes) learn(in runtimes.Interpreter, f *function.Function, modules []string) {
-	if in.Family != runtimes.FamilyPython || in.SDK == "" {
+// firstEntries is what a zygote loads before it is known what functions use.
+var firstEntries = []string{"boto3"}
+
+// usesSDK reports whether there is an SDK to load ahead.
+func usesSDK(in runtimes.Interpreter) bool { return in.Family == runtimes.FamilyPython && in.SDK != "" }
+
+// learn is told what a function has loaded of the runtime's SDK.
+func (z *zygotes) learn(in runtimes.Interpreter, f *function.Function, names []string) {
+	if !usesSDK(in) {
 		return
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	key := zygoteKey{in.Path, in.SDK, true}
-	known := z.modules[key]
-	if known == nil {
-		known = make(map[string]struct{})
-		z.modules[key] = known
+	loaded := z.loaded[key]
+	if loaded == nil {
+		loaded = &entries{known: make(map[string]struct{})}
+		z.loaded[key] = loaded
 	}
 	if len(z.users) >= maxUsers {
 		clear(z.users) // they are learnt anew
 	}
-	z.users[codeOf(f)] = struct{}{}
-	for _, name := range modules {
-		if len(known) < maxModules && name != "" && len(name) <= maxModule {
-			known[name] = struct{}{}
-		}
+	z.users[codeOf(f)] = true
+	for _, name := range names {
+		loaded.add(name)
 	}
 }
 
 // preloads reports whether environments of f are to begin with modules of the SDK.
 func (z *zygotes) preloads(f *function.Function) bool {
 	for name := range f.Environment {
-		if strings.HasPrefix(name, "BOTO") || strings.HasPrefix(name, "AWS_CRT") { // read at import
+		if strings.HasPrefix(name, "BOTO") || strings.HasPrefix(name, "AWS_CRT") || name == "HOME" { // read at import
 			return false
 		}
 	}
+	code := codeOf(f)
+	z.mu.Lock()
+	uses, known := z.users[code]
+	z.mu.Unlock()
+	if known {
+		return uses
+	}
+	uses = namesSDK(f)
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	_, uses := z.users[codeOf(f)]
+	if len(z.users) < maxUsers {
+		z.users[code] = z.users[code] || uses
+	}
 	return uses
 }
 
@@ -120,7 +167,7 @@ func (z *zygotes) preloads(f *function.Function) bool {
 // an error, or if ok is false: there is no zygote for it.
 func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sandbox.Spec) (p *sandbox.Process, ok bool, err error) {
 	l := z.launcher
-	if kind.Family != runtimes.FamilyPython || !l.Zygotes || !l.Sandbox.CanFork() {
+	if kind.Family != runtimes.FamilyPython || !l.forks(kind.Preloaded) {
 		return nil, false, nil
 	}
 	key := zygoteKey{kind.Interpreter, kind.SDK, kind.Preloaded}
@@ -130,32 +177,30 @@ func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sa
 		one = &zygote{}
 		z.live[key] = one
 	}
-	modules := make([]string, 0, len(z.modules[key]))
-	for name := range z.modules[key] {
-		modules = append(modules, name)
+	loaded := firstEntries
+	if of := z.loaded[key]; of != nil {
+		loaded = slices.Sorted(maps.Keys(of.known))
 	}
 	closed := z.closed
 	z.mu.Unlock()
 	if one == nil || closed {
 		return nil, false, nil
 	}
-	slices.Sort(modules)
-
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if time.Now().Before(one.retryAt) {
 		return nil, false, nil
 	}
-	if one.process != nil && (!one.process.Works() || one.forks >= zygoteForks || one.modules != len(modules)) {
+	if one.process != nil && (!one.process.Works() || one.forks >= zygoteForks || one.entries != len(loaded)) {
 		one.process.Retire()
 		one.process = nil
 	}
 	if one.process == nil {
-		if one.process, err = l.startZygote(key, in, spec, modules); err != nil {
+		if one.process, err = l.startZygote(key, in, spec, loaded); err != nil {
 			one.failed()
 			return nil, true, err
 		}
-		one.forks, one.modules = 0, len(modules)
+		one.forks, one.entries = 0, len(loaded)
 	}
 	one.forks++
 	p, err = l.Sandbox.StartFrom(one.process, spec)
@@ -170,13 +215,13 @@ func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sa
 }
 
 // startZygote starts the zygote for stems like spec.
-func (l *Launcher) startZygote(key zygoteKey, in runtimes.Interpreter, stem sandbox.Spec, modules []string) (*sandbox.Zygote, error) {
+func (l *Launcher) startZygote(key zygoteKey, in runtimes.Interpreter, stem sandbox.Spec, loaded []string) (*sandbox.Zygote, error) {
 	setup := struct {
-		Modules []string `json:"modules,omitempty"`
+		Entries []string `json:"entries,omitempty"`
 		Path    string   `json:"path,omitempty"`
 	}{}
 	if key.preloaded {
-		setup.Modules, setup.Path = modules, sdkTarget(in)
+		setup.Entries, setup.Path = loaded, sdkTarget(in)
 	}
 	text, err := json.Marshal(setup)
 	if err != nil {
@@ -186,7 +231,7 @@ func (l *Launcher) startZygote(key zygoteKey, in runtimes.Interpreter, stem sand
 		ID: newEnvironmentID(), Args: append(slices.Clone(stem.Args), "zygote"), Env: stem.Env, Mounts: stem.Mounts, MemoryMB: zygoteMemoryMB, EphemeralStorageMB: 1,
 	}, text, warmpool.BootTimeout)
 	if err == nil {
-		l.log.Debug("zygote ready", zap.String("interpreter", in.Path), zap.Int("modules", len(setup.Modules)), zap.Int64("memory", z.Memory()))
+		l.log.Debug("zygote ready", zap.String("interpreter", in.Path), zap.Int("entries", len(setup.Entries)), zap.Int64("memory", z.Memory()))
 	}
 	return z, err
 }

@@ -86,14 +86,15 @@ func (s *Sandbox) StartZygote(spec Spec, setup []byte, patience time.Duration) (
 		return nil, err
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "zygote")
-	defer theirs.Close()
 	_ = unix.SetNonblock(fds[0], true) // before NewFile, so that it goes to the poller
 	z := &Zygote{
 		sandbox: s, conn: os.NewFile(uintptr(fds[0]), "zygote"),
 		answers: make(chan zygoteAnswer, 1), lost: make(chan struct{}), exits: make(map[int]chan int),
 	}
 	spec.Network, spec.Stem, spec.zygote, spec.ExtraFiles = NetworkNone, true, true, []*os.File{theirs}
-	if z.process, err = s.Start(spec); err != nil {
+	z.process, err = s.Start(spec)
+	theirs.Close() // or listen would not see the end of the zygote
+	if err != nil {
 		z.conn.Close()
 		return nil, err
 	}

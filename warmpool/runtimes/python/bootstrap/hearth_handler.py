@@ -57,17 +57,6 @@ def _give_up_covered(entries):
             return
 
 
-def sdk_modules(sdk_root):
-    """The modules that were imported from the folder of the SDK."""
-    top = sdk_root + os.sep
-    found = []
-    for name, module in list(sys.modules.items()):
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        if isinstance(origin, str) and origin.startswith(top) and origin.endswith(".py"):
-            found.append(name)
-    return found
-
-
 def _machine_packages():
     """The site-packages of the interpreter, which was started without them. Their
     .pth files are left alone: those are the machine's, and run code at each start."""

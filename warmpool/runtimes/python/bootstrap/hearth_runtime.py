@@ -9,6 +9,7 @@ from json import loads
 
 import hearth_errors
 import hearth_logging
+import hearth_sdk
 import hearth_trace
 from hearth_channel import (
     BOOTED,
@@ -25,7 +26,7 @@ from hearth_channel import (
 from hearth_context import LambdaContext
 from hearth_current import Current, LocalCurrent
 from hearth_errors import Fault
-from hearth_handler import load, prepare_path, sdk_modules
+from hearth_handler import load, prepare_path
 from hearth_json import Encoder, decode
 from hearth_output import LogBuffer, text
 
@@ -119,7 +120,7 @@ class Function:
         finally:
             self.finish_output()
         sdk_root = self._init.get("sdk_root")
-        self._channel.send(READY, 0, 0, "\n".join(sdk_modules(sdk_root)).encode() if sdk_root else b"")
+        self._channel.send(READY, 0, 0, "\n".join(hearth_sdk.entries(sdk_root)).encode() if sdk_root else b"")
         return True
 
     def log(self, message):

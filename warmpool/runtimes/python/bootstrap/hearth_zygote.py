@@ -9,7 +9,6 @@ main: it is a stem then.
 import ctypes
 import fcntl
 import gc
-import importlib
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ import sys
 from importlib.machinery import ExtensionFileLoader
 
 import hearth_handler
+import hearth_sdk
 
 # linux/sched.h, linux/prctl.h, linux/capability.h
 CLONE_NEWPID = 0x20000000
@@ -36,7 +36,8 @@ def main(booted):
     conn = socket.socket(fileno=3)
     try:
         setup = json.loads(conn.recv(MAX_ORDER))
-        preload(setup.get("modules") or (), setup.get("path"))
+        if setup.get("path"):
+            hearth_sdk.preload(setup.get("entries") or (), setup["path"])
         check(setup.get("path"))
     except BaseException as e:
         tell(conn, error="%s: %s" % (type(e).__name__, e))
@@ -98,19 +99,6 @@ def must(result):
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def preload(modules, path):
-    """Imports modules from the folder of the SDK."""
-    if not path:
-        return
-    sys.path.append(path)
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except Exception:
-            pass  # the function that imports it gets the error
-    sys.path.remove(path)
 
 
 def check(path):
