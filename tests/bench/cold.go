@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -150,6 +152,8 @@ func awaitStem(ctx context.Context, stage *stage, family string) error {
 func bareStart(ctx context.Context, folder string, command []string) (time.Duration, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = folder
+	// Functions do not have it, and reading certificates takes Node as long as its start.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NODE_EXTRA_CA_CERTS=") })
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err

@@ -46,7 +46,7 @@ func (s *stage) npm(ctx context.Context, name string, packages ...string) (strin
 	return folder, command(ctx, folder, "npm", append([]string{"install", "--no-audit", "--no-fund", "--loglevel=error"}, packages...)...)
 }
 
-// makeBundle makes a bundle of 2.6 MB. The mark makes it another code.
+// makeBundle makes a zip of a bundle of 2.6 MB. The mark makes it another code.
 func makeBundle(ctx context.Context, s *stage, folder, mark string) (code, bareFolder string, err error) {
 	npm, err := s.npm(ctx, "npm", "@aws-sdk/client-s3@3", "express@5", "serverless-http@4", "esbuild@0")
 	if err != nil {
@@ -72,7 +72,11 @@ func makeBundle(ctx context.Context, s *stage, folder, mark string) (code, bareF
 	if err != nil {
 		return "", "", err
 	}
-	return folder, folder, os.WriteFile(filepath.Join(folder, "index.js"), fmt.Appendf(text, "// %s\n", mark), 0o644)
+	if err := os.WriteFile(filepath.Join(folder, "index.js"), fmt.Appendf(text, "// %s\n", mark), 0o644); err != nil {
+		return "", "", err
+	}
+	code = folder + ".zip"
+	return code, folder, zipFolder(folder, code)
 }
 
 // makeBoto3 makes a zip of boto3 as the machine has it, with the descriptions of the two
