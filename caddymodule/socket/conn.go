@@ -50,6 +50,7 @@ type ending struct {
 var (
 	goingAway = ending{1001, "Going away"} // as AWS says it
 	tooBig    = ending{1009, "Message too long"}
+	tooSlow   = ending{1008, "Message too slow"}
 	badText   = ending{1007, "Invalid payload"}
 
 	protocolError = ending{1002, "Protocol error"}
@@ -219,7 +220,7 @@ func (c *conn) send(message []byte) error {
 	if !utf8.Valid(message) {
 		kind = websocket.MessageBinary
 	}
-	ctx, cancel := context.WithTimeout(c.hub.ctx, writeWithin)
+	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.Take)
 	defer cancel()
 	if err := c.ws.Write(ctx, kind, message); err != nil {
 		return ErrGone
@@ -254,6 +255,7 @@ func (c *conn) finish(err error) {
 	case ours != nil:
 		why = *ours
 	case why == tooBig, why == badText, why == protocolError: // the client is told
+		c.guard.failed.Store(true)
 		_ = c.ws.Close(websocket.StatusCode(why.code), why.reason)
 	}
 	_ = c.ws.CloseNow()

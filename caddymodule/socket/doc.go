@@ -16,7 +16,7 @@
 // An idle socket has one goroutine and about a kilobyte of buffers. The messages of a socket
 // run beside each other, maxRunning at most; then nobody reads it, so its sender waits. At most
 // maxWaiting messages to a client wait; more are refused. A client that does not take a message
-// within writeWithin is closed. Frames over 32 KB and messages over 128 KB end the socket with
+// within ten seconds is closed. Frames over 32 KB and messages over 128 KB end the socket with
 // 1009 before they are read.
 //
 // # Connection IDs

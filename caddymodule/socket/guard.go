@@ -32,12 +32,12 @@ type guard struct {
 	left    int64         // of the mask and the payload
 	final   bool          // the frame ends its message
 	message int64         // bytes of the message so far
-	tooBig  atomic.Bool
+	failed  atomic.Bool   // the client has broken the protocol, or a limit of AWS
 }
 
-// Read implements net.Conn. After errTooBig it gives nothing more.
+// Read implements net.Conn. It gives nothing more of a client that has failed.
 func (g *guard) Read(p []byte) (n int, err error) {
-	if g.tooBig.Load() {
+	if g.failed.Load() {
 		return 0, errTooBig
 	}
 	if g.early != nil {
@@ -51,7 +51,7 @@ func (g *guard) Read(p []byte) (n int, err error) {
 	if n > 0 {
 		g.read.Store(time.Now().UnixMilli())
 		if !g.follow(p[:n]) {
-			g.tooBig.Store(true)
+			g.failed.Store(true)
 			return 0, errTooBig
 		}
 	}
@@ -132,11 +132,11 @@ func (g *guard) length() int64 {
 	}
 }
 
-// Close implements net.Conn. After errTooBig it first reads on for a moment, until the client
+// Close implements net.Conn. If the client has failed, it first reads on for a moment, until the client
 // closes: were the connection closed with something unread, the kernel would drop what the
 // client has not read, and that is why it is closed.
 func (g *guard) Close() error {
-	if g.tooBig.Load() {
+	if g.failed.Load() {
 		_ = g.SetReadDeadline(time.Now().Add(lingerFor))
 		_, _ = io.CopyBuffer(io.Discard, onlyReader{g.Conn}, make([]byte, 4<<10))
 	}

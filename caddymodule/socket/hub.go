@@ -24,6 +24,9 @@ type Config struct {
 	// Default: 10 minutes, 2 hours.
 	// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 	Idle, Life time.Duration
+	// Take is how long a client may need to take a message, and Send to send one. Default: 10
+	// seconds, a minute.
+	Take, Send time.Duration
 }
 
 // Times and bounds of sockets.
@@ -32,9 +35,9 @@ const (
 	defaultIdle = 10 * time.Minute
 	defaultLife = 2 * time.Hour
 
-	writeWithin   = 10 * time.Second // a client takes a message
-	messageWithin = time.Minute      // a message has come whole
-	lingerFor     = 2 * time.Second
+	defaultTake = 10 * time.Second
+	defaultSend = time.Minute
+	lingerFor   = 2 * time.Second
 
 	maxRunning    = 16 // messages of a socket whose functions run
 	maxWaiting    = 32 // messages to a client that wait
@@ -69,6 +72,7 @@ type Hub struct {
 // New makes a hub.
 func New(c Config) *Hub {
 	c.Most, c.Idle, c.Life = cmp.Or(c.Most, defaultMost), cmp.Or(c.Idle, defaultIdle), cmp.Or(c.Life, defaultLife)
+	c.Take, c.Send = cmp.Or(c.Take, defaultTake), cmp.Or(c.Send, defaultSend)
 	h := &Hub{
 		Config: c, conns: make(map[string]*conn), disconnects: make(chan struct{}, maxDisconnect),
 		tick: make(chan struct{}), end: make(chan struct{}),
@@ -76,7 +80,7 @@ func New(c Config) *Hub {
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	go func() {
 		defer close(h.end)
-		ticker := time.NewTicker(min(h.Idle, h.Life) / 60)
+		ticker := time.NewTicker(min(h.Idle/60, h.Life/60, h.Send/6))
 		defer ticker.Stop()
 		for {
 			select {
@@ -209,10 +213,10 @@ func (h *Hub) sweep(now time.Time) {
 	for _, c := range h.list() {
 		begun := c.guard.begun.Load()
 		switch {
+		case begun != 0 && now.Sub(time.UnixMilli(begun)) > h.Send:
+			c.close(tooSlow)
 		case now.Sub(c.lastActive()) > h.Idle, now.Sub(c.socket.ConnectedAt) > h.Life, h.isGone(h.ctx, c):
 			c.close(goingAway)
-		case begun != 0 && now.Sub(time.UnixMilli(begun)) > messageWithin:
-			c.close(ending{1008, "the message came too slowly"})
 		}
 	}
 }

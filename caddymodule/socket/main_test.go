@@ -42,7 +42,7 @@ type functions struct {
 	t      *testing.T
 	mu     sync.Mutex // guards answer
 	answer func(ctx context.Context, e *event) (string, error)
-	events chan *event
+	kinds  map[string]chan *event
 }
 
 // Invoke implements warmpool.Runner.
@@ -51,7 +51,7 @@ func (f *functions) Invoke(ctx context.Context, call *environment.Call) error {
 	if err := json.Unmarshal(call.Event(), e); err != nil {
 		f.t.Errorf("event %s: %v", call.Event(), err)
 	}
-	f.events <- e
+	f.kinds[e.RequestContext.EventType] <- e
 	f.mu.Lock()
 	answer := f.answer
 	f.mu.Unlock()
@@ -65,14 +65,11 @@ func (f *functions) Invoke(ctx context.Context, call *environment.Call) error {
 	return err
 }
 
-// next is the next event that a function got.
+// next is the next event of a kind that a function got.
 func (f *functions) next(kind string) *event {
 	f.t.Helper()
 	select {
-	case e := <-f.events:
-		if e.RequestContext.EventType != kind {
-			f.t.Fatalf("a function got %+v, want %s", e, kind)
-		}
+	case e := <-f.kinds[kind]:
 		return e
 	case <-time.After(time.Minute):
 		f.t.Fatalf("no function got an event %s", kind)
@@ -98,7 +95,10 @@ func newHouse(t *testing.T, config Config, change ...func(*gateway.API)) *house 
 	t.Helper()
 	config.Tag, config.Log = TagOf("here"), zap.NewNop()
 	h := &house{Hub: New(config), t: t}
-	h.functions = &functions{t: t, events: make(chan *event, 10_000), answer: func(context.Context, *event) (string, error) { return ok, nil }}
+	h.functions = &functions{t: t, kinds: make(map[string]chan *event), answer: func(context.Context, *event) (string, error) { return ok, nil }}
+	for _, kind := range []string{"CONNECT", "MESSAGE", "DISCONNECT"} {
+		h.kinds[kind] = make(chan *event, 10_000)
+	}
 	h.serve(h.newStage(change...))
 	h.follower = h.Follow(func(_ context.Context, api, stage string) (*Stage, error) {
 		h.mu.Lock()
