@@ -40,6 +40,10 @@ type API struct {
 	// what functions say. Default: functions answer.
 	CORS *APICors `json:"cors,omitempty"`
 
+	// A line for each request in Caddy's log, by the logger http.handlers.hearth_api.access:
+	// text with $context variables as API Gateway has them. Default: there is none.
+	AccessLog string `json:"access_log,omitempty"`
+
 	// The rate of the API's requests. More are refused with 429. Default: no limit.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
@@ -161,6 +165,14 @@ func (a *API) Provision(ctx caddy.Context) error {
 	return nil
 }
 
+// Cleanup ends what answers for the API.
+func (a *API) Cleanup() error {
+	if a.server == nil {
+		return nil
+	}
+	return a.server.release()
+}
+
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	return a.server.serve(w, r)
@@ -179,6 +191,9 @@ func (a *API) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 	stage := gateway.Stage{Name: repl.ReplaceKnown(a.Stage, ""), Throttle: a.Throttle.gateway()}
 	if stage.Name == "" {
 		stage.Name = protocol.DefaultStage()
+	}
+	if a.AccessLog != "" {
+		stage.AccessLog = &gateway.AccessLog{Format: a.AccessLog}
 	}
 	if len(a.StageVariables) > 0 {
 		stage.Variables = make(map[string]string, len(a.StageVariables))
@@ -266,5 +281,6 @@ func (t *Throttle) gateway() *gateway.Throttle {
 
 var (
 	_ caddy.Provisioner           = (*API)(nil)
+	_ caddy.CleanerUpper          = (*API)(nil)
 	_ caddyhttp.MiddlewareHandler = (*API)(nil)
 )

@@ -135,8 +135,10 @@ func (s *apiServer) provisionOwn(app *App, parts apiParts) error {
 	return nil
 }
 
-// release ends the authorizers of the API. Requests that are under way may still ask them.
+// release ends the authorizers and the metrics of the API. Requests that are under way may still
+// use them.
 func (s *apiServer) release() error {
+	s.releaseMetrics()
 	var errs []error
 	for _, by := range s.own {
 		errs = append(errs, by.release())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/usageplan"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/flood"
@@ -31,6 +32,9 @@ type apiServer struct {
 	stagePath string
 	routes    []servedRoute          // by the index in the table
 	own       map[string]*Authorizer // of the API, by their IDs
+	access    *accessLog             // nil: there is none
+	metrics   *metrics.APIs
+	unmatched *metrics.Route // of requests that no route takes
 
 	bodies   *bodies.Budget // the memory for bodies that wait
 	log      *zap.Logger
@@ -51,6 +55,7 @@ type servedRoute struct {
 	timeout time.Duration
 	// permitted, if set, says whether the function's policy lets the API call it.
 	permitted func(ctx context.Context) bool
+	metrics   *metrics.Route
 }
 
 // Errors of requests that no integration gets. Error routes (handle_errors) find them.
@@ -80,6 +85,10 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, parts apiParts) (
 		api: api, table: table, account: app.Account, routes: make([]servedRoute, len(api.Routes)),
 		bodies: app.engine.Bodies(), log: log.With(zap.String("api", api.ID)), refusals: app.setup.Refusals(),
 	}
+	if s.access, err = newAccessLog(&api.Stages[0], s.log); err != nil {
+		return nil, err
+	}
+	s.retainMetrics(app.setup.APIMetrics())
 	if err := s.provisionOwn(app, parts); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
@@ -164,7 +173,11 @@ func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage)
 }
 
 // serve answers a request by the route that takes it.
-func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
+func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error { return s.observe(w, r) }
+
+// answerTo answers a request whose ResponseWriter is its observation.
+func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
+	var w http.ResponseWriter = seen
 	if cors := s.api.Cors; cors != nil {
 		if gateway.IsPreflight(r) {
 			cors.Apply(w.Header(), r, true)
@@ -179,7 +192,8 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)
 	}
 	route := &s.routes[n]
-	var from caller
+	seen.route = route
+	from := &seen.from
 	if route.authorize != nil {
 		grant, err := route.authorize(r)
 		if err != nil {
@@ -200,8 +214,9 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 			return s.refuseClient(w, r, err)
 		}
 	}
+	seen.asked = time.Now()
 	if route.function != nil {
-		return s.call(w, r, route, from)
+		return s.call(w, r, route, seen)
 	}
 	route.setParameters(r, path)
 	return s.forward(w, r, route)
@@ -214,7 +229,7 @@ type caller struct {
 }
 
 // call answers a request by a function.
-func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, from caller) error {
+func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, seen *observation) error {
 	if route.permitted != nil && !route.permitted(r.Context()) {
 		return refuseAPI(w, r, s.api.Protocol.Failed(http.StatusBadGateway, ""), errNoPermission)
 	}
@@ -223,7 +238,7 @@ func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRo
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return route.function.respondTo(w, r, from)
+	return route.function.respondTo(w, r, seen.from)
 }
 
 // setParameters sets the placeholders of path parameters, with their percent-encoding.

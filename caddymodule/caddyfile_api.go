@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/accesslog"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -40,6 +41,7 @@ type apiReader struct {
 //			credentials
 //			max_age     <duration>
 //		}
+//		access_log   [<format>]
 //		throttle     <rate> [burst <n>]
 //		binary_types <content types...>
 //		<method> <path> <function>[:<qualifier>] {
@@ -90,6 +92,7 @@ func (a *apiReader) unmarshal(d *caddyfile.Dispenser) error {
 		{"stage", into(text, &a.Stage)},
 		{"stage_variable", into(pairs("stage_variable"), &a.StageVariables)},
 		{"cors", a.unmarshalCors},
+		{"access_log", a.unmarshalAccessLog},
 		{"throttle", into(throttle, &a.Throttle)},
 		{"binary_types", into(texts, &a.BinaryTypes)},
 	}
@@ -98,6 +101,24 @@ func (a *apiReader) unmarshal(d *caddyfile.Dispenser) error {
 	}
 	options = append(options, option{"default", a.unmarshalDefault})
 	return readBlock(d, "option '%s' of an api", options)
+}
+
+// unmarshalAccessLog reads access_log [<format>].
+func (a *apiReader) unmarshalAccessLog(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	switch {
+	case a.AccessLog != "":
+		return d.Errf("access_log is there twice")
+	case len(args) > 1:
+		return d.Errf("access_log takes one format: put it between backquotes")
+	case len(args) == 0:
+		args = []string{accesslog.Default}
+	}
+	if _, err := accesslog.Parse(args[0]); err != nil {
+		return d.WrapErr(fmt.Errorf("access_log: %w", err))
+	}
+	a.AccessLog = args[0]
+	return nil
 }
 
 func (a *apiReader) unmarshalRoute(d *caddyfile.Dispenser) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -119,6 +120,12 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 // answerRefusal answers a request with an error. Error routes (handle_errors) come first
 // where the site has them; otherwise the body is API Gateway's.
 func answerRefusal(w http.ResponseWriter, r *http.Request, refusal gateway.Refusal, body []byte, err error) error {
+	if seen := observationOf(w); seen != nil {
+		seen.refusal, seen.err = refusal, err
+		if refusal.Status == http.StatusForbidden { // nothing behind the route was asked
+			seen.asked = time.Time{}
+		}
+	}
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
 		bodies.AnswerEarly(w, r)
 		return caddyhttp.Error(refusal.Status, err)

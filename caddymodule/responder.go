@@ -129,6 +129,9 @@ func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) er
 		return err
 	}
 	x.identity, err = finish(x.body)
+	if seen := observationOf(w); seen != nil {
+		seen.identity = x.identity
+	}
 	return err
 }
 

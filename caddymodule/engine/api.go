@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
@@ -63,6 +64,9 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 
 // APIs are the APIs that AWS's API made, as they are served.
 func (s *Setup) APIs() *apigatewayv2.APIs { return s.engine.apis }
+
+// APIMetrics count and time the requests of APIs.
+func (s *Setup) APIMetrics() *metrics.APIs { return s.engine.apiMetrics }
 
 // Counters count for all nodes, and outlive a restart. nil: another process has the state, and
 // nothing is served here.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
@@ -46,7 +47,9 @@ type Engine struct {
 	// documents are what other services than Lambda keep.
 	documents *document.Store
 	apis      *apigatewayv2.APIs
-	sockets   *socket.Hub // of WebSocket APIs
+	// apiMetrics outlive a reload, as all metrics do.
+	apiMetrics *metrics.APIs
+	sockets    *socket.Hub // of WebSocket APIs
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
@@ -95,7 +98,7 @@ func openState(c *Config) (stateStore, error) {
 
 // Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
-	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), machineries: make(map[string]*machinery), stop: func() {}}
+	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), machineries: make(map[string]*machinery), stop: func() {}}
 	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(e.process), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {

@@ -64,6 +64,11 @@ refused("ConflictException", "Stage already exists", v2.create_stage, ApiId=id, 
 stage = v2.update_stage(ApiId=id, StageName="dev", StageVariables={"other": "", "more": "y"}, DefaultRouteSettings={"ThrottlingRateLimit": 1000.5, "ThrottlingBurstLimit": 500})
 assert stage["StageVariables"] == {"table": "pets", "more": "y"}, stage
 assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 1000.5, stage
+log = {"DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:shop", "Format": "$context.requestId took $context.responseLatency of $context.routeKey"}
+assert v2.update_stage(ApiId=id, StageName="dev", AccessLogSettings=log)["AccessLogSettings"] == log
+refused("BadRequestException", "must contain $context.requestId", v2.update_stage, ApiId=id, StageName="dev", AccessLogSettings=dict(log, Format="$context.status"))
+refused("BadRequestException", "no $context.nonsense", v2.update_stage, ApiId=id, StageName="dev", AccessLogSettings=dict(log, Format="$context.requestId $context.nonsense"))
+refused("BadRequestException", "Invalid destinationArn", v2.update_stage, ApiId=id, StageName="dev", AccessLogSettings=dict(log, DestinationArn="arn:aws:firehose:us-east-1:000000000000:deliverystream/s"))
 before = stage["DeploymentId"]
 v2.update_route(ApiId=id, RouteId=route["RouteId"], OperationName="getPet")
 assert v2.get_route(ApiId=id, RouteId=route["RouteId"])["Target"] == target
@@ -147,6 +152,9 @@ func TestAnAPIThatBoto3MakesIsServed(t *testing.T) {
 		}
 	}
 	served()
+	harness.Eventually(t, "the request is in the access log", func() bool {
+		return strings.Contains(a.Output(), "of GET /pets/{id}") && strings.Contains(a.Output(), `"destination":"arn:aws:logs:us-east-1:000000000000:log-group:shop"`)
+	})
 	get(ids[0], "/pets/8").Want(t, 200, `"stage":"$default"`)
 	get(ids[0], "/dev/later").Want(t, 200, `"routeKey":"ANY /later"`)
 	get(ids[0], "/later").Want(t, 404, `{"message":"Not Found"}`) // it was not deployed

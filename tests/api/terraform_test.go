@@ -96,6 +96,10 @@ resource "aws_apigatewayv2_stage" "live" {
   name            = "$default"
   auto_deploy     = true
   stage_variables = { table = "items" }
+  access_log_settings {
+    destination_arn = "arn:aws:logs:us-east-1:000000000000:log-group:shop"
+    format          = "$context.requestId $context.status"
+  }
   default_route_settings {
     throttling_burst_limit = 500
     throttling_rate_limit  = 1000

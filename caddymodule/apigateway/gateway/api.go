@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/accesslog"
 )
 
 // A Protocol is a kind of API.
@@ -107,6 +108,16 @@ type Stage struct {
 	Variables map[string]string `json:"variables,omitempty"`
 	// Throttle bounds the calls of the stage. nil: nothing does.
 	Throttle *Throttle `json:"throttle,omitempty"`
+	// AccessLog has a line for each request. nil: there is none.
+	AccessLog *AccessLog `json:"accessLog,omitempty"`
+}
+
+// An AccessLog says what is written of each request.
+type AccessLog struct {
+	// Format has $context variables; see package accesslog.
+	Format string `json:"format"`
+	// Destination is the ARN that was asked for. "": none was. It is written with each line.
+	Destination string `json:"destination,omitempty"`
 }
 
 // A Throttle is a token bucket.
@@ -175,6 +186,11 @@ func (a *API) Check() error {
 func (s *Stage) check() error {
 	if s.Name == "" || len(s.Name) > 128 || strings.ContainsAny(s.Name, "/ \t\r\n") {
 		return fmt.Errorf("stage %q: a name has 1 to 128 characters, no space and no slash", s.Name)
+	}
+	if s.AccessLog != nil {
+		if _, err := accesslog.Parse(s.AccessLog.Format); err != nil {
+			return fmt.Errorf("access log: %w", err)
+		}
 	}
 	return s.Throttle.check()
 }

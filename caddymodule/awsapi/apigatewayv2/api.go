@@ -150,7 +150,7 @@ func (s *service) quickCreate(e *document.Edit, a *API, q *quick) error {
 		return err
 	}
 	stage := &Stage{StageName: "$default", ApiGatewayManaged: true, AutoDeploy: true, CreatedDate: s.now(), LastUpdatedDate: s.now()}
-	if err := stage.check(&e.Set); err != nil {
+	if err := stage.check(s, &e.Set); err != nil {
 		return err
 	}
 	if err := e.Put(docRoute+route.RouteId, route); err != nil {

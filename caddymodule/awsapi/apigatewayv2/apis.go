@@ -163,7 +163,7 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 // answers as if it was not there.
 func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 	api := &gateway.API{ID: a.ApiId, Name: a.Name, Protocol: gateway.Protocol(a.ProtocolType), Cors: of.Cors, RouteSelection: of.Selection}
-	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.StageVariables, Throttle: g.DefaultRouteSettings.throttle()}}
+	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.StageVariables, Throttle: g.DefaultRouteSettings.throttle(), AccessLog: g.AccessLogSettings.gateway()}}
 	integrations := make(map[string]*Integration, len(of.Integrations))
 	for _, to := range of.Integrations {
 		integrations[targetPrefix+to.IntegrationId] = to

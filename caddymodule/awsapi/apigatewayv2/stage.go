@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"strings"
 	"time"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/accesslog"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
@@ -15,6 +17,7 @@ import (
 // A Stage serves a deployment of an API.
 // https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html
 type Stage struct {
+	AccessLogSettings    *AccessLog                `json:"accessLogSettings,omitempty"`
 	ApiGatewayManaged    bool                      `json:"apiGatewayManaged,omitempty"`
 	AutoDeploy           bool                      `json:"autoDeploy"`
 	CreatedDate          time.Time                 `json:"createdDate"`
@@ -38,9 +41,41 @@ type RouteSettings struct {
 	ThrottlingRateLimit    *float64 `json:"throttlingRateLimit,omitempty"`
 }
 
+// An AccessLog says what is written of each request. Caddy's log takes it.
+type AccessLog struct {
+	DestinationArn string `json:"destinationArn,omitempty"`
+	Format         string `json:"format,omitempty"`
+}
+
+// check checks settings. None of both members is no access log.
+func (l *AccessLog) check(s *service) error {
+	if l == nil || *l == (AccessLog{}) {
+		return nil
+	}
+	prefix := "arn:aws:logs:" + s.Account.Region + ":" + s.Account.ID + ":log-group:"
+	if !strings.HasPrefix(l.DestinationArn, prefix) || len(l.DestinationArn) == len(prefix) {
+		return invalid("Invalid destinationArn of accessLogSettings: %sNAME is expected. The lines go to the log of this server, with that ARN", prefix)
+	}
+	format, err := accesslog.Parse(l.Format)
+	if err != nil {
+		return invalid("Invalid format of accessLogSettings: %v", err)
+	}
+	if !format.Names("requestId") && !format.Names("extendedRequestId") {
+		return invalid("Access Log format must contain $context.requestId or $context.extendedRequestId")
+	}
+	return nil
+}
+
+// gateway is an access log as the data plane knows it, nil for none.
+func (l *AccessLog) gateway() *gateway.AccessLog {
+	if l == nil || l.Format == "" {
+		return nil
+	}
+	return &gateway.AccessLog{Format: l.Format, Destination: l.DestinationArn}
+}
+
 // stageMore are members of stages that are refused.
 type stageMore struct {
-	AccessLogSettings   map[string]any
 	ClientCertificateId string
 }
 
@@ -48,8 +83,6 @@ func (m *stageMore) check() error {
 	switch {
 	case m.ClientCertificateId != "":
 		return invalid("clientCertificateId is not supported: functions are called without HTTP")
-	case m.AccessLogSettings["DestinationArn"] != nil || m.AccessLogSettings["Format"] != nil:
-		return invalid("accessLogSettings are not supported yet: use Caddy's access log, the directive log")
 	}
 	return nil
 }
@@ -67,8 +100,6 @@ func (g *RouteSettings) check(p gateway.Protocol) error {
 		return invalid("Execution logs are not supported on protocol type HTTP")
 	case g.DataTraceEnabled, g.LoggingLevel != "" && g.LoggingLevel != "OFF":
 		return invalid("Execution logs (dataTraceEnabled, loggingLevel) are not supported: the logs of functions are kept, and Caddy has an access log")
-	case g.DetailedMetricsEnabled:
-		return invalid("detailedMetricsEnabled is not supported: Caddy's metrics have requests by function")
 	case g.ThrottlingBurstLimit != nil && *g.ThrottlingBurstLimit < 0, g.ThrottlingRateLimit != nil && !(*g.ThrottlingRateLimit >= 0):
 		return invalid("Throttling limits must be 0 or more")
 	case (g.ThrottlingBurstLimit == nil) != (g.ThrottlingRateLimit == nil):
@@ -77,7 +108,13 @@ func (g *RouteSettings) check(p gateway.Protocol) error {
 	return nil
 }
 
-func (g *Stage) check(set *document.Set) error {
+func (g *Stage) check(s *service, set *document.Set) error {
+	if err := g.AccessLogSettings.check(s); err != nil {
+		return err
+	}
+	if l := g.AccessLogSettings; l != nil && *l == (AccessLog{}) {
+		g.AccessLogSettings = nil
+	}
 	if g.DefaultRouteSettings == nil {
 		g.DefaultRouteSettings = &RouteSettings{}
 	}
@@ -151,7 +188,7 @@ func (s *service) createStage(ctx context.Context, in *createStageInput) (*Stage
 		if err := checkStageName(protocol, g.StageName); err != nil {
 			return err
 		}
-		if err := g.check(&e.Set); err != nil {
+		if err := g.check(s, &e.Set); err != nil {
 			return err
 		}
 		return e.Put(docStage+g.StageName, g)
@@ -209,7 +246,7 @@ func (s *service) updateStage(r *awsapi.Request) (any, error) {
 		maps.DeleteFunc(variables, func(_, value string) bool { return value == "" })
 		maps.Copy(settings, g.RouteSettings)
 		g.StageVariables, g.RouteSettings = variables, settings
-		if err := g.check(&e.Set); err != nil {
+		if err := g.check(s, &e.Set); err != nil {
 			return err
 		}
 		g.LastUpdatedDate = s.now()
@@ -246,6 +283,8 @@ func (s *service) deleteRouteSettings(ctx context.Context, in *stageInput) (awsa
 }
 
 func (s *service) deleteAccessLogSettings(ctx context.Context, in *stageInput) (awsapi.None, error) {
-	_, err := s.getStage(ctx, in) // no stage has any
-	return awsapi.None{}, err
+	return s.changeStage(ctx, in, func(e *document.Edit, g *Stage) error {
+		g.AccessLogSettings = nil
+		return e.Put(docStage+g.StageName, g)
+	})
 }
