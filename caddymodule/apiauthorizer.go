@@ -83,7 +83,7 @@ func (s *apiServer) authorizing(app *App, of *gateway.Route, path func(r *http.R
 		return nil, err
 	}
 	return func(r *http.Request) (*authorizer.Grant, error) {
-		c := apigateway.Context{RequestID: function.NewRequestID(), Time: time.Now(), SourceIP: sourceIP(r), StagePath: s.stagePath}
+		c := apigateway.Context{RequestID: function.NewRequestID(), Time: time.Now(), SourceIP: sourceIP(r), StagePath: s.stagePath, Mapped: s.mapped}
 		c.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 		return by.lambda.Authorize(r, &authorizer.Question{Route: route, Context: &c, Path: path(r), Region: app.Region, REST: rest})
 	}, nil

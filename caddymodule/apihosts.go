@@ -27,8 +27,8 @@ func init() {
 }
 
 // APIs answers for the APIs that AWS's API made: the first label of a request's host is the
-// API's ID. An unknown ID is answered as on AWS. Requests for other hosts go to the next
-// handler. A site with hearth_lambda_api does the same; APIs is for a site of its own.
+// API's ID, or the host is a custom domain name that AWS's API made, too. An unknown ID is
+// answered as on AWS. Requests for other hosts go to the next handler. A site with hearth_lambda_api does the same; APIs is for a site of its own.
 type APIs struct {
 	hosts *apiHosts
 }
@@ -69,6 +69,9 @@ func (a *APIs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if answered, err := a.hosts.serve(w, r); answered {
 		return err
 	}
+	if answered, err := a.hosts.serveDomain(w, r); answered {
+		return err
+	}
 	return next.ServeHTTP(w, r)
 }
 
@@ -77,7 +80,7 @@ type apiHosts struct {
 	app   *App
 	log   *zap.Logger
 	proxy *apiProxy
-	known *lru.Cache[stageName, *apiServer]
+	known *lru.Cache[stagePlace, *apiServer]
 	// sockets answer for WebSocket APIs.
 	sockets *socketHosts
 	ended   sync.WaitGroup // of servers that are no longer used
@@ -88,6 +91,14 @@ type apiHosts struct {
 
 // A stageName names a stage of an API.
 type stageName struct{ api, stage string }
+
+// A stagePlace is a stage where requests find it: below a path, which is a base path if it is
+// mapped.
+type stagePlace struct {
+	stageName
+	path   string
+	mapped bool
+}
 
 // maxKnownStages bounds the memory for servers of stages.
 const maxKnownStages = 4096
@@ -102,7 +113,7 @@ func newAPIHosts(ctx caddy.Context, app *App) (*apiHosts, error) {
 	if h.proxy, err = newAPIProxy(ctx, app); err != nil {
 		return nil, err
 	}
-	h.known, err = lru.NewWithEvict(maxKnownStages, func(_ stageName, s *apiServer) {
+	h.known, err = lru.NewWithEvict(maxKnownStages, func(_ stagePlace, s *apiServer) {
 		h.ended.Go(func() {
 			if err := s.release(); err != nil {
 				log.Error("an authorizer did not end", zap.Error(err))
@@ -151,11 +162,16 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 	if of == nil {
 		return true, refuseAPI(w, r, noStage(api.Protocol), errNoStage)
 	}
-	server, err := h.server(of, stagePath)
+	return true, h.serveBy(w, r, of, stagePath, false)
+}
+
+// serveBy answers a request by a stage.
+func (h *apiHosts) serveBy(w http.ResponseWriter, r *http.Request, of *gateway.API, stagePath string, mapped bool) error {
+	server, err := h.server(of, stagePath, mapped)
 	if err != nil {
-		return true, caddyhttp.Error(http.StatusInternalServerError, err)
+		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
-	return true, server.serve(w, r)
+	return server.serve(w, r)
 }
 
 // Errors of requests that no API gets.
@@ -184,8 +200,8 @@ func stageOf(api *apigatewayv2.Served, path string) (of *gateway.API, stagePath 
 }
 
 // server is what answers for a stage. It is made anew when the stage has changed.
-func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error) {
-	name := stageName{of.ID, of.Stages[0].Name}
+func (h *apiHosts) server(of *gateway.API, stagePath string, mapped bool) (*apiServer, error) {
+	name := stagePlace{stageName{of.ID, of.Stages[0].Name}, stagePath, mapped}
 	if known, ok := h.known.Get(name); ok && known.api == of {
 		return known, nil
 	}
@@ -201,10 +217,10 @@ func (h *apiHosts) server(of *gateway.API, stagePath string) (*apiServer, error)
 	if err != nil {
 		return nil, err
 	}
-	server.stagePath = stagePath
+	server.stagePath, server.mapped = stagePath, mapped
 	for n := range server.routes {
 		if route := &server.routes[n]; route.function != nil {
-			route.function.stagePath = stagePath
+			route.function.stagePath, route.function.mapped = stagePath, mapped
 		}
 	}
 	h.known.Remove(name) // which ends the one before; the cache does not do that in Add

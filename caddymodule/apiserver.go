@@ -30,6 +30,7 @@ type apiServer struct {
 	account string
 	// stagePath is the stage as paths begin with it, e.g. "/prod"; "": they have no stage.
 	stagePath string
+	mapped    bool                   // stagePath is the base path of a custom domain name
 	routes    []servedRoute          // by the index in the table
 	own       map[string]*Authorizer // of the API, by their IDs
 	access    *accessLog             // nil: there is none

@@ -149,8 +149,8 @@ type App struct {
 	// Settings of functions that the Lambda API stores and returns though nothing here
 	// acts on them: vpc_config, kms_key_arn, source_kms_key_arn, file_system_configs,
 	// architectures, tenancy_config, runtime_management, metrics_config,
-	// mapping_logging_config, tracing_config. Default: none. Settings that are not listed are
-	// refused by name, except for tracing_config.
+	// mapping_logging_config, certificate_arn, tracing_config. Default: none. Settings that are
+	// not listed are refused by name, except for tracing_config.
 	Ignore []string `json:"ignore,omitempty"`
 
 	// Who may call routes of APIs, by the authorizer's name.

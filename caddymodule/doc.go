@@ -10,7 +10,8 @@
 //	hearth_function       request --> apigateway --> function --> apigateway --> response
 //	hearth_api            the same, by the route of an API: package apigateway/gateway
 //	hearth_function_urls  the same, by the function URL that the host names
-//	hearth_apis           APIs of API Gateway's API, by the ID that the host names
+//	hearth_apis           APIs of API Gateway's API, by the ID that the host names, or its domain
+//	tls.permission.hearth the names that Caddy may get certificates for on demand
 //	hearth_receive        request --> push.Source --> stored for functions --> 200
 //	hearth_lambda_api     awsapi: AWS's SDKs and tools
 //	admin.api.hearth      events, nodes, schedules, runtimes: for `caddy hearth`, which is in cli

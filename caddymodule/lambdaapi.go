@@ -82,6 +82,10 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		return nil
 	}
 	if !foreign.Is(r) {
+		// After the APIs themselves, which a domain name must not hide.
+		if answered, err := l.hosts.serveDomain(w, r); answered {
+			return err
+		}
 		return next.ServeHTTP(w, r)
 	}
 	watcher := &answerWatcher{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}

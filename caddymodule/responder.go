@@ -48,8 +48,10 @@ type responder struct {
 	begin signing
 	// parameters, if set, are those of the path that the configuration makes.
 	parameters func(r *http.Request) []apigateway.Parameter
-	// stagePath is the stage as paths begin with it; see apigateway.Context.
+	// stagePath is the stage as paths begin with it, and mapped says that it is a base path; see
+	// apigateway.Context.
 	stagePath string
+	mapped    bool
 }
 
 func (i *responder) respond(w http.ResponseWriter, r *http.Request) error {
@@ -149,7 +151,7 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	}
 	context := apigateway.Context{
 		RequestID: call.RequestID, Time: time.Now(), SourceIP: sourceIP(r),
-		IAM: x.identity, Authorizer: x.from.authorizer, StagePath: i.stagePath,
+		IAM: x.identity, Authorizer: x.from.authorizer, StagePath: i.stagePath, Mapped: i.mapped,
 	}
 	if c := x.from.client; c != nil {
 		context.APIKey, context.APIKeyID = c.Value, c.ID

@@ -166,7 +166,11 @@ func (rt *Route) appendV1(dst []byte, r *http.Request, body []byte, c *Context) 
 	headers.forward(r, c, port)
 
 	dst = append(dst, rt.fixed.head...)
-	dst = appendQuoted(dst, `,"path":`, c.resource(path))
+	if c.Mapped {
+		dst = appendQuoted(dst, `,"path":`, path)
+	} else {
+		dst = appendQuoted(dst, `,"path":`, c.resource(path))
+	}
 	dst = appendQuoted(dst, `,"httpMethod":`, r.Method)
 	dst = headers.appendObject(append(dst, `,"headers":`...), last)
 	dst = headers.appendObject(append(dst, `,"multiValueHeaders":`...), lists)

@@ -90,6 +90,10 @@ type Context struct {
 	// stage. Path parameters are taken from what follows; "path" of format 1.0 is that too.
 	StagePath string
 
+	// Mapped says that StagePath is the base path of a custom domain name. "path" of format
+	// 1.0 has that, as on AWS.
+	Mapped bool
+
 	// APIKey and APIKeyID are the API key of the request, "" if none is required. Only format
 	// 1.0 has them.
 	APIKey, APIKeyID string

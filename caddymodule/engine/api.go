@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/invoker/pull"
@@ -55,7 +56,9 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	if err != nil {
 		return nil, err
 	}
-	config := apigatewayv2.Config{Store: s.engine.documents, APIs: s.engine.apis, Account: s.Account, Endpoint: api}
+	config := apigatewayv2.Config{
+		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
+	}
 	return &awsapi.Endpoint{
 		Services: []*awsapi.Service{apigatewayv2.New(config), apigatewayv1.New(config)},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
@@ -67,6 +70,9 @@ func (s *Setup) APIs() *apigatewayv2.APIs { return s.engine.apis }
 
 // APIMetrics count and time the requests of APIs.
 func (s *Setup) APIMetrics() *metrics.APIs { return s.engine.apiMetrics }
+
+// Domains are the custom domain names of those APIs.
+func (s *Setup) Domains() *domain.Domains { return s.engine.domains }
 
 // Counters count for all nodes, and outlive a restart. nil: another process has the state, and
 // nothing is served here.

@@ -16,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
@@ -47,6 +48,7 @@ type Engine struct {
 	// documents are what other services than Lambda keep.
 	documents *document.Store
 	apis      *apigatewayv2.APIs
+	domains   *domain.Domains
 	// apiMetrics outlive a reload, as all metrics do.
 	apiMetrics *metrics.APIs
 	sockets    *socket.Hub // of WebSocket APIs
@@ -138,6 +140,9 @@ func Open(config Config) (_ *Engine, err error) {
 	if e.apis, err = apigatewayv2.NewAPIs(e.documents, apigatewayv1.Served); err != nil {
 		return nil, err
 	}
+	if e.domains, err = domain.New(e.documents); err != nil {
+		return nil, err
+	}
 	if e.inUse == nil {
 		e.collect()
 	}
@@ -191,6 +196,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if e.apis != nil {
 		e.apis.Close()
+	}
+	if e.domains != nil {
+		e.domains.Close()
 	}
 	if e.registry != nil {
 		e.registry.Close()

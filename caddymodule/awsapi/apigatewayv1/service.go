@@ -84,6 +84,18 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"UpdateStage": awsapi.Answer(s.updateStage),
 		"DeleteStage": awsapi.Answer(s.deleteStage),
 
+		"CreateDomainName": awsapi.Answer(s.createDomain),
+		"GetDomainName":    awsapi.Answer(s.getDomain),
+		"GetDomainNames":   awsapi.Answer(s.getDomains),
+		"UpdateDomainName": awsapi.Answer(s.updateDomain),
+		"DeleteDomainName": awsapi.Answer(s.deleteDomain),
+
+		"CreateBasePathMapping": awsapi.Answer(s.createBasePathMapping),
+		"GetBasePathMapping":    awsapi.Answer(s.getBasePathMapping),
+		"GetBasePathMappings":   awsapi.Answer(s.getBasePathMappings),
+		"UpdateBasePathMapping": awsapi.Answer(s.updateBasePathMapping),
+		"DeleteBasePathMapping": awsapi.Answer(s.deleteBasePathMapping),
+
 		"GetModel":  awsapi.Answer(s.getModel),
 		"GetModels": awsapi.Answer(s.getModels),
 
@@ -106,8 +118,6 @@ func unsupported(operation string) string {
 		{"UsagePlan", "there are no usage plans here yet"},
 		{"Usage", "there are no usage plans here yet"},
 		{"AccessAssociation", "domain names are public here"},
-		{"Domain", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
-		{"BasePath", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
 		{"Import", "OpenAPI documents are not imported yet: create the resources one by one"},
 		{"PutRestApi", "OpenAPI documents are not imported yet: create the resources one by one"},
 		{"GetExport", "OpenAPI documents are not exported yet"},

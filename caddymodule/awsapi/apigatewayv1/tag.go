@@ -36,6 +36,9 @@ type tagsOutput struct {
 }
 
 func (s *service) getTags(ctx context.Context, in *tagInput) (*tagsOutput, error) {
+	if name, ok := s.TaggedDomain(in.ResourceArn); ok {
+		return s.domainTags(ctx, name)
+	}
 	apiID, stage, err := s.tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -59,6 +62,9 @@ func (s *service) getTags(ctx context.Context, in *tagInput) (*tagsOutput, error
 
 // changeTags changes the tags of an API or a stage.
 func (s *service) changeTags(ctx context.Context, arn string, change func(tags map[string]string)) (awsapi.None, error) {
+	if name, ok := s.TaggedDomain(arn); ok {
+		return awsapi.None{}, s.ChangeDomainTags(ctx, name, change)
+	}
 	apiID, stage, err := s.tagged(arn)
 	if err != nil {
 		return awsapi.None{}, err

@@ -10,7 +10,6 @@
 //	              stage/NAME          a Stage
 //	              deployment/ID       a Deployment
 //	              snapshot/ID         what a deployment serves
-//	domain/NAME   domain, mapping/ID  a DomainName and its APIMappings
 //
 // A stage serves the snapshot of its deployment. A stage with AutoDeploy gets a new one with
 // each change, in the same transaction. What the data plane cannot do is refused by name when

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -21,6 +22,11 @@ type Config struct {
 	Store   *document.Store
 	APIs    *APIs // are told of what changes
 	Account function.Account
+	// Domains are the custom domain names.
+	Domains *domain.Domains
+	// Ignore are settings that are kept although nothing acts on them; of these APIs it is
+	// certificate_arn.
+	Ignore []string
 	// Endpoint is the address of an API by its ID, without a slash at the end. "" says that
 	// this server has no addresses for APIs.
 	Endpoint func(id string) string
@@ -96,6 +102,18 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"UpdateDeployment": s.updateDeployment,
 		"DeleteDeployment": awsapi.Answer(s.deleteDeployment),
 
+		"CreateDomainName": awsapi.Answer(s.createDomain),
+		"GetDomainName":    awsapi.Answer(s.getDomain),
+		"GetDomainNames":   awsapi.Answer(s.getDomains),
+		"UpdateDomainName": awsapi.Answer(s.updateDomain),
+		"DeleteDomainName": awsapi.Answer(s.deleteDomain),
+
+		"CreateApiMapping": awsapi.Answer(s.createMapping),
+		"GetApiMapping":    awsapi.Answer(s.getMapping),
+		"GetApiMappings":   awsapi.Answer(s.getMappings),
+		"UpdateApiMapping": awsapi.Answer(s.updateMapping),
+		"DeleteApiMapping": awsapi.Answer(s.deleteMapping),
+
 		"GetTags":       awsapi.Answer(s.getTags),
 		"TagResource":   awsapi.Answer(s.tagResource),
 		"UntagResource": awsapi.Answer(s.untagResource),
@@ -109,8 +127,6 @@ func unsupported(operation string) string {
 		{"Product", "there are no portals here"},
 		{"VpcLink", "there are no VPCs here"},
 		{"RoutingRule", "there are no routing rules here, only API mappings"},
-		{"Domain", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
-		{"ApiMapping", "custom domain names are not kept here yet: name the API in the Caddyfile of the domain's site"},
 		{"Import", "OpenAPI documents are not imported yet: create the routes one by one"},
 		{"ReimportApi", "OpenAPI documents are not imported yet: create the routes one by one"},
 		{"ExportApi", "OpenAPI documents are not exported yet"},

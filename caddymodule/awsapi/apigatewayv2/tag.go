@@ -53,6 +53,13 @@ type tagsOutput struct {
 }
 
 func (s *service) getTags(ctx context.Context, in *tagInput) (*tagsOutput, error) {
+	if name, ok := s.TaggedDomain(in.ResourceArn); ok {
+		n, err := s.getDomain(ctx, &domainInput{DomainName: name})
+		if err != nil {
+			return nil, err
+		}
+		return &tagsOutput{n.Tags}, nil
+	}
 	apiID, stage, err := s.tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -73,6 +80,9 @@ func (s *service) getTags(ctx context.Context, in *tagInput) (*tagsOutput, error
 
 // changeTags changes the tags of an API or a stage. It deploys nothing.
 func (s *service) changeTags(ctx context.Context, arn string, change func(tags map[string]string)) error {
+	if name, ok := s.TaggedDomain(arn); ok {
+		return s.ChangeDomainTags(ctx, name, change)
+	}
 	apiID, stage, err := s.tagged(arn)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ var ignorable = map[string]struct{ member, why string }{
 	"mapping_logging_config": {"LoggingConfig of an event source mapping", "what pollers do is in the server's log."},
 	"metrics_config":         {"MetricsConfig", "see the server's /metrics."},
 	"runtime_management":     {"UpdateRuntimeOn Manual", "functions run on the interpreters that are installed on this machine."},
+	"certificate_arn":        {"CertificateArn of a custom domain name", "Caddy has a certificate of its own for each name."},
 	"tracing_config":         {"TracingConfig", "no traces are sent."}, // is never refused
 }
 
