@@ -21,11 +21,11 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events|pull|cluster|load|walls|starts] [FLAGS]
+  bench [cold|api|events|pull|cluster|load|walls|starts|websockets] [FLAGS]
                     build, then the benchmark of warm calls; or that of cold starts, the
                     Lambda API, events, event sources, a cluster, functions that load the
-                    machine together, networks of functions, or first calls beside
-                    what bare interpreters take. --help shows its flags
+                    machine together, networks of functions, first calls beside what
+                    bare interpreters take, or WebSockets. --help shows its flags
   help              this text
 
 On Debian and Ubuntu the script installs what a command needs (as root, or by sudo

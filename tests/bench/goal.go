@@ -84,6 +84,8 @@ func judge(r report) []goal {
 		{wallsWarm, "failures", 0},
 		{wallsCold, wallsAdds, 0.5},
 		{wallsMany, wallsCPU, 2},
+		{socketsIdle, socketsMemory, 40},
+		{socketsTrip, socketsAdds, 0.3},
 		{"mix", "failures", 0},
 		{"mix", "short calls beside a long one, p99, ms", 10},
 		{"mix", "short calls beside a long one, slowest, ms", milliseconds(longCall) / 4},

@@ -14,7 +14,8 @@
 // `bench events` what becomes of events, `bench pull` sources that are polled,
 // `bench cluster` several nodes that share a Redis, `bench load` what functions do to
 // each other, `bench walls` what a network of its own costs a function, `bench starts`
-// first calls beside what a bare interpreter takes for the same code.
+// first calls beside what a bare interpreter takes for the same code, `bench websockets`
+// idle sockets and messages.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main

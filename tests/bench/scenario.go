@@ -32,9 +32,10 @@ const (
 	loadGroup    = "load"
 	wallsGroup   = "walls"
 	startsGroup  = "starts"
+	socketsGroup = "websockets"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup}
 
 const (
 	burstCalls        = 200
@@ -54,6 +55,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, loadScenarios(m, s)...)
 	all = append(all, wallScenarios(m, s)...)
 	all = append(all, startScenarios(m, s)...)
+	all = append(all, socketScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 

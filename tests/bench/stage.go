@@ -22,6 +22,7 @@ type stage struct {
 	caddy   string // the binary
 	folder  string // temporary; gone after close
 	options string // further lines of the hearth option
+	site    string // further lines of the site
 	servers []*server
 	address map[stack]string // http://127.0.0.1:PORT of the stacks that run
 	roots   map[stack][]int  // process ids whose families are a stack
@@ -134,7 +135,7 @@ func (s *stage) startHearth(ctx context.Context, caddy string, functions []funct
 
 	global, site := s.hearthBlocks(functions)
 	// The functions stay cold until they are measured, so readiness is another route's.
-	return s.startCaddy(ctx, caddy, hearthStack, global, site+"\trespond /ready ok\n\tmetrics /metrics\n", "/ready", "ok")
+	return s.startCaddy(ctx, caddy, hearthStack, global, site+s.site+"\trespond /ready ok\n\tmetrics /metrics\n", "/ready", "ok")
 }
 
 // hearthBlocks returns the global option that declares functions, and their routes.
