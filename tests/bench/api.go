@@ -23,6 +23,7 @@ const (
 func apiScenarios(m machine, s settings) []scenario {
 	return []scenario{
 		apiInvokeScenario(m, s.rounds, time.Duration(s.seconds)*time.Second),
+		apiRoutesScenario(m, s.rounds, time.Duration(s.seconds)*time.Second),
 		apiCreateScenario(m),
 		apiListScenario(m),
 	}

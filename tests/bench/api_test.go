@@ -109,8 +109,8 @@ func TestAPIGroupLeavesOutAllElse(t *testing.T) {
 	}
 	m := machine{Node: "20.1.0", Python: "3.11.2"}
 	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
-	if len(warm) > 0 || len(scenarios) != 3 {
-		t.Errorf("%d targets and %d scenarios, want none and 3", len(warm), len(scenarios))
+	if len(warm) > 0 || len(scenarios) != 4 {
+		t.Errorf("%d targets and %d scenarios, want none and 4", len(warm), len(scenarios))
 	}
 }
 
@@ -122,6 +122,8 @@ func TestGoalsOfTheAPI(t *testing.T) {
 		{figure{"api invoke", apiShare, 0.5}, true},
 		{figure{"api invoke", apiShare, 0.49}, false},
 		{figure{"api invoke", "failures", 1}, false},
+		{figure{gatewayRoutes, gatewayGoals[0].figure, 0.97}, true},
+		{figure{gatewayRoutes, gatewayGoals[0].figure, 0.96}, false},
 		{figure{"api create", "1 MB to Active, p50, ms", 49}, true},
 		{figure{"api create", "1 MB to Active, p50, ms", 51}, false},
 		{figure{"api list", "first page, p50, ms", 9}, true},

@@ -36,6 +36,7 @@ func judge(r report) []goal {
 	goals = append(goals, pullGoals(r)...)
 	goals = append(goals, wallGoals(r)...)
 	goals = append(goals, startGoals(r)...)
+	goals = append(goals, gatewayRouteGoals(r)...)
 
 	for _, limit := range []struct {
 		scenario, figure string
@@ -62,6 +63,7 @@ func judge(r report) []goal {
 		{"cold burst", "failures of ", 0},
 		{"cold burst", "environments, most", burstEnvironments},
 		{"api invoke", "failures", 0},
+		{gatewayRoutes, "failures", 0},
 		{"api create", "1 MB to Active, p50, ms", 50},
 		{"api list", "first page, p50, ms", 10},
 		{"events accepted", "failures", 0},

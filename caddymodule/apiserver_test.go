@@ -1,0 +1,78 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/warmpool/environment"
+)
+
+// instant answers every call at once.
+type instant struct{}
+
+func (instant) Invoke(_ context.Context, call *environment.Call) error {
+	call.Outcome, call.Payload = environment.OutcomeResult, append(call.Payload[:0], `{"statusCode":201,"headers":{"content-type":"text/plain"},"body":"hello"}`...)
+	return nil
+}
+
+// BenchmarkAPI is what an API costs beside the route of a function alone, with a function that
+// takes no time.
+func BenchmarkAPI(b *testing.B) {
+	const key = "bench-0123456789abcdef"
+	a := &App{
+		DataDir:     b.TempDir(),
+		Functions:   map[string]*Function{"f": {Runtime: "provided.al2023", Handler: "bootstrap", Code: b.TempDir()}},
+		Authorizers: map[string]*Authorizer{"members": {Type: authorizerLambda, Function: "f"}},
+		UsagePlans:  map[string]*UsagePlan{"partners": {Rate: 1e9, Quota: 1e12, Period: "month", Keys: map[string]string{"bench": key}}},
+	}
+	none := 0
+	a.Sandbox, a.Stems = Sandbox{Mode: "off"}, &none
+	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := a.Provision(ctx); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := a.Cleanup(); err != nil {
+			b.Error(err)
+		}
+	}()
+	api := &gateway.API{ID: "shop", Routes: []gateway.Route{
+		{Key: "GET /open/{id}", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}},
+		{Key: "GET /key/{id}", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}, UsagePlans: []string{"partners"}},
+	}}
+	if err := api.Check(); err != nil {
+		b.Fatal(err)
+	}
+	s, err := newAPIServer(a, api, ctx.Logger(), apiParts{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.release()
+	for n := range s.routes {
+		s.routes[n].function.runs = instant{}
+	}
+	for name, target := range map[string]struct {
+		path  string
+		serve func(http.ResponseWriter, *http.Request) error
+	}{"function": {"/open/7", s.routes[0].function.respond}, "open": {"/open/7", s.serve}, "key": {"/key/7", s.serve}} {
+		b.Run(name, func(b *testing.B) {
+			r := newRequest("GET", target.path, nil)
+			r.Header.Set("X-Api-Key", key)
+			w := &discard{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				if err := target.serve(w, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
