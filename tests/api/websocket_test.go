@@ -81,6 +81,8 @@ refused("BadRequestException", "does not validate messages", v2.create_model, Ap
 
 refused("BadRequestException", "Stage name only allows", v2.create_stage, ApiId=id, StageName="$default")
 refused("BadRequestException", "Execution logs", v2.create_stage, ApiId=id, StageName="dev", DefaultRouteSettings={"LoggingLevel": "INFO"})
+refused("BadRequestException", "accessLogSettings are not supported for WebSocket", v2.create_stage, ApiId=id, StageName="dev", AccessLogSettings={"DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:x", "Format": "$context.requestId"})
+refused("BadRequestException", "detailedMetricsEnabled", v2.create_stage, ApiId=id, StageName="dev", DefaultRouteSettings={"DetailedMetricsEnabled": True})
 deployment = v2.create_deployment(ApiId=id)["DeploymentId"]
 v2.create_stage(ApiId=id, StageName="dev", DeploymentId=deployment, StageVariables={"table": "rooms"})
 fn.add_permission(FunctionName="echo", StatementId="chat", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/dev/*" % id)

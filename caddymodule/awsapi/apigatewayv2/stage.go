@@ -100,6 +100,8 @@ func (g *RouteSettings) check(p gateway.Protocol) error {
 		return invalid("Execution logs are not supported on protocol type HTTP")
 	case g.DataTraceEnabled, g.LoggingLevel != "" && g.LoggingLevel != "OFF":
 		return invalid("Execution logs (dataTraceEnabled, loggingLevel) are not supported: the logs of functions are kept, and Caddy has an access log")
+	case g.DetailedMetricsEnabled && p == gateway.WebSocket:
+		return invalid("detailedMetricsEnabled is not supported for WebSocket APIs: the metrics of functions have their calls")
 	case g.ThrottlingBurstLimit != nil && *g.ThrottlingBurstLimit < 0, g.ThrottlingRateLimit != nil && !(*g.ThrottlingRateLimit >= 0):
 		return invalid("Throttling limits must be 0 or more")
 	case (g.ThrottlingBurstLimit == nil) != (g.ThrottlingRateLimit == nil):
@@ -130,6 +132,9 @@ func (g *Stage) check(s *service, set *document.Set) error {
 	protocol, err := protocolOf(set)
 	if err != nil {
 		return err
+	}
+	if protocol == gateway.WebSocket && g.AccessLogSettings != nil {
+		return invalid("accessLogSettings are not supported for WebSocket APIs: Caddy's own access log has the clients that connect")
 	}
 	if err := g.DefaultRouteSettings.check(protocol); err != nil {
 		return err
