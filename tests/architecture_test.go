@@ -64,7 +64,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "invoker/push", "invoker/pattern"}
+var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "invoker/push", "invoker/pattern"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 

@@ -59,6 +59,9 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"UpdateApi": s.updateAPI,
 		"DeleteApi": awsapi.Answer(s.deleteAPI),
 
+		"ImportApi":   awsapi.Answer(s.importAPI),
+		"ReimportApi": awsapi.Answer(s.reimportAPI),
+
 		"DeleteCorsConfiguration": awsapi.Answer(s.deleteCors),
 
 		"CreateRoute":                 awsapi.Answer(s.createRoute),
@@ -127,8 +130,6 @@ func unsupported(operation string) string {
 		{"Product", "there are no portals here"},
 		{"VpcLink", "there are no VPCs here"},
 		{"RoutingRule", "there are no routing rules here, only API mappings"},
-		{"Import", "OpenAPI documents are not imported yet: create the routes one by one"},
-		{"ReimportApi", "OpenAPI documents are not imported yet: create the routes one by one"},
 		{"ExportApi", "OpenAPI documents are not exported yet"},
 		{"RouteResponseRequestParameter", "messages have no parameters"},
 		{"Response", "the answers of functions are not mapped"},
