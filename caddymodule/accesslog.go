@@ -104,7 +104,7 @@ func (v *variables) value(dst []byte, name string) []byte {
 	case "requestTimeEpoch":
 		return strconv.AppendInt(dst, o.began.UnixMilli(), 10)
 	case "requestId", "extendedRequestId", "awsEndpointRequestId":
-		return append(dst, o.Header().Get("X-Amzn-Requestid")...)
+		return append(dst, o.from.requestID...)
 	case "httpMethod":
 		return append(dst, r.Method...)
 	case "path":

@@ -46,7 +46,7 @@ func (a *App) invokeAuthorizer(name, qualifier string, permitted func(ctx contex
 }
 
 // An authorizing decides whether a request may go on. Its error is an *authorizer.Denial.
-type authorizing func(r *http.Request) (*authorizer.Grant, error)
+type authorizing func(r *http.Request, requestID string) (*authorizer.Grant, error)
 
 // authorizing makes what decides about the requests of a route; nil: everybody may call.
 func (s *apiServer) authorizing(app *App, of *gateway.Route, path func(r *http.Request) string) (authorizing, error) {
@@ -61,8 +61,12 @@ func (s *apiServer) authorizing(app *App, of *gateway.Route, path func(r *http.R
 			return nil, err
 		}
 	}
-	if by.jwt != nil {
-		return func(r *http.Request) (*authorizer.Grant, error) { return by.jwt.Authorize(r, of.Authorization.Scopes) }, nil
+	// Requests that are under way may ask after release has cleared these.
+	jwt, lambda := by.jwt, by.lambda
+	if jwt != nil {
+		return func(r *http.Request, _ string) (*authorizer.Grant, error) {
+			return jwt.Authorize(r, of.Authorization.Scopes)
+		}, nil
 	}
 	rest := s.api.Protocol == gateway.REST
 	switch {
@@ -82,10 +86,10 @@ func (s *apiServer) authorizing(app *App, of *gateway.Route, path func(r *http.R
 	if err := route.Prepare(); err != nil {
 		return nil, err
 	}
-	return func(r *http.Request) (*authorizer.Grant, error) {
-		c := apigateway.Context{RequestID: function.NewRequestID(), Time: time.Now(), SourceIP: sourceIP(r), StagePath: s.stagePath, Mapped: s.mapped}
+	return func(r *http.Request, requestID string) (*authorizer.Grant, error) {
+		c := apigateway.Context{RequestID: requestID, Time: time.Now(), SourceIP: sourceIP(r), StagePath: s.stagePath, Mapped: s.mapped}
 		c.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-		return by.lambda.Authorize(r, &authorizer.Question{Route: route, Context: &c, Path: path(r), Region: app.Region, REST: rest})
+		return lambda.Authorize(r, &authorizer.Question{Route: route, Context: &c, Path: path(r), Region: app.Region, REST: rest})
 	}, nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/vtl"
-	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // mock makes what answers the requests of a route by its MOCK integration. It reads no body.
@@ -22,8 +21,7 @@ func (s *apiServer) mock(route *servedRoute) (caddyhttp.Handler, error) {
 }
 
 func (s *apiServer) answer(w http.ResponseWriter, r *http.Request, route *servedRoute, mocker *gateway.Mocker) error {
-	requestID := function.NewRequestID()
-	w.Header()["X-Amzn-Requestid"] = []string{requestID}
+	requestID := w.Header().Get("X-Amzn-Requestid") // which every request of an API has
 	in := &vtl.Input{
 		Path: make(map[string]string), Query: r.URL.Query(), Header: r.Header,
 		Context: s.context(r, route, requestID), StageVariables: s.api.Stages[0].Variables,

@@ -196,7 +196,7 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 	seen.route = route
 	from := &seen.from
 	if route.authorize != nil {
-		grant, err := route.authorize(r)
+		grant, err := route.authorize(r, seen.from.requestID)
 		if err != nil {
 			return s.deny(w, r, route, err)
 		}
@@ -225,6 +225,7 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 
 // A caller is what events tell of who sends a request.
 type caller struct {
+	requestID  string            // of the request; "": the invocation gets one
 	authorizer []byte            // what its authorizer says, as JSON; nil: it has none
 	client     *usageplan.Client // the owner of its API key; nil: the route needs none
 }
@@ -256,6 +257,8 @@ const pathPlaceholder = "http.hearth.path."
 
 // refuseAPI answers a request that no integration gets.
 func refuseAPI(w http.ResponseWriter, r *http.Request, refusal gateway.Refusal, err error) error {
-	w.Header()["X-Amzn-Requestid"] = []string{function.NewRequestID()}
+	if header := w.Header(); len(header["X-Amzn-Requestid"]) == 0 {
+		header["X-Amzn-Requestid"] = []string{function.NewRequestID()}
+	}
 	return answerRefusal(w, r, refusal, refusal.Body(), err)
 }

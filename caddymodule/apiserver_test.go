@@ -3,9 +3,11 @@ package caddymodule
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/warmpool/environment"
@@ -74,5 +76,35 @@ func BenchmarkAPI(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A reload releases authorizers while requests of the old configuration may still come to them.
+func TestRequestsAfterAReloadFindTheirAuthorizer(t *testing.T) {
+	a := provisioned(t, &App{
+		DataDir:     t.TempDir(),
+		Functions:   map[string]*Function{"f": {Runtime: "provided.al2023", Handler: "bootstrap", Code: t.TempDir()}},
+		Authorizers: map[string]*Authorizer{"members": {Type: authorizerLambda, Function: "f"}},
+	})
+	defer cleanUp(t, a)
+	api := &gateway.API{ID: "shop", Routes: []gateway.Route{{
+		Key: "GET /open", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}, Authorization: gateway.Authorization{Authorizer: "members"},
+	}}}
+	if err := api.Check(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newAPIServer(a, api, zap.NewNop(), apiParts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release()
+	if err := a.Authorizers["members"].release(); err != nil {
+		t.Fatal(err)
+	}
+	r := newRequest("GET", "/open", nil)
+	r.Header.Set("Authorization", "me")
+	w := httptest.NewRecorder()
+	if err := s.serve(w, r); err != nil || w.Code != http.StatusInternalServerError { // the function has no code
+		t.Errorf("%d %s, %v", w.Code, w.Body, err)
 	}
 }

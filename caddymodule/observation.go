@@ -12,6 +12,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // An observation is what the metrics and the access log of an API know of a request. It is the
@@ -93,6 +94,8 @@ func observationOf(w http.ResponseWriter) *observation {
 func (s *apiServer) observe(w http.ResponseWriter, r *http.Request) error {
 	o := observations.Get().(*observation)
 	o.ResponseWriter, o.began = w, time.Now()
+	o.from.requestID = function.NewRequestID()
+	w.Header()["X-Amzn-Requestid"] = []string{o.from.requestID}
 	err := s.answerTo(o, r)
 	now := time.Now()
 	var later caddyhttp.HandlerError // the error routes of the site answer

@@ -70,8 +70,11 @@ func (i *responder) respondTo(w http.ResponseWriter, r *http.Request, from calle
 
 func (i *responder) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	call := x.call
-	call.Function, call.Qualifier, call.RequestID = i.function, i.qualifier, function.NewRequestID()
-	w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
+	call.Function, call.Qualifier, call.RequestID = i.function, i.qualifier, x.from.requestID
+	if call.RequestID == "" {
+		call.RequestID = function.NewRequestID()
+		w.Header()["X-Amzn-Requestid"] = []string{call.RequestID}
+	}
 	if err := i.read(w, r, x); err != nil {
 		return i.refuse(w, r, call, err)
 	}

@@ -16,7 +16,7 @@ exports.handler = async (e) => {
   const who = e.authorizationToken ?? e.identitySource?.[0] ?? e.headers['X-User'] ?? e.headers['x-user'];
   if (who === 'fail') throw new Error('as asked');
   if (who === 'nobody') throw 'Unauthorized';
-  if (e.version === '2.0') return { isAuthorized: who !== 'thief', context: { who, asked: ++asked } };
+  if (e.version === '2.0') return { isAuthorized: who !== 'thief', context: { who, asked: ++asked, id: e.requestContext.requestId } };
   return { principalId: who, context: { asked: ++asked }, policyDocument: { Version: '2012-10-17', Statement: [
     { Effect: who === 'thief' ? 'Deny' : 'Allow', Action: 'execute-api:Invoke', Resource: who === 'guest' ? e.methodArn + 'x' : e.methodArn } ] } };
 };`
@@ -121,18 +121,25 @@ handle {
 		Lambda struct {
 			Who   string
 			Asked int
+			ID    string
 		}
 		PrincipalID, Asked string
 	}
+	var last string // request ID
 	told := func(path string) (a authorizer) {
 		t.Helper()
-		answer := read(t, get(path, "me"))
+		got := get(path, "me")
+		last = got.Header.Get("X-Amzn-Requestid")
+		answer := read(t, got)
 		if err := json.Unmarshal(answer.Event.RequestContext.Authorizer, &a); err != nil {
 			t.Errorf("%s: %s: %v", path, answer.Event.RequestContext.Authorizer, err)
 		}
 		return a
 	}
 	first := told("/http/simple/1")
+	if first.Lambda.ID != last || last == "" {
+		t.Errorf("the function that decides is told of the request %q, the client of %q", first.Lambda.ID, last)
+	}
 	if first.Lambda.Who != "me" || told("/http/simple/1") != first {
 		t.Errorf("%+v: the answer is not kept", first)
 	}

@@ -19,8 +19,6 @@ type answer struct {
 	open   bool // of a simple answer: the request goes on
 	policy policy
 	grant  *Grant
-	// UsageKey is the API key that the authorizer names.
-	usageKey string
 }
 
 // parseAnswer reads an answer. simple says that {"isAuthorized": ...} is one. texts says that
@@ -30,16 +28,15 @@ func parseAnswer(payload []byte, simple, texts bool) (*answer, error) {
 		return nil, fmt.Errorf("the answer has %d bytes, %d at most", len(payload), maxAnswer)
 	}
 	var fields struct {
-		IsAuthorized       *bool                      `json:"isAuthorized"`
-		PrincipalID        any                        `json:"principalId"`
-		PolicyDocument     json.RawMessage            `json:"policyDocument"`
-		Context            map[string]json.RawMessage `json:"context"`
-		UsageIdentifierKey string                     `json:"usageIdentifierKey"`
+		IsAuthorized   *bool                      `json:"isAuthorized"`
+		PrincipalID    any                        `json:"principalId"`
+		PolicyDocument json.RawMessage            `json:"policyDocument"`
+		Context        map[string]json.RawMessage `json:"context"`
 	}
 	if err := json.Unmarshal(payload, &fields); err != nil {
 		return nil, fmt.Errorf("the answer is no answer of an authorizer: %w", err)
 	}
-	a := &answer{usageKey: fields.UsageIdentifierKey}
+	a := &answer{}
 	principal, _ := fields.PrincipalID.(string)
 	switch {
 	case simple && fields.IsAuthorized != nil:
@@ -58,8 +55,10 @@ func parseAnswer(payload []byte, simple, texts bool) (*answer, error) {
 		return nil, errors.New("the answer has no policyDocument")
 	}
 	var err error
-	a.grant, err = contextGrant(principal, fields.Context, texts)
-	return a, err
+	if a.grant, err = contextGrant(principal, fields.Context, texts); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // contextGrant is what functions learn of the authorizer's context. Format 1.0 has strings

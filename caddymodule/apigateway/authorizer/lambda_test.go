@@ -309,8 +309,8 @@ func FuzzParseAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, simple, texts bool) {
 		a, err := parseAnswer(payload, simple, texts)
-		if (a == nil) == (err == nil) && err != nil {
-			return
+		if (a == nil) != (err != nil) {
+			t.Fatalf("%v and %v", a, err)
 		}
 		if err == nil && (!json.Valid(a.grant.V1) || !json.Valid(a.grant.V2)) {
 			t.Errorf("%s: %s %s", payload, a.grant.V1, a.grant.V2)
