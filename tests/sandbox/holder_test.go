@@ -41,6 +41,11 @@ func TestFunctionsHaveTheirNetworkAgainWhenTheHolderIsBack(t *testing.T) {
 		}
 		harness.Eventually(t, "another holder is there", func() bool { now := holderOf(s); return now != 0 && now != before })
 		harness.Eventually(t, "it is said", func() bool { return strings.Contains(s.Output(), "the process that holds namespaces is back") })
+		harness.Eventually(t, "no call goes to an environment that ended with it", func() bool {
+			r := s.Request("POST", "/", strings.NewReader("[]"))
+			r.Header.Set("Content-Type", "application/json")
+			return s.Do(r).Status == 200
+		})
 	}
 	attempts(s, "/", both(publicV4, 7007, w.beyond)...)
 	s.AwaitStem("python")
