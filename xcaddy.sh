@@ -252,9 +252,14 @@ run_tests() {
 	# The black-box tests come last, and run whatever the packages say, so that one run shows
 	# everything that is broken. They wait most of the time, so many are begun at once: each
 	# waits for room (tests/harness/room.go), and one that measures waits until it is alone.
-	local failed=0
+	# Building the object stores takes minutes, once on a machine.
+	say "building object stores for tests/, in the background"
+	nice go test -timeout 30m -count 1 -run '^TestProgramsAreBuilt$' ./tests/objectstore >/dev/null &
+	local stores=$! failed=0
 	say "go test -race, packages"
 	go_test -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
+	say "waiting for the object stores"
+	wait "$stores" || say "object stores cannot be built; tests/ will say why"
 	say "go test -race, tests/"
 	go_test -timeout 60m -p 6 -parallel 4 "$@" ./tests/... || failed=1
 	return "$failed"

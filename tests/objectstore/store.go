@@ -49,6 +49,20 @@ func (p program) path(t testing.TB) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		defer lock.Close()
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX) // tests of several packages ask at once
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	t.Logf("building %s, once", p.name)
 	ctx, cancel := context.WithTimeout(t.Context(), buildWithin)
 	defer cancel()
@@ -70,7 +84,10 @@ type Store struct {
 	output   bytes.Buffer  // of the process; to be read when it has exited
 }
 
-var minio = program{"minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"}
+var (
+	minio   = program{"minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"}
+	versity = program{"versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"}
+)
 
 // MinIO is the path of the program, which is built if it is not there.
 func MinIO(t testing.TB) string {
@@ -108,7 +125,7 @@ func StartMinIO(t testing.TB, webhook, token string) *Store {
 // without a proof of who it is.
 func StartVersity(t testing.TB, webhook string) *Store {
 	t.Helper()
-	p := program{"versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"}
+	p := versity
 	address, folder := freeAddress(t), t.TempDir()
 	s := &Store{Endpoint: "http://" + address, make: func() *exec.Cmd {
 		return exec.Command(p.path(t), "--quiet", "--port", address, "--access", accessKey, "--secret", secretKey,
