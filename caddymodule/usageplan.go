@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -42,7 +43,7 @@ func (p *UsagePlan) provision(app *App, name string, repl *caddy.Replacer) error
 	}
 	c := usageplan.Config{ID: name, Rate: p.Rate, Burst: p.Burst, Quota: p.Quota, Period: period, Counters: app.setup.Counters()}
 	for _, key := range sortedKeys(p.Keys) {
-		c.Keys = append(c.Keys, usageplan.Key{ID: key, Name: key, Value: repl.ReplaceAll(p.Keys[key], "")})
+		c.Keys = append(c.Keys, usageplan.Key{ID: key, Name: key, Value: strings.TrimSpace(repl.ReplaceAll(p.Keys[key], ""))}) // a file ends in a newline mostly
 	}
 	if len(c.Keys) == 0 {
 		return errors.New("it has no key: nobody could call the routes that name it")
@@ -69,6 +70,11 @@ func (a *App) usagePlans(names []string) ([]*usageplan.Plan, error) {
 			return nil, errUnknownUsagePlan(name, sortedKeys(a.UsagePlans))
 		}
 		plans[n] = p.plan
+		for before := range n {
+			if one, other, same := plans[before].Shares(p.plan); same {
+				return nil, fmt.Errorf("key %q of usage plan %q and key %q of %q have the same value: which plan would count?", one, names[before], other, name)
+			}
+		}
 	}
 	return plans, nil
 }

@@ -36,6 +36,17 @@ func parseQuery(raw string, buf []pair) query {
 	return q
 }
 
+// QueryValues are the values that events have under a name of a raw query string, in order.
+func QueryValues(raw, name string) (values []string) {
+	var buf [manyPairs]pair
+	for _, p := range parseQuery(raw, buf[:0]).pairs {
+		if p.name == name {
+			values = append(values, p.value)
+		}
+	}
+	return values
+}
+
 func (q *query) group() {
 	if len(q.pairs) > manyPairs {
 		last := make(map[string]int, len(q.pairs))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -155,12 +156,17 @@ type Question struct {
 // Authorize asks who calls, or knows it. The error is a *Denial.
 func (l *Lambda) Authorize(r *http.Request, q *Question) (*Grant, error) {
 	identity := make([]string, len(l.Sources))
+	var given []string // all that the sources have, in the key of the answer
 	size := 0
 	for n, s := range l.Sources {
-		if identity[n] = s.of(r, q); identity[n] == "" {
+		values := s.values(r, q)
+		if identity[n] = q.identityOf(values); identity[n] == "" {
 			return nil, unauthorized("", "the identity source %d of the authorizer is missing", n+1)
 		}
-		size += len(identity[n])
+		given = append(append(given, strconv.Itoa(len(values))), values...)
+		for _, value := range values {
+			size += len(value) + 1
+		}
 	}
 	if size > maxIdentity {
 		return nil, unauthorized("", "the identity has %d bytes, %d at most", size, maxIdentity)
@@ -169,7 +175,7 @@ func (l *Lambda) Authorize(r *http.Request, q *Question) (*Grant, error) {
 		return nil, unauthorized("", "the token does not match the validation expression")
 	}
 	arns := q.arns(r)
-	a, err := l.ask(r, q, identity, arns)
+	a, err := l.ask(r, q, identity, given, arns)
 	if err != nil {
 		return nil, denialOf(err)
 	}
@@ -192,10 +198,10 @@ func denialOf(err error) *Denial {
 }
 
 // ask returns the function's answer: one that was kept, that of a call that runs, or a new one.
-func (l *Lambda) ask(r *http.Request, q *Question, identity, arns []string) (*answer, error) {
+func (l *Lambda) ask(r *http.Request, q *Question, identity, given, arns []string) (*answer, error) {
 	var k key
 	if l.TTL > 0 {
-		k = keyOf(identity, arns[0], q)
+		k = keyOf(given, arns[0], q)
 		if kept, ok := l.kept.Get(k); ok && l.Now().Before(kept.until) {
 			return kept.answer, nil
 		}
@@ -273,11 +279,11 @@ func (l *Lambda) call(ctx context.Context, event []byte, texts bool) (*answer, e
 	return parseAnswer(payload, l.Simple, texts)
 }
 
-// keyOf names an identity at an ARN.
-func keyOf(identity []string, arn string, q *Question) (k key) {
+// keyOf names what identity sources have at an ARN.
+func keyOf(given []string, arn string, q *Question) (k key) {
 	h := sha256.New()
 	var size [8]byte
-	for _, part := range append([]string{arn, q.Route.Key}, identity...) {
+	for _, part := range append([]string{arn, q.Route.Key}, given...) {
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])
 		h.Write([]byte(part))

@@ -238,6 +238,57 @@ func TestAnswersAreKeptForTheSameIdentityAtTheSamePath(t *testing.T) {
 	want(2, items, "me", 0)
 }
 
+// A second header is part of the identity: the function may look at it, and its answer must not
+// count for requests without it.
+func TestAnAnswerCountsForTheWholeIdentity(t *testing.T) {
+	var sources []Source
+	for _, text := range []string{"$request.header.X-User", "$request.querystring.t", "$request.header.X-Forwarded-For", "$request.header.host"} {
+		s, err := ParseLambdaSource(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, s)
+	}
+	for _, rest := range []bool{false, true} {
+		payload, answer := apigateway.V2, yes
+		if rest {
+			payload, answer = apigateway.V1, allPolicy
+		}
+		a := newAsked(t, LambdaConfig{Simple: !rest, TTL: time.Minute, Sources: sources}, answer)
+		q := question(t, rest, payload, "GET /items", "/items")
+		calls := int32(0)
+		for _, test := range []struct {
+			users       []string
+			query, want string
+		}{
+			{[]string{"bob"}, "t=1", `["bob","1","192.0.2.1","shop.example.com"]`},
+			{[]string{"bob", "eve"}, "t=1", `["bob,eve","1","192.0.2.1","shop.example.com"]`},
+			{[]string{"eve", "bob"}, "t=1", `["eve,bob","1","192.0.2.1","shop.example.com"]`},
+			{[]string{"bob"}, "t=1&t=2", `["bob","1,2","192.0.2.1","shop.example.com"]`},
+			{[]string{"bob"}, "t=1&t=2;x", `["bob","1,2;x","192.0.2.1","shop.example.com"]`},
+			{[]string{"bob,eve"}, "t=1", `["bob,eve","1","192.0.2.1","shop.example.com"]`},
+		} {
+			for range 2 {
+				r := httptest.NewRequest("GET", "http://shop.example.com/items?"+test.query, nil)
+				r.Header["X-User"] = test.users
+				r.Header.Set("X-Forwarded-For", "203.0.113.9") // what a client claims
+				if _, err := a.Authorize(r, q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if calls++; a.calls.Load() != calls {
+				t.Errorf("%+v: %d calls, want %d", test, a.calls.Load(), calls)
+			}
+			if !rest && !strings.Contains(*a.last.Load(), `"identitySource":`+test.want) {
+				t.Errorf("%s, want %s", *a.last.Load(), test.want)
+			}
+		}
+	}
+	if _, err := ParseLambdaSource("$request.header.X-Forwarded-Proto"); err == nil {
+		t.Error("a header that the gateway sets is taken for an identity")
+	}
+}
+
 func TestManyRequestsWaitForOneAnswer(t *testing.T) {
 	a := newAsked(t, LambdaConfig{Simple: true, TTL: time.Minute}, yes)
 	begun, end := make(chan struct{}), make(chan struct{})

@@ -29,15 +29,37 @@ func (q *Question) arns(r *http.Request) []string {
 	return []string{prefix + decoded, prefix + path}
 }
 
-// of is the identity in a request to a Lambda authorizer. "": there is none.
-func (s Source) of(r *http.Request, q *Question) string {
-	switch s.kind {
-	case fromStage:
-		return q.Route.StageVariables[s.name]
-	case fromContext:
-		return q.part(r, s.name)
+// values are the identity in a request to a Lambda authorizer, as its event has it: several if
+// a header or a parameter comes several times.
+func (s Source) values(r *http.Request, q *Question) []string {
+	var one string
+	switch {
+	case s.kind == fromStage:
+		one = q.Route.StageVariables[s.name]
+	case s.kind == fromContext:
+		one = q.part(r, s.name)
+	case s.kind == fromQuery:
+		return apigateway.QueryValues(r.URL.RawQuery, s.name)
+	case s.name == "Host":
+		one = r.Host
+	case s.name == "X-Forwarded-For": // events have the gateway's own
+		one = q.Context.SourceIP
+	default:
+		return r.Header[s.name]
 	}
-	return s.Of(r)
+	return []string{one}
+}
+
+// identityOf is one value of several: all of them, or of REST APIs the last, as the function
+// finds them in its event. An answer must be about what the function could see.
+func (q *Question) identityOf(values []string) string {
+	switch {
+	case len(values) == 0:
+		return ""
+	case q.texts():
+		return values[len(values)-1]
+	}
+	return strings.Join(values, ",")
 }
 
 // part is a part of the request's context; contextNames has the names.

@@ -40,7 +40,11 @@ func ParseLambdaSource(text string) (Source, error) {
 		}
 		return Source{fromContext, name}, nil
 	}
-	return ParseSource(text)
+	s, err := ParseSource(text)
+	if err == nil && s.kind == fromHeader && (s.name == "X-Forwarded-Port" || s.name == "X-Forwarded-Proto") {
+		return Source{}, fmt.Errorf("identity source %q: the gateway sets this header, and it says nothing of who calls", text)
+	}
+	return s, err
 }
 
 // ParseSource reads an identity source as AWS writes it: $request.header.NAME or

@@ -149,6 +149,16 @@ func (p *Plan) Find(value string) *Client {
 	return c
 }
 
+// Shares finds a value that a key of the plan and a key of another plan have in common.
+func (p *Plan) Shares(other *Plan) (id, otherID string, found bool) {
+	for _, k := range p.config.Keys {
+		if c := other.Find(k.Value); c != nil {
+			return k.ID, c.ID, true
+		}
+	}
+	return "", "", false
+}
+
 // Allow counts a request of the client. The error is ErrThrottled or ErrExhausted.
 func (c *Client) Allow() error {
 	if c.bucket != nil && !c.bucket.Allow() {

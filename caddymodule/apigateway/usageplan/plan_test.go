@@ -87,6 +87,10 @@ func TestAClientIsFoundByItsKeyAlone(t *testing.T) {
 	if err := p.Find(secret).Allow(); err != nil {
 		t.Error(err)
 	}
+	other, _ := newPlan(t, Config{Keys: []Key{{ID: "c", Value: secret + "c"}, {ID: "d", Value: secret + "b"}}}, newCounters())
+	if one, two, found := p.Shares(other); one != "b" || two != "d" || !found {
+		t.Errorf("%q %q %v", one, two, found)
+	}
 }
 
 func TestNoMoreThanTheQuotaIsAllowedOverAllNodes(t *testing.T) {
