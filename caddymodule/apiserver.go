@@ -48,6 +48,7 @@ type servedRoute struct {
 	authorize authorizing // nil: everybody may call
 	signed    signing     // nil: requests need no signature
 	plans     []*usageplan.Plan
+	keyed     planFinder    // nil: plans are those of the route
 	bucket    *rate.Limiter // nil: there is no limit
 	function  *responder    // nil: handler answers
 	handler   caddyhttp.Handler
@@ -111,6 +112,9 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		}
 		if route.plans, err = app.usagePlans(of.UsagePlans); err != nil {
 			return fmt.Errorf("route %q: %w", of.Key, err)
+		}
+		if of.KeyRequired {
+			route.keyed = app.plansOf(s.api.ID, stage.Name)
 		}
 		if of.Authorization.IAM {
 			if route.signed, err = app.signedFor(executeAPI); err != nil {
@@ -202,9 +206,10 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		}
 		from.authorizer = grant.Of(route.of.Integration.Payload)
 	}
-	if len(route.plans) > 0 {
-		if from.client = route.client(r); from.client == nil {
-			return refuseAPI(w, r, s.api.Protocol.Denied(http.StatusForbidden), errNoKey)
+	if len(route.plans) > 0 || route.keyed != nil {
+		var err error
+		if from.client, err = route.client(r); err != nil {
+			return refuseAPI(w, r, s.api.Protocol.Denied(http.StatusForbidden), err)
 		}
 	}
 	if route.bucket != nil && !route.bucket.Allow() {

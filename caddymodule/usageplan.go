@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,18 +90,34 @@ func errUnknownUsagePlan(name string, known []string) error {
 // errNoKey is the error of requests to routes with a usage plan.
 var errNoKey = errors.New("no API key of the route's usage plans is in the header X-Api-Key")
 
-// client is who sends a request to a route with usage plans, by its API key; nil: nobody knows.
-func (route *servedRoute) client(r *http.Request) *usageplan.Client {
+// A planFinder finds the usage plans that open a stage now.
+type planFinder func(ctx context.Context) ([]*usageplan.Plan, error)
+
+// plansOf finds the usage plans of AWS's API that open a stage.
+func (a *App) plansOf(api, stage string) planFinder {
+	plans := a.setup.Plans()
+	return func(ctx context.Context) ([]*usageplan.Plan, error) { return plans.Of(ctx, api, stage) }
+}
+
+// client is who sends a request to a route with usage plans, by its API key.
+func (route *servedRoute) client(r *http.Request) (*usageplan.Client, error) {
 	lines := r.Header["X-Api-Key"]
 	if len(lines) == 0 {
-		return nil
+		return nil, errNoKey
 	}
-	for _, p := range route.plans {
-		if c := p.Find(lines[0]); c != nil {
-			return c
+	plans := route.plans
+	if route.keyed != nil {
+		var err error
+		if plans, err = route.keyed(r.Context()); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	for _, p := range plans {
+		if c := p.Find(lines[0]); c != nil {
+			return c, nil
+		}
+	}
+	return nil, errNoKey
 }
 
 // refuseClient refuses a request of a client that is over its plan.

@@ -16,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/invoker/scaling"
 	"github.com/hearthfn/hearth/warmpool"
@@ -57,7 +58,7 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 		return nil, err
 	}
 	config := apigatewayv2.Config{
-		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
+		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Plans: s.engine.plans, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
 	}
 	return &awsapi.Endpoint{
 		Services: []*awsapi.Service{apigatewayv2.New(config), apigatewayv1.New(config)},
@@ -70,6 +71,9 @@ func (s *Setup) APIs() *apigatewayv2.APIs { return s.engine.apis }
 
 // APIMetrics count and time the requests of APIs.
 func (s *Setup) APIMetrics() *metrics.APIs { return s.engine.apiMetrics }
+
+// Plans are the usage plans that AWS's API made.
+func (s *Setup) Plans() *usage.Plans { return s.engine.plans }
 
 // Domains are the custom domain names of those APIs.
 func (s *Setup) Domains() *domain.Domains { return s.engine.domains }

@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
@@ -49,6 +50,7 @@ type Engine struct {
 	documents *document.Store
 	apis      *apigatewayv2.APIs
 	domains   *domain.Domains
+	plans     *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
 	apiMetrics *metrics.APIs
 	sockets    *socket.Hub // of WebSocket APIs
@@ -143,6 +145,9 @@ func Open(config Config) (_ *Engine, err error) {
 	if e.domains, err = domain.New(e.documents); err != nil {
 		return nil, err
 	}
+	if e.plans, err = usage.New(e.documents, e.records); err != nil {
+		return nil, err
+	}
 	if e.inUse == nil {
 		e.collect()
 	}
@@ -199,6 +204,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if e.domains != nil {
 		e.domains.Close()
+	}
+	if e.plans != nil {
+		e.plans.Close()
 	}
 	if e.registry != nil {
 		e.registry.Close()

@@ -77,7 +77,6 @@ fn.add_permission(FunctionName="echo", StatementId="closed", Action="lambda:Invo
     SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/live/POST/closed" % id)
 fn.add_permission(FunctionName="gate", StatementId="gate", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
     SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/authorizers/%s" % (id, by["id"]))
-refused("BadRequestException", "apiKeyRequired is not supported", gw.put_method, restApiId=id, resourceId=pets, httpMethod="GET", authorizationType="NONE", apiKeyRequired=True)
 for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     to = gw.put_integration(restApiId=id, resourceId=resource, httpMethod=method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     assert to["timeoutInMillis"] == 29000 and to["passthroughBehavior"] == "WHEN_NO_MATCH" and to["cacheNamespace"] == resource, to

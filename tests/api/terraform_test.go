@@ -197,6 +197,54 @@ resource "aws_lambda_permission" "store" {
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_api_gateway_rest_api.store.execution_arn}/*/*"
 }
+resource "aws_api_gateway_authorizer" "gate" {
+  name           = "gate"
+  rest_api_id    = aws_api_gateway_rest_api.store.id
+  authorizer_uri = aws_lambda_function.items.invoke_arn
+}
+resource "aws_api_gateway_api_key" "acme" {
+  name = "acme"
+}
+resource "aws_api_gateway_usage_plan" "partners" {
+  name = "partners"
+  api_stages {
+    api_id = aws_api_gateway_rest_api.store.id
+    stage  = aws_api_gateway_stage.live.stage_name
+  }
+  quota_settings {
+    limit  = 1000
+    period = "MONTH"
+  }
+  throttle_settings {
+    burst_limit = 5
+    rate_limit  = 10
+  }
+}
+resource "aws_api_gateway_usage_plan_key" "acme" {
+  key_id        = aws_api_gateway_api_key.acme.id
+  key_type      = "API_KEY"
+  usage_plan_id = aws_api_gateway_usage_plan.partners.id
+}
+resource "aws_apigatewayv2_domain_name" "shop" {
+  domain_name = "shop.example.com"
+  domain_name_configuration {
+    certificate_arn = "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000"
+    endpoint_type   = "REGIONAL"
+    security_policy = "TLS_1_2"
+  }
+}
+resource "aws_apigatewayv2_api_mapping" "shop" {
+  api_id          = aws_apigatewayv2_api.shop.id
+  domain_name     = aws_apigatewayv2_domain_name.shop.id
+  stage           = aws_apigatewayv2_stage.live.id
+  api_mapping_key = "v1"
+}
+resource "aws_api_gateway_base_path_mapping" "store" {
+  api_id      = aws_api_gateway_rest_api.store.id
+  stage_name  = aws_api_gateway_stage.live.stage_name
+  domain_name = aws_apigatewayv2_domain_name.shop.domain_name
+  base_path   = "store"
+}
 output "store" { value = aws_api_gateway_rest_api.store.id }
 output "endpoint" { value = aws_apigatewayv2_api.shop.api_endpoint }
 `
@@ -221,7 +269,7 @@ func TestTerraformMakesAPIs(t *testing.T) {
 	harness.Slow(t, "terraform starts its provider six times")
 	harness.Parallel(t)
 	plugins := terraformPlugins(t)
-	a := harness.NewAPI(t, "", "")
+	a := harness.NewAPI(t, "ignore certificate_arn\n", "")
 	s := newShell(a)
 	s.write("code.zip", harness.NodeZip(t, "return { statusCode: 200, body: (event.routeKey ?? event.path) + ' of ' + event.stageVariables.table };"))
 	s.write("main.tf", []byte(terraformAPI))

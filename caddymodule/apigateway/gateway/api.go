@@ -54,6 +54,9 @@ type Route struct {
 	Authorization Authorization `json:"authorization,omitzero"`
 	// UsagePlans are the names of those whose API keys open the route. Default: it needs no key.
 	UsagePlans []string `json:"usagePlans,omitempty"`
+	// KeyRequired says that the API keys of the stage's usage plans open the route, which the API
+	// itself does not know.
+	KeyRequired bool `json:"keyRequired,omitempty"`
 	// Throttle bounds the calls of this route. nil: the stage's counts.
 	Throttle *Throttle `json:"throttle,omitempty"`
 	// Responds sends what the function answers to the client; only of a WebSocket API.

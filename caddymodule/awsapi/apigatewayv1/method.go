@@ -36,7 +36,6 @@ type MethodResponse struct {
 // Why members of methods are refused.
 const (
 	noScopes    = "only tokens of user pools have scopes, and there is no Cognito here"
-	noKeys      = "there are no API keys here yet, and the method would be open"
 	noValidator = "requests are not validated here yet"
 )
 
@@ -58,9 +57,6 @@ func (m *Method) check(set *document.Set) error {
 		return invalid("Invalid HTTP method specified: %.20s", m.HttpMethod)
 	}
 	m.AuthorizationType = cmp.Or(m.AuthorizationType, typeNone)
-	if m.ApiKeyRequired {
-		return invalid("apiKeyRequired is not supported: %s", noKeys)
-	}
 	if err := m.checkAuthorization(set); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
 			}
 			api.Routes = append(api.Routes, gateway.Route{
 				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.gateway(),
-				Authorization: m.authorization(), Throttle: g.settings(r.Path, name).throttle(),
+				Authorization: m.authorization(), KeyRequired: m.ApiKeyRequired, Throttle: g.settings(r.Path, name).throttle(),
 			})
 		}
 	}

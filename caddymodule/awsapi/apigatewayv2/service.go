@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -24,6 +25,8 @@ type Config struct {
 	Account function.Account
 	// Domains are the custom domain names.
 	Domains *domain.Domains
+	// Plans are the usage plans with their API keys.
+	Plans *usage.Plans
 	// Ignore are settings that are kept although nothing acts on them; of these APIs it is
 	// certificate_arn.
 	Ignore []string

@@ -1,0 +1,315 @@
+package apigatewayv1
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
+)
+
+type planInput struct {
+	patches
+	paging
+	UsagePlanId, KeyId, KeyType, Name, NameQuery, Description string
+	ApiStages                                                 []struct {
+		ApiId, Stage string
+		Throttle     map[string]any
+	}
+	Quota    *usage.Quota
+	Throttle *usage.Throttle
+	Tags     map[string]string
+}
+
+// noMethodThrottle says why throttles of methods are refused.
+const noMethodThrottle = "a plan has one throttle; methods have throttles for all callers, in the settings of the stage"
+
+// checkPlan checks a plan with its keys, and the stages that it opens.
+func (s *service) checkPlan(ctx context.Context, set *document.Set, p *usage.Plan) error {
+	if p.Name == "" || len(p.Name) > 1024 || len(p.Description) > 1024 {
+		return invalid("Usage Plan name cannot be blank, and has 1024 characters at most, as the description")
+	}
+	if q := p.Quota; q != nil {
+		switch {
+		case q.Offset != 0:
+			return invalid("offset of a quota is not supported: each period begins with the whole quota")
+		case q.Limit < 1:
+			return invalid("Usage Plan quota limit must be greater than 0")
+		case q.Period != "DAY" && q.Period != "WEEK" && q.Period != "MONTH":
+			return invalid("Usage Plan quota period must be DAY, WEEK or MONTH")
+		}
+	}
+	if t := p.Throttle; t != nil && (t.RateLimit <= 0 || t.BurstLimit < 1) {
+		return invalid("Usage Plan throttle needs a rateLimit above 0 and a burstLimit of at least 1")
+	}
+	for n, at := range p.ApiStages {
+		if slices.Contains(p.ApiStages[:n], at) {
+			return conflicts("Usage Plan has the API stage %.20s:%.128s already", at.ApiId, at.Stage)
+		}
+		api, err := s.APIs.API(ctx, at.ApiId)
+		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && api.Stages[at.Stage] == nil {
+			return missing("API Stage")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	keys, err := usage.Keys(set)
+	if err != nil {
+		return err
+	}
+	c := p.Config(keys)
+	if err := c.Check(); err != nil {
+		return invalid("%v", err)
+	}
+	return apigatewayv2.CheckTags(p.Tags)
+}
+
+// shownPlan is a plan as it is answered.
+func shownPlan(p *usage.Plan) *usage.Plan {
+	shown := *p
+	shown.Keys = nil
+	if shown.ApiStages == nil {
+		shown.ApiStages = []usage.APIStage{}
+	}
+	return &shown
+}
+
+func (s *service) createPlan(ctx context.Context, in *planInput) (*usage.Plan, error) {
+	p := &usage.Plan{Id: apigatewayv2.NewID(6), Name: in.Name, Description: in.Description, Quota: in.Quota, Throttle: in.Throttle, Tags: in.Tags}
+	for _, at := range in.ApiStages {
+		if len(at.Throttle) > 0 {
+			return nil, invalid("throttle of an API stage is not supported: %s", noMethodThrottle)
+		}
+		p.ApiStages = append(p.ApiStages, usage.APIStage{ApiId: at.ApiId, Stage: at.Stage})
+	}
+	return shownPlan(p), s.Plans.Change(ctx, func(e *document.Edit) error {
+		if len(e.Names(usage.DocPlan)) >= usage.MaxPlans {
+			return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of usage plans has been reached"}
+		}
+		if err := s.checkPlan(ctx, &e.Set, p); err != nil {
+			return err
+		}
+		return e.Put(usage.DocPlan+p.Id, p)
+	})
+}
+
+// plan reads a plan.
+func (s *service) plan(ctx context.Context, id string) (*document.Set, *usage.Plan, error) {
+	set, err := s.Plans.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := find[usage.Plan](set, usage.DocPlan+id, "Usage Plan ID")
+	return set, p, err
+}
+
+func (s *service) getPlan(ctx context.Context, in *planInput) (*usage.Plan, error) {
+	_, p, err := s.plan(ctx, in.UsagePlanId)
+	if err != nil {
+		return nil, err
+	}
+	return shownPlan(p), nil
+}
+
+func (s *service) getPlans(ctx context.Context, in *planInput) (*list[*usage.Plan], error) {
+	set, err := s.Plans.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plans, err := document.All[usage.Plan](set, usage.DocPlan)
+	if err != nil {
+		return nil, err
+	}
+	var found []*usage.Plan
+	for _, p := range plans {
+		if in.KeyId == "" || slices.Contains(p.Keys, in.KeyId) {
+			found = append(found, shownPlan(p))
+		}
+	}
+	return pageOf(found, func(p *usage.Plan) string { return p.Id }, in.paging)
+}
+
+// changePlan changes a plan.
+func (s *service) changePlan(ctx context.Context, id string, change func(set *document.Set, p *usage.Plan) error) (*usage.Plan, error) {
+	var p *usage.Plan
+	err := s.Plans.Change(ctx, func(e *document.Edit) (err error) {
+		if p, err = find[usage.Plan](&e.Set, usage.DocPlan+id, "Usage Plan ID"); err != nil {
+			return err
+		}
+		if err := change(&e.Set, p); err != nil {
+			return err
+		}
+		if err := s.checkPlan(ctx, &e.Set, p); err != nil {
+			return err
+		}
+		return e.Put(usage.DocPlan+p.Id, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return shownPlan(p), nil
+}
+
+func (s *service) updatePlan(ctx context.Context, in *planInput) (*usage.Plan, error) {
+	return s.changePlan(ctx, in.UsagePlanId, func(_ *document.Set, p *usage.Plan) error {
+		for _, one := range in.PatchOperations {
+			if err := patchPlan(p, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// patchPlan applies one patch. A throttle or a quota comes with its first member.
+func patchPlan(p *usage.Plan, one patch) error {
+	throttle, quota := p.Throttle, p.Quota
+	if strings.HasPrefix(one.Path, "/throttle/") && throttle == nil {
+		throttle = new(usage.Throttle)
+		p.Throttle = throttle
+	}
+	if strings.HasPrefix(one.Path, "/quota/") && quota == nil {
+		quota = new(usage.Quota)
+		p.Quota = quota
+	}
+	can := fields{
+		exact: map[string]field{
+			"/name": text(&p.Name), "/description": text(&p.Description), "/productCode": off("productCode", "", "there is no marketplace here"),
+			"/apiStages": func(value string, remove bool) error { return patchStage(p, value, remove) },
+		},
+		prefix: map[string]func(string) field{"/apiStages/": func(string) field { return off("throttle of an API stage", "", noMethodThrottle) }},
+	}
+	if one.Op == "remove" {
+		can.exact["/throttle"] = func(string, bool) error { p.Throttle = nil; return nil }
+		can.exact["/quota"] = func(string, bool) error { p.Quota = nil; return nil }
+	}
+	if throttle != nil {
+		can.exact["/throttle/burstLimit"] = number("burstLimit", &throttle.BurstLimit)
+		can.exact["/throttle/rateLimit"] = func(value string, _ bool) (err error) {
+			if throttle.RateLimit, err = strconv.ParseFloat(value, 64); err != nil {
+				return invalid("Invalid value '%.20s' of rateLimit: a number is expected", value)
+			}
+			return nil
+		}
+	}
+	if quota != nil {
+		can.exact["/quota/period"], can.exact["/quota/offset"] = text(&quota.Period), number("offset", &quota.Offset)
+		can.exact["/quota/limit"] = func(value string, _ bool) (err error) {
+			if quota.Limit, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return invalid("Invalid value '%.20s' of limit: a whole number is expected", value)
+			}
+			return nil
+		}
+	}
+	return can.apply([]patch{one})
+}
+
+// patchStage adds or removes the stage API:STAGE.
+func patchStage(p *usage.Plan, value string, remove bool) error {
+	api, stage, found := strings.Cut(value, ":")
+	at := usage.APIStage{ApiId: api, Stage: stage}
+	switch n := slices.Index(p.ApiStages, at); {
+	case !found:
+		return invalid("Invalid API stage %.200q: APIID:STAGE is expected", value)
+	case remove && n < 0:
+		return missing("API Stage")
+	case remove:
+		p.ApiStages = slices.Delete(p.ApiStages, n, n+1)
+	default:
+		p.ApiStages = append(p.ApiStages, at)
+	}
+	return nil
+}
+
+func (s *service) deletePlan(ctx context.Context, in *planInput) (awsapi.None, error) {
+	return awsapi.None{}, s.Plans.Change(ctx, func(e *document.Edit) error {
+		p, err := find[usage.Plan](&e.Set, usage.DocPlan+in.UsagePlanId, "Usage Plan ID")
+		if err != nil {
+			return err
+		}
+		if len(p.ApiStages) > 0 {
+			return invalid("Cannot delete usage plan: its API stages must be removed first")
+		}
+		e.Delete(usage.DocPlan + p.Id)
+		return nil
+	})
+}
+
+// A PlanKey is a key of a plan.
+// https://docs.aws.amazon.com/apigateway/latest/api/API_UsagePlanKey.html
+type PlanKey struct {
+	Id    string `json:"id"`
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Value string `json:"value,omitempty"`
+}
+
+func planKeyOf(set *document.Set, p *usage.Plan, id string) (*PlanKey, error) {
+	k, err := find[usage.Key](set, usage.DocKey+id, "API Key")
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(p.Keys, id) {
+		return nil, missing("Usage Plan Key")
+	}
+	return &PlanKey{Id: id, Name: k.Name, Type: "API_KEY", Value: k.Value}, nil
+}
+
+func (s *service) createPlanKey(ctx context.Context, in *planInput) (out *PlanKey, err error) {
+	if in.KeyType != "API_KEY" {
+		return nil, invalid("Invalid key type %.20q: API_KEY is expected", in.KeyType)
+	}
+	_, err = s.changePlan(ctx, in.UsagePlanId, func(set *document.Set, p *usage.Plan) (err error) {
+		if slices.Contains(p.Keys, in.KeyId) {
+			return conflicts("Usage Plan %s cannot be added because API Key %s is already in it", p.Id, in.KeyId)
+		}
+		p.Keys = append(p.Keys, in.KeyId)
+		out, err = planKeyOf(set, p, in.KeyId)
+		return err
+	})
+	return out, err
+}
+
+func (s *service) getPlanKey(ctx context.Context, in *planInput) (*PlanKey, error) {
+	set, p, err := s.plan(ctx, in.UsagePlanId)
+	if err != nil {
+		return nil, err
+	}
+	return planKeyOf(set, p, in.KeyId)
+}
+
+func (s *service) getPlanKeys(ctx context.Context, in *planInput) (*list[*PlanKey], error) {
+	set, p, err := s.plan(ctx, in.UsagePlanId)
+	if err != nil {
+		return nil, err
+	}
+	var found []*PlanKey
+	for _, id := range slices.Sorted(slices.Values(p.Keys)) {
+		k, err := planKeyOf(set, p, id)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(k.Name, in.NameQuery) {
+			found = append(found, k)
+		}
+	}
+	return pageOf(found, func(k *PlanKey) string { return k.Id }, in.paging)
+}
+
+func (s *service) deletePlanKey(ctx context.Context, in *planInput) (awsapi.None, error) {
+	_, err := s.changePlan(ctx, in.UsagePlanId, func(_ *document.Set, p *usage.Plan) error {
+		n := slices.Index(p.Keys, in.KeyId)
+		if n < 0 {
+			return missing("Usage Plan Key")
+		}
+		p.Keys = slices.Delete(p.Keys, n, n+1)
+		return nil
+	})
+	return awsapi.None{}, err
+}
