@@ -113,12 +113,20 @@ func (s *apiServer) deny(w http.ResponseWriter, r *http.Request, route *servedRo
 
 // provisionOwn makes the authorizers ready that the API itself has. release undoes it, also
 // after an error.
-func (s *apiServer) provisionOwn(app *App, parts apiParts) error {
-	if len(s.api.Authorizers) > 0 {
-		s.own = make(map[string]*Authorizer, len(s.api.Authorizers))
+func (s *apiServer) provisionOwn(app *App, parts apiParts) (err error) {
+	s.own, err = app.authorizersOf(s.api, parts.permission)
+	return err
+}
+
+// authorizersOf makes the authorizers ready that an API itself has. The caller releases them, also
+// after an error. permission is that of apiParts.
+func (a *App) authorizersOf(api *gateway.API, permission func(of *gateway.API, name, qualifier, source string) func(context.Context) bool) (map[string]*Authorizer, error) {
+	if len(api.Authorizers) == 0 {
+		return nil, nil
 	}
-	for n := range s.api.Authorizers {
-		of := &s.api.Authorizers[n]
+	own := make(map[string]*Authorizer, len(api.Authorizers))
+	for n := range api.Authorizers {
+		of := &api.Authorizers[n]
 		ttl := caddy.Duration(of.TTL) * caddy.Duration(time.Second)
 		by := &Authorizer{
 			Type: authorizerLambda, IdentitySource: append([]string{}, of.Sources...), Issuer: of.Issuer, Audience: of.Audience,
@@ -128,15 +136,15 @@ func (s *apiServer) provisionOwn(app *App, parts apiParts) error {
 		switch {
 		case of.Type == gateway.JWT:
 			by.Type = authorizerJWT
-		case parts.permission != nil:
-			by.permitted = parts.permission(s.api, of.Function, of.Qualifier, "authorizers/"+of.ID)
+		case permission != nil:
+			by.permitted = permission(api, of.Function, of.Qualifier, "authorizers/"+of.ID)
 		}
-		s.own[of.ID] = by
-		if err := by.provision(app, caddy.NewEmptyReplacer()); err != nil {
-			return fmt.Errorf("authorizer %q: %w", of.ID, err)
+		own[of.ID] = by
+		if err := by.provision(a, caddy.NewEmptyReplacer()); err != nil {
+			return own, fmt.Errorf("authorizer %q: %w", of.ID, err)
 		}
 	}
-	return nil
+	return own, nil
 }
 
 // release ends the authorizers and the metrics of the API. Requests that are under way may still

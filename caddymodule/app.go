@@ -345,6 +345,7 @@ func (a *App) Cleanup() error {
 		return errors.Join(errs...)
 	}
 	a.endSockets()
+	a.socketsOfAPIs.close()
 	if a.undo != nil {
 		errs = append(errs, a.undo())
 	}

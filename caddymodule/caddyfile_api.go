@@ -153,7 +153,9 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 	}
 	route := APIRoute{Route: key}
 	options := []option{
-		{"authorizer", func(d *caddyfile.Dispenser) error { return a.readAuthorizer(d, &route) }},
+		{"authorizer", func(d *caddyfile.Dispenser) error {
+			return readAuthorizer(d, definedAuthorizers(a.helper), &route.Authorizer, &route.Scopes)
+		}},
 		{"iam", into(present, &route.IAM)},
 		{"usage_plan", func(d *caddyfile.Dispenser) error { return a.readUsagePlans(d, &route) }},
 		{"throttle", into(throttle, &route.Throttle)},
@@ -188,15 +190,15 @@ func (a *apiReader) readRoute(d *caddyfile.Dispenser, key string, target caddyfi
 }
 
 // readAuthorizer reads <name> [<scope>...].
-func (a *apiReader) readAuthorizer(d *caddyfile.Dispenser, to *APIRoute) error {
+func readAuthorizer(d *caddyfile.Dispenser, known []string, name *string, scopes *[]string) error {
 	args := d.RemainingArgs()
 	if len(args) == 0 {
 		return d.ArgErr()
 	}
-	if known := definedAuthorizers(a.helper); !slices.Contains(known, args[0]) {
+	if !slices.Contains(known, args[0]) {
 		return d.WrapErr(errUnknownAuthorizer(args[0], known))
 	}
-	to.Authorizer, to.Scopes = args[0], args[1:]
+	*name, *scopes = args[0], args[1:]
 	return nil
 }
 

@@ -23,7 +23,7 @@ func parseWebSocket(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err != nil {
 		return nil, err
 	}
-	s := new(WebSocket)
+	s := &WebSocket{authorizers: definedAuthorizers(h)}
 	if err := s.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,8 @@ func parseWebSocket(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //		select         <expression>
 //		throttle       <rate> [burst <n>]
 //		connect        <function>[:<qualifier>] {
-//			throttle <rate> [burst <n>]
+//			authorizer <name> [<scope>...]
+//			throttle   <rate> [burst <n>]
 //		}
 //		disconnect     <function>[:<qualifier>]
 //		message <key>  <function>[:<qualifier>] {
@@ -120,10 +121,15 @@ func (s *WebSocket) readRoute(d *caddyfile.Dispenser, key, target string) error 
 		return d.WrapErr(fmt.Errorf("route %q: %w", key, err))
 	}
 	options := []option{{"throttle", into(throttle, &route.Throttle)}}
+	if key == gateway.ConnectRoute {
+		options = append(options, option{"authorizer", func(d *caddyfile.Dispenser) error {
+			return readAuthorizer(d, s.authorizers, &route.Authorizer, &route.Scopes)
+		}})
+	}
 	if key != gateway.ConnectRoute && key != gateway.DisconnectRoute {
 		options = append(options, option{"respond", into(present, &route.Respond)})
 	}
-	if err := readBlock(d, "option '%s' of a route of a websocket, which has no authorizers yet (the function of connect checks tokens)", options); err != nil {
+	if err := readBlock(d, "option '%s' of a route of a websocket", options); err != nil {
 		return err
 	}
 	s.Routes = append(s.Routes, route)

@@ -73,9 +73,6 @@ func newConnections(app *App, log *zap.Logger) (*connections, error) {
 // connectionsPath stands between the stage and the connection ID.
 const connectionsPath = "/@connections/"
 
-// scopeOfAPIs is the service that requests to APIs are signed for.
-const scopeOfAPIs = "execute-api"
-
 // serve answers a request for the sockets of an API, and reports whether it is one. "": of any
 // API of the configuration.
 func (c *connections) serve(w http.ResponseWriter, r *http.Request, api string) bool {
@@ -143,7 +140,7 @@ const timeOfConnection = "2006-01-02T15:04:05.000Z"
 
 // authorize verifies a request's signature and reads its body.
 func (c *connections) authorize(w http.ResponseWriter, r *http.Request, share *bodies.Share) ([]byte, error) {
-	check, err := c.verifier.Begin(r, scopeOfAPIs)
+	check, err := c.verifier.Begin(r, executeAPI)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
@@ -20,8 +21,17 @@ type socketHosts struct {
 	app        *App
 	management *connections
 
-	mu    sync.Mutex // held while a stage is made
-	known *lru.Cache[stageName, *socket.Stage]
+	ended sync.WaitGroup // of authorizers that are no longer used
+
+	mu     sync.Mutex // held while a stage is made
+	closed bool       // guarded by mu
+	known  *lru.Cache[stageName, *socketHost]
+}
+
+// A socketHost is a stage, and the authorizers that its API has.
+type socketHost struct {
+	*socket.Stage
+	own map[string]*Authorizer
 }
 
 // socketHosts makes what serves WebSocket APIs, once for all handlers of the configuration.
@@ -33,12 +43,32 @@ func (a *App) socketHosts() (*socketHosts, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := lru.New[stageName, *socket.Stage](maxKnownStages)
-	if err != nil {
+	h := &socketHosts{app: a, management: management}
+	if h.known, err = lru.NewWithEvict(maxKnownStages, func(_ stageName, s *socketHost) {
+		h.ended.Go(func() { h.release(s.own) })
+	}); err != nil {
 		return nil, err
 	}
-	a.socketsOfAPIs = &socketHosts{app: a, management: management, known: known}
-	return a.socketsOfAPIs, nil
+	a.socketsOfAPIs = h
+	return h, nil
+}
+
+func (h *socketHosts) release(own map[string]*Authorizer) {
+	if err := releaseAuthorizers(own); err != nil {
+		h.app.log.Error("an authorizer did not end", zap.Error(err))
+	}
+}
+
+// close ends the authorizers and waits for them.
+func (h *socketHosts) close() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.known.Purge()
+	h.ended.Wait()
 }
 
 // errNoUpgrade: the request is for a WebSocket API.
@@ -70,21 +100,31 @@ func (h *socketHosts) serve(w http.ResponseWriter, r *http.Request, api *apigate
 func (h *socketHosts) stage(of *gateway.API) (*socket.Stage, error) {
 	name := stageName{of.ID, of.Stages[0].Name}
 	if known, ok := h.known.Get(name); ok && known.API == of {
-		return known, nil
+		return known.Stage, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if known, ok := h.known.Get(name); ok && known.API == of {
-		return known, nil
+		return known.Stage, nil
 	}
-	made, err := h.app.newSocketStage(of, h.app.log, func(route *gateway.Route) func(context.Context) bool {
+	if h.closed {
+		return nil, errReplaced
+	}
+	own, err := h.app.authorizersOf(of, h.app.apiPermission)
+	if err != nil {
+		h.release(own)
+		return nil, fmt.Errorf("API %q, stage %q: %w", name.api, name.stage, err)
+	}
+	made, err := h.app.newSocketStage(of, h.app.log, own, func(route *gateway.Route) func(context.Context) bool {
 		to := &route.Integration
 		return h.app.apiPermission(of, to.Function, to.Qualifier, name.stage+"/"+route.Key)
 	})
 	if err != nil {
+		h.release(own)
 		return nil, fmt.Errorf("API %q, stage %q: %w", name.api, name.stage, err)
 	}
-	h.known.Add(name, made)
+	h.known.Remove(name) // which ends the one before; the cache does not do that in Add
+	h.known.Add(name, &socketHost{made, own})
 	return made, nil
 }
 

@@ -49,6 +49,8 @@ type WebSocket struct {
 	app        *App
 	stage      *socket.Stage
 	management *connections
+
+	authorizers []string // those that there are, while a Caddyfile is read
 }
 
 // SocketRoute is one route of a WebSocket API.
@@ -64,6 +66,13 @@ type SocketRoute struct {
 
 	// Send the body of what the function answers to the client. Default: nothing is sent.
 	Respond bool `json:"respond,omitempty"`
+
+	// The authorizer that says who may connect, by its name in the hearth app. Only $connect has
+	// one. Default: everybody may.
+	Authorizer string `json:"authorizer,omitempty"`
+
+	// Scopes of which a token needs one. Default: it needs none.
+	Scopes []string `json:"scopes,omitempty"`
 
 	// The rate of the route's messages, in place of the API's. Default: that of the API.
 	Throttle *Throttle `json:"throttle,omitempty"`
@@ -94,7 +103,7 @@ func (s *WebSocket) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("websocket %q: route %q: %w", s.Name, api.Routes[n].Key, err)
 		}
 	}
-	if s.stage, err = s.app.newSocketStage(api, ctx.Logger(), nil); err != nil {
+	if s.stage, err = s.app.newSocketStage(api, ctx.Logger(), nil, nil); err != nil {
 		return fmt.Errorf("websocket %q: %w", s.Name, err)
 	}
 	if s.management, err = newConnections(s.app, ctx.Logger()); err != nil {
@@ -134,17 +143,22 @@ func (s *WebSocket) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 	for _, r := range s.Routes {
 		api.Routes = append(api.Routes, gateway.Route{
 			Key: r.Route, Throttle: r.Throttle.gateway(), Responds: r.Respond,
-			Integration: gateway.Integration{Type: gateway.Lambda, Function: r.Function, Qualifier: r.Qualifier},
+			Authorization: gateway.Authorization{Authorizer: r.Authorizer, Scopes: r.Scopes},
+			Integration:   gateway.Integration{Type: gateway.Lambda, Function: r.Function, Qualifier: r.Qualifier},
 		})
 	}
 	return api, api.Check()
 }
 
 // newSocketStage makes what answers the sockets of an API, by the functions of this configuration.
-// permitted is that of socket.StageConfig.
-func (a *App) newSocketStage(api *gateway.API, log *zap.Logger, permitted func(*gateway.Route) func(context.Context) bool) (*socket.Stage, error) {
+// own are the authorizers that the API itself has; permitted is that of socket.StageConfig.
+func (a *App) newSocketStage(api *gateway.API, log *zap.Logger, own map[string]*Authorizer, permitted func(*gateway.Route) func(context.Context) bool) (*socket.Stage, error) {
+	authorize, err := a.socketAuthorize(api, own)
+	if err != nil {
+		return nil, err
+	}
 	return socket.NewStage(socket.StageConfig{
-		API: api, Account: a.account(), Runs: a.setup.Runner(), Permitted: permitted, Refusals: a.setup.Refusals(), Log: log,
+		API: api, Account: a.account(), Runs: a.setup.Runner(), Permitted: permitted, Authorize: authorize, Refusals: a.setup.Refusals(), Log: log,
 	})
 }
 

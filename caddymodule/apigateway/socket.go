@@ -17,6 +17,11 @@ type Socket struct {
 	Domain       string // the Host that the client asked for, with its port
 	SourceIP     string // the client's address
 	UserAgent    string // "": it did not say
+	// Authorizer is the value of requestContext.authorizer, as JSON. nil: there is none.
+	Authorizer []byte
+	// IAM is who signed the request to connect, of the account AccountID. nil: nobody had to.
+	IAM       *Identity
+	AccountID string
 }
 
 // A SocketMoment is the data of one event besides that of its socket.
@@ -32,11 +37,23 @@ type SocketMoment struct {
 // tells that the request came through a proxy whose X-Forwarded-Proto and -Port may be believed.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
 func (s *Socket) AppendConnect(dst []byte, r *http.Request, trusted bool, m *SocketMoment) []byte {
+	return s.appendConnect(append(dst, '{'), r, trusted, m)
+}
+
+// AppendAuthorizer appends the event by which an authorizer is asked about a client that wants to
+// connect.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+func (s *Socket) AppendAuthorizer(dst []byte, r *http.Request, trusted bool, arn string, m *SocketMoment) []byte {
+	dst = appendQuoted(dst, `{"type":"REQUEST","methodArn":`, arn)
+	return s.appendConnect(append(dst, ','), r, trusted, m)
+}
+
+func (s *Socket) appendConnect(dst []byte, r *http.Request, trusted bool, m *SocketMoment) []byte {
 	dst = slices.Grow(dst, eventRoom)
 	_, port := splitHost(r.Host)
 	headers := requestHeaders{header: r.Header, host: r.Host, v1: true}
 	headers.forward(r, &Context{SourceIP: s.SourceIP, TrustedProxy: trusted}, port)
-	dst = headers.appendObject(append(dst, `{"headers":`...), last)
+	dst = headers.appendObject(append(dst, `"headers":`...), last)
 	dst = headers.appendObject(append(dst, `,"multiValueHeaders":`...), lists)
 	var pairs [manyPairs]pair
 	if q := parseQuery(r.URL.RawQuery, pairs[:0]); len(q.pairs) > 0 {
@@ -90,7 +107,17 @@ func (s *Socket) endContext(dst []byte, m *SocketMoment) []byte {
 	dst = appendQuoted(dst, `,"messageDirection":"IN","stage":`, s.Stage)
 	dst = strconv.AppendInt(append(dst, `,"connectedAt":`...), s.ConnectedAt.UnixMilli(), 10)
 	dst = strconv.AppendInt(append(dst, `,"requestTimeEpoch":`...), m.Time.UnixMilli(), 10)
+	if s.Authorizer != nil {
+		dst = append(append(dst, `,"authorizer":`...), s.Authorizer...)
+	}
 	dst = append(dst, `,"identity":{`...)
+	if s.IAM != nil {
+		dst = appendQuoted(dst, `"accessKey":`, s.IAM.AccessKey)
+		dst = appendQuoted(dst, `,"accountId":`, s.AccountID)
+		dst = appendQuoted(dst, `,"caller":`, s.IAM.UserID)
+		dst = appendQuoted(dst, `,"user":`, s.IAM.UserID)
+		dst = append(appendQuoted(dst, `,"userArn":`, s.IAM.UserARN), ',')
+	}
 	if s.UserAgent != "" {
 		dst = append(appendQuoted(dst, `"userAgent":`, s.UserAgent), ',')
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 )
 
@@ -118,6 +120,14 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, s *Stage, client Cl
 func (c *conn) connect(r *http.Request, s *Stage, client Client, header http.Header) error {
 	route := s.routes[gateway.ConnectRoute]
 	id := newRequestID()
+	moment := apigateway.SocketMoment{RouteKey: gateway.ConnectRoute, RequestID: id, Time: time.Now(), Variables: s.variables}
+	if s.Authorize != nil {
+		if err := s.Authorize(r, &c.socket, func(arn string) []byte {
+			return c.socket.AppendAuthorizer(nil, r, client.Trusted, arn, &moment)
+		}); err != nil {
+			return c.deny(s, id, err)
+		}
+	}
 	if route == nil {
 		if s.bucket != nil && !s.bucket.Allow() {
 			return c.refusal(http.StatusTooManyRequests, "Too Many Requests", id, errRate)
@@ -127,7 +137,6 @@ func (c *conn) connect(r *http.Request, s *Stage, client Client, header http.Hea
 	if route.isOver() {
 		return c.refusal(http.StatusTooManyRequests, "Too Many Requests", id, errRate)
 	}
-	moment := apigateway.SocketMoment{RouteKey: gateway.ConnectRoute, RequestID: id, Time: time.Now(), Variables: s.variables}
 	status := 0
 	err := s.run(r.Context(), route, r.Header.Get("X-Amzn-Trace-Id"), func(dst []byte) []byte {
 		return c.socket.AppendConnect(dst, r, client.Trusted, &moment)
@@ -146,6 +155,20 @@ func (c *conn) connect(r *http.Request, s *Stage, client Client, header http.Hea
 		return c.refusal(status, messageOf(status), id, errRefused)
 	}
 	return nil
+}
+
+// deny refuses a client that the authorizer does not let through.
+func (c *conn) deny(s *Stage, requestID string, err error) *Refusal {
+	status := http.StatusInternalServerError
+	if denial := new(authorizer.Denial); errors.As(err, &denial) {
+		status = denial.Status
+	}
+	if status >= http.StatusInternalServerError {
+		s.Refusals.Tell(s.Log, zap.ErrorLevel, "authorizer failed", gateway.ConnectRoute, func() []zap.Field {
+			return []zap.Field{zap.String("route", gateway.ConnectRoute), zap.Error(err)}
+		})
+	}
+	return c.refusal(status, messageOf(status), requestID, err)
 }
 
 // messageOf is what a client is told with the status of $connect.

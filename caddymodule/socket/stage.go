@@ -30,9 +30,16 @@ type StageConfig struct {
 	Runs warmpool.Runner
 	// Permitted, if set, says whether the policy of a route's function lets the API call it.
 	Permitted func(route *gateway.Route) func(ctx context.Context) bool
+	// Authorize, if set, makes what decides who may connect; nil: everybody may.
+	Authorize Authorize
 	Refusals  *flood.Gate // bounds the log messages about functions that fail
 	Log       *zap.Logger
 }
+
+// Authorize decides whether a client may connect, and puts what it knows of the client into to.
+// event makes the event of an authorizer by the ARN that it is asked about. The error is an
+// *authorizer.Denial.
+type Authorize func(r *http.Request, to *apigateway.Socket, event func(arn string) []byte) error
 
 // A Stage says what answers the sockets of one stage of an API.
 type Stage struct {

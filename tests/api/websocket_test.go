@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -55,13 +56,19 @@ refused("BadRequestException", "at most 29000", v2.create_integration, ApiId=id,
 integration = v2.create_integration(ApiId=id, IntegrationType="AWS_PROXY", IntegrationMethod="POST", IntegrationUri=wrapped)
 assert integration["TimeoutInMillis"] == 29000 and integration["PassthroughBehavior"] == "WHEN_NO_MATCH", integration
 target = "integrations/" + integration["IntegrationId"]
-for key in "$connect", "$disconnect", "quiet":
+refused("BadRequestException", "authorizerType of WebSocket APIs is REQUEST", v2.create_authorizer, ApiId=id, Name="a", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"])
+refused("BadRequestException", "Invalid identitySource", v2.create_authorizer, ApiId=id, Name="a", AuthorizerType="REQUEST", AuthorizerUri=wrapped, IdentitySource=["$request.header.Authorization"])
+refused("BadRequestException", "only for HTTP APIs", v2.create_authorizer, ApiId=id, Name="a", AuthorizerType="REQUEST", AuthorizerUri=wrapped, IdentitySource=[], AuthorizerPayloadFormatVersion="2.0")
+guard = v2.create_authorizer(ApiId=id, Name="guard", AuthorizerType="REQUEST", AuthorizerUri=wrapped.replace(":echo/", ":guard/"), IdentitySource=["route.request.querystring.token"])["AuthorizerId"]
+v2.create_route(ApiId=id, RouteKey="$connect", Target=target, AuthorizationType="CUSTOM", AuthorizerId=guard)
+fn.add_permission(FunctionName="guard", StatementId="chat", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/authorizers/%s" % (id, guard))
+for key in "$disconnect", "quiet":
     v2.create_route(ApiId=id, RouteKey=key, Target=target)
 route = v2.create_route(ApiId=id, RouteKey="say", Target=target, RouteResponseSelectionExpression="$default")
 assert route["RouteResponseSelectionExpression"] == "$default", route
 refused("ConflictException", "already exists", v2.create_route, ApiId=id, RouteKey="say", Target=target)
 refused("BadRequestException", "dollar sign", v2.create_route, ApiId=id, RouteKey="$other", Target=target)
-refused("BadRequestException", "AWS_IAM is not supported for WebSocket APIs yet", v2.create_route, ApiId=id, RouteKey="x", Target=target, AuthorizationType="AWS_IAM")
+refused("BadRequestException", "only for the route $connect", v2.create_route, ApiId=id, RouteKey="x", Target=target, AuthorizationType="AWS_IAM")
 refused("BadRequestException", "apiKeyRequired is not supported", v2.create_route, ApiId=id, RouteKey="x", Target=target, ApiKeyRequired=True)
 refused("NotFoundException", "Invalid Integration identifier", v2.create_route, ApiId=id, RouteKey="x", Target="integrations/none")
 
@@ -99,6 +106,11 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
   if (e.queryStringParameters?.refuse) return { statusCode: 403 };
   return { statusCode: 200, body: JSON.stringify({ ...e.requestContext, ...e.stageVariables }) };
 };`}))
+	a.Create("guard", harness.ZipOf(t, map[string]string{"index.mjs": `export const handler = async (e) => ({
+  principalId: 'user', context: { token: e.queryStringParameters.token, kind: e.type, event: e.requestContext.eventType },
+  policyDocument: { Version: '2012-10-17', Statement: [{ Action: 'execute-api:Invoke', Resource: e.methodArn,
+    Effect: e.queryStringParameters.token === 'good' && e.methodArn.endsWith('/dev/$connect') ? 'Allow' : 'Deny' }] },
+});`}))
 	s := newShell(a)
 	s.write("script.py", []byte(socketScript))
 	id := strings.TrimSpace(s.run(python, "script.py"))
@@ -111,8 +123,8 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(a.URL(""), "http://"))
 	}}
 	defer transport.CloseIdleConnections()
-	dial := func(path string) (*websocket.Conn, int) {
-		c, r, err := websocket.Dial(ctx, "ws://"+host+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	dial := func(path string, header ...http.Header) (*websocket.Conn, int) {
+		c, r, err := websocket.Dial(ctx, "ws://"+host+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}, HTTPHeader: append(header, nil)[0]})
 		if err != nil {
 			if r == nil {
 				t.Fatal(err)
@@ -122,12 +134,12 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		t.Cleanup(func() { _ = c.CloseNow() })
 		return c, 0
 	}
-	for path, want := range map[string]int{"/dev?refuse=1": 403, "/": 403, "/other": 403, "/dev/more": 403} {
+	for path, want := range map[string]int{"/dev?refuse=1&token=good": 403, "/dev": 401, "/dev?token=bad": 403, "/": 403, "/other": 403, "/dev/more": 403} {
 		if _, status := dial(path); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
 	}
-	c, status := dial("/dev")
+	c, status := dial("/dev?token=good")
 	if c == nil {
 		t.Fatalf("refused by %d", status)
 	}
@@ -135,9 +147,13 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 	a.Check(c.Write(ctx, websocket.MessageText, []byte(`{"action":"say"}`)))
 	_, text, err := c.Read(ctx)
 	a.Check(err)
-	var said struct{ RouteKey, Stage, APIID, DomainName, ConnectionID, Table string }
+	var said struct {
+		RouteKey, Stage, APIID, DomainName, ConnectionID, Table string
+		Authorizer                                              map[string]string
+	}
 	a.Check(json.Unmarshal(text, &said))
-	if said.RouteKey != "say" || said.Stage != "dev" || said.APIID != id || said.DomainName != host || said.Table != "rooms" {
+	if said.RouteKey != "say" || said.Stage != "dev" || said.APIID != id || said.DomainName != host || said.Table != "rooms" ||
+		!maps.Equal(said.Authorizer, map[string]string{"principalId": "user", "token": "good", "kind": "REQUEST", "event": "CONNECT"}) {
 		t.Errorf("%s", text)
 	}
 	a.Check(c.Write(ctx, websocket.MessageText, []byte(`{}`)))
@@ -156,13 +172,45 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		t.Errorf("%s %v", text, err)
 	}
 
+	// Signed by a key instead.
+	s.write("signed.py", []byte(`
+import sys, boto3
+v2, id = boto3.client("apigatewayv2"), sys.argv[1]
+connect = [r for r in v2.get_routes(ApiId=id)["Items"] if r["RouteKey"] == "$connect"][0]
+v2.update_route(ApiId=id, RouteId=connect["RouteId"], AuthorizationType="AWS_IAM")
+v2.create_deployment(ApiId=id, StageName="dev")
+`))
+	s.run(python, "signed.py", id)
+	signed := a.Request("GET", "/dev", nil)
+	signed.Host = host
+	digest := sha256.Sum256(nil)
+	a.Check(v4.NewSigner().SignHTTP(ctx, a.Credentials, signed, hex.EncodeToString(digest[:]), "execute-api", "us-east-1", time.Now()))
+	harness.Eventually(t, "only signed requests connect", func() bool { _, status := dial("/dev?token=good"); return status == 403 })
+	by, status := dial("/dev", signed.Header)
+	if by == nil {
+		t.Fatalf("a signed request is refused by %d", status)
+	}
+	a.Check(by.Write(ctx, websocket.MessageText, []byte(`{"action":"say"}`)))
+	if _, text, err := by.Read(ctx); err != nil || !strings.Contains(string(text), `"userArn":"arn:aws:iam::000000000000:user/`+a.Credentials.AccessKeyID) {
+		t.Errorf("%s %v", text, err)
+	}
+	s.write("signed.py", []byte(`
+import sys, boto3
+v2, id = boto3.client("apigatewayv2"), sys.argv[1]
+connect = [r for r in v2.get_routes(ApiId=id)["Items"] if r["RouteKey"] == "$connect"][0]
+v2.update_route(ApiId=id, RouteId=connect["RouteId"], AuthorizationType="NONE")
+v2.create_deployment(ApiId=id, StageName="dev")
+`))
+	s.run(python, "signed.py", id)
+	harness.Eventually(t, "everybody connects", func() bool { c, _ := dial("/dev"); return c != nil })
+
 	// Without the permission nobody connects; without the API its sockets end.
 	s.write("end.py", []byte(`
 import sys, boto3
 boto3.client("lambda").remove_permission(FunctionName="echo", StatementId="chat")
 `))
 	s.run(python, "end.py")
-	harness.Eventually(t, "a client is refused without the permission", func() bool { _, status := dial("/dev"); return status == 502 })
+	harness.Eventually(t, "a client is refused without the permission", func() bool { _, status := dial("/dev?token=good"); return status == 502 })
 	s.write("end.py", []byte(`
 import sys, boto3
 boto3.client("apigatewayv2").delete_api(ApiId=sys.argv[1])

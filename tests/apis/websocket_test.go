@@ -125,3 +125,37 @@ func TestASocketOutlivesAReloadAndFollowsIt(t *testing.T) {
 	s.Start()
 	s.WantLog("room", "$disconnect "+second.ConnectionID+" 1001")
 }
+
+func TestAnAuthorizerDecidesWhoGetsASocket(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	dir := s.Code("room", map[string]string{"index.js": `exports.handler = async (e) => ({ statusCode: 200, body: JSON.stringify({ body: e.requestContext.authorizer.who }) })`})
+	guard := s.Code("guard", map[string]string{"index.js": `exports.handler = async (e) => {
+  if (e.headers['X-Token'] === 'broken') throw new Error('as asked');
+  return { isAuthorized: e.headers['X-Token'] === 'good', context: { who: 'ada', n: 1 } };
+}`})
+	s.Configure(harness.NodeFunction("room", dir, "timeout 60s")+harness.NodeFunction("guard", guard, "timeout 60s")+`authorizer users lambda guard {
+	identity_source $request.header.X-Token
+}
+`, `websocket chat {
+	connect room {
+		authorizer users
+	}
+	default room {
+		respond
+	}
+}`)
+	s.Start()
+	for token, want := range map[string]int{"": 401, "bad": 403, "broken": 500} {
+		if _, r, err := dial(t, s, "/", token); err == nil || r == nil || r.StatusCode != want {
+			t.Errorf("token %q: %v %v, want %d", token, r, err, want)
+		}
+	}
+	c, _, err := dial(t, s, "/", "good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, c, `{}`); got.Body != "ada" {
+		t.Errorf("%+v: the function does not know who connected", got)
+	}
+}

@@ -151,6 +151,10 @@ type Question struct {
 	// Region is in ARNs.
 	Region string
 	REST   bool
+	// ARN and Event, if set, are in place of what the request's path makes: of a client that
+	// connects to a WebSocket API.
+	ARN   string
+	Event func(arn string) []byte
 }
 
 // Authorize asks who calls, or knows it. The error is a *Denial.
@@ -265,6 +269,9 @@ func (l *Lambda) begin(k key, event []byte, texts bool) *lambdaCall {
 }
 
 func (l *Lambda) event(r *http.Request, q *Question, identity []string, arn string) ([]byte, error) {
+	if q.Event != nil {
+		return q.Event(arn), nil
+	}
 	if l.Token {
 		return apigateway.AppendTokenEvent(nil, identity[0], arn), nil
 	}

@@ -14,6 +14,9 @@ func (q *Question) texts() bool { return q.REST || q.Route.Payload == apigateway
 // the other form, decoded or as the client wrote it, if that is different. A policy that closes
 // /admin closes /%61dmin, which the same route takes.
 func (q *Question) arns(r *http.Request) []string {
+	if q.ARN != "" {
+		return []string{q.ARN}
+	}
 	path := strings.TrimPrefix(q.Path, "/")
 	if q.REST {
 		path = strings.TrimSuffix(path, "/") // it does not count in REST APIs

@@ -48,13 +48,16 @@ func ParseLambdaSource(text string) (Source, error) {
 }
 
 // ParseSource reads an identity source as AWS writes it: $request.header.NAME or
-// $request.querystring.NAME, and method.request... of REST APIs. A word without a dot is a
+// $request.querystring.NAME, method.request... of REST APIs, and route.request... of WebSocket APIs. A word without a dot is a
 // header.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html#http-api-lambda-authorizer.identity-sources
 func ParseSource(text string) (Source, error) {
 	rest, found := strings.CutPrefix(text, "$request.")
 	if !found {
 		rest, found = strings.CutPrefix(text, "method.request.")
+	}
+	if !found {
+		rest, found = strings.CutPrefix(text, "route.request.")
 	}
 	if !found {
 		if text == "" || strings.ContainsAny(text, ".$ :") {

@@ -53,8 +53,12 @@ func (a *API) checkSocket() error {
 			return fmt.Errorf("route %q: integration type %q: WebSocket APIs have %s", r.Key, i.Type, Lambda)
 		case i.Function == "":
 			return fmt.Errorf("route %q: the name of a function is missing", r.Key)
-		case r.Authorization.Authorizer != "":
-			return fmt.Errorf("route %q: authorizers of WebSocket APIs are not supported yet: check the token in the function of $connect", r.Key)
+		case (r.Authorization.Authorizer != "" || r.Authorization.IAM) && r.Key != ConnectRoute:
+			return fmt.Errorf("route %q: only %s has an authorizer, which decides for the whole connection", r.Key, ConnectRoute)
+		case len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "":
+			return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
+		case len(r.UsagePlans) > 0:
+			return fmt.Errorf("route %q: WebSocket APIs have no usage plans yet", r.Key)
 		case r.Responds && (r.Key == ConnectRoute || r.Key == DisconnectRoute):
 			return fmt.Errorf("route %q: only messages have a response", r.Key)
 		}

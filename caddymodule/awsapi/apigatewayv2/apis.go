@@ -1,6 +1,7 @@
 package apigatewayv2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -204,7 +205,8 @@ func (a *Authorizer) gateway() gateway.Authorizer {
 		return of
 	}
 	of.Function, of.Qualifier = targetOf(a.AuthorizerUri)
-	of.Payload, of.Simple = apigateway.Payload(a.AuthorizerPayloadFormatVersion), a.EnableSimpleResponses
+	// Those of WebSocket APIs have no format; what they answer is that of 1.0.
+	of.Payload, of.Simple = apigateway.Payload(cmp.Or(a.AuthorizerPayloadFormatVersion, "1.0")), a.EnableSimpleResponses
 	if a.AuthorizerResultTtlInSeconds != nil {
 		of.TTL = *a.AuthorizerResultTtlInSeconds
 	}

@@ -49,14 +49,16 @@ const (
 	maxTTL     = 3600
 )
 
-func (a *Authorizer) check(s *service) error {
+func (a *Authorizer) check(s *service, p gateway.Protocol) error {
 	switch {
 	case a.Name == "":
 		return invalid("Name must not be empty")
 	case a.IdentityValidationExpression != "":
-		return invalid("identityValidationExpression is not supported for HTTP APIs")
+		return invalid("identityValidationExpression is not supported: it is only for REST APIs")
 	case a.AuthorizerCredentialsArn != "":
 		return invalid("authorizerCredentialsArn is not supported: functions are called by their policy, see AddPermission")
+	case p == gateway.WebSocket:
+		return a.checkSocket(s)
 	case a.AuthorizerType == string(gateway.JWT):
 		return a.checkJWT()
 	}
@@ -151,10 +153,14 @@ type createAuthorizerInput struct {
 func (s *service) createAuthorizer(ctx context.Context, in *createAuthorizerInput) (*Authorizer, error) {
 	a := &in.Authorizer
 	a.AuthorizerId = newID(6)
-	if err := a.check(s); err != nil {
-		return nil, err
-	}
 	return a, s.change(ctx, in.ApiId, func(e *document.Edit) error {
+		protocol, err := protocolOf(&e.Set)
+		if err != nil {
+			return err
+		}
+		if err := a.check(s, protocol); err != nil {
+			return err
+		}
 		if len(e.Names(docAuthorizer)) >= maxAuthorizers {
 			return invalid("Maximum number of authorizers for this API has been reached: %d", maxAuthorizers)
 		}
@@ -192,7 +198,11 @@ func (s *service) updateAuthorizer(r *awsapi.Request) (any, error) {
 		if a.AuthorizerType != before {
 			return invalid("The authorizerType of an authorizer cannot be changed")
 		}
-		if err := a.check(s); err != nil {
+		protocol, err := protocolOf(&e.Set)
+		if err != nil {
+			return err
+		}
+		if err := a.check(s, protocol); err != nil {
 			return err
 		}
 		return e.Put(docAuthorizer+a.AuthorizerId, a)

@@ -106,7 +106,7 @@ func (s *service) importInto(e *document.Edit, d *openapi.Document) error {
 			continue
 		}
 		a := authorizerOf(name, scheme.Authorizer)
-		if err := a.check(s); err != nil {
+		if err := a.check(s, gateway.HTTP); err != nil {
 			return err
 		}
 		authorizers[name] = a

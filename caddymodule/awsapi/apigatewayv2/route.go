@@ -67,7 +67,9 @@ func (s *service) checkRoute(set *document.Set, r *Route) error {
 		return err
 	}
 	if protocol == gateway.WebSocket {
-		err = checkSocketRoute(r, others)
+		if err = checkSocketRoute(r, others); err == nil {
+			err = s.checkAuthorization(set, r)
+		}
 	} else {
 		err = s.checkHTTPRoute(set, r, others)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
@@ -38,8 +39,10 @@ func checkSocketRoute(r *Route, others []*Route) error {
 	switch {
 	case r.ApiKeyRequired:
 		return invalid("apiKeyRequired is not supported for WebSocket APIs yet: check the key in the function of $connect")
-	case r.AuthorizationType != "NONE":
-		return invalid("authorizationType %.64s is not supported for WebSocket APIs yet: check the caller in the function of $connect", r.AuthorizationType)
+	case r.AuthorizationType != "NONE" && r.RouteKey != gateway.ConnectRoute:
+		return invalid("authorizationType %.64s is only for the route $connect", r.AuthorizationType)
+	case r.AuthorizationType == typeJWT:
+		return invalid("authorizationType JWT is not supported for WebSocket APIs")
 	case r.RouteResponseSelectionExpression != "" && r.RouteResponseSelectionExpression != responseKey:
 		return invalid("routeResponseSelectionExpression is %s", responseKey)
 	}
@@ -52,6 +55,23 @@ func checkSocketRoute(r *Route, others []*Route) error {
 		}
 	}
 	return nil
+}
+
+// checkSocket checks an authorizer of a WebSocket API.
+func (a *Authorizer) checkSocket(s *service) error {
+	switch {
+	case a.AuthorizerType != string(gateway.Request):
+		return invalid("authorizerType of WebSocket APIs is REQUEST")
+	case a.JwtConfiguration != nil, a.AuthorizerPayloadFormatVersion != "", a.EnableSimpleResponses, a.AuthorizerResultTtlInSeconds != nil:
+		return invalid("jwtConfiguration, authorizerPayloadFormatVersion, authorizerResultTtlInSeconds and enableSimpleResponses are only for HTTP APIs")
+	}
+	for _, text := range a.IdentitySource {
+		if _, err := authorizer.ParseLambdaSource(text); err != nil || !strings.Contains(text, ".") || text[0] == '$' {
+			return invalid("Invalid identitySource %.128q: route.request.header.NAME, route.request.querystring.NAME, context.NAME or stageVariables.NAME is expected", text)
+		}
+	}
+	_, _, err := s.functionOf(a.AuthorizerUri)
+	return err
 }
 
 // maxSocketTimeout is AWS's, in milliseconds.
