@@ -195,6 +195,11 @@ func (l *Launcher) isLarge(path string) bool {
 
 // Boot implements warmpool.Starter.
 func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func()) (*warmpool.Stem, error) {
+	return l.boot(ctx, kind, ended, l.forks(kind.Preloaded))
+}
+
+// boot boots a stem, or forks it where that can be done.
+func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(), fork bool) (*warmpool.Stem, error) {
 	known, _ := l.interpreters.Load(kind)
 	interpreter := known.(runtimes.Interpreter) // StemKind made the kind
 	interpreter, mounts, err := l.place(interpreter)
@@ -218,7 +223,7 @@ func (l *Launcher) Boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	stem, err := environment.Boot(ctx, environment.Spec{
 		ID: id, InitTimeout: warmpool.BootTimeout,
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
-			return l.startStem(ctx, kind, interpreter, spec, output, pipes)
+			return l.startStem(ctx, kind, interpreter, spec, output, pipes, fork)
 		},
 		Ended: func(*environment.Environment) { ended() },
 	})
@@ -251,6 +256,9 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	code = l.compiled(ctx, interpreter, code)
 	cached := l.startCache(ctx, f, interpreter, code)
 	code = append(code, cached.mounts...)
+	if s.Stem == nil {
+		s.Stem = l.forked(ctx, f)
+	}
 	found := interpreter
 	interpreter, shown, err := l.place(interpreter)
 	if err != nil {

@@ -43,7 +43,7 @@ const (
 	ForkAll  = "all" // takes less memory, and longer for functions that load nothing
 )
 
-// forks reports whether stems are forked, those that have loaded the SDK or others.
+// forks reports whether stems are forked that nobody waits for, those that have loaded the SDK or others.
 func (l *Launcher) forks(preloaded bool) bool {
 	return (l.Zygotes == ForkAll || l.Zygotes == ForkSDK && preloaded) && l.Sandbox.CanFork()
 }
@@ -85,7 +85,7 @@ func (e *entries) add(name string) {
 }
 
 type zygote struct {
-	mu      sync.Mutex // one start, or one fork, at a time
+	mu      sync.Mutex // guards what follows; held while a process is started
 	process *sandbox.Zygote
 	forks   int
 	entries int // that it was told to load
@@ -163,13 +163,27 @@ func (z *zygotes) preloads(f *function.Function) bool {
 	return uses
 }
 
+// forked forks a stem for a start that callers wait for and that has found none: a fork takes
+// a fraction of the time of a boot. nil: there is no zygote for the function.
+func (l *Launcher) forked(ctx context.Context, f *function.Function) *warmpool.Stem {
+	if l.Zygotes == ForkNone || !l.Sandbox.CanFork() {
+		return nil
+	}
+	kind, ok := l.StemKind(f)
+	if !ok || kind.Family != runtimes.FamilyPython {
+		return nil
+	}
+	stem, err := l.boot(ctx, kind, func() {}, true)
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn("no stem could be made: the function is started from nothing", zap.String("function", f.Name), zap.Error(err))
+	}
+	return stem
+}
+
 // start starts a stem from the zygote of its kind. The caller starts it the ordinary way after
 // an error, or if ok is false: there is no zygote for it.
 func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sandbox.Spec) (p *sandbox.Process, ok bool, err error) {
 	l := z.launcher
-	if kind.Family != runtimes.FamilyPython || !l.forks(kind.Preloaded) {
-		return nil, false, nil
-	}
 	key := zygoteKey{kind.Interpreter, kind.SDK, kind.Preloaded}
 	z.mu.Lock()
 	one := z.live[key]
@@ -186,32 +200,51 @@ func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sa
 	if one == nil || closed {
 		return nil, false, nil
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	if time.Now().Before(one.retryAt) {
-		return nil, false, nil
+	process, err := one.use(func() (*sandbox.Zygote, error) { return l.startZygote(key, in, spec, loaded) }, len(loaded))
+	if process == nil {
+		return nil, err != nil, err
 	}
-	if one.process != nil && (!one.process.Works() || one.forks >= zygoteForks || one.entries != len(loaded)) {
-		one.process.Retire()
-		one.process = nil
+	p, err = l.Sandbox.StartFrom(process, spec)
+	one.used(process, err)
+	return p, true, err
+}
+
+// use returns a process to fork from, which is held until StartFrom has been called. Without
+// one and without an error none is to be started now.
+func (o *zygote) use(start func() (*sandbox.Zygote, error), entries int) (process *sandbox.Zygote, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if time.Now().Before(o.retryAt) {
+		return nil, nil
 	}
-	if one.process == nil {
-		if one.process, err = l.startZygote(key, in, spec, loaded); err != nil {
-			one.failed()
-			return nil, true, err
+	if o.process != nil && (!o.process.Works() || o.forks >= zygoteForks || o.entries != entries) {
+		o.process.Retire()
+		o.process = nil
+	}
+	if o.process == nil {
+		if o.process, err = start(); err != nil {
+			o.failed()
+			return nil, err
 		}
-		one.forks, one.entries = 0, len(loaded)
+		o.forks, o.entries = 0, entries
 	}
-	one.forks++
-	p, err = l.Sandbox.StartFrom(one.process, spec)
-	if err != nil {
-		one.process.Retire()
-		one.process = nil
-		one.failed()
-		return nil, true, err
+	o.forks++
+	o.process.Hold()
+	return o.process, nil
+}
+
+// used is told what came of a fork.
+func (o *zygote) used(process *sandbox.Zygote, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil:
+		o.failures = 0
+	case process == o.process:
+		o.process = nil
+		process.Retire()
+		o.failed()
 	}
-	one.failures = 0
-	return p, true, nil
 }
 
 // startZygote starts the zygote for stems like spec.
@@ -254,15 +287,17 @@ func (z *zygotes) close() {
 }
 
 // startStem starts a stem, from a zygote where there can be one.
-func (l *Launcher) startStem(ctx context.Context, kind warmpool.StemKind, in runtimes.Interpreter, spec sandbox.Spec, output *os.File, pipes []*os.File) (process, error) {
+func (l *Launcher) startStem(ctx context.Context, kind warmpool.StemKind, in runtimes.Interpreter, spec sandbox.Spec, output *os.File, pipes []*os.File, fork bool) (process, error) {
 	spec.Stdout, spec.Stderr, spec.ExtraFiles = output, output, pipes
-	p, ok, err := l.zygotes.start(kind, in, spec)
-	if ok && err == nil {
-		return process{p}, nil
+	if fork {
+		p, ok, err := l.zygotes.start(kind, in, spec)
+		if ok && err == nil {
+			return process{p}, nil
+		}
+		if err != nil && ctx.Err() == nil {
+			l.log.Warn("stems are booted instead of forked for a while", zap.String("interpreter", kind.Interpreter), zap.Error(err))
+		}
 	}
-	if err != nil && ctx.Err() == nil {
-		l.log.Warn("stems are booted instead of forked for a while", zap.String("interpreter", kind.Interpreter), zap.Error(err))
-	}
-	p, err = l.Sandbox.Start(spec)
+	p, err := l.Sandbox.Start(spec)
 	return process{p}, err
 }

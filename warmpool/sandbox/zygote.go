@@ -199,12 +199,16 @@ func (z *Zygote) Memory() int64 {
 	return current
 }
 
-// StartFrom is Start with a command that z forks instead of spec.Args. Of a command that ends
-// when z has ended before, the exit status is unknown: it counts as killed.
-func (s *Sandbox) StartFrom(z *Zygote, spec Spec) (*Process, error) {
+// Hold keeps z until a call of StartFrom that follows, though it is retired meanwhile.
+func (z *Zygote) Hold() {
 	z.mu.Lock()
 	z.starting++
 	z.mu.Unlock()
+}
+
+// StartFrom is Start with a command that z forks instead of spec.Args; Hold goes before it. Of a command that ends
+// when z has ended before, the exit status is unknown: it counts as killed.
+func (s *Sandbox) StartFrom(z *Zygote, spec Spec) (*Process, error) {
 	defer func() {
 		z.mu.Lock()
 		z.starting--
