@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -71,6 +72,13 @@ type APIRoute struct {
 
 	// The payload format of the event, 2.0 or 1.0. Default: 2.0, of a REST API 1.0.
 	Payload string `json:"payload,omitempty"`
+
+	// How long the function may take for this route. Default: as long as it may run.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// An answer that needs no function, as integrations of the type MOCK give it; only of a REST
+	// API.
+	Mock *gateway.Mock `json:"mock,omitempty"`
 
 	// Handlers of Caddy that answer in place of a function, mostly a reverse_proxy. They find
 	// path parameters in placeholders: {http.hearth.path.id}.
@@ -220,7 +228,14 @@ func (r *APIRoute) gateway() (gateway.Route, error) {
 	switch {
 	case r.Function != "" && len(r.HandlersRaw) > 0:
 		return route, fmt.Errorf("route %q has a function and handlers: one of them answers", r.Route)
+	case r.Mock != nil && (r.Function != "" || len(r.HandlersRaw) > 0 || r.Payload != "" || r.Timeout != 0):
+		return route, fmt.Errorf("route %q has a mock and something else that answers", r.Route)
+	case r.Mock != nil:
+		route.Integration = gateway.Integration{Type: gateway.Mocked, Mock: r.Mock}
 	case len(r.HandlersRaw) > 0:
+		if r.Timeout != 0 {
+			return route, fmt.Errorf("route %q: timeout is for functions", r.Route)
+		}
 		if r.Payload != "" {
 			return route, fmt.Errorf("route %q: payload is for functions", r.Route)
 		}
@@ -228,6 +243,7 @@ func (r *APIRoute) gateway() (gateway.Route, error) {
 	default:
 		route.Integration = gateway.Integration{
 			Type: gateway.Lambda, Function: r.Function, Qualifier: r.Qualifier, Payload: apigateway.Payload(r.Payload),
+			Timeout: int(time.Duration(r.Timeout).Milliseconds()),
 		}
 	}
 	return route, nil

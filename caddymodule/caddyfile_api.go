@@ -44,6 +44,7 @@ type apiReader struct {
 //		access_log   [<format>]
 //		throttle     <rate> [burst <n>]
 //		binary_types <content types...>
+//		openapi      <file>
 //		<method> <path> <function>[:<qualifier>] {
 //			payload    1.0|2.0
 //			authorizer <name> [<scope>...]
@@ -95,6 +96,7 @@ func (a *apiReader) unmarshal(d *caddyfile.Dispenser) error {
 		{"access_log", a.unmarshalAccessLog},
 		{"throttle", into(throttle, &a.Throttle)},
 		{"binary_types", into(texts, &a.BinaryTypes)},
+		{"openapi", a.unmarshalOpenAPI},
 	}
 	for _, method := range append(slices.Clone(gateway.Methods), "ANY") {
 		options = append(options, option{method, a.unmarshalRoute})

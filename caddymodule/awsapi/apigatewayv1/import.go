@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/openapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
@@ -342,4 +343,20 @@ func integrationOf(from *openapi.Integration) (*Integration, error) {
 		to.IntegrationResponses[x.StatusCode] = x
 	}
 	return to, nil
+}
+
+// MockOf makes the mock of an integration of the type MOCK. Its errors are exceptions.
+func MockOf(from *openapi.Integration) (*gateway.Mock, error) {
+	to, err := integrationOf(from)
+	if err != nil {
+		return nil, err
+	}
+	if err := to.checkMock(); err != nil {
+		return nil, err
+	}
+	mock := to.mock()
+	if _, err := gateway.NewMocker(mock); err != nil {
+		return nil, invalid("%v", err)
+	}
+	return mock, nil
 }
