@@ -42,6 +42,9 @@ func (h *apiHosts) serveDomain(w http.ResponseWriter, r *http.Request) (answered
 	case err != nil:
 		return true, caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
+	if api.Protocol == gateway.WebSocket {
+		return true, h.sockets.serveMapped(w, r, api, m.Stage, base)
+	}
 	stage := m.Stage
 	if stage == "" {
 		stage, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, base), "/"), "/")

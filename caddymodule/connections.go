@@ -51,7 +51,7 @@ func (c *Connections) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests for @connections.
 func (c *Connections) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if c.management.serve(w, r, "") {
+	if c.management.serve(w, r, "", r.URL.Path) {
 		return nil
 	}
 	return next.ServeHTTP(w, r)
@@ -74,9 +74,9 @@ func newConnections(app *App, log *zap.Logger) (*connections, error) {
 const connectionsPath = "/@connections/"
 
 // serve answers a request for the sockets of an API, and reports whether it is one. "": of any
-// API of the configuration.
-func (c *connections) serve(w http.ResponseWriter, r *http.Request, api string) bool {
-	stage, id, found := strings.Cut(r.URL.Path, connectionsPath)
+// API of the configuration. path is the request's, and begins with the stage.
+func (c *connections) serve(w http.ResponseWriter, r *http.Request, api, path string) bool {
+	stage, id, found := strings.Cut(path, connectionsPath)
 	if !found {
 		return false
 	}

@@ -76,11 +76,25 @@ var errNoUpgrade = errors.New("the request does not ask for a WebSocket")
 
 // serve answers a request for an API.
 func (h *socketHosts) serve(w http.ResponseWriter, r *http.Request, api *apigatewayv2.Served) error {
-	if h.management.serve(w, r, api.ID) {
+	return h.serveAt(w, r, api, r.URL.Path)
+}
+
+// serveMapped answers a request for an API that a domain name is mapped to, below a base path. The
+// stage is in the path if the mapping has none.
+func (h *socketHosts) serveMapped(w http.ResponseWriter, r *http.Request, api *apigatewayv2.Served, stage, base string) error {
+	path := strings.TrimPrefix(r.URL.Path, base)
+	if stage != "" {
+		path = "/" + stage + path
+	}
+	return h.serveAt(w, r, api, path)
+}
+
+// serveAt answers a request by its path, which begins with the stage.
+func (h *socketHosts) serveAt(w http.ResponseWriter, r *http.Request, api *apigatewayv2.Served, path string) error {
+	if h.management.serve(w, r, api.ID, path) {
 		return nil
 	}
-	// The stage is the whole path.
-	of := api.Stages[strings.Trim(r.URL.Path, "/")]
+	of := api.Stages[strings.Trim(path, "/")]
 	if of == nil {
 		return refuseAPI(w, r, noStage(gateway.WebSocket), errNoStage)
 	}

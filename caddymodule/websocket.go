@@ -117,7 +117,7 @@ func (s *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	switch {
 	case socket.IsUpgrade(r):
 		return s.app.acceptSocket(w, r, s.stage)
-	case s.management.serve(w, r, ""):
+	case s.management.serve(w, r, "", r.URL.Path):
 		return nil
 	}
 	return next.ServeHTTP(w, r)

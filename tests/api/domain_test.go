@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
@@ -55,9 +57,18 @@ refused("ConflictException", "key already exists", v2.create_api_mapping, Domain
 v2.update_api_mapping(DomainName="shop.example.com", ApiId=api, ApiMappingId=mapping["ApiMappingId"], ApiMappingKey="web/v1")
 assert [m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]] == ["web/v1"]
 
+chat = v2.create_api(Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")["ApiId"]
+target = "integrations/" + v2.create_integration(ApiId=chat, IntegrationType="AWS_PROXY", IntegrationUri=arn)["IntegrationId"]
+route = v2.create_route(ApiId=chat, RouteKey="$default", Target=target)["RouteId"]
+v2.create_route_response(ApiId=chat, RouteId=route, RouteResponseKey="$default")
+v2.create_stage(ApiId=chat, StageName="dev", AutoDeploy=True)
+fn.add_permission(FunctionName="echo", StatementId="chat", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/*" % chat)
+talk = v2.create_api_mapping(DomainName="shop.example.com", ApiId=chat, Stage="dev", ApiMappingKey="talk")
+assert [m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]] == ["talk", "web/v1"]
+
 gw.create_base_path_mapping(domainName="shop.example.com", restApiId=rest["id"], stage="live", basePath="old")
 gw.create_base_path_mapping(domainName="shop.example.com", restApiId=rest["id"], basePath="any")
-assert sorted(m["basePath"] for m in gw.get_base_path_mappings(domainName="shop.example.com")["items"]) == ["any", "old", "web/v1"]
+assert sorted(m["basePath"] for m in gw.get_base_path_mappings(domainName="shop.example.com")["items"]) == ["any", "old", "talk", "web/v1"]
 assert gw.update_base_path_mapping(domainName="shop.example.com", basePath="any", patchOperations=[{"op": "replace", "path": "/basePath", "value": "some"}])["basePath"] == "some"
 assert gw.get_domain_name(domainName="shop.example.com")["regionalDomainName"] == name["DomainNameConfigurations"][0]["ApiGatewayDomainName"]
 gone = gw.create_domain_name(domainName="gone.example.com", endpointConfiguration={"types": ["REGIONAL"]})
@@ -117,6 +128,23 @@ func TestADomainNameIsServedWithACertificateOfItsOwn(t *testing.T) {
 		}
 		if names := r.TLS.PeerCertificates[0].DNSNames; len(names) != 1 || names[0] != "shop.example.com" {
 			t.Errorf("the certificate is for %q", names)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	socket, _, err := websocket.Dial(ctx, "wss://shop.example.com/talk", &websocket.DialOptions{HTTPClient: client})
+	a.Check(err)
+	defer socket.CloseNow()
+	a.Check(socket.Write(ctx, websocket.MessageText, []byte(`{}`)))
+	if _, text, err := socket.Read(ctx); err != nil || !strings.Contains(string(text), `"domainName":"shop.example.com"`) || !strings.Contains(string(text), `"stage":"dev"`) {
+		t.Errorf("%s %v", text, err)
+	}
+	for path, want := range map[string]int{"/talk": 426, "/talk/dev": 403, "/talk/@connections/x": 403} {
+		r, err := client.Get("https://shop.example.com" + path)
+		a.Check(err)
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, r.StatusCode, want)
 		}
 	}
 	for _, name := range []string{"gone.example.com", "other.example.com"} {

@@ -112,6 +112,51 @@ resource "aws_lambda_permission" "shop" {
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.shop.execution_arn}/*/*"
 }
+resource "aws_apigatewayv2_api" "chat" {
+  name                       = "chat"
+  protocol_type              = "WEBSOCKET"
+  route_selection_expression = "$request.body.action"
+}
+resource "aws_apigatewayv2_integration" "chat" {
+  api_id             = aws_apigatewayv2_api.chat.id
+  integration_type   = "AWS_PROXY"
+  integration_uri    = aws_lambda_function.items.invoke_arn
+  integration_method = "POST"
+}
+resource "aws_apigatewayv2_authorizer" "chat" {
+  api_id           = aws_apigatewayv2_api.chat.id
+  authorizer_type  = "REQUEST"
+  authorizer_uri   = aws_lambda_function.items.invoke_arn
+  identity_sources = ["route.request.querystring.token"]
+  name             = "chat"
+}
+resource "aws_apigatewayv2_route" "connect" {
+  api_id             = aws_apigatewayv2_api.chat.id
+  route_key          = "$connect"
+  target             = "integrations/${aws_apigatewayv2_integration.chat.id}"
+  authorization_type = "CUSTOM"
+  authorizer_id      = aws_apigatewayv2_authorizer.chat.id
+}
+resource "aws_apigatewayv2_route" "say" {
+  api_id                              = aws_apigatewayv2_api.chat.id
+  route_key                           = "say"
+  target                              = "integrations/${aws_apigatewayv2_integration.chat.id}"
+  route_response_selection_expression = "$default"
+}
+resource "aws_apigatewayv2_route_response" "say" {
+  api_id             = aws_apigatewayv2_api.chat.id
+  route_id           = aws_apigatewayv2_route.say.id
+  route_response_key = "$default"
+}
+resource "aws_apigatewayv2_deployment" "chat" {
+  api_id     = aws_apigatewayv2_api.chat.id
+  depends_on = [aws_apigatewayv2_route.connect, aws_apigatewayv2_route.say, aws_apigatewayv2_route_response.say]
+}
+resource "aws_apigatewayv2_stage" "chat" {
+  api_id        = aws_apigatewayv2_api.chat.id
+  name          = "dev"
+  deployment_id = aws_apigatewayv2_deployment.chat.id
+}
 resource "aws_api_gateway_rest_api" "store" {
   name = "store"
   tags = { team = "store" }

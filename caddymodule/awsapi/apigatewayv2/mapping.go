@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 )
@@ -45,8 +44,6 @@ func (c *Config) CheckMapping(ctx context.Context, n *domain.Name, m *domain.Map
 		return &awsapi.Exception{Name: notFound, Message: "Invalid API identifier specified"}
 	case err != nil:
 		return err
-	case api.Protocol == gateway.WebSocket:
-		return invalid("Mappings of WebSocket APIs are not supported yet: clients connect to the address of the API")
 	case m.Stage != "" && api.Stages[m.Stage] == nil:
 		return &awsapi.Exception{Name: notFound, Message: "Invalid stage identifier specified"}
 	}
