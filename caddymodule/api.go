@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -44,6 +45,10 @@ type API struct {
 	// A line for each request in Caddy's log, by the logger http.handlers.hearth_api.access:
 	// text with $context variables as API Gateway has them. Default: there is none.
 	AccessLog string `json:"access_log,omitempty"`
+
+	// Where API keys are: header (X-Api-Key), or authorizer, if the function that decides gives
+	// them in usageIdentifierKey. Default: header.
+	APIKeySource string `json:"api_key_source,omitempty"`
 
 	// The rate of the API's requests. More are refused with 429. Default: no limit.
 	Throttle *Throttle `json:"throttle,omitempty"`
@@ -195,7 +200,7 @@ func (a *API) gateway(repl *caddy.Replacer) (*gateway.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := &gateway.API{ID: a.Name, Name: a.Name, Protocol: protocol, BinaryTypes: a.BinaryTypes, Cors: a.CORS.gateway(repl)}
+	api := &gateway.API{ID: a.Name, Name: a.Name, Protocol: protocol, BinaryTypes: a.BinaryTypes, Cors: a.CORS.gateway(repl), KeySource: gateway.KeySource(strings.ToUpper(a.APIKeySource))}
 	stage := gateway.Stage{Name: repl.ReplaceKnown(a.Stage, ""), Throttle: a.Throttle.gateway()}
 	if stage.Name == "" {
 		stage.Name = protocol.DefaultStage()

@@ -199,16 +199,18 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 	route := &s.routes[n]
 	seen.route = route
 	from := &seen.from
+	var given string // the API key that the authorizer gives
 	if route.authorize != nil {
 		grant, err := route.authorize(r, seen.from.requestID)
 		if err != nil {
 			return s.deny(w, r, route, err)
 		}
 		from.authorizer = grant.Of(route.of.Integration.Payload)
+		given = grant.UsageKey
 	}
 	if len(route.plans) > 0 || route.keyed != nil {
 		var err error
-		if from.client, err = route.client(r); err != nil {
+		if from.client, err = route.client(r.Context(), s.apiKey(r, given)); err != nil {
 			return refuseAPI(w, r, s.api.Protocol.Denied(http.StatusForbidden), err)
 		}
 	}

@@ -42,6 +42,7 @@ type apiReader struct {
 //			max_age     <duration>
 //		}
 //		access_log   [<format>]
+//		api_key_source header|authorizer
 //		throttle     <rate> [burst <n>]
 //		binary_types <content types...>
 //		openapi      <file>
@@ -94,6 +95,7 @@ func (a *apiReader) unmarshal(d *caddyfile.Dispenser) error {
 		{"stage_variable", into(pairs("stage_variable"), &a.StageVariables)},
 		{"cors", a.unmarshalCors},
 		{"access_log", a.unmarshalAccessLog},
+		{"api_key_source", a.unmarshalKeySource},
 		{"throttle", into(throttle, &a.Throttle)},
 		{"binary_types", into(texts, &a.BinaryTypes)},
 		{"openapi", a.unmarshalOpenAPI},
@@ -120,6 +122,16 @@ func (a *apiReader) unmarshalAccessLog(d *caddyfile.Dispenser) error {
 		return d.WrapErr(fmt.Errorf("access_log: %w", err))
 	}
 	a.AccessLog = args[0]
+	return nil
+}
+
+func (a *apiReader) unmarshalKeySource(d *caddyfile.Dispenser) error {
+	if err := text(d, &a.APIKeySource); err != nil {
+		return err
+	}
+	if a.APIKeySource != "header" && a.APIKeySource != "authorizer" {
+		return d.Errf("api_key_source is header or authorizer, not '%s'", a.APIKeySource)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/usageplan"
 )
 
@@ -88,7 +89,7 @@ func errUnknownUsagePlan(name string, known []string) error {
 }
 
 // errNoKey is the error of requests to routes with a usage plan.
-var errNoKey = errors.New("no API key of the route's usage plans is in the header X-Api-Key")
+var errNoKey = errors.New("the request has no API key of the route's usage plans")
 
 // A planFinder finds the usage plans that open a stage now.
 type planFinder func(ctx context.Context) ([]*usageplan.Plan, error)
@@ -99,21 +100,31 @@ func (a *App) plansOf(api, stage string) planFinder {
 	return func(ctx context.Context) ([]*usageplan.Plan, error) { return plans.Of(ctx, api, stage) }
 }
 
-// client is who sends a request to a route with usage plans, by its API key.
-func (route *servedRoute) client(r *http.Request) (*usageplan.Client, error) {
-	lines := r.Header["X-Api-Key"]
-	if len(lines) == 0 {
+// apiKey is the API key of a request. given is the one that its authorizer gives.
+func (s *apiServer) apiKey(r *http.Request, given string) string {
+	if s.api.KeySource == gateway.KeyByAuthorizer {
+		return given
+	}
+	if lines := r.Header["X-Api-Key"]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+// client is who has an API key of the route's usage plans.
+func (route *servedRoute) client(ctx context.Context, key string) (*usageplan.Client, error) {
+	if key == "" {
 		return nil, errNoKey
 	}
 	plans := route.plans
 	if route.keyed != nil {
 		var err error
-		if plans, err = route.keyed(r.Context()); err != nil {
+		if plans, err = route.keyed(ctx); err != nil {
 			return nil, err
 		}
 	}
 	for _, p := range plans {
-		if c := p.Find(lines[0]); c != nil {
+		if c := p.Find(key); c != nil {
 			return c, nil
 		}
 	}

@@ -32,6 +32,7 @@ func parseAnswer(payload []byte, simple, texts bool) (*answer, error) {
 		PrincipalID    any                        `json:"principalId"`
 		PolicyDocument json.RawMessage            `json:"policyDocument"`
 		Context        map[string]json.RawMessage `json:"context"`
+		UsageKey       string                     `json:"usageIdentifierKey"`
 	}
 	if err := json.Unmarshal(payload, &fields); err != nil {
 		return nil, fmt.Errorf("the answer is no answer of an authorizer: %w", err)
@@ -58,6 +59,7 @@ func parseAnswer(payload []byte, simple, texts bool) (*answer, error) {
 	if a.grant, err = contextGrant(principal, fields.Context, texts); err != nil {
 		return nil, err
 	}
+	a.grant.UsageKey = fields.UsageKey
 	return a, nil
 }
 

@@ -12,6 +12,8 @@ import (
 type Grant struct {
 	// V2 and V1 are that value as JSON, in the two payload formats of API Gateway.
 	V2, V1 []byte
+	// UsageKey is the API key that a function gives for the caller. "": it gives none.
+	UsageKey string
 }
 
 // Of is the value in a payload format, nil if there is no grant.

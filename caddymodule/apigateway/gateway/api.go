@@ -38,10 +38,23 @@ type API struct {
 	// RouteSelection makes the route key of a message; only of a WebSocket API. Default:
 	// DefaultSelection.
 	RouteSelection string `json:"routeSelection,omitempty"`
+	// KeySource says where the API key of a request is. Default: KeyInHeader.
+	KeySource KeySource `json:"keySource,omitempty"`
 	// Authorizers are those that the API itself has. Routes may name others, which the
 	// configuration has.
 	Authorizers []Authorizer `json:"authorizers,omitempty"`
 }
+
+// A KeySource is where API keys are.
+type KeySource string
+
+// Where API keys are: in the header X-Api-Key, or in what the authorizer answers
+// (usageIdentifierKey), so that clients need not know them.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
+const (
+	KeyInHeader     KeySource = "HEADER"
+	KeyByAuthorizer KeySource = "AUTHORIZER"
+)
 
 // A Route says which requests it takes and who answers them.
 type Route struct {
@@ -161,6 +174,10 @@ func (a *API) Check() error {
 	if a.Protocol != HTTP && a.Protocol != REST && a.Protocol != WebSocket {
 		return fmt.Errorf("protocol %q: there are %s, %s and %s", a.Protocol, HTTP, REST, WebSocket)
 	}
+	a.KeySource = cmp.Or(a.KeySource, KeyInHeader)
+	if a.KeySource != KeyInHeader && a.KeySource != KeyByAuthorizer {
+		return fmt.Errorf("API key source %q: there are %s and %s", a.KeySource, KeyInHeader, KeyByAuthorizer)
+	}
 	if len(a.Stages) == 0 {
 		a.Stages = []Stage{{Name: a.Protocol.DefaultStage()}}
 	}
@@ -178,8 +195,12 @@ func (a *API) Check() error {
 		}
 	}
 	for n := range a.Routes {
-		if err := a.Routes[n].check(a.Protocol); err != nil {
+		r := &a.Routes[n]
+		if err := r.check(a.Protocol); err != nil {
 			return err
+		}
+		if a.KeySource == KeyByAuthorizer && len(r.UsagePlans) > 0 && r.Authorization.Authorizer == "" {
+			return fmt.Errorf("route %q: the authorizer gives the API key, and the route has none", r.Key)
 		}
 	}
 	_, err := NewTable(a.Protocol, a.Routes)
