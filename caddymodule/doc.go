@@ -11,6 +11,8 @@
 //	hearth_api            the same, by the route of an API: package apigateway/gateway
 //	hearth_function_urls  the same, by the function URL that the host names
 //	hearth_apis           APIs of API Gateway's API, by the ID that the host names, or its domain
+//	hearth_websocket      WebSockets of a WebSocket API, and hearth_connections what is sent to
+//	                      them: package socket
 //	tls.permission.hearth the names that Caddy may get certificates for on demand
 //	hearth_receive        request --> push.Source --> stored for functions --> 200
 //	hearth_lambda_api     awsapi: AWS's SDKs and tools

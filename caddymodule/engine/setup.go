@@ -72,7 +72,7 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 	if e.shared() {
 		s.catalog.HandTo(peers{e})
 	}
-	if err := s.show(append(e.apiMetrics.Collectors(), s.machinery.pool.Metrics(), e.bodies.Metrics())...); err != nil {
+	if err := s.show(append(e.apiMetrics.Collectors(), s.machinery.pool.Metrics(), e.bodies.Metrics(), e.sockets.Metrics())...); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return s, nil

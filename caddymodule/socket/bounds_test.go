@@ -140,7 +140,7 @@ func TestAFloodingClientWaitsForItsFunctions(t *testing.T) {
 }
 
 func TestMessagesThatStallAndBrokenFramesEndASocket(t *testing.T) {
-	h := newHouse(t, Config{Send: time.Second, Idle: 3 * time.Second})
+	h := newHouse(t, Config{Send: time.Second, Idle: 6 * time.Second})
 	want, names := make(map[string]int), make(map[string]string)
 	for name, test := range map[string]struct {
 		do     func(c *raw)

@@ -100,6 +100,7 @@ func (c *conn) take() error {
 	if err != nil {
 		return err
 	}
+	c.hub.received.Add(1)
 	b := buffers.Get().(*buffer)
 	if err := c.fill(b, reader); err != nil {
 		b.free()
@@ -226,6 +227,7 @@ func (c *conn) send(message []byte) error {
 		return ErrGone
 	}
 	c.sent.Store(time.Now().UnixMilli())
+	c.hub.sent.Add(1)
 	return nil
 }
 

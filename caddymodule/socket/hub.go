@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,6 +61,9 @@ type Hub struct {
 	tick chan struct{}  // closed: the sweep ends
 	end  chan struct{}  // closed when it has
 
+	metrics                *collector
+	opened, received, sent atomic.Int64
+
 	disconnects chan struct{} // holds a token for each call of $disconnect
 
 	mu        sync.Mutex // guards what follows
@@ -77,6 +81,7 @@ func New(c Config) *Hub {
 		Config: c, conns: make(map[string]*conn), disconnects: make(chan struct{}, maxDisconnect),
 		tick: make(chan struct{}), end: make(chan struct{}),
 	}
+	h.metrics = newMetrics(h)
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	go func() {
 		defer close(h.end)
@@ -245,6 +250,7 @@ func (h *Hub) add(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns[c.socket.ConnectionID] = c
+	h.opened.Add(1)
 	if h.closed {
 		c.close(goingAway)
 	}

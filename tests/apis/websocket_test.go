@@ -95,6 +95,9 @@ func TestASocketOutlivesAReloadAndFollowsIt(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
+	if n := s.Metric(`hearth_websockets{api="chat",stage="prod"}`); n != 1 {
+		t.Errorf("the metrics have %v sockets", n)
+	}
 	s.Configure(function("2"), chat)
 	s.Reload()
 	if got := ask(t, c, `{"action":"say"}`); got.Version != "2" || got.ConnectionID != first.ConnectionID {
