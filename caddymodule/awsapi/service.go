@@ -58,6 +58,12 @@ func Answer[In, Out any](run func(ctx context.Context, in *In) (Out, error)) Ope
 	}
 }
 
+// A Raw is an answer that is no JSON of the operation's output.
+type Raw struct {
+	ContentType string
+	Body        []byte
+}
+
 // None is the answer of an operation that has none.
 type None struct{}
 
@@ -180,14 +186,16 @@ func (s *Service) write(w http.ResponseWriter, status int, out any) {
 		w.WriteHeader(status)
 		return
 	}
-	body := []byte("{}")
-	if out != nil {
+	body, contentType := []byte("{}"), s.contentType()
+	if raw, ok := out.(*Raw); ok {
+		body, contentType = raw.Body, raw.ContentType
+	} else if out != nil {
 		var err error
 		if body, err = json.Marshal(out); err != nil {
 			panic(err) // outputs are plain structs
 		}
 	}
-	w.Header().Set("Content-Type", s.contentType())
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone
 }

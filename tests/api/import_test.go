@@ -96,6 +96,17 @@ by = gw.get_authorizers(restApiId=old)["items"][0]["id"]
 gw.create_deployment(restApiId=old, stageName="live")
 for name, source in [("echo", id + "/*"), ("echo", old + "/*"), ("gate", old + "/authorizers/" + by)]:
     fn.add_permission(FunctionName=name, StatementId=source[:10], Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:" + source)
+
+# What is exported is imported again.
+exported = v2.export_api(ApiId=id, Specification="OAS30", OutputType="JSON", StageName="$default")["body"].read().decode()
+assert "x-amazon-apigateway-integration" in exported, exported
+again = v2.reimport_api(ApiId=id, Body=exported)
+assert v2.export_api(ApiId=id, Specification="OAS30", OutputType="JSON")["body"].read().decode() == exported
+assert b"openapi: 3.0.1" in v2.export_api(ApiId=id, Specification="OAS30", OutputType="YAML", IncludeExtensions=False)["body"].read()
+exported = gw.get_export(restApiId=old, stageName="live", exportType="oas30", accepts="application/yaml", parameters={"extensions": "apigateway"})["body"].read()
+assert gw.put_rest_api(restApiId=old, mode="overwrite", body=exported)["id"] == old
+assert paths() == {"/": [], "/pets": [], "/pets/{id}": ["GET", "OPTIONS"], "/new": [], "/new/{proxy+}": ["ANY"]}, paths()
+assert "x-amazon-apigateway-integration" not in gw.get_export(restApiId=old, stageName="live", exportType="swagger")["body"].read().decode()
 print(id, old)
 `
 

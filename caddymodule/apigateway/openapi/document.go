@@ -37,34 +37,34 @@ type Document struct {
 // A Scheme is how callers prove who they are.
 type Scheme struct {
 	// Type is apiKey, oauth2, openIdConnect or http.
-	Type string `json:"type"`
+	Type string `json:"type,omitempty"`
 	// Name and In are the place of an API key: X-Api-Key and header.
-	Name string `json:"name"`
-	In   string `json:"in"`
+	Name string `json:"name,omitempty"`
+	In   string `json:"in,omitempty"`
 	// AuthType is awsSigv4, custom, oauth2 or cognito_user_pools.
-	AuthType   string      `json:"x-amazon-apigateway-authtype"`
-	Authorizer *Authorizer `json:"x-amazon-apigateway-authorizer"`
+	AuthType   string      `json:"x-amazon-apigateway-authtype,omitempty"`
+	Authorizer *Authorizer `json:"x-amazon-apigateway-authorizer,omitempty"`
 }
 
 // An Authorizer decides who may call.
 type Authorizer struct {
 	// Type is jwt, request or token, in small letters.
-	Type           string   `json:"type"`
-	URI            string   `json:"authorizerUri"`
-	Credentials    string   `json:"authorizerCredentials"`
-	IdentitySource string   `json:"identitySource"`
-	Expression     string   `json:"identityValidationExpression"`
-	Payload        version  `json:"authorizerPayloadFormatVersion"`
-	Simple         bool     `json:"enableSimpleResponses"`
-	TTL            *int     `json:"authorizerResultTtlInSeconds"`
-	ProviderARNs   []string `json:"providerARNs"`
-	JWT            *JWT     `json:"jwtConfiguration"`
+	Type           string   `json:"type,omitempty"`
+	URI            string   `json:"authorizerUri,omitempty"`
+	Credentials    string   `json:"authorizerCredentials,omitempty"`
+	IdentitySource string   `json:"identitySource,omitempty"`
+	Expression     string   `json:"identityValidationExpression,omitempty"`
+	Payload        version  `json:"authorizerPayloadFormatVersion,omitempty"`
+	Simple         bool     `json:"enableSimpleResponses,omitempty"`
+	TTL            *int     `json:"authorizerResultTtlInSeconds,omitempty"`
+	ProviderARNs   []string `json:"providerARNs,omitempty"`
+	JWT            *JWT     `json:"jwtConfiguration,omitempty"`
 }
 
 // A JWT says which tokens a JWT authorizer takes.
 type JWT struct {
-	Issuer   string   `json:"issuer"`
-	Audience []string `json:"audience"`
+	Issuer   string   `json:"issuer,omitempty"`
+	Audience []string `json:"audience,omitempty"`
 }
 
 // file is a document as it is written.

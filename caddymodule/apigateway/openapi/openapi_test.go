@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,28 @@ func TestADocumentBecomesOperations(t *testing.T) {
 	}
 	if preflight.Integration.Responses["default"].StatusCode != "200" {
 		t.Errorf("%+v", preflight.Integration)
+	}
+}
+
+func TestADocumentThatIsWrittenIsReadAgain(t *testing.T) {
+	d, err := Parse([]byte(yamlDocument))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.BasePath = "" // is not written
+	for _, f := range []Format{{}, {YAML: true}} {
+		text, err := d.Encode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(text)
+		if err != nil || !reflect.DeepEqual(d.Operations[1], again.Operations[1]) || !reflect.DeepEqual(d.Schemes, again.Schemes) || !reflect.DeepEqual(d.Cors, again.Cors) {
+			t.Errorf("%v %s", err, text)
+		}
+	}
+	text, err := d.Encode(Format{Plain: true, Swagger2: true})
+	if err != nil || strings.Contains(string(text), extension+"integration") || !strings.Contains(string(text), `"swagger": "2.0"`) {
+		t.Errorf("%v %s", err, text)
 	}
 }
 

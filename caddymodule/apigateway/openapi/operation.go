@@ -36,34 +36,34 @@ type Operation struct {
 // An Integration answers an operation.
 type Integration struct {
 	// Type is in capitals: AWS_PROXY, HTTP_PROXY, MOCK.
-	Type               string                          `json:"type"`
-	URI                string                          `json:"uri"`
-	HTTPMethod         string                          `json:"httpMethod"`
-	Payload            version                         `json:"payloadFormatVersion"`
-	Passthrough        string                          `json:"passthroughBehavior"`
-	Timeout            int                             `json:"timeoutInMillis"`
-	ConnectionType     string                          `json:"connectionType"`
-	ConnectionID       string                          `json:"connectionId"`
-	Credentials        string                          `json:"credentials"`
-	ContentHandling    string                          `json:"contentHandling"`
-	Subtype            string                          `json:"integrationSubtype"`
-	CacheNamespace     string                          `json:"cacheNamespace"`
-	CacheKeys          []string                        `json:"cacheKeyParameters"`
-	TransferMode       string                          `json:"responseTransferMode"`
-	RequestParameters  map[string]string               `json:"requestParameters"`
-	RequestTemplates   map[string]string               `json:"requestTemplates"`
-	Responses          map[string]*IntegrationResponse `json:"responses"`
-	TLS                json.RawMessage                 `json:"tlsConfig"`
-	ResponseParameters map[string]json.RawMessage      `json:"responseParameters"`
+	Type               string                          `json:"type,omitempty"`
+	URI                string                          `json:"uri,omitempty"`
+	HTTPMethod         string                          `json:"httpMethod,omitempty"`
+	Payload            version                         `json:"payloadFormatVersion,omitempty"`
+	Passthrough        string                          `json:"passthroughBehavior,omitempty"`
+	Timeout            int                             `json:"timeoutInMillis,omitempty"`
+	ConnectionType     string                          `json:"connectionType,omitempty"`
+	ConnectionID       string                          `json:"connectionId,omitempty"`
+	Credentials        string                          `json:"credentials,omitempty"`
+	ContentHandling    string                          `json:"contentHandling,omitempty"`
+	Subtype            string                          `json:"integrationSubtype,omitempty"`
+	CacheNamespace     string                          `json:"cacheNamespace,omitempty"`
+	CacheKeys          []string                        `json:"cacheKeyParameters,omitempty"`
+	TransferMode       string                          `json:"responseTransferMode,omitempty"`
+	RequestParameters  map[string]string               `json:"requestParameters,omitempty"`
+	RequestTemplates   map[string]string               `json:"requestTemplates,omitempty"`
+	Responses          map[string]*IntegrationResponse `json:"responses,omitempty"`
+	TLS                json.RawMessage                 `json:"tlsConfig,omitempty"`
+	ResponseParameters map[string]json.RawMessage      `json:"responseParameters,omitempty"`
 }
 
 // An IntegrationResponse is how an integration's answer becomes that of the operation. The
 // pattern that selects it is its name in Responses, "default" for all others.
 type IntegrationResponse struct {
-	StatusCode      text              `json:"statusCode"`
-	Parameters      map[string]string `json:"responseParameters"`
-	Templates       map[string]string `json:"responseTemplates"`
-	ContentHandling string            `json:"contentHandling"`
+	StatusCode      text              `json:"statusCode,omitempty"`
+	Parameters      map[string]string `json:"responseParameters,omitempty"`
+	Templates       map[string]string `json:"responseTemplates,omitempty"`
+	ContentHandling string            `json:"contentHandling,omitempty"`
 }
 
 // text is text, or a number as text.
@@ -245,3 +245,12 @@ func (o *Operation) Scheme() (name string, scopes []string, err error) {
 	}
 	return name, scopes, nil
 }
+
+// SetPayload sets the version of the payload.
+func (i *Integration) SetPayload(v string) { i.Payload = version(v) }
+
+// SetPayload sets the version of the payload.
+func (a *Authorizer) SetPayload(v string) { a.Payload = version(v) }
+
+// SetStatus sets the status of the response.
+func (r *IntegrationResponse) SetStatus(code string) { r.StatusCode = text(code) }

@@ -42,6 +42,7 @@ func (s *service) operations() map[string]awsapi.Operation {
 
 		"ImportRestApi": s.importRestAPI,
 		"PutRestApi":    s.putRestAPI,
+		"GetExport":     s.getExport,
 
 		"CreateResource": awsapi.Answer(s.createResource),
 		"GetResource":    awsapi.Answer(s.getResource),
@@ -138,7 +139,6 @@ func unsupported(operation string) string {
 		{"ImportDocumentation", "documentation is not kept here"},
 		{"Usage", "what a key has used is not told by day; 429 tells that the quota is used up"},
 		{"AccessAssociation", "domain names are public here"},
-		{"GetExport", "OpenAPI documents are not exported yet"},
 		{"GatewayResponse", "the answers of the gateway itself are AWS's"},
 		{"RequestValidator", "requests are not validated here yet"},
 		{"Model", "requests are not validated here yet"},

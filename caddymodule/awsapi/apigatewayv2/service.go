@@ -64,6 +64,7 @@ func (s *service) operations() map[string]awsapi.Operation {
 
 		"ImportApi":   awsapi.Answer(s.importAPI),
 		"ReimportApi": awsapi.Answer(s.reimportAPI),
+		"ExportApi":   awsapi.Answer(s.exportAPI),
 
 		"DeleteCorsConfiguration": awsapi.Answer(s.deleteCors),
 
@@ -133,7 +134,6 @@ func unsupported(operation string) string {
 		{"Product", "there are no portals here"},
 		{"VpcLink", "there are no VPCs here"},
 		{"RoutingRule", "there are no routing rules here, only API mappings"},
-		{"ExportApi", "OpenAPI documents are not exported yet"},
 		{"RouteResponseRequestParameter", "messages have no parameters"},
 		{"Response", "the answers of functions are not mapped"},
 		{"Model", "only WebSocket APIs have models, and this server does not validate messages"},
