@@ -200,6 +200,9 @@ func refuseSocket(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
+	if refusal.Status == http.StatusTooManyRequests || refusal.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	return answerRefusal(w, r, gateway.Refusal{Status: refusal.Status}, refusal.Body, refusal.Reason)
 }
 
