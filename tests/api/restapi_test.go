@@ -114,6 +114,10 @@ stage = gw.update_stage(restApiId=id, stageName="dev", patchOperations=[
     {"op": "replace", "path": "/variables/table", "value": "cats"}])
 assert stage["variables"] == {"table": "cats"} and stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 1000.0, stage
 refused("BadRequestException", "metrics is not supported", gw.update_stage, restApiId=id, stageName="dev", patchOperations=[{"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}])
+log = {"destinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:store", "format": "$context.requestId $context.resourcePath"}
+refused("BadRequestException", "Invalid destinationArn", gw.update_stage, restApiId=id, stageName="live", patchOperations=[{"op": "replace", "path": "/accessLogSettings/format", "value": "$context.requestId"}])
+stage = gw.update_stage(restApiId=id, stageName="live", patchOperations=[{"op": "replace", "path": "/accessLogSettings/" + k, "value": v} for k, v in log.items()])
+assert stage["accessLogSettings"] == log, stage
 assert sorted(s["stageName"] for s in gw.get_stages(restApiId=id)["item"]) == ["dev", "live"]
 gw.delete_method(restApiId=id, resourceId=root, httpMethod="GET") # not deployed
 
@@ -186,6 +190,9 @@ func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
 		}
 	}
 	served()
+	harness.Eventually(t, "a line of the access log", func() bool {
+		return strings.Contains(a.Output(), " /pets/{id}\"") && strings.Contains(a.Output(), "log-group:store")
+	})
 	ask("GET", "/live/").Want(t, 200, `"resource":"/"`)
 	ask("GET", "/live").Want(t, 200, `"resource":"/"`)
 	ask("POST", "/live/").Want(t, 403, `{"message":"Missing Authentication Token"}`)

@@ -19,6 +19,7 @@ type Deployment struct {
 
 // A snapshot is what a deployment serves.
 type snapshot struct {
+	ApiKeySource     string        `json:"apiKeySource,omitempty"`
 	BinaryMediaTypes []string      `json:"binaryMediaTypes,omitempty"`
 	Resources        []*Resource   `json:"resources"`
 	Authorizers      []*Authorizer `json:"authorizers,omitempty"`
@@ -35,7 +36,7 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 	if err := e.Get(docRestAPI, &a); err != nil {
 		return err
 	}
-	now.BinaryMediaTypes = a.BinaryMediaTypes
+	now.ApiKeySource, now.BinaryMediaTypes = a.ApiKeySource, a.BinaryMediaTypes
 	if now.Resources, err = document.All[Resource](&e.Set, docResource); err != nil {
 		return err
 	}

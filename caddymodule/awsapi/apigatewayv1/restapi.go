@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
@@ -81,8 +82,8 @@ func (a *RestAPI) check() error {
 		return invalid("API name cannot be empty")
 	case len(a.Name) > 1024 || len(a.Description) > 1024 || len(a.Version) > 128:
 		return invalid("The name or the description of an API has 1024 characters at most, its version 128")
-	case a.ApiKeySource != "HEADER":
-		return invalid("apiKeySource %.20s is not supported: this server has no authorizers that give keys", a.ApiKeySource)
+	case a.ApiKeySource != string(gateway.KeyInHeader) && a.ApiKeySource != string(gateway.KeyByAuthorizer):
+		return invalid("Invalid apiKeySource %.20q: HEADER and AUTHORIZER are possible", a.ApiKeySource)
 	case len(at.Types) != 1 || at.Types[0] == "PRIVATE" || len(at.VpcEndpointIds) > 0:
 		return invalid("An endpointConfiguration other than one of EDGE or REGIONAL is not supported: there are no VPCs here")
 	case at.IpAddressType != "ipv4":

@@ -42,8 +42,8 @@ func Served(set *document.Set, id string) (*apigatewayv2.Served, error) {
 
 // gateway is a stage as the data plane knows it.
 func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
-	api := &gateway.API{ID: a.Id, Name: a.Name, Protocol: gateway.REST, BinaryTypes: of.BinaryMediaTypes}
-	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.Variables, Throttle: g.MethodSettings[allMethods].throttle()}}
+	api := &gateway.API{ID: a.Id, Name: a.Name, Protocol: gateway.REST, BinaryTypes: of.BinaryMediaTypes, KeySource: gateway.KeySource(of.ApiKeySource)}
+	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.Variables, Throttle: g.MethodSettings[allMethods].throttle(), AccessLog: g.AccessLogSettings.Gateway()}}
 	for _, r := range of.Resources {
 		for name, m := range r.ResourceMethods {
 			if m.MethodIntegration == nil {

@@ -15,6 +15,7 @@ import (
 // A Stage serves a deployment of an API.
 // https://docs.aws.amazon.com/apigateway/latest/api/API_Stage.html
 type Stage struct {
+	AccessLogSettings   *apigatewayv2.AccessLog   `json:"accessLogSettings,omitempty"`
 	CacheClusterEnabled bool                      `json:"cacheClusterEnabled"`
 	CacheClusterStatus  string                    `json:"cacheClusterStatus"`
 	CreatedDate         int64                     `json:"createdDate"`
@@ -56,11 +57,10 @@ const allMethods = "*/*"
 
 // Why settings of stages are refused.
 const (
-	noAccessLog = "use Caddy's access log, the directive log"
-	noLog       = "the functions' log groups and Caddy's log have what happened"
-	noMetrics   = "Caddy's metrics have requests by function"
-	noTrace     = "there is no X-Ray here"
-	noCanary    = "move an alias of the function step by step: its routing configuration"
+	noLog     = "the functions' log groups and Caddy's log have what happened"
+	noMetrics = "Caddy's metrics have requests by function"
+	noTrace   = "there is no X-Ray here"
+	noCanary  = "move an alias of the function step by step: its routing configuration"
 )
 
 // stageMore are members of stages that are refused.
@@ -183,6 +183,12 @@ func (s *service) updateStage(ctx context.Context, in *stageInput) (g *Stage, er
 				return err
 			}
 		}
+		if l := g.AccessLogSettings; l != nil && *l == (apigatewayv2.AccessLog{}) {
+			g.AccessLogSettings = nil
+		}
+		if err := s.CheckAccessLog(g.AccessLogSettings); err != nil {
+			return err
+		}
 		if err := g.check(&e.Set); err != nil {
 			return err
 		}
@@ -203,7 +209,9 @@ func (g *Stage) patch(p patch) error {
 		delete(g.MethodSettings, parts[0]+"/"+parts[1])
 		return nil
 	}
-	accessLog := func(string) field { return off("accessLogSettings", "", noAccessLog) }
+	if strings.HasPrefix(p.Path, "/accessLogSettings/") && g.AccessLogSettings == nil {
+		g.AccessLogSettings = new(apigatewayv2.AccessLog)
+	}
 	can := fields{
 		exact: map[string]field{
 			"/deploymentId": text(&g.DeploymentId), "/description": text(&g.Description),
@@ -213,13 +221,18 @@ func (g *Stage) patch(p patch) error {
 			"/xrayTracingEnabled":   off("xrayTracingEnabled", "false", noTrace),
 			"/clientCertificateId":  off("clientCertificateId", "", "Caddy has the certificates"),
 			"/documentationVersion": off("documentationVersion", "", "documentation is not kept here"),
-			"/accessLogSettings":    accessLog(""),
 			"/canarySettings":       off("canarySettings", "", noCanary),
 		},
 		prefix: map[string]func(string) field{
-			"/variables/": entry(&g.Variables, asText), "/accessLogSettings/": accessLog,
+			"/variables/":      entry(&g.Variables, asText),
 			"/canarySettings/": func(string) field { return off("canarySettings", "", noCanary) },
 		},
+	}
+	if l := g.AccessLogSettings; l != nil {
+		can.exact["/accessLogSettings/destinationArn"], can.exact["/accessLogSettings/format"] = text(&l.DestinationArn), text(&l.Format)
+	}
+	if p.Op == "remove" {
+		can.exact["/accessLogSettings"] = func(string, bool) error { g.AccessLogSettings = nil; return nil }
 	}
 	return can.apply([]patch{p})
 }

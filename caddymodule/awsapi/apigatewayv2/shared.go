@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -56,3 +57,9 @@ func FunctionOf(account function.Account, uri string) (name, qualifier string, e
 	}
 	return name, cmp.Or(qualifier, function.Latest), nil
 }
+
+// CheckAccessLog checks what is written of each request of a stage. nil is nothing.
+func (c *Config) CheckAccessLog(l *AccessLog) error { return l.check(&service{*c}) }
+
+// Gateway is an access log as the data plane knows it, nil for none.
+func (l *AccessLog) Gateway() *gateway.AccessLog { return l.gateway() }
