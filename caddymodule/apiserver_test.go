@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
@@ -45,9 +47,24 @@ func BenchmarkAPI(b *testing.B) {
 			b.Error(err)
 		}
 	}()
+	source, err := authorizer.ParseSource(defaultSource)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a.Authorizers["members"].lambda.Close()
+	a.Authorizers["members"].lambda, err = authorizer.NewLambda(authorizer.LambdaConfig{
+		Simple: true, TTL: time.Hour, Sources: []authorizer.Source{source},
+		Invoke: func(context.Context, []byte) ([]byte, error) {
+			return []byte(`{"isAuthorized":true,"context":{"role":"member"}}`), nil
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	api := &gateway.API{ID: "shop", Routes: []gateway.Route{
 		{Key: "GET /open/{id}", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}},
 		{Key: "GET /key/{id}", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}, UsagePlans: []string{"partners"}},
+		{Key: "GET /member/{id}", Integration: gateway.Integration{Type: gateway.Lambda, Function: "f"}, Authorization: gateway.Authorization{Authorizer: "members"}},
 	}}
 	if err := api.Check(); err != nil {
 		b.Fatal(err)
@@ -63,10 +80,11 @@ func BenchmarkAPI(b *testing.B) {
 	for name, target := range map[string]struct {
 		path  string
 		serve func(http.ResponseWriter, *http.Request) error
-	}{"function": {"/open/7", s.routes[0].function.respond}, "open": {"/open/7", s.serve}, "key": {"/key/7", s.serve}} {
+	}{"function": {"/open/7", s.routes[0].function.respond}, "open": {"/open/7", s.serve}, "key": {"/key/7", s.serve}, "member": {"/member/7", s.serve}} {
 		b.Run(name, func(b *testing.B) {
 			r := newRequest("GET", target.path, nil)
 			r.Header.Set("X-Api-Key", key)
+			r.Header.Set("Authorization", "me")
 			w := &discard{http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -9,8 +9,13 @@ import (
 )
 
 const (
-	// maxBlock bounds the units that a node draws at a time.
-	maxBlock = 1000
+	// minPace and maxPace bound the units that a node draws at a time. A client that uses them up
+	// within quickly gets twice as many the next time, and one that needs longer than slowly half
+	// as many: a draw waits for a disk or a network.
+	minPace = 128
+	maxPace = 1 << 16
+	quickly = 2 * time.Second
+	slowly  = time.Minute
 	// share is the part of the units that are left which a node draws at most.
 	share = 64
 	// drawWithin bounds a draw.
@@ -35,6 +40,8 @@ type meter struct {
 	owed    int64         // units that were used while the counters could not be reached
 	away    bool          // they cannot
 	block   int64         // how many units the next draw asks for
+	pace    int64         // how many it asks for at most
+	drawn   time.Time     // when the last draw began
 	waiting int64         // requests that wait for the next draw
 	drawing chan struct{} // closed when the draw that runs has ended; nil: none runs
 	retry   time.Time     // no draw before
@@ -86,11 +93,12 @@ func (m *meter) turn(now time.Time) {
 	}
 	m.begin, m.end = m.config.Period.at(now)
 	m.left, m.owed, m.retry = 0, 0, time.Time{}
-	m.block = blockOf(m.config.Quota)
+	m.pace = max(m.pace, minPace)
+	m.size(m.config.Quota)
 }
 
-// blockOf is how many units are drawn at a time when so many are left.
-func blockOf(left int64) int64 { return max(1, min(left/share, maxBlock)) }
+// size sets how many units are drawn at a time when so many are left. m.mu is held.
+func (m *meter) size(left int64) { m.block = max(1, min(left/share, m.pace)) }
 
 // draw begins a draw unless the last one has found nothing a moment ago. It returns what is
 // closed at the end of the draw that runs, nil if none does. m.mu is held.
@@ -101,6 +109,13 @@ func (m *meter) draw(now time.Time) chan struct{} {
 	if m.closed || now.Before(m.retry) {
 		return nil
 	}
+	switch since := now.Sub(m.drawn); {
+	case since < quickly:
+		m.pace = min(2*m.pace, maxPace)
+	case since > slowly:
+		m.pace = max(m.pace/2, minPace)
+	}
+	m.drawn = now
 	done := make(chan struct{})
 	m.drawing = done
 	owed, begin := m.owed, m.begin
@@ -121,7 +136,7 @@ func (m *meter) draw(now time.Time) chan struct{} {
 		default:
 			m.left += max(0, got-owed)
 			m.owed -= owed // more than the quota is forgiven
-			m.block = blockOf(d.Limit - total)
+			m.size(d.Limit - total)
 			if got < d.Count {
 				m.retry = m.config.Now().Add(drawPause)
 			}
