@@ -82,7 +82,7 @@ func readDocument(path string) (*openapi.Document, error) {
 func (a *apiReader) describe(document *openapi.Document, protocol gateway.Protocol) error {
 	switch {
 	case document.Swagger2 && protocol != gateway.REST:
-		return errors.New("Swagger 2 is for REST APIs: write api NAME rest")
+		return errors.New("a Swagger 2 document is for a REST API: write api NAME rest")
 	case document.KeySource != "" && !strings.EqualFold(document.KeySource, "header"):
 		return fmt.Errorf("x-amazon-apigateway-api-key-source %q is not supported: keys come in the header X-Api-Key", document.KeySource)
 	case document.Cors != nil && a.CORS != nil:

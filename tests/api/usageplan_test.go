@@ -51,6 +51,12 @@ assert [p["name"] for p in gw.get_usage_plans(keyId=key["id"])["items"]] == ["pa
 gw.update_api_key(apiKey=made["id"], patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}])
 plan = gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "replace", "path": "/quota/limit", "value": "3"}, {"op": "replace", "path": "/description", "value": "d"}])
 assert plan["quota"] == {"limit": 3, "offset": 0, "period": "MONTH"} and plan["description"] == "d", plan
+gone = gw.import_rest_api(body='{"swagger": "2.0", "info": {"title": "gone"}, "paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}}')["id"]
+gw.create_deployment(restApiId=gone, stageName="s")
+gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "add", "path": "/apiStages", "value": gone + ":s"}])
+gw.delete_rest_api(restApiId=gone)
+plan = gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "replace", "path": "/name", "value": "others"}])
+assert plan["name"] == "others" and len(plan["apiStages"]) == 2, plan
 refused("BadRequestException", "must be removed first", gw.delete_usage_plan, usagePlanId=plan["id"])
 print(id, made["value"])
 `

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
@@ -29,8 +30,28 @@ type planInput struct {
 // noMethodThrottle says why throttles of methods are refused.
 const noMethodThrottle = "a plan has one throttle; methods have throttles for all callers, in the settings of the stage"
 
-// checkPlan checks a plan with its keys, and the stages that it opens.
-func (s *service) checkPlan(ctx context.Context, set *document.Set, p *usage.Plan) error {
+// checkStages checks the stages that a plan opens. Those from before may be gone by now.
+func (s *service) checkStages(ctx context.Context, p *usage.Plan, before []usage.APIStage) error {
+	for n, at := range p.ApiStages {
+		if slices.Contains(p.ApiStages[:n], at) {
+			return conflicts("Usage Plan has the API stage %.20s:%.128s already", at.ApiId, at.Stage)
+		}
+		if slices.Contains(before, at) {
+			continue
+		}
+		api, err := s.APIs.API(ctx, at.ApiId)
+		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && (api.Protocol != gateway.REST || api.Stages[at.Stage] == nil) {
+			return missing("API Stage")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPlan checks a plan with its keys.
+func checkPlan(set *document.Set, p *usage.Plan) error {
 	if p.Name == "" || len(p.Name) > 1024 || len(p.Description) > 1024 {
 		return invalid("Usage Plan name cannot be blank, and has 1024 characters at most, as the description")
 	}
@@ -46,18 +67,6 @@ func (s *service) checkPlan(ctx context.Context, set *document.Set, p *usage.Pla
 	}
 	if t := p.Throttle; t != nil && (t.RateLimit <= 0 || t.BurstLimit < 1) {
 		return invalid("Usage Plan throttle needs a rateLimit above 0 and a burstLimit of at least 1")
-	}
-	for n, at := range p.ApiStages {
-		if slices.Contains(p.ApiStages[:n], at) {
-			return conflicts("Usage Plan has the API stage %.20s:%.128s already", at.ApiId, at.Stage)
-		}
-		api, err := s.APIs.API(ctx, at.ApiId)
-		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && api.Stages[at.Stage] == nil {
-			return missing("API Stage")
-		}
-		if err != nil {
-			return err
-		}
 	}
 	keys, err := usage.Keys(set)
 	if err != nil {
@@ -92,7 +101,10 @@ func (s *service) createPlan(ctx context.Context, in *planInput) (*usage.Plan, e
 		if len(e.Names(usage.DocPlan)) >= usage.MaxPlans {
 			return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of usage plans has been reached"}
 		}
-		if err := s.checkPlan(ctx, &e.Set, p); err != nil {
+		if err := checkPlan(&e.Set, p); err != nil {
+			return err
+		}
+		if err := s.checkStages(ctx, p, nil); err != nil {
 			return err
 		}
 		return e.Put(usage.DocPlan+p.Id, p)
@@ -142,10 +154,14 @@ func (s *service) changePlan(ctx context.Context, id string, change func(set *do
 		if p, err = find[usage.Plan](&e.Set, usage.DocPlan+id, "Usage Plan ID"); err != nil {
 			return err
 		}
+		before := slices.Clone(p.ApiStages)
 		if err := change(&e.Set, p); err != nil {
 			return err
 		}
-		if err := s.checkPlan(ctx, &e.Set, p); err != nil {
+		if err := checkPlan(&e.Set, p); err != nil {
+			return err
+		}
+		if err := s.checkStages(ctx, p, before); err != nil {
 			return err
 		}
 		return e.Put(usage.DocPlan+p.Id, p)
