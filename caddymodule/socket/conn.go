@@ -242,6 +242,13 @@ func (c *conn) close(why ending) {
 	c.goroutines.Go(func() { _ = c.ws.Close(websocket.StatusCode(why.code), why.reason) })
 }
 
+// isEnding reports whether the socket is being closed, or has ended.
+func (c *conn) isEnding() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why != nil || c.over
+}
+
 // errText ends the reading of a socket whose client sent text that is not UTF-8.
 var errText = errors.New("a text message is not UTF-8")
 

@@ -125,6 +125,12 @@ func TestPostsReachOnlyTheSocketOfTheirStage(t *testing.T) {
 	if err != nil || info.SourceIP != "192.0.2.1" || info.LastActiveAt.Before(info.ConnectedAt.Truncate(time.Millisecond)) {
 		t.Errorf("%+v, %v", info, err)
 	}
+	if err := h.Hangup("chat", "prod", id); err != nil {
+		t.Error(err)
+	}
+	if err := h.Hangup("chat", "prod", id); err != ErrGone {
+		t.Errorf("closed twice: %v", err)
+	}
 	for _, nonsense := range []string{"", "x", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAA==", "AAAAAAAAAAAAAA+="} {
 		if _, ok := TagIn(nonsense); ok {
 			t.Errorf("%q has a tag", nonsense)

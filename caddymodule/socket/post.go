@@ -8,13 +8,13 @@ type Info struct {
 	SourceIP, UserAgent       string
 }
 
-// find finds a socket by its connection ID, ErrGone if this node has none. api and stage are
+// find finds a socket by its connection ID, ErrGone if this node has none that goes on. api and stage are
 // those that it must have; "": any.
 func (h *Hub) find(api, stage, id string) (*conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.conns[id]
-	if c == nil || api != "" && c.socket.APIID != api || stage != "" && c.socket.Stage != stage {
+	if c == nil || api != "" && c.socket.APIID != api || stage != "" && c.socket.Stage != stage || c.isEnding() {
 		return nil, ErrGone
 	}
 	return c, nil
