@@ -44,6 +44,7 @@ const (
 	minTimeout     = 50
 	defaultTimeout = 29000
 	maxTimeout     = 300000
+	maxStream      = 900000 // of an integration that streams
 )
 
 // Why members of integrations are refused.
@@ -102,12 +103,14 @@ func (to *Integration) check(s *service, r *Resource) error {
 		return invalid("connectionType %.20s is not supported: %s", to.ConnectionType, noVPC)
 	case len(to.CacheKeyParameters) > 0 || to.CacheNamespace != r.Id:
 		return invalid("cacheKeyParameters and cacheNamespace are not supported: %s", noCache)
-	case to.TimeoutInMillis < minTimeout || to.TimeoutInMillis > maxTimeout:
-		return invalid("Timeout should be between %d ms and %d ms", minTimeout, maxTimeout)
+	case to.TimeoutInMillis < minTimeout || to.TimeoutInMillis > maxTimeout && !to.streams() || to.TimeoutInMillis > maxStream:
+		return invalid("Timeout should be between %d ms and %d ms, of an integration that streams %d ms", minTimeout, maxTimeout, maxStream)
 	case to.PassthroughBehavior != "WHEN_NO_MATCH" && to.PassthroughBehavior != "WHEN_NO_TEMPLATES" && to.PassthroughBehavior != "NEVER":
 		return invalid("Invalid passthroughBehavior %.40q", to.PassthroughBehavior)
-	case to.ResponseTransferMode != "" && to.ResponseTransferMode != "BUFFERED":
-		return invalid("responseTransferMode %.20s is not supported yet", to.ResponseTransferMode)
+	case to.ResponseTransferMode != "" && to.ResponseTransferMode != "BUFFERED" && !to.streams():
+		return invalid("Invalid responseTransferMode %.20q: BUFFERED and STREAM are possible", to.ResponseTransferMode)
+	case to.streams() && gateway.IntegrationType(to.Type) == gateway.Mocked:
+		return invalid("responseTransferMode STREAM is for AWS_PROXY and HTTP_PROXY")
 	}
 	var err error
 	switch gateway.IntegrationType(to.Type) {
@@ -139,9 +142,15 @@ func (to *Integration) checkFunction(s *service) error {
 	if len(to.RequestTemplates) > 0 || len(to.RequestParameters) > 0 {
 		return invalid("requestTemplates and requestParameters are not supported of AWS_PROXY: the function gets the request")
 	}
+	if apigatewayv2.Streams(to.Uri) != to.streams() {
+		return invalid("responseTransferMode STREAM has a uri that ends in /response-streaming-invocations, and BUFFERED one that ends in /invocations")
+	}
 	_, _, err := apigatewayv2.FunctionOf(s.Account, to.Uri)
 	return err
 }
+
+// streams says whether what the integration answers goes out as it comes.
+func (to *Integration) streams() bool { return to.ResponseTransferMode == "STREAM" }
 
 func (to *Integration) checkHTTP() error {
 	if to.HttpMethod != "ANY" && !slices.Contains(gateway.Methods, to.HttpMethod) {
@@ -364,6 +373,6 @@ func (to *Integration) gateway() gateway.Integration {
 	}
 	name, qualifier := apigatewayv2.TargetOf(to.Uri)
 	return gateway.Integration{
-		Type: gateway.Lambda, Function: name, Qualifier: qualifier, Payload: apigateway.V1, Timeout: to.TimeoutInMillis, Gathers: true,
+		Type: gateway.Lambda, Function: name, Qualifier: qualifier, Payload: apigateway.V1, Timeout: to.TimeoutInMillis, Gathers: !to.streams(),
 	}
 }

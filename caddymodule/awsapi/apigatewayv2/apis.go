@@ -241,7 +241,7 @@ func targetOf(uri string) (name, qualifier string) {
 	if !found {
 		arn = uri
 	}
-	_, arn, _ = strings.Cut(strings.TrimSuffix(arn, "/invocations"), ":function:")
+	_, arn, _ = strings.Cut(strings.TrimSuffix(strings.TrimSuffix(arn, "/invocations"), streamEnd), ":function:")
 	name, qualifier, found = strings.Cut(arn, ":")
 	if !found {
 		qualifier = function.Latest

@@ -104,6 +104,9 @@ func (s *service) checkFunction(to *Integration) error {
 	if to.IntegrationMethod != "" && to.IntegrationMethod != "POST" {
 		return invalid("The integrationMethod of a function is POST")
 	}
+	if Streams(to.IntegrationUri) {
+		return invalid("Only REST APIs stream what a function answers by the integrationUri; here functions that stream do")
+	}
 	_, _, err := s.functionOf(to.IntegrationUri)
 	return err
 }

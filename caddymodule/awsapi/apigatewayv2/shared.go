@@ -32,6 +32,15 @@ func (p *APIs) Changed(id string) { p.changed(id) }
 // TargetOf is the function of a URI that FunctionOf has checked.
 func TargetOf(uri string) (name, qualifier string) { return targetOf(uri) }
 
+// The URI of an integration that streams what its function answers, around the function's ARN.
+const (
+	streamPath = "lambda:path/2021-11-15/functions/"
+	streamEnd  = "/response-streaming-invocations"
+)
+
+// Streams says whether a URI is that of an integration that streams, which REST APIs have.
+func Streams(uri string) bool { return strings.HasSuffix(uri, streamEnd) }
+
 // FunctionOf is the function that a URI names: its ARN, as it is or wrapped in one of API
 // Gateway's: arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations.
 func FunctionOf(account function.Account, uri string) (name, qualifier string, err error) {
@@ -40,6 +49,8 @@ func FunctionOf(account function.Account, uri string) (name, qualifier string, e
 		region, path, _ := strings.Cut(rest, ":")
 		if arn, found = strings.CutPrefix(path, "lambda:path/2015-03-31/functions/"); found {
 			arn, found = strings.CutSuffix(arn, "/invocations")
+		} else if arn, found = strings.CutPrefix(path, streamPath); found {
+			arn, found = strings.CutSuffix(arn, streamEnd)
 		}
 		if !found || region != account.Region {
 			return "", "", invalid("Invalid Lambda function ARN specified for URI: arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations is expected", account.Region)
