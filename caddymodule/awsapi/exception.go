@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ func (s *Service) exceptionOf(err error) *Exception {
 	case errors.As(err, &unsigned):
 		return &Exception{Name: unsigned.Code, Message: unsigned.Message, Status: unsigned.Status}
 	case errors.As(err, &violated):
-		return &Exception{Name: s.Invalid, Message: violated.Error()}
+		return &Exception{Name: cmp.Or(s.Violation, s.Invalid), Message: violated.Error()}
 	case errors.As(err, &format):
 		return &Exception{Name: s.Invalid, Message: format.Message}
 	case errors.Is(err, bodies.ErrFull):

@@ -28,6 +28,8 @@ type Service struct {
 	Exception func(err error) *Exception
 	// Invalid is the name of the exception for requests that the model does not allow.
 	Invalid string
+	// Violation is the name if a member violates the model. Default: Invalid.
+	Violation string
 	// MaxBody is the largest body, in bytes.
 	MaxBody int64
 }

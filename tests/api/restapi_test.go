@@ -35,10 +35,10 @@ id, root = api["id"], api["rootResourceId"]
 assert api["createdDate"].tzinfo and api["apiKeySource"] == "HEADER" and api["endpointConfiguration"]["types"] == ["REGIONAL"], api
 refused("BadRequestException", "policy is not supported", gw.create_rest_api, name="n", policy="{}")
 refused("BadRequestException", "minimumCompressionSize is not supported", gw.create_rest_api, name="n", minimumCompressionSize=1)
-refused("NotFoundException", "Invalid API identifier specified", gw.get_rest_api, restApiId="none")
+refused("NotFoundException", "Invalid API identifier specified 000000000000:none", gw.get_rest_api, restApiId="none")
 api = gw.update_rest_api(restApiId=id, patchOperations=[{"op": "replace", "path": "/name", "value": "store"}, {"op": "add", "path": "/binaryMediaTypes/image~1*"}])
 assert api["name"] == "store" and api["binaryMediaTypes"] == ["image/png", "image/*"], api
-refused("BadRequestException", "Invalid patch path '/x' specified", gw.update_rest_api, restApiId=id, patchOperations=[{"op": "replace", "path": "/x", "value": "y"}])
+refused("BadRequestException", "Invalid patch path  '/x' specified for op 'replace'. Must be one of: [", gw.update_rest_api, restApiId=id, patchOperations=[{"op": "replace", "path": "/x", "value": "y"}])
 assert [a["id"] for a in gw.get_rest_apis()["items"]] == [id]
 
 assert gw.get_resources(restApiId=id)["items"] == [{"id": root, "path": "/"}]
@@ -48,11 +48,17 @@ assert pet["path"] == "/pets/{id}" and pet["parentId"] == pets, pet
 pet = pet["id"]
 rest = gw.create_resource(restApiId=id, parentId=root, pathPart="{proxy+}")["id"]
 refused("ConflictException", "Another resource", gw.create_resource, restApiId=id, parentId=root, pathPart="pets")
-refused("BadRequestException", "only one unique variable", gw.create_resource, restApiId=id, parentId=pets, pathPart="{name}")
+refused("BadRequestException", "A sibling ({id}) of this resource already has a variable path part -- only one is allowed", gw.create_resource, restApiId=id, parentId=pets, pathPart="{name}")
 refused("BadRequestException", "path part", gw.create_resource, restApiId=id, parentId=root, pathPart="a/b")
-refused("BadRequestException", "greedy", gw.create_resource, restApiId=id, parentId=rest, pathPart="a")
+refused("BadRequestException", "Cannot create a child of a resource with a greedy path variable: {proxy+}", gw.create_resource, restApiId=id, parentId=rest, pathPart="a")
 
 refused("BadRequestException", "doesn't contain any methods", gw.create_deployment, restApiId=id)
+refused("NotFoundException", "Invalid Resource identifier specified", gw.put_method, restApiId="none", resourceId=pet, httpMethod="GET", authorizationType="NONE")
+refused("BadRequestException", "Invalid HttpMethod specified. Valid options are", gw.put_method, restApiId=id, resourceId=pet, httpMethod="WRONG", authorizationType="NONE")
+refused("BadRequestException", "Parameter names must be unique", gw.put_method, restApiId=id, resourceId=pet, httpMethod="GET", authorizationType="NONE", requestParameters={"method.request.path.a": True, "method.request.header.a": True})
+refused("BadRequestException", "Root resource cannot update its pathPart", gw.update_resource, restApiId=id, resourceId=root, patchOperations=[{"op": "replace", "path": "/pathPart", "value": "a"}])
+refused("BadRequestException", "Resources cannot be cyclical", gw.update_resource, restApiId=id, resourceId=pets, patchOperations=[{"op": "replace", "path": "/parentId", "value": pet}])
+refused("ValidationException", "at 'statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern", gw.put_method_response, restApiId=id, resourceId=pet, httpMethod="GET", statusCode="wrong")
 for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     made = gw.put_method(restApiId=id, resourceId=resource, httpMethod=method, authorizationType="NONE", requestParameters={"method.request.path.id": True})
     assert made["apiKeyRequired"] is False and made["authorizationType"] == "NONE", made

@@ -3,8 +3,10 @@ package apigatewayv1
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
@@ -83,7 +85,7 @@ func (s *service) getModel(ctx context.Context, in *modelInput) (*Model, error) 
 	}
 	n := slices.IndexFunc(builtinModels, func(m *Model) bool { return m.Name == in.ModelName })
 	if n < 0 {
-		return nil, missing("Model Name")
+		return nil, &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Invalid model name specified: %.100s", in.ModelName)}
 	}
 	return builtinModels[n], nil
 }

@@ -54,16 +54,22 @@ type methodInput struct {
 
 func (m *Method) check(set *document.Set) error {
 	if m.HttpMethod != "ANY" && !slices.Contains(gateway.Methods, m.HttpMethod) {
-		return invalid("Invalid HTTP method specified: %.20s", m.HttpMethod)
+		return invalid("Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY")
 	}
 	m.AuthorizationType = cmp.Or(m.AuthorizationType, typeNone)
 	if err := m.checkAuthorization(set); err != nil {
 		return err
 	}
-	for name := range m.RequestParameters {
-		if !isRequestParameter(name) {
-			return invalid("Invalid mapping expression specified: %.200s", name)
+	seen := make(map[string]bool, len(m.RequestParameters))
+	for full := range m.RequestParameters {
+		if !isRequestParameter(full) {
+			return invalid("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: %.200s]", full)
 		}
+		_, name, _ := strings.Cut(strings.TrimPrefix(full, "method.request."), ".")
+		if seen[name] {
+			return invalid("Parameter names must be unique across querystring, header and path")
+		}
+		seen[name] = true
 	}
 	return checkModels(m.RequestModels)
 }
@@ -82,7 +88,7 @@ func isRequestParameter(name string) bool {
 func checkModels(models map[string]string) error {
 	for _, name := range models {
 		if !slices.ContainsFunc(builtinModels, func(m *Model) bool { return m.Name == name }) {
-			return invalid("Invalid model specified: %.100s: this server has the models Empty and Error", name)
+			return invalid("Invalid model identifier specified: %.100s. This server has the models Empty and Error", name)
 		}
 	}
 	return nil
@@ -91,7 +97,7 @@ func checkModels(models map[string]string) error {
 // changeMethod changes a method, nil if there is none. What decide returns is kept; nil removes
 // the method.
 func (s *service) changeMethod(ctx context.Context, apiID, resourceID, method string, decide func(set *document.Set, r *Resource, m *Method) (*Method, error)) error {
-	return s.change(ctx, apiID, func(e *document.Edit) error {
+	err := s.change(ctx, apiID, func(e *document.Edit) error {
 		r, err := find[Resource](&e.Set, docResource+resourceID, "Resource")
 		if err != nil {
 			return err
@@ -108,6 +114,16 @@ func (s *service) changeMethod(ctx context.Context, apiID, resourceID, method st
 		}
 		return e.Put(docResource+r.Id, r)
 	})
+	return s.resourceOf(apiID, err)
+}
+
+// resourceOf is an error of a resource. As on AWS, one of an API that is not there is not there
+// itself.
+func (s *service) resourceOf(apiID string, err error) error {
+	if err != nil && err.Error() == s.missingAPI(apiID).Error() {
+		return missing("Resource")
+	}
+	return err
 }
 
 // existing has decide called only for a method that there is.
@@ -140,7 +156,7 @@ func (s *service) putMethod(ctx context.Context, in *methodInput) (*Method, erro
 func (s *service) method(ctx context.Context, apiID, resourceID, method string) (*Method, error) {
 	set, err := s.read(ctx, apiID)
 	if err != nil {
-		return nil, err
+		return nil, s.resourceOf(apiID, err)
 	}
 	r, err := find[Resource](set, docResource+resourceID, "Resource")
 	if err != nil {

@@ -39,7 +39,7 @@ func (f *fields) apply(all []patch) error {
 		}
 		to := f.of(p.Path)
 		if to == nil {
-			return invalid("Invalid patch path '%.200s' specified for op '%s'. Must be one of: [%s]", p.Path, p.Op, strings.Join(f.paths(), ", "))
+			return invalid("Invalid patch path  '%.200s' specified for op '%s'. Must be one of: [%s]", p.Path, p.Op, strings.Join(f.paths(), ", "))
 		}
 		if err := to(p.Value, p.Op == "remove"); err != nil {
 			return err

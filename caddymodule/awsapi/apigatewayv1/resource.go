@@ -38,7 +38,7 @@ func (r *Resource) check(set *document.Set) error {
 		return invalid("Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end")
 	}
 	if strings.HasSuffix(parent.PathPart, "+}") {
-		return invalid("Cannot create a child of a resource with a greedy path variable: %s", parent.Path)
+		return invalid("Cannot create a child of a resource with a greedy path variable: %s", parent.PathPart)
 	}
 	r.Path = strings.TrimSuffix(parent.Path, "/") + "/" + r.PathPart
 	if err := gateway.CheckKey(gateway.REST, "ANY "+r.Path); err != nil {
@@ -53,15 +53,14 @@ func (r *Resource) check(set *document.Set) error {
 		case other.Id == r.Id || other.ParentId != r.ParentId:
 		case other.PathPart == r.PathPart:
 			return conflicts("Another resource with the same parent already has this name: %s", r.PathPart)
-		case isVariable(other.PathPart) && isVariable(r.PathPart) && isGreedy(other.PathPart) == isGreedy(r.PathPart):
-			return invalid("A sibling (%s) of this resource already has a variable path part -- only one unique variable path part is allowed", other.PathPart)
+		case isVariable(other.PathPart) && isVariable(r.PathPart):
+			return invalid("A sibling (%s) of this resource already has a variable path part -- only one is allowed", other.PathPart)
 		}
 	}
 	return nil
 }
 
 func isVariable(part string) bool { return strings.HasPrefix(part, "{") }
-func isGreedy(part string) bool   { return strings.HasSuffix(part, "+}") }
 
 type resourceInput struct {
 	patches
@@ -156,7 +155,10 @@ func (s *service) updateResource(ctx context.Context, in *resourceInput) (any, e
 			return err
 		}
 		if r.ParentId == "" {
-			return invalid("The root resource cannot be changed")
+			for _, one := range in.PatchOperations {
+				return invalid("Root resource cannot update its %.20s.", strings.TrimPrefix(one.Path, "/"))
+			}
+			return nil
 		}
 		can := fields{exact: map[string]field{"/pathPart": text(&r.PathPart), "/parentId": text(&r.ParentId)}}
 		if err := can.apply(in.PatchOperations); err != nil {
@@ -167,7 +169,7 @@ func (s *service) updateResource(ctx context.Context, in *resourceInput) (any, e
 			return err
 		}
 		if inside[r.ParentId] != nil {
-			return invalid("A resource cannot be below itself")
+			return invalid("Resources cannot be cyclical.")
 		}
 		if err := r.check(&e.Set); err != nil {
 			return err

@@ -84,7 +84,9 @@ func (a *RestAPI) check() error {
 		return invalid("The name or the description of an API has 1024 characters at most, its version 128")
 	case a.ApiKeySource != string(gateway.KeyInHeader) && a.ApiKeySource != string(gateway.KeyByAuthorizer):
 		return invalid("Invalid apiKeySource %.20q: HEADER and AUTHORIZER are possible", a.ApiKeySource)
-	case len(at.Types) != 1 || at.Types[0] == "PRIVATE" || len(at.VpcEndpointIds) > 0:
+	case len(at.Types) > 1:
+		return invalid("Cannot create an api with multiple Endpoint Types.")
+	case at.Types[0] == "PRIVATE" || len(at.VpcEndpointIds) > 0:
 		return invalid("An endpointConfiguration other than one of EDGE or REGIONAL is not supported: there are no VPCs here")
 	case at.IpAddressType != "ipv4":
 		return invalid("ipAddressType %s is not supported: the addresses of this server's sites count", at.IpAddressType)

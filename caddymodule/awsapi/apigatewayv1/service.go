@@ -28,7 +28,8 @@ func New(c apigatewayv2.Config) *awsapi.Service {
 	}
 	s := &service{c}
 	return &awsapi.Service{
-		Model: newModel(), Operations: s.operations(), Unsupported: unsupported, Exception: exceptionOf, Invalid: badRequest, MaxBody: maxBody,
+		Model: newModel(), Operations: s.operations(), Unsupported: unsupported, Exception: exceptionOf, Invalid: badRequest,
+		Violation: "ValidationException", MaxBody: maxBody,
 	}
 }
 
@@ -167,8 +168,8 @@ func invalid(format string, args ...any) error {
 }
 
 // missing is the exception for an identifier that names nothing.
-func missing(what string) error {
-	return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " identifier specified"}
+func missing(what string, id ...string) error {
+	return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " identifier specified" + strings.Join(id, "")}
 }
 
 func conflicts(format string, args ...any) error {
@@ -229,16 +230,19 @@ const (
 	docSnapshot   = "snapshot/"
 )
 
-var errMissingAPI = missing("API")
+// missingAPI is the exception for an ID that is no REST API's.
+func (s *service) missingAPI(id string) error {
+	return missing("API", fmt.Sprintf(" %s:%.64s", s.Account.ID, id))
+}
 
 // read reads the documents of an API.
 func (s *service) read(ctx context.Context, id string) (*document.Set, error) {
 	if !apigatewayv2.ValidID(id) {
-		return nil, errMissingAPI
+		return nil, s.missingAPI(id)
 	}
 	set, err := s.Store.Read(ctx, apigatewayv2.Owner(id))
 	if err == nil && !set.Has(docRestAPI) {
-		err = errMissingAPI
+		err = s.missingAPI(id)
 	}
 	return set, err
 }
@@ -246,12 +250,12 @@ func (s *service) read(ctx context.Context, id string) (*document.Set, error) {
 // change changes an API.
 func (s *service) change(ctx context.Context, id string, decide func(e *document.Edit) error) error {
 	if !apigatewayv2.ValidID(id) {
-		return errMissingAPI
+		return s.missingAPI(id)
 	}
 	defer s.APIs.Changed(id) // even a change that failed may have been kept
 	return s.Store.Change(ctx, apigatewayv2.Owner(id), func(e *document.Edit) error {
 		if !e.Has(docRestAPI) {
-			return errMissingAPI
+			return s.missingAPI(id)
 		}
 		return decide(e)
 	})
