@@ -55,7 +55,7 @@ refused("NotFoundException", "Invalid stage identifier", v2.create_api_mapping, 
 mapping = v2.create_api_mapping(DomainName="shop.example.com", ApiId=api, Stage="$default", ApiMappingKey="web/v2")
 refused("ConflictException", "key already exists", v2.create_api_mapping, DomainName="shop.example.com", ApiId=api, Stage="$default", ApiMappingKey="web/v2")
 v2.update_api_mapping(DomainName="shop.example.com", ApiId=api, ApiMappingId=mapping["ApiMappingId"], ApiMappingKey="web/v1")
-assert [m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]] == ["web/v1"]
+assert sorted(m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]) == ["web/v1"]
 
 chat = v2.create_api(Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")["ApiId"]
 target = "integrations/" + v2.create_integration(ApiId=chat, IntegrationType="AWS_PROXY", IntegrationUri=arn)["IntegrationId"]
@@ -64,7 +64,7 @@ v2.create_route_response(ApiId=chat, RouteId=route, RouteResponseKey="$default")
 v2.create_stage(ApiId=chat, StageName="dev", AutoDeploy=True)
 fn.add_permission(FunctionName="echo", StatementId="chat", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/*" % chat)
 talk = v2.create_api_mapping(DomainName="shop.example.com", ApiId=chat, Stage="dev", ApiMappingKey="talk")
-assert [m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]] == ["talk", "web/v1"]
+assert sorted(m["ApiMappingKey"] for m in v2.get_api_mappings(DomainName="shop.example.com")["Items"]) == ["talk", "web/v1"]
 
 gw.create_base_path_mapping(domainName="shop.example.com", restApiId=rest["id"], stage="live", basePath="old")
 gw.create_base_path_mapping(domainName="shop.example.com", restApiId=rest["id"], basePath="any")

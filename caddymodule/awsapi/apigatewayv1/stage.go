@@ -186,7 +186,7 @@ func (s *service) updateStage(ctx context.Context, in *stageInput) (g *Stage, er
 		if l := g.AccessLogSettings; l != nil && *l == (apigatewayv2.AccessLog{}) {
 			g.AccessLogSettings = nil
 		}
-		if err := s.CheckAccessLog(g.AccessLogSettings); err != nil {
+		if err := s.checkAccessLog(g.AccessLogSettings); err != nil {
 			return err
 		}
 		if err := g.check(&e.Set); err != nil {
@@ -196,6 +196,14 @@ func (s *service) updateStage(ctx context.Context, in *stageInput) (g *Stage, er
 		return e.Put(docStage+g.StageName, g)
 	})
 	return g, err
+}
+
+// checkAccessLog checks an access log. As on AWS, one without a format yet logs nothing.
+func (s *service) checkAccessLog(l *apigatewayv2.AccessLog) error {
+	if l == nil || l.Format != "" {
+		return s.CheckAccessLog(l)
+	}
+	return s.CheckAccessLog(&apigatewayv2.AccessLog{DestinationArn: l.DestinationArn, Format: "$context.requestId"})
 }
 
 // patch applies one patch: to the settings of methods, whose path has the method's in it, or to
