@@ -3,13 +3,13 @@
 //
 //	request
 //	   | find           which service: by the scope of the signature and X-Amz-Target
-//	   |                which operation: package model
+//	   |                which operation: package model, or the Action of a form
 //	   | authorize      package sigv4, before and after the body is read
 //	   | Request.Read   package model: does it satisfy the service model?
 //	   v
 //	Operation           in the service's package
 //	   v
-//	JSON, or an Exception in the protocol of the service
+//	JSON or XML, or an Exception in the protocol of the service
 //
 // A request that no service here knows is not answered. Package foreign refuses it by name
 // when nothing else answers it.

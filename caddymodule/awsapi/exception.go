@@ -78,8 +78,11 @@ func (e *Endpoint) refuse(s *Service, w http.ResponseWriter, r *http.Request, er
 		})
 		x = &Exception{Name: "InternalFailure", Message: "The service encountered an internal error.", Status: http.StatusInternalServerError}
 	}
-	status, body := s.form(x)
+	if name := queryNames[x.Name]; name != "" && s.isQuery() {
+		x = &Exception{Name: name, Message: x.Message, Status: x.Status}
+	}
 	header := w.Header()
+	status, body := s.form(x, header.Get("X-Amzn-Requestid"))
 	header.Set("Content-Type", s.contentType())
 	header.Set("X-Amzn-Errortype", x.Name)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
@@ -89,7 +92,7 @@ func (e *Endpoint) refuse(s *Service, w http.ResponseWriter, r *http.Request, er
 }
 
 // form is the status and the body of an exception.
-func (s *Service) form(x *Exception) (status int, body []byte) {
+func (s *Service) form(x *Exception, id string) (status int, body []byte) {
 	status = x.Status
 	member := "message"
 	if known, ok := s.Model.Exception(x.Name); ok {
@@ -98,6 +101,9 @@ func (s *Service) form(x *Exception) (status int, body []byte) {
 	}
 	if status == 0 {
 		status = http.StatusBadRequest
+	}
+	if s.isQuery() {
+		return status, s.queryError(x, status, id)
 	}
 	fields := map[string]string{member: x.Message}
 	if s.Model.Protocol == "json" {

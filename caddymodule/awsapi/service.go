@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"go.uber.org/zap"
@@ -42,12 +43,21 @@ type Request struct {
 	*http.Request
 	model.Route
 
+	// Key is the access key that signed.
+	Key *sigv4.Key
+
 	body []byte
+	form url.Values // of the query protocol
 }
 
 // Read checks the request, and puts its members into the struct that in points to. Fields
 // whose member is not given stay as they are.
-func (r *Request) Read(in any) error { return r.Route.Read(r.Request, r.body, in) }
+func (r *Request) Read(in any) error {
+	if r.form != nil {
+		return r.ReadForm(r.form, in)
+	}
+	return r.Route.Read(r.Request, r.body, in)
+}
 
 // Answer makes an operation of a function of its input.
 func Answer[In, Out any](run func(ctx context.Context, in *In) (Out, error)) Operation {
@@ -88,20 +98,32 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) bool {
 	}
 	id := function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
-	out, err := e.run(service, w, r, route)
+	route, out, err := e.run(service, w, r, route)
 	if err != nil {
 		e.refuse(service, w, r, err)
+		return true
+	}
+	if service.isQuery() {
+		w.Header().Set("Content-Type", service.contentType())
+		_, _ = w.Write(service.queryAnswer(route.Name, out, id)) // the client may be gone
 		return true
 	}
 	service.write(w, route.Status, out)
 	return true
 }
 
-// find finds the service and the operation of a call.
+// find finds the service and the operation of a call. The operation of a call by the query
+// protocol is in the body, which is not read yet.
 func (e *Endpoint) find(r *http.Request) (*Service, model.Route) {
 	target := r.Header.Get("X-Amz-Target")
 	scope := foreign.Service(r)
 	for _, s := range e.Services {
+		if s.isQuery() {
+			if scope == s.Model.Scope && target == "" && r.URL.Path == "/" && (r.Method == http.MethodPost || r.Method == http.MethodGet) {
+				return s, model.Route{}
+			}
+			continue
+		}
 		if s.Model.Protocol == "json" {
 			prefix, name, found := strings.Cut(target, ".")
 			if found && prefix == s.Model.TargetPrefix {
@@ -122,22 +144,40 @@ func (e *Endpoint) find(r *http.Request) (*Service, model.Route) {
 	return nil, model.Route{}
 }
 
-func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route model.Route) (any, error) {
+func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route model.Route) (model.Route, any, error) {
 	var share bodies.Share
 	defer share.End()
 	body, key, err := e.authorize(s, w, r, &share)
 	if err != nil {
-		return nil, err
+		return route, nil, err
+	}
+	var form url.Values
+	if s.isQuery() {
+		if route, form, err = s.action(r, body); err != nil {
+			return route, nil, err
+		}
 	}
 	if key.ReadOnly && !readOnly(route.Name) {
-		return nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: arn:aws:iam::" + e.Account.ID +
+		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: arn:aws:iam::" + e.Account.ID +
 			":user/" + key.ID + " is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
 	}
 	run := s.Operations[route.Name]
 	if run == nil {
-		return nil, &Exception{Name: s.Invalid, Message: "operation " + route.Name + " is not supported: " + s.Unsupported(route.Name)}
+		return route, nil, &Exception{Name: s.unknown(), Message: "operation " + route.Name + " is not supported: " + s.Unsupported(route.Name)}
 	}
-	return run(&Request{Request: r, Route: route, body: body})
+	out, err := run(&Request{Request: r, Route: route, Key: key, body: body, form: form})
+	return route, out, err
+}
+
+// unknown is the name of the exception for an operation that is not answered.
+func (s *Service) unknown() string {
+	switch s.Model.Protocol {
+	case "query":
+		return "InvalidAction"
+	case "json":
+		return "UnknownOperationException"
+	}
+	return s.Invalid
 }
 
 // How quickly a body must come, in bytes per second, to keep its memory when there is none
@@ -174,8 +214,11 @@ func readOnly(operation string) bool {
 
 // contentType is that of the service's answers.
 func (s *Service) contentType() string {
-	if s.Model.Protocol == "json" {
+	switch s.Model.Protocol {
+	case "json":
 		return "application/x-amz-json-" + s.Model.JSONVersion
+	case "query":
+		return "text/xml"
 	}
 	return "application/json"
 }

@@ -47,7 +47,11 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	}
 	s.credentials.secret = keys[0].Secret
 	keys = append(keys, s.AccessKeys...)
-	s.credentials.verifier, err = sigv4.New(sigv4.Config{Keys: keys, Region: s.Account.Region, Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api"}})
+	s.credentials.verifier, err = sigv4.New(sigv4.Config{
+		Keys: keys, Region: s.Account.Region,
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts"},
+		Global:   []string{"sts"},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("access keys: %w", err)
 	}

@@ -19,9 +19,11 @@ type Table struct {
 // A Service is how a service is called.
 type Service struct {
 	Scope        string `json:"scope"`                  // its name in the credential scope of signatures
-	Protocol     string `json:"protocol"`               // rest-json or json
+	Protocol     string `json:"protocol"`               // rest-json, json or query
 	JSONVersion  string `json:"jsonVersion,omitempty"`  // of json: 1.0 or 1.1
 	TargetPrefix string `json:"targetPrefix,omitempty"` // of json: what X-Amz-Target has before the dot
+	Version      string `json:"version,omitempty"`      // of query: the API's, a date
+	Namespace    string `json:"namespace,omitempty"`    // of query: that of the XML
 }
 
 // An Exception is an error of the API.

@@ -39,6 +39,7 @@ type Config struct {
 	Keys     []Key
 	Region   string           // that signatures must be for
 	Services []string         // that signatures may be for, e.g. lambda
+	Global   []string         // those of Services that clients sign for us-east-1, too
 	Now      func() time.Time // default time.Now
 }
 
@@ -46,6 +47,7 @@ type Config struct {
 type Verifier struct {
 	region   string
 	services []string
+	global   []string
 	now      func() time.Time
 	keys     map[string]*holder
 	buffers  sync.Pool
@@ -60,8 +62,9 @@ type holder struct {
 
 // A derived has its key hashed already: that is half of the work of a short text.
 type derived struct {
-	day  string
-	macs sync.Pool // of hash.Hash
+	day    string
+	region string
+	macs   sync.Pool // of hash.Hash
 }
 
 // New makes a verifier.
@@ -70,7 +73,7 @@ func New(c Config) (*Verifier, error) {
 		return nil, errors.New("no access keys: nobody could sign a request")
 	}
 	v := &Verifier{
-		region: c.Region, services: c.Services, now: c.Now, keys: make(map[string]*holder, len(c.Keys)),
+		region: c.Region, services: c.Services, global: c.Global, now: c.Now, keys: make(map[string]*holder, len(c.Keys)),
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if v.now == nil {
@@ -101,6 +104,8 @@ const (
 	maxSigned   = 100     // headers
 	hashHeader  = "X-Amz-Content-Sha256"
 	tokenHeader = "X-Amz-Security-Token"
+
+	globalRegion = "us-east-1" // that services without a region are signed for
 )
 
 // A Check is a request whose signature is still to be compared.
@@ -133,7 +138,7 @@ func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 		return nil, errToken
 	}
 	switch {
-	case s.region != v.region:
+	case s.region != v.region && !(s.region == globalRegion && slices.Contains(v.global, s.service)):
 		return nil, invalid("Credential should be scoped to a valid region. ")
 	case c.service < 0 || s.service != service:
 		return nil, invalid("Credential should be scoped to correct service: '" + service + "'. ")
@@ -263,14 +268,14 @@ func (c *Check) appendToSign(canonical []byte) []byte {
 func (c *Check) signingKey() *derived {
 	s := &c.signature
 	cached := &c.holder.derived[c.service]
-	if d := cached.Load(); d != nil && d.day == s.day {
+	if d := cached.Load(); d != nil && d.day == s.day && d.region == s.region {
 		return d
 	}
 	key := sum([]byte("AWS4"+c.holder.Secret), []byte(s.day))
 	for _, part := range [...]string{s.region, s.service, terminator} {
 		key = sum(key[:], []byte(part))
 	}
-	d := &derived{day: s.day, macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }}}
+	d := &derived{day: s.day, region: s.region, macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }}}
 	cached.Store(d)
 	return d
 }

@@ -41,6 +41,7 @@ type service struct {
 type metadata struct {
 	Protocol, JSONVersion, TargetPrefix string
 	SigningName, EndpointPrefix         string
+	APIVersion, XMLNamespace            string
 }
 
 // corrections are what AWS's answers show of a service that its model does not say, and what
@@ -60,6 +61,9 @@ type corrections struct {
 	// Unchecked are members that AWS checks behind the model, under another error: their shape
 	// is that of any text.
 	Unchecked []string
+	// Answered are the operations whose input the table has. Of the others it has the names
+	// alone, which is enough to refuse them. None: all are.
+	Answered []string
 }
 
 type shape struct {
@@ -73,7 +77,10 @@ type shape struct {
 
 	Sensitive bool
 	Exception bool
-	Error     struct{ HTTPStatusCode int }
+	Error     struct {
+		HTTPStatusCode int
+		Code           string
+	}
 
 	Member, Key, Value struct{ Shape string }
 }
@@ -137,6 +144,11 @@ func (c *corrections) condense(r io.Reader, w io.Writer) error {
 		operation := &model.Operation{
 			Name: name, Method: o.HTTP.Method, URI: o.HTTP.RequestURI, Status: cmp.Or(o.HTTP.ResponseCode, http.StatusOK), Input: o.Input.Shape,
 		}
+		if c.Answered != nil && !slices.Contains(c.Answered, name) {
+			operation.Input = ""
+			t.Operations = append(t.Operations, operation)
+			continue
+		}
 		if input := s.Shapes[o.Input.Shape]; input != nil {
 			operation.Payload = input.Payload
 			if err := c.add(&s, &t, o.Input.Shape); err != nil {
@@ -144,8 +156,12 @@ func (c *corrections) condense(r io.Reader, w io.Writer) error {
 			}
 		}
 		for _, e := range o.Errors {
-			operation.Errors = append(operation.Errors, e.Shape)
-			t.Exceptions[e.Shape] = s.exception(e.Shape)
+			code := e.Shape
+			if t.Service.Protocol == "query" {
+				code = cmp.Or(s.Shapes[e.Shape].Error.Code, code)
+			}
+			operation.Errors = append(operation.Errors, code)
+			t.Exceptions[code] = s.exception(e.Shape)
 		}
 		t.Operations = append(t.Operations, operation)
 	}
@@ -153,7 +169,11 @@ func (c *corrections) condense(r io.Reader, w io.Writer) error {
 }
 
 func (m metadata) service() model.Service {
-	return model.Service{Scope: cmp.Or(m.SigningName, m.EndpointPrefix), Protocol: m.Protocol, JSONVersion: m.JSONVersion, TargetPrefix: m.TargetPrefix}
+	t := model.Service{Scope: cmp.Or(m.SigningName, m.EndpointPrefix), Protocol: m.Protocol, JSONVersion: m.JSONVersion, TargetPrefix: m.TargetPrefix}
+	if m.Protocol == "query" {
+		t.Version, t.Namespace = m.APIVersion, m.XMLNamespace
+	}
+	return t
 }
 
 func (s *service) exception(name string) model.Exception {
@@ -168,6 +188,9 @@ func (s *service) exception(name string) model.Exception {
 
 // lengths are the names of shapes that say what their texts' lengths are.
 var lengths = regexp.MustCompile(`WithLengthBetween(\d+)And(\d+)$`)
+
+// codePoints are code points as Java's expressions have them, and Go's do not.
+var codePoints = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
 
 func number(digits string) *float64 {
 	n, err := strconv.ParseFloat(digits, 64)
@@ -196,6 +219,9 @@ func (c *corrections) add(s *service, t *model.Table, name string) error {
 	t.Shapes[name] = to
 	if to.Pattern != "" {
 		to.Translated = c.Translated[to.Pattern]
+		if points := codePoints.ReplaceAllString(to.Pattern, `\x{$1}`); to.Translated == "" && points != to.Pattern {
+			to.Translated = points
+		}
 		if _, err := regexp.Compile(to.Pattern); err != nil && to.Translated == "" {
 			return fmt.Errorf("shape %q: translate its pattern: %w", name, err)
 		}
