@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,7 +146,7 @@ func (p *apiProxy) handler(s *apiServer, n int) (caddyhttp.Handler, error) {
 		repl.Set(hostPlaceholder, target.Host)
 		repl.Set(schemePlaceholder, target.Scheme)
 		ctx := r.Context()
-		if timeout > 0 && r.Header.Get("Upgrade") == "" {
+		if timeout > 0 && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
