@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
@@ -26,7 +27,8 @@ var errNoMapping = errors.New("no API mapping of the domain name takes the path"
 
 // serveDomain answers a request whose host is a custom domain name, and reports whether it is.
 func (h *apiHosts) serveDomain(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
-	m, base, known, err := h.app.setup.Domains().Find(r.Context(), r.Host, r.URL.Path)
+	path := apigateway.Canonical(r.URL.EscapedPath())
+	m, base, known, err := h.app.setup.Domains().Find(r.Context(), r.Host, path)
 	switch {
 	case err != nil:
 		return true, caddyhttp.Error(http.StatusServiceUnavailable, err)
@@ -47,7 +49,7 @@ func (h *apiHosts) serveDomain(w http.ResponseWriter, r *http.Request) (answered
 	}
 	stage := m.Stage
 	if stage == "" {
-		stage, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, base), "/"), "/")
+		stage, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, base), "/"), "/")
 		base += "/" + stage
 	}
 	of := api.Stages[stage]

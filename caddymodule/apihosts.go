@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -158,7 +159,7 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 	case api.Protocol == gateway.WebSocket:
 		return true, h.sockets.serve(w, r, api)
 	}
-	of, stagePath := stageOf(api, r.URL.Path)
+	of, stagePath := stageOf(api, apigateway.Canonical(r.URL.EscapedPath()))
 	if of == nil {
 		return true, refuseAPI(w, r, noStage(api.Protocol), errNoStage)
 	}
@@ -171,7 +172,22 @@ func (h *apiHosts) serveBy(w http.ResponseWriter, r *http.Request, of *gateway.A
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
-	return server.serve(w, r)
+	return server.serve(w, below(r, stagePath))
+}
+
+// below is a request whose path begins with the stage or the base path as it is, also if the
+// client wrote it with percent-encoding. Routes and functions would else not find it there, and
+// take /%64ev/admin for another path than /dev/admin.
+func below(r *http.Request, stagePath string) *http.Request {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, stagePath) {
+		return r
+	}
+	u := *r.URL
+	u.RawPath = apigateway.Canonical(path)
+	same := *r
+	same.URL = &u
+	return &same
 }
 
 // Errors of requests that no API gets.
@@ -189,8 +205,8 @@ func noStage(p gateway.Protocol) gateway.Refusal {
 	return p.NotFound()
 }
 
-// stageOf is the stage that the first segment of a path names, else the stage $default; nil if
-// there is neither.
+// stageOf is the stage that the first segment of a canonical path names, else the stage $default;
+// nil if there is neither.
 func stageOf(api *apigatewayv2.Served, path string) (of *gateway.API, stagePath string) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if of = api.Stages[name]; of != nil && name != gateway.HTTP.DefaultStage() {

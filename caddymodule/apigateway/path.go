@@ -1,0 +1,36 @@
+package apigateway
+
+import "strings"
+
+// Slashed is a path whose encoded slashes are slashes.
+func Slashed(path string) string {
+	if !strings.Contains(path, "%2") {
+		return path
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(path, "%2F", "/"), "%2f", "/")
+}
+
+// Canonical is a path in which the letters, digits and -._~ that need no percent-encoding have
+// none. It is the same path.
+// https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
+func Canonical(path string) string {
+	if strings.IndexByte(path, '%') < 0 {
+		return path
+	}
+	plain := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		if path[i] == '%' && i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]) {
+			if b := unhex(path[i+1])<<4 | unhex(path[i+2]); isUnreserved(b) {
+				plain = append(plain, b)
+				i += 2
+				continue
+			}
+		}
+		plain = append(plain, path[i])
+	}
+	return string(plain)
+}
+
+func isUnreserved(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || strings.IndexByte("-._~", b) >= 0
+}
