@@ -81,11 +81,22 @@ func (p *Pattern) Names() []string {
 
 // Match appends the parameters that the pattern takes from path to dst; none
 // when the path has another shape. As recorded from REST APIs, one slash at the
-// path's end does not count.
+// path's end does not count. If the path has another shape only because slashes are encoded, they
+// are taken for slashes, as HTTP APIs do.
 func (p *Pattern) Match(dst []Parameter, path string) []Parameter {
 	if !p.takes {
 		return dst
 	}
+	all := p.match(dst, path)
+	if len(all) == 0 {
+		if slashed := Slashed(path); len(slashed) != len(path) {
+			return p.match(dst, slashed)
+		}
+	}
+	return all
+}
+
+func (p *Pattern) match(dst []Parameter, path string) []Parameter {
 	rest := strings.TrimPrefix(path, "/")
 	rest = strings.TrimSuffix(rest, "/")
 	none := dst[:0]

@@ -162,11 +162,39 @@ func TestBrowsersAreToldWhatTheAPISays(t *testing.T) {
 	}
 }
 
+// Functions of an HTTP API see %2F as a slash. It must not lead past the route, and so past the
+// authorizer, of the path that they see.
+func TestAnEncodedSlashDoesNotPassBeforeAMoreSpecificRoute(t *testing.T) {
+	keys := []string{"ANY /admin", "ANY /admin/{proxy+}", "GET /files/{path}", "GET /files/a/secret", "ANY /{proxy+}", "$default"}
+	table, err := gateway.NewTable(gateway.HTTP, routes(keys...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/admin%2Fx": "ANY /admin/{proxy+}", "/admin%2fx/y": "ANY /admin/{proxy+}", "/%61dmin%2f%2Fx": "ANY /admin/{proxy+}",
+		"/admin/a%2Fb": "ANY /admin/{proxy+}", "/other%2Fx": "ANY /{proxy+}", "/admin%252Fx": "ANY /{proxy+}",
+		"/files/a%2Fb": "GET /files/{path}", "/files/a%2Fsecret": "GET /files/a/secret",
+	} {
+		n, _ := table.Find("GET", path)
+		if keys[n] != want {
+			t.Errorf("%s is taken by %q, want %q", path, keys[n], want)
+		}
+		_, pattern, err := apigateway.ParseKey(keys[n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(pattern.Match(nil, path)); got != len(pattern.Names()) {
+			t.Errorf("%s of %q: %d parameters", path, keys[n], got)
+		}
+	}
+}
+
 // A path goes to the route that its own pattern matches, however it is written.
 func FuzzFind(f *testing.F) {
 	f.Add("GET /a/{b}", "ANY /{c+}", "/a/b")
 	f.Add("$default", "POST /{x}/y/{z+}", "/%2F//y/")
 	f.Add("GET /", "GET /{a+}", "")
+	f.Add("GET /a/{b}", "GET /{a+}", "/a%2Fb")
 	f.Add("GET /a b/{c}", "GET /{a+}", "/a%20b/1")
 	f.Fuzz(func(t *testing.T, one, other, path string) {
 		for _, protocol := range []gateway.Protocol{gateway.HTTP, gateway.REST} {
