@@ -203,7 +203,7 @@ need_jars() {
 	done
 }
 
-# go_test FLAGS PACKAGES: go test -race. Up to three tests that fell among the many are run
+# go_test FLAGS PACKAGES: go test -race. Up to six tests that fell among the many are run
 # once more, each alone, and both results stay to be read: one that falls again, a data race
 # and a package that ended by itself are failures. One that passes then is named, and is a
 # fault of the test (or of the product) all the same: see CONTRIBUTING.md.
@@ -222,7 +222,7 @@ go_test() {
 				for (i = 1; i <= n; i++) all[++m] = $2 " " tests[i]
 				n = 0
 			}
-			END { if (!whole && m <= 3) for (i = 1; i <= m; i++) print all[i] }' "$output")
+			END { if (!whole && m <= 6) for (i = 1; i <= m; i++) print all[i] }' "$output")
 		[[ ${#fallen[@]} -eq 0 ]] || status=0
 		local one
 		for one in "${fallen[@]}"; do
