@@ -35,8 +35,8 @@ func (c *Cors) Check() error {
 	}
 	for _, origin := range c.AllowOrigins {
 		scheme, host, found := strings.Cut(origin, "://")
-		if origin != "*" && (!found || scheme == "" || host == "" || strings.ContainsAny(host, "/ ,")) {
-			return fmt.Errorf("origin %q: write https://www.example.com, https://* or *", origin)
+		if origin != "*" && (!found || scheme == "" || host == "" || strings.ContainsAny(host, "/ ,") || strings.Contains(origin, "*") && origin != "https://*" && origin != "http://*") {
+			return fmt.Errorf("origin %q: write https://www.example.com, https://* or *; no other star is supported", origin)
 		}
 	}
 	return nil
