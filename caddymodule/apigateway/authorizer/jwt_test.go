@@ -384,6 +384,15 @@ func TestTheTokenIsWhereItsSourceSays(t *testing.T) {
 	if _, err := j.Authorize(bearer(token), nil); err == nil {
 		t.Error("a token elsewhere is taken")
 	}
+	// The function would get both, the wrong one too.
+	r = httptest.NewRequest("GET", "/", nil)
+	r.Header["X-Other"] = []string{token, "other"}
+	if _, err := j.Authorize(r, nil); err == nil {
+		t.Error("a header with a second token is taken")
+	}
+	if _, err := j.Authorize(httptest.NewRequest("GET", "/?token="+token+"&token=other", nil), nil); err == nil {
+		t.Error("a query with a second token is taken")
+	}
 	for _, wrong := range []string{"", "$request.body", "$request.header.", "$context.x", "a b"} {
 		if _, err := ParseSource(wrong); err == nil {
 			t.Errorf("%q is taken for a source", wrong)

@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
 )
 
 // A Source says where in a request an identity is.
@@ -75,13 +77,15 @@ func ParseSource(text string) (Source, error) {
 	return Source{}, fmt.Errorf("identity source %q: write $request.header.NAME or $request.querystring.NAME", text)
 }
 
-// Of is the identity in a request. "": there is none.
+// Of is the identity in a request, as API Gateway's events have it: several values of a name are
+// joined by commas, so that one that was checked cannot bring in another that is not. "": there
+// is none.
 func (s Source) Of(r *http.Request) string {
 	if s.kind == fromQuery {
-		return r.URL.Query().Get(s.name)
+		return strings.Join(apigateway.QueryValues(r.URL.RawQuery, s.name), ",")
 	}
-	if lines := r.Header[s.name]; len(lines) > 0 {
-		return lines[0]
+	if lines := r.Header[s.name]; len(lines) > 1 {
+		return strings.Join(lines, ",")
 	}
-	return ""
+	return r.Header.Get(s.name)
 }
