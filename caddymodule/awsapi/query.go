@@ -125,7 +125,7 @@ func writeFields(b *bytes.Buffer, v reflect.Value) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if field.Anonymous {
-			writeXML(b, v.Field(i))
+			writeFields(b, v.Field(i)) // its type may be private
 			continue
 		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")

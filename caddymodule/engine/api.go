@@ -14,6 +14,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sts"
@@ -62,7 +63,10 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Plans: s.engine.plans, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
 	}
 	return &awsapi.Endpoint{
-		Services: []*awsapi.Service{apigatewayv2.New(config), apigatewayv1.New(config), sts.New(s.Account)},
+		Services: []*awsapi.Service{
+			apigatewayv2.New(config), apigatewayv1.New(config),
+			sts.New(s.Account), iam.New(iam.Config{Store: s.engine.documents, Account: s.Account}),
+		},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
 	}, nil
 }

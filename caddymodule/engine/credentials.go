@@ -49,8 +49,8 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	keys = append(keys, s.AccessKeys...)
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts"},
-		Global:   []string{"sts"},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam"},
+		Global:   []string{"sts", "iam"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("access keys: %w", err)

@@ -28,7 +28,6 @@ calls = [
     ("kinesis", "PutRecord", lambda c: c.put_record(StreamName="s", Data=b"d", PartitionKey="k")),
     ("events", "PutEvents", lambda c: c.put_events(Entries=[{"Source": "s", "DetailType": "d", "Detail": "{}"}])),
     ("ssm", "PutParameter", lambda c: c.put_parameter(Name="n", Value="v", Type="String")),
-    ("iam", "CreateRole", lambda c: c.create_role(RoleName="r", AssumeRolePolicyDocument="{}")),
     ("sns", "Publish", lambda c: c.publish(TopicArn="arn:aws:sns:us-east-1:000000000000:t", Message="m")),
     ("cloudformation", "CreateStack", lambda c: c.create_stack(StackName="s", TemplateBody="{}")),
     ("ec2", "DescribeInstances", lambda c: c.describe_instances()),
