@@ -29,7 +29,8 @@ func init() {
 
 // APIs answers for the APIs that AWS's API made: the first label of a request's host is the
 // API's ID, or the host is a custom domain name that AWS's API made, too. An unknown ID is
-// answered as on AWS. Requests for other hosts go to the next handler. A site with hearth_lambda_api does the same; APIs is for a site of its own.
+// answered as on AWS. Requests for other hosts go to the next handler, and are forbidden if there
+// is none, as on AWS. A site with hearth_lambda_api does the same; APIs is for a site of its own.
 type APIs struct {
 	hosts *apiHosts
 }
@@ -73,7 +74,12 @@ func (a *APIs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if answered, err := a.hosts.serveDomain(w, r); answered {
 		return err
 	}
-	return next.ServeHTTP(w, r)
+	watcher := &answerWatcher{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered {
+		return err
+	}
+	// Caddy would answer with an empty 200, also at a domain name that was deleted.
+	return refuseAPI(w, r, gateway.REST.Denied(http.StatusForbidden), errNoHost)
 }
 
 // apiHosts serve the APIs that AWS's API made, by their hosts.
@@ -194,6 +200,7 @@ func below(r *http.Request, stagePath string) *http.Request {
 var (
 	errDisabledAPI = errors.New("the API has disableExecuteApiEndpoint")
 	errNoStage     = errors.New("the API has no such stage, and no stage $default")
+	errNoHost      = errors.New("no API and no domain name has the host of the request")
 	errReplaced    = errors.New("the configuration was replaced meanwhile")
 )
 

@@ -151,6 +151,15 @@ func TestADomainNameIsServedWithACertificateOfItsOwn(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, r.StatusCode, want)
 		}
 	}
+	// A name that is not there, or not any more, is not answered by Caddy's empty 200.
+	gone, err := http.NewRequestWithContext(ctx, "GET", "https://shop.example.com/", nil)
+	a.Check(err)
+	gone.Host = "gone.example.com"
+	r, err := client.Do(gone)
+	a.Check(err)
+	if r.Body.Close(); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a domain name that was deleted: %d", r.StatusCode)
+	}
 	for _, name := range []string{"gone.example.com", "other.example.com"} {
 		if r, err := client.Get("https://" + name + "/"); err == nil {
 			r.Body.Close()
