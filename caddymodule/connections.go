@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/socket"
@@ -51,7 +52,7 @@ func (c *Connections) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests for @connections.
 func (c *Connections) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if c.management.serve(w, r, "", r.URL.Path) {
+	if c.management.serve(w, r, nil, r.URL.Path) {
 		return nil
 	}
 	return next.ServeHTTP(w, r)
@@ -73,21 +74,43 @@ func newConnections(app *App, log *zap.Logger) (*connections, error) {
 // connectionsPath stands between the stage and the connection ID.
 const connectionsPath = "/@connections/"
 
-// serve answers a request for the sockets of an API, and reports whether it is one. "": of any
-// API of the configuration. path is the request's, and begins with the stage.
-func (c *connections) serve(w http.ResponseWriter, r *http.Request, api, path string) bool {
+// serve answers a request for the sockets of an API, and reports whether it is one. nil: of any
+// API of the configuration, not of those that AWS's API made, which have addresses of their own.
+// path is the request's, and begins with the stage.
+func (c *connections) serve(w http.ResponseWriter, r *http.Request, api *apigatewayv2.Served, path string) bool {
 	stage, id, found := strings.Cut(path, connectionsPath)
 	if !found {
 		return false
 	}
 	w.Header()["X-Amzn-Requestid"] = []string{function.NewRequestID()}
-	if err := c.answer(w, r, engine.Connection{API: api, Stage: strings.TrimPrefix(stage, "/"), ID: id}); err != nil {
+	stage = strings.TrimPrefix(stage, "/")
+	to := make([]engine.Connection, 0, 1)
+	if api != nil {
+		to = append(to, engine.Connection{API: api.ID, Stage: stage, ID: id})
+	}
+	for _, name := range c.app.socketNames(stage) {
+		if api == nil {
+			to = append(to, engine.Connection{API: name, Stage: stage, ID: id})
+		}
+	}
+	if err := c.answer(w, r, to); err != nil {
 		c.refuse(w, r, err)
 	}
 	return true
 }
 
-func (c *connections) answer(w http.ResponseWriter, r *http.Request, to engine.Connection) error {
+// first does something with the socket that is there, of several APIs that may have it.
+func first(to []engine.Connection, do func(engine.Connection) error) (err error) {
+	err = socket.ErrGone
+	for _, one := range to {
+		if err = do(one); !errors.Is(err, socket.ErrGone) {
+			return err
+		}
+	}
+	return err
+}
+
+func (c *connections) answer(w http.ResponseWriter, r *http.Request, to []engine.Connection) error {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodDelete {
 		return &awsapi.Exception{Name: "ForbiddenException", Message: "Forbidden", Status: http.StatusForbidden}
 	}
@@ -100,18 +123,21 @@ func (c *connections) answer(w http.ResponseWriter, r *http.Request, to engine.C
 	ctx := r.Context()
 	switch r.Method {
 	case http.MethodPost:
-		if err := c.app.engine.Post(ctx, to, message); err != nil {
+		if err := first(to, func(one engine.Connection) error { return c.app.engine.Post(ctx, one, message) }); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusOK)
 	case http.MethodDelete:
-		if err := c.app.engine.Hangup(ctx, to); err != nil {
+		if err := first(to, func(one engine.Connection) error { return c.app.engine.Hangup(ctx, one) }); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		info, err := c.app.engine.Connection(ctx, to)
-		if err != nil {
+		var info socket.Info
+		if err := first(to, func(one engine.Connection) (err error) {
+			info, err = c.app.engine.Connection(ctx, one)
+			return err
+		}); err != nil {
 			return err
 		}
 		w.Header().Set("Content-Type", "application/json")

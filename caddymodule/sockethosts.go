@@ -91,7 +91,7 @@ func (h *socketHosts) serveMapped(w http.ResponseWriter, r *http.Request, api *a
 
 // serveAt answers a request by its path, which begins with the stage.
 func (h *socketHosts) serveAt(w http.ResponseWriter, r *http.Request, api *apigatewayv2.Served, path string) error {
-	if h.management.serve(w, r, api.ID, path) {
+	if h.management.serve(w, r, api, path) {
 		return nil
 	}
 	of := api.Stages[strings.Trim(path, "/")]

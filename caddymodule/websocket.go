@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -117,7 +118,7 @@ func (s *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	switch {
 	case socket.IsUpgrade(r):
 		return s.app.acceptSocket(w, r, s.stage)
-	case s.management.serve(w, r, "", r.URL.Path):
+	case s.management.serve(w, r, nil, r.URL.Path):
 		return nil
 	}
 	return next.ServeHTTP(w, r)
@@ -174,6 +175,18 @@ func (a *App) addSocketStage(s *socket.Stage) error {
 	}
 	a.sockets[name] = s
 	return nil
+}
+
+// socketNames are the APIs of this configuration that have a stage, in order.
+func (a *App) socketNames(stage string) []string {
+	var names []string
+	for name := range a.sockets {
+		if name.stage == stage {
+			names = append(names, name.api)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // findSocketStage implements socket.Finder by this configuration.

@@ -101,7 +101,7 @@ print(id)
 func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 	harness.Parallel(t)
 	python := botoPython(t)
-	a := harness.NewAPI(t, "", "")
+	a := harness.NewAPI(t, "", "websocket own {\n\tstage dev\n}")
 	a.Create("echo", harness.ZipOf(t, map[string]string{"index.mjs": `export const handler = async (e) => {
   if (e.queryStringParameters?.refuse) return { statusCode: 403 };
   return { statusCode: 200, body: JSON.stringify({ ...e.requestContext, ...e.stageVariables }) };
@@ -160,13 +160,15 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 	if _, text, err := c.Read(ctx); err != nil || !strings.Contains(string(text), "Forbidden") {
 		t.Errorf("%s %v", text, err)
 	}
-	post := func(id string) harness.Response {
+	postTo := func(host, id string) harness.Response {
 		r := a.Request("POST", "/dev/@connections/"+strings.ReplaceAll(id, "=", "%3D"), strings.NewReader("posted"))
 		r.Host = host
 		digest := sha256.Sum256([]byte("posted"))
 		a.Check(v4.NewSigner().SignHTTP(ctx, a.Credentials, r, hex.EncodeToString(digest[:]), "execute-api", "us-east-1", time.Now()))
 		return a.Do(r)
 	}
+	post := func(id string) harness.Response { return postTo(host, id) }
+	postTo("127.0.0.1", said.ConnectionID).Want(t, 410, "Gone") // the site of another API
 	post(said.ConnectionID).Want(t, 200, "")
 	if _, text, err := c.Read(ctx); err != nil || string(text) != "posted" {
 		t.Errorf("%s %v", text, err)
