@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/ssm"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sts"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/invoker/pull"
@@ -66,6 +67,7 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 		Services: []*awsapi.Service{
 			apigatewayv2.New(config), apigatewayv1.New(config),
 			sts.New(s.Account), iam.New(iam.Config{Store: s.engine.documents, Account: s.Account}),
+			ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")}),
 		},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
 	}, nil
@@ -87,11 +89,14 @@ func (s *Setup) Domains() *domain.Domains { return s.engine.domains }
 // nothing is served here.
 func (s *Setup) Counters() state.Counters { return s.engine.records }
 
-// linkKey signs the addresses that code is downloaded from. It is the same on all
-// nodes that share credentials.
-func (s *Setup) linkKey() []byte {
+// linkKey signs the addresses that code is downloaded from.
+func (s *Setup) linkKey() []byte { return s.derive("hearth code links") }
+
+// derive makes a key of 32 bytes for a purpose. It is the same on all nodes that share
+// credentials.
+func (s *Setup) derive(purpose string) []byte {
 	h := hmac.New(sha256.New, []byte(s.credentials.secret))
-	h.Write([]byte("hearth code links"))
+	h.Write([]byte(purpose))
 	return h.Sum(nil)
 }
 

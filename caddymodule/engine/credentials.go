@@ -49,7 +49,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	keys = append(keys, s.AccessKeys...)
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam"},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm"},
 		Global:   []string{"sts", "iam"},
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ calls = [
     ("sqs", "SendMessage", lambda c: c.send_message(QueueUrl=endpoint + "/000000000000/q", MessageBody="m")),
     ("kinesis", "PutRecord", lambda c: c.put_record(StreamName="s", Data=b"d", PartitionKey="k")),
     ("events", "PutEvents", lambda c: c.put_events(Entries=[{"Source": "s", "DetailType": "d", "Detail": "{}"}])),
-    ("ssm", "PutParameter", lambda c: c.put_parameter(Name="n", Value="v", Type="String")),
+    ("secretsmanager", "CreateSecret", lambda c: c.create_secret(Name="n", SecretString="v")),
     ("sns", "Publish", lambda c: c.publish(TopicArn="arn:aws:sns:us-east-1:000000000000:t", Message="m")),
     ("cloudformation", "CreateStack", lambda c: c.create_stack(StackName="s", TemplateBody="{}")),
     ("ec2", "DescribeInstances", lambda c: c.describe_instances()),

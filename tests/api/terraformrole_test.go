@@ -66,6 +66,17 @@ resource "aws_lambda_function" "shop" {
   source_code_hash = filebase64sha256("code.zip")
   depends_on       = [aws_iam_role_policy_attachment.basic, aws_cloudwatch_log_group.shop]
 }
+resource "aws_ssm_parameter" "url" {
+  name  = "/shop/url"
+  type  = "String"
+  value = "https://shop.example.com/${var.days}"
+}
+resource "aws_ssm_parameter" "key" {
+  name  = "/shop/key"
+  type  = "SecureString"
+  value = "top secret"
+  tags  = { stage = "dev" }
+}
 output "me" { value = data.aws_caller_identity.me.arn }
 `
 
@@ -88,7 +99,9 @@ func TestTerraformMakesAFunctionWithItsRole(t *testing.T) {
 	s.want(s.run("terraform", "plan", "-no-color", "-detailed-exitcode", "-var", "days=14"), "No changes")
 	s.want(s.run("aws", "logs", "describe-log-groups", "--query", "logGroups[].retentionInDays", "--output", "text"), "14")
 	s.want(s.run("aws", "iam", "list-policy-versions", "--policy-arn", "arn:aws:iam::000000000000:policy/write", "--query", "Versions[].VersionId", "--output", "text"), "v2\tv1")
+	s.want(s.run("aws", "ssm", "get-parameter", "--name", "/shop/url", "--query", "Parameter.Value", "--output", "text"), "https://shop.example.com/14")
 	s.run("terraform", "destroy", "-no-color", "-auto-approve")
 	s.want(s.run("aws", "iam", "list-roles", "--query", "length(Roles)"), "0")
 	s.want(s.run("aws", "iam", "list-policies", "--scope", "Local", "--query", "length(Policies)"), "0")
+	s.want(s.run("aws", "ssm", "describe-parameters", "--query", "length(Parameters)"), "0")
 }
