@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -216,12 +215,5 @@ func wantError(t *testing.T, body, message, connectionID string) {
 	var got struct{ Message, ConnectionID, RequestID string }
 	if err := json.Unmarshal([]byte(body), &got); err != nil || got.Message != message || got.RequestID == "" || connectionID != "" && got.ConnectionID != connectionID {
 		t.Errorf("%s: %v, want %s", body, err, message)
-	}
-}
-
-func contains(t *testing.T, text, part string) {
-	t.Helper()
-	if !strings.Contains(text, part) {
-		t.Errorf("%q has no %q", text, part)
 	}
 }
