@@ -22,7 +22,14 @@ type Config struct {
 	Now     func() time.Time // default time.Now
 }
 
-type service struct{ Config }
+type service struct {
+	Config
+	// turn has one place: the changes of this node come one after the other. Those of other
+	// nodes come between, and are noticed.
+	turn chan struct{}
+}
+
+func newIAM(c Config) *service { return &service{c, make(chan struct{}, 1)} }
 
 // maxBody is a policy of AWS's limit, escaped, with room for all else, in bytes.
 const maxBody = 512 << 10
@@ -32,7 +39,7 @@ func New(c Config) *awsapi.Service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{c}
+	s := newIAM(c)
 	return &awsapi.Service{
 		Model: newModel(), Operations: s.operations(), Unsupported: unsupported, Exception: exceptionOf, Invalid: "ValidationError", MaxBody: maxBody,
 	}
@@ -151,6 +158,12 @@ const (
 func (s *service) read(ctx context.Context) (*document.Set, error) { return s.Store.Read(ctx, owner) }
 
 func (s *service) change(ctx context.Context, decide func(e *document.Edit) error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
 	return s.Store.Change(ctx, owner, decide)
 }
 
