@@ -188,7 +188,7 @@ func (a *API) Cleanup() error {
 
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	return a.server.serve(w, r)
+	return a.server.serve(w, oneSlash(r))
 }
 
 // gateway makes the API that API Gateway would know.

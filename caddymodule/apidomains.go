@@ -27,6 +27,7 @@ var errNoMapping = errors.New("no API mapping of the domain name takes the path"
 
 // serveDomain answers a request whose host is a custom domain name, and reports whether it is.
 func (h *apiHosts) serveDomain(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
+	r = oneSlash(r)
 	path := apigateway.Canonical(r.URL.EscapedPath())
 	m, base, known, err := h.app.setup.Domains().Find(r.Context(), r.Host, path)
 	switch {

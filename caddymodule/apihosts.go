@@ -165,6 +165,7 @@ func (h *apiHosts) serve(w http.ResponseWriter, r *http.Request) (answered bool,
 	case api.Protocol == gateway.WebSocket:
 		return true, h.sockets.serve(w, r, api)
 	}
+	r = oneSlash(r)
 	of, stagePath := stageOf(api, apigateway.Canonical(r.URL.EscapedPath()))
 	if of == nil {
 		return true, refuseAPI(w, r, noStage(api.Protocol), errNoStage)
@@ -210,6 +211,22 @@ func noStage(p gateway.Protocol) gateway.Refusal {
 		return p.Denied(http.StatusForbidden)
 	}
 	return p.NotFound()
+}
+
+// oneSlash is a request whose path begins with one slash, if it has several. Recorded from AWS:
+// //dev/pets is /dev/pets.
+func oneSlash(r *http.Request) *http.Request {
+	path := r.URL.EscapedPath()
+	more := len(path) - len(apigateway.OneSlash(path))
+	if more == 0 {
+		return r
+	}
+	u := *r.URL
+	u.Path = u.Path[more:]
+	u.RawPath = path[more:]
+	same := *r
+	same.URL = &u
+	return &same
 }
 
 // stageOf is the stage that the first segment of a canonical path names, else the stage $default;

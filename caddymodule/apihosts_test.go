@@ -19,18 +19,23 @@ func TestAStageIsFoundHoweverItIsWritten(t *testing.T) {
 		"/%64%65v":        {"dev", "/dev", "/dev"},
 		"/%64ev/a%2F%c3":  {"dev", "/dev", "/dev/a%2F%c3"},
 		"/dev/%61":        {"dev", "/dev", "/dev/%61"},
+		"//dev/admin":     {"dev", "/dev", "/dev/admin"},
+		"///%64ev//admin": {"dev", "/dev", "/dev//admin"},
+		"//%2Fdev/admin":  {"$default", "", "/%2Fdev/admin"},
 		"/dev%2Fadmin":    {"$default", "", "/dev%2Fadmin"},
 		"/$default/admin": {"$default", "", "/$default/admin"},
 		"/DEV/admin":      {"$default", "", "/DEV/admin"},
 	} {
-		r := httptest.NewRequest("GET", path, nil)
+		r := httptest.NewRequest("GET", "http://h"+path, nil)
+		asked := r
+		r = oneSlash(r)
 		of, stagePath := stageOf(api, apigateway.Canonical(r.URL.EscapedPath()))
 		got := below(r, stagePath).URL.EscapedPath()
 		if of.ID != want[0] || stagePath != want[1] || got != want[2] {
 			t.Errorf("%s: stage %q below %q, path %q, want %q", path, of.ID, stagePath, got, want)
 		}
-		if r.URL.EscapedPath() != path {
-			t.Errorf("%s: the request itself was changed to %s", path, r.URL.EscapedPath())
+		if asked.URL.EscapedPath() != path {
+			t.Errorf("%s: the request itself was changed to %s", path, asked.URL.EscapedPath())
 		}
 	}
 }

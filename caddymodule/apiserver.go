@@ -149,9 +149,10 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 	return nil
 }
 
-// path is the path of a request without the stage, with its percent-encoding.
+// path is the path of a request without the stage, with its percent-encoding. Recorded from REST
+// APIs: //admin after the stage is /admin, so that it does not pass by the authorizer of that.
 func (s *apiServer) path(r *http.Request) string {
-	return strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath)
+	return apigateway.OneSlash(strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath))
 }
 
 func newBucket(t *gateway.Throttle) *rate.Limiter {

@@ -31,9 +31,13 @@ func rawPath(r *http.Request) string {
 	return "/"
 }
 
-// resource is the path without the stage.
+// resource is the path without the stage. Recorded from REST APIs: several slashes after the stage
+// are one.
 func (c *Context) resource(path string) string {
-	if rest := strings.TrimPrefix(path, c.StagePath); rest != "" {
+	if c.StagePath == "" {
+		return path
+	}
+	if rest := OneSlash(strings.TrimPrefix(path, c.StagePath)); rest != "" {
 		return rest
 	}
 	return "/"

@@ -34,3 +34,11 @@ func Canonical(path string) string {
 func isUnreserved(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || strings.IndexByte("-._~", b) >= 0
 }
+
+// OneSlash is a path that begins with one slash where it has several.
+func OneSlash(path string) string {
+	if !strings.HasPrefix(path, "//") {
+		return path
+	}
+	return "/" + strings.TrimLeft(path, "/")
+}

@@ -117,6 +117,7 @@ func TestADomainNameIsServedWithACertificateOfItsOwn(t *testing.T) {
 		// A letter that is encoded is the same letter, also in a base path and a stage.
 		{"/%6fld/pets", 200, `"path":"/old/pets"`},
 		{"/some/%6cive/pets", 200, `"resource":"/pets"`},
+		{"//old//pets", 200, `"resource":"/pets"`},
 		{"/web%2Fv1/a", 403, `{"message":"Forbidden"}`},
 		{"/old/none", 403, `{"message":"Missing Authentication Token"}`},
 		{"/web/v2", 403, `{"message":"Forbidden"}`},

@@ -211,6 +211,10 @@ func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
 	ask("GET", "/live/closed", "Authorization", "Bearer ").Want(t, 401, `{"message":"Unauthorized"}`)
 	ask("GET", "/live/closed", "Authorization", "Bearer shut").Want(t, 403, "explicit deny")
 	ask("GET", "/live/closed", "Authorization", "Bearer open").Want(t, 200, `"level":"7"`)
+	// Recorded from AWS: slashes before and after the stage do not count, nor lead past an authorizer.
+	ask("GET", "/live//closed").Want(t, 401, `{"message":"Unauthorized"}`)
+	ask("GET", "//live/closed").Want(t, 401, `{"message":"Unauthorized"}`)
+	ask("GET", "/%6cive///closed", "Authorization", "Bearer open").Want(t, 200, `"path":"/closed"`)
 	ask("POST", "/live/closed").Want(t, 403, "Missing Authentication Token")
 	preflight := ask("OPTIONS", "/live/pets", "Origin", "https://a.example.org")
 	if h := preflight.Header; preflight.Status != 200 || h.Get("Access-Control-Allow-Origin") != "https://a.example.org" || h.Get("Access-Control-Allow-Methods") != "GET,OPTIONS" {
