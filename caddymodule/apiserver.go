@@ -65,6 +65,7 @@ var (
 	errNoRoute      = errors.New("no route of the API takes the request")
 	errNoPermission = errors.New("the policy of the function does not let the API call it: see AddPermission")
 
+	errDots     = errors.New("the path has a segment . or ..: a server behind a route could take it for the path of another route")
 	errOverRate = errors.New("the request is above the rate of its throttle")
 )
 
@@ -193,6 +194,9 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		w = newCorsWriter(w, func(h http.Header) { cors.Apply(h, r, false) })
 	}
 	path := s.path(r)
+	if apigateway.HasDots(path) {
+		return refuseAPI(w, r, s.api.Protocol.Invalid(), errDots)
+	}
 	n, ok := s.table.Find(r.Method, path)
 	if !ok {
 		return refuseAPI(w, r, s.api.Protocol.NotFound(), errNoRoute)

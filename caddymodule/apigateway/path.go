@@ -42,3 +42,18 @@ func OneSlash(path string) string {
 	}
 	return "/" + strings.TrimLeft(path, "/")
 }
+
+// HasDots tells whether a segment of a path is . or .., however it is written. Clients resolve
+// these before they send a request.
+// https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
+func HasDots(path string) bool {
+	if !strings.Contains(path, ".") && !strings.Contains(path, "%2") {
+		return false
+	}
+	for segment := range strings.SplitSeq(Slashed(Canonical(path)), "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}

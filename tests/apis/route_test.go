@@ -110,6 +110,9 @@ func TestAnHTTPAPIRoutesByTheMostSpecificRoute(t *testing.T) {
 		}
 	}
 	s.Get("/feed/a%2Fb/c?q=1").Want(t, 200, "GET /feed/a%2Fb/c?q=1 of ")
+	for _, path := range []string{"/feed/../items", "/feed/%2e%2e/items", "/feed/x%2f..%2f..%2fitems"} {
+		s.Get(path).Want(t, 400, `{"message":"Bad Request"}`)
+	}
 	s.Do(s.Request("PUT", "/moved/7/a%20b/c?q=1", strings.NewReader("x"))).Want(t, 200, "PUT /to/7/x/a%20b/c?q=1 of 7")
 }
 

@@ -21,6 +21,11 @@ func (p Protocol) NotFound() Refusal {
 	return Refusal{Status: http.StatusNotFound, Message: "Not Found"}
 }
 
+// Invalid refuses a request that is not one.
+func (p Protocol) Invalid() Refusal {
+	return p.refusal(http.StatusBadRequest, "Bad Request", "BadRequestException")
+}
+
 // Throttled refuses a request above the rate of a stage, a route or a usage plan.
 func (p Protocol) Throttled() Refusal {
 	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException")
