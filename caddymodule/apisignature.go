@@ -37,7 +37,7 @@ func (a *App) signedFor(service string) (signing, error) {
 				return nil, &requestError{http.StatusForbidden, fmt.Errorf("access key %s is read-only", key.ID)}
 			}
 			return &apigateway.Identity{
-				AccessKey: key.ID, UserID: key.ID, UserARN: "arn:aws:iam::" + a.Account + ":user/" + key.ID,
+				AccessKey: key.ID, UserID: key.ID, UserARN: key.ARN(a.Account),
 			}, nil
 		}, nil
 	}, nil

@@ -49,6 +49,7 @@ var queryNames = map[string]string{
 	"UnrecognizedClientException":         "InvalidClientTokenId",
 	"InvalidSignatureException":           "SignatureDoesNotMatch",
 	"IncompleteSignatureException":        "IncompleteSignature",
+	"ExpiredTokenException":               "ExpiredToken",
 	"AccessDeniedException":               "AccessDenied",
 	"TooManyRequestsException":            "Throttling",
 	"ServiceUnavailableException":         "ServiceUnavailable",

@@ -158,8 +158,8 @@ func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route
 		}
 	}
 	if key.ReadOnly && !readOnly(route.Name) {
-		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: arn:aws:iam::" + e.Account.ID +
-			":user/" + key.ID + " is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
+		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: " + key.ARN(e.Account.ID) +
+			" is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
 	}
 	run := s.Operations[route.Name]
 	if run == nil {

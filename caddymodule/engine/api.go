@@ -63,10 +63,11 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	config := apigatewayv2.Config{
 		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Plans: s.engine.plans, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
 	}
+	roles := iam.Config{Store: s.engine.documents, Account: s.Account}
 	return &awsapi.Endpoint{
 		Services: []*awsapi.Service{
 			apigatewayv2.New(config), apigatewayv1.New(config),
-			sts.New(s.Account), iam.New(iam.Config{Store: s.engine.documents, Account: s.Account}),
+			iam.New(roles), sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: roles.Role}),
 			ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")}),
 		},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,

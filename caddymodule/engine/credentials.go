@@ -51,6 +51,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 		Keys: keys, Region: s.Account.Region,
 		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm"},
 		Global:   []string{"sts", "iam"},
+		Tokens:   s.derive("hearth session tokens"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("access keys: %w", err)

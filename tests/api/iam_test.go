@@ -37,10 +37,38 @@ assert (me["UserId"], me["Account"], me["Arn"]) == (key, "000000000000", "arn:aw
 assert me["ResponseMetadata"]["RequestId"], me
 assert sts.get_access_key_info(AccessKeyId=key)["Account"] == "000000000000"
 refused("ValidationError", "length greater than or equal to 16", sts.get_access_key_info, AccessKeyId="A")
-refused("InvalidAction", "operation AssumeRole is not supported: this server makes no temporary credentials", sts.assume_role, RoleArn="arn:aws:iam::000000000000:role/r", RoleSessionName="s")
-refused("InvalidAction", "operation GetSessionToken is not supported", sts.get_session_token)
+refused("InvalidAction", "operation GetFederationToken is not supported", sts.get_federation_token, Name="ab")
 refused("InvalidClientTokenId", "security token included in the request is invalid", boto3.client("sts", config=once, aws_access_key_id="AKIAWRONG", aws_secret_access_key="wrong").get_caller_identity)
 refused("SignatureDoesNotMatch", "does not match", boto3.client("sts", config=once, aws_access_key_id=key, aws_secret_access_key="wrong").get_caller_identity)
+
+# Temporary credentials may do what the access key may do.
+trust = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}'
+role = boto3.client("iam", config=once).create_role(RoleName="deploy", Path="/ci/", AssumeRolePolicyDocument=trust)["Role"]
+def session(c):
+    return dict(aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"], config=once)
+assumed = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="me", DurationSeconds=900)
+inside = boto3.client("sts", **session(assumed["Credentials"]))
+who = inside.get_caller_identity()
+assert who["Arn"] == assumed["AssumedRoleUser"]["Arn"] == "arn:aws:sts::000000000000:assumed-role/deploy/me", who
+assert who["UserId"] == assumed["AssumedRoleUser"]["AssumedRoleId"] == role["RoleId"] + ":me", who
+assert 880 < (assumed["Credentials"]["Expiration"] - assumed["Credentials"]["Expiration"].now(assumed["Credentials"]["Expiration"].tzinfo)).total_seconds() <= 900
+boto3.client("lambda", **session(assumed["Credentials"])).list_functions()
+boto3.client("logs", **session(assumed["Credentials"])).create_log_group(logGroupName="by-a-role")
+assert inside.assume_role(RoleArn=role["Arn"], RoleSessionName="again")["AssumedRoleUser"]["Arn"].endswith("/again")
+mine = boto3.client("sts", **session(sts.get_session_token()["Credentials"]))
+assert mine.get_caller_identity()["Arn"] == me["Arn"]
+refused("AccessDenied", "Cannot call GetSessionToken with session credentials", mine.get_session_token)
+refused("AccessDenied", "not authorized to perform: sts:AssumeRole on resource: " + role["Arn"] + "s because there is no such role", sts.assume_role, RoleArn=role["Arn"] + "s", RoleSessionName="me")
+refused("ValidationError", "exceeds the MaxSessionDuration", sts.assume_role, RoleArn=role["Arn"], RoleSessionName="me", DurationSeconds=3601)
+refused("ValidationError", "1 hour session limit", inside.assume_role, RoleArn=role["Arn"], RoleSessionName="me", DurationSeconds=3601)
+refused("ValidationError", "Policy is not supported", sts.assume_role, RoleArn=role["Arn"], RoleSessionName="me", Policy="{}")
+refused("ValidationError", "no MFA devices", sts.get_session_token, SerialNumber="123456789", TokenCode="123456")
+reader = dict(aws_access_key_id="reader", aws_secret_access_key="only-for-reading-0", config=once)
+refused("AccessDenied", "sts:AssumeRole because its access key is read-only", boto3.client("sts", **reader).assume_role, RoleArn=role["Arn"], RoleSessionName="me")
+reading = session(boto3.client("sts", **reader).get_session_token()["Credentials"])
+boto3.client("iam", **reading).get_role(RoleName="deploy")
+refused("AccessDenied", "user/reader is not authorized to perform: iam:DeleteRole", boto3.client("iam", **reading).delete_role, RoleName="deploy")
+refused("InvalidClientTokenId", "is invalid", boto3.client("sts", config=once, aws_session_token="no", aws_access_key_id=key, aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"]).get_caller_identity)
 
 # A query stands for a form, as in the addresses by which others learn who somebody is.
 with urllib.request.urlopen(sts.generate_presigned_url("get_caller_identity", HttpMethod="GET")) as answer:
@@ -50,7 +78,7 @@ print("finished")
 
 func TestAKeyIsAUserOfTheAccount(t *testing.T) {
 	harness.Parallel(t)
-	s := newShell(harness.NewAPI(t, "", ""))
+	s := newShell(harness.NewAPI(t, "access_key reader only-for-reading-0 read_only\n", ""))
 	s.write("script.py", []byte(stsScript))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
 	s.want(s.run("aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"), "arn:aws:iam::000000000000:user/AKIA")

@@ -282,7 +282,7 @@ func actionOf(operation string) string {
 }
 
 func (a *API) forbid(key *sigv4.Key, action string) error {
-	return exception("AccessDeniedException", "User: arn:aws:iam::"+a.Account.ID+":user/"+key.ID+
+	return exception("AccessDeniedException", "User: "+key.ARN(a.Account.ID)+
 		" is not authorized to perform: "+action+" because its access key is read-only")
 }
 

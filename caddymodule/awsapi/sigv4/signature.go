@@ -18,7 +18,7 @@ type signature struct {
 	mac     [sha256.Size]byte
 	time    string // as in timeFormat
 
-	hasToken  bool
+	token     string // of a session
 	presigned bool
 	expires   int    // seconds, of a presigned request
 	payload   string // X-Amz-Content-Sha256 of a presigned request's query
@@ -76,7 +76,7 @@ func parseHeader(r *http.Request, header string) (s signature, err error) {
 	if missing.Len() > 0 {
 		return s, incomplete(strings.TrimSpace(missing.String()))
 	}
-	s.hasToken = r.Header.Get(tokenHeader) != ""
+	s.token = r.Header.Get(tokenHeader)
 	return s, s.take(credential, headers, mac)
 }
 
@@ -116,7 +116,7 @@ func parseQuery(query url.Values) (s signature, err error) {
 	s.presigned = true
 	s.time = query.Get("X-Amz-Date")
 	s.payload = query.Get(hashHeader)
-	s.hasToken = query.Get(tokenHeader) != ""
+	s.token = query.Get(tokenHeader)
 	if len(s.time) != len(timeFormat) {
 		return s, incomplete("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}

@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,11 @@ type Key struct {
 	ID       string // what requests name, 3 to 128 letters, digits and _
 	Secret   string // at least 16 bytes
 	ReadOnly bool   // it may not change anything, nor invoke
+
+	// Of temporary credentials, see Session: the access key that they stem from, and what they
+	// act as, nil for that key itself.
+	Parent string
+	Role   *Role
 }
 
 func (k *Key) check() error {
@@ -40,6 +46,7 @@ type Config struct {
 	Region   string           // that signatures must be for
 	Services []string         // that signatures may be for, e.g. lambda
 	Global   []string         // those of Services that clients sign for us-east-1, too
+	Tokens   []byte           // 32 bytes, which encrypt session tokens; nil: there are none
 	Now      func() time.Time // default time.Now
 }
 
@@ -50,6 +57,7 @@ type Verifier struct {
 	global   []string
 	now      func() time.Time
 	keys     map[string]*holder
+	tokens   cipher.AEAD // nil: there are no sessions
 	buffers  sync.Pool
 }
 
@@ -57,7 +65,7 @@ type Verifier struct {
 // each service, for the day and the region are the same for nearly all requests.
 type holder struct {
 	Key
-	derived []atomic.Pointer[derived] // as Verifier.services
+	derived []atomic.Pointer[derived] // as Verifier.services; nil for a session
 }
 
 // A derived has its key hashed already: that is half of the work of a short text.
@@ -78,6 +86,10 @@ func New(c Config) (*Verifier, error) {
 	}
 	if v.now == nil {
 		v.now = time.Now
+	}
+	var err error
+	if v.tokens, err = newAEAD(c.Tokens); err != nil {
+		return nil, fmt.Errorf("key for session tokens: %w", err)
 	}
 	for _, key := range c.Keys {
 		if err := key.check(); err != nil {
@@ -131,10 +143,11 @@ func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 		return nil, err
 	}
 	c := &Check{verifier: v, request: r, signature: s, service: slices.Index(v.services, s.service)}
-	if s.hasToken {
-		return nil, errToken
-	}
-	if c.holder = v.keys[s.keyID]; c.holder == nil {
+	if s.token != "" {
+		if c.holder, err = v.session(s.keyID, s.token); err != nil {
+			return nil, err
+		}
+	} else if c.holder = v.keys[s.keyID]; c.holder == nil {
 		return nil, errToken
 	}
 	switch {
@@ -267,7 +280,10 @@ func (c *Check) appendToSign(canonical []byte) []byte {
 // signingKey derives the key of the signature's day, region and service.
 func (c *Check) signingKey() *derived {
 	s := &c.signature
-	cached := &c.holder.derived[c.service]
+	cached := new(atomic.Pointer[derived])
+	if c.holder.derived != nil {
+		cached = &c.holder.derived[c.service]
+	}
 	if d := cached.Load(); d != nil && d.day == s.day && d.region == s.region {
 		return d
 	}

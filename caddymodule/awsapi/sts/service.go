@@ -1,5 +1,6 @@
-// Package sts answers the part of AWS Security Token Service that tools ask before all else:
-// whose an access key is. There are no temporary credentials here, so nothing makes any.
+// Package sts answers AWS Security Token Service: whose an access key is, and temporary
+// credentials. Those may do what the access key may do that they stem from, because policies
+// are not enforced here; what would make them less is refused.
 //
 // An access key is a user of the account, whose name is the key's ID.
 //
@@ -7,31 +8,55 @@
 package sts
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // maxBody is far more than a call takes, in bytes.
 const maxBody = 64 << 10
 
-type service struct{ account function.Account }
+// Config of the service.
+type Config struct {
+	Account  function.Account
+	Sessions *sigv4.Verifier // makes the credentials that it verifies
+	// Role finds a role by its ARN: its name, its identifier, and how long a session may be.
+	Role func(ctx context.Context, arn string) (name, id string, longest time.Duration, found bool, err error)
+}
 
-// New makes the service for the keys of an account.
-func New(account function.Account) *awsapi.Service {
-	s := &service{account}
+type service struct{ Config }
+
+// New makes the service.
+func New(c Config) *awsapi.Service {
+	s := &service{c}
 	return &awsapi.Service{
 		Model: newModel(),
 		Operations: map[string]awsapi.Operation{
 			"GetCallerIdentity": s.getCallerIdentity,
 			"GetAccessKeyInfo":  awsapi.Answer(s.getAccessKeyInfo),
+			"AssumeRole":        s.assumeRole,
+			"GetSessionToken":   s.getSessionToken,
 		},
-		Unsupported: func(string) string { return "this server makes no temporary credentials; use an access key" },
-		Exception:   func(error) *awsapi.Exception { return nil },
-		Invalid:     "ValidationError",
-		MaxBody:     maxBody,
+		Unsupported: func(string) string {
+			return "this server makes temporary credentials for those who have an access key, by AssumeRole and GetSessionToken"
+		},
+		Exception: func(error) *awsapi.Exception { return nil },
+		Invalid:   "ValidationError",
+		MaxBody:   maxBody,
 	}
+}
+
+func invalid(format string, args ...any) error {
+	return &awsapi.Exception{Name: "ValidationError", Message: fmt.Sprintf(format, args...)}
+}
+
+func denied(format string, args ...any) error {
+	return &awsapi.Exception{Name: "AccessDenied", Status: 403, Message: fmt.Sprintf(format, args...)}
 }
 
 type identity struct {
@@ -45,7 +70,11 @@ func (s *service) getCallerIdentity(r *awsapi.Request) (any, error) {
 	if err := r.Read(nil); err != nil {
 		return nil, err
 	}
-	return &identity{UserID: r.Key.ID, Account: s.account.ID, ARN: "arn:aws:iam::" + s.account.ID + ":user/" + r.Key.ID}, nil
+	id := cmp.Or(r.Key.Parent, r.Key.ID)
+	if role := r.Key.Role; role != nil {
+		id = role.ID + ":" + role.Session
+	}
+	return &identity{UserID: id, Account: s.Account.ID, ARN: r.Key.ARN(s.Account.ID)}, nil
 }
 
 type accessKeyInput struct{ AccessKeyId string }
@@ -55,5 +84,5 @@ type accessKeyOutput struct{ Account string }
 // getAccessKeyInfo answers for any key, as all that are here are of one account.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
 func (s *service) getAccessKeyInfo(context.Context, *accessKeyInput) (*accessKeyOutput, error) {
-	return &accessKeyOutput{s.account.ID}, nil
+	return &accessKeyOutput{s.Account.ID}, nil
 }
