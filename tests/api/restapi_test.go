@@ -63,6 +63,12 @@ for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     made = gw.put_method(restApiId=id, resourceId=resource, httpMethod=method, authorizationType="NONE", requestParameters={"method.request.path.id": True})
     assert made["apiKeyRequired"] is False and made["authorizationType"] == "NONE", made
 refused("BadRequestException", "No integration defined", gw.create_deployment, restApiId=id)
+closed = dict(restApiId=id, resourceId=pet, httpMethod="GET")
+for operation in [{"op": "remove", "path": "/authorizationType"}, {"op": "add", "path": "/apiKeyRequired", "value": "false"}]: # would open it
+    refused("BadRequestException", "Invalid patch operation specified. Must be one of: [replace]", gw.update_method, patchOperations=[operation], **closed)
+refused("BadRequestException", "Invalid authorizer ID specified", gw.update_method, patchOperations=[{"op": "replace", "path": "/authorizerId", "value": "none"}], **closed)
+refused("BadRequestException", "'/pathPart' specified for op 'remove'", gw.update_resource, restApiId=id, resourceId=pets, patchOperations=[{"op": "remove", "path": "/pathPart"}])
+refused("NotFoundException", "Invalid Response status code specified", gw.get_method_response, statusCode="201", **closed)
 refused("ConflictException", "already exists", gw.put_method, restApiId=id, resourceId=pet, httpMethod="GET", authorizationType="NONE")
 closed = gw.create_resource(restApiId=id, parentId=root, pathPart="closed")["id"]
 refused("BadRequestException", "requires a valid authorizer", gw.put_method, restApiId=id, resourceId=closed, httpMethod="GET", authorizationType="CUSTOM", authorizerId="none")

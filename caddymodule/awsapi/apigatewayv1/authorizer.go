@@ -221,7 +221,7 @@ func (m *Method) checkAuthorization(set *document.Set) error {
 		return nil
 	case typeCustom:
 		if !set.Has(docAuthorizer + m.AuthorizerId) {
-			return invalid("Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.")
+			return errNoAuthorizer
 		}
 		return nil
 	case "COGNITO_USER_POOLS":

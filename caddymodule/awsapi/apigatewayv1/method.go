@@ -26,6 +26,9 @@ type Method struct {
 	RequestParameters map[string]bool            `json:"requestParameters,omitempty"`
 }
 
+// errNoAuthorizer refuses a method whose authorizer is not there.
+var errNoAuthorizer = invalid("Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.")
+
 // A MethodResponse says what answers of a method may have.
 type MethodResponse struct {
 	ResponseModels     map[string]string `json:"responseModels,omitempty"`
@@ -189,9 +192,15 @@ func (s *service) updateMethod(ctx context.Context, in *methodInput) (out *Metho
 				"/requestParameters/": entry(&m.RequestParameters, asFlag), "/requestModels/": entry(&m.RequestModels, asText),
 				"/authorizationScopes": func(string) field { return off("authorizationScopes", "", noScopes) },
 			},
+			once: func(patch) error {
+				return invalid("Invalid patch operation specified. Must be one of: [replace]")
+			},
 		}
 		if err := can.apply(in.PatchOperations); err != nil {
 			return nil, err
+		}
+		if m.AuthorizerId != "" && !set.Has(docAuthorizer+m.AuthorizerId) {
+			return nil, errNoAuthorizer
 		}
 		return m, m.check(set)
 	})

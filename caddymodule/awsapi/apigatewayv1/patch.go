@@ -26,6 +26,9 @@ type field func(value string, remove bool) error
 type fields struct {
 	exact  map[string]field
 	prefix map[string]func(name string) field
+	// once, if set, refuses another operation than replace of a field of exact, as AWS does: one
+	// without a value could take the authorization away.
+	once func(p patch) error
 }
 
 // unescape is the pointer's part as it is meant. RFC 6901
@@ -38,6 +41,9 @@ func (f *fields) apply(all []patch) error {
 			return invalid("Patch operation %.20q is not supported: there are replace, add and remove", p.Op)
 		}
 		to := f.of(p.Path)
+		if f.once != nil && p.Op != "replace" && f.exact[p.Path] != nil {
+			return f.once(p)
+		}
 		if to == nil {
 			return invalid("Invalid patch path  '%.200s' specified for op '%s'. Must be one of: [%s]", p.Path, p.Op, strings.Join(f.paths(), ", "))
 		}

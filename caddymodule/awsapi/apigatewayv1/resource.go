@@ -160,7 +160,9 @@ func (s *service) updateResource(ctx context.Context, in *resourceInput) (any, e
 			}
 			return nil
 		}
-		can := fields{exact: map[string]field{"/pathPart": text(&r.PathPart), "/parentId": text(&r.ParentId)}}
+		can := fields{exact: map[string]field{"/pathPart": text(&r.PathPart), "/parentId": text(&r.ParentId)}, once: func(p patch) error {
+			return invalid("Invalid patch path  '%.200s' specified for op '%s'. Please choose supported operations", p.Path, p.Op)
+		}}
 		if err := can.apply(in.PatchOperations); err != nil {
 			return err
 		}

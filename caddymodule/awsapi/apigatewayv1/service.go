@@ -169,6 +169,9 @@ func invalid(format string, args ...any) error {
 
 // missing is the exception for an identifier that names nothing.
 func missing(what string, id ...string) error {
+	if what == "Response status code" || what == "Usage Plan ID" { // recorded so
+		return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " specified"}
+	}
 	return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " identifier specified" + strings.Join(id, "")}
 }
 

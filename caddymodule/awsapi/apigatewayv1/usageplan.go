@@ -3,6 +3,7 @@ package apigatewayv1
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func (s *service) checkStages(ctx context.Context, p *usage.Plan, before []usage
 		}
 		api, err := s.APIs.API(ctx, at.ApiId)
 		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && (api.Protocol != gateway.REST || api.Stages[at.Stage] == nil) {
-			return missing("API Stage")
+			return &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Invalid API Stage {api: %.20s, stage: %.128s} specified for usageplan %s", at.ApiId, at.Stage, p.Id)}
 		}
 		if err != nil {
 			return err
@@ -232,7 +233,7 @@ func patchStage(p *usage.Plan, value string, remove bool) error {
 	at := usage.APIStage{ApiId: api, Stage: stage}
 	switch n := slices.Index(p.ApiStages, at); {
 	case !found:
-		return invalid("Invalid API stage %.200q: APIID:STAGE is expected", value)
+		return invalid("Invalid API Stage specified")
 	case remove && n < 0:
 		return missing("API Stage")
 	case remove:
