@@ -44,6 +44,14 @@ func (s *service) findPolicy(set *document.Set, arn string) (*policy, error) {
 	return p, err
 }
 
+func (s *service) readPolicy(ctx context.Context, arn string) (*policy, error) {
+	set, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.findPolicy(set, arn)
+}
+
 // attachable reports whether there is a policy that can be attached to a role.
 func (s *service) attachable(set *document.Set, arn string) bool {
 	_, err := s.findPolicy(set, arn)

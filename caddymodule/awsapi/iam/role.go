@@ -37,6 +37,14 @@ func findRole(set *document.Set, name string) (*role, error) {
 	return r, err
 }
 
+func (s *service) readRole(ctx context.Context, name string) (*role, error) {
+	set, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return findRole(set, name)
+}
+
 // A boundary is the policy that bounds what a role's policies allow.
 type boundary struct {
 	PermissionsBoundaryType string
@@ -126,11 +134,7 @@ type roleInput struct{ RoleName string }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
 func (s *service) getRole(ctx context.Context, in *roleInput) (*roleOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := findRole(set, in.RoleName)
+	r, err := s.readRole(ctx, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -275,11 +279,7 @@ type instanceProfilesOutput struct {
 // listInstanceProfiles says that a role is in none: tools ask before they delete it.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html
 func (s *service) listInstanceProfiles(ctx context.Context, in *instanceProfilesInput) (*instanceProfilesOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, err = findRole(set, in.RoleName)
+	_, err := s.readRole(ctx, in.RoleName)
 	return &instanceProfilesOutput{}, err
 }
 

@@ -44,11 +44,7 @@ func (s *service) putRolePolicy(ctx context.Context, in *rolePolicyInput) (awsap
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html
 func (s *service) getRolePolicy(ctx context.Context, in *rolePolicyInput) (*rolePolicyOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := findRole(set, in.RoleName)
+	r, err := s.readRole(ctx, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +67,7 @@ type rolePoliciesOutput struct {
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html
 func (s *service) listRolePolicies(ctx context.Context, in *inRoleInput) (*rolePoliciesOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := findRole(set, in.RoleName)
+	r, err := s.readRole(ctx, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +128,7 @@ type attachedOutput struct {
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedRolePolicies.html
 func (s *service) listAttachedRolePolicies(ctx context.Context, in *inRoleInput) (*attachedOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := findRole(set, in.RoleName)
+	r, err := s.readRole(ctx, in.RoleName)
 	if err != nil {
 		return nil, err
 	}

@@ -79,11 +79,7 @@ func (s *service) untagRole(ctx context.Context, in *tagInput) (awsapi.None, err
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoleTags.html
 func (s *service) listRoleTags(ctx context.Context, in *tagInput) (*tagsOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := findRole(set, in.RoleName)
+	r, err := s.readRole(ctx, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -109,11 +105,7 @@ func (s *service) untagPolicy(ctx context.Context, in *tagInput) (awsapi.None, e
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicyTags.html
 func (s *service) listPolicyTags(ctx context.Context, in *tagInput) (*tagsOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := s.findPolicy(set, in.PolicyArn)
+	p, err := s.readPolicy(ctx, in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}

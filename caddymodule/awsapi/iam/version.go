@@ -70,11 +70,7 @@ func (s *service) createVersion(ctx context.Context, in *versionInput) (*version
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html
 func (s *service) getVersion(ctx context.Context, in *versionInput) (*versionOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := s.findPolicy(set, in.PolicyArn)
+	p, err := s.readPolicy(ctx, in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +94,7 @@ type versionsOutput struct {
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicyVersions.html
 func (s *service) listVersions(ctx context.Context, in *versionInput) (*versionsOutput, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := s.findPolicy(set, in.PolicyArn)
+	p, err := s.readPolicy(ctx, in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}

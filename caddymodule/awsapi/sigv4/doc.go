@@ -12,7 +12,8 @@
 // signer never signs User-Agent, and always Content-Length. The tests sign with those
 // signers, and with botocore by recorded requests.
 //
-// Hearth has no sessions, so it never issued the session token of a request.
+// Temporary credentials are a Session: the token of a request has its key, encrypted, and
+// nothing is kept of it.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4
