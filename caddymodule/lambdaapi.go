@@ -16,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -25,7 +26,7 @@ func init() {
 }
 
 // LambdaAPI answers the REST API of AWS Lambda, those of API Gateway for HTTP APIs and REST
-// APIs, and the parts of CloudWatch Logs, IAM, SSM and STS that clients need, so that the aws
+// APIs, and the parts of CloudWatch Logs, IAM, SSM, STS and S3 that clients need, so that the aws
 // command, AWS's SDKs and the tools built on them work with this server by its address. Clients
 // sign requests with the access keys of the hearth app. Other requests go to the next handler.
 // LambdaAPI refuses by name a call of another AWS service that no handler answers.
@@ -33,6 +34,7 @@ type LambdaAPI struct {
 	app   *App
 	api   *lambda.API
 	aws   *awsapi.Endpoint // the other services
+	s3    *s3.API          // nil: calls of S3 are passed on
 	hosts *apiHosts
 }
 
@@ -62,6 +64,9 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if l.aws, err = a.setup.AWSAPI(a.apiURL, ctx.Logger()); err != nil {
 		return err
 	}
+	if l.s3, err = a.setup.S3(ctx.Logger()); err != nil {
+		return err
+	}
 	l.hosts, err = newAPIHosts(ctx, a)
 	a.hasAPI = err == nil
 	return err
@@ -77,6 +82,9 @@ func (l *LambdaAPI) Cleanup() error {
 func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if answered, err := l.hosts.serve(w, r); answered {
 		return err
+	}
+	if l.s3 != nil && l.s3.Serve(w, r) { // first: a path of S3 may be any path
+		return nil
 	}
 	if l.api.Serve(w, r) || l.aws.Serve(w, r) {
 		return nil

@@ -46,6 +46,8 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 	config.Scaling = autoscaling.New(scaling.Store{Records: s.engine.records}, s.Account, s.scalable, s.Log)
 	if b := s.services.Bucket(); b != nil { // else the interface would not be nil
 		config.Bucket = b
+	} else if s.engine.artefacts != nil {
+		config.Bucket = uploaded{s.engine.artefacts}
 	}
 	s.hasAPI = true
 	api := lambda.New(config)

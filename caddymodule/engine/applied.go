@@ -92,6 +92,9 @@ func (e *Engine) obey(s *Setup) error {
 	}
 	e.bodies.Resize(s.BodyMemoryMB)
 	e.registry.SetCodeQuota(cmp.Or(s.CodeStorage, registry.DefaultCodeQuota))
+	if e.artefacts != nil {
+		e.artefacts.Resize(cmp.Or(s.CodeStorage, registry.DefaultCodeQuota))
+	}
 	for _, f := range s.Functions {
 		if _, err := s.catalog.Group(context.Background(), f.Name, function.Latest); err != nil {
 			return err

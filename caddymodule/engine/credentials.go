@@ -49,7 +49,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	keys = append(keys, s.AccessKeys...)
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm"},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", sigv4.S3},
 		Global:   []string{"sts", "iam"},
 		Tokens:   s.derive("hearth session tokens"),
 	})

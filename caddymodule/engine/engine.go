@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -34,6 +35,7 @@ import (
 //
 //	DIR/logs/         log groups
 //	DIR/code/         code archives
+//	DIR/artefacts/    what deployments upload by S3
 //	DIR/state.db      functions that the API made, and events to deliver
 //	DIR/credentials   access keys of the API
 //	DIR/endpoint      where `caddy hearth` finds the API, and
@@ -49,6 +51,7 @@ type Engine struct {
 	// documents are what other services than Lambda keep.
 	documents *document.Store
 	apis      *apigatewayv2.APIs
+	artefacts *artefact.Store // nil: this process serves no S3
 	domains   *domain.Domains
 	plans     *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
@@ -147,6 +150,11 @@ func Open(config Config) (_ *Engine, err error) {
 	}
 	if e.plans, err = usage.New(e.documents, e.records); err != nil {
 		return nil, err
+	}
+	if e.inUse == nil && !e.shared() {
+		if e.artefacts, err = artefact.Open(filepath.Join(e.Dir, "artefacts"), registry.DefaultCodeQuota); err != nil {
+			return nil, err
+		}
 	}
 	if e.inUse == nil {
 		e.collect()

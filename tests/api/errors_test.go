@@ -55,7 +55,7 @@ func TestAPIErrorsAreAWSs(t *testing.T) {
 		{create(func(in *lambda.CreateFunctionInput) {
 			in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("key")}
 		}), 400,
-			"InvalidParameterValueException", "S3Bucket is not supported: this server has no object store configured."},
+			"InvalidParameterValueException", "Error occurred while GetObject. S3 Error Code: NoSuchBucket."},
 		{create(func(in *lambda.CreateFunctionInput) {
 			in.Environment = &types.Environment{Variables: map[string]string{"AA": strings.Repeat("x", 4096)}}
 		}), 400, "InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit."},

@@ -82,7 +82,8 @@ print("finished")
 
 func TestCallsOfOtherServicesAreRefusedByName(t *testing.T) {
 	harness.Parallel(t)
-	s := newShell(harness.NewAPI(t, "", `respond /b/public "the site's own"`))
+	// With a configured store, S3 is that store's.
+	s := newShell(harness.NewAPI(t, "s3 {\nendpoint http://127.0.0.1:9\n}\n", `respond /b/public "the site's own"`))
 	s.write("script.py", []byte(foreignScript))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
 }

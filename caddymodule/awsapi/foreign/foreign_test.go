@@ -24,7 +24,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 		"rpc":            {"monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/PutMetricData", "", []string{"Smithy-Protocol", "rpc-v2-cbor"}, 400, "application/cbor", "PutMetricData of monitoring is"},
 		"rpc, JSON":      {"", "POST", "/service/X/operation/Y", "", []string{"Smithy-Protocol", "rpc-v2-json"}, 400, "application/json", `"message":"Y of X is`},
 		"query":          {"sns", "POST", "/", "Action=Publish&Version=2010-03-31", []string{"Content-Type", form}, 400, "text/xml", "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>Publish of sns is"},
-		"query by GET":   {"iam", "GET", "/?Version=1&Action=ListUsers", "", nil, 400, "text/xml", "ListUsers of iam is"},
+		"query by GET":   {"iam", "GET", "/?Version=1&Action=ListUsers", "", nil, 400, "text/xml", "ListUsers is no operation of iam"},
 		"EC2":            {"ec2", "POST", "/", "Action=DescribeInstances", []string{"Content-Type", form}, 400, "text/xml", "<Response><Errors><Error><Code>InvalidAction</Code><Message>DescribeInstances of ec2 is"},
 		"S3":             {"s3", "PUT", "/b/k%20%3C", "data", nil, 501, "application/xml", "<Error><Code>NotImplemented</Code><Message>PUT /b/k%20%3C of s3 is"},
 		"Route 53":       {"route53", "GET", "/2013-04-01/hostedzone", "", nil, 400, "text/xml", "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>GET /2013-04-01/hostedzone of route53"},

@@ -19,7 +19,7 @@ func (c Call) Message() string {
 	case "lambda", "logs", "application-autoscaling", "sts", "iam", "ssm":
 		return fmt.Sprintf("%s is no operation of %s that this server knows.", c.operation, service)
 	}
-	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and what belongs to it: API Gateway, CloudWatch Logs, IAM, SSM and STS. "+
+	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and what belongs to it: API Gateway, CloudWatch Logs, IAM, SSM, STS and, for deployments, S3. "+
 		"Give the client the endpoint of %[2]s, and this one to Lambda alone (AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS).", c.operation, service)
 }
 

@@ -52,7 +52,7 @@ func (a *API) store(r *request, s *source) (code.Archive, error) {
 		return code.Archive{}, invalid("Please provide a source for function code.")
 	}
 	if a.Bucket == nil {
-		return code.Archive{}, invalid("S3Bucket is not supported: this server has no object store configured. Send the code as ZipFile.")
+		return code.Archive{}, invalid("S3Bucket is not supported: the nodes of a cluster keep no objects, and this server has no s3 configured. Send the code as ZipFile.")
 	}
 	object, err := a.Bucket.Open(r.Context(), s.S3Bucket, s.S3Key, s.S3ObjectVersion)
 	var refused *S3Error

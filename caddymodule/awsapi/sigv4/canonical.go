@@ -16,6 +16,9 @@ func appendCanonical(b []byte, r *http.Request, s *signature, payload string) ([
 	b = append(b, '\n')
 	// Every service but S3 has the path encoded once more than it was sent.
 	path := r.URL.EscapedPath()
+	if s.service == S3 {
+		path = r.URL.Path
+	}
 	if path == "" {
 		path = "/"
 	}

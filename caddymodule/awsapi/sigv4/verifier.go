@@ -213,6 +213,11 @@ func (c *Check) readPayloadHash() error {
 	if c.payload == "" && c.signature.presigned {
 		c.payload = c.signature.payload
 	}
+	if c.signature.service == S3 {
+		if done, err := c.readS3Payload(); done {
+			return err
+		}
+	}
 	if c.payload == "" || c.payload == unsigned {
 		return nil
 	}

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
+)
+
+// S3 makes the part of S3 that deployments need. nil: a configured store is there for them, or
+// several nodes share one state, and what is uploaded would be on one of them alone.
+func (s *Setup) S3(log *zap.Logger) (*s3.API, error) {
+	if s.engine.artefacts == nil || s.services.Bucket() != nil {
+		return nil, nil
+	}
+	verifier, err := s.Verifier()
+	if err != nil {
+		return nil, err
+	}
+	return s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Account: s.Account, Refusals: &s.refusals, Log: log}), nil
+}
+
+// uploaded are the objects that deployments have uploaded, as code of functions.
+type uploaded struct{ store *artefact.Store }
+
+// Open implements lambda.Bucket.
+func (u uploaded) Open(_ context.Context, bucket, key, version string) (io.ReadCloser, error) {
+	if version != "" && version != "null" {
+		return nil, &lambda.S3Error{Code: "NoSuchVersion", Message: "The specified version does not exist."}
+	}
+	o, err := u.store.Object(bucket, key)
+	var content *artefact.Content
+	if err == nil {
+		content, err = u.store.Content(o.Blob, 0)
+	}
+	switch {
+	case errors.Is(err, artefact.ErrNoBucket):
+		return nil, &lambda.S3Error{Code: "NoSuchBucket", Message: "The specified bucket does not exist"}
+	case errors.Is(err, artefact.ErrNoObject):
+		return nil, &lambda.S3Error{Code: "NoSuchKey", Message: "The specified key does not exist."}
+	case err != nil:
+		return nil, err
+	}
+	return content, nil
+}
