@@ -9,7 +9,7 @@ import (
 
 // maxFormDepth is how many dots the name of a parameter has at most. No model here needs half
 // of them.
-const maxFormDepth = 16
+const maxFormDepth = 10
 
 // A formNode is what a form has under a part of a name: Tags.member.1.Key is four deep.
 type formNode struct {
