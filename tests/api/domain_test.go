@@ -76,6 +76,8 @@ assert gone["domainNameStatus"] == "AVAILABLE", gone
 gw.delete_domain_name(domainName="gone.example.com")
 assert [d["DomainName"] for d in v2.get_domain_names()["Items"]] == ["shop.example.com"]
 assert v2.get_tags(ResourceArn="arn:aws:apigateway:us-east-1::/domainnames/shop.example.com")["Tags"] == {"a": "b"}
+refused("BadRequestException", "Please remove all API mappings for the API", v2.delete_api, ApiId=api)
+refused("BadRequestException", "related to the RestApi in your domains: shop.example.com", gw.delete_rest_api, restApiId=rest["id"])
 print("finished")
 `
 

@@ -195,6 +195,9 @@ func (s *service) deleteRestAPI(ctx context.Context, in *apiInput) (awsapi.None,
 	if _, err := s.read(ctx, in.RestApiId); err != nil {
 		return awsapi.None{}, err
 	}
+	if names, err := s.Domains.Mapped(ctx, in.RestApiId); err != nil || len(names) > 0 {
+		return awsapi.None{}, cmp.Or(err, invalid("Deleting RestApi %s failed. Please remove all base path mappings related to the RestApi in your domains: %s.", in.RestApiId, strings.Join(names, ", ")))
+	}
 	defer s.APIs.Changed(in.RestApiId)
 	return awsapi.None{}, s.Store.Remove(ctx, apigatewayv2.Owner(in.RestApiId), docRestAPI)
 }

@@ -264,6 +264,9 @@ func (s *service) deleteAPI(ctx context.Context, in *apiInput) (awsapi.None, err
 	if _, err := s.read(ctx, in.ApiId); err != nil {
 		return awsapi.None{}, err
 	}
+	if names, err := s.Domains.Mapped(ctx, in.ApiId); err != nil || len(names) > 0 {
+		return awsapi.None{}, cmp.Or(err, invalid("Deleting API %s failed. Please remove all API mappings for the API from your custom domain names.", in.ApiId))
+	}
 	defer s.APIs.changed(in.ApiId)
 	return awsapi.None{}, s.Store.Remove(ctx, ownerAPI+in.ApiId, docAPI)
 }

@@ -261,6 +261,21 @@ func (d *Domains) All(ctx context.Context) ([]*Name, error) {
 	return all, nil
 }
 
+// Mapped are the names that have a mapping to an API, in order.
+func (d *Domains) Mapped(ctx context.Context, api string) ([]string, error) {
+	all, err := d.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range all {
+		if n.Mapping(func(m *Mapping) bool { return m.APIID == api }) != nil {
+			names = append(names, n.Name)
+		}
+	}
+	return names, nil
+}
+
 // Get reads a name, ErrNotFound if there is none.
 func (d *Domains) Get(ctx context.Context, name string) (*Name, error) {
 	return d.readOne(ctx, strings.ToLower(name))
