@@ -1,15 +1,28 @@
 package api
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
 // s3Script is what deployers do, by boto3 as it is: checksums in trailers, threads, parts.
 const s3Script = `
-import io, os, hashlib, urllib.request, urllib.error
+import io, os, hashlib, socket, urllib.request, urllib.error
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -151,6 +164,21 @@ assert answer[0] == 400 and "Please use AWS4-HMAC-SHA256" in answer[1], answer
 refused("InvalidAccessKeyId", lambda: boto3.client("s3", config=once, aws_access_key_id="AKIAWRONG", aws_secret_access_key="wrong" * 8).put_object(Bucket="shop", Key="k", Body=b""))
 refused("SignatureDoesNotMatch", lambda: boto3.client("s3", config=once, aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"], aws_secret_access_key="wrong" * 8).put_object(Bucket="shop", Key="k", Body=b""))
 
+# Buckets in the name of the host, which this machine may not resolve.
+plain = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *more, **names: plain("127.0.0.1" if str(host).endswith(".localhost") else host, *more, **names)
+address = "http://localhost:" + endpoint.rsplit(":", 1)[1]
+host = boto3.client("s3", endpoint_url=address, config=once.merge(Config(s3={"addressing_style": "virtual"})))
+host.create_bucket(Bucket="by-host")
+host.put_object(Bucket="by-host", Key="shop/a", Body=b"by host")
+assert s3.get_object(Bucket="by-host", Key="shop/a")["Body"].read() == b"by host"
+assert host.list_objects_v2(Bucket="by-host")["KeyCount"] == 1
+refused("404", lambda: host.head_bucket(Bucket="none"))
+refused("NoSuchBucket", lambda: host.list_objects_v2(Bucket="none"))
+refused("NoSuchBucket", lambda: host.put_object(Bucket="none", Key="k", Body=b""))
+host.delete_object(Bucket="by-host", Key="shop/a")
+host.delete_bucket(Bucket="by-host")
+
 # The end.
 refused("BucketNotEmpty", lambda: s3.delete_bucket(Bucket="shop"))
 everything.objects.all().delete()
@@ -161,9 +189,108 @@ print("finished")
 
 func TestDeploymentsUploadByS3(t *testing.T) {
 	harness.Parallel(t)
-	s := newShell(harness.NewAPI(t, "", ""))
+	a := &harness.API{Server: harness.NewServer(t, "", "")}
+	a.Configure("", "")
+	f, err := os.OpenFile(a.Config, os.O_APPEND|os.O_WRONLY, 0)
+	a.Check(err)
+	_, err = fmt.Fprintf(f, "http://*.localhost:%d {\n\tlambda_api\n}\n", a.Port)
+	a.Check(errors.Join(err, f.Close()))
+	a.Start()
+	a.Connect()
+	s := newShell(a)
 	s.write("script.py", []byte(s3Script))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
+}
+
+// s3Stream sends what has no length of its own: in chunks, with each checksum in a trailer.
+const s3Stream = `
+import { Readable } from 'node:stream';
+import { S3Client, CreateBucketCommand, PutObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
+const s3 = new S3Client({ forcePathStyle: true, maxAttempts: 1 });
+await s3.send(new CreateBucketCommand({ Bucket: 'streams' }));
+const data = Buffer.alloc(300000, 'abc');
+for (const ChecksumAlgorithm of ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']) {
+  const at = { Bucket: 'streams', Key: ChecksumAlgorithm };
+  const put = await s3.send(new PutObjectCommand({ ...at, Body: Readable.from([data.subarray(0, 100), data.subarray(100)]), ContentLength: data.length, ChecksumAlgorithm }));
+  const got = await s3.send(new GetObjectCommand(at));
+  if (!put['Checksum' + ChecksumAlgorithm] || !data.equals(Buffer.from(await got.Body.transformToByteArray()))) throw new Error(ChecksumAlgorithm);
+}
+console.log('finished');
+`
+
+func TestSDKForJavaScriptUploadsStreams(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
+	needs(t, "npm", "Node.js with npm (Debian: npm)")
+	s := newShell(harness.NewAPI(t, "", ""))
+	s.run("npm", append(npmInstall, "@aws-sdk/client-s3@3.1164.0")...)
+	s.write("script.mjs", []byte(s3Stream))
+	s.want(s.run("node", "script.mjs"), "finished")
+}
+
+// What was answered is there after a kill, whole, and nothing else takes room.
+func TestUploadsOutliveKills(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	send := func(method, path string, body []byte) (int, []byte) {
+		r, err := http.NewRequestWithContext(t.Context(), method, a.URL(path), bytes.NewReader(body))
+		a.Check(err)
+		sum := sha256.Sum256(body)
+		r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+		a.Check(v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(t.Context(), a.Credentials, r, hex.EncodeToString(sum[:]), "s3", "us-east-1", time.Now()))
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, nil
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return 0, nil
+		}
+		return answer.StatusCode, text
+	}
+	content := func(writer, n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d of %d;", n, writer), 20000) }
+	if status, text := send("PUT", "/kills", nil); status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	const writers = 3
+	var kept, tried [writers]int // the last answered, and the last sent
+	for round := range 4 {
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for {
+					tried[w]++
+					if status, _ := send("PUT", fmt.Sprintf("/kills/%d", w), content(w, tried[w])); status != 200 {
+						return
+					}
+					kept[w] = tried[w]
+				}
+			})
+		}
+		harness.Eventually(t, "something is uploaded", func() bool {
+			files, err := filepath.Glob(filepath.Join(a.Dir, "data", "artefacts", "bucket", "kills", "*.json"))
+			return err == nil && len(files) > min(round+1, writers)
+		})
+		a.Kill()
+		all.Wait()
+		a.Restart()
+		for w := range writers {
+			status, got := send("GET", fmt.Sprintf("/kills/%d", w), nil)
+			whole := status == 404 && kept[w] == 0
+			for n := kept[w]; n <= tried[w]; n++ { // the last one may be kept without an answer
+				whole = whole || n > 0 && bytes.Equal(got, content(w, n))
+			}
+			if !whole {
+				t.Errorf("round %d: object %d, of which %d was answered: %d, %.40q", round, w, kept[w], status, got)
+			}
+		}
+		blobs, err := filepath.Glob(filepath.Join(a.Dir, "data", "artefacts", "blob", "*"))
+		drafts, draftsErr := filepath.Glob(filepath.Join(a.Dir, "data", "artefacts", "new", "*"))
+		if err != nil || draftsErr != nil || len(blobs) > writers || len(drafts) > 0 {
+			t.Errorf("%d contents and %d drafts are left", len(blobs), len(drafts))
+		}
+	}
 }
 
 const packagedTemplate = `

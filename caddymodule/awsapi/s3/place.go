@@ -37,6 +37,9 @@ func (a *API) placeOf(r *http.Request, query map[string][]string) (place, error)
 		return placeAt(heads[len(heads)-1], "")
 	}
 	bucket, key, _ := strings.Cut(path, "/")
+	if len(heads) > 0 && !isBucketName(bucket) { // then it is a key, of a bucket that is not there
+		return place{}, artefact.ErrNoBucket
+	}
 	for _, name := range heads {
 		if name == bucket && r.Method == http.MethodPut && key == "" {
 			return place{}, refuse(http.StatusBadRequest, "InvalidBucketName", "This server's own name begins with "+bucket+": a bucket cannot have that name.")
