@@ -79,6 +79,9 @@ func createBucket(c *call) error {
 			return refuse(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
 		}
 	}
+	if errors.Is(err, artefact.ErrTooMany) {
+		return refuse(http.StatusBadRequest, "TooManyBuckets", "You have attempted to create more buckets than allowed")
+	}
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func errorOf(err error) *Error {
 	case errors.Is(err, artefact.ErrNotEmpty):
 		return is(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty")
 	case errors.Is(err, artefact.ErrTooMany):
-		return is(http.StatusBadRequest, "TooManyBuckets", "This server keeps 100 buckets, 20000 objects and parts, and 100 uploads in parts at most. Remove some.")
+		return is(http.StatusBadRequest, "InvalidRequest", "This server keeps 100 buckets, 20000 objects and parts, and 100 uploads in parts at most. Remove some.")
 	case errors.Is(err, artefact.ErrFull):
 		return is(http.StatusInsufficientStorage, "InsufficientStorage", "The files of deployments would take more than code_storage allows. Remove some.")
 	case errors.Is(err, artefact.ErrTooLarge):
