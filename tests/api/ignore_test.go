@@ -102,7 +102,7 @@ func TestSettingsAreRefusedByNameUnlessTheyAreIgnored(t *testing.T) {
 func TestIgnoredSettingIsOneThatThereIs(t *testing.T) {
 	harness.Parallel(t)
 	s := harness.NewServer(t, "ignore everything", "")
-	s.StartFails(`there is no setting \"everything\" that can be; there are architectures, file_system_configs,`)
+	s.StartFails(`there is no setting \"everything\" that can be; there are architectures, certificate_arn, file_system_configs,`)
 }
 
 func TestSnapStartIsAcceptedAndTellsThatNothingIsOptimised(t *testing.T) {

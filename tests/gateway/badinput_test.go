@@ -77,8 +77,8 @@ func TestMishapsAreContained(t *testing.T) {
 		functions += fmt.Sprintf("function %s {\n runtime %s\n handler %s\n code %s\n %s\n %s\n}\n", name, m.runtime, m.handler, dir, timeout, m.more)
 		site += fmt.Sprintf("function /%s %s\n", name, name)
 	}
-	// Stems come and go: there are none while what is left is counted.
-	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "function good")
+	// Stems and zygotes come and go: there are none while what is left is counted.
+	s.Configure("stems 0\nzygotes off\n"+harness.NodeFunction("good", good, ""), "function good")
 	s.Start()
 	s.Get("/").Want(t, 200, "fine")
 	before := openFiles(t, s.Cmd.Process.Pid)
@@ -106,7 +106,7 @@ func TestMishapsAreContained(t *testing.T) {
 	}
 
 	// The environments of handlers that only fail stay warm; give them up.
-	s.Configure("stems 0\n"+harness.NodeFunction("good", good, ""), "function good")
+	s.Configure("stems 0\nzygotes off\n"+harness.NodeFunction("good", good, ""), "function good")
 	s.Reload()
 	s.Get("/").Want(t, 200, "fine")
 	harness.Eventually(t, "only one environment is left", func() bool {

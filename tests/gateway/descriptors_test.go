@@ -73,11 +73,12 @@ func TestEnvironmentHoldsNoMoreDescriptorsThanItIsCountedWith(t *testing.T) {
 	for i := 1; i < functions; i++ {
 		s.Get(fmt.Sprintf("/f%d", i)).Want(t, 200, "ok")
 	}
-	// The server opens files of its own too, for an instant.
+	// The server opens files of its own too, for an instant, and a connection or two of clients.
+	const own = 4
 	more := 0
 	harness.Eventually(t, fmt.Sprintf("an environment holds at most %d descriptors", counted), func() bool {
 		more = descriptorsOf(s) - before
-		return more <= counted*(functions-1)
+		return more <= counted*(functions-1)+own
 	})
 	t.Logf("%.1f descriptors each", float64(more)/(functions-1))
 }

@@ -29,6 +29,8 @@ const (
 	// bytes of what it is told of that, as JSON: it goes in one packet.
 	maxEntries     = 2000
 	maxEntriesSize = 100_000
+	// zygoteIdle is how long a zygote is kept after its last fork.
+	zygoteIdle = 10 * time.Minute
 	// maxUsers is of how many functions it is remembered whether they use the SDK.
 	maxUsers = 10_000
 	// maxZygotes bounds how many zygotes there are: one for each Python, and one for each that
@@ -90,7 +92,8 @@ type zygote struct {
 	forks   int
 	entries int // that it was told to load
 
-	failures int // in a row
+	idle     *time.Timer // calls expire
+	failures int         // in a row
 	retryAt  time.Time
 }
 
@@ -229,8 +232,23 @@ func (o *zygote) use(start func() (*sandbox.Zygote, error), entries int) (proces
 		o.forks, o.entries = 0, entries
 	}
 	o.forks++
+	if o.idle == nil {
+		o.idle = time.AfterFunc(zygoteIdle, o.expire)
+	} else {
+		o.idle.Reset(zygoteIdle)
+	}
 	o.process.Hold()
 	return o.process, nil
+}
+
+// expire gives up a zygote that nobody has used for a while. Its children live on.
+func (o *zygote) expire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.process != nil {
+		o.process.Retire()
+		o.process = nil
+	}
 }
 
 // used is told what came of a fork.
@@ -278,6 +296,9 @@ func (z *zygotes) close() {
 	z.mu.Unlock()
 	for _, one := range live {
 		one.mu.Lock()
+		if one.idle != nil {
+			one.idle.Stop()
+		}
 		if one.process != nil {
 			one.process.Close()
 		}
