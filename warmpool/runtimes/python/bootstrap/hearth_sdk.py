@@ -6,6 +6,7 @@ has loaded. A zygote loads what it is told of these before it forks.
 
 import json
 import os
+import re
 import sys
 
 # Methods of botocore's Loader that keep what they have read, and names of their parameters.
@@ -18,6 +19,9 @@ _METHODS = {
     "load_service_model",
 }
 _PARAMETERS = {"api_version", "name", "service_name", "type_name"}
+# What parameters may be. The names come from functions and lead to files, which the zygote
+# reads as root: none may lead out of the SDK.
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 _CALL = "botocore.loaders:"  # begins an entry that is a call of a Loader
 
 # The Loader that the zygote has filled, for the first session of this process.
@@ -79,6 +83,23 @@ def _is_of(top, root):
     return isinstance(origin, str) and origin.startswith(root + os.sep)
 
 
+def _read(call):
+    method, *values = json.loads(call)
+    if method not in _METHODS:
+        raise ValueError(method)
+    for value in values:
+        if value is not None and not _NAME.fullmatch(value):
+            raise ValueError(value)
+    args, named = [], {}
+    values = iter(values)
+    for value in values:
+        if value in _PARAMETERS:
+            named[value] = next(values)
+        else:
+            args.append(value)
+    return method, args, named
+
+
 def _fill(calls):
     """Has the first Loader that a session of this process asks for know the results of calls.
 
@@ -92,20 +113,11 @@ def _fill(calls):
         return
     loader = original()
     for call in calls:
-        method, *rest = json.loads(call)
-        if method not in _METHODS:
-            continue
-        args, named = [], {}
-        rest = iter(rest)
-        for value in rest:
-            if value in _PARAMETERS:
-                named[value] = next(rest)
-            else:
-                args.append(value)
         try:
+            method, args, named = _read(call)
             getattr(loader, method)(*args, **named)
         except Exception:
-            pass
+            pass  # the session reads it by itself
 
     def create_loader(search_path_string=None):
         loaders.create_loader = session.create_loader = original
