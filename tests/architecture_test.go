@@ -23,6 +23,9 @@ var floors = [][]string{
 	{"caddymodule/cli"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
+	{"caddymodule/stack"},
+	{"caddymodule/stack/transform"},
+	{"caddymodule/stack/template"},
 	{"caddymodule/socket"},
 	{"caddymodule/awsapi/lambda", "caddymodule/awsapi/logs", "caddymodule/awsapi/apigatewayv2", "caddymodule/awsapi/apigatewayv1"},
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
@@ -64,7 +67,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "invoker/push", "invoker/pattern"}
+var pure = []string{"caddymodule/stack/template", "caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "invoker/push", "invoker/pattern"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 
