@@ -2,7 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
-	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -60,6 +60,9 @@ func (a *App) checkAdmin(ctx caddy.Context, s *engine.Settings) error {
 		return nil
 	}
 	if path := adminSocket(listen); path != "" {
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
 		s.Sandbox.Hide = append(s.Sandbox.Hide, path)
 		return nil
 	}
@@ -96,5 +99,5 @@ func (a *App) usesHostNetwork(s *engine.Settings, f *function.Function) bool {
 }
 
 func hideAdmin() string {
-	return fmt.Sprintf(`put "admin unix/%s/caddy-admin.sock" (or "admin off") into the global options`, strings.TrimSuffix(os.TempDir(), "/"))
+	return fmt.Sprintf(`remove the option admin (and CADDY_ADMIN), or put "admin unix/%s" into the global options`, defaultAdminSocket())
 }

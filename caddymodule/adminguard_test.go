@@ -16,8 +16,8 @@ func TestAdminAddressIsFoundInThisVersionOfCaddy(t *testing.T) {
 		listen string
 		socket string
 	}{
-		"none configured": {nil, caddy.DefaultAdminListen, ""},
-		"its own default": {&caddy.AdminConfig{}, caddy.DefaultAdminListen, ""},
+		"none configured": {nil, caddy.DefaultAdminListen, defaultAdminSocket()},
+		"its own default": {&caddy.AdminConfig{}, caddy.DefaultAdminListen, defaultAdminSocket()},
 		"own address":     {&caddy.AdminConfig{Listen: "localhost:2020"}, "localhost:2020", ""},
 		"placeholder":     {&caddy.AdminConfig{Listen: "{env.HEARTH_TEST_ADMIN}"}, "localhost:2999", ""},
 		"disabled":        {&caddy.AdminConfig{Disabled: true, Listen: "localhost:2020"}, "", ""},
@@ -56,9 +56,10 @@ func TestFunctionThatCouldReachTheAdminEndpointIsRefused(t *testing.T) {
 		refused bool
 		hidden  string
 	}{
-		"on the host's network":         {network: "host", refused: true},
-		"allowed":                       {network: "host", allowed: true},
-		"without a network":             {network: "none"},
+		"on the host's network":         {network: "host", admin: &caddy.AdminConfig{Listen: "localhost:2019"}, refused: true},
+		"allowed":                       {network: "host", admin: &caddy.AdminConfig{Listen: "localhost:2019"}, allowed: true},
+		"without a network":             {network: "none", admin: &caddy.AdminConfig{Listen: "localhost:2019"}},
+		"none configured":               {network: "host", hidden: defaultAdminSocket()},
 		"no endpoint":                   {network: "host", admin: &caddy.AdminConfig{Disabled: true}},
 		"a socket that it does not see": {network: "host", admin: &caddy.AdminConfig{Listen: "unix//run/caddy.sock"}, hidden: "/run/caddy.sock"},
 		"every address of it":           {network: "host", admin: &caddy.AdminConfig{Listen: ":2019"}, refused: true},

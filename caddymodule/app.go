@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -183,6 +184,8 @@ type App struct {
 	urlDomain   string                  // of function URLs, with a leading dot
 	apiDomain   string                  // of APIs, with a leading dot
 	hasAPI      bool                    // a handler answers the Lambda API
+
+	announcement *time.Timer // of ready, on a terminal; nil: there is none
 }
 
 // Redis says where several nodes have their common state.
@@ -301,6 +304,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("usage plan %q: %w", name, err)
 		}
 	}
+	if err := (ready{a}).subscribe(ctx); err != nil {
+		return err
+	}
 	for _, name := range sortedKeys(a.Authorizers) {
 		if by := a.Authorizers[name]; by.Function != "" {
 			if err := a.setup.NamedByRoute(by.Function, by.Qualifier); err != nil {
@@ -324,7 +330,6 @@ func (a *App) Start() error {
 	if key := a.setup.FreshKey(); key != nil {
 		a.show(key)
 	}
-	a.log.Info("functions ready", zap.Int("functions", len(a.Functions)))
 	return nil
 }
 
@@ -335,6 +340,9 @@ func (a *App) Stop() error { return nil }
 // Cleanup undoes Start and Provision.
 func (a *App) Cleanup() error {
 	var errs []error
+	if a.announcement != nil {
+		a.announcement.Stop()
+	}
 	for _, authorizer := range a.Authorizers {
 		errs = append(errs, authorizer.release())
 	}

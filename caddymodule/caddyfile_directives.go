@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -107,7 +108,8 @@ func (h *Receive) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !slices.Contains(push.Names(), h.Source) {
 		return d.Errf("receive: there is no source '%s'; there are %s", h.Source, strings.Join(push.Names(), ", "))
 	}
-	return readBlock(d, "receive option '%s'", []option{
+	lines, file, line := make(optionLines), d.File(), d.Line()
+	if err := readBlock(d, "receive option '%s'", lines.of([]option{
 		{"token", into(texts, &h.Tokens)},
 		{"secret", into(texts, &h.Secrets)},
 		{"open", into(present, &h.Open)},
@@ -117,7 +119,13 @@ func (h *Receive) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"tolerance", into(duration, &h.Tolerance)},
 		{"dedupe", into(durationOrOff, &h.Dedupe)},
 		{"on", h.unmarshalRule},
-	})
+	})); err != nil || hasPlaceholder(h) {
+		return err
+	}
+	if _, err := h.newSource(function.DefaultAccount.Region, caddy.NewReplacer()); err != nil {
+		return lines.place(err, file, line)
+	}
+	return nil
 }
 
 func (h *Receive) unmarshalRule(d *caddyfile.Dispenser) error {

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -61,9 +62,15 @@ func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	f := new(Function)
-	if err := f.unmarshal(d); err != nil {
+	f, lines, file, line := new(Function), make(optionLines), d.File(), d.Line()
+	if err := f.unmarshal(d, lines); err != nil {
 		return err
+	}
+	// Of a function with nothing of its code, App.Provision says what is missing.
+	if f.Runtime+f.Handler+f.Code != "" && !hasPlaceholder(f) {
+		if _, err := f.values(name, caddy.NewReplacer()); err != nil {
+			return lines.place(err, file, line)
+		}
 	}
 	if a.Functions == nil {
 		a.Functions = make(map[string]*Function)
@@ -72,8 +79,8 @@ func (a *App) unmarshalFunction(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (f *Function) unmarshal(d *caddyfile.Dispenser) error {
-	return readBlock(d, "option '%s' of a function that the global option hearth defines", []option{
+func (f *Function) unmarshal(d *caddyfile.Dispenser, lines optionLines) error {
+	return readBlock(d, "option '%s' of a function that the global option hearth defines", lines.of([]option{
 		{"description", into(text, &f.Description)},
 		{"runtime", into(text, &f.Runtime)},
 		{"handler", into(text, &f.Handler)},
@@ -95,7 +102,7 @@ func (f *Function) unmarshal(d *caddyfile.Dispenser) error {
 		{"log_group", into(text, &f.LogGroup)},
 		{"queue_timeout", into(durationOrOff, &f.QueueTimeout)},
 		{"async", f.Async.unmarshal},
-	})
+	}))
 }
 
 func (f *FunctionAsync) unmarshal(d *caddyfile.Dispenser) error {

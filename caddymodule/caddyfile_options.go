@@ -1,6 +1,10 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/dustin/go-humanize"
+
+	"github.com/hearthfn/hearth/warmpool/function/spelling"
 )
 
 // A reader reads the arguments of an option, and its block if it has one. The option's
@@ -28,7 +34,7 @@ func readBlock(d *caddyfile.Dispenser, unknown string, options []option) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read := readerOf(options, d.Val())
 		if read == nil {
-			return d.Errf("unrecognized "+unknown+"; %s", d.Val(), thereAre(options))
+			return d.Errf("unrecognized "+unknown+"%s; %s", d.Val(), spelling.Meant(d.Val(), namesOf(options)), thereAre(options))
 		}
 		if err := read(d); err != nil {
 			return err
@@ -36,6 +42,41 @@ func readBlock(d *caddyfile.Dispenser, unknown string, options []option) error {
 	}
 	return nil
 }
+
+// optionLines are the lines of the options of a block, by their names.
+type optionLines map[string]int
+
+// of makes the options note their lines.
+func (l optionLines) of(options []option) []option {
+	noting := slices.Clone(options)
+	for n, o := range options {
+		noting[n].read = func(d *caddyfile.Dispenser) error {
+			l[o.name] = d.Line()
+			return o.read(d)
+		}
+	}
+	return noting
+}
+
+// place adds the file and the line to an error about values: the line of the option that the
+// error names, or else of the block.
+func (l optionLines) place(err error, file string, block int) error {
+	text, line, longest := err.Error(), block, ""
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		if len(name) > len(longest) && regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).MatchString(text) {
+			line, longest = l[name], name
+		}
+	}
+	return fmt.Errorf("%w, at %s:%d", err, file, line)
+}
+
+// hasPlaceholder reports whether a value of an option is known only where the server runs.
+func hasPlaceholder(options any) bool {
+	text, err := json.Marshal(options)
+	return err != nil || placeholder.Match(text)
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z_]+\.[^{}]+\}`)
 
 func readerOf(options []option, name string) reader {
 	for _, o := range options {
@@ -48,10 +89,7 @@ func readerOf(options []option, name string) reader {
 
 // thereAre lists options: "there are a, b and c".
 func thereAre(options []option) string {
-	names := make([]string, len(options))
-	for n, o := range options {
-		names[n] = o.name
-	}
+	names := namesOf(options)
 	switch last := len(names) - 1; last {
 	case -1:
 		return "there are none"
@@ -60,6 +98,14 @@ func thereAre(options []option) string {
 	default:
 		return "there are " + strings.Join(names[:last], ", ") + " and " + names[last]
 	}
+}
+
+func namesOf(options []option) []string {
+	names := make([]string, len(options))
+	for n, o := range options {
+		names[n] = o.name
+	}
+	return names
 }
 
 // into makes the reader of an option that has one value, or several of one kind.
@@ -185,7 +231,7 @@ func oneOf(words ...string) func(*caddyfile.Dispenser, *string) error {
 			return err
 		}
 		if !slices.Contains(words, *to) {
-			return d.Errf("%s is %s or %s, not '%s'", name, strings.Join(words[:len(words)-1], ", "), words[len(words)-1], *to)
+			return d.Errf("%s is %s or %s, not '%s'%s", name, strings.Join(words[:len(words)-1], ", "), words[len(words)-1], *to, spelling.Meant(*to, words))
 		}
 		return nil
 	}

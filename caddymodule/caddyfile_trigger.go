@@ -2,9 +2,12 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 // unmarshalEventSource reads
@@ -43,7 +46,8 @@ func (a *App) unmarshalEventSource(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	err := readBlock(d, "event_source option '%s'", slices.Concat([]option{
+	lines, file, line := make(optionLines), d.File(), d.Line()
+	err := readBlock(d, "event_source option '%s'", lines.of(slices.Concat([]option{
 		{"topic", into(text, &e.Topic)},
 		{"group", into(text, &e.Group)},
 		{"disabled", into(present, &e.Disabled)},
@@ -63,9 +67,17 @@ func (a *App) unmarshalEventSource(d *caddyfile.Dispenser) error {
 	}, e.Service.options(), []option{
 		{"sasl", e.unmarshalSASL},
 		{"tls", e.unmarshalTLS},
-	}))
+	})))
+	if err != nil {
+		return err
+	}
+	if !hasPlaceholder(e) {
+		if _, err := e.mapping(function.DefaultAccount); err != nil {
+			return lines.place(fmt.Errorf("event source of function %s: %w", e.Function, err), file, line)
+		}
+	}
 	a.EventSources = append(a.EventSources, e)
-	return err
+	return nil
 }
 
 func (e *EventSource) unmarshalSASL(d *caddyfile.Dispenser) error {
@@ -110,13 +122,14 @@ func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
 	if !d.Args(&name, &s.Expression, &s.Function) {
 		return d.Err("schedule takes a name, an expression such as \"rate(5 minutes)\", and a function")
 	}
-	if d.NextArg() {
-		return d.ArgErr()
+	if more := d.RemainingArgs(); len(more) > 0 {
+		return d.Errf("schedule %s: '%s' is too much; write an expression with spaces in quotes, such as \"rate(5 minutes)\"", name, more[0])
 	}
 	if a.Schedules[name] != nil {
 		return d.Errf("schedule %s: there are two", name)
 	}
-	if err := readBlock(d, "schedule option '%s'", []option{
+	lines, file, line := make(optionLines), d.File(), d.Line()
+	if err := readBlock(d, "schedule option '%s'", lines.of([]option{
 		{"time_zone", into(text, &s.TimeZone)},
 		{"flexible_window", into(duration, &s.FlexibleWindow)},
 		{"input", s.unmarshalInput},
@@ -124,8 +137,13 @@ func (a *App) unmarshalSchedule(d *caddyfile.Dispenser) error {
 		{"end", into(moment, &s.End)},
 		{"catch_up", into(durationOrOff, &s.CatchUp)},
 		{"disabled", into(present, &s.Disabled)},
-	}); err != nil {
+	})); err != nil {
 		return err
+	}
+	if !hasPlaceholder(s) {
+		if _, err := s.resolve(name, function.DefaultAccount); err != nil {
+			return lines.place(fmt.Errorf("schedule %s: %w", name, err), file, line)
+		}
 	}
 	if a.Schedules == nil {
 		a.Schedules = make(map[string]*Schedule)

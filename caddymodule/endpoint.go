@@ -15,6 +15,11 @@ func (a *App) endpoint() string {
 	if !a.hasAPI {
 		return ""
 	}
+	return a.addressOfHandler(func(handler any) bool { _, is := handler.(*LambdaAPI); return is })
+}
+
+// addressOfHandler finds the address, with a path, of the first route with such a handler.
+func (a *App) addressOfHandler(is func(handler any) bool) string {
 	module, err := a.ctx.AppIfConfigured("http")
 	if err != nil {
 		return ""
@@ -22,45 +27,58 @@ func (a *App) endpoint() string {
 	servers := module.(*caddyhttp.App)
 	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) { // sorted: the same address after each reload
 		server := servers.Servers[name]
-		host, found := siteOfAPI(server.Routes, "")
+		at, found := findHandler(server.Routes, place{}, is)
 		if !found {
 			continue
 		}
 		for _, listen := range server.Listen {
-			if address := addressOf(servers, server, listen, host); address != "" {
-				return address
+			if address := addressOf(servers, server, listen, at.host); address != "" {
+				return address + at.path
 			}
 		}
 	}
 	return ""
 }
 
-// siteOfAPI searches routes for the handler of the API, and for a host that leads to it.
-func siteOfAPI(routes caddyhttp.RouteList, host string) (string, bool) {
-	for _, route := range routes {
-		inside := host
-		for _, matchers := range route.MatcherSets {
-			for _, m := range matchers {
+// A place is where requests reach a handler: "" stands for any host and any path.
+type place struct{ host, path string }
+
+// narrow is the place of a route inside of it.
+func (p place) narrow(route *caddyhttp.Route) place {
+	for _, matchers := range route.MatcherSets {
+		for _, m := range matchers {
+			switch m := m.(type) {
+			case *caddyhttp.MatchHost:
 				// The names that match a star are unknown here.
-				if hosts, ok := m.(*caddyhttp.MatchHost); ok {
-					if n := slices.IndexFunc(*hosts, func(h string) bool { return !strings.Contains(h, "*") }); n >= 0 {
-						inside = (*hosts)[n]
-					}
+				if n := slices.IndexFunc(*m, func(h string) bool { return !strings.Contains(h, "*") }); n >= 0 {
+					p.host = (*m)[n]
+				}
+			case *caddyhttp.MatchPath:
+				if len(*m) > 0 {
+					p.path, _, _ = strings.Cut((*m)[0], "*")
 				}
 			}
 		}
-		for _, handler := range route.Handlers {
-			switch h := handler.(type) {
-			case *LambdaAPI:
+	}
+	return p
+}
+
+// findHandler searches routes for a handler, and for the place that leads to it.
+func findHandler(routes caddyhttp.RouteList, outside place, is func(handler any) bool) (place, bool) {
+	for n := range routes {
+		inside := outside.narrow(&routes[n])
+		for _, handler := range routes[n].Handlers {
+			if is(handler) {
 				return inside, true
-			case *caddyhttp.Subroute:
-				if found, ok := siteOfAPI(h.Routes, inside); ok {
+			}
+			if h, ok := handler.(*caddyhttp.Subroute); ok {
+				if found, ok := findHandler(h.Routes, inside, is); ok {
 					return found, true
 				}
 			}
 		}
 	}
-	return "", false
+	return place{}, false
 }
 
 // addressOf is the address by which a client on this machine reaches a listener, "" if the

@@ -52,8 +52,8 @@ func TestSiteOfTheAPIIsFoundWithinItsRoutes(t *testing.T) {
 		"within a site":   {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: within()}, {MatcherSets: hosts("*.b", "b"), Handlers: within(caddyhttp.Route{Handlers: api})}}, "b", true},
 		"any of a domain": {caddyhttp.RouteList{{MatcherSets: hosts("*.b"), Handlers: api}}, "", true},
 	} {
-		if host, found := siteOfAPI(test.routes, ""); host != test.host || found != test.found {
-			t.Errorf("%s: %q, %v; want %q, %v", name, host, found, test.host, test.found)
+		if at, found := findHandler(test.routes, place{}, func(h any) bool { _, is := h.(*LambdaAPI); return is }); at.host != test.host || found != test.found {
+			t.Errorf("%s: %q, %v; want %q, %v", name, at.host, found, test.host, test.found)
 		}
 	}
 }

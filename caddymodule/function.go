@@ -13,6 +13,7 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
 // Function is one function of the configuration. All fields but runtime, handler and code are
@@ -79,6 +80,23 @@ const (
 
 // resolve makes the engine's function from the function of the configuration.
 func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Function, error) {
+	fn, err := f.values(name, repl)
+	if err != nil {
+		return nil, err
+	}
+	if fn.Code, err = codePath(fn.Code); err != nil {
+		return nil, fmt.Errorf("function %q: code: %w", name, err)
+	}
+	for i := range fn.Layers {
+		if fn.Layers[i], err = codePath(fn.Layers[i]); err != nil {
+			return nil, fmt.Errorf("function %q: layer: %w", name, err)
+		}
+	}
+	return fn, nil
+}
+
+// values makes the function from the values of the configuration, and looks at no file.
+func (f *Function) values(name string, repl *caddy.Replacer) (*function.Function, error) {
 	env := make(map[string]string, len(f.Env))
 	for k, v := range f.Env {
 		env[k] = repl.ReplaceAll(v, "")
@@ -110,22 +128,14 @@ func (f *Function) resolve(name string, repl *caddy.Replacer) (*function.Functio
 	if err := fn.Normalize(); err != nil {
 		return nil, err
 	}
+	if err := runtimes.CheckNames(fn.Runtime, fn.Handler); err != nil {
+		return nil, fmt.Errorf("function %q: %w", name, err)
+	}
 	if f.RecursiveLoop != "" && f.RecursiveLoop != loopAllow && f.RecursiveLoop != loopTerminate {
 		return nil, fmt.Errorf("function %q: recursive_loop %q: %s or %s", name, f.RecursiveLoop, loopTerminate, loopAllow)
 	}
 	f.Async.OnSuccess, f.Async.OnFailure = repl.ReplaceAll(f.Async.OnSuccess, ""), repl.ReplaceAll(f.Async.OnFailure, "")
-	if err := f.Async.check(name); err != nil {
-		return nil, err
-	}
-	if fn.Code, err = codePath(fn.Code); err != nil {
-		return nil, fmt.Errorf("function %q: code: %w", name, err)
-	}
-	for i := range fn.Layers {
-		if fn.Layers[i], err = codePath(fn.Layers[i]); err != nil {
-			return nil, fmt.Errorf("function %q: layer: %w", name, err)
-		}
-	}
-	return fn, nil
+	return fn, f.Async.check(name)
 }
 
 // logging is how the function logs. The format is written as AWS does.

@@ -120,6 +120,24 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 	}
 	h.app, h.log = module.(*App), ctx.Logger().With(zap.String("source", h.Source))
 	repl := caddy.NewReplacer()
+	if h.source, err = h.newSource(h.app.Region, repl); err != nil {
+		return err
+	}
+	for n, r := range h.Rules {
+		rule, err := r.prepare(repl)
+		if err != nil {
+			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
+		}
+		if err := h.app.setup.NamedBySource(rule.Target.Function, rule.Target.Qualifier); err != nil {
+			return err
+		}
+		h.rules = append(h.rules, rule)
+	}
+	return nil
+}
+
+// newSource makes the source from the values of the configuration.
+func (h *Receive) newSource(region string, repl *caddy.Replacer) (push.Source, error) {
 	all := func(texts []string) (replaced []string, err error) {
 		for _, text := range texts {
 			value := repl.ReplaceAll(text, "")
@@ -135,29 +153,20 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 		Tolerance: time.Duration(h.Tolerance), SNS: services.NewSNSClient(),
 	}
 	if config.Region == "" {
-		config.Region = h.app.Region
+		config.Region = region
 	}
 	var errTokens, errSecrets, errTopics error
 	config.Tokens, errTokens = all(h.Tokens)
 	config.Secrets, errSecrets = all(h.Secrets)
 	config.Topics, errTopics = all(h.Topics)
 	if err := errors.Join(errTokens, errSecrets, errTopics); err != nil {
-		return err
+		return nil, err
 	}
-	if h.source, err = push.New(h.Source, config); err != nil {
-		return fmt.Errorf("receive %s: %w", h.Source, err)
+	source, err := push.New(h.Source, config)
+	if err != nil {
+		return nil, fmt.Errorf("receive %s: %w", h.Source, err)
 	}
-	for n, r := range h.Rules {
-		rule, err := r.prepare(repl)
-		if err != nil {
-			return fmt.Errorf("receive %s: rule %d: %w", h.Source, n+1, err)
-		}
-		if err := h.app.setup.NamedBySource(rule.Target.Function, rule.Target.Qualifier); err != nil {
-			return err
-		}
-		h.rules = append(h.rules, rule)
-	}
-	return nil
+	return source, nil
 }
 
 func (r *ReceiveRule) prepare(repl *caddy.Replacer) (push.Rule, error) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,7 +30,10 @@ import (
 var engines = caddy.NewUsagePool()
 
 // A pooledEngine is an engine in the usage pool.
-type pooledEngine struct{ *engine.Engine }
+type pooledEngine struct {
+	*engine.Engine
+	announced atomic.Pointer[string] // what ready said last
+}
 
 // Destruct implements caddy.Destructor.
 func (p *pooledEngine) Destruct() error { return p.Close(context.Background()) }
@@ -43,7 +47,7 @@ func openEngine(a *App) (*pooledEngine, error) {
 			Dir: a.DataDir, Redis: engine.Redis{URL: a.Redis.URL, Prefix: a.Redis.Prefix}, BodyMemoryMB: a.BodyMemory, Log: a.log,
 			Logs: logs.Config{Retention: time.Duration(a.Logs.Retention), MaxFileMB: a.Logs.MaxFile, MaxTotalMB: a.Logs.MaxTotal},
 		})
-		return &pooledEngine{e}, err
+		return &pooledEngine{Engine: e}, err
 	})
 	if err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		CodeStorage:  int64(a.CodeStorage) << 20,
 		CompileCache: a.CompileCache != "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
-		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log,
+		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log, HasAPI: configures(a.ctx, "hearth_lambda_api"),
 	}
 	var err error
 	if s.Services, err = a.services(repl); err != nil {

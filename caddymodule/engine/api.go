@@ -49,7 +49,6 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 	} else if s.engine.artefacts != nil {
 		config.Bucket = uploaded{s.engine.artefacts}
 	}
-	s.hasAPI = true
 	api := lambda.New(config)
 	s.provisioner.Store(api)
 	return api, nil

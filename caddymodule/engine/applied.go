@@ -21,8 +21,8 @@ import (
 // The caller calls undo once: when the setup is no longer used, or because a later step of a
 // reload failed. If the setup is still in force then, the one before comes into force again.
 func (e *Engine) Apply(s *Setup, at Addresses) (undo func() error, err error) {
-	if e.inUse != nil {
-		return nil, fmt.Errorf("data_dir %s: %w", e.Dir, e.inUse)
+	if err := e.InUse(); err != nil {
+		return nil, err
 	}
 	if err := s.checkUnknown(); err != nil {
 		return nil, err

@@ -165,6 +165,14 @@ func Open(config Config) (_ *Engine, err error) {
 // shared reports whether other nodes may have the same Redis.
 func (e *Engine) shared() bool { return e.Redis.URL != "" }
 
+// InUse is the error that names the data directory if another process has the state; else nil.
+func (e *Engine) InUse() error {
+	if e.inUse == nil {
+		return nil
+	}
+	return fmt.Errorf("data_dir %s: %w", e.Dir, e.inUse)
+}
+
 // Bodies is the memory for bodies and events that wait.
 func (e *Engine) Bodies() *bodies.Budget { return e.bodies }
 

@@ -72,6 +72,9 @@ type Settings struct {
 	Node        string // the name of this node; "": one is made
 	PeerAddress string // HOST:PORT where other nodes reach this one; "": the engine finds it
 
+	// HasAPI is set if a site has the Lambda API, which makes functions.
+	HasAPI bool
+
 	Metrics prometheus.Registerer // gets the metrics
 	Log     *zap.Logger
 }

@@ -28,7 +28,6 @@ type Setup struct {
 	services  *services.Services
 
 	unknown     []unknown                  // functions that something names and nothing defines
-	hasAPI      bool                       // this server answers the Lambda API
 	provisioner atomic.Pointer[lambda.API] // the API of this server, nil without
 	credentials credentials
 	refusals    flood.Gate // bounds the log messages about refused requests
@@ -64,10 +63,10 @@ func (e *Engine) Prepare(ctx context.Context, settings Settings) (_ *Setup, err 
 		}
 		s.functions[f.Name], fixed[n] = f, f.Function
 	}
+	s.registry = e.registry.With(fixed, s.Mappings...)
 	if err := s.checkTargets(); err != nil {
 		return nil, err
 	}
-	s.registry = e.registry.With(fixed, s.Mappings...)
 	s.catalog = warmpool.NewCatalog(s.machinery.pool, s.registry)
 	if e.shared() {
 		s.catalog.HandTo(peers{e})

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/function/spelling"
 )
 
 // An unknown is a function that the configuration names and does not define.
@@ -70,8 +74,7 @@ func (s *Setup) checkConfigured(by, name, qualifier string) error {
 	case s.isRemote(name):
 		return nil
 	case s.functions[name] == nil:
-		s.unknown = append(s.unknown, unknown{by, name})
-		return nil
+		return s.addUnknown(unknown{by, name})
 	case qualifier != "" && qualifier != function.Latest:
 		return fmt.Errorf("%s: %w", by, noQualifier(name, qualifier))
 	}
@@ -82,23 +85,53 @@ func noQualifier(name, qualifier string) error {
 	return fmt.Errorf("function %q: no such qualifier %q: functions of the configuration have $LATEST only", name, qualifier)
 }
 
+// addUnknown remembers a function that the configuration does not define, for Apply. It is
+// refused at once if nobody can ever make it, so that `caddy validate` says so. Beside a server
+// that runs, its endpoint file tells whether it may have made functions.
+func (s *Setup) addUnknown(u unknown) error {
+	s.unknown = append(s.unknown, u)
+	if s.HasAPI {
+		return nil
+	}
+	if s.engine.inUse == nil {
+		return s.check(u)
+	}
+	if _, err := os.Stat(filepath.Join(s.engine.Dir, endpointFile)); errors.Is(err, fs.ErrNotExist) {
+		return s.undefined(u)
+	}
+	return nil
+}
+
+// undefined is the error about a function that nobody can ever make.
+func (s *Setup) undefined(u unknown) error {
+	defined := slices.Sorted(maps.Keys(s.functions))
+	return fmt.Errorf("%s: function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api)%s; defined are %q",
+		u.by, u.name, spelling.Meant(u.name, defined), defined)
+}
+
 // checkUnknown refuses the names of functions that nobody can ever make, and logs which
 // functions do not exist yet.
 func (s *Setup) checkUnknown() error {
 	for _, u := range s.unknown {
-		_, err := s.registry.Version(context.Background(), u.name, function.Latest)
-		switch {
-		case err == nil:
-		case !errors.Is(err, registry.ErrNotFound):
+		if err := s.check(u); err != nil {
 			return err
-		case !s.hasAPI:
-			return fmt.Errorf("%s: function %q is not defined in the hearth global option, nor made by the Lambda API, which no site has (lambda_api); defined are %q",
-				u.by, u.name, slices.Sorted(maps.Keys(s.functions)))
-		case u.by == byRoute:
-			s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", u.name))
-		default:
-			s.Log.Warn("a function is not there yet: its events are kept aside until the Lambda API makes it", zap.String("function", u.name), zap.String("source", u.by))
 		}
+	}
+	return nil
+}
+
+func (s *Setup) check(u unknown) error {
+	_, err := s.registry.Version(context.Background(), u.name, function.Latest)
+	switch {
+	case err == nil:
+	case !errors.Is(err, registry.ErrNotFound):
+		return err
+	case !s.HasAPI:
+		return s.undefined(u)
+	case u.by == byRoute:
+		s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", u.name))
+	default:
+		s.Log.Warn("a function is not there yet: its events are kept aside until the Lambda API makes it", zap.String("function", u.name), zap.String("source", u.by))
 	}
 	return nil
 }
@@ -130,7 +163,7 @@ func (s *Setup) NamedBySource(name, qualifier string) error {
 func (s *Setup) checkNamed(name, qualifier string) error {
 	switch {
 	case s.functions[name] == nil:
-		s.unknown = append(s.unknown, unknown{byRoute, name})
+		return s.addUnknown(unknown{byRoute, name})
 	case qualifier != "" && qualifier != function.Latest:
 		return noQualifier(name, qualifier)
 	}

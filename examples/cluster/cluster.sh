@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Three gateways and a Redis on this machine, each with a data directory of its own.
 #
-#   ./cluster.sh start    gateways at http://localhost:8081, 8082 and 8083
+#   ./cluster.sh start    gateways at http://localhost:8181, 8182 and 8183
 #   ./cluster.sh stop     ends all that was started, and removes its data
 #
 # CLUSTER_DIR is where everything is kept (default: .hearth here), CLUSTER_PORT the first
-# of seven ports (default: 8080): Redis, the gateways, and where these reach each other.
+# of seven ports (default: 8180): Redis, the gateways, and where these reach each other.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -14,7 +14,7 @@ readonly CADDY=$ROOT/bin/caddy
 readonly NODES=3
 readonly WITHIN=30 # seconds, for anything to start or to end
 readonly DIR=${CLUSTER_DIR:-$PWD/.hearth}
-readonly FIRST=${CLUSTER_PORT:-8080}
+readonly FIRST=${CLUSTER_PORT:-8180}
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() {
@@ -108,7 +108,7 @@ start() {
 		await "node$n" curl --silent --fail --max-time 2 "http://localhost:$((FIRST + n))/healthz"
 	done
 	trap - EXIT
-	say "HEARTH_DATA_DIR=$DIR/node1 $CADDY hearth nodes"
+	say "HEARTH_DATA_DIR=$DIR/node1 $(realpath "$CADDY") hearth nodes"
 }
 
 case ${1:-} in

@@ -98,5 +98,5 @@ done
 store s3 ls --recursive s3://thumbnails
 
 [[ ${1:-} == --once ]] && exit 0
-say "put more into s3://photos (aws --endpoint-url $S3_ENDPOINT ...); Ctrl-C ends all of it"
+say "put more into s3://photos, as minioadmin: AWS_ACCESS_KEY_ID=minioadmin AWS_SECRET_ACCESS_KEY=minioadmin AWS_DEFAULT_REGION=us-east-1 aws --endpoint-url $S3_ENDPOINT s3 cp FILE s3://photos/; Ctrl-C ends all of it"
 wait

@@ -80,7 +80,7 @@ func TestExampleChatSendsWhatOneSaysToAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.NewReplacer("8080", fmt.Sprint(s.Port), "examples/chat", folder, "timeout 10s", "timeout 60s", "http://localhost", "http://localhost:"+fmt.Sprint(s.Port)+", http://127.0.0.1",
+	config := strings.NewReplacer("8090", fmt.Sprint(s.Port), "examples/chat", folder, "timeout 10s", "timeout 60s", "http://localhost", "http://localhost:"+fmt.Sprint(s.Port)+", http://127.0.0.1",
 		"{\n\thearth {", fmt.Sprintf("{\n\tadmin unix/%[1]s/admin.sock\n\tauto_https off\n\thearth {\n\t\tdata_dir %[1]s/data", s.Dir)).Replace(string(text))
 	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -144,7 +144,7 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 		t.Fatal("all is well")
 	}
 	for _, want := range []string{
-		`runtime "nodejs22" is not supported; supported are nodejs16.x, `,
+		`runtime "nodejs22" is not supported: did you mean nodejs22.x?; supported are nodejs16.x, `,
 		"runtime nodejs20.x is configured to be served by " + dir + "/nowhere: ",
 		"runtime nodejs24.x is configured to be served by " + shim + ": it is a script, perhaps a version manager's shim: name the program itself",
 		"it is too old: Node.js 16.0.0, where 18.0 is needed",

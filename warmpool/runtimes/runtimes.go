@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hearthfn/hearth/warmpool/function/spelling"
 	"github.com/hearthfn/hearth/warmpool/runtimes/java"
 	"github.com/hearthfn/hearth/warmpool/runtimes/nodejs"
 	"github.com/hearthfn/hearth/warmpool/runtimes/python"
@@ -79,6 +80,38 @@ var remedies = []struct{ prefix, remedy string }{
 	{"go1.x", "build the function with aws-lambda-go as a program named bootstrap, for the runtime provided.al2023"},
 }
 
+// meant asks for the runtime that a misspelt name means. Another version is no misspelling.
+func meant(runtime string) string {
+	letters := func(name string) string {
+		return strings.Trim(strings.Map(func(r rune) rune {
+			if '0' <= r && r <= '9' {
+				return -1
+			}
+			return r
+		}, name), " ")
+	}
+	if nearest := spelling.Nearest(runtime, supported); letters(nearest) == letters(runtime) {
+		return ""
+	}
+	return spelling.Meant(runtime, supported)
+}
+
+// Supported are Lambda's names of the runtimes that are served.
+func Supported() []string { return slices.Clone(supported) }
+
+// CheckNames reports errors of the names of a runtime and of a handler: an unknown runtime, or a
+// handler without the function of its module. It does not look for an interpreter.
+func CheckNames(runtime, handler string) error {
+	w, err := parseRuntime(runtime)
+	if err != nil {
+		return err
+	}
+	if example := map[string]string{FamilyNode: "index.handler", FamilyPython: "app.handler", FamilyRuby: "app.handler"}[w.family]; example != "" && !strings.Contains(handler, ".") {
+		return fmt.Errorf("handler %q names a module and no function in it: write MODULE.FUNCTION, such as %s", handler, example)
+	}
+	return nil
+}
+
 // A wanted is what the name of a runtime asks for.
 type wanted struct {
 	family string
@@ -100,7 +133,7 @@ func parseRuntime(runtime string) (wanted, error) {
 				problem = "is not supported"
 			}
 		}
-		return wanted{}, fmt.Errorf("runtime %q %s; supported are %s", runtime, problem, strings.Join(supported, ", "))
+		return wanted{}, fmt.Errorf("runtime %q %s%s; supported are %s", runtime, problem, meant(runtime), strings.Join(supported, ", "))
 	}
 	if rest, ok := strings.CutPrefix(runtime, FamilyJava); ok {
 		rest, _, _ = strings.Cut(rest, ".") // which Amazon Linux
