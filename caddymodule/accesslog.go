@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -137,7 +136,14 @@ func (v *variables) rest(name string) string {
 			return strconv.Quote(o.refusal.Message)
 		}
 	case "error.responseType":
-		return o.responseType()
+		if o.err != nil {
+			return string(o.refusal.Response)
+		}
+	case "error.validationErrorString":
+		var invalid *gateway.InvalidRequest
+		if errors.As(o.err, &invalid) {
+			return invalid.Reason()
+		}
 	case "integrationErrorMessage", "integration.error":
 		if !o.asked.IsZero() && o.err != nil {
 			return o.err.Error()
@@ -214,44 +220,4 @@ func (v *variables) authorizer(dst []byte, name string) []byte {
 		return append(dst, text...)
 	}
 	return append(dst, value...)
-}
-
-// responseType is AWS's name for why a request was refused.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-func (o *observation) responseType() string {
-	var denied bool
-	if o.route != nil {
-		denied = o.route.authorize != nil && o.asked.IsZero()
-	}
-	switch status := o.refusal.Status; {
-	case o.err == nil:
-		return ""
-	case status == http.StatusUnauthorized:
-		return "UNAUTHORIZED"
-	case errors.Is(o.err, errNoKey):
-		return "INVALID_API_KEY"
-	case errors.Is(o.err, errNoRoute):
-		return "MISSING_AUTHENTICATION_TOKEN"
-	case status == http.StatusForbidden:
-		return "ACCESS_DENIED"
-	case status == http.StatusRequestEntityTooLarge:
-		return "REQUEST_TOO_LARGE"
-	case status == http.StatusTooManyRequests && o.refusal.Message == gateway.REST.Exhausted().Message:
-		return "QUOTA_EXCEEDED"
-	case status == http.StatusTooManyRequests:
-		return "THROTTLED"
-	case denied:
-		return "AUTHORIZER_FAILURE"
-	case status == http.StatusGatewayTimeout, status == http.StatusServiceUnavailable && isTimeout(o.err):
-		return "INTEGRATION_TIMEOUT"
-	case status >= http.StatusInternalServerError:
-		return "INTEGRATION_FAILURE"
-	}
-	return "DEFAULT_4XX"
-}
-
-func isTimeout(err error) bool {
-	status, _ := webStatus(err)
-	var of net.Error
-	return status == http.StatusGatewayTimeout || errors.As(err, &of) && of.Timeout()
 }

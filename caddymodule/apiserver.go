@@ -34,6 +34,7 @@ type apiServer struct {
 	routes    []servedRoute          // by the index in the table
 	own       map[string]*Authorizer // of the API, by their IDs
 	access    *accessLog             // nil: there is none
+	responses *gateway.Responses     // nil: those of API Gateway
 	metrics   *metrics.APIs
 	unmatched *metrics.Route // of requests that no route takes
 
@@ -57,6 +58,7 @@ type servedRoute struct {
 	timeout time.Duration
 	// permitted, if set, says whether the function's policy lets the API call it.
 	permitted func(ctx context.Context) bool
+	validator *gateway.Validator // nil: requests are not checked
 	metrics   *metrics.Route
 }
 
@@ -91,6 +93,9 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, parts apiParts) (
 	if s.access, err = newAccessLog(&api.Stages[0], s.log); err != nil {
 		return nil, err
 	}
+	if s.responses, err = gateway.NewResponses(api.Responses); err != nil {
+		return nil, err
+	}
 	s.retainMetrics(app.setup.APIMetrics())
 	if err := s.provisionOwn(app, parts); err != nil {
 		return nil, errors.Join(err, s.release())
@@ -105,6 +110,7 @@ func newAPIServer(app *App, api *gateway.API, log *zap.Logger, parts apiParts) (
 func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 	stage := &s.api.Stages[0]
 	bucket := newBucket(stage.Throttle)
+	validator := gateway.NewValidators(s.api)
 	for n := range s.api.Routes {
 		of, route := &s.api.Routes[n], &s.routes[n]
 		route.of = of
@@ -125,6 +131,9 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		if route.bucket = bucket; of.Throttle != nil {
 			route.bucket = newBucket(of.Throttle)
 		}
+		if route.validator, err = validator(of.Validation); err != nil {
+			return fmt.Errorf("route %q: %w", of.Key, err)
+		}
 		if _, route.pattern, err = apigateway.ParseKey(of.Key); err != nil {
 			return err
 		}
@@ -135,7 +144,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 			route.handler, err = s.mock(route)
 		default:
 			if route.function, err = s.responder(app, of, stage); err == nil {
-				route.function.begin = route.signed
+				route.function.begin, route.function.validator = route.signed, route.validator
 			}
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
 			if parts.permission != nil {
@@ -216,7 +225,7 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 	if len(route.plans) > 0 || route.keyed != nil {
 		var err error
 		if from.client, err = route.client(r.Context(), s.apiKey(r, given)); err != nil {
-			return refuseAPI(w, r, s.api.Protocol.Denied(http.StatusForbidden), err)
+			return refuseAPI(w, r, s.api.Protocol.Keyless(), err)
 		}
 	}
 	if route.bucket != nil && !route.bucket.Allow() {
@@ -226,6 +235,10 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		if err := from.client.Allow(); err != nil {
 			return s.refuseClient(w, r, err)
 		}
+	}
+	if err := route.validator.Parameters(r, &route.pattern, path); err != nil {
+		refusal, _ := refusalOf(s.api.Protocol, err)
+		return refuseAPI(w, r, refusal, err)
 	}
 	seen.asked = time.Now()
 	if route.function != nil {
@@ -245,7 +258,7 @@ type caller struct {
 // call answers a request by a function.
 func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRoute, seen *observation) error {
 	if route.permitted != nil && !route.permitted(r.Context()) {
-		return refuseAPI(w, r, s.api.Protocol.Failed(http.StatusBadGateway, ""), errNoPermission)
+		return refuseAPI(w, r, s.api.Protocol.Misconfigured(), errNoPermission)
 	}
 	if route.timeout > 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), route.timeout)

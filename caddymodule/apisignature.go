@@ -46,15 +46,18 @@ func (a *App) signedFor(service string) (signing, error) {
 // executeAPI is the service that requests to APIs are signed for.
 const executeAPI = "execute-api"
 
-// forward answers a signed request by the handler of its route. The signature covers the body,
-// which is therefore read before.
+// forward answers a request by the handler of its route. A signature covers the body, and so does
+// a validator: then the body is read before.
 func (s *apiServer) forward(w http.ResponseWriter, r *http.Request, route *servedRoute) error {
-	if route.signed == nil {
+	if route.signed == nil && !route.validator.ReadsBody() {
 		return route.handler.ServeHTTP(w, r)
 	}
-	finish, err := route.signed(r)
-	if err != nil {
-		return s.refuseUnsigned(w, r, err)
+	finish := func([]byte) (*apigateway.Identity, error) { return nil, nil }
+	if route.signed != nil {
+		var err error
+		if finish, err = route.signed(r); err != nil {
+			return s.refuseUnsigned(w, r, err)
+		}
 	}
 	var share bodies.Share
 	defer share.End()
@@ -66,24 +69,51 @@ func (s *apiServer) forward(w http.ResponseWriter, r *http.Request, route *serve
 	if _, err := finish(body); err != nil {
 		return s.refuseUnsigned(w, r, err)
 	}
+	if err := validate(r, route.validator, body, &share, s.bodies); err != nil {
+		return s.refuseUnsigned(w, r, err)
+	}
 	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	return route.handler.ServeHTTP(w, r)
 }
 
-// refuseUnsigned refuses a request that is not signed, or cannot be read.
+// refuseUnsigned refuses a request that is not signed, cannot be read, or is not valid.
 func (s *apiServer) refuseUnsigned(w http.ResponseWriter, r *http.Request, err error) error {
-	refusal, ok := unsigned(s.api.Protocol, err)
+	refusal, ok := refusalOf(s.api.Protocol, err)
 	if !ok {
 		refusal = s.api.Protocol.Failed(webStatus(err))
 	}
 	return refuseAPI(w, r, refusal, err)
 }
 
-// unsigned is how an API refuses an error of a signature. ok says whether err is one.
-func unsigned(p gateway.Protocol, err error) (refusal gateway.Refusal, ok bool) {
-	var of *sigv4.Error
-	if p == "" || !errors.As(err, &of) {
+// refusalOf is how an API refuses an error of a signature or of a validation. ok says whether err
+// is one.
+func refusalOf(p gateway.Protocol, err error) (refusal gateway.Refusal, ok bool) {
+	var unsigned *sigv4.Error
+	var invalid *gateway.InvalidRequest
+	switch {
+	case p == "":
 		return refusal, false
+	case errors.As(err, &unsigned):
+		return p.Unsigned(unsigned.Code, unsigned.Message), true
+	case errors.As(err, &invalid):
+		return invalid.Refusal(), true
 	}
-	return p.Unsigned(of.Code, of.Message), true
+	return refusal, false
+}
+
+// validated is how much memory the check of a body takes, by the size of the body.
+const validated = 16
+
+// validate checks a body that was read. Its share of the memory grows meanwhile.
+func validate(r *http.Request, by *gateway.Validator, body []byte, share *bodies.Share, budget *bodies.Budget) error {
+	if !by.ReadsBody() {
+		return nil
+	}
+	if len(body) > bodies.Small {
+		if err := share.Hold(budget, validated*len(body)); err != nil {
+			return err
+		}
+		defer share.Keep(weight * len(body) / 3)
+	}
+	return by.Body(r.Header.Get("Content-Type"), body)
 }

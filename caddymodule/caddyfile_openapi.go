@@ -83,6 +83,8 @@ func (a *apiReader) describe(document *openapi.Document, protocol gateway.Protoc
 	switch {
 	case document.Swagger2 && protocol != gateway.REST:
 		return errors.New("a Swagger 2 document is for a REST API: write api NAME rest")
+	case document.RESTOnly() != "":
+		return fmt.Errorf("%s not supported here: REST APIs that are made by AWS's API have it", document.RESTOnly())
 	case document.KeySource != "" && !strings.EqualFold(document.KeySource, "header"):
 		return fmt.Errorf("x-amazon-apigateway-api-key-source %q is not supported: keys come in the header X-Api-Key", document.KeySource)
 	case document.Cors != nil && a.CORS != nil:

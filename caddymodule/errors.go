@@ -98,7 +98,7 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 		i.logFailure(status, call, err)
 	}
 	refusal := gateway.Refusal{Status: status, Message: message}
-	if of, ok := unsigned(i.protocol, err); ok {
+	if of, ok := refusalOf(i.protocol, err); ok {
 		refusal = of
 	} else if i.protocol != "" {
 		refusal = i.protocol.Failed(status, message)
@@ -122,6 +122,9 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 func answerRefusal(w http.ResponseWriter, r *http.Request, refusal gateway.Refusal, body []byte, err error) error {
 	if seen := observationOf(w); seen != nil {
 		seen.refusal, seen.err = refusal, err
+		if done := seen.respond(w, r); done {
+			return nil
+		}
 		if refusal.Status == http.StatusForbidden { // nothing behind the route was asked
 			seen.asked = time.Time{}
 		}

@@ -25,6 +25,7 @@ type observation struct {
 	status int       // 0: there is no answer
 	size   int64     // bytes of the answer's body
 
+	server   *apiServer
 	route    *servedRoute // nil: no route takes the request
 	from     caller
 	identity *apigateway.Identity // who signed the request; nil: nobody had to
@@ -93,7 +94,7 @@ func observationOf(w http.ResponseWriter) *observation {
 // observe answers a request, counts it and writes it to the access log.
 func (s *apiServer) observe(w http.ResponseWriter, r *http.Request) error {
 	o := observations.Get().(*observation)
-	o.ResponseWriter, o.began = w, time.Now()
+	o.ResponseWriter, o.began, o.server = w, time.Now(), s
 	o.from.requestID = function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{o.from.requestID}
 	err := s.answerTo(o, r)

@@ -46,6 +46,8 @@ type responder struct {
 	// begin, if set, checks the sender of a request. The function that it returns gets the
 	// body once it is read.
 	begin signing
+	// validator, if set, checks requests.
+	validator *gateway.Validator
 	// parameters, if set, are those of the path that the configuration makes.
 	parameters func(r *http.Request) []apigateway.Parameter
 	// stagePath is the stage as paths begin with it, and mapped says that it is a base path; see
@@ -124,7 +126,10 @@ func (i *responder) decode(call *environment.Call, h http.Header) (status int, b
 // read reads the body, and checks whom it is from.
 func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	if i.begin == nil {
-		return x.readBody(w, r, i.bodies)
+		if err := x.readBody(w, r, i.bodies); err != nil || i.validator == nil {
+			return err
+		}
+		return validate(r, i.validator, x.body, &x.share, i.bodies)
 	}
 	finish, err := i.begin(r)
 	if err != nil {
@@ -137,7 +142,10 @@ func (i *responder) read(w http.ResponseWriter, r *http.Request, x *exchange) er
 	if seen := observationOf(w); seen != nil {
 		seen.identity = x.identity
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return validate(r, i.validator, x.body, &x.share, i.bodies)
 }
 
 // encode makes the invoke frame with the request as its event.

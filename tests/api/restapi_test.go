@@ -212,7 +212,7 @@ func TestARESTAPIThatBoto3MakesIsServed(t *testing.T) {
 	ask("GET", "/none/pets/7").Want(t, 403, `{"message":"Forbidden"}`)
 	ask("GET", "/dev/pets/7").Want(t, 429, `{"message":"Too Many Requests"}`)
 	// The function's policy lets no ANY call it, as the ARN of the source names the method of the resource.
-	ask("PUT", "/live/else").Want(t, 502, `{"message": "Internal server error"}`)
+	ask("PUT", "/live/else").Want(t, 500, `{"message": "Internal server error"}`)
 	ask("GET", "/live/closed").Want(t, 401, `{"message":"Unauthorized"}`)
 	ask("GET", "/live/closed", "Authorization", "Bearer ").Want(t, 401, `{"message":"Unauthorized"}`)
 	ask("GET", "/live/closed", "Authorization", "Bearer shut").Want(t, 403, "explicit deny")

@@ -43,6 +43,11 @@ type API struct {
 	// Authorizers are those that the API itself has. Routes may name others, which the
 	// configuration has.
 	Authorizers []Authorizer `json:"authorizers,omitempty"`
+	// Models are JSON schemas by name, which validations of routes name; only of a REST API.
+	Models map[string]string `json:"models,omitempty"`
+	// Responses are what clients get if no integration answers; only of a REST API. Default: those
+	// of API Gateway.
+	Responses map[ResponseType]Response `json:"responses,omitempty"`
 }
 
 // A KeySource is where API keys are.
@@ -72,6 +77,8 @@ type Route struct {
 	KeyRequired bool `json:"keyRequired,omitempty"`
 	// Throttle bounds the calls of this route. nil: the stage's counts.
 	Throttle *Throttle `json:"throttle,omitempty"`
+	// Validation says what requests must have. nil: they are not checked.
+	Validation *Validation `json:"validation,omitempty"`
 	// Responds sends what the function answers to the client; only of a WebSocket API.
 	Responds bool `json:"responds,omitempty"`
 }
@@ -202,6 +209,15 @@ func (a *API) Check() error {
 		if a.KeySource == KeyByAuthorizer && len(r.UsagePlans) > 0 && r.Authorization.Authorizer == "" {
 			return fmt.Errorf("route %q: the authorizer gives the API key, and the route has none", r.Key)
 		}
+	}
+	if err := a.checkValidations(); err != nil {
+		return err
+	}
+	if a.Protocol != REST && len(a.Responses) > 0 {
+		return errors.New("only REST APIs have gateway responses")
+	}
+	if _, err := NewResponses(a.Responses); err != nil {
+		return err
 	}
 	_, err := NewTable(a.Protocol, a.Routes)
 	return err

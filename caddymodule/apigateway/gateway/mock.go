@@ -140,11 +140,7 @@ var statusCode = regexp.MustCompile(`^\s*\{\s*["']?statusCode["']?\s*:\s*["']?(\
 
 // Answer answers a request.
 func (k *Mocker) Answer(contentType string, in *vtl.Input) (*Answer, error) {
-	kind, _, _ := strings.Cut(contentType, ";")
-	if kind = strings.ToLower(strings.TrimSpace(kind)); kind == "" {
-		kind = jsonType
-	}
-	template := k.requests[kind]
+	template := k.requests[mediaType(contentType)]
 	if template == nil {
 		if k.strict {
 			return nil, ErrMediaType

@@ -11,29 +11,44 @@ type Refusal struct {
 	Message string
 	// Type is the header X-Amzn-ErrorType, which only REST APIs have. "": there is none.
 	Type string
+	// Response is the type of the gateway response.
+	Response ResponseType
 }
+
+// Types of refusals.
+const (
+	badRequest    = "BadRequestException"
+	forbidden     = "ForbiddenException"
+	internalError = "InternalServerErrorException"
+	accessDenied  = "AccessDeniedException" // its body has a member of its own
+)
 
 // NotFound refuses a request that no route takes.
 func (p Protocol) NotFound() Refusal {
 	if p == REST {
-		return Refusal{http.StatusForbidden, "Missing Authentication Token", "MissingAuthenticationTokenException"}
+		return Refusal{http.StatusForbidden, "Missing Authentication Token", "MissingAuthenticationTokenException", MissingAuthenticationToken}
 	}
-	return Refusal{Status: http.StatusNotFound, Message: "Not Found"}
+	return Refusal{Status: http.StatusNotFound, Message: "Not Found", Response: MissingAuthenticationToken}
 }
 
 // Invalid refuses a request that is not one.
 func (p Protocol) Invalid() Refusal {
-	return p.refusal(http.StatusBadRequest, "Bad Request", "BadRequestException")
+	return p.refusal(http.StatusBadRequest, "Bad Request", badRequest, Default4XX)
 }
 
 // Throttled refuses a request above the rate of a stage, a route or a usage plan.
 func (p Protocol) Throttled() Refusal {
-	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException")
+	return p.refusal(http.StatusTooManyRequests, "Too Many Requests", "TooManyRequestsException", Throttled)
 }
 
 // Exhausted refuses a request above the quota of a usage plan.
 func (p Protocol) Exhausted() Refusal {
-	return p.refusal(http.StatusTooManyRequests, "Limit Exceeded", "LimitExceededException")
+	return p.refusal(http.StatusTooManyRequests, "Limit Exceeded", "LimitExceededException", QuotaExceeded)
+}
+
+// Keyless refuses a request without an API key that the route takes.
+func (p Protocol) Keyless() Refusal {
+	return p.refusal(http.StatusForbidden, "Forbidden", forbidden, InvalidAPIKey)
 }
 
 // Denied refuses a request that an authorizer does not let through: 401, 403, or what the
@@ -41,20 +56,17 @@ func (p Protocol) Exhausted() Refusal {
 func (p Protocol) Denied(status int) Refusal {
 	switch status {
 	case http.StatusUnauthorized:
-		return p.refusal(status, "Unauthorized", "UnauthorizedException")
+		return p.refusal(status, "Unauthorized", "UnauthorizedException", Unauthorized)
 	case http.StatusForbidden:
-		return p.refusal(status, "Forbidden", "ForbiddenException")
+		return p.refusal(status, "Forbidden", forbidden, AccessDenied)
 	case http.StatusServiceUnavailable:
-		return p.refusal(status, "Service Unavailable", "ServiceUnavailableException")
+		return p.refusal(status, "Service Unavailable", "ServiceUnavailableException", AuthorizerFailure)
 	}
 	if p == REST {
-		return Refusal{Status: http.StatusInternalServerError, Type: "AuthorizerConfigurationException"}
+		return Refusal{Status: http.StatusInternalServerError, Type: "AuthorizerConfigurationException", Response: AuthorizerConfigurationError}
 	}
-	return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error"}
+	return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error", Response: AuthorizerFailure}
 }
-
-// accessDenied is the type of what a policy refuses. Its body has a member of its own.
-const accessDenied = "AccessDeniedException"
 
 // DeniedByPolicy refuses a request that the policy of a Lambda authorizer does not allow.
 // explicit says that a statement of it denies the request.
@@ -62,7 +74,7 @@ func (p Protocol) DeniedByPolicy(explicit bool) Refusal {
 	if p != REST {
 		return p.Denied(http.StatusForbidden)
 	}
-	r := Refusal{http.StatusForbidden, "User is not authorized to access this resource", accessDenied}
+	r := Refusal{http.StatusForbidden, "User is not authorized to access this resource", accessDenied, AccessDenied}
 	if explicit {
 		r.Message += " with an explicit deny"
 	}
@@ -71,14 +83,30 @@ func (p Protocol) DeniedByPolicy(explicit bool) Refusal {
 
 // Unsigned refuses a request whose signature is missing or wrong, as package sigv4 says it.
 func (p Protocol) Unsigned(code, message string) Refusal {
-	if p != REST {
-		return p.Denied(http.StatusForbidden)
+	response := InvalidSignature
+	switch code {
+	case "MissingAuthenticationTokenException":
+		response = MissingAuthenticationToken
+	case "ExpiredTokenException":
+		response = ExpiredToken
+	case accessDenied:
+		response = AccessDenied
 	}
-	return Refusal{http.StatusForbidden, message, code}
+	if p != REST {
+		r := p.Denied(http.StatusForbidden)
+		r.Response = response
+		return r
+	}
+	return Refusal{http.StatusForbidden, message, code, response}
 }
 
-// internalError is the type of failures. Their bodies have a space, as on AWS.
-const internalError = "InternalServerErrorException"
+// Misconfigured refuses a request whose integration may not be asked: the policy of the function
+// does not let the API call it.
+func (p Protocol) Misconfigured() Refusal {
+	r := p.Failed(http.StatusInternalServerError, "Internal Server Error")
+	r.Response = APIConfigurationError
+	return r
+}
 
 // Failed refuses a request whose integration failed with status: 502 if the function failed,
 // 504 if it was too slow, 404 if there is none. Other statuses are the same in all APIs.
@@ -86,40 +114,49 @@ const internalError = "InternalServerErrorException"
 func (p Protocol) Failed(status int, message string) Refusal {
 	switch {
 	case (status == http.StatusBadGateway || status == http.StatusNotFound) && p == REST:
-		return Refusal{http.StatusBadGateway, "Internal server error", internalError}
+		return Refusal{http.StatusBadGateway, "Internal server error", internalError, Default5XX}
 	case status == http.StatusBadGateway || status == http.StatusNotFound:
-		return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error"}
+		return Refusal{Status: http.StatusInternalServerError, Message: "Internal Server Error", Response: IntegrationFailure}
 	case status == http.StatusGatewayTimeout && p == REST:
-		return Refusal{status, "Endpoint request timed out", internalError}
+		return Refusal{status, "Endpoint request timed out", internalError, IntegrationTimeout}
 	case status == http.StatusGatewayTimeout:
-		return Refusal{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
+		return Refusal{Status: http.StatusServiceUnavailable, Message: "Service Unavailable", Response: IntegrationTimeout}
 	case status == http.StatusTooManyRequests:
 		return p.Throttled()
 	case status == http.StatusUnsupportedMediaType:
-		return p.refusal(status, "Unsupported Media Type", "BadRequestException")
+		return p.refusal(status, "Unsupported Media Type", badRequest, UnsupportedMediaType)
 	case status == http.StatusInternalServerError && p == REST:
-		return Refusal{status, "Internal server error", internalError}
+		return Refusal{status, "Internal server error", internalError, Default5XX}
 	case status == http.StatusRequestEntityTooLarge:
-		return p.refusal(status, message, "RequestEntityTooLargeException")
+		return p.refusal(status, message, "RequestEntityTooLargeException", RequestTooLarge)
+	case status >= http.StatusInternalServerError:
+		return Refusal{Status: status, Message: message, Response: Default5XX}
 	}
-	return Refusal{Status: status, Message: message}
+	return Refusal{Status: status, Message: message, Response: Default4XX}
 }
 
 // Unreached refuses a request whose HTTP integration did not answer, or not in time.
 func (p Protocol) Unreached(late bool) Refusal {
 	if p == REST && !late {
-		return Refusal{http.StatusGatewayTimeout, "Network error communicating with endpoint", internalError}
+		return Refusal{http.StatusGatewayTimeout, "Network error communicating with endpoint", internalError, IntegrationFailure}
 	}
-	return p.Failed(http.StatusGatewayTimeout, "")
+	r := p.Failed(http.StatusGatewayTimeout, "")
+	if !late {
+		r.Response = IntegrationFailure
+	}
+	return r
 }
 
 // refusal is one that all kinds of APIs have. Only REST APIs name its type.
-func (p Protocol) refusal(status int, message, kind string) Refusal {
+func (p Protocol) refusal(status int, message, kind string, response ResponseType) Refusal {
 	if p != REST {
 		kind = ""
 	}
-	return Refusal{status, message, kind}
+	return Refusal{status, message, kind, response}
 }
+
+// spaced are the gateway responses whose bodies have a space, as recorded from AWS.
+var spaced = map[ResponseType]bool{BadRequestBody: true, BadRequestParameters: true}
 
 // Body is the JSON that the client gets.
 func (r Refusal) Body() []byte {
@@ -129,7 +166,7 @@ func (r Refusal) Body() []byte {
 	}
 	head := `{"message":`
 	switch {
-	case r.Type == internalError:
+	case r.Type == internalError || spaced[r.Response]:
 		head = `{"message": `
 	case r.Type == accessDenied:
 		head = `{"Message":`

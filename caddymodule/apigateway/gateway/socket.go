@@ -59,6 +59,8 @@ func (a *API) checkSocket() error {
 			return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
 		case len(r.UsagePlans) > 0 || r.KeyRequired:
 			return fmt.Errorf("route %q: WebSocket APIs have no API keys and usage plans yet", r.Key)
+		case r.Validation != nil:
+			return fmt.Errorf("route %q: %w", r.Key, errValidation)
 		case r.Responds && (r.Key == ConnectRoute || r.Key == DisconnectRoute):
 			return fmt.Errorf("route %q: only messages have a response", r.Key)
 		}

@@ -30,6 +30,11 @@ type Document struct {
 	BinaryTypes []string
 	// KeySource is where API keys come from. "": it is not said.
 	KeySource string
+	// Models are the schemas of the document as they are written, by name. See Schema.
+	Models map[string]json.RawMessage
+	// Validators are those that operations name. Only REST APIs have them, and Responses.
+	Validators map[string]Validator
+	Responses  map[string]*GatewayResponse
 	// DisableEndpoint says that the API has no address of its own.
 	DisableEndpoint bool
 }
@@ -79,14 +84,26 @@ type file struct {
 	Paths               map[string]json.RawMessage
 	Security            []map[string][]string
 	SecurityDefinitions map[string]*Scheme
+	Definitions         map[string]json.RawMessage
+	Parameters          map[string]json.RawMessage
+	Consumes, Produces  []string
 	Components          struct {
 		SecuritySchemes map[string]*Scheme
+		Schemas         map[string]json.RawMessage
+		Parameters      map[string]json.RawMessage
+		RequestBodies   map[string]json.RawMessage
 		Integrations    map[string]json.RawMessage `json:"x-amazon-apigateway-integrations"`
 	}
 	Cors        *gateway.Cors `json:"x-amazon-apigateway-cors"`
 	BinaryTypes []string      `json:"x-amazon-apigateway-binary-media-types"`
 	KeySource   string        `json:"x-amazon-apigateway-api-key-source"`
 	Endpoint    *endpoint     `json:"x-amazon-apigateway-endpoint-configuration"`
+
+	Validators map[string]Validator        `json:"x-amazon-apigateway-request-validators"`
+	Validator  string                      `json:"x-amazon-apigateway-request-validator"`
+	Responses  map[string]*GatewayResponse `json:"x-amazon-apigateway-gateway-responses"`
+
+	models map[string]json.RawMessage
 }
 
 // An endpoint says how an API is reached.
@@ -101,6 +118,7 @@ const extension = "x-amazon-apigateway-"
 // Extensions of documents that are known. The last one says which version of an export it is.
 var extensions = []string{
 	"cors", "binary-media-types", "api-key-source", "endpoint-configuration", "importexport-version", "integrations",
+	"request-validators", "request-validator", "gateway-responses",
 }
 
 // refuse refuses extensions of an object that are not known.
@@ -136,9 +154,19 @@ func Parse(data []byte) (*Document, error) {
 	d := &Document{
 		Title: f.Info.Title, Description: f.Info.Description, Version: f.Info.Version, Swagger2: f.Swagger != "",
 		Cors: f.Cors, BinaryTypes: f.BinaryTypes, KeySource: f.KeySource, Schemes: f.Components.SecuritySchemes,
+		Models: f.Components.Schemas, Validators: f.Validators, Responses: f.Responses,
 	}
 	if d.Swagger2 {
-		d.Schemes = f.SecurityDefinitions
+		d.Schemes, d.Models = f.SecurityDefinitions, f.Definitions
+	}
+	if d.Models == nil {
+		d.Models = make(map[string]json.RawMessage)
+	}
+	f.models = d.Models // which operations add to
+	for kind, r := range d.Responses {
+		if r == nil {
+			return nil, fmt.Errorf("the gateway response %.64q is empty", kind)
+		}
 	}
 	if f.Endpoint != nil {
 		if d.DisableEndpoint = f.Endpoint.DisableExecuteApiEndpoint; len(f.Endpoint.VpcEndpointIds) > 0 {

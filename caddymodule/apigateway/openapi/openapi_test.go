@@ -89,6 +89,76 @@ func TestADocumentThatIsWrittenIsReadAgain(t *testing.T) {
 	}
 }
 
+const modelDocument = `swagger: "2.0"
+info: { title: shop, version: "1" }
+consumes: [ application/json, application/vnd.shop+json ]
+parameters: { Trace: { name: X-Trace, in: header, required: true, type: string } }
+paths:
+  /items:
+    post:
+      parameters: [ { in: body, name: item, schema: { $ref: "#/definitions/Item" } }, { $ref: "#/parameters/Trace" } ]
+      responses: { 200: { description: ok, schema: { $ref: "#/definitions/Item" } } }
+    put:
+      x-amazon-apigateway-request-validator: none
+      parameters: [ { in: body, name: item, schema: { type: array, items: { $ref: "#/definitions/Item" } } } ]
+definitions:
+  Item: { type: object, required: [ name ], properties: { name: { type: string }, parts: { items: { $ref: "#/definitions/Item" } } } }
+x-amazon-apigateway-request-validators:
+  all: { validateRequestBody: true, validateRequestParameters: true }
+  none: { validateRequestBody: false, validateRequestParameters: false }
+x-amazon-apigateway-request-validator: all
+x-amazon-apigateway-gateway-responses:
+  DEFAULT_4XX: { statusCode: 418, responseParameters: { gatewayresponse.header.X-A: "'a'" } }
+`
+
+func TestModelsAndValidatorsOfADocumentAreRead(t *testing.T) {
+	d, err := Parse([]byte(modelDocument))
+	if err != nil {
+		t.Fatal(err)
+	}
+	post, put := d.Operations[0], d.Operations[1]
+	if post.Validator != "all" || post.Models["application/json"] != "Item" || post.Models["application/vnd.shop+json"] != "Item" ||
+		post.ResponseModels["200"]["application/json"] != "Item" || !post.Parameters["method.request.header.X-Trace"] {
+		t.Errorf("%+v", post)
+	}
+	inline := put.Models["application/json"]
+	if put.Validator != "none" || !strings.HasPrefix(inline, "MODEL") || d.Models[inline] == nil {
+		t.Errorf("%+v", put)
+	}
+	if !d.Validators["all"].Body || d.Responses["DEFAULT_4XX"].StatusCode != "418" || d.RESTOnly() == "" {
+		t.Errorf("%+v", d)
+	}
+	text, err := d.Schema("Item", "abc")
+	if err != nil || !strings.Contains(text, `"$ref":"https://apigateway.amazonaws.com/restapis/abc/models/Item"`) {
+		t.Errorf("%s %v", text, err)
+	}
+	for _, f := range []Format{{}, {Swagger2: true}, {YAML: true}} {
+		out := &Document{Operations: d.Operations, Validators: d.Validators, Responses: d.Responses}
+		for name := range d.Models {
+			text, err := d.Schema(name, "abc")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := out.SetSchema(name, text, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		written, err := out.Encode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(written)
+		if err != nil || !reflect.DeepEqual(again.Operations[0].Models, post.Models) || !reflect.DeepEqual(again.Validators, d.Validators) ||
+			!reflect.DeepEqual(again.Responses, d.Responses) || again.Operations[1].Validator != "none" {
+			t.Errorf("%v %s", err, written)
+			continue
+		}
+		if back, err := again.Schema("Item", "abc"); err != nil || back != text {
+			t.Errorf("%s %v", back, err)
+		}
+	}
+}
+
 func TestDocumentsThatAreNotSupportedAreRefusedByName(t *testing.T) {
 	head := `{"openapi":"3.0.1","paths":`
 	for document, want := range map[string]string{
@@ -99,9 +169,12 @@ func TestDocumentsThatAreNotSupportedAreRefusedByName(t *testing.T) {
 		`{"openapi":"3.0.1"} x`:         "more after its end",
 		`{"swagger":"1.2"}`:             "neither OpenAPI 3",
 		`{"openapi":"3.0.1","paths":1}`: "not as OpenAPI has it",
-		`{"openapi":"3.0.1","x-amazon-apigateway-policy":{}}`:                                  "x-amazon-apigateway-policy is not supported",
-		head + `{"/a":{"get":{"x-amazon-apigateway-request-validator":"all"}}}}`:               "x-amazon-apigateway-request-validator is not supported",
-		head + `{"/a":{"$ref":"#/b"}}}`:                                                        "a $ref of a whole path",
+		`{"openapi":"3.0.1","x-amazon-apigateway-policy":{}}`:                    "x-amazon-apigateway-policy is not supported",
+		head + `{"/a":{"get":{"x-amazon-apigateway-request-validator":"all"}}}}`: `request validator "all" is not in`,
+		`{"openapi":"3.0.1","x-amazon-apigateway-request-validators":{"all":{}},"paths":{"/a":{"post":{"x-amazon-apigateway-request-validator":"all","parameters":[{"$ref":"#/components/parameters/q"}]}}}}`:                        "names nothing of the document",
+		`{"openapi":"3.0.1","x-amazon-apigateway-request-validators":{"all":{}},"paths":{"/a":{"post":{"x-amazon-apigateway-request-validator":"all","requestBody":{"content":{"a/b":{"schema":{"$ref":"http://a.example/b"}}}}}}}}`: "names no schema",
+		`{"openapi":"3.0.1","x-amazon-apigateway-gateway-responses":{"DEFAULT_4XX":null}}`: "is empty",
+		head + `{"/a":{"$ref":"#/b"}}}`: "a $ref of a whole path",
 		head + `{"/a":{"get":{"x-amazon-apigateway-integration":{"type":"mock","x":1}}}}}`:     `unknown field "x"`,
 		head + `{"/a":{"get":{"x-amazon-apigateway-integration":{}}}}}`:                        "its type is missing",
 		head + `{"/a":{"get":{"x-amazon-apigateway-integration":{"$ref":"#/components/x"}}}}}`: "names nothing",
@@ -120,6 +193,7 @@ func TestDocumentsThatAreNotSupportedAreRefusedByName(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(yamlDocument))
+	f.Add([]byte(modelDocument))
 	f.Add([]byte(`{"swagger":"2.0","basePath":"/v1","paths":{"/a":{"get":{"responses":{"200":{"headers":{"A":{}}}},"x-amazon-apigateway-integration":{"type":"mock","responses":{"5..":{"statusCode":"502"}}}}}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := Parse(data)

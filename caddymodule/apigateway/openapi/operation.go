@@ -31,6 +31,12 @@ type Operation struct {
 	Parameters map[string]bool
 	// Responses are the headers of responses by their status.
 	Responses map[string][]string
+	// Validator is the name of what is checked of requests. "": nothing is.
+	Validator string
+	// Models are the names of models of requests, by content type, and ResponseModels those of
+	// responses, by status.
+	Models         map[string]string
+	ResponseModels map[string]map[string]string
 }
 
 // An Integration answers an operation.
@@ -93,7 +99,7 @@ var methods = map[string]string{
 }
 
 // operationExtensions are those of operations that are known.
-var operationExtensions = []string{"integration", "auth", "any-method"}
+var operationExtensions = []string{"integration", "auth", "any-method", "request-validator"}
 
 // operation is an operation as it is written.
 type operation struct {
@@ -103,12 +109,30 @@ type operation struct {
 	Responses   map[string]json.RawMessage
 	Integration json.RawMessage        `json:"x-amazon-apigateway-integration"`
 	Auth        *struct{ Type string } `json:"x-amazon-apigateway-auth"`
+	Validator   *string                `json:"x-amazon-apigateway-request-validator"`
+	RequestBody json.RawMessage
+	Consumes    []string
+	Produces    []string
 }
 
 type parameter struct {
 	Ref      string `json:"$ref"`
 	Name, In string
 	Required bool
+	Schema   json.RawMessage // of a body of Swagger 2
+}
+
+// resolve replaces parameters that are written elsewhere. Those that are not found stay.
+func (f *file) resolve(all []parameter) {
+	for n := range all {
+		if all[n].Ref == "" {
+			continue
+		}
+		var of parameter
+		if data, err := f.shared(fmt.Appendf(nil, `{"$ref":%q}`, all[n].Ref), "parameters"); err == nil && json.Unmarshal(data, &of) == nil && of.Ref == "" {
+			all[n] = of
+		}
+	}
 }
 
 // operations reads the paths.
@@ -133,6 +157,7 @@ func (f *file) operations() ([]Operation, error) {
 			if err := json.Unmarshal(item["parameters"], &common); err != nil {
 				return nil, fmt.Errorf("path %.100q: parameters: %w", path, err)
 			}
+			f.resolve(common)
 		}
 		for name, method := range methods {
 			if item[name] == nil {
@@ -169,8 +194,22 @@ func (f *file) operation(path, method string, data json.RawMessage, common []par
 	if from.Auth != nil {
 		o.AuthType = strings.ToUpper(from.Auth.Type)
 	}
+	if o.Validator = f.Validator; from.Validator != nil {
+		o.Validator = *from.Validator
+	}
+	if _, ok := f.Validators[o.Validator]; o.Validator != "" && !ok {
+		return nil, fmt.Errorf("the request validator %.64q is not in x-amazon-apigateway-request-validators", o.Validator)
+	}
+	f.resolve(from.Parameters)
+	var err error
+	if o.Models, err = f.requestModels(&from, common); err != nil && o.Validator != "" {
+		return nil, err // else schemas only describe
+	}
 	places := map[string]string{"path": "path", "query": "querystring", "header": "header"}
-	for _, p := range append(common, from.Parameters...) {
+	for _, p := range append(slices.Clip(common), from.Parameters...) {
+		if p.Ref != "" && o.Validator != "" {
+			return nil, fmt.Errorf("parameters: the $ref %.200q names nothing of the document", p.Ref)
+		}
 		if place := places[p.In]; place != "" && p.Name != "" {
 			if o.Parameters == nil {
 				o.Parameters = make(map[string]bool)
@@ -179,7 +218,11 @@ func (f *file) operation(path, method string, data json.RawMessage, common []par
 		}
 	}
 	for status, data := range from.Responses {
-		var r struct{ Headers map[string]json.RawMessage }
+		var r struct {
+			Headers map[string]json.RawMessage
+			Schema  json.RawMessage
+			Content media
+		}
 		if err := json.Unmarshal(data, &r); err != nil {
 			return nil, fmt.Errorf("response %.20s: %w", status, err)
 		}
@@ -187,8 +230,13 @@ func (f *file) operation(path, method string, data json.RawMessage, common []par
 			o.Responses = make(map[string][]string)
 		}
 		o.Responses[status] = slices.Sorted(maps.Keys(r.Headers))
+		if models := f.responseModels(&from, r.Schema, r.Content); models != nil {
+			if o.ResponseModels == nil {
+				o.ResponseModels = make(map[string]map[string]string)
+			}
+			o.ResponseModels[status] = models
+		}
 	}
-	var err error
 	o.Integration, err = f.integration(from.Integration)
 	return o, err
 }

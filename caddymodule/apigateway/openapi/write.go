@@ -53,10 +53,20 @@ func (d *Document) Encode(f Format) ([]byte, error) {
 		if len(schemes) > 0 {
 			out["securityDefinitions"] = schemes
 		}
+		if len(d.Models) > 0 {
+			out["definitions"] = d.Models
+		}
 	} else {
 		out["openapi"] = "3.0.1"
+		components := make(map[string]any)
 		if len(schemes) > 0 {
-			out["components"] = map[string]any{"securitySchemes": schemes}
+			components["securitySchemes"] = schemes
+		}
+		if len(d.Models) > 0 {
+			components["schemas"] = d.Models
+		}
+		if len(components) > 0 {
+			out["components"] = components
 		}
 	}
 	if !f.Plain {
@@ -65,6 +75,12 @@ func (d *Document) Encode(f Format) ([]byte, error) {
 		}
 		if len(d.BinaryTypes) > 0 {
 			out[extension+"binary-media-types"] = d.BinaryTypes
+		}
+		if len(d.Validators) > 0 {
+			out[extension+"request-validators"] = d.Validators
+		}
+		if len(d.Responses) > 0 {
+			out[extension+"gateway-responses"] = d.Responses
 		}
 		out[extension+"importexport-version"] = "1.0"
 	}
@@ -102,6 +118,7 @@ func (o *Operation) encode(f Format) map[string]any {
 		}
 		parameters = append(parameters, p)
 	}
+	parameters = append(parameters, o.bodies(out, f)...)
 	if len(parameters) > 0 {
 		out["parameters"] = parameters
 	}
@@ -117,6 +134,7 @@ func (o *Operation) encode(f Format) map[string]any {
 		if len(headers) > 0 {
 			r["headers"] = headers
 		}
+		o.responseBodies(out, r, status, f)
 		responses[status] = r
 	}
 	if len(responses) == 0 {
@@ -129,8 +147,56 @@ func (o *Operation) encode(f Format) map[string]any {
 	if o.AuthType != "" {
 		out[extension+"auth"] = map[string]any{"type": o.AuthType}
 	}
+	if o.Validator != "" {
+		out[extension+"request-validator"] = o.Validator
+	}
 	if o.Integration != nil {
 		out[extension+"integration"] = o.Integration
 	}
 	return out
+}
+
+// reference is a schema that names a model.
+func reference(name string, f Format) map[string]any {
+	if f.Swagger2 {
+		return map[string]any{"$ref": definitions + name}
+	}
+	return map[string]any{"$ref": schemas + name}
+}
+
+// bodies writes the models of requests: into the operation, or, in Swagger 2, as a parameter, which
+// is of one model.
+func (o *Operation) bodies(out map[string]any, f Format) []map[string]any {
+	if len(o.Models) == 0 {
+		return nil
+	}
+	kinds := slices.Sorted(maps.Keys(o.Models))
+	if f.Swagger2 {
+		out["consumes"] = kinds
+		name := o.Models[kinds[0]]
+		return []map[string]any{{"in": "body", "name": name, "required": true, "schema": reference(name, f)}}
+	}
+	content := make(map[string]any, len(kinds))
+	for _, kind := range kinds {
+		content[kind] = map[string]any{"schema": reference(o.Models[kind], f)}
+	}
+	out["requestBody"] = map[string]any{"content": content, "required": true}
+	return nil
+}
+
+// responseBodies writes the models of a response.
+func (o *Operation) responseBodies(out, response map[string]any, status string, f Format) {
+	content := make(map[string]any)
+	for _, kind := range slices.Sorted(maps.Keys(o.ResponseModels[status])) {
+		of := reference(o.ResponseModels[status][kind], f)
+		if f.Swagger2 {
+			response["schema"] = of
+			out["produces"] = []string{kind}
+			return
+		}
+		content[kind] = map[string]any{"schema": of}
+	}
+	if len(content) > 0 {
+		response["content"] = content
+	}
 }

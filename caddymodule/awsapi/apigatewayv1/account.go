@@ -3,10 +3,7 @@ package apigatewayv1
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 
-	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
@@ -55,44 +52,4 @@ func (s *service) updateAccount(ctx context.Context, in *patches) (a *Account, e
 		return e.Put(docAccount, a)
 	})
 	return a, err
-}
-
-// A Model is a schema that methods name. The two that every API has are those that there are.
-// https://docs.aws.amazon.com/apigateway/latest/api/API_Model.html
-type Model struct {
-	ContentType string `json:"contentType"`
-	Description string `json:"description"`
-	Id          string `json:"id"`
-	Name        string `json:"name"`
-	Schema      string `json:"schema"`
-}
-
-var builtinModels = []*Model{
-	{"application/json", "This is a default empty schema model", "empty", "Empty",
-		`{"$schema":"http://json-schema.org/draft-04/schema#","title":"Empty Schema","type":"object"}`},
-	{"application/json", "This is a default error schema model", "error", "Error",
-		`{"$schema":"http://json-schema.org/draft-04/schema#","title":"Error Schema","type":"object","properties":{"message":{"type":"string"}}}`},
-}
-
-type modelInput struct {
-	paging
-	RestApiId, ModelName string
-}
-
-func (s *service) getModel(ctx context.Context, in *modelInput) (*Model, error) {
-	if _, err := s.read(ctx, in.RestApiId); err != nil {
-		return nil, err
-	}
-	n := slices.IndexFunc(builtinModels, func(m *Model) bool { return m.Name == in.ModelName })
-	if n < 0 {
-		return nil, &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Invalid model name specified: %.100s", in.ModelName)}
-	}
-	return builtinModels[n], nil
-}
-
-func (s *service) getModels(ctx context.Context, in *modelInput) (*list[*Model], error) {
-	if _, err := s.read(ctx, in.RestApiId); err != nil {
-		return nil, err
-	}
-	return pageOf(builtinModels, func(m *Model) string { return m.Name }, in.paging)
 }

@@ -19,10 +19,13 @@ type Deployment struct {
 
 // A snapshot is what a deployment serves.
 type snapshot struct {
-	ApiKeySource     string        `json:"apiKeySource,omitempty"`
-	BinaryMediaTypes []string      `json:"binaryMediaTypes,omitempty"`
-	Resources        []*Resource   `json:"resources"`
-	Authorizers      []*Authorizer `json:"authorizers,omitempty"`
+	ApiKeySource     string              `json:"apiKeySource,omitempty"`
+	BinaryMediaTypes []string            `json:"binaryMediaTypes,omitempty"`
+	Resources        []*Resource         `json:"resources"`
+	Authorizers      []*Authorizer       `json:"authorizers,omitempty"`
+	Models           []*Model            `json:"models,omitempty"`
+	Validators       []*RequestValidator `json:"validators,omitempty"`
+	Responses        []*GatewayResponse  `json:"responses,omitempty"`
 }
 
 // maxDeployments bounds what an API keeps. AWS has no quota of its own for them.
@@ -41,6 +44,15 @@ func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
 		return err
 	}
 	if now.Authorizers, err = document.All[Authorizer](&e.Set, docAuthorizer); err != nil {
+		return err
+	}
+	if now.Models, err = document.All[Model](&e.Set, docModel); err != nil {
+		return err
+	}
+	if now.Validators, err = document.All[RequestValidator](&e.Set, docValidator); err != nil {
+		return err
+	}
+	if now.Responses, err = document.All[GatewayResponse](&e.Set, docResponse); err != nil {
 		return err
 	}
 	methods := 0

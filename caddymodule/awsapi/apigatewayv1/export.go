@@ -46,7 +46,11 @@ func (s *service) getExport(r *awsapi.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := of.document(a).Encode(f)
+	d, err := of.document(a, f)
+	if err != nil {
+		return nil, err
+	}
+	body, err := d.Encode(f)
 	if f.YAML {
 		return &awsapi.Raw{ContentType: "application/yaml", Body: body}, err
 	}
@@ -57,8 +61,12 @@ func (s *service) getExport(r *awsapi.Request) (any, error) {
 const keyScheme = "api_key"
 
 // document is an API as importInto reads it.
-func (of *snapshot) document(a *RestAPI) *openapi.Document {
+func (of *snapshot) document(a *RestAPI, f openapi.Format) (*openapi.Document, error) {
 	d := &openapi.Document{Title: a.Name, Description: a.Description, Version: a.Version, BinaryTypes: of.BinaryMediaTypes, Schemes: make(map[string]*openapi.Scheme)}
+	validators, err := of.exportParts(d, f)
+	if err != nil {
+		return nil, err
+	}
 	names := make(map[string]string) // of authorizers by their IDs
 	for _, by := range of.Authorizers {
 		names[by.Id] = by.Name
@@ -69,6 +77,7 @@ func (of *snapshot) document(a *RestAPI) *openapi.Document {
 	for _, r := range of.Resources {
 		for name, m := range r.ResourceMethods {
 			o := openapi.Operation{Path: r.Path, Method: name, OperationID: m.OperationName, Parameters: m.RequestParameters, Responses: make(map[string][]string)}
+			o.Validator, o.Models, o.ResponseModels = validators[m.RequestValidatorId], m.RequestModels, make(map[string]map[string]string)
 			switch {
 			case m.AuthorizationType == typeIAM:
 				o.AuthType = typeIAM
@@ -83,7 +92,7 @@ func (of *snapshot) document(a *RestAPI) *openapi.Document {
 				for _, full := range slices.Sorted(maps.Keys(response.ResponseParameters)) {
 					headers = append(headers, strings.TrimPrefix(full, responseHeader))
 				}
-				o.Responses[status] = headers
+				o.Responses[status], o.ResponseModels[status] = headers, response.ResponseModels
 			}
 			if m.MethodIntegration != nil {
 				o.Integration = m.MethodIntegration.document()
@@ -91,7 +100,7 @@ func (of *snapshot) document(a *RestAPI) *openapi.Document {
 			d.Operations = append(d.Operations, o)
 		}
 	}
-	return d
+	return d, nil
 }
 
 // document is an integration as integrationOf reads it.

@@ -121,7 +121,7 @@ func (s *service) putRestAPI(r *awsapi.Request) (any, error) {
 	})
 }
 
-// clearMethods removes the methods and authorizers of an API. The resources stay for now: those
+// clearMethods removes the methods and all that they name. The resources stay for now: those
 // that are there again keep their IDs.
 func clearMethods(e *document.Edit, a *RestAPI) error {
 	resources, err := document.All[Resource](&e.Set, docResource)
@@ -134,8 +134,10 @@ func clearMethods(e *document.Edit, a *RestAPI) error {
 			return err
 		}
 	}
-	for _, name := range e.Names(docAuthorizer) {
-		e.Delete(name)
+	for _, kind := range []string{docAuthorizer, docModel, docValidator, docResponse} {
+		for _, name := range e.Names(kind) {
+			e.Delete(name)
+		}
 	}
 	return nil
 }
@@ -183,6 +185,10 @@ func (s *service) importInto(e *document.Edit, a *RestAPI, d *openapi.Document) 
 	if len(e.Names(docAuthorizer)) > maxAuthorizers {
 		return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of authorizers for this API has been reached"}
 	}
+	validators, err := importParts(e, a, d)
+	if err != nil {
+		return err
+	}
 	known, err := document.All[Resource](&e.Set, docResource)
 	if err != nil {
 		return err
@@ -197,7 +203,7 @@ func (s *service) importInto(e *document.Edit, a *RestAPI, d *openapi.Document) 
 		if err != nil {
 			return err
 		}
-		m, err := s.methodOf(&e.Set, r, o, d, authorizers)
+		m, err := s.methodOf(&e.Set, r, o, d, authorizers, validators)
 		if err != nil {
 			return about(o.Method+" "+o.Path, err)
 		}
@@ -246,8 +252,11 @@ func (s *service) authorizerOf(e *document.Edit, name string, from *openapi.Auth
 }
 
 // methodOf makes the method of an operation.
-func (s *service) methodOf(set *document.Set, r *Resource, o *openapi.Operation, d *openapi.Document, authorizers map[string]string) (*Method, error) {
-	m := &Method{HttpMethod: o.Method, OperationName: o.OperationID, RequestParameters: o.Parameters}
+func (s *service) methodOf(set *document.Set, r *Resource, o *openapi.Operation, d *openapi.Document, authorizers map[string]string, validators map[string]*RequestValidator) (*Method, error) {
+	m := &Method{HttpMethod: o.Method, OperationName: o.OperationID, RequestParameters: o.Parameters, RequestModels: o.Models}
+	if v := validators[o.Validator]; v != nil {
+		m.RequestValidatorId = v.Id
+	}
 	if err := m.secure(o, d, authorizers); err != nil {
 		return nil, err
 	}
@@ -255,7 +264,7 @@ func (s *service) methodOf(set *document.Set, r *Resource, o *openapi.Operation,
 		if status == "default" {
 			continue // which says what errors look like
 		}
-		response := &MethodResponse{StatusCode: status}
+		response := &MethodResponse{StatusCode: status, ResponseModels: o.ResponseModels[status]}
 		for _, name := range headers {
 			if response.ResponseParameters == nil {
 				response.ResponseParameters = make(map[string]bool)

@@ -11,6 +11,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
 // An Integration is what answers the requests of a method.
@@ -212,7 +213,7 @@ func (s *service) putIntegration(ctx context.Context, in *integrationInput) (*In
 	if err := in.checkMore(); err != nil {
 		return nil, err
 	}
-	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(r *Resource, m *Method) error {
+	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *document.Set, r *Resource, m *Method) error {
 		if m.MethodIntegration != nil { // as on AWS, its responses stay
 			to.IntegrationResponses = m.MethodIntegration.IntegrationResponses
 		}
@@ -237,7 +238,7 @@ func (s *service) getIntegration(ctx context.Context, in *integrationInput) (*In
 
 // changeIntegration changes the integration of a method.
 func (s *service) changeIntegration(ctx context.Context, in *integrationInput, change func(r *Resource, m *Method, to *Integration) error) error {
-	return s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(r *Resource, m *Method) error {
+	return s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *document.Set, r *Resource, m *Method) error {
 		if m.MethodIntegration == nil {
 			return missing("Integration")
 		}

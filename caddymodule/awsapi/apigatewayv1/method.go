@@ -24,6 +24,8 @@ type Method struct {
 	OperationName     string                     `json:"operationName,omitempty"`
 	RequestModels     map[string]string          `json:"requestModels,omitempty"`
 	RequestParameters map[string]bool            `json:"requestParameters,omitempty"`
+	// RequestValidatorId names what of a request is checked. "": nothing is.
+	RequestValidatorId string `json:"requestValidatorId,omitempty"`
 }
 
 // errNoAuthorizer refuses a method whose authorizer is not there.
@@ -38,8 +40,7 @@ type MethodResponse struct {
 
 // Why members of methods are refused.
 const (
-	noScopes    = "only tokens of user pools have scopes, and there is no Cognito here"
-	noValidator = "requests are not validated here yet"
+	noScopes = "only tokens of user pools have scopes, and there is no Cognito here"
 )
 
 type methodInput struct {
@@ -48,7 +49,6 @@ type methodInput struct {
 	RestApiId, ResourceId, StatusCode string
 
 	AuthorizationScopes []string
-	RequestValidatorId  string
 
 	// of responses of methods
 	ResponseModels     map[string]string
@@ -74,7 +74,10 @@ func (m *Method) check(set *document.Set) error {
 		}
 		seen[name] = true
 	}
-	return checkModels(m.RequestModels)
+	if err := checkModels(set, m.RequestModels); err != nil {
+		return err
+	}
+	return m.checkValidator(set)
 }
 
 // isRequestParameter says whether a name is method.request.path.NAME or the like.
@@ -85,16 +88,6 @@ func isRequestParameter(name string) bool {
 		}
 	}
 	return false
-}
-
-// checkModels checks that methods name models that there are.
-func checkModels(models map[string]string) error {
-	for _, name := range models {
-		if !slices.ContainsFunc(builtinModels, func(m *Model) bool { return m.Name == name }) {
-			return invalid("Invalid model identifier specified: %.100s. This server has the models Empty and Error", name)
-		}
-	}
-	return nil
 }
 
 // changeMethod changes a method, nil if there is none. What decide returns is kept; nil removes
@@ -130,22 +123,19 @@ func (s *service) resourceOf(apiID string, err error) error {
 }
 
 // existing has decide called only for a method that there is.
-func existing(decide func(r *Resource, m *Method) error) func(*document.Set, *Resource, *Method) (*Method, error) {
-	return func(_ *document.Set, r *Resource, m *Method) (*Method, error) {
+func existing(decide func(set *document.Set, r *Resource, m *Method) error) func(*document.Set, *Resource, *Method) (*Method, error) {
+	return func(set *document.Set, r *Resource, m *Method) (*Method, error) {
 		if m == nil {
 			return nil, missing("Method")
 		}
-		return m, decide(r, m)
+		return m, decide(set, r, m)
 	}
 }
 
 func (s *service) putMethod(ctx context.Context, in *methodInput) (*Method, error) {
 	m := &in.Method
-	switch {
-	case len(in.AuthorizationScopes) > 0:
+	if len(in.AuthorizationScopes) > 0 {
 		return nil, invalid("authorizationScopes are not supported: %s", noScopes)
-	case in.RequestValidatorId != "":
-		return nil, invalid("requestValidatorId is not supported: %s", noValidator)
 	}
 	return m, s.changeMethod(ctx, in.RestApiId, in.ResourceId, m.HttpMethod, func(set *document.Set, _ *Resource, before *Method) (*Method, error) {
 		if before != nil {
@@ -186,7 +176,7 @@ func (s *service) updateMethod(ctx context.Context, in *methodInput) (out *Metho
 				"/authorizationType": text(&m.AuthorizationType), "/operationName": text(&m.OperationName),
 				"/apiKeyRequired":     flag("apiKeyRequired", &m.ApiKeyRequired),
 				"/authorizerId":       text(&m.AuthorizerId),
-				"/requestValidatorId": off("requestValidatorId", "", noValidator),
+				"/requestValidatorId": text(&m.RequestValidatorId),
 			},
 			prefix: map[string]func(string) field{
 				"/requestParameters/": entry(&m.RequestParameters, asFlag), "/requestModels/": entry(&m.RequestModels, asText),
@@ -216,13 +206,13 @@ func (s *service) deleteMethod(ctx context.Context, in *methodInput) (awsapi.Non
 	})
 }
 
-func (m *MethodResponse) check() error {
+func (m *MethodResponse) check(set *document.Set) error {
 	for name := range m.ResponseParameters {
 		if header, found := strings.CutPrefix(name, responseHeader); !found || header == "" {
 			return invalid("Invalid mapping expression specified: %.200s", name)
 		}
 	}
-	return checkModels(m.ResponseModels)
+	return checkModels(set, m.ResponseModels)
 }
 
 // responseHeader begins the name of a header of a method's response.
@@ -230,10 +220,10 @@ const responseHeader = "method.response.header."
 
 func (s *service) putMethodResponse(ctx context.Context, in *methodInput) (*MethodResponse, error) {
 	to := &MethodResponse{StatusCode: in.StatusCode, ResponseModels: in.ResponseModels, ResponseParameters: in.ResponseParameters}
-	if err := to.check(); err != nil {
-		return nil, err
-	}
-	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+	return to, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(set *document.Set, _ *Resource, m *Method) error {
+		if err := to.check(set); err != nil {
+			return err
+		}
 		if m.MethodResponses[in.StatusCode] != nil {
 			return conflicts("Response already exists for this resource")
 		}
@@ -257,7 +247,7 @@ func (s *service) getMethodResponse(ctx context.Context, in *methodInput) (*Meth
 }
 
 func (s *service) updateMethodResponse(ctx context.Context, in *methodInput) (to *MethodResponse, err error) {
-	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+	err = s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(set *document.Set, _ *Resource, m *Method) error {
 		if to = m.MethodResponses[in.StatusCode]; to == nil {
 			return missing("Response status code")
 		}
@@ -267,13 +257,13 @@ func (s *service) updateMethodResponse(ctx context.Context, in *methodInput) (to
 		if err := can.apply(in.PatchOperations); err != nil {
 			return err
 		}
-		return to.check()
+		return to.check(set)
 	}))
 	return to, err
 }
 
 func (s *service) deleteMethodResponse(ctx context.Context, in *methodInput) (awsapi.None, error) {
-	return awsapi.None{}, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *Resource, m *Method) error {
+	return awsapi.None{}, s.changeMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, existing(func(_ *document.Set, _ *Resource, m *Method) error {
 		if m.MethodResponses[in.StatusCode] == nil {
 			return missing("Response status code")
 		}

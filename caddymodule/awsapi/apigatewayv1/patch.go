@@ -29,6 +29,9 @@ type fields struct {
 	// once, if set, refuses another operation than replace of a field of exact, as AWS does: one
 	// without a value could take the authorization away.
 	once func(p patch) error
+	// onlyReplace refuses all other operations, and order is how AWS lists the fields then.
+	onlyReplace bool
+	order       []string
 }
 
 // unescape is the pointer's part as it is meant. RFC 6901
@@ -37,6 +40,9 @@ var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 // apply applies patches in their order.
 func (f *fields) apply(all []patch) error {
 	for _, p := range all {
+		if f.onlyReplace && p.Op != "replace" {
+			return invalid("Invalid patch path  '%.200s' specified for op '%.20s'. Please choose supported operations", p.Path, p.Op)
+		}
 		if p.Op != "replace" && p.Op != "add" && p.Op != "remove" {
 			return invalid("Patch operation %.20q is not supported: there are replace, add and remove", p.Op)
 		}
@@ -67,6 +73,9 @@ func (f *fields) of(path string) field {
 }
 
 func (f *fields) paths() []string {
+	if f.order != nil {
+		return f.order
+	}
 	paths := slices.Collect(maps.Keys(f.exact))
 	for prefix := range f.prefix {
 		paths = append(paths, prefix+"{name}")

@@ -44,6 +44,10 @@ func Served(set *document.Set, id string) (*apigatewayv2.Served, error) {
 func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
 	api := &gateway.API{ID: a.Id, Name: a.Name, Protocol: gateway.REST, BinaryTypes: of.BinaryMediaTypes, KeySource: gateway.KeySource(of.ApiKeySource)}
 	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.Variables, Throttle: g.MethodSettings[allMethods].throttle(), AccessLog: g.AccessLogSettings.Gateway()}}
+	api.Responses, api.Models = responsesOf(of.Responses), make(map[string]string, len(of.Models)+len(builtinModels))
+	for _, m := range append(of.Models, builtinModels...) {
+		api.Models[m.Name] = m.Schema
+	}
 	for _, r := range of.Resources {
 		for name, m := range r.ResourceMethods {
 			if m.MethodIntegration == nil {
@@ -52,6 +56,7 @@ func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
 			api.Routes = append(api.Routes, gateway.Route{
 				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.gateway(),
 				Authorization: m.authorization(), KeyRequired: m.ApiKeyRequired, Throttle: g.settings(r.Path, name).throttle(),
+				Validation: m.validation(of.Validators),
 			})
 		}
 	}

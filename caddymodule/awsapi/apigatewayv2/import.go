@@ -24,6 +24,8 @@ func (in *importInput) document() (*openapi.Document, error) {
 		return nil, invalid("Invalid OpenAPI document: %v", err)
 	case d.Swagger2:
 		return nil, invalid("Swagger 2 is not supported for HTTP APIs: OpenAPI 3 is")
+	case d.RESTOnly() != "":
+		return nil, invalid("%s only for REST APIs", d.RESTOnly())
 	case len(d.BinaryTypes) > 0 || d.KeySource != "":
 		return nil, invalid("x-amazon-apigateway-binary-media-types and x-amazon-apigateway-api-key-source are only for REST APIs")
 	}
