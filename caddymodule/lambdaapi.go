@@ -26,8 +26,8 @@ func init() {
 }
 
 // LambdaAPI answers the REST API of AWS Lambda, those of API Gateway for HTTP APIs and REST
-// APIs, and the parts of CloudWatch Logs, IAM, SSM, STS and S3 that clients need, so that the aws
-// command, AWS's SDKs and the tools built on them work with this server by its address. Clients
+// APIs, and the parts of CloudWatch Logs, EventBridge, IAM, SSM, STS and S3 that clients need, so that
+// the aws command, AWS's SDKs and the tools built on them work with this server by its address. Clients
 // sign requests with the access keys of the hearth app. Other requests go to the next handler.
 // LambdaAPI refuses by name a call of another AWS service that no handler answers.
 type LambdaAPI struct {

@@ -27,6 +27,8 @@ type Message struct {
 	Subject       string    `json:"subject,omitempty"` // what it is about: BUCKET/KEY
 	// Order, if set, is common to events that run one after the other.
 	Order string `json:"order,omitempty"`
+	// Relay, if set, is where the message goes instead of to Function, which is RelayGroup then.
+	Relay *Relay `json:"relay,omitempty"`
 
 	Payload []byte `json:"-"` // JSON
 

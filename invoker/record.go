@@ -60,6 +60,10 @@ type Delivery struct {
 	Folder string  // the folder in a bucket: async/FUNCTION
 	Trace  string  // X-Amzn-Trace-Id of the invocation; "" for none
 	Letter *Letter // nil except for a dead-letter queue
+	// Attributes of the message, and its group and its name in a FIFO queue, for those that
+	// are relayed.
+	Attributes    map[string]string
+	GroupID, Once string
 }
 
 // A Sender delivers to destinations. It may be called again for what it has

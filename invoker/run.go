@@ -62,6 +62,9 @@ func (r *run) deliver() error {
 		return r.bury(verdict{Condition: "Malformed", Error: err.Error()})
 	}
 	m := r.message
+	if m.Relay != nil {
+		return r.relay(m.Relay)
+	}
 	if r.settings, err = i.Lookup.Settings(i.work, m.Function, m.Qualifier); err != nil {
 		return r.unavailable(err)
 	}

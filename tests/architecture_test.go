@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
-	{"invoker/pattern"},
+	{"invoker/pattern", "invoker/bus"},
 	{"warmpool/cluster", "warmpool/launch"},
 	{"warmpool"},
 	{"warmpool/environment", "warmpool/quota"},
@@ -67,7 +67,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/stack/template", "caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "caddymodule/apigateway/schema", "invoker/push", "invoker/pattern"}
+var pure = []string{"caddymodule/stack/template", "caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "caddymodule/apigateway/schema", "invoker/push", "invoker/pattern", "invoker/bus"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 

@@ -14,9 +14,11 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/ssm"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sts"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
@@ -69,6 +71,8 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 		Services: []*awsapi.Service{
 			apigatewayv2.New(config), apigatewayv1.New(config),
 			iam.New(roles), sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: roles.Role}),
+			events.New(events.Config{Store: s.engine.documents, Rules: s.engine.rules, Account: s.Account, Check: s.services.Check, Dispatch: s.engine.dispatch}),
+			scheduler.New(scheduler.Config{Records: s.engine.records, Schedules: s.engine.schedules, Account: s.Account, Check: s.services.Check}),
 			ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")}),
 		},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,

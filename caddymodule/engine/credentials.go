@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -49,7 +51,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	keys = append(keys, s.AccessKeys...)
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", sigv4.S3},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", events.Scope, scheduler.Scope, sigv4.S3},
 		Global:   []string{"sts", "iam"},
 		Tokens:   s.derive("hearth session tokens"),
 	})

@@ -25,6 +25,7 @@ type delivery struct {
 	puller    *pull.Engine
 	scheduler *schedule.Engine
 	scaler    *scaling.Scaler
+	clock     *clock
 }
 
 // deliver makes events, sources and schedules follow a setup, which is the current one. It
@@ -41,7 +42,7 @@ func (e *Engine) deliver(s *Setup) error {
 		}
 		e.delivery.Store(d)
 	}
-	d.scheduler.Set(context.Background(), s.Schedules)
+	d.scheduler.Set(context.Background(), ownConfiguration, s.Schedules)
 	return nil
 }
 
@@ -73,7 +74,8 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 		i.Close(ctx)
 		return nil, err
 	}
-	return &delivery{i, p, schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log}), scaler}, nil
+	ticks := schedule.New(schedule.Config{Store: e.records, Pusher: ticker{e}, Account: s.Account, Log: s.Log})
+	return &delivery{i, p, ticks, scaler, newClock(e, ticks)}, nil
 }
 
 // Invoke implements warmpool.Runner, for callers who do not wait, by the settings in force.

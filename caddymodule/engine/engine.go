@@ -17,7 +17,9 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -53,6 +55,8 @@ type Engine struct {
 	apis      *apigatewayv2.APIs
 	artefacts *artefact.Store // nil: this process serves no S3
 	domains   *domain.Domains
+	rules     *events.Rules
+	schedules *scheduler.Schedules
 	plans     *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
 	apiMetrics *metrics.APIs
@@ -148,6 +152,12 @@ func Open(config Config) (_ *Engine, err error) {
 	if e.domains, err = domain.New(e.documents); err != nil {
 		return nil, err
 	}
+	if e.rules, err = events.NewRules(e.documents); err != nil {
+		return nil, err
+	}
+	if e.schedules, err = scheduler.NewSchedules(records); err != nil {
+		return nil, err
+	}
 	if e.plans, err = usage.New(e.documents, e.records); err != nil {
 		return nil, err
 	}
@@ -206,6 +216,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.machineries = nil
 	if d := e.delivery.Load(); d != nil {
 		d.scaler.Close()
+		d.clock.close()
 		d.scheduler.Close()
 		within(d.puller.Close)
 	}
@@ -223,6 +234,12 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if e.plans != nil {
 		e.plans.Close()
+	}
+	if e.rules != nil {
+		e.rules.Close()
+	}
+	if e.schedules != nil {
+		e.schedules.Close()
 	}
 	if e.registry != nil {
 		e.registry.Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/warmpool/backoff"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -29,12 +30,29 @@ type Schedule struct {
 	CatchUp             time.Duration   // how late a tick that was missed runs
 	Start, End          time.Time       // zero: none
 	Disabled            bool
+
+	// What follows is of schedules that an API made.
+
+	// Since is when the schedule became as it is; zero: the engine remembers when it saw it
+	// first.
+	Since time.Time
+	// Pusher keeps the events of the schedule; nil: the engine's does. Its events have no
+	// payload unless there is an Input.
+	Pusher Pusher
+	// Tries and Late bound how often, and until how long after a tick, its event is tried
+	// again that could not be kept. Late zero: until the next tick.
+	Tries int
+	Late  time.Duration
+	// Ended is told when the last tick is pushed, or given up; nil: nobody is. It must not
+	// block.
+	Ended func()
 }
 
 // An Event is one tick, for the queue of asynchronous events.
 type Event struct {
 	Function, Qualifier, RequestID string
 	Payload                        []byte
+	Tick                           time.Time
 	// Once names the tick: of all events of this name, one is kept within OnceFor.
 	Once    string
 	OnceFor time.Duration
@@ -65,13 +83,16 @@ type Engine struct {
 	wake chan struct{} // has room for one
 
 	mu      sync.Mutex
-	entries []*entry  // guarded by mu
-	covered time.Time // the ticks up to this time are pushed or known to the entries; guarded by mu
+	entries []*entry // guarded by mu
+	// covered is, for each owner of schedules, until when their ticks are pushed or known to
+	// the entries; guarded by mu.
+	covered map[string]time.Time
 }
 
 // An entry is a schedule with its next tick.
 type entry struct {
 	Schedule
+	owner string
 	tick  time.Time // zero: there is none any more
 	due   time.Time // tick, and its part of the window
 	tries int
@@ -86,9 +107,12 @@ const (
 	missed     = time.Second      // a tick that is later was missed
 )
 
+// retries are the pauses after events of APIs' schedules that are not kept.
+var retries = backoff.Backoff{First: retryEvery, Most: time.Minute}
+
 // New starts an engine without schedules.
 func New(c Config) *Engine {
-	e := &Engine{Config: c, metrics: newMetrics(), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	e := &Engine{Config: c, metrics: newMetrics(), covered: make(map[string]time.Time), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	go e.run()
 	return e
@@ -100,64 +124,92 @@ func (e *Engine) Close() {
 	<-e.done
 }
 
-// Set replaces all schedules. Unchanged schedules continue. Schedules that existed before make
-// up for ticks that were missed while no node ran.
-func (e *Engine) Set(ctx context.Context, schedules []Schedule) {
+// Set replaces the schedules of an owner: the configuration or one API, which have names of
+// their own. Unchanged schedules continue. Schedules that existed before make up for ticks that
+// were missed while no node ran.
+func (e *Engine) Set(ctx context.Context, owner string, schedules []Schedule) {
 	now := time.Now()
 	e.mu.Lock()
-	covered := e.covered
-	waiting := make(map[string]entry) // whose event is not kept yet
+	covered := e.covered[owner]
+	before := make(map[string]entry)
 	for _, one := range e.entries {
-		if !one.tick.IsZero() && !one.tick.After(now) {
-			waiting[one.Name+"\x00"+one.Expression.String()] = *one
+		if one.owner == owner {
+			before[one.Name] = *one
 		}
 	}
 	e.mu.Unlock()
-	entries := make([]*entry, 0, len(schedules))
+	var entries []*entry
 	for _, s := range schedules {
 		if s.Disabled {
 			continue
 		}
-		since, err := e.since(ctx, &s, now)
-		if err != nil { // it runs from now on, all the same
-			e.Log.Warn("it is not known what a schedule has missed", zap.String("schedule", s.Name), zap.Error(err))
-		}
-		from := now
-		if !covered.IsZero() {
-			from = covered // of the schedules before: nothing is missed by a reload
-		} else if s.CatchUp > 0 {
-			from = now.Add(-s.CatchUp)
-		}
-		from = from.Add(-s.Window) // what is due may have ticked before
-		if from.Before(since) {
-			from = since
-		}
-		one := &entry{Schedule: s}
-		if old, ok := waiting[s.Name+"\x00"+s.Expression.String()]; ok {
+		one := &entry{Schedule: s, owner: owner}
+		if old, ok := before[s.Name]; ok && old.continues(&s, now) {
 			one.tick, one.due, one.tries = old.tick, old.due, old.tries
-			entries = append(entries, one)
-			continue
+		} else {
+			e.begin(ctx, one, covered, now)
 		}
-		one.next(from)
-		// Of several that were missed the newest runs.
-		for !one.tick.IsZero() {
-			later := *one
-			if later.next(one.tick); later.tick.IsZero() || later.tick.After(now) {
-				break
-			}
-			*one = later
-		}
-		if one.tick.IsZero() {
-			e.Log.Warn("a schedule does not run any more: its times are over", zap.String("schedule", s.Name), zap.Stringer("expression", s.Expression))
+		if one.tick.IsZero() && one.Ended != nil {
+			one.Ended()
 		}
 		entries = append(entries, one)
 	}
 	e.mu.Lock()
-	e.entries, e.covered = entries, now
+	for _, one := range e.entries {
+		if one.owner != owner {
+			entries = append(entries, one)
+		}
+	}
+	e.entries, e.covered[owner] = entries, now
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
 	default:
+	}
+}
+
+// continues reports whether a schedule keeps the tick that it waits for: its event is not kept
+// yet, or nothing has changed.
+func (n *entry) continues(s *Schedule, now time.Time) bool {
+	if n.Expression.String() != s.Expression.String() {
+		return false
+	}
+	if !s.Since.IsZero() {
+		return s.Since.Equal(n.Since)
+	}
+	return !n.tick.IsZero() && !n.tick.After(now)
+}
+
+// begin finds the first tick of a schedule.
+func (e *Engine) begin(ctx context.Context, one *entry, covered, now time.Time) {
+	since, err := one.Since, error(nil)
+	if since.IsZero() {
+		since, err = e.since(ctx, &one.Schedule, now)
+	}
+	if err != nil { // it runs from now on, all the same
+		e.Log.Warn("it is not known what a schedule has missed", zap.String("schedule", one.Name), zap.Error(err))
+	}
+	from := now
+	if !covered.IsZero() {
+		from = covered // of the schedules before: nothing is missed by a reload
+	} else if one.CatchUp > 0 {
+		from = now.Add(-one.CatchUp)
+	}
+	from = from.Add(-one.Window) // what is due may have ticked before
+	if from.Before(since) {
+		from = since
+	}
+	one.next(from)
+	// Of several that were missed the newest runs.
+	for !one.tick.IsZero() {
+		later := *one
+		if later.next(one.tick); later.tick.IsZero() || later.tick.After(now) {
+			break
+		}
+		*one = later
+	}
+	if one.tick.IsZero() && one.Since.IsZero() {
+		e.Log.Warn("a schedule does not run any more: its times are over", zap.String("schedule", one.Name), zap.Stringer("expression", one.Expression))
 	}
 }
 
@@ -263,34 +315,45 @@ func (e *Engine) dueNow() (due []*entry) {
 func (e *Engine) push(one *entry) {
 	event, err := e.event(one)
 	if err == nil {
+		pusher := e.Pusher
+		if one.Pusher != nil {
+			pusher = one.Pusher
+		}
 		ctx, cancel := context.WithTimeout(e.ctx, pushWithin)
-		err = e.Pusher.PushTick(ctx, event)
+		err = pusher.PushTick(ctx, event)
 		cancel()
 	}
 	if e.ctx.Err() != nil {
 		return
 	}
+	if e.pushed(one, err) && one.Ended != nil {
+		one.Ended()
+	}
+}
+
+// pushed goes to the next tick after an event was pushed, or could not be, and reports whether
+// there is none.
+func (e *Engine) pushed(one *entry, err error) (ended bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	if e.covered.Before(one.tick) {
-		e.covered = one.tick
+	if e.covered[one.owner].Before(one.tick) {
+		e.covered[one.owner] = one.tick
 	}
 	if err != nil {
-		later := *one
-		if later.next(one.tick); later.tick.IsZero() || later.due.After(now.Add(retryEvery)) {
+		if again, ok := one.again(now); ok {
 			if one.tries++; one.tries == 1 {
 				e.Log.Error("the event of a schedule cannot be kept, and is tried again", zap.String("schedule", one.Name), zap.Error(err))
 			}
-			one.due = now.Add(retryEvery)
-			return
+			one.due = again
+			return false
 		}
 		e.Log.Error("a tick of a schedule is lost", zap.String("schedule", one.Name), zap.Time("tick", one.tick), zap.Error(err))
-		e.metrics.lost.WithLabelValues(one.Name).Inc()
+		e.metrics.lost.WithLabelValues(one.label()).Inc()
 		one.next(one.tick)
-		return
+		return one.tick.IsZero()
 	}
-	e.metrics.ticks.WithLabelValues(one.Name).Inc()
+	e.metrics.ticks.WithLabelValues(one.label()).Inc()
 	if late := now.Sub(one.due); late > missed && one.tries == 0 {
 		e.Log.Info("a tick of a schedule runs late", zap.String("schedule", one.Name), zap.Time("tick", one.tick), zap.Duration("late", late))
 	}
@@ -304,6 +367,22 @@ func (e *Engine) push(one *entry) {
 		from = later.tick
 	}
 	one.next(from)
+	return one.tick.IsZero()
+}
+
+// again is when an event that could not be kept is tried again: not when the next tick is due,
+// and as often and as long as the schedule says.
+func (n *entry) again(now time.Time) (time.Time, bool) {
+	at := now.Add(retryEvery)
+	later := *n
+	if later.next(n.tick); !later.tick.IsZero() && !later.due.After(at) {
+		return at, false
+	}
+	if n.Late == 0 {
+		return at, true
+	}
+	at = now.Add(retries.After(n.tries + 1))
+	return at, n.tries < n.Tries && at.Before(n.tick.Add(n.Late+n.Window)) && (later.tick.IsZero() || later.due.After(at))
 }
 
 // event is what EventBridge sends for a tick, or what was asked for.
@@ -313,7 +392,7 @@ func (e *Engine) event(one *entry) (*Event, error) {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	id := uuid.UUID(sum[:16]).String()
 	payload := []byte(one.Input)
-	if payload == nil {
+	if payload == nil && one.Pusher == nil {
 		var err error
 		payload, err = json.Marshal(scheduled{
 			"0", id, "Scheduled Event", "aws.events", e.Account.ID, one.tick.UTC().Format(time.RFC3339), e.Account.Region,
@@ -324,7 +403,7 @@ func (e *Engine) event(one *entry) (*Event, error) {
 		}
 	}
 	return &Event{
-		Function: one.Function, Qualifier: one.Qualifier, RequestID: id, Payload: payload,
+		Function: one.Function, Qualifier: one.Qualifier, RequestID: id, Payload: payload, Tick: one.tick,
 		Once: one.once(), OnceFor: max(remembered, 2*one.CatchUp+one.Window),
 	}, nil
 }
@@ -367,4 +446,12 @@ func (e *Engine) List() []Listed {
 	}
 	slices.SortFunc(all, func(a, b Listed) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// label is the schedule in metrics. Those of an API are one, because there may be many.
+func (n *entry) label() string {
+	if n.Pusher != nil {
+		return n.owner
+	}
+	return n.Name
 }

@@ -103,7 +103,7 @@ func TestFunctionsRunByTheClock(t *testing.T) {
 		at.Input = []byte(`{"x":1}`)
 		off := c.schedule("off", "rate(1 minute)")
 		off.Disabled = true
-		e.Set(t.Context(), []Schedule{c.schedule("rate", "rate(2 minutes)"), at, off})
+		e.Set(t.Context(), "", []Schedule{c.schedule("rate", "rate(2 minutes)"), at, off})
 		time.Sleep(4*time.Minute + time.Second)
 		c.want(t, "00:02:00 rate, 00:03:00 at, 00:04:00 rate")
 		c.mu.Lock()
@@ -124,7 +124,7 @@ func TestNodesRunATickOnceTogether(t *testing.T) {
 			defer e.Close()
 			window := c.schedule("window", "rate(1 hour)")
 			window.Window = 10 * time.Minute
-			e.Set(t.Context(), []Schedule{c.schedule("a", "rate(20 minutes)"), window})
+			e.Set(t.Context(), "", []Schedule{c.schedule("a", "rate(20 minutes)"), window})
 		}
 		time.Sleep(61 * time.Minute)
 		c.want(t, "00:20:00 a, 00:40:00 a, 01:00:00 a")
@@ -144,7 +144,7 @@ func TestMissedTicksAreCaughtUpWith(t *testing.T) {
 			never.CatchUp = 0
 			often := c.schedule("often", "rate(5 minutes)")
 			often.CatchUp = time.Hour
-			e.Set(t.Context(), []Schedule{day, never, often, c.schedule("short", "cron(0 1 * * ? *)")})
+			e.Set(t.Context(), "", []Schedule{day, never, often, c.schedule("short", "cron(0 1 * * ? *)")})
 		}
 		e := c.engine()
 		set(e)
@@ -158,7 +158,7 @@ func TestMissedTicksAreCaughtUpWith(t *testing.T) {
 		c.want(t, "01:02:30 day, 01:02:30 often")
 		// A reload misses nothing, and runs nothing twice; what is new begins.
 		time.Sleep(2 * time.Minute)
-		e.Set(t.Context(), []Schedule{c.schedule("often", "rate(5 minutes)"), c.schedule("new", "cron(4 1 * * ? *)")})
+		e.Set(t.Context(), "", []Schedule{c.schedule("often", "rate(5 minutes)"), c.schedule("new", "cron(4 1 * * ? *)")})
 		time.Sleep(time.Minute)
 		e.Close()
 		c.want(t, "01:05:00 often")
@@ -169,13 +169,13 @@ func TestTicksAreKeptUntilTheQueueTakesThem(t *testing.T) {
 	inClock(t, func(t *testing.T, c *clock) {
 		e := c.engine()
 		defer e.Close()
-		e.Set(t.Context(), []Schedule{c.schedule("a", "rate(1 hour)"), c.schedule("b", "rate(1 minute)")})
+		e.Set(t.Context(), "", []Schedule{c.schedule("a", "rate(1 hour)"), c.schedule("b", "rate(1 minute)")})
 		time.Sleep(59*time.Minute + 30*time.Second)
 		c.mu.Lock()
 		c.kept, c.refuse = nil, true
 		c.mu.Unlock()
 		time.Sleep(2*time.Minute + 39*time.Second)
-		e.Set(t.Context(), []Schedule{c.schedule("a", "rate(1 hour)"), c.schedule("b", "rate(1 minute)")})
+		e.Set(t.Context(), "", []Schedule{c.schedule("a", "rate(1 hour)"), c.schedule("b", "rate(1 minute)")})
 		time.Sleep(time.Second)
 		c.mu.Lock()
 		c.refuse = false
@@ -194,7 +194,7 @@ func TestTicksHaveAStartAndAnEnd(t *testing.T) {
 		defer e.Close()
 		s := c.schedule("a", "rate(1 hour)")
 		s.Start, s.End = time.Date(2000, 1, 1, 2, 0, 0, 0, time.UTC), time.Date(2000, 1, 1, 3, 30, 0, 0, time.UTC)
-		e.Set(t.Context(), []Schedule{s})
+		e.Set(t.Context(), "", []Schedule{s})
 		time.Sleep(6 * time.Hour)
 		c.want(t, "02:00:00 a, 03:00:00 a")
 	})

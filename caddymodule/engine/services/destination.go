@@ -98,7 +98,7 @@ func (s *Services) send(ctx context.Context, to string, what *invoker.Delivery) 
 		return missingService("sns")
 	case strings.HasPrefix(to, snsARN):
 		in := &sns.PublishInput{TopicArn: &to, Message: aws.String(string(what.Body))}
-		for name, value := range attributes(what.Letter) {
+		for name, value := range attributes(what) {
 			if in.MessageAttributes == nil {
 				in.MessageAttributes = make(map[string]snstypes.MessageAttributeValue)
 			}
@@ -132,12 +132,15 @@ func (s *Services) sendToQueue(ctx context.Context, to string, what *invoker.Del
 		return err
 	}
 	in := &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(what.Body))}
+	if what.GroupID != "" {
+		in.MessageGroupId, in.MessageDeduplicationId = &what.GroupID, &what.Once
+	}
 	if what.Trace != "" {
 		in.MessageSystemAttributes = map[string]sqstypes.MessageSystemAttributeValue{
 			string(sqstypes.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: aws.String(what.Trace)},
 		}
 	}
-	for name, value := range attributes(what.Letter) {
+	for name, value := range attributes(what) {
 		if in.MessageAttributes == nil {
 			in.MessageAttributes = make(map[string]sqstypes.MessageAttributeValue)
 		}
@@ -152,9 +155,16 @@ type attribute struct{ kind, text string }
 
 // attributes say why a dead-letter queue gets an event.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
-func attributes(letter *invoker.Letter) map[string]attribute {
+func attributes(d *invoker.Delivery) map[string]attribute {
+	letter := d.Letter
 	if letter == nil {
-		return nil
+		all := make(map[string]attribute, len(d.Attributes))
+		for name, text := range d.Attributes {
+			if text != "" {
+				all[name] = attribute{"String", text}
+			}
+		}
+		return all
 	}
 	return map[string]attribute{
 		"RequestID":    {"String", letter.RequestID},
