@@ -13,10 +13,20 @@ import (
 // function mostly waits for something else, hardly any of them uses a core, and the function
 // grows as fast as it can start environments.
 //
+// A sample is the part of a core that an environment would use on an idle machine: how long it
+// has run since the sample before, in the time in which it did not wait for a core. Otherwise
+// other load, or a burst of starts, would make every function look as if it calculated. For an
+// environment that has no sample yet it is whether it uses a core at this instant.
+//
 // The mu of its group guards it.
 type crowd struct {
-	running  float64       // part of the environments sampled that used a core, a moving average
-	samples  int           // number of samples so far
+	// ran and within are sums over the samples, of which the old ones weigh less and less.
+	ran, within time.Duration
+	// running is the part of the environments that used a core at the instants of samples, a
+	// moving average. It counts until there are better samples.
+	running  float64
+	samples  int           // number of instants so far
+	first    int           // which members are sampled
 	pause    *time.Timer   // until the next sample; nil: a sample may be taken now
 	pauseFor time.Duration // how long the last pause was; 0 after a start that would help
 	patient  time.Time     // when an environment was last started because a caller had waited for long
@@ -32,15 +42,42 @@ const (
 	crowdWeight = 1.0 / 3
 	// crowdSpare is the part of a core that must be free for a start to pay.
 	crowdSpare = 0.5
+	// crowdEnough is how much time samples must cover.
+	crowdEnough = 5 * time.Millisecond
+	// crowdTurn is after how many samples others are sampled, on average.
+	crowdTurn = 16
 )
 
 func (c *crowd) pauses() bool { return c.pause != nil }
 
-func (c *crowd) observe(running float64) {
-	if c.samples++; c.samples == 1 {
-		c.running = running
+// A crowdSample is what some environments of a function do.
+type crowdSample struct {
+	ran, within time.Duration
+	running     int // of seen
+	seen        int // those that have no other sample
+}
+
+func (c *crowd) observe(s crowdSample) {
+	if s.within != 0 {
+		c.ran += s.ran - time.Duration(float64(c.ran)*crowdWeight)
+		c.within += s.within - time.Duration(float64(c.within)*crowdWeight)
 	}
-	c.running += (running - c.running) * crowdWeight
+	if s.seen > 0 {
+		running := float64(s.running) / float64(s.seen)
+		if c.samples++; c.samples == 1 {
+			c.running = running
+		}
+		c.running += (running - c.running) * crowdWeight
+	}
+}
+
+// demand is how much of the cores an environment would use.
+func (c *crowd) demand() float64 {
+	if c.within < crowdEnough && c.ran < crowdEnough {
+		return c.running
+	}
+	// The time that a thread waits for a core is counted when it gets one.
+	return float64(c.ran) / float64(max(c.ran, c.within))
 }
 
 // rest begins a pause, unless there is one already. It calls over when the pause is over.
@@ -66,16 +103,19 @@ func (g *Group) crowded() bool {
 	if len(envs) == 0 {
 		return false
 	}
-	running := 0
+	var s crowdSample
 	for _, env := range envs {
-		if env.Runnable() {
-			running++
+		if ran, within, ok := env.Demand(); ok {
+			s.ran, s.within = s.ran+ran, s.within+within
+		} else if s.seen++; env.Runnable() {
+			s.running++
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.crowd.observe(float64(running) / float64(len(envs)))
-	if g.crowd.running*float64(busy)+float64(g.starting-1) <= float64(g.pool.cores)-crowdSpare || g.closed {
+	g.crowd.observe(s)
+	// Those that start are expected to do what the others do.
+	if g.crowd.demand()*float64(busy+g.starting-1) <= float64(g.pool.cores)-crowdSpare || g.closed {
 		g.crowd.pauseFor = 0
 		return false
 	}
@@ -102,9 +142,11 @@ func (g *Group) crowdSample() (some []*environment.Environment, busy int) {
 		g.crowd.patient = now
 		return nil, 0
 	}
-	first := rand.N(len(g.members) + 1)
+	if rand.N(crowdTurn) == 0 {
+		g.crowd.first = rand.N(len(g.members) + 1)
+	}
 	for i := range g.members {
-		m := g.members[(first+i)%len(g.members)]
+		m := g.members[(g.crowd.first+i)%len(g.members)]
 		if m.dead || m.load == 0 {
 			continue
 		}

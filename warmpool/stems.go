@@ -54,6 +54,9 @@ type stock struct {
 	retryAt   time.Time
 }
 
+// urgent reports whether a stem is booted though there has just been a cold start.
+func (s *stock) urgent(want int) bool { return len(s.ready) <= want/fewStems }
+
 const (
 	// demandTime is the time in which the weight of a cold start falls to 1/e.
 	demandTime = 30 * time.Second
@@ -61,15 +64,20 @@ const (
 	// for the next burst cost memory that a function can have at once (giveUp), and one boot
 	// each, which a cold start has paid for.
 	burstTime = 10 * time.Minute
+	// refillPause is how long after a cold start stems are booted, unless few are left: the
+	// callers of a burst need the cores.
+	refillPause = 300 * time.Millisecond
+	// fewStems is the part of the wanted stems that are few.
+	fewStems = 4
 	// defaultStems bounds the stems of a kind where the memory budget does not.
 	defaultStems = 64
 	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
 	// guessedStemMB is the assumed memory of a stem before one has been measured.
 	guessedStemMB = 32
-	// BootTimeout bounds the boot of a stem. It is as long as an init phase may
-	// take, though a boot of a second is slow already.
-	BootTimeout = 10 * time.Second
+	// BootTimeout bounds the boot of a stem. It takes a fraction of a second where cores are idle,
+	// and some seconds beside functions that use all of them.
+	BootTimeout = 30 * time.Second
 )
 
 // want is how many stems there should be: one, and one more for each cold start of the last
@@ -102,12 +110,15 @@ func (s *stock) demandAt(now time.Time) float64 {
 }
 
 // stems boots processes ahead of the cold starts that will take them. It boots one at a time,
-// with a small share of the CPU, and none while starts that callers wait for use the cores.
+// with a small share of the CPU, and none while starts that callers wait for use the cores. While
+// one cold start follows the other, it boots none before few are left.
 type stems struct {
 	pool *Pool
 
 	mu     sync.Mutex // guards what follows
 	stocks map[StemKind]*stock
+	taken  time.Time   // when a cold start wanted a stem last
+	later  *time.Timer // refills when the pause after that is over; nil: there is none
 	closed bool
 }
 
@@ -137,6 +148,7 @@ func (s *stems) take(kind StemKind) *Stem {
 	s.mu.Lock()
 	k := s.stock(kind)
 	k.count(now)
+	s.taken = now
 	var stem *Stem
 	if len(k.ready) > 0 {
 		stem = k.ready[0]
@@ -162,14 +174,20 @@ func (s *stems) refill() {
 	if s.closed || s.pool.ctx.Err() != nil {
 		return
 	}
+	pause := refillPause - now.Sub(s.taken)
 	var neediest StemKind
 	var most float64
 	for kind, k := range s.stocks {
 		if k.booting {
 			return
 		}
-		missing := k.want(now, limit) - len(k.ready)
+		want := k.want(now, limit)
+		missing := want - len(k.ready)
 		if missing <= 0 || now.Before(k.retryAt) {
+			continue
+		}
+		if pause > 0 && !k.urgent(want) {
+			s.refillAfter(pause)
 			continue
 		}
 		// Of kinds that miss the same number, the one with more functions comes first.
@@ -188,6 +206,18 @@ func (s *stems) refill() {
 	}
 	k.booting = true
 	s.pool.tasks.Go(func() { s.boot(neediest, memoryMB) })
+}
+
+// refillAfter needs mu.
+func (s *stems) refillAfter(pause time.Duration) {
+	if s.later == nil {
+		s.later = time.AfterFunc(pause, func() {
+			s.mu.Lock()
+			s.later = nil
+			s.mu.Unlock()
+			s.refill()
+		})
+	}
 }
 
 func (s *stems) boot(kind StemKind, memoryMB int) {
@@ -301,6 +331,9 @@ func (s *stems) discard(spare []*Stem) {
 func (s *stems) close() {
 	s.mu.Lock()
 	s.closed = true
+	if s.later != nil {
+		s.later.Stop()
+	}
 	var all []*Stem
 	for _, k := range s.stocks {
 		all = append(all, k.ready...)

@@ -59,6 +59,33 @@ func TestStemsFollowTheColdStartsOfLate(t *testing.T) {
 	}
 }
 
+// The callers of a burst need the cores.
+func TestStemsThatAreThereAreUsedBeforeOthersAreBooted(t *testing.T) {
+	w := newWorldWithStems(t, Config{Stems: 9})
+	g := w.group("f", nil)
+	w.stems.mu.Lock()
+	for _, k := range w.stems.stocks {
+		k.burst, k.at = 8, time.Now()
+	}
+	w.stems.mu.Unlock()
+	w.stems.refill()
+	waitFor(t, func() bool { return w.readyStems() == 9 })
+	if err := echo(t, g, "1"); err != nil {
+		t.Fatal(err)
+	}
+	w.stems.refill()
+	w.stems.mu.Lock()
+	waits := w.stems.later != nil
+	w.stems.mu.Unlock()
+	if !waits {
+		t.Error("a stem is booted at once though eight are left")
+	}
+	waitFor(t, func() bool { return w.readyStems() == 9 }) // then the pause is over
+	if k := (&stock{ready: make([]*Stem, 2)}); !k.urgent(8) || k.urgent(7) {
+		t.Error("two stems of eight are few, two of seven are not")
+	}
+}
+
 func TestSteadyColdStartsAreNoBurst(t *testing.T) {
 	k := &stock{functions: 1}
 	now := time.Now()

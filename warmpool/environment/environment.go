@@ -159,6 +159,17 @@ func (e *Environment) Runnable() bool {
 	return ok && p.Runnable()
 }
 
+// Demand reports how long the process has run since the last call, and in how much time, without
+// that in which it waited for a core. It is false where that is unknown. It reads files.
+func (e *Environment) Demand() (ran, within time.Duration, ok bool) {
+	if p, is := e.proc.(interface {
+		Demand() (ran, within time.Duration, ok bool)
+	}); is {
+		return p.Demand()
+	}
+	return 0, 0, false
+}
+
 func newEnvironment(state State, spec Spec) *Environment {
 	e := &Environment{
 		ID: spec.ID, spec: spec, state: state,

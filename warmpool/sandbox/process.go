@@ -73,6 +73,7 @@ type Process struct {
 	stopped []int         // guarded by mu; those that stand still by SIGSTOP
 	checked bool          // guarded by mu; its memory, since it is frozen
 	ending  bool          // guarded by mu; it is not frozen any more
+	demand  demand        // guarded by mu
 
 	exit Exit // written before done is closed
 	done chan struct{}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"time"
 )
 
 // Runnable reports whether a thread of the tree uses a core, or would if it got one:
@@ -15,26 +17,88 @@ func (p *Process) Runnable() bool {
 	if p.reaped {
 		return false
 	}
+	return slices.ContainsFunc(p.tree(), anyRunnable)
+}
+
+// tree is the ids of all processes, or of many. It needs mu.
+func (p *Process) tree() []string {
 	if p.cgroup != nil {
-		for _, pid := range p.cgroup.Processes() {
-			if anyRunnable(pid) {
-				return true
-			}
-		}
-		return false
+		return p.cgroup.Processes()
 	}
 	pid := p.initPID
 	if !p.sandbox.on {
 		pid = p.cmd.Process.Pid
 	}
-	for queue, seen := []int{pid}, 0; len(queue) > 0 && seen < maxTree; seen++ {
+	var all []string
+	for queue := []int{pid}; len(queue) > 0 && len(all) < maxTree; {
 		pid, queue = queue[0], queue[1:]
-		if anyRunnable(strconv.Itoa(pid)) {
-			return true
-		}
+		all = append(all, strconv.Itoa(pid))
 		queue = append(queue, children(pid)...)
 	}
-	return false
+	return all
+}
+
+// A demand is what the threads of a tree had used when they were looked at last.
+type demand struct {
+	at      time.Time
+	threads map[string]schedule // by process and thread
+}
+
+// A schedule is how long a thread has run, and how long it has waited for a core.
+type schedule struct{ ran, waited time.Duration }
+
+// Demand reports how long the threads have run since the last call, and in how much time that
+// is when the time is left out in which they waited for a core: the first over the second is
+// the part of a core that the tree would use if nothing else ran. So it says the same on a busy
+// machine as on an idle one. It is false for the first call, when the last one was long ago,
+// and where the kernel does not count (CONFIG_SCHED_INFO).
+func (p *Process) Demand() (ran, within time.Duration, ok bool) {
+	p.mu.Lock() // while it is held, the pids are of this process
+	defer p.mu.Unlock()
+	if p.reaped {
+		return 0, 0, false
+	}
+	last := p.demand
+	p.demand = demand{at: time.Now(), threads: schedulesOf(p.tree())}
+	within = p.demand.at.Sub(last.at)
+	if within > demandStale || len(p.demand.threads) == 0 {
+		return 0, 0, false
+	}
+	var waited time.Duration
+	for id, now := range p.demand.threads {
+		before := last.threads[id]
+		ran += now.ran - before.ran
+		waited = max(waited, now.waited-before.waited) // of the thread that wants the most
+	}
+	return ran, within - waited, true
+}
+
+// demandStale is when Demand forgets what it saw last.
+const demandStale = time.Second
+
+// schedulesOf reads those of all threads.
+func schedulesOf(pids []string) map[string]schedule {
+	all := make(map[string]schedule)
+	for _, pid := range pids {
+		threads, err := os.ReadDir("/proc/" + pid + "/task")
+		if err != nil {
+			continue // it has ended
+		}
+		for _, thread := range threads {
+			// docs.kernel.org/scheduler/sched-stats.html
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/schedstat", pid, thread.Name()))
+			fields := bytes.Fields(b)
+			if err != nil || len(fields) < 2 {
+				continue
+			}
+			ran, err1 := strconv.ParseInt(string(fields[0]), 10, 64)
+			waited, err2 := strconv.ParseInt(string(fields[1]), 10, 64)
+			if err1 == nil && err2 == nil {
+				all[pid+"/"+thread.Name()] = schedule{time.Duration(ran), time.Duration(waited)}
+			}
+		}
+	}
+	return all
 }
 
 // Working reports whether the main thread of the command does anything but sleep. Those

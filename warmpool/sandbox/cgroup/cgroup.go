@@ -24,9 +24,10 @@ type Limits struct {
 	Background bool
 }
 
-// backgroundMemory is the memory for which a function gets the share of Background. It is a
-// quarter of the smallest that a function may have.
-const backgroundMemory = 32 << 20
+// backgroundMemory is the memory for which a function gets the share of Background. It is an
+// eighth of the smallest that a function may have: a stem that is booted while functions want
+// all cores takes little from them, and is there within seconds.
+const backgroundMemory = 16 << 20
 
 // share is the memory by which the share of the CPU is measured.
 func (l Limits) share() int64 {
@@ -58,7 +59,7 @@ func (l Limits) settingsV2() (memory, pids, cpu []setting) {
 		{file: "memory.oom.group", value: "1", optional: true},
 	}
 	pids = []setting{{file: "pids.max", value: strconv.Itoa(l.Processes)}}
-	weight := min(max(l.share()*100/fullCore, 1), 10_000)
+	weight := min(max(l.share()*1000/fullCore, 1), 10_000)
 	cpu = []setting{{file: "cpu.weight", value: strconv.FormatInt(weight, 10), optional: true}}
 	return memory, pids, cpu
 }

@@ -114,7 +114,7 @@ func TestV2SettingsAndReadings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"memory.max": "671088640", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "12", "cpu.weight": "7",
+		"memory.max": "671088640", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "12", "cpu.weight": "72",
 	} {
 		if got := read(t, filepath.Join(dir, name)); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
