@@ -39,7 +39,7 @@ func (o *observation) respond(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// named is the value of a variable of a gateway response.
+// named is the value of a variable of a gateway response, or of a parameter mapping.
 func (v *variables) named(name string) string {
 	if rest, found := strings.CutPrefix(name, "context."); found {
 		return string(v.value(nil, rest))
@@ -47,12 +47,14 @@ func (v *variables) named(name string) string {
 	if rest, found := strings.CutPrefix(name, "stageVariables."); found {
 		return v.server.api.Stages[0].Variables[rest]
 	}
-	place, name, _ := strings.Cut(strings.TrimPrefix(name, "method.request."), ".")
-	switch place {
-	case "header":
-		return v.request.Header.Get(name)
-	case "querystring":
-		return v.request.URL.Query().Get(name)
+	place, name, named := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "method."), "request."), ".")
+	switch {
+	case place == "header":
+		return strings.Join(v.request.Header.Values(name), ",")
+	case place == "querystring":
+		return strings.Join(v.request.URL.Query()[name], ",")
+	case !named:
+		return apigateway.Unescape(v.server.path(v.request))
 	}
 	if v.of.route == nil {
 		return ""

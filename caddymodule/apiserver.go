@@ -59,6 +59,7 @@ type servedRoute struct {
 	// permitted, if set, says whether the function's policy lets the API call it.
 	permitted func(ctx context.Context) bool
 	validator *gateway.Validator // nil: requests are not checked
+	mapping   *apiMapping        // nil: requests and answers go through as they are
 	metrics   *metrics.Route
 }
 
@@ -136,6 +137,12 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 		}
 		if _, route.pattern, err = apigateway.ParseKey(of.Key); err != nil {
 			return err
+		}
+		if route.mapping, err = newAPIMapping(&of.Integration); err != nil {
+			return fmt.Errorf("route %q: %w", of.Key, err)
+		}
+		if of.Integration.Broken != "" {
+			continue
 		}
 		switch of.Integration.Type {
 		case gateway.HTTPProxy:
@@ -240,11 +247,20 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		refusal, _ := refusalOf(s.api.Protocol, err)
 		return refuseAPI(w, r, refusal, err)
 	}
+	if route.of.Integration.Broken != "" {
+		return refuseAPI(w, r, s.api.Protocol.Misconfigured(), errors.New(route.of.Integration.Broken))
+	}
+	route.setParameters(r, path)
+	if route.mapping != nil {
+		var err error
+		if w, r, err = s.mapParameters(w, r, seen); err != nil {
+			return refuseAPI(w, r, s.api.Protocol.Invalid(), err)
+		}
+	}
 	seen.asked = time.Now()
 	if route.function != nil {
 		return s.call(w, r, route, seen)
 	}
-	route.setParameters(r, path)
 	return s.forward(w, r, route)
 }
 
@@ -271,6 +287,9 @@ func (s *apiServer) call(w http.ResponseWriter, r *http.Request, route *servedRo
 // setParameters sets the placeholders of path parameters, with their percent-encoding.
 func (route *servedRoute) setParameters(r *http.Request, path string) {
 	var taken [8]apigateway.Parameter
+	if route.function != nil {
+		return
+	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	for _, p := range route.pattern.Match(taken[:0], path) {
 		repl.Set(pathPlaceholder+p.Name, p.Value)

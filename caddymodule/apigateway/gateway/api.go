@@ -110,6 +110,11 @@ type Integration struct {
 	Timeout int `json:"timeout,omitempty"`
 	// Gathers says that what a function streams is answered as a whole.
 	Gathers bool `json:"gathers,omitempty"`
+	// Requests change the requests, and Answers the answers by their status.
+	Requests Mapping            `json:"requests,omitempty"`
+	Answers  map[string]Mapping `json:"answers,omitempty"`
+	// Broken says why the integration cannot be asked: requests are answered 500. "": it can.
+	Broken string `json:"broken,omitempty"`
 	// Mock is how an integration of the type Mocked answers.
 	Mock *Mock `json:"mock,omitempty"`
 }
@@ -250,6 +255,15 @@ func (r *Route) check(p Protocol) error {
 		return fmt.Errorf("route %q: %w", r.Key, err)
 	}
 	i := &r.Integration
+	if err := i.CheckMappings(p); err != nil {
+		return fmt.Errorf("route %q: %w", r.Key, err)
+	}
+	switch {
+	case i.Broken != "":
+		return r.checkAuthorization()
+	case p != REST && i.Type == Mocked:
+		return fmt.Errorf("route %q: integration type %s: only REST APIs have it", r.Key, i.Type)
+	}
 	switch i.Type {
 	case Lambda:
 		if i.Function == "" {
@@ -271,15 +285,16 @@ func (r *Route) check(p Protocol) error {
 			return fmt.Errorf("route %q: URI %.200q: %w", r.Key, i.URI, err)
 		}
 	case Mocked:
-		if p != REST {
-			return fmt.Errorf("route %q: integration type %s: only REST APIs have it", r.Key, i.Type)
-		}
 		if err := i.Mock.check(); err != nil {
 			return fmt.Errorf("route %q: mock: %w", r.Key, err)
 		}
 	default:
 		return fmt.Errorf("route %q: integration type %q: there are %s, %s and %s", r.Key, i.Type, Lambda, HTTPProxy, Mocked)
 	}
+	return r.checkAuthorization()
+}
+
+func (r *Route) checkAuthorization() error {
 	if len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "" {
 		return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
 	}

@@ -37,7 +37,7 @@ func ParseTarget(uri string, names []string) (*Target, error) {
 		return nil, errors.New("it begins with http:// or https://")
 	}
 	if strings.Contains(uri, "${") {
-		return nil, errors.New("stage variables in it are not supported")
+		return nil, errors.New("${ is only for stage variables, ${stageVariables.NAME}")
 	}
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {

@@ -128,7 +128,7 @@ func (to *Integration) check(s *service, r *Resource) error {
 		return err
 	}
 	// What the data plane makes of it is what counts in the end.
-	route := gateway.Route{Key: "ANY " + r.Path, Integration: to.gateway()}
+	route := gateway.Route{Key: "ANY " + r.Path, Integration: to.served("", nil)}
 	api := gateway.API{Protocol: gateway.REST, Routes: []gateway.Route{route}}
 	if err := api.Check(); err != nil {
 		return invalid("%v", err)
@@ -160,12 +160,40 @@ func (to *Integration) checkHTTP() error {
 	if len(to.RequestTemplates) > 0 {
 		return invalid("requestTemplates are not supported of HTTP_PROXY: the server gets the request")
 	}
-	for name, value := range to.RequestParameters {
-		if !strings.HasPrefix(name, integrationPath) || !strings.HasPrefix(value, methodPath) {
-			return invalid("requestParameters %.100q is not supported: this server maps %sNAME to %sNAME", name, methodPath, integrationPath)
-		}
+	if _, err := to.mapping(); err != nil {
+		return err
 	}
 	return nil
+}
+
+// mapping are the headers and the query of RequestParameters as HTTP APIs have them.
+func (to *Integration) mapping() (gateway.Mapping, error) {
+	m := make(gateway.Mapping)
+	for full, value := range to.RequestParameters {
+		if strings.HasPrefix(full, integrationPath) && strings.HasPrefix(value, methodPath) {
+			continue // which the URI names
+		}
+		target, found := strings.CutPrefix(full, "integration.request.")
+		if place, _, _ := strings.Cut(target, "."); !found || place != "header" && place != "querystring" {
+			return nil, invalid("requestParameters %.100q is not supported: there are integration.request.header.NAME, querystring.NAME and path.NAME", full)
+		}
+		inner, quoted := strings.CutPrefix(value, "'")
+		from, isParameter := strings.CutPrefix(value, "method.request.")
+		switch {
+		case quoted && strings.HasSuffix(inner, "'"):
+			if value = strings.TrimSuffix(inner, "'"); strings.Contains(value, "$") {
+				return nil, invalid("requestParameters %.100q: a text with $ is not supported", full)
+			}
+		case isParameter && (strings.HasPrefix(from, "header.") || strings.HasPrefix(from, "querystring.") || strings.HasPrefix(from, "path.")):
+			value = "${request." + from + "}"
+		case strings.HasPrefix(value, "context.") || strings.HasPrefix(value, "stageVariables."):
+			value = "${" + value + "}"
+		default:
+			return nil, invalid("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: %.200s]", value)
+		}
+		m["overwrite:"+target] = value
+	}
+	return m, nil
 }
 
 // What requestParameters map: parameters of the path.
@@ -181,6 +209,7 @@ var parameterOf = regexp.MustCompile(`\{([^{}]*)\}`)
 // parameters of the method's path in place of those that are mapped to them.
 func (to *Integration) http() gateway.Integration {
 	of := gateway.Integration{Type: gateway.HTTPProxy, Timeout: to.TimeoutInMillis}
+	of.Requests, _ = to.mapping() // which check has found right
 	if to.HttpMethod != "ANY" {
 		of.Method = to.HttpMethod
 	}
@@ -362,6 +391,18 @@ func (s *service) deleteIntegrationResponse(ctx context.Context, in *integration
 		delete(to.IntegrationResponses, in.StatusCode)
 		return nil
 	})
+}
+
+// served is an integration as a stage serves it; nil stands for variables that are not known yet.
+func (to *Integration) served(key string, variables map[string]string) gateway.Integration {
+	with := *to
+	uri, err := gateway.WithVariables(to.Uri, variables)
+	with.Uri = uri
+	of := with.gateway()
+	if variables != nil && gateway.HasVariables(to.Uri) {
+		of.Resolve(gateway.REST, key, err)
+	}
+	return of
 }
 
 // gateway is an integration as the data plane knows it.

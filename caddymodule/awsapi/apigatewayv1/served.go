@@ -48,13 +48,17 @@ func (of *snapshot) gateway(a *RestAPI, g *Stage) *gateway.API {
 	for _, m := range append(of.Models, builtinModels...) {
 		api.Models[m.Name] = m.Schema
 	}
+	variables := g.Variables
+	if variables == nil {
+		variables = make(map[string]string)
+	}
 	for _, r := range of.Resources {
 		for name, m := range r.ResourceMethods {
 			if m.MethodIntegration == nil {
 				continue // deployments have none
 			}
 			api.Routes = append(api.Routes, gateway.Route{
-				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.gateway(),
+				Key: name + " " + r.Path, ResourceID: r.Id, Integration: m.MethodIntegration.served(name+" "+r.Path, variables),
 				Authorization: m.authorization(), KeyRequired: m.ApiKeyRequired, Throttle: g.settings(r.Path, name).throttle(),
 				Validation: m.validation(of.Validators),
 			})

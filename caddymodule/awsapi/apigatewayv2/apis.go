@@ -172,7 +172,7 @@ func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 	for _, r := range of.Routes {
 		if to := integrations[r.Target]; to != nil {
 			api.Routes = append(api.Routes, gateway.Route{
-				Key: r.RouteKey, Integration: to.gateway(), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
+				Key: r.RouteKey, Integration: to.served(api.Protocol, r.RouteKey, g.StageVariables), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
 				Responds: slices.Contains(of.Responding, r.RouteId),
 			})
 		}
@@ -218,6 +218,22 @@ func (g *RouteSettings) throttle() *gateway.Throttle {
 		return nil
 	}
 	return &gateway.Throttle{Rate: *g.ThrottlingRateLimit, Burst: *g.ThrottlingBurstLimit}
+}
+
+// served is an integration as a stage serves it.
+func (to *Integration) served(p gateway.Protocol, key string, variables map[string]string) gateway.Integration {
+	if variables == nil {
+		variables = make(map[string]string)
+	}
+	uri, err := gateway.WithVariables(to.IntegrationUri, variables)
+	with := *to
+	with.IntegrationUri = uri
+	of := with.gateway()
+	of.Requests, of.Answers = to.mappings()
+	if gateway.HasVariables(to.IntegrationUri) && p != gateway.WebSocket {
+		of.Resolve(p, key, err)
+	}
+	return of
 }
 
 // gateway is an integration that was checked when it was set.

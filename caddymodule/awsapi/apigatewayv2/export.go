@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
@@ -106,6 +107,17 @@ func (of *snapshot) document(a *API) (*openapi.Document, error) {
 		if to := integrations[r.Target]; to != nil {
 			o.Integration = &openapi.Integration{
 				Type: to.IntegrationType, URI: to.IntegrationUri, HTTPMethod: to.IntegrationMethod, Timeout: to.TimeoutInMillis, ConnectionType: to.ConnectionType,
+				RequestParameters: to.RequestParameters,
+			}
+			for status, of := range to.ResponseParameters {
+				data, err := json.Marshal(of)
+				if err != nil {
+					return nil, err
+				}
+				if o.Integration.ResponseParameters == nil {
+					o.Integration.ResponseParameters = make(map[string]json.RawMessage)
+				}
+				o.Integration.ResponseParameters[status] = data
 			}
 			o.Integration.SetPayload(to.PayloadFormatVersion)
 		}

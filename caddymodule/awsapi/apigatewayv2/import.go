@@ -153,8 +153,7 @@ func (s *service) importInto(e *document.Edit, d *openapi.Document) error {
 func (s *service) importIntegration(e *document.Edit, from *openapi.Integration, known map[string]string) (string, error) {
 	more := integrationMore{
 		ConnectionId: from.ConnectionID, ContentHandlingStrategy: from.ContentHandling, IntegrationSubtype: from.Subtype,
-		RequestTemplates: anyOf(from.RequestTemplates), RequestParameters: anyOf(from.RequestParameters),
-		ResponseParameters: anyOf(from.ResponseParameters),
+		RequestTemplates: anyOf(from.RequestTemplates),
 	}
 	if len(from.TLS) > 0 {
 		more.TlsConfig = map[string]any{"tlsConfig": from.TLS}
@@ -168,6 +167,17 @@ func (s *service) importIntegration(e *document.Edit, from *openapi.Integration,
 	to := &Integration{
 		IntegrationType: from.Type, IntegrationUri: from.URI, IntegrationMethod: from.HTTPMethod, PayloadFormatVersion: string(from.Payload),
 		PassthroughBehavior: from.Passthrough, TimeoutInMillis: from.Timeout, ConnectionType: from.ConnectionType, CredentialsArn: from.Credentials,
+		RequestParameters: from.RequestParameters,
+	}
+	for status, data := range from.ResponseParameters {
+		var of map[string]string
+		if err := json.Unmarshal(data, &of); err != nil {
+			return "", invalid("responseParameters of the status %.20q: %v", status, err)
+		}
+		if to.ResponseParameters == nil {
+			to.ResponseParameters = make(map[string]map[string]string)
+		}
+		to.ResponseParameters[status] = of
 	}
 	if err := s.checkIntegrationOf(&e.Set, to); err != nil {
 		return "", err

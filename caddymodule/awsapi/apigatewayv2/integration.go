@@ -25,6 +25,9 @@ type Integration struct {
 	PassthroughBehavior  string `json:"passthroughBehavior,omitempty"`
 	PayloadFormatVersion string `json:"payloadFormatVersion"`
 	TimeoutInMillis      int    `json:"timeoutInMillis"`
+	// RequestParameters map parameters, and ResponseParameters do by the status of the answer.
+	RequestParameters  map[string]string            `json:"requestParameters,omitempty"`
+	ResponseParameters map[string]map[string]string `json:"responseParameters,omitempty"`
 }
 
 // integrationMore are members of integrations that are refused.
@@ -32,8 +35,7 @@ type integrationMore struct {
 	ConnectionId, ContentHandlingStrategy, IntegrationSubtype string
 	TemplateSelectionExpression                               string
 
-	RequestParameters, RequestTemplates, ResponseParameters map[string]any
-	TlsConfig                                               map[string]any
+	RequestTemplates, TlsConfig map[string]any
 }
 
 func (m *integrationMore) check() error {
@@ -47,8 +49,6 @@ func (m *integrationMore) check() error {
 		{"contentHandlingStrategy", m.ContentHandlingStrategy != "", "binary messages are given in base64"},
 		{"templateSelectionExpression", m.TemplateSelectionExpression != "", "AWS_PROXY has no templates"},
 		{"requestTemplates", len(m.RequestTemplates) > 0, "AWS_PROXY has no templates"},
-		{"requestParameters", len(m.RequestParameters) > 0, "this server does not map parameters yet"},
-		{"responseParameters", len(m.ResponseParameters) > 0, "this server does not map parameters yet"},
 		{"tlsConfig", len(m.TlsConfig) > 0, "the certificate is checked for the host of the URI"},
 	} {
 		if member.given {
@@ -81,6 +81,9 @@ func (s *service) checkIntegration(p gateway.Protocol, to *Integration) error {
 		return invalid("passthroughBehavior is not supported: it is only for WebSocket APIs")
 	}
 	to.TimeoutInMillis = cmp.Or(to.TimeoutInMillis, maxTimeout)
+	if err := to.checkParameters(); err != nil {
+		return err
+	}
 	switch gateway.IntegrationType(to.IntegrationType) {
 	case gateway.Lambda:
 		return s.checkFunction(to)
@@ -91,12 +94,69 @@ func (s *service) checkIntegration(p gateway.Protocol, to *Integration) error {
 		if to.IntegrationMethod != "ANY" && !slices.Contains(gateway.Methods, to.IntegrationMethod) {
 			return invalid("integrationMethod %.20q of HTTP_PROXY must be ANY or one of %s", to.IntegrationMethod, strings.Join(gateway.Methods, ", "))
 		}
-		if _, err := gateway.ParseTarget(to.IntegrationUri, nil); err != nil {
+		uri, _ := gateway.WithVariables(to.IntegrationUri, nil)
+		if _, err := gateway.ParseTarget(uri, nil); err != nil {
 			return invalid("Invalid HTTP endpoint specified for URI: %v", err)
 		}
 		return nil
 	}
 	return invalid("integrationType %s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server", to.IntegrationType)
+}
+
+// reserved are headers that no parameter mapping has; a trailing * stands for the rest of a name.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+var reserved = []string{
+	"access-control-*", "apigw-*", "authorization", "connection", "content-encoding", "content-length", "content-location", "forwarded",
+	"keep-alive", "origin", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding", "upgrade", "x-amz-*", "x-amzn-*",
+	"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via",
+}
+
+// checkParameters checks what an integration maps.
+func (to *Integration) checkParameters() error {
+	check := func(of map[string]string) error {
+		for key := range of {
+			_, target, _ := strings.Cut(strings.ToLower(key), ":")
+			name, isHeader := strings.CutPrefix(target, "header.")
+			if isHeader && slices.ContainsFunc(reserved, func(known string) bool {
+				begin, open := strings.CutSuffix(known, "*")
+				return known == name || open && strings.HasPrefix(name, begin)
+			}) {
+				return invalid("Operations on header %.100s are restricted", name)
+			}
+		}
+		return nil
+	}
+	if err := check(to.RequestParameters); err != nil {
+		return err
+	}
+	for _, of := range to.ResponseParameters {
+		if err := check(of); err != nil {
+			return err
+		}
+	}
+	// What the data plane makes of it is what counts in the end.
+	of := to.gateway()
+	of.Requests, of.Answers = to.mappings()
+	return about(of.CheckMappings(gateway.HTTP))
+}
+
+// about makes the exception of an error, nil for nil.
+func about(err error) error {
+	if err != nil {
+		return invalid("Invalid parameter mapping: %v", err)
+	}
+	return nil
+}
+
+// mappings are the parameters as the data plane knows them.
+func (to *Integration) mappings() (requests gateway.Mapping, answers map[string]gateway.Mapping) {
+	for status, of := range to.ResponseParameters {
+		if answers == nil {
+			answers = make(map[string]gateway.Mapping)
+		}
+		answers[status] = of
+	}
+	return to.RequestParameters, answers
 }
 
 // checkFunction checks an integration that calls a function.

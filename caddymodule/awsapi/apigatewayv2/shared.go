@@ -44,6 +44,7 @@ func Streams(uri string) bool { return strings.HasSuffix(uri, streamEnd) }
 // FunctionOf is the function that a URI names: its ARN, as it is or wrapped in one of API
 // Gateway's: arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations.
 func FunctionOf(account function.Account, uri string) (name, qualifier string, err error) {
+	uri, _ = gateway.WithVariables(uri, nil)
 	arn := uri
 	if rest, found := strings.CutPrefix(uri, "arn:aws:apigateway:"); found {
 		region, path, _ := strings.Cut(rest, ":")
@@ -57,7 +58,7 @@ func FunctionOf(account function.Account, uri string) (name, qualifier string, e
 		}
 	}
 	if strings.Contains(arn, "${") {
-		return "", "", invalid("Stage variables in an integration's URI are not supported yet")
+		return "", "", invalid("Invalid Lambda function ARN specified for URI: ${ is only for stage variables, ${stageVariables.NAME}")
 	}
 	if !strings.HasPrefix(arn, "arn:") {
 		return "", "", invalid("Invalid Lambda function ARN specified for URI: it is no ARN")

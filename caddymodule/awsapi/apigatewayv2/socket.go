@@ -88,6 +88,8 @@ func (s *service) checkSocketIntegration(to *Integration) error {
 		return invalid("payloadFormatVersion of WebSocket APIs is 1.0")
 	case to.TimeoutInMillis > maxSocketTimeout:
 		return invalid("timeoutInMillis of WebSocket APIs is at most %d", maxSocketTimeout)
+	case len(to.RequestParameters)+len(to.ResponseParameters) > 0:
+		return invalid("requestParameters and responseParameters are not supported for WebSocket APIs: the function gets the message")
 	case to.PassthroughBehavior != "WHEN_NO_MATCH":
 		return invalid("passthroughBehavior %.64s is not supported: AWS_PROXY passes all messages", to.PassthroughBehavior)
 	}
