@@ -154,6 +154,11 @@ type App struct {
 	// not listed are refused by name, except for tracing_config.
 	Ignore []string `json:"ignore,omitempty"`
 
+	// Types of resources that a stack of CloudFormation may have though nothing is made of them,
+	// e.g. AWS::CloudWatch::Alarm. The events of the stack say so. Default: none. A stack with
+	// any other type that Hearth does not know is refused.
+	IgnoreResources []string `json:"ignore_resources,omitempty"`
+
 	// Who may call routes of APIs, by the authorizer's name.
 	Authorizers map[string]*Authorizer `json:"authorizers,omitempty"`
 

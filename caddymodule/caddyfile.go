@@ -150,6 +150,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"function_url", into(text, &a.FunctionURL)},
 		{"api_url", into(text, &a.APIURL)},
 		{"ignore", into(texts, &a.Ignore)},
+		{"ignore_resources", into(texts, &a.IgnoreResources)},
 	}, a.serviceOptions(), []option{
 		{"aws_endpoint", a.unmarshalEndpoint},
 		{"gateway", into(service, &a.Gateway)},

@@ -111,7 +111,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		CodeStorage:  int64(a.CodeStorage) << 20,
 		CompileCache: a.CompileCache != "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
-		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, Node: a.Node, PeerAddress: a.PeerAddress,
+		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, IgnoreResources: a.IgnoreResources, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log, HasAPI: configures(a.ctx, "hearth_lambda_api"),
 	}
 	var err error

@@ -23,6 +23,7 @@ var floors = [][]string{
 	{"caddymodule/cli"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
+	{"caddymodule/awsapi/cloudformation"},
 	{"caddymodule/stack"},
 	{"caddymodule/stack/transform"},
 	{"caddymodule/stack/template"},

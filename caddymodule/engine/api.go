@@ -13,11 +13,13 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudformation"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/ssm"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sts"
@@ -53,6 +55,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 	}
 	api := lambda.New(config)
 	s.provisioner.Store(api)
+	s.calls.lambda, s.calls.bucket = api, config.Bucket
 	return api, nil
 }
 
@@ -67,16 +70,23 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Plans: s.engine.plans, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
 	}
 	roles := iam.Config{Store: s.engine.documents, Account: s.Account}
-	return &awsapi.Endpoint{
+	s.calls.urlSuffix = suffixOf(api("x"), s.Account.Region)
+	v2, v1 := apigatewayv2.New(config), apigatewayv1.New(config)
+	roleService, parameters := iam.New(roles), ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")})
+	rules := events.New(events.Config{Store: s.engine.documents, Rules: s.engine.rules, Account: s.Account, Check: s.services.Check, Dispatch: s.engine.dispatch})
+	schedules := scheduler.New(scheduler.Config{Records: s.engine.records, Schedules: s.engine.schedules, Account: s.Account, Check: s.services.Check})
+	s.calls.models = map[string]*model.Model{
+		"lambda": s.calls.lambda.Model(), "apigatewayv2": v2.Model, "apigateway": v1.Model, "iam": roleService.Model, "ssm": parameters.Model,
+		"events": rules.Model, "scheduler": schedules.Model,
+	}
+	s.calls.aws = &awsapi.Endpoint{
 		Services: []*awsapi.Service{
-			apigatewayv2.New(config), apigatewayv1.New(config),
-			iam.New(roles), sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: roles.Role}),
-			events.New(events.Config{Store: s.engine.documents, Rules: s.engine.rules, Account: s.Account, Check: s.services.Check, Dispatch: s.engine.dispatch}),
-			scheduler.New(scheduler.Config{Records: s.engine.records, Schedules: s.engine.schedules, Account: s.Account, Check: s.services.Check}),
-			ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")}),
+			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: roles.Role}), rules, schedules,
+			cloudformation.New(cloudformation.Config{Engine: s.engine.stacks, Open: s.openTemplate}),
 		},
 		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
-	}, nil
+	}
+	return s.calls.aws, nil
 }
 
 // APIs are the APIs that AWS's API made, as they are served.

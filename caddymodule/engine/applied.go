@@ -52,6 +52,9 @@ func (e *Engine) complete(s *Setup) error {
 	if err := e.joinCluster(s); err != nil {
 		return fmt.Errorf("join the other nodes: %w", err)
 	}
+	if s.HasAPI {
+		e.resume.Do(e.stacks.Resume)
+	}
 	return nil
 }
 

@@ -22,7 +22,8 @@ func (s *Setup) S3(log *zap.Logger) (*s3.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Account: s.Account, Refusals: &s.refusals, Log: log}), nil
+	s.calls.s3 = s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Account: s.Account, Refusals: &s.refusals, Log: log})
+	return s.calls.s3, nil
 }
 
 // uploaded are the objects that deployments have uploaded, as code of functions.

@@ -22,6 +22,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/caddymodule/socket"
+	"github.com/hearthfn/hearth/caddymodule/stack"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/cluster"
 	"github.com/hearthfn/hearth/warmpool/code"
@@ -60,7 +61,9 @@ type Engine struct {
 	plans     *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
 	apiMetrics *metrics.APIs
-	sockets    *socket.Hub // of WebSocket APIs
+	sockets    *socket.Hub   // of WebSocket APIs
+	stacks     *stack.Engine // nil: see inUse
+	resume     sync.Once     // of the operations of stacks
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
@@ -167,6 +170,7 @@ func Open(config Config) (_ *Engine, err error) {
 		}
 	}
 	if e.inUse == nil {
+		e.stacks = e.newStacks(&config)
 		e.collect()
 	}
 	return e, nil
@@ -203,6 +207,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		end(ctx)
 	}
 	within(e.sockets.Close)
+	if e.stacks != nil {
+		e.stacks.Close()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error

@@ -69,6 +69,8 @@ type Settings struct {
 	AccessKeys []sigv4.Key // beside that of the data directory
 	Ignore     []string    // settings of functions that the Lambda API stores though nothing acts on them
 
+	IgnoreResources []string // types of resources of stacks of which nothing is made
+
 	Node        string // the name of this node; "": one is made
 	PeerAddress string // HOST:PORT where other nodes reach this one; "": the engine finds it
 

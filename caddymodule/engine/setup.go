@@ -29,6 +29,7 @@ type Setup struct {
 
 	unknown     []unknown                  // functions that something names and nothing defines
 	provisioner atomic.Pointer[lambda.API] // the API of this server, nil without
+	calls       calls
 	credentials credentials
 	refusals    flood.Gate // bounds the log messages about refused requests
 	addresses   Addresses

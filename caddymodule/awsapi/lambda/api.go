@@ -125,6 +125,9 @@ func New(c Config) *API {
 	return &API{Config: c, model: newModel(), large: bodies.New(largeMB), calls: sync.Pool{New: func() any { return &exchange{call: environment.NewCall()} }}}
 }
 
+// Model is the model of the API.
+func (a *API) Model() *model.Model { return a.model }
+
 // Serve answers a request for this API, and reports whether it is one: its path is one of
 // Lambda's, its header names an operation of CloudWatch Logs or Application Auto Scaling, or it fetches code by an
 // address that this API gave out. All other requests are for the rest of the site.

@@ -1,0 +1,129 @@
+package cloudformation
+
+import (
+	"context"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/stack"
+)
+
+// A parameter is one as requests have it.
+type parameter struct {
+	ParameterKey, ParameterValue string
+	UsePreviousValue             bool
+	ResolvedValue                string
+}
+
+// about is what requests say of a template and of what it is used for.
+type about struct {
+	StackName             string
+	TemplateBody          string
+	TemplateURL           string
+	UsePreviousTemplate   bool
+	Parameters            []parameter
+	Tags                  *[]stack.Tag
+	Capabilities          []string
+	NotificationARNs      []string
+	ResourceTypes         []string
+	RoleARN               string
+	RollbackConfiguration *struct {
+		RollbackTriggers        []struct{ Arn, Type string }
+		MonitoringTimeInMinutes int
+	}
+	ClientRequestToken string
+}
+
+// Limits of a template, in bytes.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+const (
+	maxTemplateBody = 51_200
+	maxTemplateFile = 1_048_576
+)
+
+// request is what is asked, with the template read.
+func (s *service) request(ctx context.Context, by stack.Identity, in *about, mayUsePrevious bool) (*stack.Request, error) {
+	switch {
+	case len(in.NotificationARNs) > 0:
+		return nil, invalid("NotificationARNs is not supported: events of stacks are not sent to topics. DescribeStackEvents has them.")
+	case in.RollbackConfiguration != nil && len(in.RollbackConfiguration.RollbackTriggers) > 0:
+		return nil, invalid("RollbackConfiguration with triggers is not supported: there are no alarms here.")
+	case len(in.ResourceTypes) > 0:
+		return nil, invalid("ResourceTypes is not supported: a key may make all types that this server has.")
+	}
+	out := &stack.Request{Name: in.StackName, Capabilities: in.Capabilities, RoleARN: in.RoleARN, Token: in.ClientRequestToken, By: by, KeepTags: in.Tags == nil, Values: make(map[string]string)}
+	if in.Tags != nil {
+		out.Tags = *in.Tags
+	}
+	for _, p := range in.Parameters {
+		if p.UsePreviousValue {
+			if p.ParameterValue != "" {
+				return nil, invalid("Invalid input for parameter key %s. Cannot specify usePreviousValue as true and non empty value for a parameter", p.ParameterKey)
+			}
+			out.Previous = append(out.Previous, p.ParameterKey)
+			continue
+		}
+		if _, twice := out.Values[p.ParameterKey]; twice {
+			return nil, invalid("Parameter %s is given twice", p.ParameterKey)
+		}
+		out.Values[p.ParameterKey] = p.ParameterValue
+	}
+	var err error
+	out.Body, err = s.body(ctx, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate && mayUsePrevious)
+	return out, err
+}
+
+// body is the template of a request; "" if it is the one that the stack has.
+func (s *service) body(ctx context.Context, body, address string, previous bool) (string, error) {
+	switch {
+	case body != "" && address != "" || previous && (body != "" || address != ""):
+		return "", invalid("Specify only one of TemplateBody, TemplateURL and UsePreviousTemplate.")
+	case previous:
+		return "", nil
+	case body != "":
+		if len(body) > maxTemplateBody {
+			return "", invalid("1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to %d", maxTemplateBody)
+		}
+		return body, nil
+	case address == "":
+		return "", invalid("Either Template URL or Template Body must be specified.")
+	}
+	bucket, key, version, err := placeOf(address)
+	if err != nil {
+		return "", err
+	}
+	data, err := s.Open(ctx, bucket, key, version)
+	if err != nil {
+		return "", invalid("S3 error: %s", err)
+	}
+	if len(data) > maxTemplateFile {
+		return "", invalid("Template may not exceed %d bytes in size.", maxTemplateFile)
+	}
+	return string(data), nil
+}
+
+// bucketHost is a host's name that begins with a bucket.
+var bucketHost = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3[.-]`)
+
+// placeOf reads the address of a template: its bucket and key. The host says nothing, but for a
+// bucket in front of it, for tools write the host of AWS.
+func placeOf(address string) (bucket, key, version string, err error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" && u.Scheme != "s3" || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "s3" {
+		return "", "", "", invalid("TemplateURL must be a supported URL.")
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	version = u.Query().Get("versionId")
+	if host := bucketHost.FindStringSubmatch(u.Host); host != nil {
+		return host[1], path, version, nil
+	}
+	if u.Scheme == "s3" {
+		return u.Host, path, version, nil
+	}
+	bucket, key, found := strings.Cut(path, "/")
+	if !found || bucket == "" || key == "" {
+		return "", "", "", invalid("TemplateURL must reference a valid S3 object to which you have access.")
+	}
+	return bucket, key, version, nil
+}

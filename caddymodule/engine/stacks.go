@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
+	"github.com/hearthfn/hearth/caddymodule/stack"
+)
+
+// calls are the services of a setup, for who calls them in this process.
+type calls struct {
+	lambda *lambda.API
+	aws    *awsapi.Endpoint
+	s3     *s3.API
+	models map[string]*model.Model
+	bucket lambda.Bucket // of artefacts; nil: there is none
+	// urlSuffix is what follows the region in the addresses of APIs.
+	urlSuffix string
+}
+
+// serve answers a request as if a client had sent it.
+func (c *calls) serve(w http.ResponseWriter, r *http.Request) bool {
+	return c.s3 != nil && c.s3.Serve(w, r) || c.lambda != nil && c.lambda.Serve(w, r) || c.aws != nil && c.aws.Serve(w, r)
+}
+
+// suffixOf is what follows the region in the addresses of APIs, with the port: tools join
+// https://ID.execute-api.REGION.SUFFIX themselves.
+func suffixOf(address, region string) string {
+	_, host, _ := strings.Cut(address, "://")
+	host, _, _ = strings.Cut(host, "/")
+	if _, suffix, found := strings.Cut(host, ".execute-api."+region+"."); found {
+		return suffix
+	}
+	_, suffix, _ := strings.Cut(host, ".")
+	return suffix
+}
+
+// newStacks makes what works on stacks. It calls the services of the settings in force.
+func (e *Engine) newStacks(c *Config) *stack.Engine {
+	return stack.New(stack.Config{
+		Store: e.records, Log: c.Log,
+		Services: func() stack.Services {
+			s := e.current.Load()
+			return stack.Services{Serve: s.calls.serve, Models: s.calls.models}
+		},
+		Settings: func() stack.Settings {
+			s := e.current.Load()
+			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API}
+		},
+	})
+}
+
+// maxTemplate bounds a template that is read from a bucket, in bytes: it is refused then, by its
+// size.
+const maxTemplate = 1<<20 + 1
+
+// openTemplate reads a template from the bucket of artefacts.
+func (s *Setup) openTemplate(ctx context.Context, bucket, key, version string) ([]byte, error) {
+	if s.calls.bucket == nil {
+		return nil, errors.New("this server has no bucket: set the option s3")
+	}
+	content, err := s.calls.bucket.Open(ctx, bucket, key, version)
+	var refused *lambda.S3Error
+	if errors.As(err, &refused) {
+		return nil, errors.New(refused.Message)
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(content, maxTemplate))
+	return data, errors.Join(err, content.Close())
+}

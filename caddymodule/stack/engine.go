@@ -1,0 +1,145 @@
+package stack
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/state"
+)
+
+// A Store keeps stacks, and says which node works on which.
+type Store interface {
+	state.Records
+	state.Slots
+}
+
+// Config of an Engine.
+type Config struct {
+	Store Store
+	Log   *zap.Logger
+	// Services are those in force. They may change with each call.
+	Services func() Services
+	// Settings are those in force.
+	Settings func() Settings
+	Now      func() time.Time // default time.Now
+}
+
+// Settings are what the configuration says of stacks.
+type Settings struct {
+	Account function.Account
+	// URLSuffix is what AWS::URLSuffix is.
+	URLSuffix string
+	// IgnoreTypes are types of resources that a stack may have though nothing is made of them.
+	IgnoreTypes []string
+	// Endpoint is the address of this server for functions, without a slash at the end.
+	Endpoint string
+}
+
+// An Engine works on stacks. It outlives the settings.
+type Engine struct {
+	Config
+	store store
+
+	stop context.CancelFunc
+	ctx  context.Context // of all operations; an owner of goroutines keeps it
+	wait sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	running map[string]*run
+	closed  bool
+}
+
+// New makes an engine. Resume starts what a crash has left.
+func New(c Config) *Engine {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	e := &Engine{Config: c, store: store{c.Store}, running: make(map[string]*run)}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	return e
+}
+
+func (e *Engine) account() function.Account { return e.Settings().Account }
+
+func (e *Engine) services() Services { return e.Services() }
+
+// now is to the millisecond, as AWS has it.
+func (e *Engine) now() time.Time { return e.Now().UTC().Truncate(time.Millisecond) }
+
+// Close ends the operations where they are. They go on at the next start.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
+	e.wait.Wait()
+}
+
+// start works on a stack in the background, unless this node does already.
+func (e *Engine) start(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.running[id] != nil {
+		return
+	}
+	r := &run{engine: e, id: id, cancelled: make(chan struct{})}
+	e.running[id] = r
+	e.wait.Add(1)
+	go func() {
+		defer e.wait.Done()
+		defer func() {
+			e.mu.Lock()
+			delete(e.running, id)
+			e.mu.Unlock()
+		}()
+		if err := r.work(e.ctx); err != nil && e.ctx.Err() == nil {
+			e.Log.Error("an operation of a stack stopped", zap.String("stack", id), zap.Error(err))
+		}
+	}()
+}
+
+// How often a node looks for operations that another node has left.
+const lookEvery = 30 * time.Second
+
+// Resume goes on with the operations that a crash has ended, and then looks now and again for
+// those that another node leaves. It returns at once.
+func (e *Engine) Resume() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	e.wait.Add(1)
+	go func() {
+		defer e.wait.Done()
+		ticker := time.NewTicker(lookEvery)
+		defer ticker.Stop()
+		for {
+			e.look()
+			select {
+			case <-ticker.C:
+			case <-e.ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+func (e *Engine) look() {
+	stacks, err := e.store.all(e.ctx)
+	if err != nil {
+		if e.ctx.Err() == nil {
+			e.Log.Error("stacks cannot be read", zap.Error(err))
+		}
+		return
+	}
+	for _, s := range stacks {
+		if s.Busy() {
+			e.start(s.ID)
+		}
+	}
+}
