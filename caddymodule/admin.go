@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hearthfn/hearth/caddymodule/cli"
 	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/invoker"
 )
@@ -48,7 +49,7 @@ func (Admin) Routes() []caddy.AdminRoute {
 	} {
 		mux.Handle(pattern, answer)
 	}
-	return []caddy.AdminRoute{{Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return []caddy.AdminRoute{{Pattern: cli.AdminAPI + "/", Handler: caddy.AdminHandlerFunc(answerAPI)}, {Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		handler, _ := mux.Handler(r)
 		answer, found := handler.(answerer)
 		if !found {

@@ -190,6 +190,8 @@ type App struct {
 	apiDomain   string                  // of APIs, with a leading dot
 	hasAPI      bool                    // a handler answers the Lambda API
 
+	local, localBefore *localAPI // nil: there is none
+
 	announcement *time.Timer // of ready, on a terminal; nil: there is none
 }
 
@@ -309,6 +311,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("usage plan %q: %w", name, err)
 		}
 	}
+	if err := a.provisionLocal(); err != nil {
+		return err
+	}
 	if err := (ready{a}).subscribe(ctx); err != nil {
 		return err
 	}
@@ -332,7 +337,8 @@ func (a *App) Start() error {
 		return err
 	}
 	a.following = a.engine.Sockets().Follow(a.findSocketStage)
-	if key := a.setup.FreshKey(); key != nil {
+	a.serveLocal()
+	if key := a.setup.FreshKey(); key != nil && a.hasAPI {
 		a.show(key)
 	}
 	return nil
@@ -356,6 +362,9 @@ func (a *App) Cleanup() error {
 	}
 	if a.engine == nil {
 		return errors.Join(errs...)
+	}
+	if a.undo != nil {
+		a.stopLocal()
 	}
 	a.endSockets()
 	a.socketsOfAPIs.close()

@@ -114,7 +114,24 @@ func (i *responder) refuse(w http.ResponseWriter, r *http.Request, call *environ
 	if i.route.FunctionURL {
 		body = urlAnswer(status, body, header)
 	}
+	if payload := payloadOf(err); i.reveals && payload != nil {
+		body = payload
+	}
 	return answerRefusal(w, r, refusal, body, err)
+}
+
+// payloadOf is the error that the function answered or ended its init phase with; nil if err is
+// another one.
+func payloadOf(err error) []byte {
+	var failed *functionError
+	var initFailed *environment.InitError
+	switch {
+	case errors.As(err, &failed):
+		return failed.payload
+	case errors.As(err, &initFailed):
+		return initFailed.Payload
+	}
+	return nil
 }
 
 // answerRefusal answers a request with an error. Error routes (handle_errors) come first

@@ -50,6 +50,10 @@ type FunctionHandler struct {
 	// Default: every type that is not text, JSON, XML, JavaScript or a form.
 	BinaryTypes []string `json:"binary_types,omitempty"`
 
+	// Answer a failing invocation with the function's error and its trace, which web clients do
+	// not see otherwise. For development only; the Caddyfile has no such option. Default: false.
+	RevealErrors bool `json:"reveal_errors,omitempty"`
+
 	responder
 	params []apigateway.Parameter // values with placeholders
 }
@@ -78,6 +82,7 @@ func (h *FunctionHandler) Provision(ctx caddy.Context) error {
 	if err = app.setup.NamedByRoute(h.Function, h.Qualifier); err != nil {
 		return err
 	}
+	h.reveals = h.RevealErrors
 	return h.provisionRoute(app)
 }
 

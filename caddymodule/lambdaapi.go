@@ -160,7 +160,7 @@ func (a *App) show(key *sigv4.Key) {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "\nThis is the access key for the Lambda API. It is kept in %s and not shown again.\n\n"+
-		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\n", a.setup.CredentialsFile(), key.ID, key.Secret, a.Region)
+		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=%s\n\nThis prints what AWS's tools need, the address too: eval \"$(caddy hearth env)\"\n\n", a.setup.CredentialsFile(), key.ID, key.Secret, a.Region)
 }
 
 var (

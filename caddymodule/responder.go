@@ -43,6 +43,8 @@ type responder struct {
 	// asIs says that a response which is not streamed goes out as the JSON that it is,
 	// as recorded from function URLs of InvokeMode RESPONSE_STREAM.
 	asIs bool
+	// reveals says that a failing invocation is answered with the function's error.
+	reveals bool
 	// begin, if set, checks the sender of a request. The function that it returns gets the
 	// body once it is read.
 	begin signing

@@ -32,7 +32,8 @@ var engines = caddy.NewUsagePool()
 // A pooledEngine is an engine in the usage pool.
 type pooledEngine struct {
 	*engine.Engine
-	announced atomic.Pointer[string] // what ready said last
+	announced atomic.Pointer[string]   // what ready said last
+	local     atomic.Pointer[localAPI] // that of the configuration in force; nil: there is none
 }
 
 // Destruct implements caddy.Destructor.

@@ -275,6 +275,15 @@ func (c *Catalog) RefreshRetained(ctx context.Context, name string) (err error) 
 	return err
 }
 
+// Initialize has an environment of a call's function ready on this node. See Group.Initialize.
+func (c *Catalog) Initialize(ctx context.Context, call *environment.Call) error {
+	g, err := c.Group(ctx, call.Function, call.Qualifier)
+	if err != nil {
+		return err
+	}
+	return g.Initialize(ctx, call)
+}
+
 // Initialized is how many environments of a qualifier have had their init phase, and
 // not ended. The parts of other nodes count as if they had. failed is why the last start
 // here has failed, if none has succeeded since.

@@ -149,6 +149,18 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 	}
 }
 
+// Initialize has an environment ready for calls: an idle one, or a new one that has had its init
+// phase. c takes part in nothing but the wait. The errors are those of Invoke.
+func (g *Group) Initialize(ctx context.Context, c *environment.Call) error {
+	var began time.Time
+	m, err := g.acquire(ctx, c, &began, false)
+	if err != nil {
+		return err
+	}
+	g.undoTake(m)
+	return nil
+}
+
 // maxDeaths is how many environments may end under a call that they have not
 // begun, before the call is given up.
 const maxDeaths = 5

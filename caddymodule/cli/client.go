@@ -37,13 +37,15 @@ func (c *Context) target() (*target, error) {
 		client: http.DefaultClient,
 	}
 	if t.endpoint == "" {
-		lines, err := readLines(filepath.Join(dir, "endpoint"))
-		if err != nil {
-			return nil, fmt.Errorf("no server with lambda_api runs with the data directory %s (%w): give --endpoint, or --data-dir", dir, err)
-		}
-		t.endpoint = lines[0]
-		if len(lines) > 1 {
-			t.region = lines[1] // the server takes no other
+		// The server's own key is meant: variables may have a key of somebody else's.
+		t.keyID, t.secret = "", ""
+		if lines, err := readLines(filepath.Join(dir, "endpoint")); err == nil {
+			t.endpoint = lines[0]
+			if len(lines) > 1 {
+				t.region = lines[1] // the server takes no other
+			}
+		} else if err := t.byAdmin(dir); err != nil {
+			return nil, err
 		}
 	}
 	if t.keyID == "" || t.secret == "" {
@@ -51,11 +53,14 @@ func (c *Context) target() (*target, error) {
 			return nil, err
 		}
 	}
-	if err := t.trust(c); err != nil {
-		return nil, err
+	if t.isAdmin() {
+		return t, nil
 	}
-	return t, nil
+	return t, t.trust(c)
 }
+
+// isAdmin reports whether the target is the admin endpoint of this machine's server.
+func (t *target) isAdmin() bool { return t.endpoint == "http://"+adminHost }
 
 // trust has the client take certificates of Caddy's own authority on this machine,
 // or any if that was asked for.

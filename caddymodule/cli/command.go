@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
@@ -30,11 +31,18 @@ type Command struct {
 	MaxArgs          int
 	Flags            func(*pflag.FlagSet)
 	Run              func(ctx context.Context, c *Context) error
+	// Names says that the first argument is the name of a function, for completion.
+	Names bool
+	// Words are the arguments that may follow those there are, for completion; nil: see Names.
+	Words func(before []string) []string
 }
 
 // Commands are all there are.
 func Commands() []*Command {
-	return []*Command{deployCommand, invokeCommand, logsCommand, listCommand, rollbackCommand, deleteCommand, eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, doctorCommand, envCommand}
+	return []*Command{
+		devCommand, deployCommand, invokeCommand, eventCommand, logsCommand, listCommand, showCommand, urlCommand, sourcesCommand, rollbackCommand, deleteCommand,
+		eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, doctorCommand, envCommand, versionCommand,
+	}
 }
 
 // A Context is the input and output of a command.
@@ -46,6 +54,11 @@ type Context struct {
 	RootCA   string // the certificate of Caddy's own authority, if it has one
 	// Admin asks the admin endpoint at an address. An answer that is an error is one.
 	Admin func(address, method, uri string) (*http.Response, error)
+	// Server is the command that this program is, and its arguments that make it serve a
+	// configuration file of Caddy's in JSON.
+	Server func(config string) (program string, arguments []string, err error)
+	// Versions are the lines of the version command.
+	Versions []string
 	// Getenv is os.Getenv.
 	Getenv func(string) string
 }
@@ -67,7 +80,12 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 // A functionError is a function's answer that is an error instead of a result.
 type functionError struct{ kind string }
 
-func (e functionError) Error() string { return "the function failed: " + e.kind }
+func (e functionError) Error() string {
+	if strings.Contains(e.kind, "\n") {
+		return e.kind
+	}
+	return "the function failed: " + e.kind
+}
 
 // ExitCode is the process's exit code after err.
 func ExitCode(err error) int {
@@ -89,7 +107,12 @@ func ExitCode(err error) int {
 func Explain(err error) error {
 	var refused smithy.APIError
 	var answer *smithyhttp.ResponseError
+	if down := explainDown(err); down != nil {
+		return down
+	}
 	switch {
+	case errors.As(err, &refused) && (refused.ErrorCode() == "UnrecognizedClientException" || refused.ErrorCode() == "InvalidSignatureException"):
+		return fmt.Errorf("%s: %s (the key was taken from AWS_ACCESS_KEY_ID, or from the data directory of this machine's server)", refused.ErrorCode(), refused.ErrorMessage())
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
 	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound:
@@ -111,6 +134,14 @@ func (c *Context) text(name string) string {
 func (c *Context) is(name string) bool {
 	on, _ := c.Flags.GetBool(name)
 	return on
+}
+
+// plural is a number of things.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // say tells a person what the command is doing.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,21 +23,26 @@ import (
 )
 
 var deployCommand = &Command{
-	Use:   "deploy DIR",
+	Use:   "deploy DIR...",
 	Short: "Zip a folder and make it a function, or the new code of one",
 	Long: `Zips a folder (or takes a zip or jar), creates the function or updates it, publishes
-a version of it, waits until it is active and prints its address.
+a version of it, waits until it is active, tries its init phase and prints its address.
+Several folders become several functions. If the code does not start, the error is printed
+with file and line, and the exit code is 3; --no-check leaves the trial out.
+
+--build makes the function of sources first, by the tools of this machine: go build,
+Maven or Gradle, esbuild for TypeScript, pip or uv for requirements.txt, npm.
 
 What the function is made with comes from the flags, then from hearth.json in the
 folder, then for a new function from a guess by its files:
 
   {"name": "hello", "runtime": "nodejs22.x", "handler": "index.handler",
    "memory": 256, "timeout": 10, "env": {"STAGE": "beta"}, "layers": [],
-   "url": "public"}
+   "url": "public", "build": true}
 
 url is public, iam (signed calls only) or none. Settings that are not given stay what
 they are when the function exists already.`,
-	Args: 1, MaxArgs: 1,
+	Args: 1, MaxArgs: 1000,
 	Flags: func(f *pflag.FlagSet) {
 		f.String("name", "", "Name of the function (default: that of the folder)")
 		f.String("runtime", "", "Lambda runtime, e.g. nodejs22.x or python3.13")
@@ -48,6 +54,8 @@ they are when the function exists already.`,
 		f.StringArray("env", nil, "Environment variable NAME=VALUE; may be given again")
 		f.StringArray("layer", nil, "ARN of a layer version; may be given again")
 		f.String("url", "", "Function URL: public, iam or none (default: as it is)")
+		f.Bool("build", false, "Build the sources first")
+		f.Bool("no-check", false, "Do not try the init phase")
 		f.String("role", "", "Role ARN to keep with the function; it is not enforced")
 	},
 	Run: deploy,
@@ -78,15 +86,52 @@ type deployed struct {
 }
 
 func deploy(ctx context.Context, c *Context) error {
-	path := c.Flags.Arg(0)
-	if _, err := os.Stat(path); err != nil {
+	paths := c.Flags.Args()
+	if len(paths) > 1 && c.text("name") != "" {
+		return usage("--name is for one function, and there are %d folders: write the name to %s of each", len(paths), configFile)
+	}
+	for _, path := range paths { // before anything is deployed
+		if err := checkPath(path); err != nil {
+			return err
+		}
+		if _, err := c.config(path); err != nil {
+			return err
+		}
+	}
+	for _, path := range paths {
+		if err := c.deploy(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPath refuses what is neither a folder nor an archive.
+func checkPath(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
 		return usageError{err}
 	}
-	wanted, err := c.config(path)
+	if !info.IsDir() && !strings.HasSuffix(path, ".zip") && !strings.HasSuffix(path, ".jar") {
+		return usage("%s is one file: give its folder, %s, or a zip or jar", path, filepath.Dir(path))
+	}
+	return nil
+}
+
+func (c *Context) deploy(ctx context.Context, source string) error {
+	wanted, err := c.config(source)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	began, path := time.Now(), source
+	if wanted.Build {
+		built, remove, err := c.built(ctx, source)
+		if err != nil {
+			return err
+		}
+		defer remove()
+		path = built
+	}
 	code, files, err := archive(path)
 	if err != nil {
 		return err
@@ -94,12 +139,12 @@ func deploy(ctx context.Context, c *Context) error {
 	if len(code) > maxZip {
 		return fmt.Errorf("%s is %s, and a request may have %d MB", path, humanize.IBytes(uint64(len(code))), maxZip>>20)
 	}
-	c.say("%s %d files, %s", c.Err.dim("zipped  "), files, humanize.IBytes(uint64(len(code))))
+	c.say("%s %s, %s", c.Err.dim("zipped  "), plural(files, "file"), humanize.IBytes(uint64(len(code))))
 	api, err := c.api()
 	if err != nil {
 		return err
 	}
-	d := &deployment{Context: c, api: api, path: path, wanted: wanted, code: code}
+	d := &deployment{Context: c, api: api, path: path, source: source, wanted: wanted, code: code}
 	out, err := d.run(ctx)
 	if err != nil {
 		return err
@@ -107,7 +152,7 @@ func deploy(ctx context.Context, c *Context) error {
 	if out.URL, err = d.url(ctx); err != nil {
 		return err
 	}
-	return c.print(out, func(w io.Writer) {
+	if err := c.print(out, func(w io.Writer) {
 		what := "updated"
 		switch {
 		case out.Created:
@@ -124,7 +169,10 @@ func deploy(ctx context.Context, c *Context) error {
 		} else {
 			fmt.Fprintf(w, "no URL: give it one by --url public, or a route by `function %s` on a site of the Caddyfile, or call it: caddy hearth invoke %s\n", out.Name, out.Name)
 		}
-	})
+	}); err != nil || c.is("no-check") {
+		return err
+	}
+	return d.tryInit(ctx)
 }
 
 // config is the configuration of the new function.
@@ -138,6 +186,7 @@ func (c *Context) config(path string) (config, error) {
 	conf.Handler = cmp.Or(c.text("handler"), conf.Handler)
 	conf.Description = cmp.Or(c.text("description"), conf.Description)
 	conf.URL = cmp.Or(c.text("url"), conf.URL)
+	conf.Build = conf.Build || c.is("build")
 	for name, to := range map[string]*int{"memory": &conf.Memory, "timeout": &conf.Timeout, "ephemeral-storage": &conf.Storage} {
 		if n, _ := c.Flags.GetInt(name); n != 0 {
 			*to = n
@@ -160,7 +209,8 @@ func (c *Context) config(path string) (config, error) {
 type deployment struct {
 	*Context
 	api    *lambda.Client
-	path   string
+	path   string // of what is deployed
+	source string // of what the caller named
 	wanted config
 	code   []byte
 }
@@ -195,13 +245,7 @@ func (d *deployment) run(ctx context.Context) (*deployed, error) {
 	out.ARN = strings.TrimSuffix(aws.ToString(published.FunctionArn), ":"+aws.ToString(published.Version))
 	out.Version, out.Runtime, out.Handler = aws.ToString(published.Version), string(published.Runtime), aws.ToString(published.Handler)
 	out.SHA256 = aws.ToString(published.CodeSha256)
-	if v := published.RuntimeVersionConfig; v != nil {
-		arn := aws.ToString(v.RuntimeVersionArn)
-		out.RuntimeVersion = arn[strings.LastIndex(arn, ":")+1:]
-		if v.Error != nil {
-			out.Warning = aws.ToString(v.Error.Message)
-		}
-	}
+	out.RuntimeVersion, out.Warning = servedBy(published.RuntimeVersionConfig)
 	out.Changed = created || before.LastModified == nil || d.changed(before)
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -40,6 +41,12 @@ reached by its admin endpoint.
 		f.String("admin", "", "Address of the server's admin endpoint (default: that of the server on this machine)")
 	},
 	Run: events,
+	Words: func(before []string) []string {
+		if len(before) > 0 {
+			return nil
+		}
+		return []string{"list", "show", "replay", "purge"}
+	},
 }
 
 func events(_ context.Context, c *Context) error {
@@ -103,7 +110,7 @@ func events(_ context.Context, c *Context) error {
 			}
 		}
 		var count engine.EventCount
-		return c.admin(method, "/hearth/events"+path, query, &count, func(w io.Writer) { fmt.Fprintf(w, "%d events are %s\n", count.Events, done) })
+		return c.admin(method, "/hearth/events"+path, query, &count, func(w io.Writer) { fmt.Fprintf(w, "%s %s\n", plural(count.Events, "event"), done) })
 	}
 	return usage("there is no events %s; there are list, show, replay and purge", action)
 }
@@ -143,7 +150,7 @@ func (c *Context) admin(method, path string, query url.Values, into any, text fu
 	}
 	answer, err := c.Admin(address, method, path+"?"+query.Encode())
 	if err != nil {
-		return adminError(err)
+		return adminError(address, err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
@@ -165,7 +172,10 @@ type missingError struct{ text string }
 func (e missingError) Error() string { return e.text }
 
 // adminError takes what the endpoint says out of its wrapping.
-func adminError(err error) error {
+func adminError(address string, err error) error {
+	if strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "connect: no such file") {
+		return fmt.Errorf("no server answers at the admin endpoint %s: is it running?", address)
+	}
 	found := inAdminError.FindStringSubmatch(err.Error())
 	var body struct{ Error string }
 	if found == nil || json.Unmarshal([]byte(found[2]), &body) != nil || body.Error == "" {

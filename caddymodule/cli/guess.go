@@ -1,16 +1,23 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/hearthfn/hearth/warmpool/function/spelling"
+	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
 // configFile says in a folder what cannot be guessed.
@@ -29,26 +36,56 @@ type config struct {
 	Layers      []string          `json:"layers,omitempty"`
 	// URL: public (anybody may call it), iam (signed calls only), or none.
 	URL string `json:"url,omitempty"`
+	// Build: sources are built first.
+	Build bool `json:"build,omitempty"`
+	// Schema is for editors, and not read.
+	Schema string `json:"$schema,omitempty"`
 }
 
 // readConfig reads hearth.json, if there is one.
 func readConfig(dir string) (config, error) {
 	var c config
 	path := filepath.Join(dir, configFile)
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return c, nil
 	}
 	if err != nil {
 		return c, err
 	}
-	defer file.Close() // it was only read
-	decoder := json.NewDecoder(file)
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&c); err != nil {
-		return c, usage("%s: %w", path, err)
+		return c, configError(path, text, err)
 	}
 	return c, nil
+}
+
+// configNames are the names of hearth.json.
+var configNames = []string{"name", "description", "runtime", "handler", "memory", "timeout", "ephemeral_storage", "env", "layers", "url", "build"}
+
+var unknownField = regexp.MustCompile(`unknown field "(.*)"`)
+
+// configError says what is wrong with hearth.json, and in which line.
+func configError(path string, text []byte, err error) error {
+	at, says := len(text), err.Error()
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch found := unknownField.FindStringSubmatch(says); {
+	case errors.As(err, &syntax):
+		at = int(syntax.Offset)
+	case errors.As(err, &kind):
+		at = int(kind.Offset)
+		wants := map[reflect.Kind]string{reflect.Int: "a whole number", reflect.String: "a text", reflect.Map: "an object of texts", reflect.Slice: "a list", reflect.Bool: "true or false"}[kind.Type.Kind()]
+		says = fmt.Sprintf("%s takes %s, not a JSON %s", kind.Field, wants, kind.Value)
+	case found != nil:
+		at = max(bytes.Index(text, []byte(`"`+found[1]+`"`)), 0)
+		says = fmt.Sprintf("there is no setting %s%s; there are %s", found[1], spelling.Meant(found[1], configNames), strings.Join(configNames, ", "))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		says = "it ends too early"
+	}
+	line := 1 + bytes.Count(text[:min(at, len(text))], []byte("\n"))
+	return usage("%s:%d: %s", path, line, says)
 }
 
 // Runtimes that a folder is guessed to be for: the newest that Lambda has long had.
@@ -103,6 +140,8 @@ func (c *config) guess(path string) error {
 		c.Handler = handler
 	}
 	switch {
+	case runtime == "" && builderOf(path) != nil && !c.Build:
+		return usage("%s has sources in %s that must be built: give --build, or build them and deploy what that makes", path, builderOf(path).name)
 	case c.Runtime == "":
 		return usage("%s: which runtime it is for cannot be told from its files: give --runtime and --handler, or write them to %s", path, configFile)
 	case c.Handler == "" && strings.HasPrefix(c.Runtime, "provided"):
@@ -213,6 +252,11 @@ func (c *config) setEnv(pairs []string) error {
 func (c *config) check() error {
 	if !slices.Contains([]string{"", "public", "iam", "none"}, c.URL) {
 		return usage("url is public, iam or none, not %q", c.URL)
+	}
+	if c.Runtime != "" && !slices.Contains(runtimes.Supported(), c.Runtime) {
+		if err := runtimes.CheckNames(c.Runtime, ""); err != nil {
+			return usageError{err}
+		}
 	}
 	if c.Memory < 0 || c.Timeout < 0 || c.Storage < 0 {
 		return usage("memory, timeout and ephemeral storage are not negative")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/spf13/pflag"
@@ -23,7 +24,7 @@ var invokeCommand = &Command{
 event is {}. NAME may have a qualifier: NAME:VERSION or NAME:ALIAS.
 
 Exit code 3 says that the function itself failed, 4 that there is none.`,
-	Args: 1, MaxArgs: 2,
+	Args: 1, MaxArgs: 2, Names: true,
 	Flags: func(f *pflag.FlagSet) {
 		f.Bool("async", false, "Only hand the event over (invocation type Event)")
 		f.Bool("tail", false, "Print the end of the invocation's log to standard error")
@@ -38,6 +39,7 @@ type invoked struct {
 	FunctionError string          `json:"function_error,omitempty"`
 	Payload       json.RawMessage `json:"payload,omitempty"`
 	Log           string          `json:"log,omitempty"`
+	RequestID     string          `json:"request_id,omitempty"`
 }
 
 func invoke(ctx context.Context, c *Context) error {
@@ -60,10 +62,14 @@ func invoke(ctx context.Context, c *Context) error {
 		return err
 	}
 	result := invoked{Status: out.StatusCode, Version: aws.ToString(out.ExecutedVersion), FunctionError: aws.ToString(out.FunctionError), Payload: out.Payload}
+	result.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 	if log, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult)); err == nil {
 		result.Log = string(log)
 	}
 	err = c.print(result, func(w io.Writer) {
+		if c.is("async") {
+			fmt.Fprintf(w, "accepted: request ID %s\n", result.RequestID)
+		}
 		if c.is("tail") {
 			fmt.Fprint(c.Err, c.Err.dim(result.Log))
 		}

@@ -17,6 +17,25 @@ var listCommand = &Command{
 	Run:   list,
 }
 
+// FunctionNames are the names of functions, for completion; none if they cannot be had in time.
+func FunctionNames(ctx context.Context, c *Context) (names []string) {
+	api, err := c.api()
+	if err != nil {
+		return nil
+	}
+	pages := lambda.NewListFunctionsPaginator(api, &lambda.ListFunctionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return names
+		}
+		for _, f := range page.Functions {
+			names = append(names, aws.ToString(f.FunctionName))
+		}
+	}
+	return names
+}
+
 // A listed is a function as --json lists it.
 type listed struct {
 	Name         string `json:"name"`

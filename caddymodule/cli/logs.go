@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spf13/pflag"
 )
 
@@ -21,7 +23,7 @@ var logsCommand = &Command{
 	Long: `Prints the log of a function, of all its environments, in order of time. --follow
 goes on as more comes, until it is interrupted. --filter takes a filter pattern of
 CloudWatch Logs, e.g. 'ERROR' or '{ $.level = "error" }'.`,
-	Args: 1, MaxArgs: 1,
+	Args: 1, MaxArgs: 1, Names: true,
 	Flags: func(f *pflag.FlagSet) {
 		f.BoolP("follow", "f", false, "Go on as more is logged")
 		f.Duration("since", 10*time.Minute, "How far back to begin")
@@ -58,12 +60,22 @@ func printLogs(ctx context.Context, c *Context) error {
 	if c.is("follow") {
 		p.left = -1
 	}
+	lost := false // the server does not answer
 	for {
 		if err := p.print(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // interrupted, as it should be
 			}
-			return err
+			if !c.is("follow") || !unreachable(err) {
+				return err
+			}
+			if !lost {
+				c.say("%s", c.Err.dim("the server does not answer; waiting for it"))
+			}
+			lost = true
+		} else if lost {
+			lost = false
+			c.say("%s", c.Err.dim("the server answers again"))
 		}
 		if !c.is("follow") {
 			return nil
@@ -76,6 +88,16 @@ func printLogs(ctx context.Context, c *Context) error {
 	}
 }
 
+// unreachable reports whether a server did not answer, or is about to end or to serve: it may
+// answer later.
+func unreachable(err error) bool {
+	var answer *smithyhttp.ResponseError
+	if errors.As(err, &answer) {
+		return answer.HTTPStatusCode() >= 500
+	}
+	return errors.As(err, new(*url.Error))
+}
+
 // A logPrinter prints each event once.
 type logPrinter struct {
 	*Context
@@ -84,7 +106,9 @@ type logPrinter struct {
 	mark  string              // in the names of the function's streams, where the group is not its own
 	from  int64               // milliseconds since 1970 of the newest event
 	seen  map[string]struct{} // IDs of the events of that time
-	left  int                 // how many more may be printed; negative: all
+	// folder stands for /var/task in what is printed; "": nothing does.
+	folder string
+	left   int // how many more may be printed; negative: all
 }
 
 func (p *logPrinter) print(ctx context.Context) error {
@@ -131,6 +155,9 @@ func (p *logPrinter) isOthers(stream string) bool {
 func (p *logPrinter) event(e logged) error {
 	return p.Context.print(e, func(w io.Writer) {
 		text := e.Message
+		if p.folder != "" {
+			text = strings.NewReplacer("file:///var/task/", p.folder, "/var/task/", p.folder).Replace(text)
+		}
 		if n := len(text); n == 0 || text[n-1] != '\n' {
 			text += "\n"
 		}

@@ -22,7 +22,7 @@ var rollbackCommand = &Command{
 now, or of the one that --to names, and publishes that as a new version. Every deploy
 publishes a version to go back to. A second rollback goes back one more; --to goes forward
 again.`,
-	Args: 1, MaxArgs: 1,
+	Args: 1, MaxArgs: 1, Names: true,
 	Flags: func(f *pflag.FlagSet) { f.String("to", "", "The version to go back to (default: the one before)") },
 	Run:   rollback,
 }

@@ -22,7 +22,11 @@ func (e *Engine) writeAddresses(s *Setup) error {
 	if api != "" {
 		api += "\n" + s.Account.Region // requests must be signed for it
 	}
-	return errors.Join(e.writeAddress(endpointFile, api), e.writeAddress(adminFile, s.addresses.Admin))
+	admin := s.addresses.Admin
+	if admin != "" {
+		admin += "\n" + s.Account.Region
+	}
+	return errors.Join(e.writeAddress(endpointFile, api), e.writeAddress(adminFile, admin))
 }
 
 // writeAddress writes an address to a file of the data directory; "" removes the file.

@@ -31,6 +31,8 @@ type Invoker interface {
 	// Refresh is called after a version, an alias or the function has changed or
 	// gone. When it returns, no new call runs what was there before.
 	Refresh(ctx context.Context, name, qualifier string) error
+	// Initialize has an environment of the call's function ready, and runs nothing in it.
+	Initialize(ctx context.Context, call *environment.Call) error
 	// Initialized is how many environments of a qualifier are ready on this node. failed
 	// is why the last start failed, an *environment.InitError if the function's code is to
 	// blame; nil if it succeeded.

@@ -212,7 +212,29 @@ func (a *API) dryRun(r *request, f reference) error {
 	if _, err := a.Registry.Resolve(r.Context(), f.name, f.orLatest()); err != nil {
 		return a.notFound(err, reference{f.name, f.orLatest()})
 	}
+	if r.Header.Get(headerInit) != "" {
+		return a.tryInit(r, f)
+	}
 	r.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// headerInit is a header of a dry run, of ours: the function's init phase runs too, and its error
+// is answered as that of an invocation.
+const headerInit = "X-Hearth-Init"
+
+func (a *API) tryInit(r *request, f reference) error {
+	call := r.exchange.call
+	if err := a.outcomeOf(r, f, a.Invoker.Initialize(r.Context(), call)); err != nil {
+		return err
+	}
+	if call.Outcome == environment.OutcomeResult {
+		r.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	r.w.Header()["X-Amz-Function-Error"], r.w.Header()["Content-Type"] = unhandled, jsonType
+	r.w.WriteHeader(http.StatusOK)
+	_, _ = r.w.Write(call.Payload) // the client may be gone
 	return nil
 }
 
