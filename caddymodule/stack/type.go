@@ -144,6 +144,11 @@ type spec struct {
 	// or changed, with what was answered.
 	before func(w *Work, input map[string]any) error
 	after  func(ctx context.Context, w *Work, out map[string]any) error
+	// arn is that of a resource whose tags other operations change.
+	arn func(w *Work) string
+	// patch are the properties that update changes one by one, by their path, as API Gateway's
+	// REST APIs have it. nil: update takes the properties.
+	patch map[string]string
 	// undo is called before remove.
 	undo func(ctx context.Context, w *Work) error
 }
@@ -331,7 +336,7 @@ func (s *spec) isReplaced(w *Work) bool {
 	}
 	shape := s.shape(w.engine, s.update)
 	for _, name := range w.changed() {
-		if slices.Contains(s.extra, name) || name == "Tags" {
+		if slices.Contains(s.extra, name) || name == "Tags" || s.patch[name] != "" {
 			continue
 		}
 		if shape != nil && shape.Member(name) == nil {
@@ -364,6 +369,14 @@ func emptyOf(shape *model.Shape, name string) any {
 }
 
 func (s *spec) change(ctx context.Context, w *Work) error {
+	if s.arn != nil && w.differs("Tags") {
+		if err := retag(ctx, w, s.service, s.arn(w), tagsOf(w.Old["Tags"]), tagsOf(w.New["Tags"])); err != nil {
+			return err
+		}
+	}
+	if s.patch != nil {
+		return s.changePatched(ctx, w)
+	}
 	input, err := s.input(w, s.update)
 	if err != nil {
 		return err
