@@ -289,10 +289,15 @@ func (h *apiHosts) permission(of *gateway.API, name, qualifier, source string) f
 func (a *App) apiPermission(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool {
 	caller := registry.Caller{Service: "apigateway.amazonaws.com", Account: a.Account, ARN: "arn:aws:execute-api:" + a.Region + ":" +
 		a.Account + ":" + of.ID + "/" + source}
-	functions := a.setup.Registry()
-	if functions.ReadOnly(name) { // the configuration has no policies
+	if a.setup.Registry().ReadOnly(name) { // the configuration has no policies
 		return nil
 	}
+	return a.policy(name, qualifier, func(p *registry.Policy) bool { return p.Allows(caller) })
+}
+
+// policy asks the policy of a function, and believes for a moment what it says.
+func (a *App) policy(name, qualifier string, allows func(p *registry.Policy) bool) func(ctx context.Context) bool {
+	functions := a.setup.Registry()
 	var last atomic.Pointer[permission]
 	return func(ctx context.Context) bool {
 		before := last.Load()
@@ -303,7 +308,7 @@ func (a *App) apiPermission(of *gateway.API, name, qualifier, source string) fun
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
 			return before != nil && before.allowed // the state cannot be read now
 		}
-		now := permission{allowed: policy.Allows(caller), until: time.Now().Add(forbiddenFor)}
+		now := permission{allowed: allows(&policy), until: time.Now().Add(forbiddenFor)}
 		if now.allowed {
 			now.until = time.Now().Add(permittedFor)
 		}

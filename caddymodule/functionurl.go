@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,8 @@ type FunctionURLs struct {
 type functionURL struct {
 	of *registry.URL // as it was when this responder was made
 	responder
+	// permitted, if set, says whether the function's policy opens the URL to everybody.
+	permitted func(ctx context.Context) bool
 }
 
 // maxKnownURLs bounds the memory for responders.
@@ -92,16 +95,20 @@ func (f *FunctionURLs) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		}
 		f.known.Add(id, u)
 	}
+	if of.Cors != nil && answerPreflight(w, r, of.Cors) {
+		return nil
+	}
+	if u.permitted != nil && !u.permitted(r.Context()) {
+		return refuseUnknownURL(w, r)
+	}
 	if of.Cors == nil {
 		return u.respond(w, r)
-	}
-	if answerPreflight(w, r, of.Cors) {
-		return nil
 	}
 	return u.respond(newCorsWriter(w, corsOfURL(r, of.Cors)), r)
 }
 
-// refuseUnknownURL answers as AWS does for a URL that was deleted, or never existed.
+// refuseUnknownURL answers as AWS does for a URL that was deleted, never existed, or that the
+// function's policy does not open.
 func refuseUnknownURL(w http.ResponseWriter, r *http.Request) error {
 	body := urlAnswer(http.StatusForbidden, nil, w.Header())
 	w.Header().Set("Content-Type", "application/json")
@@ -121,6 +128,8 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	if of.AuthType == "AWS_IAM" {
 		u.route.AccountID = f.app.Account
 		u.begin = f.signed
+	} else if !f.app.setup.Registry().ReadOnly(of.FunctionName) { // the configuration has no policies
+		u.permitted = f.app.policy(of.FunctionName, of.Qualifier, (*registry.Policy).AllowsURL)
 	}
 	return u, u.route.Prepare()
 }

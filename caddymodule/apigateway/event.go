@@ -106,6 +106,11 @@ func (rt *Route) appendV2(dst []byte, r *http.Request, body []byte, c *Context) 
 	} else if c.Authorizer != nil {
 		dst = append(append(dst, `,"authorizer":`...), c.Authorizer...)
 	}
+	if !rt.FunctionURL {
+		if with, ok := appendClientCert(dst, `,"authentication":{"clientCert":`, r.TLS); ok {
+			dst = append(with, '}')
+		}
+	}
 	dst = appendQuoted(dst, `,"domainPrefix":`, domainPrefix(domain))
 	dst = appendQuoted(dst, `,"http":{"method":`, r.Method)
 	dst = appendQuoted(dst, `,"path":`, decoded)
@@ -232,6 +237,7 @@ func (rt *Route) appendCaller(dst []byte, r *http.Request, c *Context) []byte {
 		dst = appendQuoted(dst, `,"apiKey":`, c.APIKey)
 		dst = appendQuoted(dst, `,"apiKeyId":`, c.APIKeyID)
 	}
+	dst, _ = appendClientCert(dst, `,"clientCert":`, r.TLS)
 	dst = append(dst, `,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,`+
 		`"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null`...)
 	dst = appendQuoted(dst, `,"sourceIp":`, c.SourceIP)

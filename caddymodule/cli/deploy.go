@@ -363,12 +363,29 @@ func (d *deployment) url(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return aws.ToString(made.FunctionUrl), nil
+		return aws.ToString(made.FunctionUrl), d.publish(ctx, auth)
 	case auth != "" && auth != is.AuthType:
-		_, err := d.api.UpdateFunctionUrlConfig(ctx, &lambda.UpdateFunctionUrlConfigInput{FunctionName: name, AuthType: auth})
-		return aws.ToString(is.FunctionUrl), err
+		if _, err := d.api.UpdateFunctionUrlConfig(ctx, &lambda.UpdateFunctionUrlConfigInput{FunctionName: name, AuthType: auth}); err != nil {
+			return "", err
+		}
 	}
-	return aws.ToString(is.FunctionUrl), nil
+	return aws.ToString(is.FunctionUrl), d.publish(ctx, auth)
+}
+
+// publish lets everybody call the URL, if it is to be public. The statement has the name that AWS's
+// console gives it.
+func (d *deployment) publish(ctx context.Context, auth types.FunctionUrlAuthType) error {
+	if auth != types.FunctionUrlAuthTypeNone {
+		return nil
+	}
+	_, err := d.api.AddPermission(ctx, &lambda.AddPermissionInput{
+		FunctionName: &d.wanted.Name, StatementId: aws.String("FunctionURLAllowPublicAccess"), Action: aws.String("lambda:InvokeFunctionUrl"),
+		Principal: aws.String("*"), FunctionUrlAuthType: auth,
+	})
+	if errors.As(err, new(*types.ResourceConflictException)) { // it is there
+		return nil
+	}
+	return err
 }
 
 func optional(s string) *string {

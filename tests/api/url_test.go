@@ -38,6 +38,7 @@ func createURL(a *harness.API, in lambda.CreateFunctionUrlConfigInput) string {
 	a.T.Helper()
 	out, err := a.CreateFunctionUrlConfig(context.Background(), &in)
 	a.Check(err)
+	a.OpenURL(*in.FunctionName, in.Qualifier)
 	return *out.FunctionUrl
 }
 
@@ -47,6 +48,14 @@ func TestAPIPublicFunctionURLIsServedUntilItIsDeleted(t *testing.T) {
 	ctx := context.Background()
 	a.Create("f", harness.NodeZip(t, urlFunction), func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	_, err := a.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")})
+	a.Check(err)
+	closed, err := a.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeNone})
+	a.Check(err)
+	// Nothing lets anybody call it yet.
+	a.Do(urlRequest(a, "GET", *closed.FunctionUrl, "/x", "")).Want(t, 403, "Forbidden. For troubleshooting Function URL authorization issues")
+	a.OpenURL("f", nil)
+	harness.Eventually(t, "the URL is open", func() bool { return a.Do(urlRequest(a, "GET", *closed.FunctionUrl, "/x", "")).Status == 201 })
+	_, err = a.DeleteFunctionUrlConfig(ctx, &lambda.DeleteFunctionUrlConfigInput{FunctionName: aws.String("f")})
 	a.Check(err)
 	latest := createURL(a, lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeNone})
 	live := createURL(a, lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), Qualifier: aws.String("live"), AuthType: types.FunctionUrlAuthTypeNone})

@@ -154,6 +154,7 @@ func nothingRunsWhile(t *testing.T, e exposure) {
 	}
 	made, err := s.CreateFunctionUrlConfig(context.Background(), &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("url"), AuthType: types.FunctionUrlAuthTypeNone})
 	s.Check(err)
+	s.OpenURL("url", nil)
 	s.url = *made.FunctionUrl
 	_, err = s.CreateEventSourceMapping(context.Background(), &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("mapping"), EventSourceArn: &arn})
 	s.Check(err)

@@ -221,3 +221,15 @@ func (a *API) EventConfig(name, qualifier, success, failure string) {
 	_, err := a.PutFunctionEventInvokeConfig(context.Background(), in)
 	a.Check(err)
 }
+
+// OpenURL lets everybody call the URL of a function that has AuthType NONE.
+func (a *API) OpenURL(function string, qualifier *string) {
+	a.T.Helper()
+	_, err := a.AddPermission(context.Background(), &lambda.AddPermissionInput{
+		FunctionName: &function, Qualifier: qualifier, StatementId: aws.String("FunctionURLAllowPublicAccess"), Action: aws.String("lambda:InvokeFunctionUrl"),
+		Principal: aws.String("*"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone,
+	})
+	if !errors.As(err, new(*types.ResourceConflictException)) {
+		a.Check(err)
+	}
+}

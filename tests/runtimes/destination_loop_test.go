@@ -49,6 +49,7 @@ func TestFunctionURLsAndSchedulesHaveATraceHeader(t *testing.T) {
 	a.Create("f", harness.ZipOf(t, map[string]string{"index.js": traceNode}))
 	at, err := a.CreateFunctionUrlConfig(t.Context(), &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("f"), AuthType: types.FunctionUrlAuthTypeNone})
 	a.Check(err)
+	a.OpenURL("f", nil)
 	host := strings.TrimSuffix(strings.TrimPrefix(*at.FunctionUrl, "http://"), "/")
 	seen := make(map[string]bool)
 	for range 2 {

@@ -2,14 +2,18 @@ package authorizer
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -22,6 +26,9 @@ const (
 	fetchTimeout = 10 * time.Second // of discovery and keys together
 	fetchPause   = 10 * time.Second // between two fetches
 	maxDocument  = 1 << 20          // bytes of a document of the issuer
+	maxKeys      = 1000             // of an issuer
+	maxSameID    = 4                // keys with one ID, each of which a token is checked by
+	maxModulus   = 8192             // bits of an RSA key
 )
 
 // A KeySet has the public keys of one issuer. They are fetched when a token needs them for
@@ -31,6 +38,7 @@ type KeySet struct {
 	source KeySource
 	client *http.Client
 	now    func() time.Time
+	most   time.Duration   // of a fetch
 	ctx    context.Context // of the fetches; Close ends it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -89,8 +97,10 @@ func isLoopback(host string) bool {
 
 // NewKeySet makes the key set of a source. It fetches nothing yet. Close ends it.
 func NewKeySet(source KeySource) *KeySet {
-	k := &KeySet{source: source, now: time.Now}
-	k.client = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), CheckRedirect: k.redirect}
+	k := &KeySet{source: source, now: time.Now, most: fetchTimeout}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: fetchTimeout, Control: forbid}).DialContext
+	k.client = &http.Client{Transport: transport, CheckRedirect: k.redirect}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	return k
 }
@@ -103,8 +113,29 @@ func (k *KeySet) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
 	}
+	if isLoopback(r.URL.Hostname()) && !isLoopback(via[0].URL.Hostname()) {
+		return fmt.Errorf("%q: an issuer elsewhere sends on to this machine", r.URL.Redacted())
+	}
 	return k.source.checkAddress(r.URL.String())
 }
+
+// forbid refuses a connection to where clouds tell their machines secrets, whatever name leads
+// there.
+func forbid(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	ip := to.Addr().Unmap()
+	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || metadata.Contains(ip) {
+		return fmt.Errorf("%s is no address of an issuer", ip)
+	}
+	return nil
+}
+
+// metadata are the addresses of the metadata service of AWS in IPv6.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+var metadata = netip.MustParsePrefix("fd00:ec2::/32")
 
 // Close ends a fetch that runs, and waits for it.
 func (k *KeySet) Close() {
@@ -180,7 +211,7 @@ func (k *KeySet) fetch(now time.Time) chan struct{} {
 	done := make(chan struct{})
 	k.fetching = done
 	k.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(k.ctx, fetchTimeout)
+		ctx, cancel := context.WithTimeout(k.ctx, k.most)
 		defer cancel()
 		keys, err := k.load(ctx)
 		k.mu.Lock()
@@ -188,6 +219,8 @@ func (k *KeySet) fetch(now time.Time) chan struct{} {
 		if k.err = err; err == nil {
 			k.keys, k.age = keys, k.now()
 			k.generation++
+		} else {
+			k.tried = k.now() // one that was slow is not asked again at once
 		}
 		k.fetching = nil
 		close(done)
@@ -210,12 +243,18 @@ func (k *KeySet) load(ctx context.Context) (map[string][]jose.JSONWebKey, error)
 	if err := k.document(ctx, address, &set); err != nil {
 		return nil, err
 	}
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("%s has %d keys, %d at most", address, len(set.Keys), maxKeys)
+	}
 	keys := make(map[string][]jose.JSONWebKey)
 	for _, raw := range set.Keys {
 		var key jose.JSONWebKey
 		// Keys of other kinds, and those for encryption, are no use here.
 		if key.UnmarshalJSON(raw) != nil || !key.Valid() || !key.IsPublic() || key.Use != "" && key.Use != "sig" {
 			continue
+		}
+		if of, ok := key.Key.(*rsa.PublicKey); ok && of.N.BitLen() > maxModulus || len(keys[key.KeyID]) == maxSameID {
+			continue // the check of a token would take too long
 		}
 		keys[key.KeyID] = append(keys[key.KeyID], key)
 	}

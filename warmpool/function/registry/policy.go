@@ -45,6 +45,39 @@ func (s *Statement) allows(c Caller) bool {
 	return true
 }
 
+// AllowsURL reports whether the policy opens function URLs of AuthType NONE to everybody. A
+// condition that is not known here is not fulfilled.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+func (p *Policy) AllowsURL() bool {
+	return slices.ContainsFunc(p.Statements, func(s Statement) bool { return s.allowsURL() })
+}
+
+func (s *Statement) allowsURL() bool {
+	if s.Effect != "Allow" || s.Action != "lambda:InvokeFunctionUrl" && s.Action != "lambda:*" && s.Action != "*" {
+		return false
+	}
+	var principal struct{ AWS string }
+	var anyone string
+	if (json.Unmarshal(s.Principal, &anyone) != nil || anyone != "*") && (json.Unmarshal(s.Principal, &principal) != nil || principal.AWS != "*") {
+		return false
+	}
+	var conditions map[string]map[string]string
+	if len(s.Condition) > 0 && json.Unmarshal(s.Condition, &conditions) != nil {
+		return false
+	}
+	for operator, keys := range conditions {
+		for key, value := range keys {
+			switch {
+			case operator == "StringEquals" && key == "lambda:FunctionUrlAuthType" && value == "NONE":
+			case operator == "Bool" && key == "lambda:InvokedViaFunctionUrl" && value == "true":
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (c *Caller) fulfils(operator, key, value string) bool {
 	switch {
 	case operator == "ArnLike" && key == "AWS:SourceArn":

@@ -46,3 +46,25 @@ func TestAPolicyLetsTheServicesInvokeThatItNames(t *testing.T) {
 		t.Error("an empty policy allows")
 	}
 }
+
+func TestAPolicyOpensFunctionURLs(t *testing.T) {
+	none := `{"StringEquals":{"lambda:FunctionUrlAuthType":"NONE"}}`
+	for _, test := range []struct {
+		principal, action, condition string
+		want                         bool
+	}{
+		{`"*"`, "lambda:InvokeFunctionUrl", none, true},
+		{`{"AWS":"*"}`, "lambda:InvokeFunctionUrl", none, true},
+		{`"*"`, "lambda:InvokeFunctionUrl", "", true},
+		{`"*"`, "lambda:InvokeFunction", none, false},
+		{`"*"`, "lambda:InvokeFunctionUrl", `{"StringEquals":{"lambda:FunctionUrlAuthType":"AWS_IAM"}}`, false},
+		{`"*"`, "lambda:InvokeFunctionUrl", `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`, false},
+		{`{"AWS":"arn:aws:iam::000000000000:root"}`, "lambda:InvokeFunctionUrl", none, false},
+		{`{"Service":"apigateway.amazonaws.com"}`, "lambda:InvokeFunctionUrl", none, false},
+	} {
+		s := registry.Statement{Effect: "Allow", Principal: json.RawMessage(test.principal), Action: test.action, Condition: json.RawMessage(test.condition)}
+		if got := (&registry.Policy{Statements: []registry.Statement{s}}).AllowsURL(); got != test.want {
+			t.Errorf("%+v: %v, want %v", test, got, test.want)
+		}
+	}
+}
