@@ -13,8 +13,8 @@ func (t *Template) readConditions() (err error) {
 		if isLoop(name) && t.hasLoops() {
 			continue
 		}
-		if err := named("Condition", name); err != nil {
-			return err
+		if name == "" || len(name) > maxName {
+			return errorf("Template format error: Condition name %s must have 1 to %d characters.", name, maxName)
 		}
 		if _, ok := t.conditions[name].(map[string]any); !ok {
 			return errorf("Template format error: Every Conditions member must be an object.")

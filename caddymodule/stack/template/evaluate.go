@@ -126,9 +126,9 @@ func function(object map[string]any) (name string, argument any, ok bool) {
 func (e *evaluator) call(name string, argument any) (any, error) {
 	switch name {
 	case "Ref":
-		id, ok := argument.(string)
-		if !ok {
-			return nil, errorf("Template error: every Ref object must have a single String value.")
+		id, err := e.refName(argument)
+		if err != nil {
+			return nil, err
 		}
 		return e.ref(id)
 	case "Condition":
@@ -180,6 +180,9 @@ func unknownFunction(name string) error {
 }
 
 func refuseTransform(argument any) error {
+	if list, ok := argument.([]any); ok && len(list) > 0 {
+		argument = list[0]
+	}
 	object, _ := argument.(map[string]any)
 	name, ok := object["Name"].(string)
 	if !ok {
@@ -189,6 +192,18 @@ func refuseTransform(argument any) error {
 		return errorf("Transform AWS::Include is not supported")
 	}
 	return errorf("No transform named %s found.", name)
+}
+
+// refName returns what Ref names. Language extensions let a function say it.
+func (e *evaluator) refName(argument any) (string, error) {
+	const wrong = "Template error: every Ref object must have a single String value."
+	if id, ok := argument.(string); ok {
+		return id, nil
+	}
+	if !e.plan.template.extended() {
+		return "", errorf(wrong)
+	}
+	return e.text(argument, wrong)
 }
 
 func (e *evaluator) ref(id string) (any, error) {
@@ -230,19 +245,21 @@ func (e *evaluator) getAtt(argument any) (any, error) {
 	return e.attrs.Attribute(id, name)
 }
 
-// attribute reads the argument of Fn::GetAtt, whose second part may be a function.
+const wrongGetAtt = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute"
+
+// attribute reads the argument of Fn::GetAtt. Its second part may be a function, with language extensions the first
+// too. A nil evaluator leaves functions as they are: a question mark stands for them.
 func (e *evaluator) attribute(argument any) (id, name string, err error) {
-	const wrong = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute"
 	if dotted, ok := argument.(string); ok {
 		id, name, ok = strings.Cut(dotted, ".")
 		if !ok || id == "" || name == "" {
-			return "", "", errorf(wrong)
+			return "", "", errorf(wrongGetAtt)
 		}
 		return id, name, nil
 	}
 	parts, ok := argument.([]any)
 	if !ok || len(parts) < 2 {
-		return "", "", errorf(wrong)
+		return "", "", errorf(wrongGetAtt)
 	}
 	var texts []string
 	for _, part := range parts {
@@ -255,7 +272,7 @@ func (e *evaluator) attribute(argument any) (id, name string, err error) {
 		if e == nil && !ok {
 			text = "?"
 		} else if !ok || text == "" {
-			return "", "", errorf(wrong)
+			return "", "", errorf(wrongGetAtt)
 		}
 		texts = append(texts, text)
 	}

@@ -120,17 +120,28 @@ func (w *walk) value(value any) error {
 func (w *walk) call(name string, argument any) error {
 	switch name {
 	case "Ref":
-		id, ok := argument.(string)
-		if !ok {
-			return errorf("Template error: every Ref object must have a single String value.")
+		if _, ok := argument.(string); !ok && w.plan == nil && w.template.extended() {
+			return nil
+		}
+		id, err := w.names().refName(argument)
+		if err != nil {
+			return err
 		}
 		w.ref(id)
 		return nil
 	case "Fn::GetAtt":
-		var none *evaluator
-		id, _, err := none.attribute(argument)
+		var names *evaluator
+		if w.plan != nil && w.template.extended() {
+			names = w.names()
+		}
+		id, _, err := names.attribute(argument)
 		if err != nil {
 			return err
+		}
+		if id == "?" && w.template.extended() {
+			return nil
+		} else if id == "?" {
+			return errorf(wrongGetAtt)
 		}
 		return w.getAtt(id)
 	case "Fn::Sub":
@@ -186,6 +197,15 @@ func (w *walk) call(name string, argument any) error {
 		return unknownFunction(name)
 	}
 	return w.value(argument)
+}
+
+// names evaluates the functions that stand for a name.
+func (w *walk) names() *evaluator {
+	plan := w.plan
+	if plan == nil {
+		plan = &Plan{template: w.template}
+	}
+	return &evaluator{plan: plan, block: w.block, noResources: true}
 }
 
 func (w *walk) getAtt(id string) error {

@@ -2,7 +2,6 @@ package template
 
 import (
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -19,7 +18,7 @@ type Parameter struct {
 	NoEcho        bool
 	AllowedValues []string
 
-	pattern       *regexp.Regexp
+	pattern       pattern
 	patternText   string
 	constraint    string
 	minLength     *big.Rat
@@ -159,7 +158,7 @@ func readParameter(name string, body map[string]any) (*Parameter, error) {
 		if !ok {
 			return nil, errorf("Template format error: Every AllowedPattern member must be a string.")
 		}
-		pattern, err := regexp.Compile(`^(?:` + text + `)$`)
+		pattern, err := compile(text)
 		if err != nil {
 			return nil, errorf("Template format error: AllowedPattern %s of parameter %s is no regular expression that is supported", text, name)
 		}
@@ -235,7 +234,7 @@ func (p *Parameter) checkText(item, whole string) error {
 	if p.AllowedValues != nil && !slices.Contains(p.AllowedValues, item) && !slices.Contains(p.AllowedValues, whole) {
 		return p.violated("Parameter '%s' must be one of AllowedValues", p.Name)
 	}
-	if p.pattern != nil && !p.pattern.MatchString(item) {
+	if p.pattern != nil && !p.pattern.matches(item) {
 		return p.violated("Parameter '%s' must match pattern %s", p.Name, p.patternText)
 	}
 	length := new(big.Rat).SetInt64(int64(len([]rune(item))))

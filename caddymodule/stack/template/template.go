@@ -239,9 +239,6 @@ func (t *Template) readRules() (err error) {
 			if !ok || assertion["Assert"] == nil {
 				return errorf("Template format error: every member of Assertions of rule %s must have an Assert.", name)
 			}
-			if err := members(assertion, "assertion", "Assert", "AssertDescription"); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

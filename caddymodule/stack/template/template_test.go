@@ -60,6 +60,8 @@ Parameters:
   Stage: {Type: String, Default: dev}
   Ports: {Type: List<Number>, Default: "80, 443"}
   Count: {Type: Number, Default: 3}
+  Kind: {Type: String, Default: Rol}
+  Attribute: {Type: String, Default: Arn}
 Mappings:
   Sizes: {dev: {Memory: 128, Zones: [a, b]}}
 Conditions:
@@ -103,6 +105,8 @@ Resources:
 		{`!Cidr ["2001:db8::/56", 2, 64]`, `["2001:db8::/64","2001:db8:0:1::/64"]`},
 		{`!ImportValue {"Fn::Sub": "${Stage}-vpc"}`, `"imported dev-vpc"`},
 		{`!Length [1, 2, 3]`, `3`},
+		{`!GetAtt [!Sub "${Kind}e", !Ref Attribute]`, `"Role/Arn"`},
+		{`!Ref {"Fn::Sub": "${Kind}e"}`, `"phys-Role"`},
 		{`!ToJsonString {A: !Ref Stage, B: [1]}`, `"{\"A\":\"dev\",\"B\":[1]}"`},
 		{`"{{resolve:ssm:/a/b:3}}/{{resolve:secretsmanager:s:SecretString:k}}"`, `"ssm /a/b 3 /secretsmanager s  k"`},
 		{`!Sub "{{resolve:ssm:/${Stage}/b}}"`, `"ssm /dev/b  "`},
@@ -185,6 +189,11 @@ func TestParametersAreChecked(t *testing.T) {
 		{`{Type: String, MaxLength: 3}`, "äöüß", "Parameter 'P' must contain at most 3 characters"},
 		{`{Type: String, AllowedPattern: "[a-z]+"}`, "ab1", "Parameter 'P' must match pattern [a-z]+"},
 		{`{Type: String, AllowedPattern: "[a-z]+", ConstraintDescription: be small}`, "A", "Parameter P failed to satisfy constraint: be small"},
+		{`{Type: String, AllowedPattern: "(?=.*[0-9])[a-z0-9]+"}`, "abc", "Parameter 'P' must match pattern (?=.*[0-9])[a-z0-9]+"},
+		{`{Type: String, AllowedPattern: "(?=.*[0-9])[a-z0-9]+"}`, "abc1", ""},
+		{`{Type: String, AllowedPattern: "(?=a)(a+)+b"}`, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "Parameter 'P' must match pattern (?=a)(a+)+b"},
+		{`{Type: String, AllowedPattern: "[a-z]{2,3}+"}`, "ab", ""},
+		{`{Type: String, AllowedPattern: "a("}`, "a", "Template format error: AllowedPattern a( of parameter P is no regular expression that is supported"},
 		{`{Type: String, AllowedValues: [a, 1]}`, "b", "Parameter 'P' must be one of AllowedValues"},
 		{`{Type: String, AllowedValues: [a, 1]}`, "1", ""},
 		{`{Type: CommaDelimitedList, AllowedValues: [a, b]}`, "a, b", ""},
