@@ -222,7 +222,11 @@ func makeJar(ctx context.Context, s *stage, folder, mark string) (code, bareFold
 	if err := os.WriteFile(filepath.Join(classes, "mark.txt"), []byte(mark), 0o644); err != nil {
 		return "", "", err
 	}
-	return folder, folder, command(ctx, classes, "jar", "--create", "--file", filepath.Join(lib, "app.jar"), "--main-class", "Main", "-C", classes, ".")
+	if err := command(ctx, classes, "jar", "--create", "--file", filepath.Join(lib, "app.jar"), "--main-class", "Main", "-C", classes, "."); err != nil {
+		return "", "", err
+	}
+	code = folder + ".zip"
+	return code, folder, zipFolder(folder, code)
 }
 
 // writeClasses writes classes that all are loaded by Generated.load.

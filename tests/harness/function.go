@@ -98,7 +98,11 @@ func (s *Server) JavaCode() (folder, jar, lib string) {
 	run("../javafunction", "javac", "--release", "17", "-proc:none", "-cp", classpath, "-sourcepath", ".", "-d", folder,
 		"example/Functions.java", "example/Encodings.java", "example/Outputs.java", "example/Pojos.java", "example/Contexts.java")
 	jar = filepath.Join(s.Dir, "functions.jar")
-	run(folder, "jar", "--create", "--file", jar, ".")
+	manifest := filepath.Join(s.Dir, "manifest")
+	if err := os.WriteFile(manifest, []byte("Implementation-Version: 1.2\n"), 0o600); err != nil {
+		s.T.Fatal(err)
+	}
+	run(folder, "jar", "--create", "--file", jar, "--manifest", manifest, ".")
 	lib = filepath.Join(s.Dir, "lib.zip") // as Gradle's buildZip packs it
 	jarBytes, err := os.ReadFile(jar)
 	if err != nil {

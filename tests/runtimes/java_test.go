@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,7 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 		handler = "example.Functions" + handler
 		add(name, handler, jar, "")
 	}
+	add("lib2", "example.Functions", lib, "memory 128") // another environment of the same code
 	add("slow", "example.Functions", jar, "timeout 2s")
 	functions += strings.Replace(javaFunction("older", "example.Functions", folder, ""), javaRuntime, "java11", 1)
 	site += "function /older/* older\n"
@@ -50,6 +52,14 @@ func TestFunctionsInJavaAreServed(t *testing.T) {
 	s.Get("/folder/x").Want(t, 200, "hello from Java true")
 	s.Get("/jar/x").Want(t, 200, "hello from Java true")
 	s.Get("/lib/file").Want(t, 200, "datadata")
+	// The code that has run before comes from the start cache, and looks the same.
+	const place = "file:/var/task/lib/functions.jar 1.2 null jar:file:/var/task/lib/functions.jar!/example/Functions.class"
+	s.Get("/lib/cache").Want(t, 200, "false "+place)
+	harness.Eventually(t, "there are start caches of jar and of lib", func() bool {
+		files, err := filepath.Glob(filepath.Join(s.Dir, "data/code/starts/*/files/classes"))
+		return err == nil && len(files) == 2
+	})
+	s.Get("/lib2/cache").Want(t, 200, "true "+place)
 	s.Get("/folder/context").Want(t, 200, "folder $LATEST 256 arn:aws:lambda:us-east-1:000000000000:function:folder true true /aws/lambda/folder true true")
 	s.Get("/folder/env").Want(t, 200, "mine folder example.Functions")
 	// Lambda starts Java without a shell, which would set PWD, and the older ones have the

@@ -73,7 +73,7 @@ func (l *Launcher) precompile(ctx context.Context, f *function.Function, in runt
 		return err
 	}
 	mounts := append(code[:len(code):len(code)], shown...)
-	command, _ := runtimes.PrecompileFor(in, sandbox.RuntimeDir, sandbox.TaskRoot, f.Handler, f.MemoryMB)
+	command, _ := runtimes.PrecompileFor(in, sandbox.RuntimeDir, sandbox.TaskRoot, sandbox.LayerRoot, f.Handler, f.MemoryMB)
 	at := inside
 	if in.SDK != "" {
 		at.sdk = sdkTarget(in)

@@ -12,21 +12,25 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hearthfn/hearth/warmpool/runtimes/java"
 	"github.com/hearthfn/hearth/warmpool/runtimes/nodejs"
 )
 
 // PrecompileFor is the command by which in makes the start cache of a function's code, written
 // to descriptor 3 for ReadFiles; ok is false for one that has none. It loads the handler, as an
 // init does.
-func PrecompileFor(in Interpreter, runtimeDir, taskRoot, handler string, memoryMB int) (command []string, ok bool) {
-	if in.Family != FamilyNode {
-		return nil, false
+func PrecompileFor(in Interpreter, runtimeDir, taskRoot, layerRoot, handler string, memoryMB int) (command []string, ok bool) {
+	switch in.Family {
+	case FamilyNode:
+		return append([]string{in.Path}, nodejs.PrecompileArgs(runtimeDir, taskRoot, handler, memoryMB)...), true
+	case FamilyJava:
+		return append([]string{in.Path}, java.PrecompileArgs(runtimeDir, taskRoot, layerRoot, handler, in.Version)...), true
 	}
-	return append([]string{in.Path}, nodejs.PrecompileArgs(runtimeDir, taskRoot, handler, memoryMB)...), true
+	return nil, false
 }
 
 // HasStartCache reports whether in can start sooner by what it made of the code before.
-func HasStartCache(in Interpreter) bool { return in.Family == FamilyNode }
+func HasStartCache(in Interpreter) bool { return in.Family == FamilyNode || in.Family == FamilyJava }
 
 // StartCacheKey tells start caches apart which are of the same code: by all else that they
 // depend on. A start cache is valid for one state of the interpreter and of the bootstrap.
@@ -35,15 +39,26 @@ func StartCacheKey(in Interpreter, handler string, memoryMB int, layers string) 
 	if err != nil {
 		return "", err
 	}
+	if in.Family == FamilyJava {
+		memoryMB = 0 // it has the same classes with all
+	}
 	hash := sha256.New()
 	fmt.Fprintf(hash, "1 %q %q %q %d %d %q %s %q %d %q", in.Family, in.Version, in.Path, program.Size(), program.ModTime().UnixNano(),
 		in.SDK, bootstrapDigest(in.Family), handler, memoryMB, layers)
 	return in.Family + "-" + hex.EncodeToString(hash.Sum(nil)[:16]), nil
 }
 
-var nodeDigest = sync.OnceValue(func() string { return digestOf(nodejs.Files()) })
+var (
+	nodeDigest = sync.OnceValue(func() string { return digestOf(nodejs.Files()) })
+	javaDigest = sync.OnceValue(func() string { return digestOf(java.Files()) })
+)
 
-func bootstrapDigest(string) string { return nodeDigest() }
+func bootstrapDigest(family string) string {
+	if family == FamilyJava {
+		return javaDigest()
+	}
+	return nodeDigest()
+}
 
 func digestOf(files map[string][]byte) string {
 	hash := sha256.New()

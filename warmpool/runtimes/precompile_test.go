@@ -40,8 +40,23 @@ func TestStartCacheKeyIsOfAllThatACacheDependsOn(t *testing.T) {
 	withSDK := in
 	withSDK.SDK = "/sdk"
 	note("an SDK", withSDK, "index.handler", 128, "l")
+	java := in
+	java.Family = FamilyJava
+	note("Java", java, "index.handler", 128, "l")
+	if one, two := javaKey(t, java, 128), javaKey(t, java, 256); one != two {
+		t.Errorf("Java with another memory setting has %s, not %s: its classes are the same", two, one)
+	}
 	write("another")
 	note("another program", in, "index.handler", 128, "l")
+}
+
+func javaKey(t *testing.T, in Interpreter, memoryMB int) string {
+	t.Helper()
+	key, err := StartCacheKey(in, "x", memoryMB, "l")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func TestReadFilesRefusesMoreThanTheLimit(t *testing.T) {

@@ -30,5 +30,6 @@
 //
 // The classes of the runtime are in a class-data archive (AppCDS), made once for a
 // JRE in the sandbox, where the jars have the paths that they will have; a JRE that
-// does not take it starts without.
+// does not take it starts without. Those of a function are in its start cache
+// (Classes.java), a file that the function loader maps.
 package java

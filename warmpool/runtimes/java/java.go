@@ -76,6 +76,13 @@ func Args(dir string, memoryMB int, version string, stem bool) []string {
 	return append(args, "-Duser.dir=/var/task", main, dir, "stem")
 }
 
+// PrecompileArgs returns the arguments for a Java that makes the start cache of a function
+// (Classes.java), and writes it to descriptor 3. It has the class-data archive of a version.
+func PrecompileArgs(dir, taskRoot, layerRoot, handler, version string) []string {
+	return append(options(dir), "-Xmx400m", "-XX:SharedArchiveFile="+filepath.Join(dir, Archive(version)),
+		main, dir, "precompile", taskRoot, layerRoot, handler)
+}
+
 // ArchiveCommand is the shell command that makes a class-data archive of what the
 // bootstrap in dir uses, with the Java at path, and writes it to descriptor 3.
 // Java 13 or newer can.

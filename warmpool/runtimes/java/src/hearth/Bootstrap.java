@@ -6,7 +6,9 @@ import com.amazonaws.services.lambda.runtime.logging.LogFormat;
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
 import java.io.File;
+import java.io.FileOutputStream;
 import java.io.IOError;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -14,7 +16,6 @@ import java.io.UncheckedIOException;
 import java.lang.reflect.Field;
 import java.net.MalformedURLException;
 import java.net.URL;
-import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -54,6 +55,10 @@ public final class Bootstrap {
         String home = arguments[0]; // of the interfaces that functions may lack
         if (arguments.length > 1 && arguments[1].equals("rehearse")) {
             rehearse(home); // to be archived
+            return;
+        }
+        if (arguments.length > 1 && arguments[1].equals("precompile")) {
+            precompile(arguments[2], arguments[3], arguments[4]);
             return;
         }
         if (arguments.length > 1 && arguments[1].equals("stem")) {
@@ -132,7 +137,8 @@ public final class Bootstrap {
             }
             String runtime = System.getenv().getOrDefault("AWS_EXECUTION_ENV", "");
             traced = runtime.startsWith("AWS_Lambda_java8") || runtime.startsWith("AWS_Lambda_java11");
-            ClassLoader loader = loader(init.path("task_root").asText(), init.path("layer_root").asText());
+            URL[] path = path(init.path("task_root").asText(), init.path("layer_root").asText());
+            ClassLoader loader = new Classes(path, new Gate(), init.path("start_cache").asText());
             Thread.currentThread().setContextClassLoader(loader);
             logger = logger(System.getenv());
             LambdaRuntimeInternal.setLogger(logger);
@@ -235,13 +241,13 @@ public final class Bootstrap {
      * The class path of a function: its classes, its jars and those of its layers, after
      * the interfaces.
      */
-    private static ClassLoader loader(String taskRoot, String layerRoot) throws MalformedURLException {
+    private static URL[] path(String taskRoot, String layerRoot) throws MalformedURLException {
         List<URL> path = new ArrayList<>();
         path.add(new File(taskRoot + "/").toURI().toURL());
         jars(path, new File(taskRoot, "lib"));
         jars(path, new File(taskRoot));
         jars(path, new File(layerRoot, "java/lib"));
-        return new URLClassLoader(path.toArray(new URL[0]), new Gate());
+        return path.toArray(new URL[0]);
     }
 
     private static void jars(List<URL> path, File folder) throws MalformedURLException {
@@ -259,7 +265,7 @@ public final class Bootstrap {
     private static void rehearse(String home) throws Throwable {
         JsonNode init = Json.tree("{\"memory_mb\":128,\"log_group\":\"\",\"log_stream\":\"\",\"function_name\":\"\",\"function_version\":\"\","
                 + "\"invoked_function_arn\":\"\",\"env\":{}}");
-        ClassLoader loader = new URLClassLoader(new URL[] {new File(home, "rehearsal.jar").toURI().toURL()}, new Gate());
+        ClassLoader loader = new Classes(new URL[] {new File(home, "rehearsal.jar").toURI().toURL()}, new Gate(), "");
         adopt(init.path("env"));
         Json json = new Json(loader);
         Contexts contexts = new Contexts(init, new LambdaContextLogger(message -> {}));
@@ -273,6 +279,27 @@ public final class Bootstrap {
         Json.bytes(Fault.describe(new IllegalStateException("x")));
         Fault.text(new Fault("x", "y", null));
         new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8).println("x");
+    }
+
+    /**
+     * Loads a handler as an init phase does, and writes the start cache to descriptor 3. If the
+     * handler cannot be loaded without the function's variables, the start cache has what was loaded
+     * until then.
+     */
+    private static void precompile(String taskRoot, String layerRoot, String name) throws Throwable {
+        JsonNode init = Json.tree("{}");
+        Classes loader = new Classes(path(taskRoot, layerRoot), new Gate());
+        Thread.currentThread().setContextClassLoader(loader);
+        LambdaContextLogger logger = new LambdaContextLogger(message -> {});
+        LambdaRuntimeInternal.setLogger(logger);
+        DataOutputStream out = new DataOutputStream(new FileOutputStream(Channel.descriptor(3)));
+        try {
+            Handler.find(name, loader, new Contexts(init, logger), new Json(loader));
+        } catch (Throwable e) {
+            System.err.println(e);
+        }
+        Classes.send(out, Classes.FILE, loader.cache());
+        Runtime.getRuntime().halt(0); // whatever the function has started
     }
 
     private static byte[] frame(String event) {

@@ -40,7 +40,7 @@ final class Channel {
     }
 
     // The descriptors cannot be opened by name: they are another user's.
-    private static FileDescriptor descriptor(int number) throws ReflectiveOperationException {
+    static FileDescriptor descriptor(int number) throws ReflectiveOperationException {
         FileDescriptor descriptor = new FileDescriptor();
         Field field = FileDescriptor.class.getDeclaredField("fd");
         field.setAccessible(true);
