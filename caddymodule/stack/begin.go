@@ -12,6 +12,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
+	"github.com/hearthfn/hearth/caddymodule/stack/transform"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -36,6 +37,7 @@ type Request struct {
 	Policy       string
 	TimeoutMin   int
 	Parent, Root string
+	Direct       bool // no change set shows what it does
 }
 
 func missingStack(nameOrID string) error { return invalid("Stack with id %s does not exist", nameOrID) }
@@ -88,7 +90,7 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 		}
 		values[name] = v
 	}
-	expanded, err := e.expand(ctx, document, s, values, in.Capabilities)
+	expanded, err := e.expand(document, in, values)
 	if err != nil {
 		return nil, explained(err)
 	}
@@ -170,6 +172,7 @@ func (e *Engine) begin(s *Stack, in *Request, p *prepared) ([]state.Change, erro
 		Description: p.template.Description, Template: version, Original: version, Parameters: shown(p.plan), Given: p.given, Tags: in.Tags,
 		Capabilities: in.Capabilities, RoleARN: in.RoleARN, Outputs: s.Outputs, Imports: p.plan.Imports, ChangeSetID: s.ChangeSetID,
 	}
+	s.Timeout = time.Duration(in.TimeoutMin) * time.Minute
 	s.OnFailure, s.Operation = in.OnFailure, Operation{ID: newUUID(), Token: in.Token, Began: e.now(), By: in.By}
 	changes := []state.Change{putTemplate(version, p.body)}
 	if p.original != p.body {
@@ -335,32 +338,32 @@ func (e *Engine) unchanged(ctx context.Context, s *Stack, in *Request, p *prepar
 }
 
 // Delete removes a stack. One that is not there is removed already.
-func (e *Engine) Delete(ctx context.Context, nameOrID, token, roleARN string, retain []string, by Identity) error {
+func (e *Engine) Delete(ctx context.Context, nameOrID, token, roleARN string, retain []string, by Identity) (id string, err error) {
 	s, revision, err := e.store.stack(ctx, nameOrID)
 	if errors.Is(err, ErrNotFound) || err == nil && (s.Status == Deleted || s.Status == Deleting) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	var setting Setting
 	if _, err := e.store.get(ctx, owner(s.ID), recordSetting, &setting); err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+		return "", err
 	}
 	switch {
 	case setting.Protected && s.Parent == "":
-		return invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", s.Name)
+		return "", invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", s.Name)
 	case s.Busy():
-		return invalid("Stack [%s] cannot be deleted while in status %s", s.ID, s.Status)
+		return "", invalid("Stack [%s] cannot be deleted while in status %s", s.ID, s.Status)
 	case len(retain) > 0 && s.Status != DeleteFailed:
-		return invalid("Invalid operation on stack [%s]. RetainResources is only for stacks in the status DELETE_FAILED", s.ID)
+		return "", invalid("Invalid operation on stack [%s]. RetainResources is only for stacks in the status DELETE_FAILED", s.ID)
 	}
 	for _, o := range s.Outputs {
 		if o.ExportName == "" {
 			continue
 		}
 		if err := e.unused(ctx, o.ExportName); err != nil {
-			return invalid("%s", err)
+			return "", invalid("%s", err)
 		}
 	}
 	s.Status, s.Reason = Deleting, "User Initiated"
@@ -370,9 +373,9 @@ func (e *Engine) Delete(ctx context.Context, nameOrID, token, roleARN string, re
 	}
 	last, err := e.store.lastEvent(ctx, s.ID)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return e.launch(ctx, s, revision, last, nil)
+	return s.ID, e.launch(ctx, s, revision, last, nil)
 }
 
 // released frees the name and the exports of a stack that is gone, and forgets older ones.
@@ -459,15 +462,16 @@ func (r *run) dropTemplates(ctx context.Context) error {
 }
 
 // expand applies the transforms of a template; nil if it has none.
-func (e *Engine) expand(_ context.Context, document map[string]any, _ *Stack, _ map[string]string, _ []string) (map[string]any, error) {
-	transforms, err := template.Transforms(document)
-	if err != nil {
+func (e *Engine) expand(document map[string]any, in *Request, values map[string]string) (map[string]any, error) {
+	names, err := template.Transforms(document)
+	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	for _, name := range transforms {
-		if name != template.LanguageExtensions {
-			return nil, invalid("No transform named %s found.", name)
-		}
+	if in.Direct && !slices.Contains(in.Capabilities, autoExpand) {
+		return nil, &awsapi.Exception{Name: "InsufficientCapabilitiesException", Message: "Requires capabilities : [" + autoExpand + "]"}
 	}
-	return nil, nil
+	return transform.Apply(document, transform.Input{Parameters: values, Region: e.account().Region})
 }
+
+// autoExpand is the capability that transforms need where no change set shows what they make.
+const autoExpand = "CAPABILITY_AUTO_EXPAND"

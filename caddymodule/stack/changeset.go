@@ -204,38 +204,38 @@ func (c *ChangeSet) removal() []state.Change {
 }
 
 // Execute does what a change set says.
-func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by Identity, onFailure string) error {
+func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by Identity, onFailure string) (id string, err error) {
 	c, s, err := e.ChangeSet(ctx, stack, nameOrID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if c.Execution != Available {
-		return &awsapi.Exception{Name: "InvalidChangeSetStatus", Message: fmt.Sprintf("ChangeSet [%s] cannot be executed in its current status of [%s]", c.ID, cmpStatus(c))}
+		return "", &awsapi.Exception{Name: "InvalidChangeSetStatus", Message: fmt.Sprintf("ChangeSet [%s] cannot be executed in its current status of [%s]", c.ID, cmpStatus(c))}
 	}
 	s, revision, err := e.find(ctx, s.ID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in := c.Request
 	if in.Body, err = e.store.template(ctx, s.ID, c.Original); err != nil {
-		return err
+		return "", err
 	}
 	in.Token, in.By = token, by
 	if onFailure != "" {
 		in.OnFailure = onFailure
 	}
 	if c.Type == "UPDATE" && !slices.Contains(updatable, s.Status) || c.Type == "CREATE" && s.Status != InReview {
-		return busy(s, "updated")
+		return "", busy(s, "updated")
 	}
 	in.Name = s.Name
 	p, err := e.prepare(ctx, &in, s)
 	if err != nil {
-		return err
+		return "", err
 	}
 	s.ChangeSetID = c.ID
 	all, err := e.ChangeSets(ctx, s.ID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var changes []state.Change
 	for _, other := range all {
@@ -246,22 +246,22 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 	c.Execution = Executed
 	record, err := put(recordChangeSet+c.Name, state.Any, c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	changes = append(changes, record)
 	if c.Type == "UPDATE" {
-		return e.renew(ctx, s, revision, &in, p, changes...)
+		return s.ID, e.renew(ctx, s, revision, &in, p, changes...)
 	}
 	last, err := e.store.lastEvent(ctx, s.ID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	s.Status, s.Reason = Creating, "User Initiated"
 	begun, err := e.begin(s, &in, p)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return e.launch(ctx, s, revision, last, append(changes, begun...))
+	return s.ID, e.launch(ctx, s, revision, last, append(changes, begun...))
 }
 
 func cmpStatus(c *ChangeSet) string {

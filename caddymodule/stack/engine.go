@@ -86,7 +86,7 @@ func (e *Engine) start(id string) {
 	if e.closed || e.running[id] != nil {
 		return
 	}
-	r := &run{engine: e, id: id, cancelled: make(chan struct{})}
+	r := &run{engine: e, id: id, cancelled: make(chan struct{}), done: make(chan struct{})}
 	e.running[id] = r
 	e.wait.Add(1)
 	go func() {
@@ -95,11 +95,30 @@ func (e *Engine) start(id string) {
 			e.mu.Lock()
 			delete(e.running, id)
 			e.mu.Unlock()
+			close(r.done)
 		}()
 		if err := r.work(e.ctx); err != nil && e.ctx.Err() == nil {
 			e.Log.Error("an operation of a stack stopped", zap.String("stack", id), zap.Error(err))
 		}
 	}()
+}
+
+// Await waits until this node has nothing more to do with a stack, for a while at most.
+func (e *Engine) Await(ctx context.Context, id string, most time.Duration) {
+	e.mu.Lock()
+	r := e.running[id]
+	e.mu.Unlock()
+	if r == nil {
+		return
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-e.ctx.Done():
+	}
 }
 
 // How often a node looks for operations that another node has left.

@@ -26,6 +26,7 @@ type run struct {
 
 	cancel    sync.Once
 	cancelled chan struct{} // closed: an update is to be undone
+	done      chan struct{} // closed: the work has ended
 
 	// Of the goroutine that works:
 	stack    *Stack

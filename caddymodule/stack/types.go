@@ -8,7 +8,7 @@ import (
 // types are the types of resources, by name.
 var types = func() map[string]*Type {
 	all := make(map[string]*Type)
-	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes()} {
+	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes(), eventTypes()} {
 		maps.Copy(all, family)
 	}
 	return all

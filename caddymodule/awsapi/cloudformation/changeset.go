@@ -157,7 +157,11 @@ func (s *service) executeChangeSet(ctx context.Context, by stack.Identity, in *s
 	if in.DisableRollback != nil && *in.DisableRollback {
 		onFailure = "DO_NOTHING"
 	}
-	return &struct{}{}, s.Engine.Execute(ctx, in.StackName, in.ChangeSetName, in.ClientRequestToken, by, onFailure)
+	id, err := s.Engine.Execute(ctx, in.StackName, in.ChangeSetName, in.ClientRequestToken, by, onFailure)
+	if err == nil {
+		s.Engine.Await(ctx, id, soon)
+	}
+	return &struct{}{}, err
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html

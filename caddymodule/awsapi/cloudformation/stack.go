@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/stack"
@@ -38,6 +39,7 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	if r.OnFailure = in.OnFailure; in.DisableRollback {
 		r.OnFailure = "DO_NOTHING"
 	}
+	r.Direct = true
 	r.Protected, r.TimeoutMin = in.EnableTerminationProtection, in.TimeoutInMinutes
 	if r.Policy, err = s.policy(ctx, in.StackPolicyBody, in.StackPolicyURL); err != nil {
 		return nil, err
@@ -46,7 +48,16 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	if err != nil {
 		return nil, err
 	}
-	return &idOutput{made.ID}, nil
+	return s.begun(ctx, made.ID), nil
+}
+
+// soon is how long the answer to what begins an operation waits for its end. Clients ask after it
+// every 30 seconds, so one that is told at once may wait that long for what takes half a second.
+const soon = 3 * time.Second
+
+func (s *service) begun(ctx context.Context, id string) *idOutput {
+	s.Engine.Await(ctx, id, soon)
+	return &idOutput{id}
 }
 
 // policy is that of a stack's updates.
@@ -87,6 +98,7 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 	if err != nil {
 		return nil, err
 	}
+	r.Direct = true
 	if in.DisableRollback {
 		r.OnFailure = "DO_NOTHING"
 	}
@@ -99,7 +111,7 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 			return nil, err
 		}
 	}
-	return &idOutput{changed.ID}, nil
+	return s.begun(ctx, changed.ID), nil
 }
 
 type deleteInput struct {
@@ -115,7 +127,11 @@ func (s *service) deleteStack(ctx context.Context, by stack.Identity, in *delete
 	if in.DeletionMode == "FORCE_DELETE_STACK" {
 		return awsapi.None{}, invalid("DeletionMode FORCE_DELETE_STACK is not supported: use RetainResources, which says what stays.")
 	}
-	return awsapi.None{}, s.Engine.Delete(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.RetainResources, by)
+	id, err := s.Engine.Delete(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.RetainResources, by)
+	if err == nil {
+		s.Engine.Await(ctx, id, soon)
+	}
+	return awsapi.None{}, err
 }
 
 type protectInput struct {
