@@ -11,6 +11,6 @@
 // the same logical ids, so that a stack that was deployed to AWS has the same resources here. One part differs: the
 // hash at the end of the logical id of a deployment of a REST API, which in SAM depends on the order of keys in memory.
 //
-// Refused, and named: AWS::Serverless::StateMachine, Connector, GraphQLApi, WebSocketApi and CapacityProvider,
+// Refused, and named: AWS::Serverless::StateMachine, Connector, GraphQLApi and CapacityProvider,
 // DeploymentPreference, applications of the Serverless Application Repository, AWS::Include, and macros.
 package transform

@@ -205,12 +205,15 @@ var (
 	separators      = regexp.MustCompile(`[\-_/]+`)
 )
 
-// domain makes the custom domain of an HTTP API.
-func (h *httpMaker) domain(config object) []*resource {
+// domain2 makes the custom domain of an HTTP or WebSocket API. tag is the tag that says that SAM made it.
+func (t *translator) domain2(s *source, config object, tag string) []*resource {
+	fail := func(text string) []*resource {
+		t.problems.resource(s.id, "%s", text)
+		return nil
+	}
 	name, certificate := config["DomainName"], config["CertificateArn"]
 	if name == nil || certificate == nil {
-		h.fail("Custom Domains only works if both DomainName and CertificateArn are provided.")
-		return nil
+		return fail("Custom Domains only works if both DomainName and CertificateArn are provided.")
 	}
 	endpoint := config["EndpointConfiguration"]
 	if endpoint == nil {
@@ -218,10 +221,9 @@ func (h *httpMaker) domain(config object) []*resource {
 		config["EndpointConfiguration"] = endpoint
 	}
 	if endpoint != "REGIONAL" {
-		h.fail("EndpointConfiguration for Custom Domains must be one of ['REGIONAL'].")
-		return nil
+		return fail("EndpointConfiguration for Custom Domains must be one of ['REGIONAL'].")
 	}
-	domain := h.source.make(hashed("ApiGatewayDomainNameV2", name), "AWS::ApiGatewayV2::DomainName")
+	domain := s.make(hashed("ApiGatewayDomainNameV2", name), "AWS::ApiGatewayV2::DomainName")
 	settings := object{"CertificateArn": certificate, "EndpointType": endpoint}
 	for _, member := range []string{"OwnershipVerificationCertificateArn", "SecurityPolicy"} {
 		if truthy(config[member]) {
@@ -229,7 +231,7 @@ func (h *httpMaker) domain(config object) []*resource {
 		}
 	}
 	domain.properties = object{
-		"DomainName": name, "Tags": object{"httpapi:createdBy": "SAM"}, "DomainNameConfigurations": []any{settings},
+		"DomainName": name, "Tags": object{tag: "SAM"}, "DomainNameConfigurations": []any{settings},
 	}
 	if tls := config["MutualTlsAuthentication"]; truthy(tls) {
 		m, ok := tls.(object)
@@ -241,15 +243,14 @@ func (h *httpMaker) domain(config object) []*resource {
 			}
 		}
 		if !ok {
-			h.fail("MutualTlsAuthentication must be a map with at least one of the following fields ['TruststoreUri', 'TruststoreVersion'].")
-			return nil
+			return fail("MutualTlsAuthentication must be a map with at least one of the following fields ['TruststoreUri', 'TruststoreVersion'].")
 		}
 		domain.properties["MutualTlsAuthentication"] = made
 	}
 	made := []*resource{domain}
 	mapping := func(id string) *resource {
-		m := h.source.make(id+"ApiMapping", "AWS::ApiGatewayV2::ApiMapping")
-		m.properties = object{"DomainName": ref(domain.id), "ApiId": ref(h.id), "Stage": ref(h.id + ".Stage")}
+		m := s.make(id+"ApiMapping", "AWS::ApiGatewayV2::ApiMapping")
+		m.properties = object{"DomainName": ref(domain.id), "ApiId": ref(s.id), "Stage": ref(s.id + ".Stage")}
 		made = append(made, m)
 		return m
 	}
@@ -263,21 +264,19 @@ func (h *httpMaker) domain(config object) []*resource {
 		paths = v
 	}
 	if len(paths) == 0 {
-		mapping(h.id)
+		mapping(s.id)
 	}
 	for _, item := range paths {
 		path, ok := item.(string)
 		if !ok {
-			h.fail("Basepath must be a string.")
-			return nil
+			return fail("Basepath must be a string.")
 		}
 		if invalidBasePath.MatchString(path) {
-			h.fail("Invalid Basepath name provided.")
-			return nil
+			return fail("Invalid Basepath name provided.")
 		}
-		mapping(h.id + separators.ReplaceAllString(path, "")).properties["ApiMappingKey"] = strings.Trim(path, "/")
+		mapping(s.id + separators.ReplaceAllString(path, "")).properties["ApiMappingKey"] = strings.Trim(path, "/")
 	}
-	if records := h.records(h.source, config, domain.id, false); records != nil {
+	if records := t.records(s, config, domain.id, false); records != nil {
 		made = append(made, records)
 	}
 	return made

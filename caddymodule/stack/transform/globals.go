@@ -25,7 +25,7 @@ var globals = map[string]string{
 	"AWS::Serverless::StateMachine": `PropagateTags`,
 	"AWS::Serverless::CapacityProvider": `VpcConfig OperatorRole Tags InstanceRequirements ScalingConfig KmsKeyArn
 		PropagateTags`,
-	"AWS::Serverless::WebSocketApi": `AccessLogSettings ApiKeySelectionExpression DefaultRouteSettings
+	typeSocketAPI: `AccessLogSettings ApiKeySelectionExpression DefaultRouteSettings
 		DisableExecuteApiEndpoint DisableSchemaValidation Domain FailOnWarnings IpAddressType PropagateTags
 		RouteSelectionExpression RouteSettings StageVariables Tags`,
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// httpTag says that SAM made an API.
+const httpTag = "httpapi:createdBy"
+
 // httpMaker makes the resources of a AWS::Serverless::HttpApi.
 type httpMaker struct {
 	*translator
@@ -60,7 +63,7 @@ func (h *httpMaker) make() []*resource {
 	}
 	var domain []*resource
 	if p["Domain"] != nil {
-		domain = h.domain(h.expectMap(p["Domain"], h.id, "Domain"))
+		domain = h.domain2(h.source, h.expectMap(p["Domain"], h.id, "Domain"), httpTag)
 	}
 	h.authorizerPermissions()
 	h.made = append(h.made, domain...)
@@ -94,7 +97,7 @@ func (h *httpMaker) tags() object {
 	if all == nil {
 		all = object{}
 	}
-	all["httpapi:createdBy"] = "SAM"
+	all[httpTag] = "SAM"
 	return all
 }
 

@@ -27,6 +27,9 @@ var known = map[string]string{
 	typeHTTPAPI: `__MANAGE_SWAGGER:b Name StageName:sm Tags:m PropagateTags:b DefinitionBody:m DefinitionUri:sm
 		StageVariables:m CorsConfiguration:bm AccessLogSettings:m DefaultRouteSettings:m Auth:m RouteSettings:m Domain:m
 		FailOnWarnings:b Description:s DisableExecuteApiEndpoint:b`,
+	typeSocketAPI: `ApiKeySelectionExpression:s AccessLogSettings:m Auth:m DefaultRouteSettings:m Description:s
+		DisableExecuteApiEndpoint:b Domain:m DisableSchemaValidation:b FailOnWarnings:b IpAddressType:s Name:s
+		PropagateTags:b Routes:m! RouteSettings:m RouteSelectionExpression:s! StageName:sm StageVariables:m Tags:m`,
 	typeTable: `PointInTimeRecoverySpecification PrimaryKey:T ProvisionedThroughput:m TableName:sm Tags:m
 		SSESpecification:m`,
 	typeLayer: `LayerName:sm Description:s PublishLambdaVersion:b ContentUri:sm! CompatibleArchitectures:L

@@ -11,6 +11,7 @@ const (
 	typeFunction    = "AWS::Serverless::Function"
 	typeAPI         = "AWS::Serverless::Api"
 	typeHTTPAPI     = "AWS::Serverless::HttpApi"
+	typeSocketAPI   = "AWS::Serverless::WebSocketApi"
 	typeTable       = "AWS::Serverless::SimpleTable"
 	typeLayer       = "AWS::Serverless::LayerVersion"
 	typeApplication = "AWS::Serverless::Application"
@@ -22,7 +23,7 @@ const managed = "__MANAGE_SWAGGER"
 // refused are the resources of SAM that are not supported.
 var refused = []string{
 	"AWS::Serverless::CapacityProvider", "AWS::Serverless::Connector", "AWS::Serverless::GraphQLApi",
-	"AWS::Serverless::StateMachine", "AWS::Serverless::WebSocketApi",
+	"AWS::Serverless::StateMachine",
 }
 
 // maxGenerated is how many resources a template may become. CloudFormation refuses more than 500 afterwards.
@@ -172,7 +173,7 @@ func (t *translator) prepare() bool {
 
 func (t *translator) isServerless(kind string) bool {
 	switch kind {
-	case typeFunction, typeAPI, typeHTTPAPI, typeTable, typeLayer, typeApplication:
+	case typeFunction, typeAPI, typeHTTPAPI, typeSocketAPI, typeTable, typeLayer, typeApplication:
 		return true
 	}
 	return false
@@ -185,7 +186,7 @@ func (t *translator) ordered() []string {
 		switch kind := textOf(mapOf(t.resources[id])["Type"]); kind {
 		case typeFunction:
 			functions = append(functions, id)
-		case typeAPI, typeHTTPAPI:
+		case typeAPI, typeHTTPAPI, typeSocketAPI:
 			apis = append(apis, id)
 		default:
 			if t.isServerless(kind) {
@@ -281,6 +282,9 @@ func (t *translator) convert(id string, body object) {
 	case typeHTTPAPI:
 		made = (&httpMaker{translator: t, source: s}).make()
 		references = map[string]string{"Stage": "AWS::ApiGatewayV2::Stage", "DomainName": "AWS::ApiGatewayV2::DomainName"}
+	case typeSocketAPI:
+		made = (&socketMaker{translator: t, source: s}).make()
+		references = map[string]string{"Stage": "AWS::ApiGatewayV2::Stage", "DomainName": "AWS::ApiGatewayV2::DomainName"}
 	case typeTable:
 		made = []*resource{t.table(s)}
 	case typeLayer:
@@ -323,7 +327,7 @@ var replaces = map[string]string{
 
 func (t *translator) unique(r *resource) bool {
 	existing, taken := t.resources[r.id].(object)
-	return !taken || existing["Type"] == replaces[r.kind]
+	return !taken || existing["Type"] == replaces[r.kind] || r.kind == "AWS::ApiGatewayV2::Api" && existing["Type"] == typeSocketAPI
 }
 
 var logicalID = regexp.MustCompile(`^[A-Za-z0-9]+$`)
