@@ -49,14 +49,14 @@ func (Admin) Routes() []caddy.AdminRoute {
 	} {
 		mux.Handle(pattern, answer)
 	}
-	return []caddy.AdminRoute{{Pattern: cli.AdminAPI + "/", Handler: caddy.AdminHandlerFunc(answerAPI)}, {Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return []caddy.AdminRoute{{Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		handler, _ := mux.Handler(r)
 		answer, found := handler.(answerer)
 		if !found {
 			return refused(handler, w, r)
 		}
 		return answer.serve(w, r)
-	})}}
+	})}, {Pattern: cli.AdminAPI + "/", Handler: caddy.AdminHandlerFunc(answerAPI)}}
 }
 
 // refused is the error of a request for which the mux has no handler. It takes the status, and

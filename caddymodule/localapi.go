@@ -49,7 +49,8 @@ func answerAPI(w http.ResponseWriter, r *http.Request) error {
 	}
 	local := runningLocal()
 	if local == nil {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here, or nodes share a Redis and no site has lambda_api")}
+		// Of a server that starts, too: the endpoint is up before the app.
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("no hearth app runs here yet, or nodes share a Redis and no site has lambda_api")}
 	}
 	signed := r.Clone(r.Context())
 	signed.URL.Path, signed.URL.RawPath = path, strings.TrimPrefix(r.URL.RawPath, cli.AdminAPI)

@@ -115,6 +115,8 @@ func Explain(err error) error {
 		return fmt.Errorf("%s: %s (the key was taken from AWS_ACCESS_KEY_ID, or from the data directory of this machine's server)", refused.ErrorCode(), refused.ErrorMessage())
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusServiceUnavailable && strings.Contains(answer.Response.Request.URL.Host, adminHost):
+		return errors.New("the server on this machine does not serve yet, or its nodes share a Redis and no site has lambda_api")
 	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound:
 		return errors.New("the server has no Lambda API at this address: is there lambda_api in its site?")
 	}

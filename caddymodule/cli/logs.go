@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spf13/pflag"
 )
@@ -92,10 +92,12 @@ func printLogs(ctx context.Context, c *Context) error {
 // answer later.
 func unreachable(err error) bool {
 	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) {
-		return answer.HTTPStatusCode() >= 500
+	var refused smithy.APIError
+	if errors.As(err, &answer) && errors.As(err, &refused) {
+		// An error without a name is not the API's, which may not serve yet or any more.
+		return answer.HTTPStatusCode() >= 500 || refused.ErrorCode() == "UnknownError"
 	}
-	return errors.As(err, new(*url.Error))
+	return !errors.As(err, &refused)
 }
 
 // A logPrinter prints each event once.

@@ -47,7 +47,12 @@ func TestCommandsWorkOnTheServerItselfWithoutLambdaAPI(t *testing.T) {
 
 	follow := a.HearthCommand("logs", "good", "--follow", "--since", "1h")
 	var followed harness.Server // keeps what is written
-	follow.Stdout = &followed
+	follow.Stdout, follow.Stderr = &followed, &followed
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs --follow printed:\n%s", followed.Output())
+		}
+	})
 	if err := follow.Start(); err != nil {
 		t.Fatal(err)
 	}
