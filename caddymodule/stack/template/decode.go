@@ -135,7 +135,7 @@ func decodeYAML(body []byte) (any, error) {
 		}
 		return nil, errorf("Template format error: YAML not well-formed. (line %s, column 1)", line)
 	}
-	if len(root.Content) != 1 {
+	if more := new(yaml.Node); len(root.Content) != 1 || !errors.Is(decoder.Decode(more), io.EOF) {
 		return nil, errorf("Template format error: unsupported structure.")
 	}
 	r := yamlReader{}

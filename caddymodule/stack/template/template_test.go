@@ -282,6 +282,7 @@ func TestWrongTemplatesAreRefusedInWordsOfCloudFormation(t *testing.T) {
 		{"a list", "- a", "Template format error: unsupported structure."},
 		{"no YAML", "a: b\nc: [", "Template format error: YAML not well-formed. (line 2, column 1)"},
 		{"no JSON", "{\"a\": \n\"b\" c", "Template format error: JSON not well-formed. (line 2, column 6)"},
+		{"two documents", "Resources: {R: {Type: T}}\n---\nResources: {S: {Type: T}}", "Template format error: unsupported structure."},
 		{"no resources", "Resources: {}", "Template format error: At least one Resources member must be defined."},
 		{"no type", "Resources: {R: {}}", "Template format error: [/Resources/R] Every Resources object must contain a Type member."},
 		{"unknown section", resource("{}") + "Stuff: {}\nMore: 1", "Invalid template property or properties [More, Stuff]"},

@@ -76,7 +76,14 @@ func (f *functionMaker) make() []*resource {
 // disabled says that a deployment preference is switched off: then it changes nothing.
 func (f *functionMaker) disabled(name string) bool {
 	preference := mapOf(f.properties[name])
-	return name == "DeploymentPreference" && len(preference) > 0 && preference["Enabled"] == false
+	if name != "DeploymentPreference" || len(preference) == 0 {
+		return false
+	}
+	switch f.resolve(preference["Enabled"]) {
+	case false, "false", "False":
+		return true
+	}
+	return false
 }
 
 // propagated are the types that take the tags of a function.

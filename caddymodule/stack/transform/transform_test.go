@@ -98,6 +98,7 @@ func TestWhatIsWrongIsRefusedByName(t *testing.T) {
 		{"connector", head + "Resources: {F: {Type: AWS::Serverless::Function, Connectors: {}}}", one("The attribute Connectors is not supported here.")},
 		{"new type", head + "Resources: {F: {Type: AWS::Serverless::Carrot}, G: {Type: AWS::S3::Bucket}}", one("Resources of type AWS::Serverless::Carrot are not supported here.")},
 		{"deployment preference", function("AutoPublishAlias: a, DeploymentPreference: {Type: AllAtOnce}"), one("The property DeploymentPreference is not supported here.")},
+		{"deployment preference that is off", function("AutoPublishAlias: a, DeploymentPreference: {Type: AllAtOnce, Enabled: false}"), ""},
 		{"unknown property", function("Colour: red"), one("property Colour not defined for resource of type AWS::Serverless::Function")},
 		{"wrong type", function("Events: []"), one("Type of property 'Events' is invalid.")},
 		{"unknown event", function("Events: {E: {Type: Carrot}}"), one("Event with id [E] is invalid. Resource dict has missing or invalid value for key Type. Event Type is: Carrot.")},
