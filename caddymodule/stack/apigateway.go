@@ -96,11 +96,11 @@ func ofREST(s spec) *spec {
 func apiGatewayTypes() map[string]*Type {
 	specs := map[string]*spec{
 		"AWS::ApiGateway::Resource": ofREST(spec{
-			create: "CreateResource", update: "UpdateResource", remove: "DeleteResource", id: "id", member: "resourceId", required: []string{"ParentId", "PathPart"},
+			chosen: newID(6), create: "CreateResource", update: "UpdateResource", remove: "DeleteResource", id: "id", member: "resourceId", required: []string{"ParentId", "PathPart"},
 			immutable: []string{"ParentId"}, patch: map[string]string{"PathPart": "/pathPart"}, attributes: map[string]string{"ResourceId": "id"},
 		}),
 		"AWS::ApiGateway::Authorizer": ofREST(spec{
-			create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", id: "id", member: "authorizerId", required: []string{"Name", "Type"},
+			chosen: newID(6), create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", id: "id", member: "authorizerId", required: []string{"Name", "Type"},
 			attributes: map[string]string{"AuthorizerId": "id"}, removed: map[string]any{"AuthorizerResultTtlInSeconds": 300},
 			patch: map[string]string{
 				"Name": "/name", "Type": "/type", "AuthorizerUri": "/authorizerUri", "AuthorizerCredentials": "/authorizerCredentials",
@@ -113,7 +113,7 @@ func apiGatewayTypes() map[string]*Type {
 			extra: []string{"Schema"}, before: schemaText,
 		}),
 		"AWS::ApiGateway::RequestValidator": ofREST(spec{
-			create: "CreateRequestValidator", update: "UpdateRequestValidator", remove: "DeleteRequestValidator", id: "id", member: "requestValidatorId",
+			chosen: newID(6), create: "CreateRequestValidator", update: "UpdateRequestValidator", remove: "DeleteRequestValidator", id: "id", member: "requestValidatorId",
 			attributes: map[string]string{"RequestValidatorId": "id"}, removed: map[string]any{"ValidateRequestBody": false, "ValidateRequestParameters": false},
 			immutable: []string{"Name"}, patch: map[string]string{"ValidateRequestBody": "/validateRequestBody", "ValidateRequestParameters": "/validateRequestParameters"},
 		}),
@@ -122,7 +122,7 @@ func apiGatewayTypes() map[string]*Type {
 			removed: map[string]any{"StatusCode": nil, "ResponseParameters": nil, "ResponseTemplates": nil}, // Put replaces all
 		}),
 		"AWS::ApiGateway::ApiKey": {
-			service: "apigateway", create: "CreateApiKey", update: "UpdateApiKey", remove: "DeleteApiKey", id: "id", member: "apiKey", tags: tagMap,
+			service: "apigateway", chosen: newID(10), create: "CreateApiKey", update: "UpdateApiKey", remove: "DeleteApiKey", id: "id", member: "apiKey", tags: tagMap,
 			attributes: map[string]string{"APIKeyId": "id"}, removed: map[string]any{"Enabled": false}, immutable: []string{"Value", "GenerateDistinctId"},
 			patch: map[string]string{"Name": "/name", "Description": "/description", "Enabled": "/enabled", "CustomerId": "/customerId"},
 			arn:   func(w *Work) string { return apiARN(w, "/apikeys/"+w.ID) },
@@ -201,7 +201,7 @@ func restAccount() *Type {
 // usagePlan is AWS::ApiGateway::UsagePlan.
 func usagePlan() *Type {
 	s := &spec{
-		service: "apigateway", create: "CreateUsagePlan", update: "UpdateUsagePlan", remove: "DeleteUsagePlan", id: "id", member: "usagePlanId", tags: tagMap,
+		service: "apigateway", chosen: newID(6), create: "CreateUsagePlan", update: "UpdateUsagePlan", remove: "DeleteUsagePlan", id: "id", member: "usagePlanId", tags: tagMap,
 		attributes: map[string]string{"Id": "id"}, extra: []string{"UsagePlanName", "ApiStages", "Throttle", "Quota"}, foreign: []string{"Name"},
 		patch: map[string]string{"UsagePlanName": "/name", "Description": "/description"},
 		arn:   func(w *Work) string { return apiARN(w, "/usageplans/"+w.ID) },
@@ -282,7 +282,7 @@ func planParts(ctx context.Context, w *Work) error {
 // restDeployment is AWS::ApiGateway::Deployment.
 func restDeployment() *Type {
 	s := ofREST(spec{
-		create: "CreateDeployment", remove: "DeleteDeployment", id: "id", member: "deploymentId", attributes: map[string]string{"DeploymentId": "id"},
+		chosen: newID(6), create: "CreateDeployment", remove: "DeleteDeployment", id: "id", member: "deploymentId", attributes: map[string]string{"DeploymentId": "id"},
 		extra: []string{"StageDescription", "DeploymentCanarySettings"}, foreign: []string{"CacheClusterEnabled", "CacheClusterSize", "Variables", "CanarySettings", "TracingEnabled"},
 		refused: map[string]string{"DeploymentCanarySettings": "there are no canaries here"},
 		before: func(w *Work, input map[string]any) error {

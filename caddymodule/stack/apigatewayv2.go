@@ -3,6 +3,8 @@ package stack
 import (
 	"context"
 	"maps"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 )
 
 // Types of API Gateway for HTTP and WebSocket APIs.
@@ -34,19 +36,19 @@ func apiGatewayV2Types() map[string]*Type {
 			after: func(ctx context.Context, w *Work, _ map[string]any) error { return stageLeftovers(ctx, w) },
 		}),
 		"AWS::ApiGatewayV2::Integration": ofAPI(spec{
-			create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", id: "IntegrationId", required: []string{"IntegrationType"},
+			chosen: newID(7), create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", id: "IntegrationId", required: []string{"IntegrationType"},
 			removed: map[string]any{"TimeoutInMillis": 30000}, attributes: map[string]string{"IntegrationId": "IntegrationId"},
 		}),
 		"AWS::ApiGatewayV2::Route": ofAPI(spec{
-			create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", id: "RouteId", required: []string{"RouteKey"},
+			chosen: newID(7), create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", id: "RouteId", required: []string{"RouteKey"},
 			removed: map[string]any{"AuthorizationType": "NONE", "ApiKeyRequired": false}, attributes: map[string]string{"RouteId": "RouteId"},
 		}),
 		"AWS::ApiGatewayV2::RouteResponse": ofAPI(spec{
-			create: "CreateRouteResponse", update: "UpdateRouteResponse", remove: "DeleteRouteResponse", id: "RouteResponseId", parents: []string{"RouteId"},
+			chosen: newID(7), create: "CreateRouteResponse", update: "UpdateRouteResponse", remove: "DeleteRouteResponse", id: "RouteResponseId", parents: []string{"RouteId"},
 			required: []string{"RouteResponseKey"}, attributes: map[string]string{"RouteResponseId": "RouteResponseId"},
 		}),
 		"AWS::ApiGatewayV2::Authorizer": ofAPI(spec{
-			create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", id: "AuthorizerId", required: []string{"AuthorizerType", "Name"},
+			chosen: newID(6), create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", id: "AuthorizerId", required: []string{"AuthorizerType", "Name"},
 			removed: map[string]any{"AuthorizerResultTtlInSeconds": 300, "EnableSimpleResponses": false}, attributes: map[string]string{"AuthorizerId": "AuthorizerId"},
 		}),
 		"AWS::ApiGatewayV2::Deployment": ofAPI(spec{
@@ -67,7 +69,7 @@ func apiGatewayV2Types() map[string]*Type {
 			},
 		},
 		"AWS::ApiGatewayV2::ApiMapping": {
-			service: "apigatewayv2", create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", id: "ApiMappingId",
+			service: "apigatewayv2", chosen: newID(6), create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", id: "ApiMappingId",
 			parents: []string{"DomainName"}, required: []string{"ApiId", "DomainName", "Stage"}, attributes: map[string]string{"ApiMappingId": "ApiMappingId"},
 			before: func(w *Work, input map[string]any) error {
 				input["ApiId"] = w.New["ApiId"]
@@ -106,7 +108,7 @@ func stageLeftovers(ctx context.Context, w *Work) error {
 // httpAPI is AWS::ApiGatewayV2::Api.
 func httpAPI() *Type {
 	s := &spec{
-		service: "apigatewayv2", create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", id: "ApiId", tags: tagMap,
+		service: "apigatewayv2", chosen: newID(10), create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", id: "ApiId", tags: tagMap,
 		attributes: map[string]string{"ApiEndpoint": "ApiEndpoint", "ApiId": "ApiId"}, immutable: []string{"ProtocolType"},
 		extra: []string{"Body", "BodyS3Location", "FailOnWarnings", "BasePath", "DisableSchemaValidation", "ProtocolType"},
 		refused: map[string]string{
@@ -123,7 +125,7 @@ func httpAPI() *Type {
 		},
 		before: func(w *Work, input map[string]any) error {
 			for _, name := range []string{"ProtocolType", "DisableSchemaValidation"} {
-				if v, given := w.New[name]; given && w.ID == "" {
+				if v, given := w.New[name]; given && w.Old == nil {
 					input[name] = v
 				}
 			}
@@ -143,7 +145,7 @@ func httpAPI() *Type {
 		if v, given := w.New["FailOnWarnings"]; given {
 			input["FailOnWarnings"] = v
 		}
-		out, err := w.call(ctx, s.service, "ImportApi", input)
+		out, err := w.call(awsapi.WithID(ctx, w.ID), s.service, "ImportApi", input)
 		if err != nil {
 			return err
 		}

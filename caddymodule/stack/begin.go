@@ -213,7 +213,7 @@ func (e *Engine) found(ctx context.Context, s *Stack, in *Request, changes []sta
 	var was string
 	revision, err := e.store.get(ctx, ownerNames, s.Name, &was)
 	if err == nil {
-		if _, _, err := e.store.stack(ctx, was); err == nil {
+		if _, _, err := e.store.stack(ctx, s.Name); err == nil {
 			return taken
 		}
 	}
@@ -378,8 +378,8 @@ func (e *Engine) Delete(ctx context.Context, nameOrID, token, roleARN string, re
 	return s.ID, e.launch(ctx, s, revision, last, nil)
 }
 
-// released frees the name and the exports of a stack that is gone, and forgets older ones.
-func (e *Engine) released(ctx context.Context, s *Stack) error {
+// release frees the name and the exports of a stack that goes, and forgets older ones.
+func (e *Engine) release(ctx context.Context, s *Stack) error {
 	if err := e.withdraw(ctx, s, nil); err != nil {
 		return err
 	}

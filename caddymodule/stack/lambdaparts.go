@@ -36,7 +36,7 @@ func lambdaTypes() map[string]*Type {
 			removed: map[string]any{"MaximumEventAgeInSeconds": nil, "MaximumRetryAttempts": nil, "DestinationConfig": nil}, // Put replaces all
 		},
 		"AWS::Lambda::EventSourceMapping": {
-			service: "lambda", create: "CreateEventSourceMapping", update: "UpdateEventSourceMapping", remove: "DeleteEventSourceMapping", id: "UUID",
+			service: "lambda", chosen: newUUID, create: "CreateEventSourceMapping", update: "UpdateEventSourceMapping", remove: "DeleteEventSourceMapping", id: "UUID",
 			required: []string{"FunctionName"}, tags: tagMap, attributes: map[string]string{"Id": "UUID", "EventSourceMappingArn": "EventSourceMappingArn"},
 			immutable: []string{"EventSourceArn", "StartingPosition", "StartingPositionTimestamp", "SelfManagedEventSource", "Topics", "Queues"},
 			foreign:   []string{"KMSKeyArn"}, extra: []string{"KmsKeyArn"},

@@ -64,11 +64,16 @@ func (r *run) takeDown(ctx context.Context) error {
 	case !deleting:
 		return r.become(ctx, RolledBack, "")
 	}
-	r.stack.Deleted = r.engine.now()
-	if err := r.become(ctx, Deleted, ""); err != nil {
+	// Before it is gone: what a crash leaves of it is removed at the next start.
+	if err := r.engine.release(ctx, r.stack); err != nil {
+		var used wording
+		if errors.As(err, &used) {
+			return r.become(ctx, DeleteFailed, err.Error())
+		}
 		return err
 	}
-	return r.engine.released(ctx, r.stack)
+	r.stack.Deleted = r.engine.now()
+	return r.become(ctx, Deleted, "")
 }
 
 // removeOne removes a resource with all that it has left.

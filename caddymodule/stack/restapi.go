@@ -11,7 +11,7 @@ import (
 // restAPI is AWS::ApiGateway::RestApi.
 func restAPI() *Type {
 	s := &spec{
-		service: "apigateway", create: "CreateRestApi", update: "UpdateRestApi", remove: "DeleteRestApi", id: "id", member: "restApiId", tags: tagMap,
+		service: "apigateway", chosen: newID(10), create: "CreateRestApi", update: "UpdateRestApi", remove: "DeleteRestApi", id: "id", member: "restApiId", tags: tagMap,
 		attributes: map[string]string{"RootResourceId": "rootResourceId", "RestApiId": "id"}, documents: []string{"Policy"},
 		extra: []string{"Body", "BodyS3Location", "FailOnWarnings", "Mode", "Parameters", "EndpointConfiguration", "Policy"},
 		refused: map[string]string{

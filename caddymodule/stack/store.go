@@ -101,7 +101,7 @@ func (s store) stack(ctx context.Context, nameOrID string) (*Stack, state.Revisi
 	}
 	of := new(Stack)
 	revision, err := s.get(ctx, owner(id), recordStack, of)
-	if err == nil && of.ID != id {
+	if err == nil && (of.ID != id || of.Status == Deleted && id != nameOrID) {
 		err = ErrNotFound
 	}
 	return of, revision, err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 )
 
@@ -121,11 +122,12 @@ type spec struct {
 	create, update, remove string // operations
 	read                   string // finds one by the name of named
 
-	named   string   // the property that is the physical ID
-	longest int      // of a generated name, in characters
-	id      string   // what the output of create has as physical ID, e.g. Role.Arn
-	member  string   // the name that update and remove have for it. Default: named, or the last part of id
-	parents []string // properties that the operations need besides
+	named   string        // the property that is the physical ID
+	longest int           // of a generated name, in characters
+	chosen  func() string // makes the physical ID that the service then takes, see awsapi.WithID
+	id      string        // what the output of create has as physical ID, e.g. Role.Arn
+	member  string        // the name that update and remove have for it. Default: named, or the last part of id
+	parents []string      // properties that the operations need besides
 	// ident makes what names a resource in calls, where it is neither.
 	ident func(w *Work, properties map[string]any) map[string]any
 	// foreign are members of the input of create that are no properties.
@@ -173,6 +175,9 @@ func (s *spec) typed(name string) *Type {
 			}
 			return w.generate(s.longest)
 		}
+	}
+	if s.chosen != nil {
+		t.plan = func(*Work) string { return s.chosen() }
 	}
 	if s.read != "" {
 		t.exists = func(ctx context.Context, w *Work) (bool, error) {
@@ -301,12 +306,18 @@ func (s *spec) make(ctx context.Context, w *Work) error {
 			return err
 		}
 	}
+	if s.chosen != nil {
+		ctx = awsapi.WithID(ctx, w.ID)
+	}
 	out, err := w.call(ctx, s.service, s.create, input)
 	if err != nil {
 		return err
 	}
 	return s.took(ctx, w, out)
 }
+
+// newID makes an identifier of n letters and digits.
+func newID(n int) func() string { return func() string { return strings.ToLower(random(n)) } }
 
 // took takes over what an operation has answered.
 func (s *spec) took(ctx context.Context, w *Work, out map[string]any) error {

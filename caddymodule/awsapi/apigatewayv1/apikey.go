@@ -65,7 +65,7 @@ func (s *service) createKey(ctx context.Context, in *keyInput) (*usage.Key, erro
 		return nil, invalid("generateDistinctId false is not supported: the ID of a key is never its value")
 	}
 	k := &usage.Key{
-		Id: apigatewayv2.NewID(10), Name: in.Name, Description: in.Description, CustomerId: in.CustomerId, Enabled: in.Enabled, Tags: in.Tags,
+		Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(10)), Name: in.Name, Description: in.Description, CustomerId: in.CustomerId, Enabled: in.Enabled, Tags: in.Tags,
 		Value: cmp.Or(in.Value, rand.Text()+rand.Text()[:14]), CreatedDate: s.now(), LastUpdatedDate: s.now(),
 	}
 	return k, s.Plans.Change(ctx, func(e *document.Edit) error {

@@ -118,7 +118,7 @@ type authorizerInput struct {
 
 func (s *service) createAuthorizer(ctx context.Context, in *authorizerInput) (*Authorizer, error) {
 	a := &in.Authorizer
-	a.Id = apigatewayv2.NewID(6)
+	a.Id = awsapi.ChosenID(ctx, apigatewayv2.NewID(6))
 	switch {
 	case in.AuthorizerCredentials != "":
 		return nil, invalid("authorizerCredentials is not supported: %s", noCredentials)

@@ -1,6 +1,7 @@
 package apigatewayv1
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -33,7 +34,7 @@ const maxDeployments = 200
 
 // deploy makes a deployment of what an API has now.
 func (s *service) deploy(e *document.Edit, d *Deployment) (err error) {
-	d.Id, d.CreatedDate = apigatewayv2.NewID(6), s.now()
+	d.Id, d.CreatedDate = cmp.Or(d.Id, apigatewayv2.NewID(6)), s.now()
 	var now snapshot
 	var a RestAPI
 	if err := e.Get(docRestAPI, &a); err != nil {
@@ -95,7 +96,7 @@ func (s *service) createDeployment(ctx context.Context, in *deploymentInput) (*D
 	}
 	d := &Deployment{}
 	return d, s.change(ctx, in.RestApiId, func(e *document.Edit) error {
-		*d = Deployment{Description: in.Description}
+		*d = Deployment{Id: awsapi.ChosenID(ctx, ""), Description: in.Description}
 		if len(e.Names(docDeployment)) >= maxDeployments {
 			return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of deployments for this API has been reached: delete some"}
 		}

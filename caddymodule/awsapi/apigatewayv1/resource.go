@@ -70,7 +70,7 @@ type resourceInput struct {
 }
 
 func (s *service) createResource(ctx context.Context, in *resourceInput) (*Resource, error) {
-	r := &Resource{Id: apigatewayv2.NewID(6), ParentId: in.ParentId, PathPart: in.PathPart}
+	r := &Resource{Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(6)), ParentId: in.ParentId, PathPart: in.PathPart}
 	return r, s.change(ctx, in.RestApiId, func(e *document.Edit) error {
 		if len(e.Names(docResource)) >= maxResources {
 			return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of Resources for this API has been reached"}

@@ -109,7 +109,7 @@ func (s *service) createRestAPI(ctx context.Context, in *createRestAPIInput) (*R
 	if err := in.restAPIMore.check(); err != nil {
 		return nil, err
 	}
-	a.Id, a.RootResourceId, a.CreatedDate = apigatewayv2.NewID(10), apigatewayv2.NewID(10), s.now()
+	a.Id, a.RootResourceId, a.CreatedDate = awsapi.ChosenID(ctx, apigatewayv2.NewID(10)), apigatewayv2.NewID(10), s.now()
 	if err := a.check(); err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func shownPlan(p *usage.Plan) *usage.Plan {
 }
 
 func (s *service) createPlan(ctx context.Context, in *planInput) (*usage.Plan, error) {
-	p := &usage.Plan{Id: apigatewayv2.NewID(6), Name: in.Name, Description: in.Description, Quota: in.Quota, Throttle: in.Throttle, Tags: in.Tags}
+	p := &usage.Plan{Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(6)), Name: in.Name, Description: in.Description, Quota: in.Quota, Throttle: in.Throttle, Tags: in.Tags}
 	for _, at := range in.ApiStages {
 		if len(at.Throttle) > 0 {
 			return nil, invalid("throttle of an API stage is not supported: %s", noMethodThrottle)

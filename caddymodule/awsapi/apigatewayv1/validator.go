@@ -60,7 +60,7 @@ func (s *service) createValidator(ctx context.Context, in *validatorInput) (*Req
 		if len(e.Names(docValidator)) >= maxValidators {
 			return &awsapi.Exception{Name: "LimitExceededException", Message: "Maximum number of request validators for this API has been reached"}
 		}
-		v.Id = apigatewayv2.NewID(6)
+		v.Id = awsapi.ChosenID(ctx, apigatewayv2.NewID(6))
 		if err := v.check(); err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (s *service) createAPI(ctx context.Context, in *createAPIInput) (*API, erro
 	if s.Endpoint("") == "" {
 		return nil, invalid("APIs are not supported: this server has no address for them. Set the global option api_url, e.g. api_url https://*.execute-api.%s.example.com", s.Account.Region)
 	}
-	a.ApiId, a.CreatedDate = newID(10), s.now()
+	a.ApiId, a.CreatedDate = awsapi.ChosenID(ctx, newID(10)), s.now()
 	if err := a.check(); err != nil {
 		return nil, err
 	}

@@ -152,7 +152,7 @@ type createAuthorizerInput struct {
 
 func (s *service) createAuthorizer(ctx context.Context, in *createAuthorizerInput) (*Authorizer, error) {
 	a := &in.Authorizer
-	a.AuthorizerId = newID(6)
+	a.AuthorizerId = awsapi.ChosenID(ctx, newID(6))
 	return a, s.change(ctx, in.ApiId, func(e *document.Edit) error {
 		protocol, err := protocolOf(&e.Set)
 		if err != nil {

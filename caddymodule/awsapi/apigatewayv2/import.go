@@ -8,6 +8,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/openapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
@@ -56,7 +57,7 @@ func (s *service) importAPI(ctx context.Context, in *importInput) (*API, error) 
 	if s.Endpoint("") == "" {
 		return nil, invalid("APIs are not supported: this server has no address for them. Set the global option api_url")
 	}
-	a := &API{ApiId: newID(10), CreatedDate: s.now()}
+	a := &API{ApiId: awsapi.ChosenID(ctx, newID(10)), CreatedDate: s.now()}
 	if err := a.describe(d); err != nil {
 		return nil, err
 	}

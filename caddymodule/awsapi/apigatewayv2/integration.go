@@ -192,7 +192,7 @@ type createIntegrationInput struct {
 
 func (s *service) createIntegration(ctx context.Context, in *createIntegrationInput) (*Integration, error) {
 	to := &in.Integration
-	to.IntegrationId = newID(7)
+	to.IntegrationId = awsapi.ChosenID(ctx, newID(7))
 	if err := in.check(); err != nil {
 		return nil, err
 	}

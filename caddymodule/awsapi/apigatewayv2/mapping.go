@@ -60,7 +60,7 @@ func AddMapping(n *domain.Name, m domain.Mapping) error {
 }
 
 func (s *service) createMapping(ctx context.Context, in *mappingInput) (*APIMapping, error) {
-	m := domain.Mapping{ID: newID(6), APIID: in.ApiId, Stage: in.Stage}
+	m := domain.Mapping{ID: awsapi.ChosenID(ctx, newID(6)), APIID: in.ApiId, Stage: in.Stage}
 	if in.ApiMappingKey != nil {
 		m.Key = *in.ApiMappingKey
 	}

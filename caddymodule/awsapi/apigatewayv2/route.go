@@ -126,7 +126,7 @@ type createRouteInput struct {
 
 func (s *service) createRoute(ctx context.Context, in *createRouteInput) (*Route, error) {
 	route := &in.Route
-	route.RouteId = newID(7)
+	route.RouteId = awsapi.ChosenID(ctx, newID(7))
 	if err := in.check(); err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ type createRouteResponseInput struct {
 
 func (s *service) createRouteResponse(ctx context.Context, in *createRouteResponseInput) (*RouteResponse, error) {
 	response := &in.RouteResponse
-	response.RouteResponseId = newID(7)
+	response.RouteResponseId = awsapi.ChosenID(ctx, newID(7))
 	if err := response.check(&in.routeResponseMore); err != nil {
 		return nil, err
 	}

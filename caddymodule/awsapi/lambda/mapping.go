@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/invoker/pattern"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -268,6 +269,7 @@ func createEventSourceMapping(a *API, r *request, in *mappingInput) (*mappingOut
 			return nil, invalid(err.Error())
 		}
 	}
+	m.UUID = awsapi.ChosenID(r.Context(), "")
 	created, err := a.Registry.CreateMapping(r.Context(), m)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -82,12 +83,12 @@ const recordMapping = "mapping"
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// CreateMapping keeps a mapping under a new UUID. Its function must exist.
+// CreateMapping keeps a mapping under a new UUID, or the one that it has. Its function must exist.
 func (r *Registry) CreateMapping(ctx context.Context, m Mapping) (Mapping, error) {
 	if _, err := r.Resolve(ctx, m.FunctionName, m.Qualifier); err != nil {
 		return Mapping{}, err
 	}
-	m.UUID, m.LastModified = uuid.NewString(), r.timestamp()
+	m.UUID, m.LastModified = cmp.Or(m.UUID, uuid.NewString()), r.timestamp()
 	err := r.change(ctx, ownerMapping+m.UUID, func(e *edit) error { return e.put(recordMapping, &m) })
 	return m, err
 }
