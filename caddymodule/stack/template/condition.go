@@ -42,6 +42,10 @@ func undefinedCondition(block, name string) error {
 	return errorf("Template format error: Unresolved condition dependency %s in the %s block of the template", name, block)
 }
 
+func undefinedChoice(name string) error {
+	return errorf("Template error: unresolved condition dependency %s in Fn::If", name)
+}
+
 // condition decides the condition of that name, for a part of the template that by evaluates.
 func (p *Plan) condition(name string, by *evaluator) (bool, error) {
 	if decided, ok := p.decided[name]; ok {
@@ -49,7 +53,7 @@ func (p *Plan) condition(name string, by *evaluator) (bool, error) {
 	}
 	definition, ok := p.template.conditions[name]
 	if !ok {
-		return false, undefinedCondition(by.block, name)
+		return false, undefinedChoice(name)
 	}
 	if at := slices.Index(by.deciding, name); at >= 0 {
 		return false, errorf("Circular dependency between conditions: [%s]", strings.Join(by.deciding[at:], ", "))
@@ -91,7 +95,7 @@ func (e *evaluator) logic(name string, argument any) (any, error) {
 	switch name {
 	case "Fn::Equals":
 		if !ok || len(parts) != 2 {
-			return nil, errorf("Template error: Fn::Equals requires a list argument with two elements")
+			return nil, errorf("Template error: every Fn::Equals object requires a list of 2 string parameters.")
 		}
 		left, err := e.value(parts[0])
 		if err != nil {
@@ -104,7 +108,7 @@ func (e *evaluator) logic(name string, argument any) (any, error) {
 		return same(left, right), nil
 	case "Fn::Not":
 		if !ok || len(parts) != 1 {
-			return nil, errorf("Template error: Fn::Not requires a list argument with one element")
+			return nil, errorf("Template error: every Fn::Not object requires one boolean parameter.")
 		}
 		truth, err := e.truth(parts[0])
 		return !truth, err

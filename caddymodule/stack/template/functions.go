@@ -57,7 +57,7 @@ func (e *evaluator) split(argument any) (any, error) {
 }
 
 func (e *evaluator) selectOne(argument any) (any, error) {
-	const wrong = "Template error: every Fn::Select object requires two non-null parameters, the first is an integer index and the second is a list of strings"
+	const wrong = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
 	parts, ok := argument.([]any)
 	if !ok || len(parts) != 2 {
 		return nil, errorf(wrong)
@@ -73,6 +73,9 @@ func (e *evaluator) selectOne(argument any) (any, error) {
 	list, err := e.list(parts[1], wrong)
 	if err != nil {
 		return nil, err
+	}
+	if _, isLiteral := parts[1].([]any); isLiteral && (at < 0 || at >= len(list)) {
+		return nil, errorf(wrong)
 	}
 	if at < 0 || at >= len(list) {
 		return nil, errorf("Template error: Fn::Select cannot select nonexistent value at index %d", at)

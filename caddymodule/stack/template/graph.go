@@ -229,7 +229,7 @@ func (w *walk) choice(argument any) error {
 		return errorf("Template error: Fn::If requires a list argument with the first element being a condition")
 	}
 	if _, has := w.template.conditions[name]; !has && !w.template.hasLoops() {
-		return undefinedCondition(w.block, name)
+		return undefinedChoice(name)
 	}
 	if w.plan == nil {
 		if err := w.value(parts[1]); err != nil {
@@ -272,7 +272,7 @@ func (p *Plan) link() error {
 		}
 	}
 	if len(undefined) > 0 {
-		return unresolved("Outputs", sorted(undefined)...)
+		return errorf("Unresolved resource dependencies [%s] in the Outputs block of the template", strings.Join(sorted(undefined), ", "))
 	}
 	p.Imports = sorted(imports)
 	return p.sort()

@@ -250,7 +250,7 @@ func (p *Parameter) checkText(item, whole string) error {
 func (p *Parameter) checkNumber(item, whole string) error {
 	number, ok := rational(item)
 	if !ok {
-		return errorf("Parameter '%s' must be a number", p.Name)
+		return errorf("Parameter '%s' must be a number.", p.Name)
 	}
 	if p.AllowedValues != nil && !slices.Contains(p.AllowedValues, item) && !slices.Contains(p.AllowedValues, whole) {
 		return p.violated("Parameter '%s' must be one of AllowedValues", p.Name)

@@ -130,7 +130,7 @@ var pseudoNames = []string{
 	"AWS::StackName", "AWS::URLSuffix",
 }
 
-// decidePolicies evaluates the policies of a resource that language extensions let depend on parameters.
+// decidePolicies evaluates the policies of a resource that depend on parameters and conditions.
 func (p *Plan) decidePolicies(d *definition) error {
 	for name, into := range map[string]*string{
 		"DeletionPolicy": &d.DeletionPolicy, "UpdateReplacePolicy": &d.UpdateReplacePolicy,

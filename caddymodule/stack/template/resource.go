@@ -121,8 +121,8 @@ func (t *Template) readResource(id string, body map[string]any) (*definition, er
 	return d, nil
 }
 
-// checkPolicies checks what is a plain string of the policies; language extensions allow functions there, which are
-// evaluated with the parameters.
+// checkPolicies checks what is a plain string of the policies. Functions, of parameters and conditions, are evaluated when
+// the template is resolved.
 func (t *Template) checkPolicies(d *definition) error {
 	for name, allowed := range policies {
 		value, has := d.body[name]
@@ -130,8 +130,10 @@ func (t *Template) checkPolicies(d *definition) error {
 			continue
 		}
 		policy, ok := value.(string)
-		if !ok && t.extended() {
-			continue
+		if object, isObject := value.(map[string]any); isObject {
+			if _, _, isFunction := function(object); isFunction {
+				continue
+			}
 		}
 		if !ok {
 			return errorf("Template format error: Every %s member must be a string.", name)

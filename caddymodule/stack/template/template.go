@@ -128,7 +128,9 @@ func Transforms(document map[string]any) ([]string, error) {
 	for _, item := range list {
 		name, ok := item.(string)
 		if object, isObject := item.(map[string]any); isObject {
-			name, ok = object["Name"].(string)
+			if name, ok = object["Name"].(string); !ok {
+				return nil, errorf("Key Name of transform definition must be a string.")
+			}
 		}
 		if !ok || name == "" {
 			return nil, errorf("Template format error: Transform must be a name, or a list of names")
@@ -202,7 +204,7 @@ func (t *Template) readMappings() (err error) {
 			}
 			attributes, ok := mapping[key].(map[string]any)
 			if !ok {
-				return errorf("Template format error: Every Mappings attribute must be a String or a List.")
+				return errorf("Template format error: Every Mappings member %s must be a map", key)
 			}
 			for _, value := range attributes {
 				switch value.(type) {
@@ -271,8 +273,11 @@ func (t *Template) readOutputs() error {
 		if !ok {
 			return errorf("Template format error: Output %s is malformed!", name)
 		}
-		if value, has := output["Value"]; !has || value == nil {
-			return errorf("Template format error: Output %s is malformed! Every Outputs member must contain a Value object", name)
+		if _, has := output["Value"]; !has {
+			return errorf("Template format error: Every Outputs member must contain a Value object")
+		}
+		if path := null(output, "/Outputs/"+name); path != "" {
+			return errorf("[%s] 'null' values are not allowed in templates", path)
 		}
 		if err := members(output, "output", "Value", "Description", "Export", "Condition"); err != nil {
 			return err

@@ -179,12 +179,12 @@ Outputs:
 func TestParametersAreChecked(t *testing.T) {
 	tests := []struct{ declared, value, want string }{
 		{`Type: String`, "", ""},
-		{`Type: Number`, "x", "Parameter 'P' must be a number"},
+		{`Type: Number`, "x", "Parameter 'P' must be a number."},
 		{`Type: Number`, "1.5", ""},
 		{`{Type: Number, MinValue: 2}`, "1", "Parameter 'P' must be a number not less than 2"},
 		{`{Type: Number, MaxValue: 2}`, "3", "Parameter 'P' must be a number not greater than 2"},
 		{`{Type: List<Number>, MaxValue: 2}`, "1, 3", "Parameter 'P' must be a number not greater than 2"},
-		{`{Type: List<Number>}`, "1,b", "Parameter 'P' must be a number"},
+		{`{Type: List<Number>}`, "1,b", "Parameter 'P' must be a number."},
 		{`{Type: String, MinLength: 3}`, "ab", "Parameter 'P' must contain at least 3 characters"},
 		{`{Type: String, MaxLength: 3}`, "äöüß", "Parameter 'P' must contain at most 3 characters"},
 		{`{Type: String, AllowedPattern: "[a-z]+"}`, "ab1", "Parameter 'P' must match pattern [a-z]+"},
@@ -295,6 +295,7 @@ func TestWrongTemplatesAreRefusedInWordsOfCloudFormation(t *testing.T) {
 		{"output of nothing", resource("{}") + "Outputs: {O: {Value: !Ref X}}", "Template format error: Unresolved resource dependencies [X] in the Outputs block of the template"},
 		{"attribute of nothing", resource("{A: !GetAtt X.Arn}"), "Template error: instance of Fn::GetAtt references undefined resource X"},
 		{"attribute of nothing in a string", resource("{A: !Sub '${X.Arn}'}"), "Template error: instance of Fn::GetAtt references undefined resource X"},
+		{"policy", "Resources: {R: {Type: T, DeletionPolicy: Keep}}", "Template format error: Unrecognized DeletionPolicy Keep for resource R"},
 		{"function", resource("{A: {'Fn::Foo': 1}}"), unknownFunction("Fn::Foo").Error()},
 		{"include", resource("{'Fn::Transform': {Name: AWS::Include}}"), "Transform AWS::Include is not supported"},
 		{"macro", resource("{}") + "Transform: Mine", "No transform named Mine found."},
@@ -303,7 +304,13 @@ func TestWrongTemplatesAreRefusedInWordsOfCloudFormation(t *testing.T) {
 		{"circle of one", `Resources: {A: {Type: T, DependsOn: A}}`, "Circular dependency between resources: [A]"},
 		{"circle of conditions", resource("{}") + "Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}", "Circular dependency between conditions: [A, B]"},
 		{"condition of a resource", "Resources: {R: {Type: T, Condition: X}}", "Template format error: Unresolved condition dependency X in the Resources block of the template"},
-		{"condition of if", resource("{A: !If [X, 1, 2]}"), "Template format error: Unresolved condition dependency X in the Resources block of the template"},
+		{"condition of if", resource("{A: !If [X, 1, 2]}"), "Template error: unresolved condition dependency X in Fn::If"},
+		{"equals of one", resource("{}") + "Conditions: {A: {'Fn::Equals': [a]}}", "Template error: every Fn::Equals object requires a list of 2 string parameters."},
+		{"output without a value", resource("{}") + "Outputs: {O: {}}", "Template format error: Every Outputs member must contain a Value object"},
+		{"output of null", resource("{}") + "Outputs: {O: {Value: }}", "[/Outputs/O/Value] 'null' values are not allowed in templates"},
+		{"output of what is not made", "Resources: {R: {Type: T}, S: {Type: T, Condition: X}}\nConditions: {X: !Equals [a, b]}\nOutputs: {O: {Value: !Ref S}}", "Unresolved resource dependencies [S] in the Outputs block of the template"},
+		{"mapping of one level", resource("{}") + "Mappings: {M: {A: b}}", "Template format error: Every Mappings member A must be a map"},
+		{"transform by a function", resource("{}") + "Transform: {Name: !Ref X}", "Key Name of transform definition must be a string."},
 		{"resource in a condition", resource("{}") + "Conditions: {A: !Equals [!Ref R, a]}", "Template format error: Unresolved dependencies [R]. Cannot reference resources in the Conditions block of the template"},
 		{"what is not made", "Resources: {R: {Type: T, Condition: X}, S: {Type: T, Properties: {A: !Ref R}}}\nConditions: {X: !Equals [a, b]}", "Template format error: Unresolved resource dependencies [R] in the Resources block of the template"},
 		{"alias of itself", "Resources: &a {R: {Type: T, Properties: {X: *a}}}", "Template format error: template is nested deeper than 100 levels."},
@@ -346,6 +353,34 @@ func TestResultsAreBounded(t *testing.T) {
 	plan := resolve(t, body, Input{Parameters: map[string]string{"P": strings.Repeat("x", 4000)}})
 	if _, err := plan.Properties("R", made{}); err == nil || !strings.Contains(err.Error(), "make more than 4194304 bytes") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestPoliciesMayDependOnConditions(t *testing.T) {
+	const body = `
+Parameters: {Stage: {Type: String}}
+Conditions: {Live: !Equals [!Ref Stage, live]}
+Resources: {R: {Type: T, DeletionPolicy: !If [Live, Retain, Delete]}}
+`
+	for stage, want := range map[string]string{"live": "Retain", "test": "Delete"} {
+		plan := resolve(t, body, Input{Parameters: map[string]string{"Stage": stage}})
+		if got := plan.Resource("R").DeletionPolicy; got != want {
+			t.Errorf("%s: %q, want %q", stage, got, want)
+		}
+	}
+}
+
+func TestSelectRefusesWhatIsNotThere(t *testing.T) {
+	for expression, want := range map[string]string{
+		`!Select [bad, [a]]`:          "Template error: Fn::Select requires a list argument with two elements: an integer index and a list",
+		`!Select [0, 2]`:              "Template error: Fn::Select requires a list argument with two elements: an integer index and a list",
+		`!Select [9, [a]]`:            "Template error: Fn::Select requires a list argument with two elements: an integer index and a list",
+		`!Select [9, !Split [x, ax]]`: "Template error: Fn::Select cannot select nonexistent value at index 9",
+	} {
+		plan := resolve(t, "Resources: {R: {Type: T, Properties: {V: "+expression+"}}}", Input{})
+		if _, err := plan.Properties("R", made{}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", expression, err, want)
+		}
 	}
 }
 

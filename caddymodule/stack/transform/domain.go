@@ -205,8 +205,8 @@ var (
 	separators      = regexp.MustCompile(`[\-_/]+`)
 )
 
-// domain2 makes the custom domain of an HTTP or WebSocket API. tag is the tag that says that SAM made it.
-func (t *translator) domain2(s *source, config object, tag string) []*resource {
+// domainV2 makes the custom domain of an HTTP or WebSocket API. tag is the tag that says that SAM made it.
+func (t *translator) domainV2(s *source, config object, tag string) []*resource {
 	fail := func(text string) []*resource {
 		t.problems.resource(s.id, "%s", text)
 		return nil

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// functionMaker makes the resources of a AWS::Serverless::Function.
+// functionMaker makes the resources of an AWS::Serverless::Function.
 type functionMaker struct {
 	*translator
 	*source

@@ -9,7 +9,7 @@ import (
 // httpTag says that SAM made an API.
 const httpTag = "httpapi:createdBy"
 
-// httpMaker makes the resources of a AWS::Serverless::HttpApi.
+// httpMaker makes the resources of an AWS::Serverless::HttpApi.
 type httpMaker struct {
 	*translator
 	*source
@@ -63,7 +63,7 @@ func (h *httpMaker) make() []*resource {
 	}
 	var domain []*resource
 	if p["Domain"] != nil {
-		domain = h.domain2(h.source, h.expectMap(p["Domain"], h.id, "Domain"), httpTag)
+		domain = h.domainV2(h.source, h.expectMap(p["Domain"], h.id, "Domain"), httpTag)
 	}
 	h.authorizerPermissions()
 	h.made = append(h.made, domain...)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// restMaker makes the resources of a AWS::Serverless::Api.
+// restMaker makes the resources of an AWS::Serverless::Api.
 type restMaker struct {
 	*translator
 	*source
@@ -144,7 +144,7 @@ func (r *restMaker) endpoint(api *resource, config any) {
 	api.properties["Parameters"] = object{"endpointConfigurationTypes": kind}
 }
 
-// definitionLocation reads where the definition of an API lies.
+// definitionLocationOf reads where the definition of an API lies.
 func (t *translator) definitionLocationOf(id string, uri any) object {
 	location := object{}
 	switch v := uri.(type) {

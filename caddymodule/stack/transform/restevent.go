@@ -71,12 +71,9 @@ func (e *eventMaker) restEvent() {
 			e.wrong("Must define one of: Authorizer, ApiKeyRequired or ResourcePolicy when using the OverrideApiAuth property.")
 			return
 		}
-		e.addRestAuth(e.t().edit(api["DefinitionBody"], true), id, api, path, verb, suffix, auth)
+		e.addRestAuth(e.edit(api["DefinitionBody"], true), id, api, path, verb, suffix, auth)
 	}
 }
-
-// t is the translator, for what it shares a name with.
-func (e *eventMaker) t() *translator { return e.translator }
 
 func (e *eventMaker) addRestMethod(id string, api object, path, verb, stage string, auth object) {
 	merge := truthy(api["MergeDefinitions"])
@@ -84,7 +81,7 @@ func (e *eventMaker) addRestMethod(id string, api object, path, verb, stage stri
 	if merge {
 		definition = skeleton(true)
 	}
-	ed := e.t().edit(definition, true)
+	ed := e.edit(definition, true)
 	if ed.hasIntegration(path, verb) {
 		e.wrong("API method \"%s\" defined multiple times for path \"%s\".", verb, path)
 		return

@@ -288,7 +288,7 @@ func oneOrMany(words []string) any {
 	return list
 }
 
-// policyValue reads one word: $NAME stands for the parameter; ${variable|Parameter} for it within a text.
+// policyValue reads one word: @NAME stands for the parameter; ${variable|Parameter} for it within a text.
 func policyValue(word string) any {
 	if name, ok := strings.CutPrefix(word, "@"); ok {
 		return object{"Ref": name}

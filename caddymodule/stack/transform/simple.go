@@ -4,7 +4,7 @@ import "strings"
 
 var keyTypes = map[string]string{"String": "S", "Number": "N", "Binary": "B"}
 
-// table makes the table of a AWS::Serverless::SimpleTable: one with a key of one attribute.
+// table makes the table of an AWS::Serverless::SimpleTable: one with a key of one attribute.
 func (t *translator) table(s *source) *resource {
 	p := s.properties
 	table := s.main("AWS::DynamoDB::Table")

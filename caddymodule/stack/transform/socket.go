@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// socketMaker makes the resources of a AWS::Serverless::WebSocketApi. As in SAM, what it makes does not have the
+// socketMaker makes the resources of an AWS::Serverless::WebSocketApi. As in SAM, what it makes does not have the
 // attributes of the resource (a condition).
 type socketMaker struct {
 	*translator
@@ -67,7 +67,7 @@ func (m *socketMaker) make() []*resource {
 	}
 	if p["Domain"] != nil {
 		bare := &source{id: m.id, attributes: object{}, shared: object{}}
-		m.made = append(m.made, m.domain2(bare, m.expectMap(p["Domain"], m.id, "Domain"), socketTag)...)
+		m.made = append(m.made, m.domainV2(bare, m.expectMap(p["Domain"], m.id, "Domain"), socketTag)...)
 	}
 	m.stage(names)
 	if isTrue(p["PropagateTags"]) && truthy(p["Tags"]) {
