@@ -16,31 +16,48 @@ import (
 
 // mock makes what answers the requests of a route by its MOCK integration. It reads no body.
 func (s *apiServer) mock(route *servedRoute) (caddyhttp.Handler, error) {
-	mocker, err := gateway.NewMocker(route.of.Integration.Mock)
+	mocker, err := gateway.NewMocker(route.of.Integration.Mock, false)
 	return caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return s.answer(w, r, route, mocker) }), err
 }
 
 func (s *apiServer) answer(w http.ResponseWriter, r *http.Request, route *servedRoute, mocker *gateway.Mocker) error {
-	requestID := w.Header().Get("X-Amzn-Requestid") // which every request of an API has
+	answer, err := mocker.Answer(r.Header.Get("Content-Type"), s.input(w, r, route))
+	if err != nil {
+		return s.failTemplate(w, r, route, err)
+	}
+	return writeAnswer(w, answer)
+}
+
+// input is what the templates of a route read.
+func (s *apiServer) input(w http.ResponseWriter, r *http.Request, route *servedRoute) *vtl.Input {
 	in := &vtl.Input{
 		Path: make(map[string]string), Query: r.URL.Query(), Header: r.Header,
-		Context: s.context(r, route, requestID), StageVariables: s.api.Stages[0].Variables,
+		// Every request of an API has an ID.
+		Context: s.context(r, route, w.Header().Get("X-Amzn-Requestid")), StageVariables: s.api.Stages[0].Variables,
 	}
 	for _, p := range route.pattern.Match(nil, s.path(r)) {
 		in.Path[p.Name] = apigateway.Unescape(p.Value)
 	}
-	answer, err := mocker.Answer(r.Header.Get("Content-Type"), in)
+	return in
+}
+
+// failTemplate refuses a request whose templates made no answer.
+func (s *apiServer) failTemplate(w http.ResponseWriter, r *http.Request, route *servedRoute, err error) error {
 	if errors.Is(err, gateway.ErrMediaType) {
 		refusal := s.api.Protocol.Failed(http.StatusUnsupportedMediaType, "")
 		return answerRefusal(w, r, refusal, refusal.Body(), err)
 	}
-	if err != nil {
-		s.refusals.Tell(s.log, zap.ErrorLevel, "mock integration failed", route.of.Key, func() []zap.Field {
-			return []zap.Field{zap.String("route", route.of.Key), zap.String("request_id", requestID), zap.Error(err)}
-		})
-		refusal := s.api.Protocol.Failed(http.StatusInternalServerError, "")
-		return answerRefusal(w, r, refusal, refusal.Body(), err)
+	s.refusals.Tell(s.log, zap.ErrorLevel, "templates of the integration failed", route.of.Key, func() []zap.Field {
+		return []zap.Field{zap.String("route", route.of.Key), zap.String("request_id", w.Header().Get("X-Amzn-Requestid")), zap.Error(err)}
+	})
+	refusal := s.api.Protocol.Failed(http.StatusInternalServerError, "")
+	if errors.Is(err, gateway.ErrNoResponse) {
+		refusal = s.api.Protocol.Misconfigured()
 	}
+	return answerRefusal(w, r, refusal, refusal.Body(), err)
+}
+
+func writeAnswer(w http.ResponseWriter, answer *gateway.Answer) error {
 	header := w.Header()
 	for name, values := range answer.Header {
 		header[name] = values

@@ -149,21 +149,31 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 			route.handler, err = parts.handler(s, n)
 		case gateway.Mocked:
 			route.handler, err = s.mock(route)
+		case gateway.Mapped:
+			route.handler, err = s.calling(app, route)
+			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
+			route.permitted = s.permitted(of, parts)
 		default:
 			if route.function, err = s.responder(app, of, stage); err == nil {
 				route.function.begin, route.function.validator = route.signed, route.validator
 			}
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
-			if parts.permission != nil {
-				to := &of.Integration
-				route.permitted = parts.permission(s.api, to.Function, to.Qualifier, stage.Name+"/"+sourceOf(of.Key))
-			}
+			route.permitted = s.permitted(of, parts)
 		}
 		if err != nil {
 			return fmt.Errorf("route %q: %w", of.Key, err)
 		}
 	}
 	return nil
+}
+
+// permitted makes what says whether the function of a route may be called; nil: it may.
+func (s *apiServer) permitted(of *gateway.Route, parts apiParts) func(ctx context.Context) bool {
+	if parts.permission == nil {
+		return nil
+	}
+	to := &of.Integration
+	return parts.permission(s.api, to.Function, to.Qualifier, s.api.Stages[0].Name+"/"+sourceOf(of.Key))
 }
 
 // path is the path of a request without the stage, with its percent-encoding. Recorded from REST

@@ -86,7 +86,7 @@ paths = lambda: {r["path"]: sorted(r.get("resourceMethods", {})) for r in gw.get
 assert paths() == {"/": [], "/pets": [], "/pets/{id}": ["GET", "OPTIONS"], "/other": ["ANY"]}, paths()
 by = gw.get_authorizers(restApiId=old)["items"][0]
 gw.create_deployment(restApiId=old, stageName="live")
-refused("GET /pets/{id}: The integration type AWS is not supported", gw.put_rest_api, restApiId=old, mode="merge", body=swagger.replace("type: aws_proxy", "type: aws", 1))
+refused("GET /pets/{id}: The integration type HTTP is not supported", gw.put_rest_api, restApiId=old, mode="merge", body=swagger.replace("type: aws_proxy", "type: http", 1))
 refused("x-amazon-apigateway-policy is not supported", gw.import_rest_api, body=swagger + "x-amazon-apigateway-policy: {}\n")
 refused("is not supported", gw.import_rest_api, body=swagger, parameters={"basepath": "split"})
 gw.put_rest_api(restApiId=old, mode="overwrite", body=swagger.replace("/other:", "/new/{proxy+}:"))

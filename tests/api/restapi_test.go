@@ -94,7 +94,7 @@ for resource, method in [(pet, "GET"), (rest, "ANY"), (root, "GET")]:
     assert to["timeoutInMillis"] == 29000 and to["passthroughBehavior"] == "WHEN_NO_MATCH" and to["cacheNamespace"] == resource, to
 put = dict(restApiId=id, resourceId=pet, httpMethod="GET")
 refused("BadRequestException", "credentials is not supported", gw.put_integration, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri, credentials="arn:aws:iam::000000000000:role/r", **put)
-refused("BadRequestException", "integration type AWS is not supported", gw.put_integration, type="AWS", integrationHttpMethod="POST", uri=uri, **put)
+refused("BadRequestException", "integration type HTTP is not supported", gw.put_integration, type="HTTP", integrationHttpMethod="POST", uri=uri, **put)
 refused("BadRequestException", "is POST", gw.put_integration, type="AWS_PROXY", integrationHttpMethod="GET", uri=uri, **put)
 to = gw.update_integration(patchOperations=[{"op": "replace", "path": "/timeoutInMillis", "value": "28000"}], **put)
 assert to["timeoutInMillis"] == 28000 and gw.get_integration(**put)["uri"] == uri, to
@@ -102,7 +102,8 @@ assert to["timeoutInMillis"] == 28000 and gw.get_integration(**put)["uri"] == ur
 options = dict(restApiId=id, resourceId=pets, httpMethod="OPTIONS")
 gw.put_method(authorizationType="NONE", **options)
 gw.put_method_response(statusCode="200", responseParameters={"method.response.header." + h: True for h in ("Access-Control-Allow-Origin", "Access-Control-Allow-Methods")}, responseModels={"application/json": "Empty"}, **options)
-refused("BadRequestException", "#foreach is not supported", gw.put_integration, type="MOCK", requestTemplates={"application/json": "#foreach($a in $b)#end"}, **options)
+refused("BadRequestException", "#define is not supported", gw.put_integration, type="MOCK", requestTemplates={"application/json": "#define($a)#end"}, **options)
+refused("BadRequestException", "not supported of MOCK", gw.put_integration, type="MOCK", requestTemplates={"application/json": "$input.json('$')"}, **options)
 gw.put_integration(type="MOCK", requestTemplates={"application/json": "{statusCode:200}"}, **options)
 refused("BadRequestException", "Invalid mapping expression", gw.put_integration_response, statusCode="200", responseParameters={"method.response.header.Other": "'*'"}, **options)
 gw.put_integration_response(statusCode="200", responseParameters={"method.response.header.Access-Control-Allow-Origin": "'https://www.example.com'", "method.response.header.Access-Control-Allow-Methods": "'GET,OPTIONS'"},

@@ -91,12 +91,15 @@ const (
 	Lambda    IntegrationType = "AWS_PROXY"
 	HTTPProxy IntegrationType = "HTTP_PROXY"
 	Mocked    IntegrationType = "MOCK" // only of REST APIs
+	// Mapped calls a function with an event that a template makes, and makes the answer of what the
+	// function says; only of REST APIs.
+	Mapped IntegrationType = "AWS"
 )
 
 // An Integration answers the requests of a route.
 type Integration struct {
 	Type IntegrationType `json:"type"`
-	// Function and Qualifier are what a Lambda integration calls. Default of Qualifier: $LATEST.
+	// Function and Qualifier are what a Lambda or Mapped integration calls. Default of Qualifier: $LATEST.
 	Function  string `json:"function,omitempty"`
 	Qualifier string `json:"qualifier,omitempty"`
 	// Payload is the format of the event. Default: 2.0 of an HTTP API, 1.0 of a REST API.
@@ -115,7 +118,8 @@ type Integration struct {
 	Answers  map[string]Mapping `json:"answers,omitempty"`
 	// Broken says why the integration cannot be asked: requests are answered 500. "": it can.
 	Broken string `json:"broken,omitempty"`
-	// Mock is how an integration of the type Mocked answers.
+	// Mock is how an integration of the type Mocked answers, and how one of the type Mapped makes
+	// events and answers.
 	Mock *Mock `json:"mock,omitempty"`
 }
 
@@ -261,7 +265,7 @@ func (r *Route) check(p Protocol) error {
 	switch {
 	case i.Broken != "":
 		return r.checkAuthorization()
-	case p != REST && i.Type == Mocked:
+	case p != REST && (i.Type == Mocked || i.Type == Mapped):
 		return fmt.Errorf("route %q: integration type %s: only REST APIs have it", r.Key, i.Type)
 	}
 	switch i.Type {
@@ -284,8 +288,15 @@ func (r *Route) check(p Protocol) error {
 		if _, err := ParseTarget(i.URI, append([]string{}, pattern.Names()...)); err != nil {
 			return fmt.Errorf("route %q: URI %.200q: %w", r.Key, i.URI, err)
 		}
+	case Mapped:
+		if i.Function == "" {
+			return fmt.Errorf("route %q: the name of a function is missing", r.Key)
+		}
+		if err := i.Mock.check(true); err != nil {
+			return fmt.Errorf("route %q: %w", r.Key, err)
+		}
 	case Mocked:
-		if err := i.Mock.check(); err != nil {
+		if err := i.Mock.check(false); err != nil {
 			return fmt.Errorf("route %q: mock: %w", r.Key, err)
 		}
 	default:

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,6 +38,12 @@ type MockResponse struct {
 	Bodies map[string]string `json:"bodies,omitempty"`
 }
 
+// Prefixes of values of headers that are of what a function answers.
+const (
+	answeredBody   = "integration.response.body"
+	answeredHeader = "integration.response.header."
+)
+
 // jsonType is the content type of a request that names none.
 const jsonType = "application/json"
 
@@ -44,6 +52,9 @@ var (
 	ErrMediaType = errors.New("no request template of the integration is for the content type")
 	errNoStatus  = errors.New("the request template makes no statusCode")
 	errNoAnswer  = errors.New("no integration response is for the statusCode")
+	errNoEvent   = errors.New("the event of the function is no JSON")
+	// ErrNoResponse says that no integration response is for what a function answers.
+	ErrNoResponse = errors.New("no integration response is for the answer, and none is the default")
 )
 
 // A Mocker is a Mock that is ready to answer.
@@ -63,7 +74,8 @@ type mockResponse struct {
 
 type mockHeader struct {
 	name, text              string
-	context, stageVariables string // if the value is one of these
+	context, stageVariables string        // if the value is one of these
+	body                    *vtl.JSONPath // of what a function answers
 }
 
 // An Answer is what a Mocker says.
@@ -73,15 +85,16 @@ type Answer struct {
 	Body   []byte
 }
 
-// NewMocker reads the templates.
-func NewMocker(m *Mock) (*Mocker, error) {
+// NewMocker reads the templates. calls says that they are those of a function that is called, and
+// not of an integration that answers by itself, without the body of the request.
+func NewMocker(m *Mock, calls bool) (*Mocker, error) {
 	k := &Mocker{strict: m.Strict}
 	var err error
-	if k.requests, err = templates(m.Requests); err != nil {
+	if k.requests, err = templates(m.Requests, calls); err != nil {
 		return nil, fmt.Errorf("request template: %w", err)
 	}
 	for n := range m.Responses {
-		response, err := newMockResponse(&m.Responses[n])
+		response, err := newMockResponse(&m.Responses[n], calls)
 		if err != nil {
 			return nil, fmt.Errorf("response %d: %w", m.Responses[n].Status, err)
 		}
@@ -90,22 +103,25 @@ func NewMocker(m *Mock) (*Mocker, error) {
 	return k, nil
 }
 
-func templates(texts map[string]string) (map[string]*vtl.Template, error) {
+func templates(texts map[string]string, body bool) (map[string]*vtl.Template, error) {
 	all := make(map[string]*vtl.Template, len(texts))
 	for kind, text := range texts {
 		template, err := vtl.Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind, err)
 		}
+		if template.ReadsBody() && !body {
+			return nil, fmt.Errorf("%s: $input.body, $input.json and $input.path are not supported of MOCK: it reads no body", kind)
+		}
 		all[kind] = template
 	}
 	return all, nil
 }
 
-func newMockResponse(of *MockResponse) (*mockResponse, error) {
+func newMockResponse(of *MockResponse, calls bool) (*mockResponse, error) {
 	r := &mockResponse{status: of.Status}
 	var err error
-	if r.bodies, err = templates(of.Bodies); err != nil {
+	if r.bodies, err = templates(of.Bodies, calls); err != nil {
 		return nil, err
 	}
 	for kind := range r.bodies {
@@ -119,6 +135,7 @@ func newMockResponse(of *MockResponse) (*mockResponse, error) {
 	}
 	for name, value := range of.Headers {
 		header := mockHeader{name: name}
+		path, isBody := strings.CutPrefix(value, answeredBody)
 		inner, quoted := strings.CutPrefix(value, "'")
 		switch {
 		case quoted && strings.HasSuffix(inner, "'"):
@@ -127,6 +144,14 @@ func newMockResponse(of *MockResponse) (*mockResponse, error) {
 			header.stageVariables = strings.TrimPrefix(value, "stageVariables.")
 		case strings.HasPrefix(value, "context.") && slices.Contains(vtl.Contexts, strings.TrimPrefix(value, "context.")):
 			header.context = strings.TrimPrefix(value, "context.")
+		case isBody && calls:
+			path, err := vtl.ParsePath("$" + path)
+			if err != nil {
+				return nil, fmt.Errorf("header %s: %w", name, err)
+			}
+			header.body = &path
+		case calls && strings.HasPrefix(value, answeredHeader):
+			return nil, fmt.Errorf("header %s: %q is not supported: a function answers no headers, write %s.NAME", name, value, answeredBody)
 		default:
 			return nil, fmt.Errorf("header %s: %q is not supported: write 'text', stageVariables.NAME or context.NAME", name, value)
 		}
@@ -159,7 +184,45 @@ func (k *Mocker) Answer(contentType string, in *vtl.Input) (*Answer, error) {
 	if r == nil {
 		return nil, errNoAnswer
 	}
-	return r.answer(in, made)
+	return r.answer(in, made, "")
+}
+
+// Event makes the event of a function: what the template for the content type makes, or, without
+// one, the body.
+func (k *Mocker) Event(contentType string, in *vtl.Input) (event []byte, made *vtl.Output, err error) {
+	template := k.requests[mediaType(contentType)]
+	switch {
+	case template != nil:
+		if made, err = template.Run(in); err != nil {
+			return nil, nil, err
+		}
+		event = made.Text
+	case k.strict:
+		return nil, nil, ErrMediaType
+	default:
+		event, made = in.Body, new(vtl.Output)
+	}
+	if len(bytes.TrimSpace(event)) == 0 {
+		event = []byte("{}")
+	}
+	if !json.Valid(event) {
+		return nil, nil, errNoEvent
+	}
+	return event, made, nil
+}
+
+// Respond makes the answer of what a function says, which is the body of in. message is that of its
+// error, "" if it has none. accept is the header of the request.
+func (k *Mocker) Respond(message, accept string, in *vtl.Input, made *vtl.Output) (*Answer, error) {
+	r := k.response(message)
+	if r == nil {
+		return nil, ErrNoResponse
+	}
+	a, err := r.answer(in, made, accept)
+	if err == nil && len(r.types) == 0 {
+		a.Body = in.Body
+	}
+	return a, err
 }
 
 // response is the one that a status selects, nil if there is none.
@@ -178,7 +241,7 @@ func (k *Mocker) response(status string) *mockResponse {
 
 // answer makes the answer. The overrides of the request template count, too, and the response
 // template's go before them.
-func (r *mockResponse) answer(in *vtl.Input, made *vtl.Output) (*Answer, error) {
+func (r *mockResponse) answer(in *vtl.Input, made *vtl.Output, accept string) (*Answer, error) {
 	a := &Answer{Status: r.status, Header: make(http.Header)}
 	for _, h := range r.headers {
 		value := h.text
@@ -186,6 +249,13 @@ func (r *mockResponse) answer(in *vtl.Input, made *vtl.Output) (*Answer, error) 
 			value = in.Context[h.context]
 		} else if h.stageVariables != "" {
 			value = in.StageVariables[h.stageVariables]
+		} else if h.body != nil {
+			if len(in.Body) > vtl.MaxBody {
+				return nil, vtl.ErrBody
+			}
+			if value = vtl.Text(h.body.Of(in.Body)); strings.ContainsAny(value, "\r\n") {
+				return nil, fmt.Errorf("header %s: a line break in the answer", h.name)
+			}
 		}
 		a.Header.Set(h.name, value)
 	}
@@ -199,6 +269,12 @@ func (r *mockResponse) answer(in *vtl.Input, made *vtl.Output) (*Answer, error) 
 	kind := r.types[0]
 	if r.bodies[jsonType] != nil {
 		kind = jsonType
+	}
+	for wanted := range strings.SplitSeq(accept, ",") {
+		if wanted = mediaType(wanted); accept != "" && r.bodies[wanted] != nil {
+			kind = wanted
+			break
+		}
 	}
 	body, err := r.bodies[kind].Run(in)
 	if err != nil {
@@ -220,7 +296,7 @@ func (a *Answer) override(by *vtl.Output) {
 }
 
 // check reports what is wrong with a mock.
-func (m *Mock) check() error {
+func (m *Mock) check(calls bool) error {
 	if m == nil {
 		return errors.New("it says nothing about its answers")
 	}
@@ -229,6 +305,6 @@ func (m *Mock) check() error {
 			return fmt.Errorf("status %s: 200 to 599 are possible", strconv.Itoa(s))
 		}
 	}
-	_, err := NewMocker(m)
+	_, err := NewMocker(m, calls)
 	return err
 }

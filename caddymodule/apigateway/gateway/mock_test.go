@@ -20,7 +20,7 @@ func TestAMockChoosesItsResponseByTheStatusOfItsTemplate(t *testing.T) {
 			{Status: 204, Pattern: "204", Bodies: map[string]string{"application/json": "#set($context.responseOverride.header.X-D = 'd')#set($context.responseOverride.status = 202)"}},
 		},
 	}
-	k, err := NewMocker(mock)
+	k, err := NewMocker(mock, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,12 +57,12 @@ func TestAMockThatIsNotSupportedIsRefused(t *testing.T) {
 		want string
 	}{
 		{nil, "says nothing"},
-		{&Mock{Requests: map[string]string{"a/b": "#foreach"}}, "#foreach is not supported"},
+		{&Mock{Requests: map[string]string{"a/b": "#define"}}, "#define is not supported"},
 		{&Mock{Responses: []MockResponse{{Status: 99}}}, "status 99"},
 		{&Mock{Responses: []MockResponse{{Status: 200, Pattern: "("}}}, "selection pattern"},
 		{&Mock{Responses: []MockResponse{{Status: 200, Headers: map[string]string{"X": "integration.response.header.Y"}}}}, "is not supported"},
 	} {
-		if err := test.mock.check(); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := test.mock.check(false); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %v", test.mock, err)
 		}
 	}

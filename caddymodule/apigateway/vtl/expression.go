@@ -83,11 +83,9 @@ func (o *pair) value(x *execution) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch o.operator {
-	case "==":
-		return show(left) == show(right), nil
-	case "!=":
-		return show(left) != show(right), nil
+	if o.operator == "==" || o.operator == "!=" {
+		a, b := show(left), show(right)
+		return (a == b) == (o.operator == "=="), x.spend((len(a) + len(b)) / 16)
 	}
 	return truth(right), nil
 }
@@ -222,6 +220,7 @@ func (p *parser) quoted(quote byte) (expression, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.body = p.body || inside.body
 		if r == nil {
 			inside.at++
 			all = append(all, literal{"$"})
@@ -229,5 +228,19 @@ func (p *parser) quoted(quote byte) (expression, error) {
 		}
 		all = append(all, r)
 	}
-	return all, nil
+	return all.joined(), nil
+}
+
+// joined is one text if there is no reference among the parts, as in "$.name".
+func (s parts) joined() expression {
+	var whole strings.Builder
+	for _, part := range s {
+		of, ok := part.(literal)
+		text, isText := of.of.(string)
+		if !ok || !isText {
+			return s
+		}
+		whole.WriteString(text)
+	}
+	return literal{whole.String()}
 }

@@ -1,8 +1,10 @@
 package vtl
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -10,6 +12,7 @@ import (
 var known = map[string]int{
 	"matches": 1, "contains": 1, "equals": 1, "equalsIgnoreCase": 1, "startsWith": 1, "endsWith": 1, "toLowerCase": 0, "toUpperCase": 0,
 	"toString": 0, "trim": 0, "isEmpty": 0, "length": 0, "size": 0,
+	"get": 1, "containsKey": 1, "keySet": 0,
 }
 
 // methods checks the steps of a reference that are left: calls of known methods.
@@ -17,6 +20,9 @@ func (p *parser) methods(r *reference) error {
 	for n := range r.steps {
 		s := &r.steps[n]
 		takes, ok := known[s.name]
+		if !s.called && (r.root == "input" || !slices.Contains(builtins, r.root)) {
+			continue // a member of an object
+		}
 		if !ok || !s.called {
 			return p.fail("%.80s is not supported here: there is no .%.40s", r.source, s.name)
 		}
@@ -40,7 +46,15 @@ func (p *parser) methods(r *reference) error {
 }
 
 func (r *reference) value(x *execution) (any, error) {
-	value := r.get(x)
+	var value any
+	if r.compute != nil {
+		var err error
+		if value, err = r.compute(x); err != nil {
+			return nil, err
+		}
+	} else {
+		value = r.get(x)
+	}
 	for n := range r.steps {
 		var err error
 		if value, err = r.steps[n].call(x, value); err != nil {
@@ -55,6 +69,13 @@ func (s *step) call(x *execution, on any) (any, error) {
 	if on == nil {
 		return nil, nil
 	}
+	object, _ := on.(map[string]any)
+	if !s.called {
+		if object == nil {
+			return nil, fmt.Errorf("there is no .%.40s of what is no object", s.name)
+		}
+		return object[s.name], nil
+	}
 	values := make([]string, len(s.values))
 	for n, e := range s.values {
 		value, err := e.value(x)
@@ -63,8 +84,32 @@ func (s *step) call(x *execution, on any) (any, error) {
 		}
 		values[n] = show(value)
 	}
+	if object != nil {
+		switch s.name {
+		case "get":
+			return object[values[0]], nil
+		case "containsKey":
+			_, there := object[values[0]]
+			return there, nil
+		case "isEmpty":
+			return len(object) == 0, nil
+		case "size":
+			return len(object), nil
+		case "keySet":
+			names := make([]any, 0, len(object))
+			for _, name := range sortedNames(object) {
+				names = append(names, name)
+			}
+			return names, x.spend(len(names))
+		}
+	}
 	if all, ok := on.([]any); ok {
 		switch s.name {
+		case "get":
+			if n, err := strconv.Atoi(values[0]); err == nil && n >= 0 && n < len(all) {
+				return all[n], nil
+			}
+			return nil, nil
 		case "contains":
 			return slices.ContainsFunc(all, func(v any) bool { return show(v) == values[0] }), nil
 		case "isEmpty":
@@ -103,5 +148,8 @@ func (s *step) call(x *execution, on any) (any, error) {
 	case "length", "size":
 		return len(of), nil
 	}
-	return of, nil // toString
+	if s.name != "toString" {
+		return nil, nil // a method of objects and lists
+	}
+	return of, nil
 }

@@ -12,6 +12,7 @@ type parser struct {
 	at    int
 	depth int
 	set   map[string]bool // local variables that were assigned so far
+	body  bool            // the template reads the body
 }
 
 // An Error says what in a template is wrong, or not supported.
@@ -39,7 +40,7 @@ func Parse(template string) (*Template, error) {
 	if end != "" {
 		return nil, p.fail("#%s without #if", end)
 	}
-	return &Template{nodes}, nil
+	return &Template{nodes, p.body}, nil
 }
 
 // block reads until the directive that ends it, which it returns: end, else, elseif, or "" at
@@ -138,6 +139,9 @@ func (p *parser) directive() (n node, end string, err error) {
 		return n, "", err
 	case "if":
 		n, err = p.branch()
+		return n, "", err
+	case "foreach":
+		n, err = p.each()
 		return n, "", err
 	case "end", "else", "elseif":
 		return nil, word, nil

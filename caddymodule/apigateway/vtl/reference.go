@@ -9,10 +9,11 @@ import (
 
 // A reference is $name and the steps after it.
 type reference struct {
-	source string // as it is written
-	root   string
-	steps  []step
-	get    func(x *execution) any // of $input, $context and $stageVariables
+	source  string // as it is written
+	root    string
+	steps   []step
+	get     func(x *execution) any          // of $input, $context and $stageVariables
+	compute func(x *execution) (any, error) // of $util, in place of get
 }
 
 // A step is .name, or .name(values).
@@ -23,7 +24,7 @@ type step struct {
 	regexp *regexp.Regexp // of matches
 }
 
-// builtins are the variables that API Gateway sets. $util is refused.
+// builtins are the variables that API Gateway sets.
 var builtins = []string{"input", "context", "stageVariables", "util"}
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }
@@ -128,7 +129,15 @@ func (p *parser) resolve(r *reference) error {
 		r.get = func(x *execution) any { return x.in.StageVariables[name] }
 		r.steps = r.steps[1:]
 	case "input":
-		if !p.parameters(r) {
+		known, err := p.inputBody(r)
+		if err != nil {
+			return err
+		}
+		if !known && !p.parameters(r) {
+			return refused()
+		}
+	case "util":
+		if !p.utility(r) {
 			return refused()
 		}
 	default:

@@ -1,9 +1,12 @@
 package vtl
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,7 +24,10 @@ const (
 var ErrTooLarge = errors.New("the template makes more than 1 MB")
 
 // A Template is ready to run, by any number of goroutines at once.
-type Template struct{ nodes []node }
+type Template struct {
+	nodes []node
+	body  bool // it reads the body
+}
 
 // An Input is what a template reads.
 type Input struct {
@@ -32,6 +38,8 @@ type Input struct {
 	// Parse knows those of Contexts alone.
 	Context        map[string]string
 	StageVariables map[string]string
+	// Body is that of the request, or, of a response template, that of the integration's answer.
+	Body []byte
 }
 
 // An Output is what a template has made.
@@ -73,11 +81,17 @@ type execution struct {
 	in    *Input
 	out   Output
 	local map[string]any
-	made  int // bytes
+	made  int    // bytes
+	text  string // the body, once it is asked for
+	read  bool
+	value any // the body, once it is read
 }
 
 // Run runs the template.
 func (t *Template) Run(in *Input) (*Output, error) {
+	if t.body && len(in.Body) > MaxBody {
+		return nil, ErrBody
+	}
 	x := &execution{in: in, local: make(map[string]any)}
 	if err := x.all(t.nodes); err != nil {
 		return nil, err
@@ -181,6 +195,14 @@ func show(value any) string {
 		return strconv.FormatBool(value)
 	case int:
 		return strconv.Itoa(value)
+	case json.Number:
+		return value.String()
+	case map[string]any:
+		parts := make([]string, 0, len(value))
+		for _, name := range sortedNames(value) {
+			parts = append(parts, name+"="+show(value[name]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
 	case []any:
 		parts := make([]string, len(value))
 		for n, v := range value {
@@ -190,3 +212,5 @@ func show(value any) string {
 	}
 	return fmt.Sprint(value)
 }
+
+func sortedNames(of map[string]any) []string { return slices.Sorted(maps.Keys(of)) }

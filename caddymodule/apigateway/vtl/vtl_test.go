@@ -65,9 +65,13 @@ func TestTemplatesWriteText(t *testing.T) {
 
 func TestTemplatesThatAreNotSupportedAreRefusedByName(t *testing.T) {
 	for template, want := range map[string]string{
-		`#foreach($x in $y)#end`:                "#foreach is not supported",
-		"a\n$util.escapeJavaScript('x')":        "line 2 of the template: $util.escapeJavaScript('x') is not supported",
-		`$input.json('$')`:                      "$input.json('$') is not supported",
+		`#foreach($x in $y)`:                    "#foreach without #end",
+		`#foreach(x in $y)#end`:                 "#foreach needs a variable",
+		`#define($x)#end`:                       "#define is not supported",
+		"a\n$util.parseJson('x')":               "line 2 of the template: $util.parseJson('x') is not supported",
+		`$input.json('$..a')`:                   "is not supported: write $.name",
+		`$input.json('$.a[*]')`:                 "is not supported: write $.name",
+		`$input.json($x)`:                       "is not supported",
 		`$input.params($x)`:                     "is not supported",
 		`$context.authorizer.claims`:            "$context.authorizer.claims is not supported",
 		`#if(true)`:                             "#if without #end",
@@ -92,6 +96,57 @@ func TestTemplatesThatAreNotSupportedAreRefusedByName(t *testing.T) {
 	}
 }
 
+func TestTemplatesReadTheBody(t *testing.T) {
+	in := &Input{Body: []byte(`{"name":"a \"b\"","n":1.50,"list":[{"id":1},{"id":2}],"of":{"y":true,"x":null}}`), Query: map[string][]string{"q": {"ü/'"}}}
+	for template, want := range map[string]string{
+		`$input.json('$.name')`: `"a \"b\""`,
+		`{"body":$input.json('$'),"q":"$util.escapeJavaScript($input.params('q'))"}`:             `{"body":{"list":[{"id":1},{"id":2}],"n":1.50,"name":"a \"b\"","of":{"x":null,"y":true}},"q":"\u00FC\/\'"}`,
+		`$input.path('$.n') $input.path("$.list[1].id") $input.path('$.none')`:                   `1.50 2 `,
+		`#set($all = $input.path('$'))$all.of.y $all.get("n") $all.list.size()`:                  `true 1.50 2`,
+		`#foreach($i in $input.path('$.list'))$i.id#if($foreach.hasNext),#end#end`:               `1,2`,
+		`#foreach($k in $input.path('$.of').keySet())$foreach.index:$k;#end`:                     `0:x;1:y;`,
+		`#foreach($k in $input.path('$.none'))x#end`:                                             ``,
+		`$util.base64Encode($input.path('$.n'))$util.base64Decode("YQ==")$util.urlEncode("a b")`: `MS41MA==aa+b`,
+		`$input.body.length()`:  `79`,
+		`$input.json('$.none')`: `""`,
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Errorf("%s: %v", template, err)
+			continue
+		}
+		out, err := parsed.Run(in)
+		if err != nil || string(out.Text) != want {
+			t.Errorf("%s: %+v %v, want %s", template, out, err, want)
+		}
+		if reads := strings.Contains(template, "$input.body") || strings.Contains(template, "$input.path") || strings.Contains(template, "$input.json"); parsed.ReadsBody() != reads {
+			t.Errorf("%s: it reads the body: %v", template, parsed.ReadsBody())
+		}
+	}
+	for _, template := range []string{`#set($x = $input.path('$.name'))$x.a`, `$util.base64Decode("?")`} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := parsed.Run(in); err == nil {
+			t.Errorf("%s: %s", template, out.Text)
+		}
+	}
+}
+
+func TestLoopsEnd(t *testing.T) {
+	in := &Input{Body: []byte("[" + strings.Repeat("0,", 50000) + "0]")}
+	for _, inner := range []string{``, `#if($input.json('$') == "x")#end`, `#if($input.path('$') == "x")#end`, `#foreach($b in $input.path('$'))#end`} {
+		parsed, err := Parse(`#foreach($a in $input.path('$'))#foreach($a in $input.path('$'))` + inner + `#end#end`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parsed.Run(in); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v", inner, err)
+		}
+	}
+}
+
 func TestATemplateThatDoublesItsTextEnds(t *testing.T) {
 	for _, step := range []string{`#set($x = "$x$x")`, `#set($x = [$x, $x])`} {
 		template, err := Parse(`#set($x = "0123456789")` + strings.Repeat(step, 64))
@@ -105,10 +160,10 @@ func TestATemplateThatDoublesItsTextEnds(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{serverless, cdk, `#set($x = ["a", 1])#if($x.contains("$x")||!($x == 1))${x}#elseif(false)#else#end## a`, `#*`, `#{if}(1)#{end}`, `$input.params().path.x`} {
+	for _, seed := range []string{serverless, cdk, `#set($x = ["a", 1])#if($x.contains("$x")||!($x == 1))${x}#elseif(false)#else#end## a`, `#*`, `#{if}(1)#{end}`, `$input.params().path.x`, `#foreach($x in $input.path('$.a'))$x.b $foreach.count#end$util.urlEncode($input.json("$['a'][0]"))`} {
 		f.Add(seed)
 	}
-	in := &Input{Header: http.Header{"Origin": {"https://a.example"}}, Path: map[string]string{"x": "y"}}
+	in := &Input{Header: http.Header{"Origin": {"https://a.example"}}, Path: map[string]string{"x": "y"}, Body: []byte(`{"a":[{"b":1}]}`)}
 	f.Fuzz(func(t *testing.T, text string) {
 		template, err := Parse(text)
 		if err != nil {

@@ -364,7 +364,7 @@ func MockOf(from *openapi.Integration) (*gateway.Mock, error) {
 		return nil, err
 	}
 	mock := to.mock()
-	if _, err := gateway.NewMocker(mock); err != nil {
+	if _, err := gateway.NewMocker(mock, false); err != nil {
 		return nil, invalid("%v", err)
 	}
 	return mock, nil

@@ -117,12 +117,14 @@ func (to *Integration) check(s *service, r *Resource) error {
 	switch gateway.IntegrationType(to.Type) {
 	case gateway.Lambda:
 		err = to.checkFunction(s)
+	case gateway.Mapped:
+		err = to.checkMapped(s)
 	case gateway.Mocked:
 		err = to.checkMock()
 	case gateway.HTTPProxy:
 		err = to.checkHTTP()
 	default:
-		return invalid("The integration type %.20s is not supported: AWS_PROXY calls a function, HTTP_PROXY a server, MOCK answers by itself", to.Type)
+		return invalid("The integration type %.20s is not supported: AWS_PROXY and AWS call a function, HTTP_PROXY a server, MOCK answers by itself", to.Type)
 	}
 	if err != nil {
 		return err
@@ -145,6 +147,22 @@ func (to *Integration) checkFunction(s *service) error {
 	}
 	if apigatewayv2.Streams(to.Uri) != to.streams() {
 		return invalid("responseTransferMode STREAM has a uri that ends in /response-streaming-invocations, and BUFFERED one that ends in /invocations")
+	}
+	_, _, err := apigatewayv2.FunctionOf(s.Account, to.Uri)
+	return err
+}
+
+// checkMapped checks an integration that calls a function with an event that a template makes.
+func (to *Integration) checkMapped(s *service) error {
+	switch {
+	case to.HttpMethod != "POST":
+		return invalid("The integration HTTP method of a function is POST")
+	case !strings.Contains(to.Uri, ":lambda:path/"):
+		return invalid("The integration type AWS is not supported for other services than Lambda: arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations is expected", s.Account.Region)
+	case len(to.RequestParameters) > 0:
+		return invalid("requestParameters are not supported of AWS: the template makes the event")
+	case to.streams() || apigatewayv2.Streams(to.Uri):
+		return invalid("responseTransferMode STREAM is for AWS_PROXY and HTTP_PROXY")
 	}
 	_, _, err := apigatewayv2.FunctionOf(s.Account, to.Uri)
 	return err
@@ -414,6 +432,9 @@ func (to *Integration) gateway() gateway.Integration {
 		return to.http()
 	}
 	name, qualifier := apigatewayv2.TargetOf(to.Uri)
+	if gateway.IntegrationType(to.Type) == gateway.Mapped {
+		return gateway.Integration{Type: gateway.Mapped, Function: name, Qualifier: qualifier, Timeout: to.TimeoutInMillis, Mock: to.mock()}
+	}
 	return gateway.Integration{
 		Type: gateway.Lambda, Function: name, Qualifier: qualifier, Payload: apigateway.V1, Timeout: to.TimeoutInMillis, Gathers: !to.streams(),
 	}

@@ -83,7 +83,7 @@ func (m *MethodSetting) throttle() *gateway.Throttle {
 	return &gateway.Throttle{Rate: m.ThrottlingRateLimit, Burst: m.ThrottlingBurstLimit}
 }
 
-// mock is an integration of the type MOCK.
+// mock are the templates of an integration of the type MOCK or AWS.
 func (to *Integration) mock() *gateway.Mock {
 	mock := &gateway.Mock{Requests: to.RequestTemplates}
 	mock.Strict = to.PassthroughBehavior == "NEVER" || to.PassthroughBehavior == "WHEN_NO_TEMPLATES" && len(to.RequestTemplates) > 0
