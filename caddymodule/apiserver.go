@@ -125,7 +125,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 			route.keyed = app.plansOf(s.api.ID, stage.Name)
 		}
 		if of.Authorization.IAM {
-			if route.signed, err = app.signedFor(executeAPI); err != nil {
+			if route.signed, err = app.signedFor(executeAPI, app.invokeNeed(s.api.ID, stage.Name, func(r *http.Request) string { return r.Method + s.path(r) })); err != nil {
 				return err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 )
@@ -17,12 +18,14 @@ import (
 // it is read.
 type signing func(r *http.Request) (finish func(body []byte) (*apigateway.Identity, error), err error)
 
-// signedFor makes what checks that requests are signed for a service, by a key that may invoke.
-func (a *App) signedFor(service string) (signing, error) {
+// signedFor makes what checks that requests are signed for a service, by a key that may invoke. need
+// is what a role's policies must allow for a request.
+func (a *App) signedFor(service string, need func(r *http.Request) access.Need) (signing, error) {
 	verifier, err := a.setup.Verifier()
 	if err != nil {
 		return nil, err
 	}
+	roles := a.setup.Access()
 	return func(r *http.Request) (func([]byte) (*apigateway.Identity, error), error) {
 		check, err := verifier.Begin(r, service)
 		if err != nil {
@@ -36,6 +39,9 @@ func (a *App) signedFor(service string) (signing, error) {
 			if key.ReadOnly {
 				return nil, &requestError{http.StatusForbidden, fmt.Errorf("access key %s is read-only", key.ID)}
 			}
+			if err := a.permit(roles, key, r, need(r)); err != nil {
+				return nil, err
+			}
 			return &apigateway.Identity{
 				AccessKey: key.ID, UserID: key.ID, UserARN: key.ARN(a.Account),
 			}, nil
@@ -43,8 +49,26 @@ func (a *App) signedFor(service string) (signing, error) {
 	}, nil
 }
 
+// permit asks the policies of a role.
+func (a *App) permit(roles *access.Authority, key *sigv4.Key, r *http.Request, need access.Need) error {
+	err := roles.Check(r.Context(), key, r, need)
+	if denied := new(access.Denied); errors.As(err, &denied) {
+		return &requestError{http.StatusForbidden, err}
+	}
+	return err
+}
+
 // executeAPI is the service that requests to APIs are signed for.
 const executeAPI = "execute-api"
+
+// invokeNeed is the need of who sends a request to a stage of an API.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
+func (a *App) invokeNeed(api, stage string, path func(r *http.Request) string) func(r *http.Request) access.Need {
+	begin := "arn:aws:execute-api:" + a.Region + ":" + a.Account + ":" + api + "/" + stage + "/"
+	return func(r *http.Request) access.Need {
+		return access.Need{Action: "execute-api:Invoke", Resources: []string{begin + path(r)}}
+	}
+}
 
 // forward answers a request by the handler of its route. A signature covers the body, and so does
 // a validator: then the body is read before.

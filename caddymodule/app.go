@@ -79,6 +79,10 @@ type App struct {
 	// used. Default: on.
 	CompileCache string `json:"compile_cache,omitempty"`
 
+	// Whether the policies of roles say what their credentials may do: on or off. Off: every
+	// role may do everything. Default: on.
+	EnforceRoles string `json:"enforce_roles,omitempty"`
+
 	// Which of Python's stems are forked from a process that has booted before, if the server is
 	// root. "on": those of functions that load the runtime's SDK, which it has loaded then;
 	// "all": the others too, which then take less memory and longer to start; "off": none.

@@ -65,6 +65,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		cold_starts    <n>
 //		stems          <n>
 //		compile_cache  on|off
+//		enforce_roles  on|off
 //		zygotes        on|off|all
 //		idle_timeout   <duration>
 //		account        <twelve digits>
@@ -142,6 +143,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"cold_starts", into(number(1), &a.ColdStarts)},
 		{"stems", into(optionalNumber(0), &a.Stems)},
 		{"compile_cache", into(oneOf("on", "off"), &a.CompileCache)},
+		{"enforce_roles", into(oneOf("on", "off"), &a.EnforceRoles)},
 		{"zygotes", into(oneOf("on", "off", "all"), &a.Zygotes)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
 		{"account", into(text, &a.Account)},

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/engine"
@@ -116,7 +117,7 @@ func (c *connections) answer(w http.ResponseWriter, r *http.Request, to []engine
 	}
 	var share bodies.Share
 	defer share.End()
-	message, err := c.authorize(w, r, &share)
+	message, err := c.authorize(w, r, to, &share)
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func shownConnection(info socket.Info) any {
 const timeOfConnection = "2006-01-02T15:04:05.000Z"
 
 // authorize verifies a request's signature and reads its body.
-func (c *connections) authorize(w http.ResponseWriter, r *http.Request, share *bodies.Share) ([]byte, error) {
+func (c *connections) authorize(w http.ResponseWriter, r *http.Request, to []engine.Connection, share *bodies.Share) ([]byte, error) {
 	check, err := c.verifier.Begin(r, executeAPI)
 	if err != nil {
 		return nil, err
@@ -181,6 +182,17 @@ func (c *connections) authorize(w http.ResponseWriter, r *http.Request, share *b
 	key, err := check.Finish(message)
 	if err == nil && key.ReadOnly && r.Method != http.MethodGet {
 		err = &awsapi.Exception{Name: "ForbiddenException", Status: http.StatusForbidden, Message: "access key " + key.ID + " is read-only"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	need := access.Need{Action: "execute-api:ManageConnections"}
+	for _, one := range to {
+		need.Resources = append(need.Resources, "arn:aws:execute-api:"+c.app.Region+":"+c.app.Account+":"+one.API+"/"+one.Stage+"/"+r.Method+connectionsPath+one.ID)
+	}
+	err = c.app.setup.Access().Check(r.Context(), key, r, need)
+	if denied := new(access.Denied); errors.As(err, &denied) {
+		err = &awsapi.Exception{Name: "ForbiddenException", Status: http.StatusForbidden, Message: denied.Message}
 	}
 	return message, err
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
@@ -29,9 +30,8 @@ func init() {
 // Requests for other hosts go to the next handler.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 type FunctionURLs struct {
-	app    *App
-	log    *zap.Logger
-	signed signing // of requests to URLs of AuthType AWS_IAM; every key that may invoke may call every URL
+	app *App
+	log *zap.Logger
 	// known caches the responders of URLs.
 	known *lru.Cache[string, *functionURL]
 }
@@ -64,9 +64,6 @@ func (f *FunctionURLs) Provision(ctx caddy.Context) error {
 	f.app, f.log = module.(*App), ctx.Logger()
 	if f.app.FunctionURL == "" {
 		return errors.New(`function_urls: say in the hearth global option which addresses they have: function_url https://*.fn.example.com`)
-	}
-	if f.signed, err = f.app.signedFor("lambda"); err != nil {
-		return err
 	}
 	f.known, err = lru.New[string, *functionURL](maxKnownURLs)
 	return err
@@ -127,11 +124,24 @@ func (f *FunctionURLs) prepare(of *registry.URL) (*functionURL, error) {
 	u.asIs = of.InvokeMode == "RESPONSE_STREAM"
 	if of.AuthType == "AWS_IAM" {
 		u.route.AccountID = f.app.Account
-		u.begin = f.signed
+		var err error
+		if u.begin, err = f.app.signedFor("lambda", f.app.invokeURL(of)); err != nil {
+			return nil, err
+		}
 	} else if !f.app.setup.Registry().ReadOnly(of.FunctionName) { // the configuration has no policies
 		u.permitted = f.app.policy(of.FunctionName, of.Qualifier, (*registry.Policy).AllowsURL)
 	}
 	return u, u.route.Prepare()
+}
+
+// invokeURL is the need of who calls a function URL.
+func (a *App) invokeURL(of *registry.URL) func(*http.Request) access.Need {
+	qualifier := of.Qualifier
+	if qualifier == function.Latest {
+		qualifier = ""
+	}
+	need := access.Need{Action: "lambda:InvokeFunctionUrl", Resources: []string{a.account().ARN(of.FunctionName, qualifier)}}
+	return func(*http.Request) access.Need { return need }
 }
 
 // checkFunctionURL checks that the option function_url is an address.

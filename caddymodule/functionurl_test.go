@@ -61,9 +61,6 @@ func newFunctionURLs(t *testing.T) (*FunctionURLs, *registry.Registry) {
 	start(t, a)
 	f := &FunctionURLs{app: a, log: zap.NewNop()}
 	var err error
-	if f.signed, err = a.signedFor("lambda"); err != nil {
-		t.Fatal(err)
-	}
 	if f.known, err = lru.New[string, *functionURL](8); err != nil {
 		t.Fatal(err)
 	}

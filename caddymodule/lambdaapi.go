@@ -69,7 +69,16 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	}
 	l.hosts, err = newAPIHosts(ctx, a)
 	a.hasAPI = err == nil
+	a.setup.ServeInside(inside{l})
 	return err
+}
+
+// serveAWS answers the calls of services that are here, and reports whether it is one.
+func (l *LambdaAPI) serveAWS(w http.ResponseWriter, r *http.Request) bool {
+	if l.s3 != nil && l.s3.Serve(w, r) { // first: a path of S3 may be any path
+		return true
+	}
+	return l.api.Serve(w, r) || l.aws.Serve(w, r)
 }
 
 // Cleanup ends what answers for APIs of API Gateway.
@@ -83,10 +92,7 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if answered, err := l.hosts.serve(w, r); answered {
 		return err
 	}
-	if l.s3 != nil && l.s3.Serve(w, r) { // first: a path of S3 may be any path
-		return nil
-	}
-	if l.api.Serve(w, r) || l.aws.Serve(w, r) {
+	if l.serveAWS(w, r) {
 		return nil
 	}
 	if !foreign.Is(r) {

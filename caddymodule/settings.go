@@ -101,6 +101,9 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if v := a.CompileCache; v != "" && v != "on" && v != "off" {
 		return nil, fmt.Errorf("compile_cache: it is on or off, not %q", v)
 	}
+	if v := a.EnforceRoles; v != "" && v != "on" && v != "off" {
+		return nil, fmt.Errorf("enforce_roles: it is on or off, not %q", v)
+	}
 	if v := a.Zygotes; v != "" && v != launch.ForkNone && v != launch.ForkSDK && v != launch.ForkAll {
 		return nil, fmt.Errorf("zygotes: it is on, off or all, not %q", v)
 	}
@@ -111,7 +114,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		Account: a.account(), Interpreters: a.Runtimes, Pool: a.poolConfig(), Async: a.Async.limits(), BodyMemoryMB: a.BodyMemory,
 		ClusterSecret: a.Redis.Secret, Unprotected: a.Redis.Unprotected,
 		CodeStorage:  int64(a.CodeStorage) << 20,
-		CompileCache: a.CompileCache != "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
+		CompileCache: a.CompileCache != "off", RolesOff: a.EnforceRoles == "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, IgnoreResources: a.IgnoreResources, Node: a.Node, PeerAddress: a.PeerAddress,
 		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log, HasAPI: configures(a.ctx, "hearth_lambda_api"),
 	}

@@ -29,7 +29,7 @@ func (a *App) socketAuthorize(api *gateway.API, own map[string]*Authorizer) (soc
 
 func (a *App) connectAuthorize(api *gateway.API, of *gateway.Route, own map[string]*Authorizer) (socket.Authorize, error) {
 	if of.Authorization.IAM {
-		return a.signedConnect()
+		return a.signedConnect(api.ID, api.Stages[0].Name)
 	}
 	name := of.Authorization.Authorizer
 	if name == "" {
@@ -72,8 +72,8 @@ func (a *App) connectAuthorize(api *gateway.API, of *gateway.Route, own map[stri
 }
 
 // signedConnect lets clients connect whose request is signed.
-func (a *App) signedConnect() (socket.Authorize, error) {
-	begin, err := a.signedFor(executeAPI)
+func (a *App) signedConnect(api, stage string) (socket.Authorize, error) {
+	begin, err := a.signedFor(executeAPI, a.invokeNeed(api, stage, func(*http.Request) string { return gateway.ConnectRoute }))
 	if err != nil {
 		return nil, err
 	}

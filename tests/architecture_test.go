@@ -32,7 +32,7 @@ var floors = [][]string{
 	{"caddymodule/awsapi", "caddymodule/apigateway"},
 	{"invoker"},
 	{"invoker/push", "invoker/pull", "invoker/schedule"},
-	{"invoker/pattern", "invoker/bus"},
+	{"invoker/pattern", "invoker/bus", "caddymodule/awsapi/policy"},
 	{"warmpool/cluster", "warmpool/launch"},
 	{"warmpool"},
 	{"warmpool/environment", "warmpool/quota"},
@@ -68,7 +68,7 @@ var reservations = []reservation{
 }
 
 // pure are the packages that turn bytes into values: they start and reach nothing.
-var pure = []string{"caddymodule/stack/template", "caddymodule/stack/transform", "caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "caddymodule/apigateway/schema", "invoker/push", "invoker/pattern", "invoker/bus"}
+var pure = []string{"caddymodule/stack/template", "caddymodule/stack/transform", "caddymodule/apigateway", "caddymodule/apigateway/gateway", "caddymodule/apigateway/vtl", "caddymodule/apigateway/openapi", "caddymodule/apigateway/schema", "invoker/push", "invoker/pattern", "invoker/bus", "caddymodule/awsapi/policy"}
 
 var impure = []string{"os/exec", "github.com/caddyserver/caddy"}
 

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -45,9 +46,12 @@ func (s *Service) exceptionOf(err error) *Exception {
 	var unsigned *sigv4.Error
 	var violated *model.ValidationError
 	var format *model.FormatError
+	var denied *access.Denied
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &denied):
+		return &Exception{Name: "AccessDeniedException", Message: denied.Message, Status: http.StatusForbidden}
 	case errors.As(err, &unsigned):
 		return &Exception{Name: unsigned.Code, Message: unsigned.Message, Status: unsigned.Status}
 	case errors.As(err, &violated):

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -83,6 +84,7 @@ type None struct{}
 type Endpoint struct {
 	Services []*Service
 	Verifier *sigv4.Verifier
+	Access   *access.Authority // what roles may do
 	Account  function.Account
 	Bodies   *bodies.Budget // the memory for bodies that wait; nil: they are not bounded
 	Refusals *flood.Gate    // bounds what failed requests write to the log
@@ -161,12 +163,32 @@ func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route
 		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: " + key.ARN(e.Account.ID) +
 			" is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
 	}
+	if key.Role != nil {
+		if err := e.permit(s, r, key, route, body, form); err != nil {
+			return route, nil, err
+		}
+	}
 	run := s.Operations[route.Name]
 	if run == nil {
 		return route, nil, &Exception{Name: s.unknown(), Message: "operation " + route.Name + " is not supported: " + s.Unsupported(route.Name)}
 	}
 	out, err := run(&Request{Request: r, Route: route, Key: key, body: body, form: form})
 	return route, out, err
+}
+
+// permit asks the policies of a role whether it may call an operation.
+func (e *Endpoint) permit(s *Service, r *http.Request, key *sigv4.Key, route model.Route, body []byte, form url.Values) error {
+	in := &access.Input{Form: form, Path: route.Labels(), HTTP: r}
+	if form == nil && len(body) > 0 {
+		if err := json.Unmarshal(body, &in.JSON); err != nil {
+			return &Exception{Name: s.Invalid, Message: "The request body is no JSON object."}
+		}
+	}
+	needs, err := e.Access.Needs(r.Context(), s.Model.Scope, route.Name, in)
+	if err != nil {
+		return err
+	}
+	return e.Access.Check(r.Context(), key, r, needs...)
 }
 
 // unknown is the name of the exception for an operation that is not answered.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
@@ -47,6 +48,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
 		Logs:   logs.New(s.engine.logs, s.Account, s.Log), Log: log,
 	}
+	config.Access, config.Role = s.Access(), s.engine.roles.ByARN
 	config.Scaling = autoscaling.New(scaling.Store{Records: s.engine.records}, s.Account, s.scalable, s.Log)
 	if b := s.services.Bucket(); b != nil { // else the interface would not be nil
 		config.Bucket = b
@@ -69,7 +71,7 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	config := apigatewayv2.Config{
 		Store: s.engine.documents, APIs: s.engine.apis, Domains: s.engine.domains, Plans: s.engine.plans, Account: s.Account, Ignore: s.Ignore, Endpoint: api,
 	}
-	roles := iam.Config{Store: s.engine.documents, Account: s.Account}
+	roles := iam.Config{Store: s.engine.documents, Roles: s.engine.roles, Account: s.Account}
 	s.calls.urlSuffix = suffixOf(api("x"), s.Account.Region)
 	v2, v1 := apigatewayv2.New(config), apigatewayv1.New(config)
 	roleService, parameters := iam.New(roles), ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")})
@@ -81,12 +83,17 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	}
 	s.calls.aws = &awsapi.Endpoint{
 		Services: []*awsapi.Service{
-			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: roles.Role}), rules, schedules,
+			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: s.engine.roles.ByARN, Access: s.Access()}), rules, schedules,
 			cloudformation.New(cloudformation.Config{Engine: s.engine.stacks, Open: s.openTemplate}),
 		},
-		Verifier: verifier, Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
+		Verifier: verifier, Access: s.Access(), Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
 	}
 	return s.calls.aws, nil
+}
+
+// Access says what the credentials of roles may do.
+func (s *Setup) Access() *access.Authority {
+	return &access.Authority{Account: s.Account, Roles: s.engine.roles, Off: s.RolesOff}
 }
 
 // APIs are the APIs that AWS's API made, as they are served.

@@ -93,6 +93,12 @@ func (e *Engine) obey(s *Setup) error {
 	if err := s.machinery.pool.Reconfigure(s.Pool); err != nil {
 		return err
 	}
+	if s.inside != nil {
+		if err := e.openInside(s.Log); err != nil {
+			return fmt.Errorf("listen for calls of functions: %w", err)
+		}
+	}
+	e.roles.Forget() // the account may have another name
 	e.bodies.Resize(s.BodyMemoryMB)
 	e.registry.SetCodeQuota(cmp.Or(s.CodeStorage, registry.DefaultCodeQuota))
 	if e.artefacts != nil {

@@ -22,7 +22,7 @@ func (s *Setup) S3(log *zap.Logger) (*s3.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.calls.s3 = s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Account: s.Account, Refusals: &s.refusals, Log: log})
+	s.calls.s3 = s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log})
 	return s.calls.s3, nil
 }
 

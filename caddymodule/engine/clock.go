@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/invoker/bus"
@@ -108,8 +109,16 @@ type refusal struct{ code, reason string }
 // dispatch keeps an event of a rule or a schedule for its target. What the target's policy does
 // not allow goes to the target's dead-letter queue, or is told in the log.
 func (e *Engine) dispatch(ctx context.Context, d *bus.Dispatch) error {
+	s := e.current.Load()
+	if s == nil {
+		return errors.New("the server is starting")
+	}
+	refused, err := s.permitRole(ctx, d)
+	if err != nil {
+		return err
+	}
 	m := &invoker.Message{RequestID: d.ID, Source: "events", Subject: d.Source, TraceID: d.Trace, Payload: d.Payload, Once: d.Once, OnceFor: d.OnceFor}
-	if !strings.HasPrefix(d.To, services.LambdaARN) {
+	if refused == nil && !strings.HasPrefix(d.To, services.LambdaARN) {
 		m.Function, m.Qualifier = invoker.RelayGroup(d.To), function.Latest
 		m.Relay = &invoker.Relay{To: d.To, GroupID: d.GroupID, MaxTries: d.Retry.Tries(), MaxAge: d.Retry.Age(), DeadLetter: d.DeadLetter}
 		if d.DeadLetter != "" {
@@ -117,14 +126,10 @@ func (e *Engine) dispatch(ctx context.Context, d *bus.Dispatch) error {
 		}
 		return e.Push(ctx, m)
 	}
-	s := e.current.Load()
-	if s == nil {
-		return errors.New("the server is starting")
-	}
-	var refused *refusal
-	var err error
-	if m.Function, m.Qualifier, refused, err = s.permit(ctx, d); err != nil {
-		return err
+	if refused == nil {
+		if m.Function, m.Qualifier, refused, err = s.permit(ctx, d); err != nil {
+			return err
+		}
 	}
 	if refused == nil {
 		return e.Push(ctx, m)
@@ -138,6 +143,24 @@ func (e *Engine) dispatch(ctx context.Context, d *bus.Dispatch) error {
 	m.Function, m.Qualifier = invoker.RelayGroup(d.DeadLetter), function.Latest
 	m.Relay = invoker.DeadLetter(d.DeadLetter, d.Attributes, refused.code, refused.reason)
 	return e.Push(ctx, m)
+}
+
+// permitRole asks the policies of the role by which a target is called. A role that is not here is
+// taken, as that of a function.
+func (s *Setup) permitRole(ctx context.Context, d *bus.Dispatch) (*refusal, error) {
+	if d.Role == "" {
+		return nil, nil
+	}
+	grant, err := s.engine.roles.ByARN(ctx, d.Role)
+	if grant == nil || err != nil {
+		return nil, err
+	}
+	action := map[string]string{"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}[strings.SplitN(d.To, ":", 4)[2]]
+	err = s.Access().Acts(grant, d.Service, d.ID, action, d.To)
+	if denied := new(access.Denied); errors.As(err, &denied) {
+		return &refusal{noPermissions, denied.Message}, nil
+	}
+	return nil, err
 }
 
 // permit finds the function of an event, and asks whether it may be invoked. Functions of the

@@ -53,7 +53,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 		Keys: keys, Region: s.Account.Region,
 		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, sigv4.S3},
 		Global:   []string{"sts", "iam"},
-		Tokens:   s.derive("hearth session tokens"),
+		Tokens:   s.derive("hearth session tokens"), Environments: s.engine.environments,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("access keys: %w", err)

@@ -18,8 +18,10 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 	"github.com/hearthfn/hearth/caddymodule/stack"
@@ -56,9 +58,13 @@ type Engine struct {
 	apis      *apigatewayv2.APIs
 	artefacts *artefact.Store // nil: this process serves no S3
 	domains   *domain.Domains
+	roles     *iam.Roles
 	rules     *events.Rules
-	schedules *scheduler.Schedules
-	plans     *usage.Plans
+	// environments have credentials of the roles of their functions.
+	environments *sigv4.Environments
+	inside       inside
+	schedules    *scheduler.Schedules
+	plans        *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
 	apiMetrics *metrics.APIs
 	sockets    *socket.Hub   // of WebSocket APIs
@@ -112,7 +118,7 @@ func openState(c *Config) (stateStore, error) {
 
 // Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
-	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), machineries: make(map[string]*machinery), stop: func() {}}
+	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), environments: sigv4.NewEnvironments(), machineries: make(map[string]*machinery), stop: func() {}}
 	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(e.process), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {
@@ -153,6 +159,9 @@ func Open(config Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	if e.domains, err = domain.New(e.documents); err != nil {
+		return nil, err
+	}
+	if e.roles, err = iam.NewRoles(e.documents, e.account); err != nil {
 		return nil, err
 	}
 	if e.rules, err = events.NewRules(e.documents); err != nil {
@@ -221,6 +230,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		errs = append(errs, m.close(ctx))
 	}
 	e.machineries = nil
+	within(e.inside.close)
 	if d := e.delivery.Load(); d != nil {
 		d.scaler.Close()
 		d.clock.close()
@@ -241,6 +251,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if e.plans != nil {
 		e.plans.Close()
+	}
+	if e.roles != nil {
+		e.roles.Close()
 	}
 	if e.rules != nil {
 		e.rules.Close()

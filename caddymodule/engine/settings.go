@@ -67,6 +67,7 @@ type Settings struct {
 
 	Services   services.Config
 	AccessKeys []sigv4.Key // beside that of the data directory
+	RolesOff   bool        // roles may do everything, whatever their policies say
 	Ignore     []string    // settings of functions that the Lambda API stores though nothing acts on them
 
 	IgnoreResources []string // types of resources of stacks of which nothing is made

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
@@ -28,6 +29,7 @@ type Setup struct {
 	services  *services.Services
 
 	unknown     []unknown                  // functions that something names and nothing defines
+	inside      http.Handler               // answers AWS's APIs to functions; nil: nothing does
 	provisioner atomic.Pointer[lambda.API] // the API of this server, nil without
 	calls       calls
 	credentials credentials

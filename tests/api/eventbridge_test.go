@@ -130,6 +130,8 @@ func TestSchedulesOfTheSchedulerRun(t *testing.T) {
 	a := harness.NewAPI(t, r.Reach(), "")
 	r.Tell(a, "f")
 	s := newShell(a)
+	s.role("clock", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"}]`)
+	s.role("stopped", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:g"}]`)
 	at := time.Now().Add(15 * time.Second).Truncate(time.Second) // a slow machine has restarted by then
 	s.write("script.py", []byte(strings.ReplaceAll(schedulerScript, "AT", at.In(time.FixedZone("", 9*3600)).Format("2006-01-02T15:04:05"))))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
@@ -156,6 +158,9 @@ func TestSchedulesOfTheSchedulerRun(t *testing.T) {
 		len(event.Resources) != 1 || event.Resources[0] != "arn:aws:scheduler:us-east-1:000000000000:schedule/default/once" {
 		t.Errorf("the event is %+v of %s", event, got)
 	}
+	harness.Eventually(t, "a role is refused", func() bool {
+		return strings.Contains(a.Output(), "no identity-based policy allows the lambda:InvokeFunction")
+	})
 	harness.Eventually(t, "a schedule that has ended is deleted", func() bool {
 		return strings.Contains(s.run("aws", "scheduler", "list-schedules", "--query", "Schedules[].Name", "--output", "text"), "daily\tinput\n")
 	})
@@ -174,6 +179,7 @@ group = scheduler.create_schedule_group(Name="own", Tags=[{"Key": "a", "Value": 
 assert group == "arn:aws:scheduler:%s:schedule-group/own" % account
 make("input", GroupName="own", Target=dict(target, Input='{"mine": "<aws.scheduler.schedule-arn>", "at": "<aws.scheduler.scheduled-time>"}', RetryPolicy={"MaximumRetryAttempts": 2}))
 make("off", State="DISABLED")
+make("denied", ActionAfterCompletion="DELETE", Target=dict(target, RoleArn="arn:aws:iam::000000000000:role/stopped"))
 make("daily", "cron(0 12 ? * MON-FRI *)", StartDate=1893456000, FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}, Description="d")
 got = scheduler.get_schedule(Name="daily")
 assert (got["State"], got["GroupName"], got["Description"], got["ScheduleExpressionTimezone"], got["StartDate"].timestamp()) == ("ENABLED", "default", "d", "Asia/Tokyo", 1893456000), got
@@ -181,8 +187,8 @@ assert got["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes
 make("daily", "rate(1 day)", scheduler.update_schedule)
 assert "Description" not in scheduler.get_schedule(Name="daily")
 page = scheduler.list_schedules(MaxResults=2)
-assert [s["Name"] for s in page["Schedules"]] == ["daily", "off"] and page["Schedules"][0]["Target"] == {"Arn": target["Arn"]}, page
-assert [s["Name"] for s in scheduler.list_schedules(NextToken=page["NextToken"])["Schedules"]] == ["once", "input"]
+assert [s["Name"] for s in page["Schedules"]] == ["daily", "denied"] and page["Schedules"][0]["Target"] == {"Arn": target["Arn"]}, page
+assert [s["Name"] for s in scheduler.list_schedules(NextToken=page["NextToken"])["Schedules"]] == ["off", "once", "input"]
 assert [s["Name"] for s in scheduler.list_schedules(GroupName="own")["Schedules"]] == ["input"]
 assert [s["Name"] for s in scheduler.list_schedules(State="DISABLED")["Schedules"]] == ["off"]
 scheduler.delete_schedule(Name="off")

@@ -41,12 +41,14 @@ refused("InvalidAction", "operation GetFederationToken is not supported", sts.ge
 refused("InvalidClientTokenId", "security token included in the request is invalid", boto3.client("sts", config=once, aws_access_key_id="AKIAWRONG", aws_secret_access_key="wrong").get_caller_identity)
 refused("SignatureDoesNotMatch", "does not match", boto3.client("sts", config=once, aws_access_key_id=key, aws_secret_access_key="wrong").get_caller_identity)
 
-# Temporary credentials may do what the access key may do.
+# Temporary credentials of a role may do what its policies say.
 trust = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}'
 role = boto3.client("iam", config=once).create_role(RoleName="deploy", Path="/ci/", AssumeRolePolicyDocument=trust)["Role"]
 def session(c):
     return dict(aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"], config=once)
 assumed = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="me", DurationSeconds=900)
+refused("AccessDeniedException", "no identity-based policy allows the lambda:ListFunctions action", boto3.client("lambda", **session(assumed["Credentials"])).list_functions)
+boto3.client("iam", config=once).attach_role_policy(RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
 inside = boto3.client("sts", **session(assumed["Credentials"]))
 who = inside.get_caller_identity()
 assert who["Arn"] == assumed["AssumedRoleUser"]["Arn"] == "arn:aws:sts::000000000000:assumed-role/deploy/me", who

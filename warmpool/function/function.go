@@ -60,6 +60,9 @@ type Function struct {
 	Network            Network           // default: the node's
 	Rules              NetworkRules      // of NetworkPrivate; what Reach names comes beside what the node's does
 	Logging            Logging
+	// Role is the ARN of the role whose credentials environments get, if the server knows it;
+	// "": none.
+	Role string
 
 	// ReservedConcurrency is how many invocations run at once at most; nil for
 	// no limit but the node's. 0 turns the function off.
@@ -190,6 +193,6 @@ func (f *Function) checkEnvironment() error {
 // differ at most in limits, timeout and description.
 func (f *Function) SameEnvironment(o *Function) bool {
 	return f.Name == o.Name && f.Version == o.Version && f.Runtime == o.Runtime && f.Handler == o.Handler && f.Code == o.Code && slices.Equal(f.Layers, o.Layers) &&
-		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network && f.Rules.Equal(o.Rules) && f.Logging == o.Logging &&
+		f.MemoryMB == o.MemoryMB && f.EphemeralStorageMB == o.EphemeralStorageMB && f.Network == o.Network && f.Rules.Equal(o.Rules) && f.Logging == o.Logging && f.Role == o.Role &&
 		f.PerEnvironmentConcurrency == o.PerEnvironmentConcurrency && maps.Equal(f.Environment, o.Environment)
 }

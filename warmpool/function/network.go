@@ -19,6 +19,17 @@ type NetworkRules struct {
 	Allow []NetworkRule
 	// Reach are the services of this machine that are opened, by their addresses.
 	Reach []netip.AddrPort
+	// Own is the server's own API, which listens at a loopback address. It is opened at the
+	// router alone, so that it takes no time at a cold start. Zero: it is not opened.
+	Own netip.AddrPort
+}
+
+// Services are the services of this machine that are opened.
+func (r NetworkRules) Services() []netip.AddrPort {
+	if !r.Own.IsValid() {
+		return r.Reach
+	}
+	return append(slices.Clone(r.Reach), r.Own)
 }
 
 // A NetworkRule is a range of addresses, and a port of TCP and UDP, or 0 for all ports.
@@ -106,7 +117,7 @@ func (r NetworkRules) Check() error {
 
 // Equal reports whether r and o say the same.
 func (r NetworkRules) Equal(o NetworkRules) bool {
-	return slices.Equal(r.Deny, o.Deny) && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Reach, o.Reach)
+	return slices.Equal(r.Deny, o.Deny) && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Reach, o.Reach) && r.Own == o.Own
 }
 
 // Shut reports whether the function reaches nothing beyond this machine. Then it cannot

@@ -50,6 +50,7 @@ type Config struct {
 	// do to this server. Then none starts on that network. nil: there is no danger.
 	Exposed func() error
 	Code    *code.Watcher
+	Keys    Keys // nil: environments get no credentials
 }
 
 // A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
@@ -234,7 +235,7 @@ func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(
 }
 
 // Start implements warmpool.Starter.
-func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.Environment, error) {
+func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environment.Environment, err error) {
 	f := s.Function
 	interpreter, _, err := l.Interpreters.Find(f.Runtime)
 	if err != nil {
@@ -273,11 +274,21 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 	if interpreter.SDK != "" {
 		at.sdk = l.Sandbox.Path(mounts, sdkTarget(interpreter))
 	}
+	network, policy := l.networkOf(f)
+	keys, err := l.begin(ctx, f, id, network, &policy)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			keys.end()
+		}
+	}()
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
+	maps.Copy(variables, keys.variables)
 	box := sandbox.Spec{
 		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}
-	network, policy := l.networkOf(f)
 	box.Network, box.Policy = networks[network], policy
 	if err := l.checkExposure(network); err != nil {
 		return nil, err
@@ -297,7 +308,12 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 		Busy:        s.Busy,
 		Loaded:      func(modules []string) { l.zygotes.learn(found, f, modules) },
 		Begun:       s.Begun,
-		Ended:       s.Ended,
+		Ended: func(e *environment.Environment) {
+			keys.end()
+			if s.Ended != nil {
+				s.Ended(e)
+			}
+		},
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return l.startProcess(box, output, pipes)
 		},
@@ -336,7 +352,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (*environment.En
 			s.Stem = nil
 		}
 	}
-	env, err := l.startFrom(ctx, spec, s.Stem, func(p *sandbox.Process) error {
+	env, err = l.startFrom(ctx, spec, s.Stem, func(p *sandbox.Process) error {
 		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
 	})
 	var initError *environment.InitError

@@ -1,6 +1,6 @@
 // Package iam keeps the part of AWS Identity and Access Management that deploy tools need:
-// roles, and managed policies with their versions. It keeps and gives back what they say. No
-// call is allowed or refused by a policy: what an access key may do is in the configuration.
+// roles, and managed policies with their versions. Roles are what package access evaluates of
+// them: what credentials of a role may do. What an access key may do is in the configuration.
 //
 //	iam     role/NAME      a role with its inline policies, what is attached to it, and its tags
 //	        policy/NAME    a managed policy with its versions and tags

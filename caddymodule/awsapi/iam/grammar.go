@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	evaluation "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
 
 // Sizes of policies, in characters that are no white space.
@@ -125,6 +126,9 @@ func check(text string, checkStatement func(*statement) error) error {
 			return err
 		}
 	}
+	if _, err := evaluation.Parse(text); err != nil {
+		return errSyntax
+	}
 	return nil
 }
 
@@ -151,6 +155,11 @@ func (st *statement) check() error {
 	for _, action := range append(append(texts{}, st.Action...), st.NotAction...) {
 		if vendor, name, found := strings.Cut(action, ":"); action != "*" && (!found || vendor == "" || name == "") {
 			return malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+		}
+	}
+	for operator := range st.Condition {
+		if !evaluation.KnownOperator(operator) {
+			return malformed("Invalid Condition type : %.64s.", operator)
 		}
 	}
 	return nil

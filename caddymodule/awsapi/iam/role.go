@@ -282,18 +282,3 @@ func (s *service) listInstanceProfiles(ctx context.Context, in *instanceProfiles
 	_, err := s.readRole(ctx, in.RoleName)
 	return &instanceProfilesOutput{}, err
 }
-
-// Role finds the role of an ARN: its name, its identifier, and how long a session of it may be.
-// found is false if there is no such role.
-func (c Config) Role(ctx context.Context, arn string) (name, id string, longest time.Duration, found bool, err error) {
-	set, err := c.Store.Read(ctx, owner)
-	if err != nil {
-		return "", "", 0, false, err
-	}
-	r := new(role)
-	err = set.Get(roleKey(arn[strings.LastIndexByte(arn, '/')+1:]), r)
-	if errors.Is(err, document.ErrNotFound) || err == nil && "arn:aws:iam::"+c.Account.ID+":role"+r.Path+r.RoleName != arn {
-		return "", "", 0, false, nil
-	}
-	return r.RoleName, r.RoleID, time.Duration(r.MaxSessionDuration) * time.Second, err == nil, err
-}

@@ -18,6 +18,7 @@ import (
 // Config of the service.
 type Config struct {
 	Store   *document.Store
+	Roles   *Roles // are told of what changes; nil: nobody evaluates policies
 	Account function.Account
 	Now     func() time.Time // default time.Now
 }
@@ -99,7 +100,7 @@ func unsupported(operation string) string {
 		{"User", "the access keys are in the configuration and in the file credentials"},
 		{"AccessKey", "the access keys are in the configuration and in the file credentials"},
 		{"Group", "there are no users here, so there are no groups of them"},
-		{"Simulate", "policies are kept and not evaluated"},
+		{"Simulate", "policies are evaluated for calls alone"},
 	} {
 		if strings.Contains(operation, reason.part) {
 			return reason.text
@@ -164,7 +165,11 @@ func (s *service) change(ctx context.Context, decide func(e *document.Edit) erro
 		return ctx.Err()
 	}
 	defer func() { <-s.turn }()
-	return s.Store.Change(ctx, owner, decide)
+	err := s.Store.Change(ctx, owner, decide)
+	if s.Roles != nil {
+		s.Roles.changed()
+	}
+	return err
 }
 
 func (s *service) arn(path string) string { return "arn:aws:iam::" + s.Account.ID + ":" + path }

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
@@ -75,6 +76,10 @@ type Config struct {
 	// URL is the address of the function URL of an ID, with a slash at the end. "" says
 	// that this server has no function URLs.
 	URL func(id string) string
+	// Access says what roles may do, and Role finds a role by its ARN, nil if there is none.
+	Access *access.Authority
+	Role   func(ctx context.Context, arn string) (*access.Grant, error)
+
 	// LinkKey signs the addresses that code is downloaded from. All nodes have the
 	// same.
 	LinkKey []byte
@@ -254,6 +259,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route model.Route, i
 	if key.ReadOnly && !readOnly(route.Name) {
 		return a.forbid(key, "lambda:"+actionOf(route.Name))
 	}
+	if key.Role != nil {
+		if err := a.permit(r, key, route, x.body); err != nil {
+			return err
+		}
+	}
 	run := operations[route.Name]
 	if run == nil {
 		return exception("InvalidParameterValueException", "operation "+route.Name+" is not supported: "+unsupported[route.Name])
@@ -306,6 +316,9 @@ func (a *API) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	if key.ReadOnly && !logs.ReadOnly(target) {
 		return a.forbid(key, "logs:"+strings.TrimPrefix(target, logs.TargetPrefix))
 	}
+	if err := a.permitTarget(r, key, "logs", strings.TrimPrefix(target, logs.TargetPrefix), x.body); err != nil {
+		return err
+	}
 	a.Logs.Serve(w, r, x.body)
 	return nil
 }
@@ -324,6 +337,9 @@ func (a *API) serveScaling(w http.ResponseWriter, r *http.Request) error {
 	}
 	if key.ReadOnly && !autoscaling.ReadOnly(name) {
 		return a.forbid(key, autoscaling.Service+":"+name)
+	}
+	if err := a.permitTarget(r, key, autoscaling.Service, name, x.body); err != nil {
+		return err
 	}
 	a.Scaling.Serve(w, r, name, x.body)
 	return nil

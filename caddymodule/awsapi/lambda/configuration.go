@@ -222,7 +222,7 @@ func updateFunctionConfiguration(a *API, r *request, in *updateConfigurationInpu
 	if err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name)); err != nil {
+	if err := cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name), a.checkRole(r.Context(), in.Role)); err != nil {
 		return nil, err
 	}
 	layers, err := a.layers(r, in.Layers)

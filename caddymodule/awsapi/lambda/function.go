@@ -39,7 +39,7 @@ func createFunction(a *API, r *request, in *createInput) (*configuration, error)
 	case in.PublishTo != "":
 		err = invalid("PublishTo is not supported: there are no capacity providers here.")
 	default:
-		err = cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name), a.checkArchitectures(in.Architectures, name), checkTags(in.Tags))
+		err = cmp.Or(a.checkRuntime(in.Runtime), a.refuseSettings(&in.settings, name), a.checkRole(r.Context(), in.Role), a.checkArchitectures(in.Architectures, name), checkTags(in.Tags))
 		if err == nil && in.TenancyConfig != nil && in.TenancyConfig.TenantIsolationMode != "" {
 			err = a.ignore("tenancy_config", name)
 		}

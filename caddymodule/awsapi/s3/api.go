@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -18,6 +19,7 @@ import (
 type Config struct {
 	Store    *artefact.Store
 	Verifier *sigv4.Verifier
+	Access   *access.Authority // what roles may do
 	Account  function.Account
 	Refusals *flood.Gate // bounds what failed requests write to the log
 	Log      *zap.Logger
@@ -110,6 +112,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string, old bool)
 	if key := check.Key(); key.ReadOnly && op.changes {
 		return refuse(http.StatusForbidden, "AccessDenied", "User: arn:aws:iam::"+a.Account.ID+":user/"+key.ID+
 			" is not authorized to perform: s3:"+op.name+" because its access key is read-only")
+	}
+	if err := c.permit(op); err != nil {
+		return err
 	}
 	if err := c.admit(op); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -50,10 +51,13 @@ var (
 func errorOf(err error) *Error {
 	var known *Error
 	var unsigned *sigv4.Error
+	var denied *access.Denied
 	is := func(status int, code, message string) *Error { return &Error{status, code, message} }
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &denied):
+		return is(http.StatusForbidden, "AccessDenied", denied.Message)
 	case errors.As(err, &unsigned):
 		code := unsigned.Code
 		switch code {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 )
 
@@ -291,7 +292,9 @@ func deleteObjects(c *call) error {
 		case o.VersionId != "" && o.VersionId != "null":
 			err = refuse(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
 		default:
-			err = c.api.Store.Delete(c.bucket, o.Key)
+			if err = c.may(access.S3("DeleteObject", c.bucket, o.Key)...); err == nil {
+				err = c.api.Store.Delete(c.bucket, o.Key)
+			}
 		}
 		if err == nil {
 			if !in.Quiet {

@@ -43,6 +43,8 @@ type sealed struct {
 	Parent  string    `json:"parent"`
 	Role    *Role     `json:"role,omitempty"`
 	Expires time.Time `json:"expires"`
+	// Environment is the execution environment of the credentials, "" for none.
+	Environment string `json:"environment,omitempty"`
 }
 
 // tokenContext makes tokens of no use for what else the key may encrypt.
@@ -60,9 +62,11 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 }
 
 // NewSession makes credentials that are good for a time, to whoever has the key, which may be
-// a session's. A session may do what the access key may do that it stems from, and ends with
-// it. role is nil for a session of the key's own.
+// a session's. A session ends with the access key, or the environment, that it stems from. role is nil for a session of the key's own.
 func (v *Verifier) NewSession(of *Key, role *Role, life time.Duration) (*Session, error) {
+	if of.Environment != "" {
+		return v.environments.seal(of.Environment, role, v.now().UTC().Add(life).Truncate(time.Second)), nil
+	}
 	if v.tokens == nil {
 		return nil, ErrNoSessions
 	}
@@ -72,7 +76,7 @@ func (v *Verifier) NewSession(of *Key, role *Role, life time.Duration) (*Session
 	rand.Read(secret)
 	t := sealed{
 		ID: "ASIA" + base32.StdEncoding.EncodeToString(id), Secret: base64.StdEncoding.EncodeToString(secret),
-		Parent: cmp.Or(of.Parent, of.ID), Role: role, Expires: v.now().UTC().Add(life).Truncate(time.Second),
+		Parent: of.stem(), Role: role, Expires: v.now().UTC().Add(life).Truncate(time.Second),
 	}
 	text, err := json.Marshal(&t)
 	if err != nil {
@@ -83,7 +87,7 @@ func (v *Verifier) NewSession(of *Key, role *Role, life time.Duration) (*Session
 }
 
 func (t *sealed) key(readOnly bool) Key {
-	return Key{ID: t.ID, Secret: t.Secret, ReadOnly: readOnly, Parent: t.Parent, Role: t.Role}
+	return Key{ID: t.ID, Secret: t.Secret, ReadOnly: readOnly, Parent: t.Parent, Role: t.Role, Environment: t.Environment}
 }
 
 // session finds the key of a request by its token.
@@ -94,6 +98,11 @@ func (v *Verifier) session(keyID, token string) (*holder, error) {
 	data, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		return nil, errToken
+	}
+	if v.environments != nil {
+		if key, err := v.environments.find(keyID, data, v.now()); key != nil || err != nil {
+			return &holder{Key: *cmp.Or(key, new(Key))}, err
+		}
 	}
 	text, err := v.tokens.Open(nil, nil, data, tokenContext)
 	if err != nil {

@@ -26,6 +26,9 @@ type Key struct {
 	// act as, nil for that key itself.
 	Parent string
 	Role   *Role
+	// Environment is the execution environment that they stem from, "" for none; see
+	// Environments.
+	Environment string
 }
 
 func (k *Key) check() error {
@@ -48,6 +51,8 @@ type Config struct {
 	Global   []string         // those of Services that clients sign for us-east-1, too
 	Tokens   []byte           // 32 bytes, which encrypt session tokens; nil: there are none
 	Now      func() time.Time // default time.Now
+	// Environments have credentials of their own; nil: they have none.
+	Environments *Environments
 }
 
 // A Verifier verifies signatures. It may be used by several goroutines.
@@ -58,7 +63,9 @@ type Verifier struct {
 	now      func() time.Time
 	keys     map[string]*holder
 	tokens   cipher.AEAD // nil: there are no sessions
-	buffers  sync.Pool
+
+	environments *Environments // nil: there are none
+	buffers      sync.Pool
 }
 
 // A holder is a key and the signing keys that were derived from it last: one for
@@ -81,7 +88,7 @@ func New(c Config) (*Verifier, error) {
 		return nil, errors.New("no access keys: nobody could sign a request")
 	}
 	v := &Verifier{
-		region: c.Region, services: c.Services, global: c.Global, now: c.Now, keys: make(map[string]*holder, len(c.Keys)),
+		region: c.Region, services: c.Services, global: c.Global, now: c.Now, environments: c.Environments, keys: make(map[string]*holder, len(c.Keys)),
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if v.now == nil {

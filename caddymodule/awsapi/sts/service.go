@@ -1,6 +1,6 @@
 // Package sts answers AWS Security Token Service: whose an access key is, and temporary
-// credentials. Those may do what the access key may do that they stem from, because policies
-// are not enforced here; what would make them less is refused.
+// credentials. Those of a role may do what its policies say (package access), those of an access
+// key what it may; what would make them less is refused.
 //
 // An access key is a user of the account, whose name is the key's ID.
 //
@@ -11,9 +11,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
@@ -25,8 +25,10 @@ const maxBody = 64 << 10
 type Config struct {
 	Account  function.Account
 	Sessions *sigv4.Verifier // makes the credentials that it verifies
-	// Role finds a role by its ARN: its name, its identifier, and how long a session may be.
-	Role func(ctx context.Context, arn string) (name, id string, longest time.Duration, found bool, err error)
+	// Role finds a role by its ARN, nil if there is none.
+	Role func(ctx context.Context, arn string) (*access.Grant, error)
+	// Access says whether a caller may assume a role.
+	Access *access.Authority
 }
 
 type service struct{ Config }

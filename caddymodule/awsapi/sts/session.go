@@ -22,7 +22,7 @@ func show(s *sigv4.Session) credentials {
 type assumeInput struct {
 	RoleArn, RoleSessionName string
 	DurationSeconds          int
-	ExternalId               string // of a condition of the trust policy, which is not enforced
+	ExternalId               string // of a condition of the trust policy
 
 	Policy, SerialNumber, TokenCode, SourceIdentity string
 	PolicyArns, Tags, ProvidedContexts              []any
@@ -69,7 +69,6 @@ const (
 	maxChained  = time.Hour
 )
 
-// assumeRole needs the role to be there. It does not ask the role's trust policy.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (s *service) assumeRole(r *awsapi.Request) (any, error) {
 	var in assumeInput
@@ -79,17 +78,22 @@ func (s *service) assumeRole(r *awsapi.Request) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	name, id, longest, found, err := s.Role(r.Context(), in.RoleArn)
+	grant, err := s.Role(r.Context(), in.RoleArn)
 	if err != nil {
 		return nil, err
 	}
 	life := cmp.Or(time.Duration(in.DurationSeconds)*time.Second, defaultLife)
-	switch {
-	case !found:
+	if grant == nil {
 		return nil, denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s because there is no such role", r.Key.ARN(s.Account.ID), in.RoleArn)
+	}
+	if err := s.Access.Assume(r.Context(), r.Key, r.Request, grant, in.ExternalId, in.RoleSessionName); err != nil {
+		return nil, err
+	}
+	name, id := grant.Name, grant.ID
+	switch {
 	case r.Key.Role != nil && life > maxChained:
 		return nil, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
-	case life > longest:
+	case life > grant.Longest:
 		return nil, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	session, err := s.Sessions.NewSession(r.Key, &sigv4.Role{Name: name, ID: id, Session: in.RoleSessionName}, life)
@@ -119,7 +123,7 @@ func (s *service) getSessionToken(r *awsapi.Request) (any, error) {
 	if err := checkDevice(in.SerialNumber, in.TokenCode); err != nil {
 		return nil, err
 	}
-	if r.Key.Parent != "" {
+	if r.Key.Parent != "" || r.Key.Role != nil {
 		return nil, denied("Cannot call GetSessionToken with session credentials")
 	}
 	session, err := s.Sessions.NewSession(r.Key, nil, cmp.Or(time.Duration(in.DurationSeconds)*time.Second, tokenLife))

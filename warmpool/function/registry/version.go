@@ -28,7 +28,7 @@ type Version struct {
 type Configuration struct {
 	Description      string            `json:",omitempty"`
 	Runtime          string            `json:",omitempty"`
-	Role             string            `json:",omitempty"` // kept, not enforced
+	Role             string            `json:",omitempty"` // whose credentials environments get
 	Handler          string            `json:",omitempty"`
 	PackageType      string            `json:",omitempty"` // "Zip"
 	Architectures    []string          `json:",omitempty"`
@@ -100,7 +100,7 @@ func (v *Version) Function(path func(Code) string) (*function.Function, error) {
 	f := &function.Function{
 		Name: v.FunctionName, Version: v.Version, Description: v.Description, Runtime: v.Runtime, Handler: v.Handler, Code: path(v.Code),
 		MemoryMB: v.MemorySize, Timeout: time.Duration(v.Timeout) * time.Second,
-		EphemeralStorageMB: v.EphemeralStorage, Environment: v.Environment,
+		EphemeralStorageMB: v.EphemeralStorage, Environment: v.Environment, Role: v.Role,
 	}
 	if l := v.LoggingConfig; l != nil {
 		f.Logging = function.Logging{Format: l.LogFormat, ApplicationLevel: l.ApplicationLogLevel, SystemLevel: l.SystemLogLevel, Group: l.LogGroup}

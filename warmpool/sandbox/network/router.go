@@ -214,7 +214,7 @@ func (r *Router) addRules() {
 func (r *Router) Permit(group uint32, p Policy) error {
 	f, name := r.filter, itoa(int(group))
 	ports := f.AddChain(&nftables.Chain{Name: "ports" + name, Table: r.table})
-	for _, service := range p.Reach {
+	for _, service := range p.Services() {
 		f.AddRule(&nftables.Rule{Table: r.table, Chain: ports,
 			Exprs: rule(target(single(router4)), targetPort(unix.IPPROTO_TCP, service.Port()), accept())})
 	}

@@ -60,7 +60,7 @@ func (s *services) open(p Policy) error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	for _, service := range p.Reach {
+	for _, service := range p.Services() {
 		if s.listeners[service.Port()] != nil {
 			continue
 		}
@@ -86,11 +86,12 @@ func (s *services) whose(port uint16) func(net.Conn) (*Attachment, netip.AddrPor
 }
 
 func serviceAt(p Policy, port uint16) netip.AddrPort {
-	i := slices.IndexFunc(p.Reach, func(a netip.AddrPort) bool { return a.Port() == port })
+	all := p.Services()
+	i := slices.IndexFunc(all, func(a netip.AddrPort) bool { return a.Port() == port })
 	if i < 0 {
 		return netip.AddrPort{}
 	}
-	return p.Reach[i]
+	return all[i]
 }
 
 func (s *services) listen(address netip.AddrPort) (net.Listener, error) {

@@ -1,0 +1,101 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
+	evaluation "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/registry"
+)
+
+// permit asks the policies of a role whether it may call an operation of Lambda. The body of an
+// invocation is the event.
+func (a *API) permit(r *http.Request, key *sigv4.Key, route model.Route, body []byte) error {
+	in := &access.Input{Path: route.Labels(), HTTP: r}
+	invokes := strings.HasPrefix(route.Name, "Invoke")
+	if !invokes && len(body) > 0 {
+		if err := json.Unmarshal(body, &in.JSON); err != nil {
+			return exception("InvalidRequestContentException", "Could not parse request body into json: it is no object")
+		}
+	}
+	needs := a.Access.Lambda(route.Name, in)
+	if invokes {
+		name, qualifier, err := a.Account.Parse(in.Path["FunctionName"])
+		if err == nil {
+			if qualifier == "" {
+				qualifier = r.URL.Query().Get("Qualifier")
+			}
+			if needs[0].Policy, err = a.ownPolicy(r.Context(), name, qualifier); err != nil {
+				return err
+			}
+		}
+	}
+	return a.denial(a.Access.Check(r.Context(), key, r, needs...))
+}
+
+// ownPolicy is the policy of a function, nil if there is none.
+func (a *API) ownPolicy(ctx context.Context, name, qualifier string) (*evaluation.Document, error) {
+	if a.Registry.ReadOnly(name) {
+		return nil, nil
+	}
+	if qualifier == "" {
+		qualifier = function.Latest
+	}
+	p, err := a.Registry.Policies.Read(ctx, name, qualifier)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(struct{ Statement []registry.Statement }{p.Statements})
+	if err != nil {
+		return nil, err
+	}
+	return evaluation.Parse(string(text))
+}
+
+// permitTarget is permit for a service of the JSON protocol.
+func (a *API) permitTarget(r *http.Request, key *sigv4.Key, service, operation string, body []byte) error {
+	if key.Role == nil {
+		return nil
+	}
+	in := &access.Input{HTTP: r}
+	if err := json.Unmarshal(body, &in.JSON); err != nil {
+		return exception("InvalidRequestContentException", "Could not parse request body into json: it is no object")
+	}
+	needs, err := a.Access.Needs(r.Context(), service, operation, in)
+	if err != nil {
+		return err
+	}
+	return a.denial(a.Access.Check(r.Context(), key, r, needs...))
+}
+
+// denial is the exception for what a role may not do.
+func (a *API) denial(err error) error {
+	var denied *access.Denied
+	if errors.As(err, &denied) {
+		return exception("AccessDeniedException", denied.Message)
+	}
+	return err
+}
+
+// checkRole refuses a role that does not let Lambda act as it. A role that is not here is taken: its
+// functions get no credentials.
+func (a *API) checkRole(ctx context.Context, arn *string) error {
+	if arn == nil || a.Role == nil || a.Access == nil || a.Access.Off {
+		return nil
+	}
+	g, err := a.Role(ctx, *arn)
+	if err != nil || g == nil || access.Trusts(g, "lambda.amazonaws.com") {
+		return err
+	}
+	return invalid("The role defined for the function cannot be assumed by Lambda.")
+}

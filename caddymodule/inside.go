@@ -1,0 +1,18 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
+	"github.com/hearthfn/hearth/warmpool/function"
+)
+
+// inside answers the calls of functions that run here: those of AWS's APIs, and nothing else.
+type inside struct{ api *LambdaAPI }
+
+// ServeHTTP implements http.Handler.
+func (i inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !i.api.serveAWS(w, r) {
+		foreign.Of(r).Refuse(w, r, function.NewRequestID())
+	}
+}
