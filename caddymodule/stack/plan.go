@@ -100,8 +100,8 @@ func (a attributes) Ref(logicalID string) (any, error) { return a(logicalID, "")
 // Attribute implements template.Attributes.
 func (a attributes) Attribute(logicalID, name string) (any, error) { return a(logicalID, name) }
 
-// placeholder stands for what is known when resources are there.
-func placeholder(string, string) (any, error) { return "placeholder", nil }
+// unmade says that no resource is there yet.
+func unmade(string, string) (any, error) { return nil, template.ErrUnknown }
 
 // check finds what a plan has and this server cannot make. It finds it before anything is made.
 func (e *Engine) check(plan *template.Plan) error {
@@ -123,9 +123,9 @@ func (e *Engine) check(plan *template.Plan) error {
 		if t.check == nil {
 			continue
 		}
-		properties, err := plan.Properties(one.LogicalID, attributes(placeholder))
+		properties, err := plan.Preview(one.LogicalID, attributes(unmade))
 		if err != nil {
-			continue // the real values may be of another type; if not, the resource fails
+			return err
 		}
 		if err := t.check(e, properties); err != nil {
 			return invalid("Properties validation failed for resource %s with message:\n%s", one.LogicalID, err)

@@ -2,13 +2,20 @@ package template
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 )
 
 // maxResult is how many bytes the functions of one resource, or of the outputs, may make altogether.
 const maxResult = 4 << 20
 
-// Attributes are what resources have that exist already.
+// Unknown is what [Plan.Preview] gives for what is not known yet, in CloudFormation's words.
+const Unknown = "{{changeSet:KNOWN_AFTER_APPLY}}"
+
+// ErrUnknown says that a value is not known yet.
+var ErrUnknown = errors.New("the value is known after the resource is made")
+
+// Attributes are what resources have that exist already. Before they exist, [Plan.Preview] takes ErrUnknown for an answer.
 type Attributes interface {
 	// Ref returns what Ref of the resource gives, its physical id as a rule.
 	Ref(logicalID string) (any, error)
@@ -32,6 +39,9 @@ type evaluator struct {
 	spent    int
 	// dynamic replaces dynamic references in strings.
 	dynamic bool
+	// preview says that values may be unknown; depth is how many functions stand around the value.
+	preview bool
+	depth   int
 }
 
 func (e *evaluator) charge(value any) error {
@@ -64,7 +74,7 @@ func (e *evaluator) value(value any) (any, error) {
 	switch v := value.(type) {
 	case map[string]any:
 		if name, argument, ok := function(v); ok {
-			result, err := e.call(name, argument)
+			result, err := e.nested(name, argument)
 			if err != nil {
 				return nil, err
 			}
@@ -94,6 +104,20 @@ func (e *evaluator) value(value any) (any, error) {
 		}
 	}
 	return value, nil
+}
+
+// nested calls a function. What depends on something unknown is unknown as a whole, save the branches of Fn::If.
+func (e *evaluator) nested(name string, argument any) (any, error) {
+	if name == "Fn::If" {
+		return e.choose(argument)
+	}
+	e.depth++
+	result, err := e.call(name, argument)
+	e.depth--
+	if e.preview && e.depth == 0 && errors.Is(err, ErrUnknown) {
+		return Unknown, nil
+	}
+	return result, err
 }
 
 func (e *evaluator) object(object map[string]any) (map[string]any, error) {

@@ -143,7 +143,12 @@ func (e *evaluator) imported(argument any) (any, error) {
 	if e.plan.input.Import == nil {
 		return nil, errorf("No export named %s found.", name)
 	}
-	return e.plan.input.Import(name)
+	value, err := e.plan.input.Import(name)
+	if err != nil && e.preview {
+		// What is not exported yet may be when the resource is made.
+		return nil, ErrUnknown
+	}
+	return value, err
 }
 
 func (e *evaluator) importName(argument any) (string, error) {

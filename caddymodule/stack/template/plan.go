@@ -170,6 +170,16 @@ func (p *Plan) Resource(logicalID string) *Resource {
 
 // Properties evaluates the properties of a resource. Those it depends on must exist.
 func (p *Plan) Properties(logicalID string, attrs Attributes) (map[string]any, error) {
+	return p.properties(logicalID, &evaluator{plan: p, attrs: attrs, block: "Resources", dynamic: true})
+}
+
+// Preview evaluates the properties of a resource as far as they are known: what depends on something for which attrs
+// says ErrUnknown is the text [Unknown]. Dynamic references stay as they are. It finds errors before anything is made.
+func (p *Plan) Preview(logicalID string, attrs Attributes) (map[string]any, error) {
+	return p.properties(logicalID, &evaluator{plan: p, attrs: attrs, block: "Resources", preview: true})
+}
+
+func (p *Plan) properties(logicalID string, e *evaluator) (map[string]any, error) {
 	d := p.byID[logicalID]
 	if d == nil {
 		return nil, unresolved("Resources", logicalID)
@@ -178,7 +188,6 @@ func (p *Plan) Properties(logicalID string, attrs Attributes) (map[string]any, e
 	if properties == nil {
 		return map[string]any{}, nil
 	}
-	e := &evaluator{plan: p, attrs: attrs, block: "Resources", dynamic: true}
 	value, err := e.value(properties)
 	if err != nil {
 		return nil, err
@@ -202,8 +211,16 @@ func (p *Plan) Metadata(logicalID string, attrs Attributes) (map[string]any, err
 
 // Outputs evaluates the outputs whose condition holds, sorted by name.
 func (p *Plan) Outputs(attrs Attributes) ([]Output, error) {
+	return p.evaluateOutputs(&evaluator{plan: p, attrs: attrs, block: "Outputs", dynamic: true})
+}
+
+// PreviewOutputs does for the outputs what [Plan.Preview] does for properties.
+func (p *Plan) PreviewOutputs(attrs Attributes) ([]Output, error) {
+	return p.evaluateOutputs(&evaluator{plan: p, attrs: attrs, block: "Outputs", preview: true})
+}
+
+func (p *Plan) evaluateOutputs(e *evaluator) ([]Output, error) {
 	var outputs []Output
-	e := &evaluator{plan: p, attrs: attrs, block: "Outputs", dynamic: true}
 	exports := map[string]string{}
 	for _, name := range sorted(p.template.outputs) {
 		body := p.template.outputs[name]
@@ -225,7 +242,7 @@ func (p *Plan) Outputs(attrs Attributes) ([]Output, error) {
 			if strings.TrimSpace(output.Export) == "" || len(output.Export) > maxName {
 				return nil, errorf("Template format error: Output %s is malformed! The Name field of Export must have 1 to %d characters.", name, maxName)
 			}
-			if other, taken := exports[output.Export]; taken {
+			if other, taken := exports[output.Export]; taken && output.Export != Unknown {
 				return nil, errorf("Template error: the outputs %s and %s have the same export name %s", other, name, output.Export)
 			}
 			exports[output.Export] = name

@@ -160,6 +160,51 @@ func TestResourcesComeInTheOrderOfTheirDependencies(t *testing.T) {
 	}
 }
 
+// unmade says that no resource exists yet.
+type unmade struct{}
+
+func (unmade) Ref(string) (any, error)               { return nil, ErrUnknown }
+func (unmade) Attribute(string, string) (any, error) { return nil, ErrUnknown }
+
+func TestPreviewTellsWhatIsKnownBeforeAnythingIsMade(t *testing.T) {
+	plan := resolve(t, `
+Parameters: {Stage: {Type: String, Default: dev}}
+Conditions: {IsDev: !Equals [!Ref Stage, dev]}
+Resources:
+  A: {Type: T}
+  R:
+    Type: T
+    Properties:
+      Known: !Sub "${Stage}-${AWS::Region}"
+      Text: !Sub "${Stage}-${A}"
+      List: [!Ref A, !Join ["", [a, !GetAtt A.Arn]], plain]
+      Map: !If [IsDev, {In: !Ref A, Out: x}, y]
+      Secret: "{{resolve:ssm:a}}"
+      Part: !Select [3, !Split [",", !Ref A]]
+Outputs: {O: {Value: !Ref A}}
+`, Input{})
+	got, err := plan.Preview("R", unmade{})
+	want := map[string]any{
+		"Known": "dev-eu-west-1", "Text": Unknown, "List": []any{Unknown, Unknown, "plain"},
+		"Map": map[string]any{"In": Unknown, "Out": "x"}, "Secret": "{{resolve:ssm:a}}", "Part": Unknown,
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v %v, want %v", got, err, want)
+	}
+	outputs, err := plan.PreviewOutputs(unmade{})
+	if err != nil || len(outputs) != 1 || outputs[0].Value != Unknown {
+		t.Errorf("outputs %v %v", outputs, err)
+	}
+	if _, err := plan.Properties("R", unmade{}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("Properties: %v, want ErrUnknown", err)
+	}
+
+	plan = resolve(t, "Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: T}, R: {Type: T, Properties: {X: [!Ref A, !FindInMap [M, a, d]]}}}", Input{})
+	if _, err := plan.Preview("R", unmade{}); err == nil || err.Error() != "Template error: Unable to get mapping for M::a::d" {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestOutputsAreEvaluated(t *testing.T) {
 	plan := resolve(t, `
 Resources: {R: {Type: T::R}}
