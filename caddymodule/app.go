@@ -45,6 +45,10 @@ type App struct {
 	// The memory in MB for all environments together, each counted with its
 	// function's memory setting. Default: three quarters of the machine's.
 	MemoryBudget int `json:"memory_budget,omitempty"`
+	// How many times the memory budget the memory settings of all environments may be together. An
+	// environment that is idle and frozen counts with the memory that it uses, and takes back the rest before its
+	// next call. 1: each counts with its setting always. Default: 4.
+	MemoryOvercommit float64 `json:"memory_overcommit,omitempty"`
 
 	// How many environments there are at most. Default: 1000.
 	Concurrency int `json:"concurrency,omitempty"`

@@ -57,6 +57,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		node           <name>
 //		peer_address   <host:port>
 //		memory_budget  <size>
+//		memory_overcommit <number>
 //		body_memory    <size>
 //		code_storage   <size>
 //		concurrency    <n>
@@ -135,6 +136,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"node", into(text, &a.Node)},
 		{"peer_address", into(text, &a.PeerAddress)},
 		{"memory_budget", into(megabytes, &a.MemoryBudget)},
+		{"memory_overcommit", into(factor, &a.MemoryOvercommit)},
 		{"body_memory", into(megabytes, &a.BodyMemory)},
 		{"code_storage", into(megabytes, &a.CodeStorage)},
 		{"concurrency", into(number(1), &a.Concurrency)},

@@ -173,6 +173,21 @@ func number(least int) func(*caddyfile.Dispenser, *int) error {
 	}
 }
 
+// factor reads a number of at least 1, which may have a fraction.
+func factor(d *caddyfile.Dispenser, to *float64) error {
+	name := d.Val()
+	var s string
+	if err := text(d, &s); err != nil {
+		return err
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(n >= 1 && n <= 1000) {
+		return d.Errf("%s: '%s' is not a number from 1 to 1000", name, s)
+	}
+	*to = n
+	return nil
+}
+
 // optionalNumber reads a whole number for which zero is not the default.
 func optionalNumber(least int) func(*caddyfile.Dispenser, **int) error {
 	return func(d *caddyfile.Dispenser, to **int) error {

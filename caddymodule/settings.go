@@ -163,6 +163,7 @@ func (a *App) poolConfig() warmpool.Config {
 	return warmpool.Config{
 		Stems:        stems,
 		MemoryMB:     a.MemoryBudget,
+		Overcommit:   a.MemoryOvercommit,
 		Concurrency:  a.Concurrency,
 		Starts:       a.ColdStarts,
 		Queue:        a.Queue,

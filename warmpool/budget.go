@@ -1,9 +1,6 @@
 package warmpool
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // A need is how much of a node environments or stems take.
 type need struct{ memoryMB, environments, descriptors int }
@@ -37,6 +34,8 @@ type budget struct {
 	total need
 	used  need
 	stems need // of used
+	// lentMB is what idle environments have lent: their functions' settings are as much more than used.
+	lentMB int
 }
 
 func (b *budget) fits(n need) bool { return b.used.plus(n).within(b.total) }
@@ -62,24 +61,8 @@ func (p *Pool) reserve(g *Group, n need) bool {
 			p.mu.Unlock()
 			return true
 		}
-		groups := p.snapshot()
-		missing := p.budget.used.minus(p.budget.stems).plus(n)
-		total := p.budget.total
-		p.mu.Unlock()
-
-		var idle []idleMember
-		rule := p.givers(g, n, groups, total)
-		before := time.Now().Add(-keepIdle)
-		for _, other := range groups {
-			if other == g {
-				continue
-			}
-			idle = other.idle(idle, rule.allows(other.part.Load()), before)
-		}
-		for _, i := range idle {
-			missing = missing.minus(i.takes)
-		}
-		if !missing.within(total) {
+		idle, enough := p.spare(g, n, false)
+		if !enough {
 			break // giving up all that is idle would not help
 		}
 		if len(idle) == 0 {
@@ -88,19 +71,16 @@ func (p *Pool) reserve(g *Group, n need) bool {
 			}
 			break
 		}
-		cheapest := slices.MinFunc(idle, func(a, b idleMember) int {
-			if a.priority < b.priority {
-				return -1
-			}
-			return 1
-		})
-		// The environment counts until its process has ended, so that the budget is never exceeded.
-		if gone := cheapest.group.retireIdle(cheapest.member); gone != nil {
-			p.clock.Evicted(cheapest.priority)
-			<-gone
-		}
+		p.giveUpOne(idle)
 	}
 	return false
+}
+
+// give undoes take. It needs mu.
+func (p *Pool) give(g *Group, n need) {
+	p.budget.used = p.budget.used.minus(n)
+	g.takes = g.takes.minus(n)
+	g.part.Store(g.takes.partOf(p.budget.total))
 }
 
 // take counts n for g. It needs mu.
@@ -113,9 +93,16 @@ func (p *Pool) take(g *Group, n need) {
 // unreserve undoes reserve and lets starts that found no room try again.
 func (p *Pool) unreserve(g *Group, n need) {
 	p.mu.Lock()
-	p.budget.used = p.budget.used.minus(n)
-	g.takes = g.takes.minus(n)
-	g.part.Store(g.takes.partOf(p.budget.total))
+	p.give(g, n)
+	p.mu.Unlock()
+	p.arrange()
+}
+
+// unreserveMember undoes reserve for an environment that has ended.
+func (p *Pool) unreserveMember(m *member) {
+	p.mu.Lock()
+	p.give(m.group, m.holds())
+	p.budget.lentMB -= int(m.lent.Load())
 	p.mu.Unlock()
 	p.arrange()
 }
@@ -160,7 +147,7 @@ func (g *Group) idle(to []idleMember, all bool, since time.Time) []idleMember {
 	}
 	for _, m := range g.members {
 		if !m.provisioned && !m.dead && m.load == 0 && (all || m.idleSince.Before(since)) {
-			to = append(to, idleMember{m, m.takes, m.priority})
+			to = append(to, idleMember{m, m.holds(), m.priority})
 		}
 	}
 	return to

@@ -43,8 +43,8 @@
 //
 // Reserved concurrency bounds the environments of one function. All functions
 // together are bounded by the node's concurrency, by its descriptors, and by its memory
-// budget, in which an environment counts with its function's memory setting. When a
-// start does not fit, the pool gives up idle environments. Environments that are seldom
+// budget, in which an environment counts with its function's memory setting, or while it is
+// frozen with what it uses (lend.go). When a start does not fit, the pool gives up idle environments. Environments that are seldom
 // used, large and quick to start again go first. The janitor also gives up environments that
 // are not worth their memory when nobody needs the room (package keepalive).
 //

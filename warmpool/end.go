@@ -26,7 +26,7 @@ func (g *Group) ended(env *environment.Environment) {
 	g.growLocked()
 	g.mu.Unlock()
 	if m != nil {
-		g.pool.unreserve(g, m.takes)
+		g.pool.unreserveMember(m)
 		g.pool.tasks.Done()
 	}
 }

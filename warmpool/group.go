@@ -36,6 +36,10 @@ type member struct {
 	fresh       bool          // it has run no call: its first is no use after idling
 	priority    float64       // of the environment to stay, since it is idle
 	used        bool          // since its memory was sampled last
+
+	// lent is how many MB of takes it has lent while it is idle (lend.go). It is written with the
+	// mu of the pool, and set with that of the group, too.
+	lent atomic.Int64
 }
 
 // A Group has the environments of one version of a function, and the callers who wait for
@@ -127,6 +131,13 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 		}
 		if err != nil {
 			return err
+		}
+		if m.lent.Load() > 0 && !g.pool.regain(g, m) {
+			g.cede(m)
+			if began.IsZero() {
+				began = time.Now() // it was accepted
+			}
+			continue
 		}
 		g.pool.busy.Add(1)
 		err = m.env.Invoke(c)

@@ -20,6 +20,7 @@ func (p *Pool) janitor() {
 			timeout := p.settings.Load().IdleTimeout
 			for _, g := range groups {
 				g.sampleMemory()
+				p.lend(g, now)
 				g.expire(now, timeout)
 				p.forget(g)
 			}

@@ -26,9 +26,13 @@ const DefaultQueueTimeout = 2 * time.Second
 
 // A Config configures a Pool. The zero value of a field stands for its default.
 type Config struct {
-	// MemoryMB is the budget for all environments, each counted with its
-	// function's memory setting. Default: three quarters of the machine's memory.
+	// MemoryMB is the budget for all environments, each counted with its function's memory
+	// setting, or with the memory that it uses while it is idle and frozen. Default: three
+	// quarters of the machine's memory.
 	MemoryMB int
+	// Overcommit is how many times MemoryMB the settings of all environments may be together, the
+	// idle ones included. 1: each counts with its setting always. Default 4.
+	Overcommit float64
 	// Concurrency is how many environments there are at most. Default 1000, as
 	// an AWS account's.
 	Concurrency int
@@ -68,6 +72,12 @@ func (c *Config) setDefaults() error {
 			return fmt.Errorf("find the machine's memory (set the memory budget to go without): %w", err)
 		}
 		c.MemoryMB = total / 4 * 3
+	}
+	if c.Overcommit == 0 {
+		c.Overcommit = DefaultOvercommit
+	}
+	if c.Overcommit < 1 {
+		return fmt.Errorf("a memory overcommit of %v: the least is 1, for none", c.Overcommit)
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = DefaultConcurrency

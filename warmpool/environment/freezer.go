@@ -90,3 +90,18 @@ func (e *Environment) thaw() {
 		e.kill(err)
 	}
 }
+
+// Frozen returns the memory of an environment that is frozen, in bytes. It is false for one that is
+// not, or may not be any more, and where the memory is unknown.
+func (e *Environment) Frozen() (memory int64, ok bool) {
+	if !e.order.TryLock() {
+		return 0, false
+	}
+	defer e.order.Unlock()
+	p, known := e.proc.(interface{ CurrentMemory() int64 })
+	if !e.frozen || !known {
+		return 0, false
+	}
+	memory = p.CurrentMemory()
+	return memory, memory > 0
+}

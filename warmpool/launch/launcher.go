@@ -430,6 +430,12 @@ func (p process) Memory() int64 {
 	return peak
 }
 
+// CurrentMemory is the memory of the tree now, in bytes, 0 when unknown.
+func (p process) CurrentMemory() int64 {
+	current, _ := p.Process.Memory()
+	return current
+}
+
 // codeMounts are the mounts of the code of f and of its layers.
 func (l *Launcher) codeMounts(ctx context.Context, f *function.Function) ([]sandbox.Mount, error) {
 	folder, err := l.Archives.Folder(ctx, f.Code)
