@@ -334,7 +334,7 @@ func (x *IntegrationResponse) check(m *Method) error {
 	}
 	declared := m.MethodResponses[x.StatusCode]
 	if declared == nil {
-		return missing("Response status code")
+		declared = new(MethodResponse) // as on AWS, it need not be there
 	}
 	for name := range x.ResponseParameters {
 		if _, ok := declared.ResponseParameters[name]; !ok || !strings.HasPrefix(name, responseHeader) {
@@ -402,13 +402,17 @@ func (s *service) updateIntegrationResponse(ctx context.Context, in *integration
 }
 
 func (s *service) deleteIntegrationResponse(ctx context.Context, in *integrationInput) (awsapi.None, error) {
-	return awsapi.None{}, s.changeIntegration(ctx, in, func(_ *Resource, _ *Method, to *Integration) error {
+	err := s.changeIntegration(ctx, in, func(_ *Resource, _ *Method, to *Integration) error {
 		if _, err := to.response(in.StatusCode); err != nil {
 			return err
 		}
 		delete(to.IntegrationResponses, in.StatusCode)
 		return nil
 	})
+	if err != nil && err.Error() == missing("Method").Error() { // recorded so
+		err = missing("Integration")
+	}
+	return awsapi.None{}, err
 }
 
 // served is an integration as a stage serves it; nil stands for variables that are not known yet.

@@ -182,6 +182,7 @@ func (s *service) updateMethod(ctx context.Context, in *methodInput) (out *Metho
 				"/requestParameters/": entry(&m.RequestParameters, asFlag), "/requestModels/": entry(&m.RequestModels, asText),
 				"/authorizationScopes": func(string) field { return off("authorizationScopes", "", noScopes) },
 			},
+			bare: true,
 			once: func(patch) error {
 				return invalid("Invalid patch operation specified. Must be one of: [replace]")
 			},
@@ -251,15 +252,36 @@ func (s *service) updateMethodResponse(ctx context.Context, in *methodInput) (to
 		if to = m.MethodResponses[in.StatusCode]; to == nil {
 			return missing("Response status code")
 		}
-		can := fields{prefix: map[string]func(string) field{
+		can := fields{bare: true, prefix: map[string]func(string) field{
 			"/responseParameters/": entry(&to.ResponseParameters, asFlag), "/responseModels/": entry(&to.ResponseModels, asText),
 		}}
+		if err := to.has(in.PatchOperations); err != nil {
+			return err
+		}
 		if err := can.apply(in.PatchOperations); err != nil {
 			return err
 		}
 		return to.check(set)
 	}))
 	return to, err
+}
+
+// has checks that patches replace and remove what is there.
+func (m *MethodResponse) has(patches []patch) error {
+	for _, p := range patches {
+		if p.Op == "add" {
+			continue
+		}
+		if name, found := strings.CutPrefix(p.Path, "/responseParameters/"); found {
+			if _, there := m.ResponseParameters[unescape.Replace(name)]; !there {
+				return &awsapi.Exception{Name: notFound, Message: "Invalid parameter name specified"}
+			}
+		}
+		if name, found := strings.CutPrefix(p.Path, "/responseModels/"); found && m.ResponseModels[unescape.Replace(name)] == "" {
+			return &awsapi.Exception{Name: notFound, Message: "Content-Type specified was not found"}
+		}
+	}
+	return nil
 }
 
 func (s *service) deleteMethodResponse(ctx context.Context, in *methodInput) (awsapi.None, error) {

@@ -236,6 +236,7 @@ func referrer(set *document.Set, name string) (string, error) {
 	names := func(models map[string]string) bool {
 		return slices.Contains(slices.Collect(maps.Values(models)), name)
 	}
+	slices.Reverse(resources) // recorded: AWS names the resource that is deepest
 	for _, r := range resources {
 		for _, method := range slices.Sorted(maps.Keys(r.ResourceMethods)) {
 			m := r.ResourceMethods[method]

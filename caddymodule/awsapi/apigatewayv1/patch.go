@@ -29,6 +29,8 @@ type fields struct {
 	// once, if set, refuses another operation than replace of a field of exact, as AWS does: one
 	// without a value could take the authorization away.
 	once func(p patch) error
+	// bare says that AWS does not list the fields when it refuses a path.
+	bare bool
 	// onlyReplace refuses all other operations, and order is how AWS lists the fields then.
 	onlyReplace bool
 	order       []string
@@ -50,6 +52,9 @@ func (f *fields) apply(all []patch) error {
 		if f.once != nil && p.Op != "replace" && f.exact[p.Path] != nil {
 			return f.once(p)
 		}
+		if to == nil && (f.bare || f.prefix[p.Path+"/"] != nil) {
+			return invalid("Invalid patch path %.200s", p.Path)
+		}
 		if to == nil {
 			return invalid("Invalid patch path  '%.200s' specified for op '%s'. Must be one of: [%s]", p.Path, p.Op, strings.Join(f.paths(), ", "))
 		}
@@ -65,7 +70,8 @@ func (f *fields) of(path string) field {
 		return to
 	}
 	for prefix, to := range f.prefix {
-		if name, found := strings.CutPrefix(path, prefix); found && name != "" {
+		// A slash in a name is written ~1.
+		if name, found := strings.CutPrefix(path, prefix); found && name != "" && !strings.Contains(name, "/") {
 			return to(name)
 		}
 	}

@@ -99,10 +99,19 @@ func (a *RestAPI) check() error {
 type createRestAPIInput struct {
 	RestAPI
 	restAPIMore
+	Description *string
 }
 
 func (s *service) createRestAPI(ctx context.Context, in *createRestAPIInput) (*RestAPI, error) {
 	a := &in.RestAPI
+	if in.Description != nil {
+		if a.Description = *in.Description; a.Description == "" {
+			return nil, invalid("Description cannot be an empty string")
+		}
+	}
+	if a.EndpointConfiguration != nil && a.EndpointConfiguration.Types != nil && len(a.EndpointConfiguration.Types) == 0 {
+		return nil, invalid("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
+	}
 	if s.Endpoint("") == "" {
 		return nil, invalid("APIs are not supported: this server has no address for them. Set the global option api_url, e.g. api_url https://*.execute-api.%s.example.com", s.Account.Region)
 	}

@@ -217,6 +217,17 @@ func (g *Stage) patch(p patch) error {
 		delete(g.MethodSettings, parts[0]+"/"+parts[1])
 		return nil
 	}
+	if strings.HasPrefix(p.Path, "/accessLogSettings") {
+		name, known := strings.TrimPrefix(p.Path, "/"), p.Path == "/accessLogSettings/destinationArn" || p.Path == "/accessLogSettings/format"
+		switch {
+		case p.Op == "remove" && p.Path != "/accessLogSettings":
+			return invalid("Cannot remove method setting %.100s because there is no method setting for this method ", name)
+		case p.Op != "remove" && !known:
+			return invalid("Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]")
+		case known && p.Value == "":
+			return invalid("Access Log value must not be empty")
+		}
+	}
 	if strings.HasPrefix(p.Path, "/accessLogSettings/") && g.AccessLogSettings == nil {
 		g.AccessLogSettings = new(apigatewayv2.AccessLog)
 	}

@@ -7,9 +7,10 @@ import (
 )
 
 // apigateway.json is made of AWS's public service model (apigateway/2015-07-09/service-2.json).
-// To take over a newer one, run go generate with that file in APIGATEWAY_MODEL.
+// To take over a newer one, run go generate with that file in APIGATEWAY_MODEL. corrections.json
+// has what AWS's answers show and its model does not say.
 //
-//go:generate sh -c "go run ../model/condense < \"$APIGATEWAY_MODEL\" > apigateway.json.new && mv apigateway.json.new apigateway.json"
+//go:generate sh -c "go run ../model/condense corrections.json < \"$APIGATEWAY_MODEL\" > apigateway.json.new && mv apigateway.json.new apigateway.json"
 //go:embed apigateway.json
 var table []byte
 

@@ -24,6 +24,9 @@ type Service struct {
 	TargetPrefix string `json:"targetPrefix,omitempty"` // of json: what X-Amz-Target has before the dot
 	Version      string `json:"version,omitempty"`      // of query: the API's, a date
 	Namespace    string `json:"namespace,omitempty"`    // of query: that of the XML
+	// Qualifies says that complaints name members of the body with the operation before them:
+	// putIntegrationInput.type.
+	Qualifies bool `json:"qualifies,omitempty"`
 }
 
 // An Exception is an error of the API.
@@ -105,6 +108,11 @@ func New(table []byte) *Model {
 	for _, o := range t.Operations {
 		if o.input = t.Shapes[o.Input]; o.input == nil {
 			o.input = &Shape{Type: "structure"} // it has no input
+		}
+		for _, member := range o.input.Members {
+			if t.Service.Qualifies && member.Location == "" {
+				member.path = lowerFirst(o.Name) + "Input." + lowerFirst(member.Name)
+			}
 		}
 		m.root.add(o)
 	}

@@ -56,6 +56,11 @@ type corrections struct {
 	// Listed are the values that AWS's answers list where they, or their order, are not the
 	// model's.
 	Listed map[string][]string
+	// Reordered are the values of enumerations in the order of AWS's answers, where those list them
+	// inside of what lists satisfy.
+	Reordered map[string][]string
+	// Qualifies is that of the service.
+	Qualifies bool
 	// Early are members that AWS complains of before those that its model names first.
 	Early []string
 	// Unchecked are members that AWS checks behind the model, under another error: their shape
@@ -165,6 +170,7 @@ func (c *corrections) condense(r io.Reader, w io.Writer) error {
 		}
 		t.Operations = append(t.Operations, operation)
 	}
+	t.Service.Qualifies = c.Qualifies
 	return write(w, &t)
 }
 
@@ -215,6 +221,9 @@ func (c *corrections) add(s *service, t *model.Table, name string) error {
 	}
 	if named := lengths.FindStringSubmatch(name); named != nil && to.Type == "string" && to.Min == nil && to.Max == nil {
 		to.Min, to.Max = number(named[1]), number(named[2])
+	}
+	if order := c.Reordered[name]; order != nil {
+		to.Enum = order
 	}
 	t.Shapes[name] = to
 	if to.Pattern != "" {
