@@ -16,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/passage"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -36,6 +37,8 @@ type LambdaAPI struct {
 	aws   *awsapi.Endpoint // the other services
 	s3    *s3.API          // nil: calls of S3 are passed on
 	hosts *apiHosts
+	// passage passes calls on to services of the configuration.
+	passage *passage.Passage
 }
 
 // CaddyModule returns the Caddy module information.
@@ -67,6 +70,9 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if l.s3, err = a.setup.S3(ctx.Logger()); err != nil {
 		return err
 	}
+	if l.passage, err = a.setup.Passage(ctx.Logger()); err != nil {
+		return err
+	}
 	l.hosts, err = newAPIHosts(ctx, a)
 	a.hasAPI = err == nil
 	a.setup.ServeInside(inside{l})
@@ -78,7 +84,7 @@ func (l *LambdaAPI) serveAWS(w http.ResponseWriter, r *http.Request) bool {
 	if l.s3 != nil && l.s3.Serve(w, r) { // first: a path of S3 may be any path
 		return true
 	}
-	return l.api.Serve(w, r) || l.aws.Serve(w, r)
+	return l.api.Serve(w, r) || l.aws.Serve(w, r) || l.passage.Serve(w, r)
 }
 
 // Cleanup ends what answers for APIs of API Gateway.

@@ -51,7 +51,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	keys = append(keys, s.AccessKeys...)
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, sigv4.S3},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, sigv4.S3, "sqs", "sns", "dynamodb", "kinesis"},
 		Global:   []string{"sts", "iam"},
 		Tokens:   s.derive("hearth session tokens"), Environments: s.engine.environments,
 	})

@@ -59,9 +59,10 @@ type actor struct {
 }
 
 func newActor(a *harness.API, name, role string, change ...func(*lambda.CreateFunctionInput)) actor {
-	a.Create(name, harness.ZipOf(a.T, map[string]string{"app.py": actingCode}), append(change, func(in *lambda.CreateFunctionInput) {
+	change = append([]func(*lambda.CreateFunctionInput){func(in *lambda.CreateFunctionInput) {
 		in.Runtime, in.Handler, in.Role, in.Timeout = types.RuntimePython311, aws.String("app.handler"), aws.String("arn:aws:iam::000000000000:role/"+role), aws.Int32(25)
-	})...)
+	}}, change...)
+	a.Create(name, harness.ZipOf(a.T, map[string]string{"app.py": actingCode}), change...)
 	return actor{a, name}
 }
 

@@ -92,7 +92,7 @@ func (t *sealed) key(readOnly bool) Key {
 
 // session finds the key of a request by its token.
 func (v *Verifier) session(keyID, token string) (*holder, error) {
-	if v.tokens == nil || len(token) > maxToken {
+	if len(token) > maxToken {
 		return nil, errToken
 	}
 	data, err := base64.StdEncoding.DecodeString(token)
@@ -103,6 +103,9 @@ func (v *Verifier) session(keyID, token string) (*holder, error) {
 		if key, err := v.environments.find(keyID, data, v.now()); key != nil || err != nil {
 			return &holder{Key: *cmp.Or(key, new(Key))}, err
 		}
+	}
+	if v.tokens == nil {
+		return nil, errToken
 	}
 	text, err := v.tokens.Open(nil, nil, data, tokenContext)
 	if err != nil {

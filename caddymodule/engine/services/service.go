@@ -49,6 +49,9 @@ func (s *Service) Endpoint() string {
 	return s.endpoint.String()
 }
 
+// Address is the address of a service that has one of its own.
+func (s *Service) Address() *url.URL { return s.endpoint }
+
 func (s *Service) base() *string {
 	if s.endpoint == nil {
 		return nil

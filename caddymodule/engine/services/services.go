@@ -60,6 +60,18 @@ func New(c Config) (*Services, error) {
 // Bucket reads and writes the objects of the S3 service, nil if there is none.
 func (s *Services) Bucket() *Bucket { return s.bucket }
 
+// Passed are the services that have an address of their own, by their names: those that calls of
+// others are passed on to.
+func (s *Services) Passed() map[string]*Service {
+	all := make(map[string]*Service)
+	for name, one := range map[string]*Service{"sqs": s.config.SQS, "sns": s.config.SNS, "kinesis": s.config.Kinesis, "dynamodb": s.config.DynamoDB} {
+		if one != nil && one.endpoint != nil {
+			all[name] = one
+		}
+	}
+	return all
+}
+
 // Reach implements pull.Clients.
 func (s *Services) Reach(m *registry.Mapping) string {
 	source, err := arn.Parse(m.EventSourceArn)
