@@ -48,7 +48,7 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		Store: e.records, Log: c.Log,
 		Services: func() stack.Services {
 			s := e.current.Load()
-			return stack.Services{Serve: s.calls.serve, Models: s.calls.models}
+			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Models: s.calls.models}
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()
@@ -61,7 +61,7 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 // size.
 const maxTemplate = 1<<20 + 1
 
-// openTemplate reads a template from the bucket of artefacts.
+// openTemplate reads a template, or what one includes, from the bucket of artefacts.
 func (s *Setup) openTemplate(ctx context.Context, bucket, key, version string) ([]byte, error) {
 	if s.calls.bucket == nil {
 		return nil, errors.New("this server has no bucket: set the option s3")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
-	"github.com/hearthfn/hearth/caddymodule/stack/transform"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -90,7 +89,7 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 		}
 		values[name] = v
 	}
-	expanded, err := e.expand(document, in, values)
+	expanded, err := e.expand(ctx, document, in, values)
 	if err != nil {
 		return nil, explained(err)
 	}
@@ -460,18 +459,3 @@ func (r *run) dropTemplates(ctx context.Context) error {
 	_, err = r.engine.Store.Change(ctx, owner(r.id), changes...)
 	return err
 }
-
-// expand applies the transforms of a template; nil if it has none.
-func (e *Engine) expand(document map[string]any, in *Request, values map[string]string) (map[string]any, error) {
-	names, err := template.Transforms(document)
-	if err != nil || len(names) == 0 {
-		return nil, err
-	}
-	if in.Direct && !slices.Contains(in.Capabilities, autoExpand) {
-		return nil, &awsapi.Exception{Name: "InsufficientCapabilitiesException", Message: "Requires capabilities : [" + autoExpand + "]"}
-	}
-	return transform.Apply(document, transform.Input{Parameters: values, Region: e.account().Region})
-}
-
-// autoExpand is the capability that transforms need where no change set shows what they make.
-const autoExpand = "CAPABILITY_AUTO_EXPAND"

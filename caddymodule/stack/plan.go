@@ -136,7 +136,8 @@ func (e *Engine) check(plan *template.Plan) error {
 			}
 		}
 	}
-	return nil
+	_, err := plan.PreviewOutputs(attributes(unmade))
+	return err
 }
 
 // conclude evaluates the outputs and publishes the exports.

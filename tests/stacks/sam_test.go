@@ -28,6 +28,9 @@ Resources:
         Rest: {Type: Api, Properties: {Path: /hello, Method: get}}
         Tick: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
         Clock: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day)}}
+  Written:
+    Type: AWS::Serverless::Api
+    Properties: {StageName: v1, DefinitionBody: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: api.yaml}}}}
   Layer:
     Type: AWS::Serverless::LayerVersion
     Properties: {ContentUri: code/, CompatibleRuntimes: [nodejs22.x]}
@@ -41,6 +44,15 @@ func TestAWSCommandDeploysAnApplicationOfSAM(t *testing.T) {
 	harness.Parallel(t)
 	s := newShell(t, "")
 	s.write("template.yaml", samTemplate)
+	s.write("api.yaml", `
+openapi: 3.0.1
+info: {title: from a file}
+paths:
+  /still:
+    get:
+      responses: {"200": {description: fine}}
+      x-amazon-apigateway-integration: {type: mock, requestTemplates: {application/json: '{"statusCode": 200}'}, responses: {default: {statusCode: "200"}}}
+`)
 	s.write("code/index.js", "exports.handler = async () => ({ statusCode: 200, body: process.env.WORD + ' one' });")
 	s.run("aws", "s3", "mb", "s3://artefacts")
 	deploy := func(word string) string {
@@ -58,6 +70,7 @@ json.dump(o, open("outputs", "w"))
 types = {r["ResourceType"] for r in made("sam").values()}
 assert {"AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"} <= types, types
 summary = cfn.get_template_summary(StackName="sam")
+assert "from a file" in str(cfn.get_template(StackName="sam", TemplateStage="Processed")["TemplateBody"])
 assert summary["DeclaredTransforms"] == ["AWS::Serverless-2016-10-31"] and "AWS::Serverless::Function" in summary["ResourceTypes"], summary
 assert "AWS::Serverless::Function" in str(cfn.get_template(StackName="sam")["TemplateBody"]) and "AWS::Lambda::Function" in str(cfn.get_template(StackName="sam", TemplateStage="Processed")["TemplateBody"])
 refused("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]", cfn.create_stack, StackName="direct", TemplateBody=open("packaged.yaml").read(), Capabilities=["CAPABILITY_IAM"])

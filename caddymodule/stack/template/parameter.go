@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 )
 
 const maxParameterBytes = 4096
@@ -210,9 +211,13 @@ func (p *Parameter) check(value string) error {
 	if !p.IsList() || isStore {
 		return p.checkText(value, value)
 	}
+	began := time.Now()
 	for _, item := range split(value) {
 		if err := p.checkText(item, value); err != nil {
 			return err
+		}
+		if time.Since(began) > listTime {
+			return p.violated("Parameter '%s' must match pattern %s", p.Name, p.patternText)
 		}
 		if p.Type == "List<Number>" {
 			if err := p.checkNumber(item, value); err != nil {

@@ -7,8 +7,11 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// matchTime is how long a pattern may take for one value.
-const matchTime = 100 * time.Millisecond
+const (
+	// matchTime is how long a pattern may take for one value, listTime for all of a list.
+	matchTime = 100 * time.Millisecond
+	listTime  = time.Second
+)
 
 // pattern is an AllowedPattern, which must match the whole value.
 type pattern interface{ matches(value string) bool }

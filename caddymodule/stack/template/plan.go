@@ -57,8 +57,13 @@ type Output struct {
 
 // Resolve decides all that does not depend on resources.
 func (t *Template) Resolve(in Input) (*Plan, error) {
-	if t.unexpanded() {
-		return nil, errorf("No transform named %s found.", t.Transforms[0])
+	for _, name := range t.Transforms {
+		if name != LanguageExtensions {
+			return nil, errorf("No transform named %s found.", name)
+		}
+	}
+	if t.embedded != nil {
+		return nil, refuseTransform(t.embedded)
 	}
 	if t.hasLoops() {
 		for _, name := range []string{"Conditions", "Mappings", "Outputs", "Resources"} {
@@ -230,7 +235,7 @@ func (p *Plan) evaluateOutputs(e *evaluator) ([]Output, error) {
 		output := Output{Name: name}
 		output.Description, _ = literal(body["Description"])
 		var err error
-		wrong := "Template format error: The Value field of every Outputs member must evaluate to a String."
+		wrong := "Template format error: The Value field of every Outputs member must evaluate to a String and not a List."
 		if output.Value, err = e.text(body["Value"], wrong); err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ type Resource struct {
 
 var resourceMembers = []string{
 	"Type", "Properties", "Metadata", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy",
-	"CreationPolicy", "UpdatePolicy", "Version",
+	"CreationPolicy", "UpdatePolicy", "Version", "Description",
 }
 
 func (t *Template) readResources() error {

@@ -29,10 +29,12 @@ type Template struct {
 	Metadata map[string]any
 	// Parameters are sorted by name.
 	Parameters []*Parameter
-	// Transforms are the names in the section Transform. Those but LanguageExtensions must be applied
-	// to the document (package transform does it) before the template can be resolved.
+	// Transforms are the names in the section Transform. Those but LanguageExtensions, and what Fn::Transform
+	// names, must be applied to the document (package transform does it) before the template can be resolved.
 	Transforms []string
 
+	// embedded is the argument of a Fn::Transform within the document, nil when there is none.
+	embedded   any
 	document   map[string]any
 	parameters map[string]*Parameter
 	resources  map[string]*definition
@@ -73,6 +75,7 @@ func New(document map[string]any) (*Template, error) {
 		return nil, err
 	}
 	t.Transforms = transforms
+	t.embedded = embeddedTransform(document)
 	var unknown []string
 	for name := range document {
 		// Globals belongs to the transform of SAM.
@@ -150,7 +153,32 @@ func (t *Template) unexpanded() bool {
 			return true
 		}
 	}
-	return false
+	return t.embedded != nil
+}
+
+// embeddedTransform returns the argument of a Fn::Transform within value, nil when there is none.
+func embeddedTransform(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		if call, has := v["Fn::Transform"]; has {
+			if call == nil {
+				call = map[string]any{}
+			}
+			return call
+		}
+		for _, key := range sorted(v) {
+			if found := embeddedTransform(v[key]); found != nil {
+				return found
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if found := embeddedTransform(item); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
 }
 
 func (t *Template) extended() bool { return slices.Contains(t.Transforms, LanguageExtensions) }

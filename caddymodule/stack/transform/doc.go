@@ -1,9 +1,9 @@
 // Package transform applies the transforms of CloudFormation that make templates of other templates: SAM
 // (AWS::Serverless-2016-10-31) and AWS::LanguageExtensions. It is pure: a document in, a document out.
 //
-//	document --loops--> document --globals, implicit APIs--> resources of SAM --one by one--> plain resources
+//	document --includes, loops--> document --globals, implicit APIs--> resources of SAM --one by one--> plain resources
 //
-// Fn::ForEach is expanded first, since it may make resources of SAM. SAM then gives the resources what the section Globals says, and
+// Files that AWS::Include names are put in first. Fn::ForEach is expanded then, since it may make resources of SAM. SAM then gives the resources what the section Globals says, and
 // makes an API for events that name none. After that each resource becomes plain ones, functions first: their events
 // write into the definitions of APIs and the notifications of buckets, which become plain afterwards.
 //
@@ -12,5 +12,5 @@
 // hash at the end of the logical id of a deployment of a REST API, which in SAM depends on the order of keys in memory.
 //
 // Refused, and named: AWS::Serverless::StateMachine, Connector, GraphQLApi and CapacityProvider,
-// DeploymentPreference, applications of the Serverless Application Repository, AWS::Include, and macros.
+// DeploymentPreference, applications of the Serverless Application Repository, and macros.
 package transform

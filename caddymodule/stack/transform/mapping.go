@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -352,7 +353,8 @@ func (e *eventMaker) registryStatements() []any {
 	uri := config["SchemaRegistryURI"]
 	text, ok := uri.(string)
 	if !ok {
-		text = textOf(mapOf(e.resolve(copied(uri)))["Fn::Sub"])
+		// As in SAM, parameters within a function stay resolved.
+		text = textOf(mapOf(e.resolve(maps.Clone(mapOf(uri))))["Fn::Sub"])
 	}
 	parts := strings.Split(text, ":")
 	if name, ok := strings.CutPrefix(parts[min(5, len(parts)-1)], "registry/"); ok && len(parts) >= 6 && strings.HasPrefix(text, "arn") {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func (r *restMaker) make() []*resource {
 			p[name] = r.resolve(p[name])
 		}
 	}
-	if truthy(p["AlwaysDeploy"]) {
+	if truthy(p["AlwaysDeploy"]) && r.in.Now.IsZero() {
 		r.fail("The property AlwaysDeploy is not supported here: it makes a new deployment each time.")
 		return nil
 	}
@@ -185,6 +186,9 @@ func (r *restMaker) deploy(deployment, api *resource) {
 	}
 	if names := r.functionNames[r.id]; names != "" {
 		seeds = append(seeds, names)
+	}
+	if truthy(r.properties["AlwaysDeploy"]) {
+		seeds = []string{strconv.FormatInt(r.in.Now.Unix(), 10)}
 	}
 	sum := digest(strings.Join(seeds, "||"))
 	deployment.id += sum[:10]

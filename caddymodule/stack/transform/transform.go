@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
 )
@@ -19,6 +20,12 @@ type Input struct {
 	Region     string
 	// Partition is aws where empty.
 	Partition string
+	// Include reads a file that the template includes, from its location (s3://bucket/key). When it is nil, AWS::Include is
+	// refused.
+	Include func(location string) ([]byte, error)
+	// Now is the time of the deployment. APIs with AlwaysDeploy are deployed anew for each second; they are refused
+	// when the time is zero.
+	Now time.Time
 }
 
 // Apply applies the transforms that a document declares, and returns the plain document. The document it is given
@@ -29,17 +36,23 @@ type Input struct {
 // An error is a *template.Error: a transform that is not known, a resource type or a property that SAM or this package does not
 // know or support, named.
 func Apply(document map[string]any, in Input) (map[string]any, error) {
-	names, err := template.Transforms(document)
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return document, nil
+	if !Needed(document) {
+		_, err := template.Transforms(document)
+		return document, err
 	}
 	if in.Partition == "" {
 		in.Partition = "aws"
 	}
 	document = copied(document).(object)
+	if includes(document) {
+		if err := expandIncludes(document, in); err != nil {
+			return nil, err
+		}
+	}
+	names, err := template.Transforms(document)
+	if err != nil {
+		return nil, err
+	}
 	serverless, extended := false, false
 	for _, name := range names {
 		switch name {
@@ -47,8 +60,6 @@ func Apply(document map[string]any, in Input) (map[string]any, error) {
 			serverless = true
 		case template.LanguageExtensions:
 			extended = true
-		case "AWS::Include":
-			return nil, failure("Transform AWS::Include is not supported")
 		default:
 			return nil, failure("No transform named %s found.", name)
 		}
@@ -68,6 +79,11 @@ func Apply(document map[string]any, in Input) (map[string]any, error) {
 		document["Transform"] = template.LanguageExtensions
 	}
 	return document, nil
+}
+
+// Needed says whether a document declares transforms or includes files, so that Apply changes it.
+func Needed(document map[string]any) bool {
+	return document["Transform"] != nil || includes(document)
 }
 
 func failure(format string, args ...any) error {

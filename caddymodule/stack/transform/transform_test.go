@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
 )
@@ -136,6 +137,52 @@ Resources:
 	}
 }
 
+func TestFilesAreIncluded(t *testing.T) {
+	files := map[string]string{
+		"s3://b/api":  "openapi: 3.0.1\npaths: {/a: {get: {x-amazon-apigateway-integration: {type: mock}}}}",
+		"s3://b/more": "Resources: {Extra: {Type: AWS::SNS::Topic}}\nOutputs: {O: {Value: !Ref Extra}}",
+		"s3://b/role": "RoleName: r",
+	}
+	in := where
+	in.Parameters = map[string]string{"Api": "s3://b/api"}
+	in.Include = func(location string) ([]byte, error) {
+		if body, has := files[location]; has {
+			return []byte(body), nil
+		}
+		return nil, errors.New("S3 object [" + location + "] does not exist.")
+	}
+	document := func(location string) map[string]any {
+		d, err := template.Decode([]byte(`
+Transform: [AWS::Serverless-2016-10-31, {Name: AWS::Include, Parameters: {Location: s3://b/more}}]
+Parameters: {Api: {Type: String}}
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {Path: /x/, Fn::Transform: {Name: AWS::Include, Parameters: {Location: ` + location + `}}}}
+  Rest: {Type: AWS::Serverless::Api, Properties: {StageName: v1, Cors: "'*'", DefinitionBody: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: !Ref Api}}}}}
+`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	made, err := Apply(document("s3://b/role"), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources := mapOf(made["Resources"])
+	role := mapOf(mapOf(resources["Role"])["Properties"])
+	if role["RoleName"] != "r" || role["Path"] != "/x/" || resources["Extra"] == nil || made["Outputs"] == nil {
+		t.Errorf("made %v", made)
+	}
+	// The API knows the definition that was included: CORS has added a method to it.
+	paths := mapOf(mapOf(mapOf(mapOf(resources["Rest"])["Properties"])["Body"])["paths"])
+	if mapOf(paths["/a"])["options"] == nil {
+		t.Errorf("paths %v", paths)
+	}
+	if _, err := Apply(document("s3://b/none"), in); err == nil || err.Error() != "Transform AWS::Include failed with: S3 object [s3://b/none] does not exist." {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestLoopsAreBounded(t *testing.T) {
 	items := strings.TrimSuffix(strings.Repeat("a,", 100), ",")
 	loop := `{"B${A}${B}${C}${D}": {Type: T}}`
@@ -149,16 +196,18 @@ func TestLoopsAreBounded(t *testing.T) {
 }
 
 func TestDeploymentsFollowTheDefinition(t *testing.T) {
-	deployment := func(path string) string {
+	deployment := func(path string, in Input, globals string) string {
+		t.Helper()
 		document, err := template.Decode([]byte(`
 Transform: AWS::Serverless-2016-10-31
+Globals: {Api: {` + globals + `}}
 Resources:
   F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: nodejs22.x, InlineCode: x, Events: {A: {Type: Api, Properties: {Path: ` + path + `, Method: get}}}}}
 `))
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := Apply(document, where)
+		made, err := Apply(document, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,8 +219,13 @@ Resources:
 		t.Fatal("no deployment")
 		return ""
 	}
-	if a, again, b := deployment("/a"), deployment("/a"), deployment("/b"); a != again || a == b {
+	if a, again, b := deployment("/a", where, ""), deployment("/a", where, ""), deployment("/b", where, ""); a != again || a == b {
 		t.Errorf("deployments %s, %s and %s", a, again, b)
+	}
+	first, second := where, where
+	first.Now, second.Now = time.Unix(1, 0), time.Unix(2, 0)
+	if a, b := deployment("/a", first, "AlwaysDeploy: true"), deployment("/a", second, "AlwaysDeploy: true"); a == b {
+		t.Errorf("AlwaysDeploy deploys %s twice", a)
 	}
 }
 
