@@ -3,7 +3,6 @@ package launch
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -29,6 +28,10 @@ const (
 	// bytes of what it is told of that, as JSON: it goes in one packet.
 	maxEntries     = 2000
 	maxEntriesSize = 100_000
+	// maxEntriesOfCode is how much of it is learnt from functions of the same code, and maxLessons how
+	// often: each time the zygote is replaced.
+	maxEntriesOfCode = 500
+	maxLessons       = 8
 	// zygoteIdle is how long a zygote is kept after its last fork.
 	zygoteIdle = 10 * time.Minute
 	// maxUsers is of how many functions it is remembered whether they use the SDK.
@@ -65,25 +68,6 @@ type zygotes struct {
 	loaded map[zygoteKey]*entries // guarded by mu
 	users  map[string]bool        // guarded by mu: whether code uses the SDK, see codeOf
 	closed bool                   // guarded by mu
-}
-
-// entries are what functions have loaded from an SDK, in the words of their runtime: names of
-// modules, and of descriptions of services.
-type entries struct {
-	known map[string]struct{}
-	size  int // as JSON
-}
-
-func (e *entries) add(name string) {
-	if _, known := e.known[name]; known || name == "" || len(e.known) >= maxEntries {
-		return
-	}
-	text, err := json.Marshal(name)
-	if err != nil || e.size+len(text)+1 > maxEntriesSize {
-		return
-	}
-	e.known[name] = struct{}{}
-	e.size += len(text) + 1
 }
 
 type zygote struct {
@@ -128,19 +112,21 @@ func (z *zygotes) learn(in runtimes.Interpreter, f *function.Function, names []s
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	key := zygoteKey{in.Path, in.SDK, true}
-	loaded := z.loaded[key]
-	if loaded == nil {
-		loaded = &entries{known: make(map[string]struct{})}
-		z.loaded[key] = loaded
-	}
 	if len(z.users) >= maxUsers {
 		clear(z.users) // they are learnt anew
 	}
 	z.users[codeOf(f)] = true
-	for _, name := range names {
-		loaded.add(name)
+	z.entriesOf(zygoteKey{in.Path, in.SDK, true}).learn(codeOf(f), names)
+}
+
+// entriesOf needs mu.
+func (z *zygotes) entriesOf(key zygoteKey) *entries {
+	loaded := z.loaded[key]
+	if loaded == nil {
+		loaded = newEntries()
+		z.loaded[key] = loaded
 	}
+	return loaded
 }
 
 // preloads reports whether environments of f are to begin with modules of the SDK.
@@ -195,8 +181,8 @@ func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sa
 		z.live[key] = one
 	}
 	loaded := firstEntries
-	if of := z.loaded[key]; of != nil {
-		loaded = slices.Sorted(maps.Keys(of.known))
+	if of := z.loaded[key]; of != nil && len(of.known) > 0 {
+		loaded = of.names()
 	}
 	closed := z.closed
 	z.mu.Unlock()
@@ -204,12 +190,44 @@ func (z *zygotes) start(kind warmpool.StemKind, in runtimes.Interpreter, spec sa
 		return nil, false, nil
 	}
 	process, err := one.use(func() (*sandbox.Zygote, error) { return l.startZygote(key, in, spec, loaded) }, len(loaded))
-	if process == nil {
-		return nil, err != nil, err
+	if process == nil && err == nil {
+		return nil, false, nil
 	}
-	p, err = l.Sandbox.StartFrom(process, spec)
-	one.used(process, err)
+	if process != nil {
+		p, err = l.Sandbox.StartFrom(process, spec)
+		one.used(process, err)
+	}
+	z.judge(key, one, loaded, err)
 	return p, true, err
+}
+
+// judge is told what came of a zygote that has loaded something. If it failed with what it had not
+// loaded before, nothing more is learnt from the code that has named that, and all others get
+// a zygote without it at once.
+func (z *zygotes) judge(key zygoteKey, one *zygote, loaded []string, err error) {
+	z.mu.Lock()
+	of := z.loaded[key]
+	blamed := 0
+	switch {
+	case of == nil:
+	case err == nil:
+		of.praise(loaded)
+	default:
+		blamed = of.blame(loaded)
+	}
+	z.mu.Unlock()
+	if blamed > 0 {
+		one.forgive()
+		z.launcher.log.Warn("a zygote failed with what functions have loaded of the SDK: nothing more is learnt from them",
+			zap.Int("codes", blamed), zap.String("interpreter", key.interpreter), zap.Error(err))
+	}
+}
+
+// forgive has a zygote started at once after a failure that was not its own.
+func (o *zygote) forgive() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failures, o.retryAt = 0, time.Time{}
 }
 
 // use returns a process to fork from, which is held until StartFrom has been called. Without
