@@ -50,6 +50,7 @@ type servedRoute struct {
 	signed    signing     // nil: requests need no signature
 	plans     []*usageplan.Plan
 	keyed     planFinder    // nil: plans are those of the route
+	id        string        // by which usage plans know it
 	bucket    *rate.Limiter // nil: there is no limit
 	function  *responder    // nil: handler answers
 	handler   caddyhttp.Handler
@@ -114,7 +115,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 	validator := gateway.NewValidators(s.api)
 	for n := range s.api.Routes {
 		of, route := &s.api.Routes[n], &s.routes[n]
-		route.of = of
+		route.of, route.id = of, usageplan.RouteID(s.api.ID, stage.Name, of.Key)
 		if route.authorize, err = s.authorizing(app, of, s.path); err != nil {
 			return fmt.Errorf("route %q: %w", of.Key, err)
 		}
@@ -249,7 +250,7 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		return refuseAPI(w, r, s.api.Protocol.Throttled(), errOverRate)
 	}
 	if from.client != nil {
-		if err := from.client.Allow(); err != nil {
+		if err := from.client.Allow(route.id); err != nil {
 			return s.refuseClient(w, r, err)
 		}
 	}

@@ -42,7 +42,12 @@ assert [k["name"] for k in gw.get_api_keys(nameQuery="ac")["items"]] == ["acme"]
 plan = gw.create_usage_plan(name="partners", apiStages=[{"apiId": id, "stage": "live"}], quota={"limit": 2, "period": "MONTH"}, throttle={"rateLimit": 1000.0, "burstLimit": 1000})
 assert plan["quota"]["limit"] == 2 and plan["throttle"]["rateLimit"] == 1000.0, plan
 refused("NotFoundException", "API Stage", gw.create_usage_plan, name="n", apiStages=[{"apiId": id, "stage": "none"}])
-refused("BadRequestException", "throttle of an API stage is not supported", gw.create_usage_plan, name="n", apiStages=[{"apiId": id, "stage": "live", "throttle": {"/GET": {"rateLimit": 1.0, "burstLimit": 1}}}])
+refused("BadRequestException", "of a deployed method is expected", gw.create_usage_plan, name="n", apiStages=[{"apiId": id, "stage": "live", "throttle": {"/none/GET": {"rateLimit": 1.0, "burstLimit": 1}}}])
+method = "/apiStages/%s:live/throttle//GET/" % id
+slow = [{"op": "replace", "path": method + "rateLimit", "value": "0.5"}, {"op": "replace", "path": method + "burstLimit", "value": "7"}]
+throttled = gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=slow)
+assert throttled["apiStages"] == [{"apiId": id, "stage": "live", "throttle": {"/GET": {"rateLimit": 0.5, "burstLimit": 7}}}], throttled
+assert "throttle" not in gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "remove", "path": "/apiStages/%s:live/throttle" % id}])["apiStages"][0]
 for k in (key, made):
     gw.create_usage_plan_key(usagePlanId=plan["id"], keyId=k["id"], keyType="API_KEY")
 refused("ConflictException", "already", gw.create_usage_plan_key, usagePlanId=plan["id"], keyId=made["id"], keyType="API_KEY")

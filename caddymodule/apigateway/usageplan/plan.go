@@ -23,6 +23,8 @@ type Config struct {
 	// Both 0: there is none.
 	Rate  float64
 	Burst int
+	// Routes are the buckets of routes that have their own, by RouteID.
+	Routes map[string]Bucket
 	// Quota is how many requests a client may make in a period. 0: there is no quota.
 	Quota  int64
 	Period Period
@@ -31,6 +33,15 @@ type Config struct {
 	Counters state.Counters
 	Now      func() time.Time // default time.Now
 }
+
+// A Bucket is a token bucket: requests per second, and how many may come at once.
+type Bucket struct {
+	Rate  float64
+	Burst int
+}
+
+// RouteID names a route of a stage of an API.
+func RouteID(api, stage, route string) string { return api + "/" + stage + "/" + route }
 
 // A Key is an API key.
 type Key struct {
@@ -64,7 +75,8 @@ type Plan struct {
 type Client struct {
 	Key
 	bucket *rate.Limiter // nil: there is no rate
-	quota  *meter        // nil: there is no quota
+	routes map[string]*rate.Limiter
+	quota  *meter // nil: there is no quota
 }
 
 // Check reports what is wrong. It names keys by their ID, never by their value.
@@ -76,6 +88,11 @@ func (c *Config) Check() error {
 		return errors.New("a burst without a rate")
 	case c.Quota < 0 || c.Quota > state.MaxLimit:
 		return fmt.Errorf("quota %d: 1 to %d requests are allowed", c.Quota, int64(state.MaxLimit))
+	}
+	for id, of := range c.Routes {
+		if of.Rate < 0 || of.Burst < 0 || math.IsNaN(of.Rate) || math.IsInf(of.Rate, 0) {
+			return fmt.Errorf("route %s: rate %g burst %d: neither is less than 0", id, of.Rate, of.Burst)
+		}
 	}
 	if c.Quota > 0 {
 		if err := c.Period.check(); err != nil {
@@ -119,6 +136,12 @@ func New(c Config) (*Plan, error) {
 			}
 			client.bucket = rate.NewLimiter(rate.Limit(c.Rate), burst)
 		}
+		if len(c.Routes) > 0 {
+			client.routes = make(map[string]*rate.Limiter, len(c.Routes))
+		}
+		for id, of := range c.Routes {
+			client.routes[id] = rate.NewLimiter(rate.Limit(of.Rate), of.Burst)
+		}
 		if c.Quota > 0 {
 			client.quota = newMeter(&p.config, k.ID)
 		}
@@ -159,9 +182,14 @@ func (p *Plan) Shares(other *Plan) (id, otherID string, found bool) {
 	return "", "", false
 }
 
-// Allow counts a request of the client. The error is ErrThrottled or ErrExhausted.
-func (c *Client) Allow() error {
-	if c.bucket != nil && !c.bucket.Allow() {
+// Allow counts a request of the client to a route, by its RouteID. The error is ErrThrottled or
+// ErrExhausted.
+func (c *Client) Allow(route string) error {
+	bucket := c.bucket
+	if own := c.routes[route]; own != nil {
+		bucket = own
+	}
+	if bucket != nil && !bucket.Allow() {
 		return ErrThrottled
 	}
 	if c.quota != nil && !c.quota.take() {

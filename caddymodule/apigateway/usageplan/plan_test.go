@@ -84,7 +84,7 @@ func TestAClientIsFoundByItsKeyAlone(t *testing.T) {
 			t.Errorf("%.30q: %+v, want %q", value, c, want)
 		}
 	}
-	if err := p.Find(secret).Allow(); err != nil {
+	if err := p.Find(secret).Allow(""); err != nil {
 		t.Error(err)
 	}
 	other, _ := newPlan(t, Config{Keys: []Key{{ID: "c", Value: secret + "c"}, {ID: "d", Value: secret + "b"}}}, newCounters())
@@ -106,7 +106,7 @@ func TestNoMoreThanTheQuotaIsAllowedOverAllNodes(t *testing.T) {
 		all.Go(func() {
 			c := plans[n%3].Find(secret)
 			for range 1000 {
-				switch err := c.Allow(); {
+				switch err := c.Allow(""); {
 				case err == nil:
 					allowed.Add(1)
 				case !errors.Is(err, ErrExhausted):
@@ -131,12 +131,12 @@ func TestTheQuotaOfASmallPlanIsExact(t *testing.T) {
 	p, now := newPlan(t, Config{Quota: 3, Period: Day}, k)
 	c := p.Find(secret)
 	for range 3 {
-		if err := c.Allow(); err != nil {
+		if err := c.Allow(""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 100 {
-		if err := c.Allow(); !errors.Is(err, ErrExhausted) {
+		if err := c.Allow(""); !errors.Is(err, ErrExhausted) {
 			t.Fatal(err)
 		}
 	}
@@ -144,7 +144,7 @@ func TestTheQuotaOfASmallPlanIsExact(t *testing.T) {
 		t.Errorf("%d draws while nothing is left", k.draws)
 	}
 	now.advance(14 * time.Hour) // midnight
-	if err := c.Allow(); err != nil {
+	if err := c.Allow(""); err != nil {
 		t.Errorf("in the next period: %v", err)
 	}
 }
@@ -154,7 +154,7 @@ func TestOneDrawServesManyRequests(t *testing.T) {
 	p, _ := newPlan(t, Config{Quota: 1_000_000, Period: Month}, k)
 	c := p.Find(secret)
 	for range 20_000 {
-		if err := c.Allow(); err != nil {
+		if err := c.Allow(""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,13 +170,13 @@ func TestRequestsGoOnWhileTheCountersAreAway(t *testing.T) {
 	c := p.Find(secret)
 	k.set(true)
 	for range 10 {
-		if err := c.Allow(); err != nil {
+		if err := c.Allow(""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	k.set(false)
 	now.advance(drawPause)
-	if err := c.Allow(); err != nil {
+	if err := c.Allow(""); err != nil {
 		t.Fatal(err)
 	}
 	p.Close()
@@ -192,7 +192,7 @@ func TestTheRateIsThatOfEachClient(t *testing.T) {
 		client *Client
 		want   error
 	}{{a, nil}, {a, nil}, {a, ErrThrottled}, {b, nil}, {a, ErrThrottled}} {
-		if err := test.client.Allow(); !errors.Is(err, test.want) {
+		if err := test.client.Allow(""); !errors.Is(err, test.want) {
 			t.Errorf("%d: %v, want %v", n, err, test.want)
 		}
 	}
@@ -252,8 +252,31 @@ func BenchmarkAllow(b *testing.B) {
 	defer p.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Find(secret).Allow(); err != nil {
+		if err := p.Find(secret).Allow(""); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestARouteHasABucketOfItsOwn(t *testing.T) {
+	own := RouteID("api", "live", "GET /pets")
+	p, err := New(Config{
+		ID: "p", Rate: 0.001, Burst: 2, Routes: map[string]Bucket{own: {Rate: 0.001, Burst: 1}}, Keys: []Key{{ID: "k", Value: strings.Repeat("v", MinValue)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	c := p.Find(strings.Repeat("v", MinValue))
+	for n, test := range []struct {
+		route string
+		want  error
+	}{{own, nil}, {own, ErrThrottled}, {"other", nil}, {"", nil}, {"other", ErrThrottled}} {
+		if err := c.Allow(test.route); !errors.Is(err, test.want) {
+			t.Errorf("%d: %v, want %v", n, err, test.want)
+		}
+	}
+	if _, err := New(Config{ID: "p", Routes: map[string]Bucket{own: {Rate: -1}}}); err == nil {
+		t.Error("a rate below 0 is taken")
 	}
 }

@@ -256,12 +256,12 @@ func (s *service) deleteBasePathMapping(ctx context.Context, in *basePathInput) 
 }
 
 // domainTags are the tags of a domain name.
-func (s *service) domainTags(ctx context.Context, name string) (*tagsOutput, error) {
+func (s *service) domainTags(ctx context.Context, name string) (*apigatewayv2.TagsOutput, error) {
 	n, err := s.Domains.Get(ctx, name)
 	if err != nil {
 		return nil, apigatewayv2.DomainException(err)
 	}
-	out := &tagsOutput{map[string]string{}}
+	out := &apigatewayv2.TagsOutput{Tags: map[string]string{}}
 	maps.Copy(out.Tags, n.Tags)
 	return out, nil
 }

@@ -212,7 +212,4 @@ func (s *service) deleteRestAPI(ctx context.Context, in *apiInput) (awsapi.None,
 }
 
 // isMissing reports whether an error is the exception for what is not there.
-func isMissing(err error) bool {
-	var x *awsapi.Exception
-	return errors.As(err, &x) && x.Name == notFound
-}
+func isMissing(err error) bool { return apigatewayv2.IsMissing(err) }

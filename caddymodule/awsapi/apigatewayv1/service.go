@@ -173,12 +173,9 @@ func unsupported(operation string) string {
 const (
 	badRequest = "BadRequestException"
 	notFound   = "NotFoundException"
-	conflict   = "ConflictException"
 )
 
-func invalid(format string, args ...any) error {
-	return &awsapi.Exception{Name: badRequest, Message: fmt.Sprintf(format, args...)}
-}
+func invalid(format string, args ...any) error { return apigatewayv2.Invalid(format, args...) }
 
 // missing is the exception for an identifier that names nothing.
 func missing(what string, id ...string) error {
@@ -188,9 +185,7 @@ func missing(what string, id ...string) error {
 	return &awsapi.Exception{Name: notFound, Message: "Invalid " + what + " identifier specified" + strings.Join(id, "")}
 }
 
-func conflicts(format string, args ...any) error {
-	return &awsapi.Exception{Name: conflict, Message: fmt.Sprintf(format, args...)}
-}
+func conflicts(format string, args ...any) error { return apigatewayv2.Conflicts(format, args...) }
 
 func exceptionOf(err error) *awsapi.Exception {
 	switch {

@@ -3,47 +3,21 @@ package apigatewayv1
 import (
 	"context"
 	"maps"
-	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
 
-type tagInput struct {
-	ResourceArn string
-	Tags        map[string]string
-	TagKeys     []string
-}
-
-// tagged is the API, and the stage of it if that is meant, which an ARN names:
-// arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME].
-func (s *service) tagged(arn string) (apiID, stage string, err error) {
-	path, found := strings.CutPrefix(arn, "arn:aws:apigateway:"+s.Account.Region+"::/restapis/")
-	apiID, rest, inside := strings.Cut(path, "/")
-	if inside {
-		stage, inside = strings.CutPrefix(rest, "stages/")
-		found = found && inside && stage != ""
-	}
-	if !found || apiID == "" {
-		return "", "", invalid("Invalid resource ARN: arn:aws:apigateway:%s::/restapis/ID or .../restapis/ID/stages/NAME is expected", s.Account.Region)
-	}
-	return apiID, stage, nil
-}
-
-type tagsOutput struct {
-	Tags map[string]string `json:"tags"`
-}
-
-func (s *service) getTags(ctx context.Context, in *tagInput) (*tagsOutput, error) {
+func (s *service) getTags(ctx context.Context, in *apigatewayv2.TagInput) (*apigatewayv2.TagsOutput, error) {
 	if name, ok := s.TaggedDomain(in.ResourceArn); ok {
 		return s.domainTags(ctx, name)
 	}
-	apiID, stage, err := s.tagged(in.ResourceArn)
+	apiID, stage, err := s.Tagged(in.ResourceArn, "restapis")
 	if err != nil {
 		return nil, err
 	}
-	out := &tagsOutput{map[string]string{}}
+	out := &apigatewayv2.TagsOutput{Tags: map[string]string{}}
 	if stage == "" {
 		a, err := s.getRestAPI(ctx, &apiInput{RestApiId: apiID})
 		if err != nil {
@@ -65,16 +39,9 @@ func (s *service) changeTags(ctx context.Context, arn string, change func(tags m
 	if name, ok := s.TaggedDomain(arn); ok {
 		return awsapi.None{}, s.ChangeDomainTags(ctx, name, change)
 	}
-	apiID, stage, err := s.tagged(arn)
+	apiID, stage, err := s.Tagged(arn, "restapis")
 	if err != nil {
 		return awsapi.None{}, err
-	}
-	apply := func(tags *map[string]string) error {
-		if *tags == nil {
-			*tags = make(map[string]string)
-		}
-		change(*tags)
-		return apigatewayv2.CheckTags(*tags)
 	}
 	return awsapi.None{}, s.change(ctx, apiID, func(e *document.Edit) error {
 		if stage != "" {
@@ -82,7 +49,7 @@ func (s *service) changeTags(ctx context.Context, arn string, change func(tags m
 			if err != nil {
 				return err
 			}
-			if err := apply(&g.Tags); err != nil {
+			if err := apigatewayv2.Retag(&g.Tags, change); err != nil {
 				return err
 			}
 			return e.Put(docStage+stage, g)
@@ -91,21 +58,17 @@ func (s *service) changeTags(ctx context.Context, arn string, change func(tags m
 		if err := e.Get(docRestAPI, &a); err != nil {
 			return err
 		}
-		if err := apply(&a.Tags); err != nil {
+		if err := apigatewayv2.Retag(&a.Tags, change); err != nil {
 			return err
 		}
 		return e.Put(docRestAPI, &a)
 	})
 }
 
-func (s *service) tagResource(ctx context.Context, in *tagInput) (awsapi.None, error) {
-	return s.changeTags(ctx, in.ResourceArn, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
+func (s *service) tagResource(ctx context.Context, in *apigatewayv2.TagInput) (awsapi.None, error) {
+	return s.changeTags(ctx, in.ResourceArn, in.Add)
 }
 
-func (s *service) untagResource(ctx context.Context, in *tagInput) (awsapi.None, error) {
-	return s.changeTags(ctx, in.ResourceArn, func(tags map[string]string) {
-		for _, key := range in.TagKeys {
-			delete(tags, key)
-		}
-	})
+func (s *service) untagResource(ctx context.Context, in *apigatewayv2.TagInput) (awsapi.None, error) {
+	return s.changeTags(ctx, in.ResourceArn, in.Remove)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,31 +23,48 @@ type planInput struct {
 	UsagePlanId, KeyId, KeyType, Name, NameQuery, Description string
 	ApiStages                                                 []struct {
 		ApiId, Stage string
-		Throttle     map[string]any
+		Throttle     map[string]usage.Throttle
 	}
 	Quota    *usage.Quota
 	Throttle *usage.Throttle
 	Tags     map[string]string
 }
 
-// noMethodThrottle says why throttles of methods are refused.
-const noMethodThrottle = "a plan has one throttle; methods have throttles for all callers, in the settings of the stage"
-
 // checkStages checks the stages that a plan opens. Those from before may be gone by now.
 func (s *service) checkStages(ctx context.Context, p *usage.Plan, before []usage.APIStage) error {
 	for n, at := range p.ApiStages {
-		if slices.Contains(p.ApiStages[:n], at) {
+		if slices.ContainsFunc(p.ApiStages[:n], at.Is) {
 			return conflicts("Usage Plan has the API stage %.20s:%.128s already", at.ApiId, at.Stage)
 		}
-		if slices.Contains(before, at) {
+		known := slices.ContainsFunc(before, at.Is)
+		if known && len(at.Throttle) == 0 {
 			continue
 		}
 		api, err := s.APIs.API(ctx, at.ApiId)
+		if known && errors.Is(err, apigatewayv2.ErrNotFound) {
+			continue
+		}
 		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && (api.Protocol != gateway.REST || api.Stages[at.Stage] == nil) {
 			return &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Invalid API Stage {api: %.20s, stage: %.128s} specified for usageplan %s", at.ApiId, at.Stage, p.Id)}
 		}
 		if err != nil {
 			return err
+		}
+		if err := checkMethods(at, api.Stages[at.Stage]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkMethods checks the throttles of methods of a stage.
+func checkMethods(at usage.APIStage, stage *gateway.API) error {
+	for method, of := range at.Throttle {
+		if of.RateLimit < 0 || of.BurstLimit < 0 {
+			return invalid("Usage Plan throttle of %.200s needs a rateLimit and a burstLimit of at least 0", method)
+		}
+		if !slices.ContainsFunc(stage.Routes, func(r gateway.Route) bool { return r.Key == usage.RouteOf(method) }) {
+			return invalid("Invalid method %.200s of API stage %.20s:%.128s specified for throttle: /PATH/METHOD of a deployed method is expected", method, at.ApiId, at.Stage)
 		}
 	}
 	return nil
@@ -93,10 +112,7 @@ func shownPlan(p *usage.Plan) *usage.Plan {
 func (s *service) createPlan(ctx context.Context, in *planInput) (*usage.Plan, error) {
 	p := &usage.Plan{Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(6)), Name: in.Name, Description: in.Description, Quota: in.Quota, Throttle: in.Throttle, Tags: in.Tags}
 	for _, at := range in.ApiStages {
-		if len(at.Throttle) > 0 {
-			return nil, invalid("throttle of an API stage is not supported: %s", noMethodThrottle)
-		}
-		p.ApiStages = append(p.ApiStages, usage.APIStage{ApiId: at.ApiId, Stage: at.Stage})
+		p.ApiStages = append(p.ApiStages, usage.APIStage{ApiId: at.ApiId, Stage: at.Stage, Throttle: at.Throttle})
 	}
 	return shownPlan(p), s.Plans.Change(ctx, func(e *document.Edit) error {
 		if len(e.Names(usage.DocPlan)) >= usage.MaxPlans {
@@ -200,7 +216,9 @@ func patchPlan(p *usage.Plan, one patch) error {
 			"/name": text(&p.Name), "/description": text(&p.Description), "/productCode": off("productCode", "", "there is no marketplace here"),
 			"/apiStages": func(value string, remove bool) error { return patchStage(p, value, remove) },
 		},
-		prefix: map[string]func(string) field{"/apiStages/": func(string) field { return off("throttle of an API stage", "", noMethodThrottle) }},
+	}
+	if of, found := strings.CutPrefix(one.Path, "/apiStages/"); found {
+		return patchMethod(p, of, one)
 	}
 	if one.Op == "remove" {
 		can.exact["/throttle"] = func(string, bool) error { p.Throttle = nil; return nil }
@@ -227,11 +245,54 @@ func patchPlan(p *usage.Plan, one patch) error {
 	return can.apply([]patch{one})
 }
 
+// patchMethod changes the throttle of a method of a stage: API:STAGE/throttle/PATH/METHOD, with
+// rateLimit or burstLimit behind it, unless it is removed. Tools write the slashes of the path as
+// they are, or as ~1.
+func patchMethod(p *usage.Plan, path string, one patch) error {
+	name, rest, found := strings.Cut(path, "/throttle")
+	api, stage, _ := strings.Cut(name, ":")
+	n := slices.IndexFunc(p.ApiStages, func(at usage.APIStage) bool { return at.Is(usage.APIStage{ApiId: api, Stage: stage}) })
+	if !found || n < 0 {
+		return invalid("Invalid patch path %.200s", one.Path)
+	}
+	at := &p.ApiStages[n]
+	at.Throttle = maps.Clone(at.Throttle)
+	if rest == "" && one.Op == "remove" {
+		at.Throttle = nil
+		return nil
+	}
+	method := "/" + strings.TrimLeft(unescape.Replace(rest), "/")
+	if _, there := at.Throttle[method]; one.Op == "remove" && there {
+		delete(at.Throttle, method)
+		return nil
+	}
+	slash := strings.LastIndexByte(method, '/')
+	method, member := method[:slash], method[slash+1:]
+	of := at.Throttle[method]
+	var err error
+	switch {
+	case member == "rateLimit" && one.Op != "remove":
+		of.RateLimit, err = strconv.ParseFloat(one.Value, 64)
+	case member == "burstLimit" && one.Op != "remove":
+		of.BurstLimit, err = strconv.Atoi(one.Value)
+	default:
+		return invalid("Invalid patch path %.200s", one.Path)
+	}
+	if err != nil || math.IsNaN(of.RateLimit) {
+		return invalid("Invalid value '%.20s' of %s: a number is expected", one.Value, member)
+	}
+	if at.Throttle == nil {
+		at.Throttle = make(map[string]usage.Throttle)
+	}
+	at.Throttle[method] = of
+	return nil
+}
+
 // patchStage adds or removes the stage API:STAGE.
 func patchStage(p *usage.Plan, value string, remove bool) error {
 	api, stage, found := strings.Cut(value, ":")
 	at := usage.APIStage{ApiId: api, Stage: stage}
-	switch n := slices.Index(p.ApiStages, at); {
+	switch n := slices.IndexFunc(p.ApiStages, at.Is); {
 	case !found:
 		return invalid("Invalid API Stage specified")
 	case remove && n < 0:

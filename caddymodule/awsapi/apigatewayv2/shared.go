@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"cmp"
+	"maps"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
@@ -25,6 +26,61 @@ func NewID(n int) string { return newID(n) }
 
 // CheckTags checks the tags of a resource.
 func CheckTags(tags map[string]string) error { return checkTags(tags) }
+
+// A TagInput is what the operations of tags are asked.
+type TagInput struct {
+	ResourceArn string
+	Tags        map[string]string
+	TagKeys     []string
+}
+
+// Add adds the tags of the input.
+func (in *TagInput) Add(tags map[string]string) { maps.Copy(tags, in.Tags) }
+
+// Remove removes the tags of the input.
+func (in *TagInput) Remove(tags map[string]string) {
+	for _, key := range in.TagKeys {
+		delete(tags, key)
+	}
+}
+
+// TagsOutput are the tags of a resource.
+type TagsOutput struct {
+	Tags map[string]string `json:"tags"`
+}
+
+// Tagged is the API, and the stage of it if that is meant, which an ARN names. kind is apis or
+// restapis: arn:aws:apigateway:REGION::/KIND/ID[/stages/NAME].
+func (c *Config) Tagged(arn, kind string) (apiID, stage string, err error) {
+	path, found := strings.CutPrefix(arn, "arn:aws:apigateway:"+c.Account.Region+"::/"+kind+"/")
+	apiID, rest, inside := strings.Cut(path, "/")
+	if inside {
+		stage, inside = strings.CutPrefix(rest, "stages/")
+		found = found && inside && stage != ""
+	}
+	if !found || apiID == "" {
+		return "", "", invalid("Invalid resource ARN: arn:aws:apigateway:%[1]s::/%[2]s/ID or .../%[2]s/ID/stages/NAME is expected", c.Account.Region, kind)
+	}
+	return apiID, stage, nil
+}
+
+// Retag changes tags, and checks them.
+func Retag(tags *map[string]string, change func(tags map[string]string)) error {
+	if *tags == nil {
+		*tags = make(map[string]string)
+	}
+	change(*tags)
+	return checkTags(*tags)
+}
+
+// Invalid is the exception for a request that is wrong.
+func Invalid(format string, args ...any) error { return invalid(format, args...) }
+
+// Conflicts is the exception for a request that does not fit what is there.
+func Conflicts(format string, args ...any) error { return conflicts(format, args...) }
+
+// IsMissing reports whether an error is the exception for what is not there.
+func IsMissing(err error) bool { return isMissing(err) }
 
 // Changed has an API read again when it is asked for.
 func (p *APIs) Changed(id string) { p.changed(id) }

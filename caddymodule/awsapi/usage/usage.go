@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,25 @@ type Plan struct {
 type APIStage struct {
 	ApiId string `json:"apiId"`
 	Stage string `json:"stage"`
+	// Throttle has the throttles of methods, in place of the plan's: /pets/GET.
+	Throttle map[string]Throttle `json:"throttle,omitempty"`
+}
+
+// Is says whether both are the same stage.
+func (at *APIStage) Is(other APIStage) bool {
+	return at.ApiId == other.ApiId && at.Stage == other.Stage
+}
+
+// stageKey names a stage of an API. Neither name has a colon.
+func stageKey(api, stage string) string { return api + ":" + stage }
+
+// RouteOf is the route of a method that a throttle names, as routes are written: GET /pets.
+func RouteOf(method string) string {
+	path, name := method[:max(strings.LastIndexByte(method, '/'), 0)], method[strings.LastIndexByte(method, '/')+1:]
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return name + " " + path
 }
 
 // A Quota is how many requests a key may make in a period: DAY, WEEK or MONTH.
@@ -83,6 +103,14 @@ func (p *Plan) Config(keys map[string]*Key) usageplan.Config {
 	c := usageplan.Config{ID: "aws." + p.Id}
 	if p.Throttle != nil {
 		c.Rate, c.Burst = p.Throttle.RateLimit, p.Throttle.BurstLimit
+	}
+	for _, at := range p.ApiStages {
+		for method, of := range at.Throttle {
+			if c.Routes == nil {
+				c.Routes = make(map[string]usageplan.Bucket)
+			}
+			c.Routes[usageplan.RouteID(at.ApiId, at.Stage, RouteOf(method))] = usageplan.Bucket{Rate: of.RateLimit, Burst: of.BurstLimit}
+		}
 	}
 	if p.Quota != nil {
 		c.Quota, c.Period = p.Quota.Limit, periods[p.Quota.Period]
@@ -112,7 +140,7 @@ type Plans struct {
 // A table is all plans at a time.
 type table struct {
 	plans map[string]*served // by ID
-	of    map[APIStage][]*usageplan.Plan
+	of    map[string][]*usageplan.Plan
 }
 
 type served struct {
@@ -167,7 +195,7 @@ func (p *Plans) Of(ctx context.Context, api, stage string) ([]*usageplan.Plan, e
 	if err != nil {
 		return nil, err
 	}
-	return now.of[APIStage{api, stage}], nil
+	return now.of[stageKey(api, stage)], nil
 }
 
 // retryAfter is how long nothing is read after a failure.
@@ -220,7 +248,7 @@ func (p *Plans) read(ctx context.Context, before *table) (now *table, err error)
 	if err != nil {
 		return nil, err
 	}
-	now = &table{plans: make(map[string]*served, len(plans)), of: make(map[APIStage][]*usageplan.Plan)}
+	now = &table{plans: make(map[string]*served, len(plans)), of: make(map[string][]*usageplan.Plan)}
 	var fresh []*served
 	defer func() {
 		if err != nil {
@@ -250,8 +278,8 @@ func (p *Plans) read(ctx context.Context, before *table) (now *table, err error)
 		}
 		now.plans[plan.Id] = s
 		for _, at := range plan.ApiStages {
-			if of := now.of[at]; !slices.Contains(of, s.Plan) {
-				now.of[at] = append(of, s.Plan)
+			if of := now.of[stageKey(at.ApiId, at.Stage)]; !slices.Contains(of, s.Plan) {
+				now.of[stageKey(at.ApiId, at.Stage)] = append(of, s.Plan)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func TestAPlanGoesOnUntilItChanges(t *testing.T) {
 	})
 	ctx := context.Background()
 	const value = "a-key-of-20-bytes-or-more"
-	plan := Plan{Id: "p", Name: "p", Keys: []string{"k", "gone"}, ApiStages: []APIStage{{"a", "live"}}, Quota: &Quota{Limit: 3, Period: "MONTH"}}
+	plan := Plan{Id: "p", Name: "p", Keys: []string{"k", "gone"}, ApiStages: []APIStage{{ApiId: "a", Stage: "live"}}, Quota: &Quota{Limit: 3, Period: "MONTH"}}
 	put := func(name string, value any) {
 		t.Helper()
 		if err := p.Change(ctx, func(e *document.Edit) error { return e.Put(name, value) }); err != nil {
@@ -49,7 +49,7 @@ func TestAPlanGoesOnUntilItChanges(t *testing.T) {
 	if len(before) != 1 || before[0].Find(value) == nil || len(of("other")) != 0 {
 		t.Fatalf("%v", before)
 	}
-	if err := before[0].Find(value).Allow(); err != nil {
+	if err := before[0].Find(value).Allow(""); err != nil {
 		t.Error(err)
 	}
 	put("key/other", Key{Id: "other", Enabled: true, Value: value + "2"}) // of no plan
@@ -68,7 +68,7 @@ func TestAPlanGoesOnUntilItChanges(t *testing.T) {
 		if n == 2 { // one of the three was used before
 			want = usageplan.ErrExhausted
 		}
-		if err := after[0].Find(value).Allow(); !errors.Is(err, want) {
+		if err := after[0].Find(value).Allow(""); !errors.Is(err, want) {
 			t.Errorf("request %d: %v", n, err)
 		}
 	}
