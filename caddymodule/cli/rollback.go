@@ -111,6 +111,9 @@ func publishedVersions(ctx context.Context, api *lambda.Client, name string) ([]
 // choose finds the version that was asked for, or the one before what $LATEST is.
 func choose(versions []types.FunctionConfiguration, wanted string) (*types.FunctionConfiguration, error) {
 	latest := &versions[0]
+	if aws.ToString(latest.CodeSha256) == "" && len(versions) == 1 {
+		return nil, fmt.Errorf("%s is defined in the Caddyfile, and has no versions: change it there", aws.ToString(latest.FunctionName))
+	}
 	if wanted == "" {
 		if v := before(versions); v != nil {
 			return v, nil
