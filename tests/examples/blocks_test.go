@@ -279,6 +279,7 @@ func TestBlocksOfTheReadmeAndTheExamplesRun(t *testing.T) {
 }
 
 func TestBlocksAreReadAsAPageMeansThem(t *testing.T) {
+	harness.Parallel(t)
 	all := blocksOf("Save `a/b.mjs`:\n\n```js\nx\n```\n\n<!-- not run: no reason -->\n```console\n$ one \\\n  two\nout ... put\n$ three\n```\n")
 	if len(all) != 2 || all[0].file != "a/b.mjs" || all[0].text != "x\n" || all[1].notRun != "no reason" || all[1].kind != "console" {
 		t.Fatalf("got %+v", all)
@@ -294,6 +295,7 @@ func TestBlocksAreReadAsAPageMeansThem(t *testing.T) {
 
 // Each metric of the alert rules and of the dashboard is one of the manual.
 func TestMonitoringNamesMetricsThatThereAre(t *testing.T) {
+	harness.Parallel(t)
 	manual, err := os.ReadFile("../../docs/observability.md")
 	if err != nil {
 		t.Fatal(err)
