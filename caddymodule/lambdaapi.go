@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -19,6 +20,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/passage"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/stack"
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
@@ -81,7 +83,11 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 
 // serveAWS answers the calls of services that are here, and reports whether it is one.
 func (l *LambdaAPI) serveAWS(w http.ResponseWriter, r *http.Request) bool {
-	if l.s3 != nil && l.s3.Serve(w, r) { // first: a path of S3 may be any path
+	if strings.HasPrefix(r.URL.Path, stack.ResponsePath) {
+		l.app.setup.AnswerStacks(w, r)
+		return true
+	}
+	if l.s3 != nil && l.s3.Serve(w, r) { // then: a path of S3 may be any path
 		return true
 	}
 	return l.api.Serve(w, r) || l.aws.Serve(w, r) || l.passage.Serve(w, r)

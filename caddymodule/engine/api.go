@@ -84,7 +84,7 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	s.calls.aws = &awsapi.Endpoint{
 		Services: []*awsapi.Service{
 			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: s.engine.roles.ByARN, Access: s.Access()}), rules, schedules,
-			cloudformation.New(cloudformation.Config{Engine: s.engine.stacks, Open: s.openTemplate}),
+			cloudformation.New(cloudformation.Config{Engine: s.engine.stacks}),
 		},
 		Verifier: verifier, Access: s.Access(), Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
 	}

@@ -52,7 +52,7 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()
-			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API}
+			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Open: s.openTemplate}
 		},
 	})
 }
@@ -76,4 +76,9 @@ func (s *Setup) openTemplate(ctx context.Context, bucket, key, version string) (
 	}
 	data, err := io.ReadAll(io.LimitReader(content, maxTemplate))
 	return data, errors.Join(err, content.Close())
+}
+
+// AnswerStacks takes what custom resources answer.
+func (s *Setup) AnswerStacks(w http.ResponseWriter, r *http.Request) {
+	s.engine.stacks.ServeHTTP(w, r)
 }

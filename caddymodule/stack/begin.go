@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ type Request struct {
 	Policy       string
 	TimeoutMin   int
 	Parent, Root string
-	Direct       bool // no change set shows what it does
+	Direct       bool   // no change set shows what it does
+	ID           string // of the stack, if it is chosen already
 }
 
 func missingStack(nameOrID string) error { return invalid("Stack with id %s does not exist", nameOrID) }
@@ -160,8 +162,7 @@ func (e *Engine) Create(ctx context.Context, in *Request) (*Stack, error) {
 }
 
 func (e *Engine) newStack(in *Request) *Stack {
-	s := &Stack{Name: in.Name, ID: e.arn(in.Name, newUUID()), Created: e.now(), Parent: in.Parent, Root: in.Root}
-	return s
+	return &Stack{Name: in.Name, ID: cmp.Or(in.ID, e.arn(in.Name, newUUID())), Created: e.now(), Parent: in.Parent, Root: in.Root}
 }
 
 // begin takes over what a client asks, and is the changes that write it.

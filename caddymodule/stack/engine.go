@@ -35,6 +35,8 @@ type Settings struct {
 	URLSuffix string
 	// IgnoreTypes are types of resources that a stack may have though nothing is made of them.
 	IgnoreTypes []string
+	// Open reads an object of the bucket of artefacts.
+	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
 	// Endpoint is the address of this server for functions, without a slash at the end.
 	Endpoint string
 }
@@ -43,6 +45,7 @@ type Settings struct {
 type Engine struct {
 	Config
 	store store
+	types map[string]*Type
 
 	stop context.CancelFunc
 	ctx  context.Context // of all operations; an owner of goroutines keeps it
@@ -58,7 +61,7 @@ func New(c Config) *Engine {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	e := &Engine{Config: c, store: store{c.Store}, running: make(map[string]*run)}
+	e := &Engine{Config: c, store: store{c.Store}, types: newTypes(), running: make(map[string]*run)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Types of SSM.
@@ -55,6 +56,9 @@ func ssmTypes() map[string]*Type {
 			return "CFN-" + w.LogicalID + "-" + random(12)
 		},
 		exists: func(ctx context.Context, w *Work) (bool, error) {
+			if strings.HasPrefix(w.ID, "/cdk-bootstrap/") {
+				return false, nil // it is there by itself, for whoever does not bootstrap
+			}
 			_, err := w.call(ctx, "ssm", "GetParameter", named(w))
 			if isNotFound(err) {
 				return false, nil

@@ -31,12 +31,12 @@ func cut(s string, most int) string {
 
 // typeOf is the type of a resource.
 func (e *Engine) typeOf(name string) *Type {
-	if t := types[name]; t != nil {
+	if t := e.types[name]; t != nil {
 		return t
 	}
 	switch {
 	case strings.HasPrefix(name, "Custom::"):
-		return types["AWS::CloudFormation::CustomResource"]
+		return e.types["AWS::CloudFormation::CustomResource"]
 	case slices.Contains(e.Settings().IgnoreTypes, name):
 		return ignored
 	}
@@ -250,6 +250,7 @@ func (r *run) make(ctx context.Context, t *Type, next *Resource) error {
 	if next.Status = Created; next.Before != nil {
 		next.Status = Updated
 	}
+	next.Reason = cut(w.Note, maxReason)
 	if t == ignored {
 		next.Reason = "Hearth has made nothing of this resource: its type is in ignore_resources"
 	}
@@ -298,7 +299,7 @@ func (r *run) change(ctx context.Context, t *Type, next *Resource, w *Work) erro
 	if next.PhysicalID != next.Before.PhysicalID { // a custom resource may answer with another
 		next.Stale = append(slices.Clone(next.Before.Stale), Stale{next.Before.Thing, next.Before.OnReplace == "Retain"})
 	}
-	next.Status = Updated
+	next.Status, next.Reason = Updated, cut(w.Note, maxReason)
 	return r.keep(ctx, next)
 }
 

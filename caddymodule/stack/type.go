@@ -57,6 +57,7 @@ type Work struct {
 	ID         string         // physical
 	New, Old   map[string]any // properties; Old is nil for a creation
 	Attributes map[string]any
+	Note       string // what the event says of a success
 }
 
 // call calls an operation of a service.

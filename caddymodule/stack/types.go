@@ -5,14 +5,14 @@ import (
 	"maps"
 )
 
-// types are the types of resources, by name.
-var types = func() map[string]*Type {
+// newTypes makes the types of resources, by name.
+func newTypes() map[string]*Type {
 	all := make(map[string]*Type)
-	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes(), eventTypes()} {
+	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes(), eventTypes(), s3Types()} {
 		maps.Copy(all, family)
 	}
 	return all
-}()
+}
 
 func nothing(context.Context, *Work) error { return nil }
 

@@ -2,9 +2,6 @@ package cloudformation
 
 import (
 	"context"
-	"net/url"
-	"regexp"
-	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/stack"
 )
@@ -35,12 +32,9 @@ type about struct {
 	ClientRequestToken string
 }
 
-// Limits of a template, in bytes.
+// maxTemplateBody is the limit of a template in a request, in bytes.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-const (
-	maxTemplateBody = 51_200
-	maxTemplateFile = 1_048_576
-)
+const maxTemplateBody = 51_200
 
 // request is what is asked, with the template read.
 func (s *service) request(ctx context.Context, by stack.Identity, in *about, mayUsePrevious bool) (*stack.Request, error) {
@@ -89,41 +83,5 @@ func (s *service) body(ctx context.Context, body, address string, previous bool)
 	case address == "":
 		return "", invalid("Either Template URL or Template Body must be specified.")
 	}
-	bucket, key, version, err := placeOf(address)
-	if err != nil {
-		return "", err
-	}
-	data, err := s.Open(ctx, bucket, key, version)
-	if err != nil {
-		return "", invalid("S3 error: %s", err)
-	}
-	if len(data) > maxTemplateFile {
-		return "", invalid("Template may not exceed %d bytes in size.", maxTemplateFile)
-	}
-	return string(data), nil
-}
-
-// bucketHost is a host's name that begins with a bucket.
-var bucketHost = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3[.-]`)
-
-// placeOf reads the address of a template: its bucket and key. The host says nothing, but for a
-// bucket in front of it, for tools write the host of AWS.
-func placeOf(address string) (bucket, key, version string, err error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" && u.Scheme != "s3" || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "s3" {
-		return "", "", "", invalid("TemplateURL must be a supported URL.")
-	}
-	path := strings.TrimPrefix(u.Path, "/")
-	version = u.Query().Get("versionId")
-	if host := bucketHost.FindStringSubmatch(u.Host); host != nil {
-		return host[1], path, version, nil
-	}
-	if u.Scheme == "s3" {
-		return u.Host, path, version, nil
-	}
-	bucket, key, found := strings.Cut(path, "/")
-	if !found || bucket == "" || key == "" {
-		return "", "", "", invalid("TemplateURL must reference a valid S3 object to which you have access.")
-	}
-	return bucket, key, version, nil
+	return s.Engine.Fetch(ctx, address)
 }

@@ -17,8 +17,6 @@ import (
 // Config of the service.
 type Config struct {
 	Engine *stack.Engine
-	// Open reads a template from the bucket of artefacts.
-	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
 }
 
 type service struct{ Config }

@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -109,6 +111,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string, old bool)
 	if err != nil {
 		return err
 	}
+	if err := a.bootstrap(c.bucket); err != nil {
+		return err
+	}
 	if key := check.Key(); key.ReadOnly && op.changes {
 		return refuse(http.StatusForbidden, "AccessDenied", "User: arn:aws:iam::"+a.Account.ID+":user/"+key.ID+
 			" is not authorized to perform: s3:"+op.name+" because its access key is read-only")
@@ -120,6 +125,20 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, id string, old bool)
 		return err
 	}
 	return op.run(c)
+}
+
+// bootstrap makes the bucket of the CDK's assets when somebody asks for it: nobody needs to
+// bootstrap this server.
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+func (a *API) bootstrap(bucket string) error {
+	if bucket != "cdk-hnb659fds-assets-"+a.Account.ID+"-"+a.Account.Region {
+		return nil
+	}
+	err := a.Store.CreateBucket(artefact.Bucket{Name: bucket, Created: time.Now().UTC()})
+	if errors.Is(err, artefact.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // subresources are the parameters that name an operation.

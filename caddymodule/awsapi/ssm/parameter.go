@@ -173,9 +173,20 @@ func (s *service) find(ctx context.Context, r reference) (*parameter, error) {
 		if p, _, err := s.read(ctx, name); p != nil || err != nil {
 			return p, err
 		}
+		if name == bootstrapParameter {
+			return &parameter{Name: name, Type: "String", Value: bootstrapVersion, Version: 1, Modified: time.Unix(0, 0).UTC(), Tier: "Standard"}, nil
+		}
 	}
 	return nil, nil
 }
+
+// The CDK asks by a parameter whether somebody has bootstrapped the account. All that it needs is
+// here by itself, so the parameter is, too, until somebody puts another value.
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+const (
+	bootstrapParameter = "/cdk-bootstrap/hnb659fds/version"
+	bootstrapVersion   = "30"
+)
 
 type getInput struct {
 	Name           string
