@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
@@ -12,6 +13,8 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/stack"
+	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/sandbox/network"
 )
 
 // calls are the services of a setup, for who calls them in this process.
@@ -52,9 +55,21 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()
-			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Open: s.openTemplate}
+			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Inside: s.insideAddress(), Open: s.openTemplate}
 		},
 	})
+}
+
+// insideAddress is where functions of this server reach it.
+func (s *Setup) insideAddress() string {
+	at := s.engine.inside.address()
+	if s.inside == nil || !at.IsValid() {
+		return s.addresses.API
+	}
+	if s.machinery.sandbox.HasNetworks() && s.machinery.networkOf(&s.Settings).Network == function.NetworkPrivate {
+		at = netip.AddrPortFrom(network.ResolverAddress(), at.Port())
+	}
+	return "http://" + at.String()
 }
 
 // maxTemplate bounds a template that is read from a bucket, in bytes: it is refused then, by its

@@ -37,8 +37,9 @@ type Settings struct {
 	IgnoreTypes []string
 	// Open reads an object of the bucket of artefacts.
 	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
-	// Endpoint is the address of this server for functions, without a slash at the end.
-	Endpoint string
+	// Endpoint is the address of this server, and Inside that for its functions, without a slash
+	// at the end.
+	Endpoint, Inside string
 }
 
 // An Engine works on stacks. It outlives the settings.

@@ -52,12 +52,16 @@ type response struct {
 
 // expect makes an address for an answer.
 func (e *Engine) expect(ctx context.Context, w *Work, most time.Duration) (string, error) {
-	base := e.Settings().Endpoint
+	signals := w.Type == "AWS::CloudFormation::WaitConditionHandle"
+	base := e.Settings().Inside
+	if signals { // they come from anywhere
+		base = e.Settings().Endpoint
+	}
 	if base == "" {
 		return "", errors.New("this server has no address that a function could answer to")
 	}
 	secret := rand.Text()
-	record, err := put(recordResponse+hashOf(secret), state.Absent, &expectation{Until: e.now().Add(most), Signals: w.Type == "AWS::CloudFormation::WaitConditionHandle"})
+	record, err := put(recordResponse+hashOf(secret), state.Absent, &expectation{Until: e.now().Add(most), Signals: signals})
 	if err != nil {
 		return "", err
 	}

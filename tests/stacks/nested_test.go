@@ -1,7 +1,6 @@
 package stacks
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/hearthfn/hearth/tests/harness"
@@ -99,9 +98,5 @@ s3.put_object(Bucket=assets, Key="x", Body=b"x")
 
 func TestStacksInStacksAndWhatFunctionsMake(t *testing.T) {
 	harness.Parallel(t)
-	a := &harness.API{Server: harness.NewServer(t, "", "")}
-	a.Configure(fmt.Sprintf("reach 127.0.0.1:%d", a.Port), "")
-	a.Start()
-	a.Connect()
-	(&shell{a, harness.TempDir(t)}).python(nestedScript)
+	newShell(t, "").python(nestedScript)
 }
