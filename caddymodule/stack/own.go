@@ -190,7 +190,7 @@ func waitCondition() *Type {
 				}
 			}
 			if w.text("Handle") == "" {
-				return errors.New("Handle is required: CreationPolicy is not supported")
+				return sentence("Handle is required: CreationPolicy is not supported")
 			}
 			data, err := w.engine.signals(ctx, w.text("Handle"), int(count), time.Duration(min(most, int64(maxWait/time.Second)))*time.Second)
 			if err != nil {
@@ -233,7 +233,7 @@ func customResource() *Type {
 		Name: "AWS::CloudFormation::CustomResource", required: []string{"ServiceToken"}, plan: generated,
 		check: func(_ *Engine, properties map[string]any) error {
 			if token := text(properties["ServiceToken"]); strings.HasPrefix(token, "arn:aws:sns:") {
-				return errors.New("ServiceToken is a topic: custom resources are made by functions here")
+				return sentence("ServiceToken is a topic: custom resources are made by functions here")
 			}
 			return nil
 		},
@@ -259,7 +259,7 @@ func (w *Work) custom(ctx context.Context, kind string) error {
 	if v, given := properties["ServiceTimeout"]; given {
 		seconds, err := whole(v)
 		if err != nil || seconds < 1 || seconds > int64(maxAnswerTime/time.Second) {
-			return errors.New("ServiceTimeout is 1 to 3600 seconds")
+			return sentence("ServiceTimeout is 1 to 3600 seconds")
 		}
 		most = time.Duration(seconds) * time.Second
 	}

@@ -36,6 +36,7 @@ type run struct {
 
 	mu        sync.Mutex // guards what follows
 	events    int        // the number of the last one
+	told      time.Time  // when the last one was
 	resources map[string]*Resource
 }
 
@@ -182,8 +183,12 @@ func (r *run) write(ctx context.Context, changes []state.Change, events ...*Even
 		r.mu.Lock()
 		r.events++
 		number := r.events
-		r.mu.Unlock()
 		e.complete(r.engine, r.stack, number)
+		if !e.Time.After(r.told) { // clients sort by the time
+			e.Time = r.told.Add(time.Millisecond)
+		}
+		r.told = e.Time
+		r.mu.Unlock()
 		change, err := put(eventName(number), state.Any, e)
 		if err != nil {
 			return 0, err

@@ -17,6 +17,10 @@ template = {"Resources": {
     "Fn": function("hello"),
     "Version": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": ref("Fn"), "Description": "1"}},
     "Alias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": ref("Fn"), "FunctionVersion": att("Version", "Version"), "Name": "live"}},
+    "Target": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "DependsOn": "Alias", "Properties": {"ServiceNamespace": "lambda", "ScalableDimension": "lambda:function:ProvisionedConcurrency", "ResourceId": sub("function:${Fn}:live"), "MinCapacity": "0", "MaxCapacity": 1,
+        "ScheduledActions": [{"ScheduledActionName": "night", "Schedule": "cron(0 0 * * ? *)", "ScalableTargetAction": {"MinCapacity": 0, "MaxCapacity": 0}}]}},
+    "Scaling": {"Type": "AWS::ApplicationAutoScaling::ScalingPolicy", "Properties": {"PolicyName": "use", "PolicyType": "TargetTrackingScaling", "ScalingTargetId": ref("Target"),
+        "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 0.7, "PredefinedMetricSpecification": {"PredefinedMetricType": "LambdaProvisionedConcurrencyUtilization"}}}},
     "Config": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": {"FunctionName": ref("Fn"), "Qualifier": "$LATEST", "MaximumRetryAttempts": 0}},
     "Url": {"Type": "AWS::Lambda::Url", "Properties": {"TargetFunctionArn": att("Fn", "Arn"), "AuthType": "NONE", "Cors": {"AllowOrigins": ["*"]}}},
     "UrlPermission": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": ref("Fn"), "Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE"}},
@@ -56,6 +60,11 @@ ids = {name: r["PhysicalResourceId"] for name, r in made("apis").items()}
 assert call(ids["Alias"])["body"] == "hello" and ids["Version"].endswith(":1"), ids
 assert lam.get_function_event_invoke_config(FunctionName=ids["Fn"])["MaximumRetryAttempts"] == 0
 
+scaling = client("application-autoscaling")
+assert scaling.describe_scalable_targets(ServiceNamespace="lambda")["ScalableTargets"][0]["MaxCapacity"] == 1
+assert [x["PolicyName"] for x in scaling.describe_scaling_policies(ServiceNamespace="lambda")["ScalingPolicies"]] == ["use"]
+assert [x["ScheduledActionName"] for x in scaling.describe_scheduled_actions(ServiceNamespace="lambda")["ScheduledActions"]] == ["night"]
+
 # An update in place: the addresses stay.
 resources["Fn"]["Properties"]["Code"]["ZipFile"] = "exports.handler = async () => ({ statusCode: 200, body: 'changed' });"
 resources["Version2"] = dict(resources.pop("Version"))
@@ -83,6 +92,7 @@ assert client("apigateway").get_rest_api(restApiId=ids["Rest"])["binaryMediaType
 cfn.delete_stack(StackName="apis")
 cfn.get_waiter("stack_delete_complete").wait(StackName="apis", WaiterConfig={"Delay": 1})
 assert client("apigatewayv2").get_apis()["Items"] == [] and client("apigateway").get_rest_apis()["items"] == [] and client("apigateway").get_api_keys()["items"] == []
+assert scaling.describe_scalable_targets(ServiceNamespace="lambda").get("ScalableTargets", []) == []
 assert lam.list_functions()["Functions"] == [] and iam.list_roles()["Roles"] == []
 `
 

@@ -79,6 +79,45 @@ settled("outer", "UPDATE_ROLLBACK_COMPLETE")
 assert any(e[0] == "Never" and "Received response status [FAILED] from custom resource. Message returned: See the log stream" in e[2] for e in told("outer")), told("outer")[:12]
 assert ssm.get_parameter(Name=o["Name"])["Parameter"]["Value"] == "thing-b-y"
 
+# While an update is under way nobody else begins one, and it can be cancelled.
+import threading
+resources["Never"]["Properties"] = {"ServiceToken": {"Fn::GetAtt": ["Maker", "Arn"]}, "Fail": "never", "ServiceTimeout": 600}
+thread = threading.Thread(target=update, args=("outer", template))
+thread.start()
+for _ in range(2400):
+    if any(e[:2] == ("Never", "CREATE_IN_PROGRESS") for e in told("outer")[:3]):
+        break
+    time.sleep(0.05)
+refused("ValidationError", "is in UPDATE_IN_PROGRESS state and can not be updated.", update, name="outer", template=template)
+refused("ValidationError", "cannot be deleted while in status UPDATE_IN_PROGRESS", cfn.delete_stack, StackName="outer")
+cfn.cancel_update_stack(StackName="outer")
+thread.join()
+settled("outer", "UPDATE_ROLLBACK_COMPLETE")
+assert ("Never", "CREATE_FAILED", "Resource creation cancelled") in told("outer")
+
+# A rollback that cannot be done is done later, without what cannot.
+lam.delete_function(FunctionName=made("outer")["Maker"]["PhysicalResourceId"])
+resources["Never"]["Properties"]["Fail"] = True
+resources["Child"]["Properties"]["Parameters"]["Word"] = "new"
+resources["Maker"]["Properties"]["Description"] = "changed"
+update("outer", template)
+settled("outer", "UPDATE_ROLLBACK_FAILED")
+refused("ValidationError", "is in UPDATE_ROLLBACK_FAILED state and can not be updated.", update, name="outer", template=template)
+cfn.continue_update_rollback(StackName="outer", ResourcesToSkip=["Maker"])
+settled("outer", "UPDATE_ROLLBACK_COMPLETE")
+
+# Of several that make the same stack one does.
+def racing(results):
+    try:
+        results.append(create("race", {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}))
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AlreadyExistsException", error
+results = []
+threads = [threading.Thread(target=racing, args=(results,)) for _ in range(8)]
+[t.start() for t in threads], [t.join() for t in threads]
+assert len(results) == 1, results
+settled("race", "CREATE_COMPLETE")
+
 cfn.delete_stack(StackName="outer")
 cfn.get_waiter("stack_delete_complete").wait(StackName="outer", WaiterConfig={"Delay": 1})
 assert stack(nested)["StackStatus"] == "DELETE_COMPLETE" and [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["templates"]

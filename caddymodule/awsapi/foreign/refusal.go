@@ -16,13 +16,13 @@ func (c Call) Message() string {
 	switch service {
 	case "":
 		service = "an unnamed service"
-	case "lambda", "logs", "application-autoscaling", "sts", "iam", "ssm", "events", "scheduler":
+	case "lambda", "logs", "application-autoscaling", "sts", "iam", "ssm", "events", "scheduler", "cloudformation":
 		return fmt.Sprintf("%s is no operation of %s that this server knows.", c.operation, service)
 	case "s3": // where uploads of deployments are taken, package s3 has answered
 		return fmt.Sprintf("%s of s3 is not supported: this server takes no uploads of deployments, because it has the option s3, or the Redis of several nodes. "+
 			"Give the client the endpoint of the object store.", c.operation)
 	}
-	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and what belongs to it: API Gateway, CloudWatch Logs, EventBridge and its Scheduler, IAM, SSM, STS and, for deployments, S3. "+
+	return fmt.Sprintf("%s of %s is not supported: this server answers AWS Lambda and what belongs to it: API Gateway, CloudFormation, CloudWatch Logs, EventBridge and its Scheduler, IAM, SSM, STS and, for deployments, S3. "+
 		"Give the client the endpoint of %[2]s, and this one to Lambda alone (AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS).", c.operation, service)
 }
 
@@ -37,6 +37,10 @@ func (c Call) Refuse(w http.ResponseWriter, r *http.Request, requestID string) {
 		body = encodeJSON(map[string]string{"message": c.Message()})
 	case awsJSON:
 		contentType = "application/x-amz-json-1.1"
+		if c.service == "ecr" && c.operation == "DescribeRepositories" {
+			// Who removes an application asks for its images. There are none, and that is an answer.
+			code = "RepositoryNotFoundException"
+		}
 		body = encodeJSON(map[string]string{"__type": code, "message": c.Message()})
 	case rpcJSON:
 		header.Set("Smithy-Protocol", "rpc-v2-json")
