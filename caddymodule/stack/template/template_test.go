@@ -238,6 +238,8 @@ func TestParametersAreChecked(t *testing.T) {
 		{`{Type: String, AllowedPattern: "(?=.*[0-9])[a-z0-9]+"}`, "abc1", ""},
 		{`{Type: String, AllowedPattern: "(?=a)(a+)+b"}`, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "Parameter 'P' must match pattern (?=a)(a+)+b"},
 		{`{Type: String, AllowedPattern: "[a-z]{2,3}+"}`, "ab", ""},
+		{`{Type: String, AllowedPattern: '\p{Alpha}[\p{Digit}_]+\[\p{L}'}`, "a1_[ä", ""},
+		{`{Type: String, AllowedPattern: '^(?=.{3,})[\p{Print}]*$'}`, "äöü", `Parameter 'P' must match pattern ^(?=.{3,})[\p{Print}]*$`},
 		{`{Type: String, AllowedPattern: "a("}`, "a", "Template format error: AllowedPattern a( of parameter P is no regular expression that is supported"},
 		{`{Type: String, AllowedValues: [a, 1]}`, "b", "Parameter 'P' must be one of AllowedValues"},
 		{`{Type: String, AllowedValues: [a, 1]}`, "1", ""},
