@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -48,5 +49,15 @@ func TestCopyPackageLeavesOutBytecodeAndOtherServices(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(to, "botocore", name)); (err == nil) != want {
 			t.Errorf("%s: %v, want it copied: %t", name, err, want)
 		}
+	}
+}
+
+func TestASizedBundleHasItsSizeAndDistinctModules(t *testing.T) {
+	text := modules(1 << 20)
+	if n := len(text); n < 1<<20 || n > 1<<20+8192 {
+		t.Errorf("%d bytes, want one MB", n)
+	}
+	if strings.Count(text, "modules.m7 =") != 1 || !strings.Contains(text, "exports.handler") {
+		t.Error("the bundle lacks a module or its handler")
 	}
 }
