@@ -16,7 +16,8 @@ func (s *Setup) Passage(log *zap.Logger) (*passage.Passage, error) {
 	for name, of := range s.services.Passed() {
 		backends[name] = &passage.Backend{Endpoint: of.Address(), Region: of.Region, CredentialsProvider: of}
 	}
-	return passage.New(passage.Config{
+	s.calls.passage = passage.New(passage.Config{
 		Backends: backends, Verifier: verifier, Access: s.Access(), Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,
-	}), nil
+	})
+	return s.calls.passage, nil
 }

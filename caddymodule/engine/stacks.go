@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/passage"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/stack"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -22,15 +25,18 @@ type calls struct {
 	lambda *lambda.API
 	aws    *awsapi.Endpoint
 	s3     *s3.API
-	models map[string]*model.Model
-	bucket lambda.Bucket // of artefacts; nil: there is none
+	// passage passes calls on to configured services; nil: there are none.
+	passage *passage.Passage
+	models  map[string]*model.Model
+	bucket  lambda.Bucket // of artefacts; nil: there is none
 	// urlSuffix is what follows the region in the addresses of APIs.
 	urlSuffix string
 }
 
 // serve answers a request as if a client had sent it.
 func (c *calls) serve(w http.ResponseWriter, r *http.Request) bool {
-	return c.s3 != nil && c.s3.Serve(w, r) || c.lambda != nil && c.lambda.Serve(w, r) || c.aws != nil && c.aws.Serve(w, r)
+	return c.s3 != nil && c.s3.Serve(w, r) || c.lambda != nil && c.lambda.Serve(w, r) || c.aws != nil && c.aws.Serve(w, r) ||
+		c.passage != nil && c.passage.Serve(w, r)
 }
 
 // suffixOf is what follows the region in the addresses of APIs, with the port: tools join
@@ -51,7 +57,7 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		Store: e.records, Log: c.Log,
 		Services: func() stack.Services {
 			s := e.current.Load()
-			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Models: s.calls.models}
+			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Models: s.calls.models, Passed: slices.Collect(maps.Keys(s.services.Passed()))}
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Services struct {
 	Serve func(w http.ResponseWriter, r *http.Request) bool
 	// Open reads an object of the bucket that has the uploads.
 	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
+	// Passed are the services that calls are passed on to.
+	Passed []string
 	// Models are those of the services, by the name that resource types have for them.
 	Models map[string]*model.Model
 }
@@ -85,7 +88,13 @@ var serviceNames = map[string]string{
 }
 
 // targets are the services of the JSON protocol that have no model here.
-var targets = map[string]string{"logs": "Logs_20140328.", "application-autoscaling": "AnyScaleFrontendService."}
+var targets = map[string]string{
+	"logs": "Logs_20140328.", "application-autoscaling": "AnyScaleFrontendService.",
+	"sqs": "AmazonSQS.", "dynamodb": "DynamoDB_20120810.", "kinesis": "Kinesis_20131202.",
+}
+
+// oldJSON are those of them that speak version 1.0.
+var oldJSON = []string{"sqs", "dynamodb"}
 
 // An answer is what a service has answered. It is a http.ResponseWriter.
 type answer struct {
@@ -128,8 +137,12 @@ func (c *caller) call(ctx context.Context, service, operation string, input map[
 		if err != nil {
 			return nil, err
 		}
+		version := "1"
+		if slices.Contains(oldJSON, service) {
+			version = "0"
+		}
 		e = &model.Encoding{Method: http.MethodPost, URL: &url.URL{Path: "/"}, Body: body, Header: http.Header{
-			"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {prefix + operation},
+			"Content-Type": {"application/x-amz-json-1." + version}, "X-Amz-Target": {prefix + operation},
 		}}
 	} else {
 		m := c.services.Models[service]
