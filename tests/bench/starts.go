@@ -68,6 +68,7 @@ func hellos(m machine) []loader {
 	}
 }
 
+// loaders are all whose first calls are timed, the small ones first.
 func loaders(m machine) []loader {
 	boto3 := function{name: "boto3", runtime: m.pythonRuntime(), handler: "app.handler"}
 	sdk := boto3

@@ -14,8 +14,8 @@ func TestStartsGroupIsFirstCallsAlone(t *testing.T) {
 	}
 	m := machine{Node: "20.1.0", Python: "3.11.2"}
 	warm, scenarios := selected(s.only, s.group, warmTargets(m), allScenarios(m, s))
-	if len(warm) > 0 || len(scenarios) != 13 {
-		t.Errorf("%d targets and %d scenarios, want none and 13", len(warm), len(scenarios))
+	if len(warm) > 0 || len(scenarios) != 17 {
+		t.Errorf("%d targets and %d scenarios, want none and 17", len(warm), len(scenarios))
 	}
 	if _, err := parseFlags([]string{"starts", "--starts", "0"}); err == nil {
 		t.Error("no start at all is accepted")
