@@ -26,7 +26,8 @@ usage: ./xcaddy.sh COMMAND
                     Lambda API, events, event sources, a cluster, functions that load the
                     machine together, networks of functions, first calls beside what
                     bare interpreters take, or WebSockets. --help shows its flags
-  release           static programs for amd64 and arm64, packages, an image, checksums: into dist/
+  release [VERSION] static programs for amd64 and arm64 (or $ARCHS), packages, an image,
+                    checksums: into dist/
   test-release      release, then install, start, upgrade and remove the package in a Debian
                     that debootstrap makes (as root; about two minutes)
   help              this text
@@ -168,10 +169,12 @@ ldflags() {
 release() {
 	need_go
 	local version=${1:-$(version)} arch root=()
+	local -a archs
+	read -r -a archs <<<"${ARCHS:-amd64 arm64}"
 	write_main
 	rm -rf dist
 	mkdir -p dist
-	for arch in amd64 arm64; do
+	for arch in "${archs[@]}"; do
 		say "caddy for linux/$arch, $version"
 		CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -buildvcs=false -trimpath -tags "$TAGS" -ldflags "$(ldflags "$version")" \
 			-o "dist/caddy-$arch" bin/.build/main.go
@@ -179,13 +182,12 @@ release() {
 			"dist/caddy-$arch" LICENSE README.md Caddyfile.example
 	done
 	if [[ -d $(debian_root) ]]; then
-		root=(-root "$(debian_root)")
+		root=("$(debian_root)")
 	else
 		say "no image: ./xcaddy.sh test-release makes the Debian that it is based on"
 	fi
 	say "packages, checksums, bill of materials"
-	(cd packaging && go build -buildvcs=false -o ../bin/.build/packaging . && ../bin/.build/packaging -version "$version" -dist ../dist "${root[@]}")
-	rm -f dist/caddy-arm64
+	packaging/release.sh "$version" dist "${root[@]}"
 	ls -l dist >&2
 }
 
@@ -207,6 +209,7 @@ make_debian() {
 
 test_release() {
 	make_debian
+	export ARCHS=amd64 # that of the Debian
 	release v0.9.0
 	local before
 	before=$(mktemp -d)

@@ -30,7 +30,10 @@ trap finish EXIT
 mkdir "$work/disk"
 mount -t tmpfs hearth "$work/disk"
 mkdir "$work/disk/upper" "$work/disk/work"
-mount -t overlay overlay -o "lowerdir=$DEBIAN,upperdir=$work/disk/upper,workdir=$work/disk/work" "$work/root" 2>/dev/null || cp -a "$DEBIAN/." "$work/root/"
+mount -t overlay overlay -o "lowerdir=$DEBIAN,upperdir=$work/disk/upper,workdir=$work/disk/work" "$work/root" 2>/dev/null || {
+	cp -a "$DEBIAN/." "$work/root/"
+	mount --bind "$work/root" "$work/root"
+}
 readonly ROOT=$work/root
 mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
@@ -43,9 +46,11 @@ install_package() {
 	in_root dpkg-query --show --showformat '${Version}\n' hearth
 }
 
-# start: the server as the unit starts it, until it answers.
+# start: the server as the unit starts it, until it answers. Not by chroot: in one, nobody may make
+# the user namespaces of functions.
 start() {
-	in_root setpriv --reuid hearth --regid hearth --clear-groups env XDG_DATA_HOME=/var/lib/hearth XDG_CONFIG_HOME=/var/lib/hearth HOME=/var/lib/hearth \
+	unshare --mount --propagation private bash -c 'cd "$1" && shift && mkdir -p mnt && pivot_root . mnt && cd / && umount -l /mnt && exec "$@"' pivot "$ROOT" \
+		/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid hearth --regid hearth --clear-groups env XDG_DATA_HOME=/var/lib/hearth XDG_CONFIG_HOME=/var/lib/hearth HOME=/var/lib/hearth \
 		caddy run --config /etc/hearth/Caddyfile --adapter caddyfile >"$work/log" 2>&1 &
 	server=$!
 	for _ in $(seq 300); do
