@@ -37,8 +37,9 @@ type Request struct {
 	Policy       string
 	TimeoutMin   int
 	Parent, Root string
-	Direct       bool   // no change set shows what it does
-	ID           string // of the stack, if it is chosen already
+	Direct       bool      // no change set shows what it does
+	ID           string    // of the stack, if it is chosen already
+	At           time.Time // when transforms are applied
 }
 
 func missingStack(nameOrID string) error { return invalid("Stack with id %s does not exist", nameOrID) }

@@ -127,6 +127,7 @@ type caller struct {
 	services Services
 	key      *sigv4.Key
 	region   string
+	host     string // of this server: addresses in answers have it
 }
 
 // call calls an operation.
@@ -175,7 +176,7 @@ func scopeOf(service string) string {
 // send has a request answered in this process.
 func (c *caller) send(ctx context.Context, scope string, e *model.Encoding) (*answer, error) {
 	r := (&http.Request{
-		Method: e.Method, URL: e.URL, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: e.Header, Host: "localhost",
+		Method: e.Method, URL: e.URL, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: e.Header, Host: c.host,
 		Body: io.NopCloser(bytes.NewReader(e.Body)), ContentLength: int64(len(e.Body)), RequestURI: e.URL.RequestURI(), RemoteAddr: "127.0.0.1:0",
 	}).WithContext(sigv4.Insider(ctx, c.key))
 	// It says which service the request is for. The context says who asks.

@@ -74,6 +74,7 @@ func (e *Engine) CreateChangeSet(ctx context.Context, in *Request, name, kind, d
 	case missing:
 		s = e.newStack(in)
 	}
+	in.At = e.now() // its execution makes the same
 	changeSet := &ChangeSet{
 		Name: name, StackID: s.ID, Type: kind, Status: Complete, Execution: Available, Description: description, Created: e.now(), Request: *in,
 		ID: "arn:aws:cloudformation:" + e.account().Region + ":" + e.account().ID + ":changeSet/" + name + "/" + newUUID(),

@@ -35,8 +35,6 @@ type Settings struct {
 	URLSuffix string
 	// IgnoreTypes are types of resources that a stack may have though nothing is made of them.
 	IgnoreTypes []string
-	// Open reads an object of the bucket of artefacts.
-	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
 	// Endpoint is the address of this server, and Inside that for its functions, without a slash
 	// at the end.
 	Endpoint, Inside string

@@ -17,8 +17,11 @@ func (e *Engine) expand(ctx context.Context, document map[string]any, in *Reques
 	if in.Direct && !slices.Contains(in.Capabilities, autoExpand) {
 		return nil, &awsapi.Exception{Name: "InsufficientCapabilitiesException", Message: "Requires capabilities : [" + autoExpand + "]"}
 	}
+	if in.At.IsZero() {
+		in.At = e.now()
+	}
 	return transform.Apply(document, transform.Input{
-		Parameters: values, Region: e.account().Region, Now: e.now(),
+		Parameters: values, Region: e.account().Region, Now: in.At,
 		Include: func(location string) ([]byte, error) {
 			u, err := url.Parse(location)
 			if err != nil || u.Scheme != "s3" || u.Host == "" || len(u.Path) < 2 {

@@ -17,7 +17,7 @@ func (e *Engine) Fetch(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := e.Settings().Open(ctx, bucket, key, version)
+	data, err := e.Services().Open(ctx, bucket, key, version)
 	if err != nil {
 		return "", invalid("S3 error: %s", err)
 	}

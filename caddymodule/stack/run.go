@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -125,7 +126,12 @@ func (e *Engine) callerOf(o *Operation) *caller {
 	if o.By.Role != nil {
 		key.Role = &sigv4.Role{Name: o.By.Role.Name, ID: o.By.Role.ID, Session: o.By.Role.Session}
 	}
-	return &caller{e.services(), key, e.account().Region}
+	settings := e.Settings()
+	host := "localhost"
+	if u, err := url.Parse(settings.Endpoint); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	return &caller{e.services(), key, settings.Account.Region, host}
 }
 
 // phase does what the status of the stack asks for, to the next status.

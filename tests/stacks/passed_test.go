@@ -28,6 +28,7 @@ resources = template["Resources"]
 create("passed", template)
 settled("passed", "CREATE_COMPLETE")
 o = outputs("passed")
+assert o["Queue"].startswith(os.environ["AWS_ENDPOINT_URL"] + "/"), o
 attributes = sqs.get_queue_attributes(QueueUrl=o["Queue"], AttributeNames=["All"])["Attributes"]
 assert attributes["VisibilityTimeout"] == "60" and "maxReceiveCount" in attributes["RedrivePolicy"] and "SendMessage" in attributes["Policy"], attributes
 assert ":table/things/stream/" in o["TableStream"] and ":stream/" in o["Stream"] and sns.list_topics()["Topics"] == [{"TopicArn": o["Topic"]}], o
