@@ -13,6 +13,6 @@ type inside struct{ api *LambdaAPI }
 // ServeHTTP implements http.Handler.
 func (i inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !i.api.serveAWS(w, r) {
-		foreign.Of(r).Refuse(w, r, function.NewRequestID())
+		foreign.Of(r).Refuse(w, r, function.NewRequestID(), i.api.served)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/passage"
@@ -40,7 +42,9 @@ type LambdaAPI struct {
 	s3    *s3.API          // nil: calls of S3 are passed on
 	hosts *apiHosts
 	// passage passes calls on to services of the configuration.
-	passage *passage.Passage
+	passage  *passage.Passage
+	passedS3 *s3.Passage // nil: there is no S3 to pass requests on to
+	served   []string    // the names of all services that are answered, in signatures
 }
 
 // CaddyModule returns the Caddy module information.
@@ -75,10 +79,27 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if l.passage, err = a.setup.Passage(ctx.Logger()); err != nil {
 		return err
 	}
+	if l.passedS3, err = a.setup.PassedS3(ctx.Logger()); err != nil {
+		return err
+	}
+	l.served = l.services()
 	l.hosts, err = newAPIHosts(ctx, a)
 	a.hasAPI = err == nil
 	a.setup.ServeInside(inside{l})
 	return err
+}
+
+// services are the names of the services that are answered, sorted.
+func (l *LambdaAPI) services() []string {
+	names := append(l.passage.Services(), "lambda", "logs", autoscaling.Service)
+	for _, s := range l.aws.Services {
+		names = append(names, s.Model.Scope)
+	}
+	if l.s3 != nil || l.passedS3 != nil {
+		names = append(names, sigv4.S3)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // serveAWS answers the calls of services that are here, and reports whether it is one.
@@ -87,7 +108,7 @@ func (l *LambdaAPI) serveAWS(w http.ResponseWriter, r *http.Request) bool {
 		l.app.setup.AnswerStacks(w, r)
 		return true
 	}
-	if l.s3 != nil && l.s3.Serve(w, r) { // then: a path of S3 may be any path
+	if l.s3 != nil && l.s3.Serve(w, r) || l.passedS3 != nil && l.passedS3.Serve(w, r) { // then: a path of S3 may be any path
 		return true
 	}
 	return l.api.Serve(w, r) || l.aws.Serve(w, r) || l.passage.Serve(w, r)
@@ -119,7 +140,7 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		return err
 	}
 	// Caddy would answer with an empty 200. A client would take it for success.
-	foreign.Of(r).Refuse(w, r, function.NewRequestID())
+	foreign.Of(r).Refuse(w, r, function.NewRequestID(), l.served)
 	return nil
 }
 

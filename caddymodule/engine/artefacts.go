@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/url"
 
 	"go.uber.org/zap"
 
@@ -24,6 +25,29 @@ func (s *Setup) S3(log *zap.Logger) (*s3.API, error) {
 	}
 	s.calls.s3 = s3.New(s3.Config{Store: s.engine.artefacts, Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log})
 	return s.calls.s3, nil
+}
+
+// PassedS3 passes requests on to the S3 of the settings. nil: they have none with an address.
+func (s *Setup) PassedS3(log *zap.Logger) (*s3.Passage, error) {
+	of := s.Services.S3
+	if of == nil || of.Address() == nil {
+		return nil, nil
+	}
+	verifier, err := s.Verifier()
+	if err != nil {
+		return nil, err
+	}
+	to := s3.Backend{Endpoint: of.Address(), Region: of.Region}
+	if of.Credentials.AccessKeyID != "" {
+		to.Credentials = of
+	}
+	return s3.NewPassage(s3.Config{Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log}, to, func() string {
+		u, err := url.Parse(s.addresses.API)
+		if err != nil {
+			return ""
+		}
+		return u.Hostname()
+	}), nil
 }
 
 // uploaded are the objects that deployments have uploaded, as code of functions.

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/hearthfn/hearth/tests/harness"
+	"github.com/hearthfn/hearth/tests/objectstore"
 )
 
 // passageScript calls the services of the configuration by this server's address and key alone.
@@ -58,4 +59,43 @@ func TestCallsOfDataServicesArePassedOn(t *testing.T) {
 	if got := *m.Next(t, m.URL+"/123456789012/orders").Body; got != "from f" {
 		t.Errorf("the queue has %s", got)
 	}
+}
+
+// objectsScript uses the object store of the configuration by this server's address.
+const objectsScript = botoStart + `
+import io
+s3 = boto3.client("s3", config=Config(retries={"max_attempts": 0}, signature_version="s3v4", s3={"addressing_style": "path"}))
+s3.create_bucket(Bucket="shop")
+s3.put_object(Bucket="shop", Key="a b/ü+%.txt", Body=b"one", Metadata={"m": "v"})
+got = s3.get_object(Bucket="shop", Key="a b/ü+%.txt")
+assert got["Body"].read() == b"one" and {k.lower(): v for k, v in got["Metadata"].items()} == {"m": "v"}, got
+s3.upload_fileobj(io.BytesIO(b"x" * (9 << 20)), "shop", "large")
+assert s3.head_object(Bucket="shop", Key="large")["ContentLength"] == 9 << 20
+assert s3.get_object(Bucket="shop", Key="large", Range="bytes=5-7")["Body"].read() == b"xxx"
+s3.copy_object(Bucket="shop", Key="copy", CopySource={"Bucket": "shop", "Key": "a b/ü+%.txt"})
+assert [o["Key"] for o in s3.list_objects_v2(Bucket="shop")["Contents"]] == ["a b/ü+%.txt", "copy", "large"]
+with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params={"Bucket": "shop", "Key": "copy"})) as answer:
+    assert answer.read() == b"one"
+assert len(s3.delete_objects(Bucket="shop", Delete={"Objects": [{"Key": "large"}]})["Deleted"]) == 1
+refused("NoSuchKey", "", s3.get_object, Bucket="shop", Key="none")
+print("finished")
+`
+
+func TestRequestsForObjectsArePassedOn(t *testing.T) {
+	harness.Parallel(t)
+	store := objectstore.StartMinIO(t, "", "")
+	a := harness.NewAPI(t, "s3 {\n endpoint "+store.Endpoint+"\n access_key minioadmin minioadmin\n}\n", "")
+	s := newShell(a)
+	s.write("script.py", []byte(objectsScript))
+	s.want(s.run(botoPython(t), "script.py"), "finished")
+	s.role("shop", lambdaTrust, `[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::shop/mine/*"}]`)
+	f := newActor(a, "f", "shop")
+	on := func(method, path, body string) does {
+		return does{"service": "s3", "method": method, "path": path, "body": body}
+	}
+	f.may(on("PUT", "/shop/mine/a", "from f"), "")
+	f.may(on("GET", "/shop/mine/a", ""), "from f")
+	f.mayNot(on("GET", "/shop/copy", ""), 403, "<Code>AccessDenied</Code>", "assumed-role/shop/f is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::shop/copy because")
+	f.mayNot(on("GET", "/shop/mine/../copy", ""), 400, "InvalidURI")
+	f.mayNot(on("DELETE", "/shop", ""), 403, "s3:DeleteBucket")
 }

@@ -20,7 +20,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 	}{
 		"json 1.0":       {"dynamodb", "POST", "/", "{}", []string{"X-Amz-Target", "DynamoDB_20120810.PutItem"}, 400, "application/x-amz-json-1.1", `"message":"PutItem of dynamodb is`},
 		"unsigned":       {"", "POST", "/", "{}", []string{"X-Amz-Target", "AWSCognitoIdentityProviderService.InitiateAuth"}, 400, "application/x-amz-json-1.1", `InitiateAuth of AWSCognitoIdentityProviderService is`},
-		"cbor of json":   {"kinesis", "POST", "/", "", []string{"X-Amz-Target", "Kinesis_20131202.PutRecord", "Content-Type", "application/x-amz-cbor-1.1"}, 400, "application/x-amz-cbor-1.1", "\xa2\x66__type\x78\x19UnknownOperationException\x67message\x79"},
+		"cbor of json":   {"kinesis", "POST", "/", "", []string{"X-Amz-Target", "Kinesis_20131202.PutRecord", "Content-Type", "application/x-amz-cbor-1.1"}, 400, "application/x-amz-cbor-1.1", "\xa2\x66__type\x78\x19UnknownOperationException\x67message\x78"},
 		"rpc":            {"monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/PutMetricData", "", []string{"Smithy-Protocol", "rpc-v2-cbor"}, 400, "application/cbor", "PutMetricData of monitoring is"},
 		"rpc, JSON":      {"", "POST", "/service/X/operation/Y", "", []string{"Smithy-Protocol", "rpc-v2-json"}, 400, "application/json", `"message":"Y of X is`},
 		"query":          {"sns", "POST", "/", "Action=Publish&Version=2010-03-31", []string{"Content-Type", form}, 400, "text/xml", "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>Publish of sns is"},
@@ -46,7 +46,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 				t.Fatal("it is no call")
 			}
 			w := httptest.NewRecorder()
-			foreign.Of(r).Refuse(w, r, "id")
+			foreign.Of(r).Refuse(w, r, "id", []string{"iam", "lambda"})
 			if w.Code != test.status || w.Header().Get("Content-Type") != test.contentType || !strings.Contains(w.Body.String(), test.wants) || w.Header().Get("X-Amzn-Requestid") != "id" {
 				t.Errorf("%d %v %q", w.Code, w.Header(), w.Body)
 			}
@@ -57,7 +57,7 @@ func TestCallsAreRefusedInTheProtocolOfTheirService(t *testing.T) {
 func TestAddressThatIsSignedIsACall(t *testing.T) {
 	r := httptest.NewRequest("GET", "/b/k?X-Amz-Credential=AKID%2F20261128%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0", nil)
 	w := httptest.NewRecorder()
-	if foreign.Of(r).Refuse(w, r, "id"); !foreign.Is(r) || !strings.Contains(w.Body.String(), "GET /b/k of s3 is not supported") {
+	if foreign.Of(r).Refuse(w, r, "id", []string{"iam", "lambda"}); !foreign.Is(r) || !strings.Contains(w.Body.String(), "GET /b/k of s3 is not supported") {
 		t.Errorf("%s", w.Body)
 	}
 }
@@ -81,7 +81,7 @@ func FuzzCalls(f *testing.F) {
 		r.Header.Set("X-Amz-Target", target)
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
-		foreign.Of(r).Refuse(w, r, "id")
+		foreign.Of(r).Refuse(w, r, "id", []string{"iam", "lambda"})
 		if w.Code < 400 || w.Body.Len() > 2<<10 {
 			t.Errorf("%d %d bytes", w.Code, w.Body.Len())
 		}

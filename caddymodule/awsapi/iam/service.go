@@ -152,7 +152,7 @@ const (
 // Quotas of an account.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
-	maxRoles    = 1000
+	maxRoles    = 5000 // AWS has 1,000, and so many for who asks
 	maxPolicies = 1500
 )
 

@@ -69,6 +69,14 @@ func New(c Config) *Passage {
 	}
 }
 
+// Services are the names of the services that are passed on.
+func (p *Passage) Services() (names []string) {
+	for name := range p.Backends {
+		names = append(names, name)
+	}
+	return names
+}
+
 // Serve answers a request for a service of the configuration, and reports whether it is one.
 func (p *Passage) Serve(w http.ResponseWriter, r *http.Request) bool {
 	service := foreign.Service(r)
