@@ -64,7 +64,7 @@ const (
 	// for the next burst cost memory that a function can have at once (giveUp), and one boot
 	// each, which a cold start has paid for.
 	burstTime = 10 * time.Minute
-	// refillPause is how long after a cold start stems are booted, unless few are left: the
+	// refillPause is how long after a cold start no stem is booted, unless few are left: the
 	// callers of a burst need the cores.
 	refillPause = 300 * time.Millisecond
 	// fewStems is the part of the wanted stems that are few.
