@@ -7,7 +7,8 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// inside answers the calls of functions that run here: those of AWS's APIs, and nothing else.
+// inside answers the calls of functions that run here: those of AWS's APIs, and nothing else. Sites
+// and their handlers are not asked.
 type inside struct{ api *LambdaAPI }
 
 // ServeHTTP implements http.Handler.

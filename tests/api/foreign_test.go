@@ -26,10 +26,8 @@ calls = [
     ("dynamodb", "PutItem", lambda c: c.put_item(TableName="t", Item={"a": {"S": "b"}})),
     ("sqs", "SendMessage", lambda c: c.send_message(QueueUrl=endpoint + "/000000000000/q", MessageBody="m")),
     ("kinesis", "PutRecord", lambda c: c.put_record(StreamName="s", Data=b"d", PartitionKey="k")),
-    ("events", "PutEvents", lambda c: c.put_events(Entries=[{"Source": "s", "DetailType": "d", "Detail": "{}"}])),
     ("secretsmanager", "CreateSecret", lambda c: c.create_secret(Name="n", SecretString="v")),
     ("sns", "Publish", lambda c: c.publish(TopicArn="arn:aws:sns:us-east-1:000000000000:t", Message="m")),
-    ("cloudformation", "CreateStack", lambda c: c.create_stack(StackName="s", TemplateBody="{}")),
     ("ec2", "DescribeInstances", lambda c: c.describe_instances()),
     ("cloudwatch", "PutMetricData", lambda c: c.put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1}])),
     ("s3", "PutObject", lambda c: c.put_object(Bucket="b", Key="k", Body=b"data")),
@@ -39,10 +37,10 @@ calls = [
     ("s3", "DeleteObjects", lambda c: c.delete_objects(Bucket="b", Delete={"Objects": [{"Key": "k"}]})),
     ("cloudfront", "ListDistributions", lambda c: c.list_distributions()),
     ("route53", "ListHostedZones", lambda c: c.list_hosted_zones()),
-    ("scheduler", "ListSchedules", lambda c: c.list_schedules()),
+    ("stepfunctions", "ListStateMachines", lambda c: c.list_state_machines()),
     ("efs", "CreateFileSystem", lambda c: c.create_file_system(CreationToken="t")),
 ]
-signing = {"cloudwatch": "monitoring", "efs": "elasticfilesystem"}
+signing = {"cloudwatch": "monitoring", "stepfunctions": "states", "efs": "elasticfilesystem"}
 for service, operation, call in calls:
     for wrong in ({}, {"aws_secret_access_key": "wrong", "aws_access_key_id": "AKIAWRONG"}):
         c = boto3.client(service, endpoint_url=endpoint, config=once, **wrong)
@@ -82,8 +80,8 @@ print("finished")
 
 func TestCallsOfOtherServicesAreRefusedByName(t *testing.T) {
 	harness.Parallel(t)
-	// With a configured store, S3 is that store's.
-	s := newShell(harness.NewAPI(t, "s3 {\nendpoint http://127.0.0.1:9\n}\n", `respond /b/public "the site's own"`))
+	// Nodes that share a Redis take no uploads.
+	s := newShell(harness.NewAPI(t, harness.RedisOption(harness.NewRedis(t).URL()), `respond /b/public "the site's own"`))
 	s.write("script.py", []byte(foreignScript))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
 }
