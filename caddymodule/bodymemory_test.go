@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -100,6 +101,13 @@ func TestFunctionURLRefusesABodyForWhichThereIsNoMemory(t *testing.T) {
 		return nil
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	// The URL is closed until the function's policy opens it.
+	if _, err := r.Policies.Put(t.Context(), "made", function.Latest, func(p *registry.Policy, _ bool) error {
+		p.Statements = append(p.Statements, registry.Statement{Effect: "Allow", Principal: json.RawMessage(`"*"`), Action: "lambda:InvokeFunctionUrl"})
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	b := budgetTest{

@@ -137,7 +137,8 @@ func TestSignedFunctionURLIsForThoseThatMayInvoke(t *testing.T) {
 		if _, err := r.UpdateURL(t.Context(), "made", function.Latest, func(u *registry.URLConfig) error { u.AuthType = auth; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]int{"NONE": passed, "AWS_IAM": http.StatusForbidden}[auth]
+		// A URL for everybody is closed until the function's policy opens it.
+		want := map[string]int{"NONE": http.StatusForbidden, "AWS_IAM": http.StatusForbidden}[auth]
 		if got := call(newRequest("POST", "https://"+host+"/", strings.NewReader(body))); got != want {
 			t.Errorf("after a change to %s: %d, want %d", auth, got, want)
 		}
