@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -57,9 +55,7 @@ func (Admin) Provision(ctx caddy.Context) error {
 	return claimSocket(path)
 }
 
-// lockState opens the engine of the configuration, and retains it until the app does, or until the
-// configuration ends without one. Context.OnCancel does not help: it adds to a copy of the context,
-// which nobody reads.
+// lockState opens the engine of the configuration, and retains it until the configuration ends.
 func lockState(ctx caddy.Context) error {
 	raw := rawApp(ctx, "hearth")
 	if raw == nil {
@@ -74,9 +70,7 @@ func lockState(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	release := sync.OnceFunc(func() { _, _ = engines.Delete(app.engineKey()) })
-	opened.lock(release)
-	context.AfterFunc(ctx, release)
+	ctx.OnCancel(func() { _, _ = engines.Delete(app.engineKey()) })
 	return opened.InUse()
 }
 

@@ -126,7 +126,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 			route.keyed = app.plansOf(s.api.ID, stage.Name)
 		}
 		if of.Authorization.IAM {
-			if route.signed, err = app.signedFor(executeAPI, app.invokeNeed(s.api.ID, stage.Name, func(r *http.Request) string { return r.Method + s.path(r) })); err != nil {
+			if route.signed, err = app.signedFor(executeAPI, app.invokeNeed(s.api.ID, stage.Name, s.signedPath)); err != nil {
 				return err
 			}
 		}
@@ -181,6 +181,16 @@ func (s *apiServer) permitted(of *gateway.Route, parts apiParts) func(ctx contex
 // APIs: //admin after the stage is /admin, so that it does not pass by the authorizer of that.
 func (s *apiServer) path(r *http.Request) string {
 	return apigateway.OneSlash(strings.TrimPrefix(r.URL.EscapedPath(), s.stagePath))
+}
+
+// signedPath is the method and the path of a request, as policies name it. One slash at the end does
+// not count in REST APIs: a policy that closes /admin closes /admin/, too.
+func (s *apiServer) signedPath(r *http.Request) string {
+	path := s.path(r)
+	if s.api.Protocol == gateway.REST && len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return r.Method + path
 }
 
 func newBucket(t *gateway.Throttle) *rate.Limiter {

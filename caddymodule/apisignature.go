@@ -66,7 +66,13 @@ const executeAPI = "execute-api"
 func (a *App) invokeNeed(api, stage string, path func(r *http.Request) string) func(r *http.Request) access.Need {
 	begin := "arn:aws:execute-api:" + a.Region + ":" + a.Account + ":" + api + "/" + stage + "/"
 	return func(r *http.Request) access.Need {
-		return access.Need{Action: "execute-api:Invoke", Resources: []string{begin + path(r)}}
+		at := path(r)
+		resources := []string{begin + at}
+		// The same route takes /%61dmin: a policy that closes /admin closes it, too.
+		if decoded := apigateway.Unescape(at); decoded != at {
+			resources = append(resources, begin+decoded)
+		}
+		return access.Need{Action: "execute-api:Invoke", Resources: resources}
 	}
 }
 

@@ -178,12 +178,15 @@ func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route
 
 // permit asks the policies of a role whether it may call an operation.
 func (e *Endpoint) permit(s *Service, r *http.Request, key *sigv4.Key, route model.Route, body []byte, form url.Values) error {
-	in := &access.Input{Form: form, Path: route.Labels(), HTTP: r}
-	if form == nil && len(body) > 0 {
-		if err := json.Unmarshal(body, &in.JSON); err != nil {
-			return &Exception{Name: s.Invalid, Message: "The request body is no JSON object."}
-		}
+	read := func() (map[string]any, error) { return route.Members(r, body) }
+	if form != nil {
+		read = func() (map[string]any, error) { return route.FormMembers(form) }
 	}
+	members, err := read()
+	if err != nil {
+		return err
+	}
+	in := &access.Input{JSON: members, HTTP: r}
 	needs, err := e.Access.Needs(r.Context(), s.Model.Scope, route.Name, in)
 	if err != nil {
 		return err

@@ -11,10 +11,12 @@ import (
 	"strings"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/passage"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/stack"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
@@ -82,10 +84,14 @@ func (s *Setup) insideAddress() string {
 // size.
 const maxTemplate = 1<<20 + 1
 
-// openTemplate reads a template, or what one includes, from the bucket of artefacts.
-func (s *Setup) openTemplate(ctx context.Context, bucket, key, version string) ([]byte, error) {
+// openTemplate reads a template, or what one includes, from the bucket of artefacts. Whoever asks
+// for it must be allowed to read it, for GetTemplate gives it away.
+func (s *Setup) openTemplate(ctx context.Context, by *sigv4.Key, bucket, key, version string) ([]byte, error) {
 	if s.calls.bucket == nil {
 		return nil, errors.New("this server has no bucket: set the option s3")
+	}
+	if err := s.Access().Check(ctx, by, &http.Request{}, access.S3("GetObject", bucket, key)...); err != nil {
+		return nil, err
 	}
 	content, err := s.calls.bucket.Open(ctx, bucket, key, version)
 	var refused *lambda.S3Error

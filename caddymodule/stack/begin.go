@@ -105,7 +105,7 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 	if p.template, err = template.New(document); err != nil {
 		return nil, explained(err)
 	}
-	if p.plan, err = e.resolve(ctx, p.template, s, values); err != nil {
+	if p.plan, err = e.resolve(ctx, p.template, s, values, in.By); err != nil {
 		return nil, explained(err)
 	}
 	if err := capable(p.template, in.Capabilities); err != nil {

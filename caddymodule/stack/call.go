@@ -22,8 +22,8 @@ import (
 type Services struct {
 	// Serve answers a request as if a client had sent it, and reports whether a service has.
 	Serve func(w http.ResponseWriter, r *http.Request) bool
-	// Open reads an object of the bucket that has the uploads.
-	Open func(ctx context.Context, bucket, key, version string) ([]byte, error)
+	// Open reads an object of the bucket that has the uploads, if by may read it.
+	Open func(ctx context.Context, by *sigv4.Key, bucket, key, version string) ([]byte, error)
 	// Passed are the services that calls are passed on to.
 	Passed []string
 	// Models are those of the services, by the name that resource types have for them.

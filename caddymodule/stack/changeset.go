@@ -287,7 +287,7 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 			by[one.LogicalID] = one
 		}
 	}
-	r := &run{engine: e, stack: s, resources: maps.Clone(by), caller: e.callerOf(&Operation{By: in.By})}
+	r := &run{engine: e, stack: s, resources: maps.Clone(by), caller: e.callerOf(in.By)}
 	fresh := make(map[string]bool) // resources that are made anew
 	lookup := attributes(func(id, name string) (any, error) {
 		if fresh[id] || r.resources[id] == nil {

@@ -27,7 +27,7 @@ func (e *Engine) expand(ctx context.Context, document map[string]any, in *Reques
 			if err != nil || u.Scheme != "s3" || u.Host == "" || len(u.Path) < 2 {
 				return nil, invalid("The location parameter is not a valid S3 uri.")
 			}
-			return e.Services().Open(ctx, u.Host, u.Path[1:], u.Query().Get("versionId"))
+			return e.Services().Open(ctx, in.By.key(), u.Host, u.Path[1:], u.Query().Get("versionId"))
 		},
 	})
 }

@@ -11,13 +11,13 @@ import (
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 const maxTemplateFile = 1_048_576
 
-// Fetch reads a template by its address, from the bucket of artefacts.
-func (e *Engine) Fetch(ctx context.Context, address string) (string, error) {
+// Fetch reads a template by its address, from the bucket of artefacts, as whoever asks for it.
+func (e *Engine) Fetch(ctx context.Context, by Identity, address string) (string, error) {
 	bucket, key, version, err := placeOf(address)
 	if err != nil {
 		return "", err
 	}
-	data, err := e.Services().Open(ctx, bucket, key, version)
+	data, err := e.Services().Open(ctx, by.key(), bucket, key, version)
 	if err != nil {
 		return "", invalid("S3 error: %s", err)
 	}

@@ -73,7 +73,7 @@ func nested() *Type {
 			in.TimeoutMin = int(n)
 		}
 		var err error
-		in.Body, err = w.engine.Fetch(ctx, w.text("TemplateURL"))
+		in.Body, err = w.engine.Fetch(ctx, in.By, w.text("TemplateURL"))
 		return in, err
 	}
 	finish := func(ctx context.Context, w *Work, status, what string) error {

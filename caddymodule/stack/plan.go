@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,11 +39,12 @@ func (e *Engine) planOf(ctx context.Context, s *Stack) (*template.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.resolve(ctx, t, s, s.Given)
+	return e.resolve(ctx, t, s, s.Given, s.Operation.By)
 }
 
-// resolve decides what a template says for a stack.
-func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, given map[string]string) (*template.Plan, error) {
+// resolve decides what a template says for a stack. Parameters of SSM are read as whoever asks, who
+// could read them in an output otherwise.
+func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, given map[string]string, by Identity) (*template.Plan, error) {
 	settings := e.Settings()
 	return t.Resolve(template.Input{
 		Parameters: given,
@@ -50,7 +52,7 @@ func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, gi
 			Region: e.account().Region, AccountID: e.account().ID, StackName: s.Name, StackID: s.ID, URLSuffix: settings.URLSuffix, Partition: "aws",
 		},
 		SSM: func(name, typ string) (string, error) {
-			v, found, err := e.parameter(ctx, name)
+			v, found, err := e.parameter(ctx, by, name)
 			if err == nil && !found {
 				err = &template.Error{Message: fmt.Sprintf("Unable to fetch parameters [%s] from parameter store for this account.", name)}
 			}
@@ -70,7 +72,7 @@ func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, gi
 			if r.Service == "secretsmanager" {
 				return "", &template.Error{Message: "Dynamic references to Secrets Manager are not supported: there is no Secrets Manager here. Use ssm-secure."}
 			}
-			v, found, err := e.parameter(ctx, r.Name)
+			v, found, err := e.parameter(ctx, by, r.Name)
 			if err == nil && !found {
 				err = &template.Error{Message: "Parameters: [" + cutName(r) + "] could not be found."}
 			}
@@ -80,11 +82,15 @@ func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, gi
 }
 
 // parameter is the value of a parameter of SSM. found is false if there is none.
-func (e *Engine) parameter(ctx context.Context, name string) (v string, found bool, err error) {
-	c := e.callerOf(&Operation{By: Identity{KeyID: "cloudformation"}})
+func (e *Engine) parameter(ctx context.Context, by Identity, name string) (v string, found bool, err error) {
+	c := e.callerOf(by)
 	out, err := c.call(ctx, "ssm", "GetParameter", map[string]any{"Name": name, "WithDecryption": true})
 	if isNotFound(err) {
 		return "", false, nil
+	}
+	var refused *CallError
+	if errors.As(err, &refused) && refused.Status == http.StatusForbidden {
+		return "", false, &template.Error{Message: refused.Message}
 	}
 	return text(value(out, "Parameter.Value")), err == nil, err
 }

@@ -117,21 +117,26 @@ func (r *run) load(ctx context.Context) (err error) {
 	for _, one := range resources {
 		r.resources[one.LogicalID] = one
 	}
-	r.caller = r.engine.callerOf(&r.stack.Operation)
+	r.caller = r.engine.callerOf(r.stack.Operation.By)
 	return nil
 }
 
-func (e *Engine) callerOf(o *Operation) *caller {
-	key := &sigv4.Key{ID: o.By.KeyID, Parent: o.By.Parent}
-	if o.By.Role != nil {
-		key.Role = &sigv4.Role{Name: o.By.Role.Name, ID: o.By.Role.ID, Session: o.By.Role.Session}
-	}
+func (e *Engine) callerOf(by Identity) *caller {
 	settings := e.Settings()
 	host := "localhost"
 	if u, err := url.Parse(settings.Endpoint); err == nil && u.Host != "" {
 		host = u.Host
 	}
-	return &caller{e.services(), key, settings.Account.Region, host}
+	return &caller{e.services(), by.key(), settings.Account.Region, host}
+}
+
+// key is what calls in the name of who asked are made with.
+func (i Identity) key() *sigv4.Key {
+	key := &sigv4.Key{ID: i.KeyID, Parent: i.Parent}
+	if i.Role != nil {
+		key.Role = &sigv4.Role{Name: i.Role.Name, ID: i.Role.ID, Session: i.Role.Session}
+	}
+	return key
 }
 
 // phase does what the status of the stack asks for, to the next status.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ def handler(event, context):
     headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (key, scope, names, mac)
     if event.get("target"):
         headers["Content-Type"] = "application/x-amz-json-1.1"
-    elif service in ("sts", "iam"):
+    elif service in ("sts", "iam", "cloudformation"):
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     to = http.client.HTTPConnection(url.netloc, timeout=20)
     to.request(event.get("method", "POST"), path, body, headers)
@@ -234,6 +235,64 @@ func TestAFunctionMayDoWhatItsRoleSays(t *testing.T) {
 	if data, err := os.ReadFile(a.Dir + "/data/state.db"); err != nil || strings.Contains(string(data), mine[1]) || strings.Contains(string(data), theirs[1]) {
 		t.Errorf("the state has the secret of an environment: %v", err)
 	}
+}
+
+// What names a resource that a role may use beside the one that is meant, in a member that the
+// service does not look at, gives no right. And a stack acts as whoever asks for it.
+func TestARoleHasNoMoreRightsByDecoysAndStacks(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, "", "")
+	s := newShell(a)
+	const account = "us-east-1:000000000000:"
+	s.role("stacker", lambdaTrust, `[{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"},
+		{"Effect":"Allow","Action":["lambda:*","logs:*","scheduler:*"],"Resource":["arn:aws:lambda:`+account+`function:own","arn:aws:lambda:`+account+`layer:own","arn:aws:logs:`+account+`log-group:own*","arn:aws:scheduler:*:*:schedule/own/*"]},
+		{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::000000000000:role/gone*"}]`)
+	f := newActor(a, "own", "stacker")
+	a.Create("victim", harness.ZipOf(t, map[string]string{"app.py": "def handler(event, context):\n    return 1\n"}), func(in *lambda.CreateFunctionInput) {
+		in.Runtime, in.Handler = types.RuntimePython311, aws.String("app.handler")
+	})
+	s.run("aws", "ssm", "put-parameter", "--name", "/secret", "--type", "SecureString", "--value", "s3cr3t")
+	s.run("aws", "logs", "create-log-group", "--log-group-name", "victim")
+	s.run("aws", "s3api", "create-bucket", "--bucket", "private")
+	s.run("sh", "-c", `echo '{"Description":"s3cr3t","Resources":{"P":{"Type":"AWS::SSM::Parameter","Properties":{"Type":"String","Value":"v"}}}}' | aws s3 cp - s3://private/t.json`)
+
+	stacks := func(action, template string) does {
+		return does{"service": "cloudformation", "body": "Action=" + action + "&Version=2010-05-15&Capabilities.member.1=CAPABILITY_AUTO_EXPAND&Capabilities.member.2=CAPABILITY_NAMED_IAM&" + template}
+	}
+	of := func(template string) string { return "StackName=st&TemplateBody=" + url.QueryEscape(template) }
+	const reads = "ssm:GetParameter on resource: arn:aws:ssm:" + account + "parameter/secret"
+	f.mayNot(stacks("CreateStack", of(`{"Parameters":{"P":{"Type":"AWS::SSM::Parameter::Value<String>","Default":"/secret"}},"Resources":{"G":{"Type":"AWS::Logs::LogGroup"}},"Outputs":{"O":{"Value":{"Ref":"P"}}}}`)), 400, reads)
+	f.mayNot(stacks("CreateStack", of(`{"Resources":{"G":{"Type":"AWS::Logs::LogGroup"},"Fn::Transform":{"Name":"AWS::Include","Parameters":{"Location":"s3://private/t.json"}}}}`)), 400, "s3:GetObject on resource: arn:aws:s3:::private/t.json")
+	for _, action := range []string{"ValidateTemplate", "GetTemplateSummary", "CreateStack", "CreateChangeSet"} {
+		name := "StackName=st&ChangeSetName=c&ChangeSetType=CREATE&"
+		if action == "GetTemplateSummary" {
+			name = ""
+		}
+		f.mayNot(stacks(action, name+"TemplateURL=https%3A%2F%2Fprivate.s3.amazonaws.com%2Ft.json"), 400, "s3:GetObject on resource: arn:aws:s3:::private/t.json")
+	}
+	for name, want := range map[string][2]string{
+		"dynamic": {`"G":{"Type":"AWS::Logs::LogGroup","Properties":{"LogGroupName":"{{resolve:ssm:/secret}}"}}`, reads},
+		"risen":   {`"R":{"Type":"AWS::IAM::Role","Properties":{"RoleName":"risen","AssumeRolePolicyDocument":` + lambdaTrust + `}}`, "assumed-role/stacker/own is not authorized to perform: iam:"},
+	} {
+		f.may(stacks("CreateStack", "StackName="+name+"&TemplateBody="+url.QueryEscape(`{"Resources":{`+want[0]+`}}`)), "<StackId>")
+		harness.Eventually(t, "the stack is undone", func() bool {
+			body := s.run("aws", "cloudformation", "describe-stack-events", "--stack-name", name)
+			return strings.Contains(body, want[1]) && strings.Contains(body, "ROLLBACK_COMPLETE")
+		})
+	}
+
+	f.mayNot(does{"service": "lambda", "method": "PUT", "path": "/2015-03-31/functions/victim/configuration", "body": `{"FunctionName":"own","LayerName":"own","Description":"d"}`}, 403, "function:victim")
+	f.mayNot(does{"service": "lambda", "path": "/2017-03-31/tags/arn%253Aaws%253Alambda%253A" + strings.ReplaceAll(account, ":", "%253A") + "function%253Avictim", "body": `{"FunctionName":"own","Tags":{"a":"b"}}`}, 403)
+	logs := func(operation, body string) does {
+		return does{"service": "logs", "target": "Logs_20140328." + operation, "body": body}
+	}
+	f.may(logs("CreateLogGroup", `{"logGroupName":"own"}`), "")
+	f.mayNot(logs("DeleteLogGroup", `{"LogGroupName":"victim","logGroupIdentifier":"own"}`), 403, "log-group:victim")
+	f.mayNot(logs("DeleteLogGroup", `{"logGroupName":"own","LogGroupName":"victim"}`), 400, "is there twice")
+	schedule := `"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:lambda:` + account + `function:victim","RoleArn":"arn:aws:iam::000000000000:role/gone1"}}`
+	s.run("aws", "scheduler", "create-schedule-group", "--name", "own")
+	f.mayNot(does{"service": "scheduler", "path": "/schedules/s", "body": `{"GroupName":"own",` + schedule}, 400, "must allow AWS EventBridge Scheduler to assume the role")
+	f.mayNot(does{"service": "scheduler", "method": "DELETE", "path": "/schedules/s", "body": `{"GroupName":"own"}`}, 403, "schedule/default/s")
 }
 
 func between(text, begin, end string) string {

@@ -102,7 +102,10 @@ func (a *Authority) check(key *sigv4.Key, grant *Grant, r *http.Request, need *N
 			case policy.Deny:
 				return denied("with an explicit deny in a resource-based policy")
 			case policy.Allow:
-				ok = true
+				// What allows the account leaves it to the policies of its roles.
+				self := request
+				self.Principals = request.Principals[:2]
+				ok = ok || need.Policy.Of(&self) == policy.Allow
 			}
 		}
 		allowed = allowed || ok

@@ -57,7 +57,21 @@ func TestOperationsNeedTheirActionOnTheirResource(t *testing.T) {
 		`s3 HeadObject b/k`:                                                         "s3:GetObject arn:aws:s3:::b/k",
 		`s3 ListBuckets `:                                                           "s3:ListAllMyBuckets",
 		`cloudformation DeleteStack StackName=s`:                                    "cloudformation:DeleteStack arn:aws:cloudformation:" + here + "stack/s/*",
-		`unheard Of {"Name":"x"}`:                                                   "unheard:Of",
+		// What names something in a member that the service does not look at gives no right.
+		`dynamodb ExecuteStatement {"Statement":"SELECT * FROM secret","TableName":"own"}`:                  "dynamodb:PartiQLSelect; dynamodb:PartiQLInsert; dynamodb:PartiQLUpdate; dynamodb:PartiQLDelete",
+		`dynamodb RestoreTableFromBackup {"TargetTableName":"x","TableName":"own"}`:                         "dynamodb:RestoreTableFromBackup",
+		`dynamodb PutItem {"TableName":"t","IndexName":"own"}`:                                              "dynamodb:PutItem arn:aws:dynamodb:" + here + "table/t",
+		`sns Unsubscribe SubscriptionArn=arn:s&TopicArn=arn:own`:                                            "sns:Unsubscribe arn:own; sns:Unsubscribe arn:s",
+		`sqs StartMessageMoveTask {"SourceArn":"arn:q","QueueUrl":"/1/own"}`:                                "sqs:StartMessageMoveTask arn:aws:sqs:" + here + "own; sqs:StartMessageMoveTask arn:q",
+		`kinesis PutRecord {"StreamName":"s","StreamARN":"arn:own"}`:                                        "kinesis:PutRecord arn:own; kinesis:PutRecord arn:aws:kinesis:" + here + "stream/s",
+		`logs TagResource {"resourceArn":"g","logGroupName":"own"}`:                                         "logs:TagResource arn:aws:logs:" + here + "log-group:own:* arn:aws:logs:" + here + "log-group:own; logs:TagResource arn:aws:logs:" + here + "log-group:g:* arn:aws:logs:" + here + "log-group:g",
+		`logs GetLogEvents {"LOGGROUPNAME":"g"}`:                                                            "logs:GetLogEvents arn:aws:logs:" + here + "log-group:g:* arn:aws:logs:" + here + "log-group:g",
+		`logs DescribeLogGroups {"logGroupName":"own"}`:                                                     "logs:DescribeLogGroups",
+		`ssm GetParameter {"Name":"arn:aws:ssm:` + here + `parameter/a:3"}`:                                 "ssm:GetParameter arn:aws:ssm:" + here + "parameter/a",
+		`ssm GetParametersByPath {"Path":"/a/"}`:                                                            "ssm:GetParametersByPath arn:aws:ssm:" + here + "parameter/a",
+		`lambda UpdateFunctionCode {"FunctionName":"f","S3Bucket":"b","S3Key":"k"}`:                         "lambda:UpdateFunctionCode arn:aws:lambda:" + here + "function:f; s3:GetObject arn:aws:s3:::b/k",
+		`lambda CreateFunction {"FunctionName":"f","Code":{"S3Bucket":"b","S3Key":"k"},"Layers":["arn:l"]}`: "lambda:CreateFunction arn:aws:lambda:" + here + "function:f; s3:GetObject arn:aws:s3:::b/k; lambda:GetLayerVersion arn:l",
+		`unheard Of {"Name":"x"}`:                                                                           "unheard:Of",
 	} {
 		parts := strings.SplitN(name, " ", 3)
 		in := &Input{HTTP: httptest.NewRequest("POST", "/", nil)}
@@ -67,7 +81,7 @@ func TestOperationsNeedTheirActionOnTheirResource(t *testing.T) {
 				t.Fatal(err)
 			}
 		case strings.HasPrefix(parts[2], "function="):
-			in.Path = map[string]string{"FunctionName": parts[2][len("function="):]}
+			in.JSON = map[string]any{"FunctionName": parts[2][len("function="):]}
 		default:
 			in.Form, _ = url.ParseQuery(parts[2])
 		}
@@ -88,6 +102,18 @@ func TestOperationsNeedTheirActionOnTheirResource(t *testing.T) {
 		}
 		if text := strings.Join(got, "; "); text != want || err != nil {
 			t.Errorf("%s: %s %v, want %s", name, text, err, want)
+		}
+	}
+}
+
+func TestMembersAreReadInOneWay(t *testing.T) {
+	for body, ok := range map[string]bool{
+		`{"logGroupName":"a","limit":1}`: true, ``: true, `{}`: true,
+		`{"logGroupName":"a","logGroupName":"b"}`: false, `{"logGroupName":"a","LogGroupName":null}`: false, `{"resource\u017frn":"a"}`: false,
+		`{"a":1}{}`: false, `[]`: false, `{"a"`: false, `{"a":1`: false,
+	} {
+		if _, err := Members([]byte(body)); (err == nil) != ok {
+			t.Errorf("%s: %v", body, err)
 		}
 	}
 }
@@ -114,6 +140,21 @@ func TestARoleIsWhatItWasWhenItsCredentialsWereMade(t *testing.T) {
 		if err := a.Check(t.Context(), test.key, r, test.need); (err == nil) != test.may || err != nil && !errors.As(err, &denied) {
 			t.Errorf("%+v: %v", test.key, err)
 		}
+	}
+	// A policy of a resource that allows the account leaves the rest to the policies of the role.
+	a.Roles = roles{"n": {Name: "n", ID: "AROA1", ARN: "arn:aws:iam::000000000000:role/n"}}
+	for principal, may := range map[string]bool{
+		"000000000000": false, "arn:aws:iam::000000000000:root": false, "arn:aws:iam::000000000000:role/n": true, "*": true, "arn:aws:sts::000000000000:assumed-role/n/s": true,
+	} {
+		own := document(t, `{"Effect":"Allow","Principal":{"AWS":"`+principal+`"},"Action":"*","Resource":"*"}`)
+		if err := a.Check(t.Context(), key("n", "AROA1"), r, Need{Action: "a:b", Policy: own}); (err == nil) != may {
+			t.Errorf("a policy for %s: %v", principal, err)
+		}
+	}
+	own := document(t, `{"Effect":"Deny","Principal":{"AWS":"000000000000"},"Action":"*","Resource":"*"}`)
+	a.Roles = roles{"r": {Name: "r", ID: "AROA1", ARN: "arn:r", Policies: []*policy.Document{all}}}
+	if err := a.Check(t.Context(), key("r", "AROA1"), r, Need{Action: "a:b", Policy: own}); err == nil {
+		t.Error("a policy that denies the account does not deny its role")
 	}
 	a.Off = true
 	if err := a.Check(t.Context(), key("gone", ""), r, Need{Action: "a:b"}); err != nil {

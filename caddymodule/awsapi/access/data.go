@@ -7,43 +7,56 @@ import (
 
 // data are the needs of services that are passed through.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-func (a *Authority) data(service, operation string, in *Input) []Need {
+func (a *Authority) data(service, operation string, in *Input) (needs []Need) {
 	// A batch takes the action of one of its entries.
 	action := service + ":" + strings.TrimSuffix(operation, "Batch")
-	switch service {
-	case "sqs":
-		if name := queueName(in); name != "" {
-			return []Need{{Action: action, Resources: []string{a.arn(service, name)}}}
-		}
-	case "sns":
-		for _, member := range []string{"TopicArn", "ResourceArn", "TargetArn", "SubscriptionArn"} {
-			if arn := in.text(member); arn != "" {
-				return []Need{{Action: action, Resources: []string{arn}}}
+	// Which members the service looks at is not known here. So all that name something count.
+	var resources []string
+	add := func(before string, members ...string) {
+		for _, member := range members {
+			if v := in.text(member); strings.HasPrefix(v, "arn:") {
+				resources = append(resources, v)
+			} else if v != "" {
+				resources = append(resources, a.arn(service, before+v))
 			}
 		}
-		if name := in.text("Name"); name != "" {
-			return []Need{{Action: action, Resources: []string{a.arn(service, name)}}}
+	}
+	switch service {
+	case "sqs":
+		if address := in.text("QueueUrl"); address != "" {
+			resources = append(resources, a.arn(service, address[strings.LastIndexByte(address, '/')+1:]))
+		}
+		add("", "QueueName", "SourceArn", "DestinationArn")
+	case "sns":
+		add("", "TopicArn", "ResourceArn", "TargetArn", "SubscriptionArn", "PlatformApplicationArn", "EndpointArn", "Name")
+		if in.text("PhoneNumber") != "" {
+			resources = append(resources, "*")
 		}
 	case "kinesis":
-		if arn := in.text("StreamARN"); arn != "" {
-			return []Need{{Action: service + ":" + operation, Resources: []string{arn}}}
-		}
-		if name := in.text("StreamName"); name != "" {
-			return []Need{{Action: service + ":" + operation, Resources: []string{a.arn(service, "stream/"+name)}}}
-		}
-		return []Need{{Action: service + ":" + operation}}
+		action = service + ":" + operation
+		add("stream/", "StreamARN", "StreamName", "ResourceARN")
 	case "dynamodb":
 		return a.tables(operation, in)
 	}
-	return []Need{{Action: action}}
+	if resources == nil {
+		return []Need{{Action: action}}
+	}
+	for _, resource := range resources {
+		needs = append(needs, Need{Action: action, Resources: []string{resource}})
+	}
+	return needs
 }
 
-// queueName is the name of a queue, of its address.
-func queueName(in *Input) string {
-	if address := in.text("QueueUrl"); address != "" {
-		return address[strings.LastIndexByte(address, '/')+1:]
-	}
-	return in.text("QueueName")
+// namesTable are the operations of DynamoDB that are about the tables, or the stream, that they
+// name, and nothing else. Others, which copy tables or read statements, need their action on "*".
+var namesTable = map[string]bool{
+	"BatchGetItem": true, "BatchWriteItem": true, "TransactGetItems": true, "TransactWriteItems": true,
+	"GetItem": true, "PutItem": true, "UpdateItem": true, "DeleteItem": true, "Query": true, "Scan": true,
+	"CreateTable": true, "DescribeTable": true, "UpdateTable": true, "DeleteTable": true,
+	"DescribeTimeToLive": true, "UpdateTimeToLive": true, "DescribeContinuousBackups": true, "UpdateContinuousBackups": true, "CreateBackup": true,
+	"TagResource": true, "UntagResource": true, "ListTagsOfResource": true, "GetResourcePolicy": true, "PutResourcePolicy": true, "DeleteResourcePolicy": true,
+	"DescribeStream": true, "GetShardIterator": true, "DescribeKinesisStreamingDestination": true,
+	"DescribeContributorInsights": true, "DescribeTableReplicaAutoScaling": true,
 }
 
 // tables are the needs of an operation of DynamoDB, which may be about several tables.
@@ -56,12 +69,19 @@ func (a *Authority) tables(operation string, in *Input) (needs []Need) {
 	}
 	add := func(action, name string) {
 		need := Need{Action: "dynamodb:" + action, Resources: []string{table(name)}}
-		if index := in.text("IndexName"); index != "" {
+		if index := in.text("IndexName"); index != "" && (operation == "Query" || operation == "Scan") {
 			need.Resources = []string{table(name) + "/index/" + index}
 		}
 		if !slices.ContainsFunc(needs, func(n Need) bool { return n.Action == need.Action && n.Resources[0] == need.Resources[0] }) {
 			needs = append(needs, need)
 		}
+	}
+	if strings.HasPrefix(operation, "Execute") || operation == "BatchExecuteStatement" {
+		// PartiQL names its tables in statements, which are not read here.
+		return []Need{{Action: "dynamodb:PartiQLSelect"}, {Action: "dynamodb:PartiQLInsert"}, {Action: "dynamodb:PartiQLUpdate"}, {Action: "dynamodb:PartiQLDelete"}}
+	}
+	if !namesTable[operation] {
+		return []Need{{Action: "dynamodb:" + operation}}
 	}
 	switch operation {
 	case "BatchGetItem", "BatchWriteItem":
@@ -88,13 +108,8 @@ func (a *Authority) tables(operation string, in *Input) (needs []Need) {
 		for _, member := range []string{"TableName", "ResourceArn", "TableArn", "StreamArn"} {
 			if name := in.text(member); name != "" {
 				add(operation, name)
-				return needs
 			}
 		}
-	}
-	if strings.HasPrefix(operation, "Execute") || operation == "BatchExecuteStatement" {
-		// PartiQL names its tables in statements, which are not read here.
-		return []Need{{Action: "dynamodb:PartiQLSelect"}, {Action: "dynamodb:PartiQLInsert"}, {Action: "dynamodb:PartiQLUpdate"}, {Action: "dynamodb:PartiQLDelete"}}
 	}
 	if needs == nil {
 		needs = []Need{{Action: "dynamodb:" + operation}}

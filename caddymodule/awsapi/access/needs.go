@@ -10,19 +10,17 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 )
 
-// An Input is what an operation is asked for, as far as it names resources.
+// An Input is what an operation is asked for, as far as it names resources. It must have the members
+// that the operation reads, as it reads them, and no others: one that the operation does not look
+// at could name a resource that the caller may use.
 type Input struct {
-	JSON map[string]any    // the body
-	Form url.Values        // of the query protocol
-	Path map[string]string // the labels of the path
+	JSON map[string]any
+	Form url.Values // of the query protocol, if JSON is nil
 	HTTP *http.Request
 }
 
 // text is a member, "" if it is not there.
 func (in *Input) text(name string) string {
-	if v := in.Path[name]; v != "" {
-		return v
-	}
 	if in.Form != nil {
 		return in.Form.Get(name)
 	}
@@ -50,7 +48,7 @@ func (a *Authority) Needs(ctx context.Context, service, operation string, in *In
 	}
 	switch service {
 	case "logs":
-		return one(a.logs(operation, in)...), nil
+		return a.logs(operation, in), nil
 	case "sts":
 		if operation == "GetCallerIdentity" || operation == "AssumeRole" { // package sts asks itself
 			return nil, nil
@@ -64,7 +62,7 @@ func (a *Authority) Needs(ctx context.Context, service, operation string, in *In
 	case "scheduler":
 		return a.scheduler(operation, in), nil
 	case "apigateway":
-		return []Need{{Action: "apigateway:" + in.HTTP.Method, Resources: []string{"arn:aws:apigateway:" + a.Account.Region + "::" + in.HTTP.URL.EscapedPath()}}}, nil
+		return []Need{{Action: "apigateway:" + in.HTTP.Method, Resources: []string{"arn:aws:apigateway:" + a.Account.Region + "::" + encodedPath(in.HTTP.URL)}}}, nil
 	case "cloudformation":
 		if name := in.text("StackName"); name != "" && !strings.HasPrefix(name, "arn:") {
 			return one(a.arn(service, "stack/"+name+"/*")), nil
@@ -77,27 +75,51 @@ func (a *Authority) Needs(ctx context.Context, service, operation string, in *In
 	return one(), nil
 }
 
+// encodedPath is a path as SDKs write it, however the client has: else a policy would not know it.
+func encodedPath(u *url.URL) string {
+	segments := strings.Split(strings.TrimSuffix(u.EscapedPath(), "/"), "/")
+	for n, segment := range segments {
+		if plain, err := url.PathUnescape(segment); err == nil {
+			segments[n] = strings.ReplaceAll(url.QueryEscape(plain), "+", "%20")
+		}
+	}
+	return cmp.Or(strings.Join(segments, "/"), "/")
+}
+
 func (a *Authority) arn(service, resource string) string {
 	return "arn:aws:" + service + ":" + a.Account.Region + ":" + a.Account.ID + ":" + resource
 }
 
-func (a *Authority) logs(operation string, in *Input) []string {
-	name := in.text("logGroupName")
-	if name == "" {
-		name = cmp.Or(in.text("logGroupIdentifier"), in.text("resourceArn"))
-		_, after, found := strings.Cut(name, ":log-group:")
-		if found {
+// logs has a need for each group that a call names, whichever of its members names it, in capitals
+// or not.
+func (a *Authority) logs(operation string, in *Input) (needs []Need) {
+	action := "logs:" + operation
+	if operation == "DescribeLogGroups" { // it tells of all groups
+		return []Need{{Action: action}}
+	}
+	in = in.small()
+	names := append(in.texts("loggroupidentifiers"), in.texts("loggroupnames")...)
+	for _, member := range []string{"loggroupname", "loggroupidentifier", "resourcearn"} {
+		names = append(names, in.text(member))
+	}
+	for _, name := range names {
+		if _, after, found := strings.Cut(name, ":log-group:"); found {
 			name = strings.TrimSuffix(after, ":*")
 		}
+		if name == "" {
+			continue
+		}
+		group := a.arn("logs", "log-group:"+name)
+		resources := []string{group + ":*", group}
+		if stream := in.text("logstreamname"); stream != "" {
+			resources = []string{group + ":log-stream:" + stream}
+		}
+		needs = append(needs, Need{Action: action, Resources: resources})
 	}
-	if name == "" {
-		return nil
+	if needs == nil {
+		needs = []Need{{Action: action}}
 	}
-	group := a.arn("logs", "log-group:"+name)
-	if stream := in.text("logStreamName"); stream != "" {
-		return []string{group + ":log-stream:" + stream}
-	}
-	return []string{group + ":*", group}
+	return needs
 }
 
 // iam finds the ARN of a role, whose path calls do not say.
@@ -140,10 +162,16 @@ func (a *Authority) ssm(operation string, in *Input) (needs []Need) {
 		names = append(names, in.text("ResourceId"))
 	}
 	for _, name := range names {
-		if !strings.HasPrefix(name, "arn:") {
-			// A version or a label comes behind a colon.
+		// A version or a label comes behind a colon.
+		if strings.HasPrefix(name, "arn:") {
+			parts := strings.Split(name, ":")
+			name = strings.Join(parts[:min(len(parts), 6)], ":")
+		} else {
 			name, _, _ = strings.Cut(name, ":")
 			name = a.arn("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
+		}
+		if operation == "GetParametersByPath" {
+			name = strings.TrimSuffix(name, "/")
 		}
 		needs = append(needs, Need{Action: "ssm:" + operation, Resources: []string{name}})
 	}
@@ -199,9 +227,6 @@ func (a *Authority) scheduler(operation string, in *Input) []Need {
 		need.Resources = []string{a.arn("scheduler", "schedule-group/"+name)}
 	case name != "":
 		group := in.text("GroupName")
-		if in.HTTP != nil && group == "" {
-			group = in.HTTP.URL.Query().Get("groupName")
-		}
 		need.Resources = []string{a.arn("scheduler", "schedule/"+cmp.Or(group, "default")+"/"+name)}
 	case in.text("ResourceArn") != "":
 		need.Resources = []string{in.text("ResourceArn")}
@@ -243,8 +268,8 @@ func (a *Authority) Lambda(operation string, in *Input) []Need {
 		}
 	case name != "":
 		qualifier := ""
-		if in.HTTP != nil && action == "InvokeFunction" {
-			qualifier = in.HTTP.URL.Query().Get("Qualifier")
+		if action == "InvokeFunction" {
+			qualifier = in.text("Qualifier")
 		}
 		if arn := a.function(name, qualifier); arn != "" {
 			need.Resources = []string{arn}
@@ -253,6 +278,23 @@ func (a *Authority) Lambda(operation string, in *Input) []Need {
 	needs := []Need{need}
 	if role := in.text("Role"); role != "" && (operation == "CreateFunction" || operation == "UpdateFunctionConfiguration") {
 		needs = append(needs, Pass(role, "lambda.amazonaws.com"))
+	}
+	return append(needs, in.content()...)
+}
+
+// content are the needs of the code and the layers that a function or a layer gets from elsewhere:
+// who may make functions of them can read them.
+func (in *Input) content() (needs []Need) {
+	for _, of := range []any{in.JSON, in.JSON["Code"], in.JSON["Content"]} {
+		code, _ := of.(map[string]any)
+		bucket, _ := code["S3Bucket"].(string)
+		key, _ := code["S3Key"].(string)
+		if bucket != "" || key != "" {
+			needs = append(needs, S3("GetObject", bucket, key)...)
+		}
+	}
+	for _, layer := range in.texts("Layers") {
+		needs = append(needs, Need{Action: "lambda:GetLayerVersion", Resources: []string{layer}})
 	}
 	return needs
 }

@@ -64,12 +64,12 @@ func (s *service) request(ctx context.Context, by stack.Identity, in *about, may
 		out.Values[p.ParameterKey] = p.ParameterValue
 	}
 	var err error
-	out.Body, err = s.body(ctx, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate && mayUsePrevious)
+	out.Body, err = s.body(ctx, by, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate && mayUsePrevious)
 	return out, err
 }
 
 // body is the template of a request; "" if it is the one that the stack has.
-func (s *service) body(ctx context.Context, body, address string, previous bool) (string, error) {
+func (s *service) body(ctx context.Context, by stack.Identity, body, address string, previous bool) (string, error) {
 	switch {
 	case body != "" && address != "" || previous && (body != "" || address != ""):
 		return "", invalid("Specify only one of TemplateBody, TemplateURL and UsePreviousTemplate.")
@@ -83,5 +83,5 @@ func (s *service) body(ctx context.Context, body, address string, previous bool)
 	case address == "":
 		return "", invalid("Either Template URL or Template Body must be specified.")
 	}
-	return s.Engine.Fetch(ctx, address)
+	return s.Engine.Fetch(ctx, by, address)
 }

@@ -46,7 +46,7 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"ListStackResources":     awsapi.Answer(s.listResources),
 
 		"UpdateTerminationProtection": awsapi.Answer(s.protect),
-		"SetStackPolicy":              awsapi.Answer(s.setPolicy),
+		"SetStackPolicy":              by(s.setPolicy),
 		"GetStackPolicy":              awsapi.Answer(s.getPolicy),
 		"CancelUpdateStack":           awsapi.Answer(s.cancelUpdate),
 		"ContinueUpdateRollback":      by(s.continueRollback),
@@ -60,8 +60,8 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"ListChangeSets":    awsapi.Answer(s.listChangeSets),
 
 		"GetTemplate":        awsapi.Answer(s.getTemplate),
-		"GetTemplateSummary": awsapi.Answer(s.templateSummary),
-		"ValidateTemplate":   awsapi.Answer(s.validateTemplate),
+		"GetTemplateSummary": by(s.templateSummary),
+		"ValidateTemplate":   by(s.validateTemplate),
 
 		"ListExports": awsapi.Answer(s.listExports),
 		"ListImports": awsapi.Answer(s.listImports),

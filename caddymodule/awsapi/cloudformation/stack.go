@@ -41,7 +41,7 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	}
 	r.Direct = true
 	r.Protected, r.TimeoutMin = in.EnableTerminationProtection, in.TimeoutInMinutes
-	if r.Policy, err = s.policy(ctx, in.StackPolicyBody, in.StackPolicyURL); err != nil {
+	if r.Policy, err = s.policy(ctx, by, in.StackPolicyBody, in.StackPolicyURL); err != nil {
 		return nil, err
 	}
 	made, err := s.Engine.Create(ctx, r)
@@ -61,11 +61,11 @@ func (s *service) begun(ctx context.Context, id string) *idOutput {
 }
 
 // policy is that of a stack's updates.
-func (s *service) policy(ctx context.Context, body, address string) (string, error) {
+func (s *service) policy(ctx context.Context, by stack.Identity, body, address string) (string, error) {
 	if body == "" && address == "" {
 		return "", nil
 	}
-	text, err := s.body(ctx, body, address, false)
+	text, err := s.body(ctx, by, body, address, false)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 	if in.RetainExceptOnCreate {
 		return nil, invalid("RetainExceptOnCreate is not supported: say it in the template, by DeletionPolicy")
 	}
-	policy, err := s.policy(ctx, in.StackPolicyBody, in.StackPolicyURL)
+	policy, err := s.policy(ctx, by, in.StackPolicyBody, in.StackPolicyURL)
 	if err != nil {
 		return nil, err
 	}
@@ -164,12 +164,12 @@ type policyInput struct{ StackName, StackPolicyBody, StackPolicyURL string }
 
 // setPolicy keeps a policy and gives it back. It is not enforced: docs/deploying.md says so.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html
-func (s *service) setPolicy(ctx context.Context, in *policyInput) (awsapi.None, error) {
+func (s *service) setPolicy(ctx context.Context, by stack.Identity, in *policyInput) (awsapi.None, error) {
 	of, err := s.living(ctx, in.StackName)
 	if err != nil {
 		return awsapi.None{}, err
 	}
-	policy, err := s.policy(ctx, in.StackPolicyBody, in.StackPolicyURL)
+	policy, err := s.policy(ctx, by, in.StackPolicyBody, in.StackPolicyURL)
 	if err != nil {
 		return awsapi.None{}, err
 	}

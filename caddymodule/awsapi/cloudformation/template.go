@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearthfn/hearth/caddymodule/stack"
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
 )
 
@@ -82,7 +83,7 @@ func parametersOf(t *template.Template) []declared {
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html
-func (s *service) templateSummary(ctx context.Context, in *summaryInput) (*summaryOutput, error) {
+func (s *service) templateSummary(ctx context.Context, by stack.Identity, in *summaryInput) (*summaryOutput, error) {
 	if in.StackSetName != "" {
 		return nil, invalid("StackSetName is not supported: there is one account here, so there are no stack sets.")
 	}
@@ -91,7 +92,7 @@ func (s *service) templateSummary(ctx context.Context, in *summaryInput) (*summa
 	if in.StackName != "" {
 		body, err = s.Engine.Template(ctx, in.StackName, "", false)
 	} else {
-		body, err = s.body(ctx, in.TemplateBody, in.TemplateURL, false)
+		body, err = s.body(ctx, by, in.TemplateBody, in.TemplateURL, false)
 	}
 	if err != nil {
 		return nil, err
@@ -160,8 +161,8 @@ type validated struct {
 type validateInput struct{ TemplateBody, TemplateURL string }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ValidateTemplate.html
-func (s *service) validateTemplate(ctx context.Context, in *validateInput) (*validateOutput, error) {
-	body, err := s.body(ctx, in.TemplateBody, in.TemplateURL, false)
+func (s *service) validateTemplate(ctx context.Context, by stack.Identity, in *validateInput) (*validateOutput, error) {
+	body, err := s.body(ctx, by, in.TemplateBody, in.TemplateURL, false)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -18,16 +19,15 @@ import (
 // permit asks the policies of a role whether it may call an operation of Lambda. The body of an
 // invocation is the event.
 func (a *API) permit(r *http.Request, key *sigv4.Key, route model.Route, body []byte) error {
-	in := &access.Input{Path: route.Labels(), HTTP: r}
-	invokes := strings.HasPrefix(route.Name, "Invoke")
-	if !invokes && len(body) > 0 {
-		if err := json.Unmarshal(body, &in.JSON); err != nil {
-			return exception("InvalidRequestContentException", "Could not parse request body into json: it is no object")
-		}
+	members, err := route.Members(r, body)
+	if err != nil {
+		return err
 	}
+	in := &access.Input{JSON: members, HTTP: r}
+	invokes := strings.HasPrefix(route.Name, "Invoke")
 	needs := a.Access.Lambda(route.Name, in)
 	if invokes {
-		name, qualifier, err := a.Account.Parse(in.Path["FunctionName"])
+		name, qualifier, err := a.Account.Parse(fmt.Sprint(members["FunctionName"]))
 		if err == nil {
 			if qualifier == "" {
 				qualifier = r.URL.Query().Get("Qualifier")
@@ -67,11 +67,11 @@ func (a *API) permitTarget(r *http.Request, key *sigv4.Key, service, operation s
 	if key.Role == nil {
 		return nil
 	}
-	in := &access.Input{HTTP: r}
-	if err := json.Unmarshal(body, &in.JSON); err != nil {
-		return exception("InvalidRequestContentException", "Could not parse request body into json: it is no object")
+	members, err := access.Members(body)
+	if err != nil {
+		return exception("SerializationException", err.Error())
 	}
-	needs, err := a.Access.Needs(r.Context(), service, operation, in)
+	needs, err := a.Access.Needs(r.Context(), service, operation, &access.Input{JSON: members, HTTP: r})
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,8 @@ func formTree(form url.Values) *formNode {
 // ReadForm is Read for the query protocol, whose requests are forms.
 // https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 func (r Route) ReadForm(form url.Values, into any) error {
-	values := make(map[string]any, 4)
-	if err := r.input.takeForm(formTree(form), values); err != nil {
+	values, err := r.FormMembers(form)
+	if err != nil {
 		return err
 	}
 	var c checker
@@ -51,6 +51,12 @@ func (r Route) ReadForm(form url.Values, into any) error {
 	}
 	fill(values, into)
 	return nil
+}
+
+// FormMembers is Members for the query protocol.
+func (r Route) FormMembers(form url.Values) (map[string]any, error) {
+	values := make(map[string]any, 4)
+	return values, r.input.takeForm(formTree(form), values)
 }
 
 // takeForm reads the members of a structure.

@@ -32,19 +32,9 @@ func malformed(format string, args ...any) error {
 // the request's, which has been read. The errors are *FormatError and
 // *ValidationError.
 func (r Route) Read(request *http.Request, body []byte, into any) error {
-	values := make(map[string]any, 4)
-	if err := r.readHead(request, values); err != nil {
+	values, err := r.Members(request, body)
+	if err != nil {
 		return err
-	}
-	switch {
-	case r.Payload != "":
-		if len(body) > 0 {
-			values[r.Payload] = body
-		}
-	case len(body) > 0 && r.Method != http.MethodGet:
-		if err := r.readBody(body, values); err != nil {
-			return err
-		}
 	}
 	var c checker
 	c.check(r.input, "", values)
@@ -53,6 +43,26 @@ func (r Route) Read(request *http.Request, body []byte, into any) error {
 	}
 	fill(values, into)
 	return nil
+}
+
+// Members are what Read takes of a request, by the names of the members, before it is checked:
+// nothing that the operation does not look at. The errors are *FormatError.
+func (r Route) Members(request *http.Request, body []byte) (map[string]any, error) {
+	values := make(map[string]any, 4)
+	if err := r.readHead(request, values); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Payload != "":
+		if len(body) > 0 {
+			values[r.Payload] = body
+		}
+	case len(body) > 0 && r.Method != http.MethodGet:
+		if err := r.readBody(body, values); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
 }
 
 // readHead reads the members that are in the path, the query and the header.

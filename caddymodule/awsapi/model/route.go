@@ -55,20 +55,6 @@ type Route struct {
 	named []string // as the labels of its URI
 }
 
-// Labels are what the path names, by the names of the members.
-func (r Route) Labels() map[string]string {
-	if r.Operation == nil || len(r.named) == 0 {
-		return nil
-	}
-	all := make(map[string]string, len(r.named))
-	for _, m := range r.input.Members {
-		if n := slices.Index(r.labels, m.LocationName); m.Location == "uri" && n >= 0 {
-			all[m.Name] = r.named[n]
-		}
-	}
-	return all
-}
-
 // Match finds the operation of a method and URL. known says whether the path is
 // the API's at all, with whatever method.
 func (m *Model) Match(method string, u *url.URL) (route Route, known bool) {

@@ -67,6 +67,10 @@ func readCall(r *http.Request, service string, body []byte) (*call, error) {
 	return c, c.locate(r)
 }
 
+// queuePath is the path of the address of a queue. Nothing else is passed on: the service could read
+// another queue's name in it than policies were asked for.
+var queuePath = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$`)
+
 // readObject reads a JSON object, with its numbers as they are.
 func readObject(body []byte) (object map[string]any, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -136,6 +140,9 @@ func (c *call) locate(r *http.Request) error {
 		if at = u.Path; path != "" && path != at {
 			return invalid("The path names another queue than QueueUrl.")
 		}
+	}
+	if !queuePath.MatchString(at) {
+		return invalid("QueueUrl is no address of a queue.")
 	}
 	parts := strings.Split(strings.Trim(at, "/"), "/")
 	if len(parts) > 1 {

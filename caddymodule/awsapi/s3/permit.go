@@ -18,7 +18,7 @@ func (c *call) permit(op *operation) error {
 		if path, err := url.PathUnescape(source); err == nil {
 			source = path
 		}
-		path, _, _ := strings.Cut(source, "?")
+		path, _, _ := strings.Cut(source, "?versionId=") // as source reads it
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 		needs = append(needs, access.S3("GetObject", bucket, key)...)
 	}

@@ -189,6 +189,27 @@ func (s *service) checkTarget(t *givenTarget) error {
 	return nil
 }
 
+// checked makes an operation of one that writes a schedule. Who acts by a role must give a role that
+// is here. One that is not is asked nothing: the schedule could do more than its maker.
+func (s *service) checked(run func(context.Context, *given) (*scheduleARN, error)) awsapi.Operation {
+	return func(r *awsapi.Request) (any, error) {
+		in := new(given)
+		if err := r.Read(in); err != nil {
+			return nil, err
+		}
+		if r.Key.Role != nil {
+			g, err := s.Role(r.Context(), in.Target.RoleArn)
+			if err != nil {
+				return nil, err
+			}
+			if g == nil {
+				return nil, invalid("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
+			}
+		}
+		return run(r.Context(), in)
+	}
+}
+
 type scheduleARN struct{ ScheduleArn string }
 
 func key(group, name string) string { return schedulePrefx + group + "/" + name }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
@@ -23,6 +24,8 @@ type Config struct {
 	// Check says why this server cannot deliver to a queue or a topic.
 	Check func(arn string) error
 	Now   func() time.Time // default time.Now
+	// Role finds a role by its ARN, nil if there is none.
+	Role func(ctx context.Context, arn string) (*access.Grant, error)
 }
 
 type service struct{ Config }
@@ -39,9 +42,9 @@ func New(c Config) *awsapi.Service {
 	return &awsapi.Service{
 		Model: newModel(),
 		Operations: map[string]awsapi.Operation{
-			"CreateSchedule": awsapi.Answer(s.createSchedule),
+			"CreateSchedule": s.checked(s.createSchedule),
 			"GetSchedule":    awsapi.Answer(s.getSchedule),
-			"UpdateSchedule": awsapi.Answer(s.updateSchedule),
+			"UpdateSchedule": s.checked(s.updateSchedule),
 			"DeleteSchedule": awsapi.Answer(s.deleteSchedule),
 			"ListSchedules":  awsapi.Answer(s.listSchedules),
 
