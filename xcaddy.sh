@@ -187,7 +187,7 @@ release() {
 		say "no image: ./xcaddy.sh test-release makes the Debian that it is based on"
 	fi
 	say "packages, checksums, bill of materials"
-	packaging/release.sh "$version" dist "${root[@]}"
+	.ci/packaging/release.sh "$version" dist "${root[@]}"
 	ls -l dist >&2
 }
 
@@ -215,7 +215,7 @@ test_release() {
 	before=$(mktemp -d)
 	mv dist/*.deb "$before/"
 	release "$@"
-	packaging/test.sh "$(debian_root)" "$before"/hearth_*_amd64.deb dist/hearth_*_amd64.deb
+	.ci/packaging/test.sh "$(debian_root)" "$before"/hearth_*_amd64.deb dist/hearth_*_amd64.deb
 	rm -rf "$before"
 }
 

@@ -46,7 +46,7 @@ image() {
 		--exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./var/log/*' \
 		--file "$work/system.tar" .
 	install -D -m 0755 "$DIST/caddy-amd64" "$work/own/usr/bin/caddy"
-	install -D -m 0755 ../examples/hello-bash/bootstrap "$work/own/usr/share/hearth/hello/bootstrap"
+	install -D -m 0755 ../../examples/hello-bash/bootstrap "$work/own/usr/share/hearth/hello/bootstrap"
 	mkdir -p "$work/own/etc/hearth"
 	# The port of a container is published, so the site is not bound to this machine.
 	sed '/bind 127.0.0.1/d; s,http://localhost:8080,http://:8080,; s,/var/lib/hearth/data,/data/caddy/hearth,' Caddyfile >"$work/own/etc/hearth/Caddyfile"
