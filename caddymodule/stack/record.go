@@ -114,6 +114,7 @@ type Thing struct {
 	PhysicalID string
 	Properties map[string]any `json:",omitempty"`
 	Attributes map[string]any `json:",omitempty"`
+	Secret     bool           `json:",omitempty"` // Properties have secrets, and are shown to nobody
 }
 
 // A Resource is the record of a resource of a stack.

@@ -13,7 +13,7 @@ import (
 
 func (one *Resource) event() *Event {
 	e := &Event{LogicalID: one.LogicalID, PhysicalID: one.PhysicalID, Type: one.Type, Status: one.Status, Reason: one.Reason}
-	if data, err := json.Marshal(one.Properties); err == nil && one.Properties != nil {
+	if data, err := json.Marshal(one.Properties); err == nil && one.Properties != nil && !one.Secret {
 		e.Properties = cut(string(data), maxShownProperties)
 	}
 	return e
@@ -116,7 +116,7 @@ func (r *run) apply(ctx context.Context, id string) error {
 	if err != nil {
 		return r.failed(ctx, next, err)
 	}
-	next.Properties = properties
+	next.Properties, next.Secret = properties, r.plan.Secret(properties)
 	if before == nil {
 		return r.make(ctx, t, next)
 	}

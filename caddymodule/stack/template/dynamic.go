@@ -52,7 +52,11 @@ func (p *Plan) resolveDynamic(reference Reference, found string) (string, error)
 	if p.input.Dynamic == nil {
 		return "", errorf("Dynamic references are not supported here: [%s]", found)
 	}
-	return p.input.Dynamic(reference)
+	value, err := p.input.Dynamic(reference)
+	if err == nil && reference.Service != "ssm" {
+		p.secrets.add(value)
+	}
+	return value, err
 }
 
 func readReference(found string) (Reference, error) {

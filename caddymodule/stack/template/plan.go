@@ -46,6 +46,7 @@ type Plan struct {
 	decided  map[string]bool
 	byID     map[string]*definition
 	order    []string
+	secrets  *secrets
 }
 
 // Output is an output of a stack.
@@ -81,7 +82,12 @@ func (t *Template) Resolve(in Input) (*Plan, error) {
 	}
 	p := &Plan{
 		Parameters: report, template: t, input: in, pseudo: in.Pseudo, values: seen,
-		decided: map[string]bool{}, byID: map[string]*definition{},
+		decided: map[string]bool{}, byID: map[string]*definition{}, secrets: new(secrets),
+	}
+	for _, one := range t.Parameters {
+		if one.NoEcho {
+			p.hide(seen[one.Name])
+		}
 	}
 	p.addPseudo()
 	if err := p.decideRules(); err != nil {

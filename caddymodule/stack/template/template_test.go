@@ -277,6 +277,9 @@ Resources: {R: {Type: T::R, Properties: {A: !Ref Ami, S: !Ref Secret}}}
 	if want := map[string]any{"A": []any{"/ami", "List<String>"}, "S": "pearl"}; err != nil || !reflect.DeepEqual(properties, want) {
 		t.Errorf("properties %v %v", properties, err)
 	}
+	if !plan.Secret(properties) || !plan.Secret(map[string]any{"P": []any{"a pearl in it"}}) || plan.Secret(map[string]any{"A": properties["A"]}) {
+		t.Errorf("what is secret of %v", properties)
+	}
 	want := []Value{{Name: "Ami", Given: "/ami", Resolved: "/ami,List<String>"}, {Name: "Secret", Given: "****"}}
 	if !reflect.DeepEqual(plan.Parameters, want) {
 		t.Errorf("parameters %v, want %v", plan.Parameters, want)
