@@ -14,8 +14,11 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 )
@@ -129,6 +132,24 @@ func (t *target) lambda() *lambda.Client {
 
 func (t *target) logs() *cloudwatchlogs.Client {
 	return cloudwatchlogs.New(cloudwatchlogs.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials)})
+}
+
+func (t *target) stacks() *cloudformation.Client {
+	return cloudformation.New(cloudformation.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials)})
+}
+
+// s3 has the bucket in the path: a server's name need not have names below it.
+func (t *target) s3() *s3.Client {
+	return s3.New(s3.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials), UsePathStyle: true})
+}
+
+func (t *target) account(ctx context.Context) (string, error) {
+	api := sts.New(sts.Options{Region: t.region, BaseEndpoint: &t.endpoint, HTTPClient: t.client, Credentials: aws.CredentialsProviderFunc(t.credentials)})
+	out, err := api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.Account), nil
 }
 
 // api is the client of most commands.

@@ -40,7 +40,7 @@ type Command struct {
 // Commands are all there are.
 func Commands() []*Command {
 	return []*Command{
-		devCommand, deployCommand, invokeCommand, eventCommand, logsCommand, listCommand, showCommand, urlCommand, sourcesCommand, rollbackCommand, deleteCommand,
+		devCommand, deployCommand, stacksCommand, invokeCommand, eventCommand, logsCommand, listCommand, showCommand, urlCommand, sourcesCommand, rollbackCommand, deleteCommand,
 		eventsCommand, schedulesCommand, nodesCommand, drainCommand, runtimesCommand, doctorCommand, envCommand, versionCommand,
 	}
 }

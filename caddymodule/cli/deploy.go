@@ -23,8 +23,8 @@ import (
 )
 
 var deployCommand = &Command{
-	Use:   "deploy DIR...",
-	Short: "Zip a folder and make it a function, or the new code of one",
+	Use:   "deploy PATH...",
+	Short: "Make a function of a folder, or a stack of a template",
 	Long: `Zips a folder (or takes a zip or jar), creates the function or updates it, publishes
 a version of it, waits until it is active, tries its init phase and prints its address.
 Several folders become several functions. If the code does not start, the error is printed
@@ -41,24 +41,37 @@ folder, then for a new function from a guess by its files:
    "url": "public", "build": true}
 
 url is public, iam (signed calls only) or none. Settings that are not given stay what
-they are when the function exists already.`,
+they are when the function exists already.
+
+A template of CloudFormation or SAM (a .yaml, .yml, .json or .template) becomes a stack,
+with the folders that it names uploaded; a cdk.out, a folder that cdk synth made, becomes
+its stacks. What changes is shown, and you are asked; --yes answers. serverless.yml is
+given to osls or serverless, which must be on PATH.`,
 	Args: 1, MaxArgs: 1000,
 	Flags: func(f *pflag.FlagSet) {
-		f.String("name", "", "Name of the function (default: that of the folder)")
-		f.String("runtime", "", "Lambda runtime, e.g. nodejs22.x or python3.13")
-		f.String("handler", "", "Handler, e.g. index.handler")
-		f.String("description", "", "What the function is for")
-		f.Int("memory", 0, "Memory in MB (default for a new function: 128)")
-		f.Int("timeout", 0, "Timeout in seconds (default for a new function: 3)")
-		f.Int("ephemeral-storage", 0, "Size of /tmp in MB (default for a new function: 512)")
-		f.StringArray("env", nil, "Environment variable NAME=VALUE; may be given again")
-		f.StringArray("layer", nil, "ARN of a layer version; may be given again")
-		f.String("url", "", "Function URL: public, iam or none (default: as it is)")
-		f.Bool("build", false, "Build the sources first")
-		f.Bool("no-check", false, "Do not try the init phase")
-		f.String("role", "", "Role ARN to keep with the function; it is not enforced")
+		functionFlags(f)
+		f.Bool("yes", false, "Change stacks without being asked")
+		f.String("stack", "", "Name of the stack (default: that of the template's folder), or the one of cdk.out to deploy")
+		f.StringArray("parameters", nil, "Parameter NAME=VALUE of the stack; may be given again")
 	},
 	Run: deploy,
+}
+
+// functionFlags are the flags of deploy that are about functions.
+func functionFlags(f *pflag.FlagSet) {
+	f.String("name", "", "Name of the function (default: that of the folder)")
+	f.String("runtime", "", "Lambda runtime, e.g. nodejs22.x or python3.13")
+	f.String("handler", "", "Handler, e.g. index.handler")
+	f.String("description", "", "What the function is for")
+	f.Int("memory", 0, "Memory in MB (default for a new function: 128)")
+	f.Int("timeout", 0, "Timeout in seconds (default for a new function: 3)")
+	f.Int("ephemeral-storage", 0, "Size of /tmp in MB (default for a new function: 512)")
+	f.StringArray("env", nil, "Environment variable NAME=VALUE; may be given again")
+	f.StringArray("layer", nil, "ARN of a layer version; may be given again")
+	f.String("url", "", "Function URL: public, iam or none (default: as it is)")
+	f.Bool("build", false, "Build the sources first")
+	f.Bool("no-check", false, "Do not try the init phase")
+	f.String("role", "", "Role ARN to keep with the function; it is not enforced")
 }
 
 // defaultRole stands for the role that the API requires and nobody enforces.
@@ -91,6 +104,19 @@ func deploy(ctx context.Context, c *Context) error {
 		return usage("--name is for one function, and there are %d folders: write the name to %s of each", len(paths), configFile)
 	}
 	for _, path := range paths { // before anything is deployed
+		if deploySource := sourceOf(path); deploySource != nil {
+			if err := c.checkSource(paths); err != nil {
+				return err
+			}
+			return deploySource(ctx, c, path)
+		}
+	}
+	for _, name := range stackFlags {
+		if c.Flags.Changed(name) {
+			return usage("--%s is for a template or a cdk.out, and %s is neither", name, paths[0])
+		}
+	}
+	for _, path := range paths {
 		if err := checkPath(path); err != nil {
 			return err
 		}

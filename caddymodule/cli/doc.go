@@ -5,8 +5,10 @@
 //	dev DIR      guess, build -> a server of its own with a configuration in JSON -> its logs
 //	deploy DIR   build (build.go) -> guess (guess.go) -> zip (archive.go) -> create or update,
 //	             publish -> try the init phase (check.go)
+//	deploy FILE  upload what a template names (packaging.go, cdk.go) -> change set -> stack
+//	             (stack.go)
 //	rollback     the version before -> its code and configuration become $LATEST
-//	invoke, event, logs, list, show, url, sources, delete, env, version
+//	stacks, invoke, event, logs, list, show, url, sources, delete, env, version
 //
 // A command writes its result to standard output and its progress to standard error. With
 // --json, standard output has nothing but JSON.

@@ -41,18 +41,9 @@ func printEnv(_ context.Context, c *Context) error {
 	if t.isAdmin() {
 		return fmt.Errorf("AWS's tools need an address by HTTP or HTTPS, and no site of this server has lambda_api: add it to one")
 	}
-	// The aws command reads the last one and not the one before, SDKs the other way round.
-	names := []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"}
-	values := map[string]string{names[0]: t.endpoint, names[1]: t.keyID, names[2]: t.secret, names[3]: t.region, names[4]: t.region}
-	if strings.HasPrefix(t.endpoint, "https://") {
-		bundle, err := c.bundle()
-		if err != nil {
-			return err
-		}
-		if bundle != "" {
-			names = append(names, "AWS_CA_BUNDLE")
-			values["AWS_CA_BUNDLE"] = bundle
-		}
+	names, values, err := c.variables(t)
+	if err != nil {
+		return err
 	}
 	return c.print(values, func(w io.Writer) {
 		for _, name := range names {
@@ -60,6 +51,24 @@ func printEnv(_ context.Context, c *Context) error {
 		}
 		fmt.Fprintf(w, "unset %s\n", strings.Join(inTheWay, " "))
 	})
+}
+
+// variables are the names, in order, and the values of what points AWS's tools at a server.
+func (c *Context) variables(t *target) ([]string, map[string]string, error) {
+	// The aws command reads the last one and not the one before, SDKs the other way round.
+	names := []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"}
+	values := map[string]string{names[0]: t.endpoint, names[1]: t.keyID, names[2]: t.secret, names[3]: t.region, names[4]: t.region}
+	if strings.HasPrefix(t.endpoint, "https://") {
+		bundle, err := c.bundle()
+		if err != nil {
+			return nil, nil, err
+		}
+		if bundle != "" {
+			names = append(names, "AWS_CA_BUNDLE")
+			values["AWS_CA_BUNDLE"] = bundle
+		}
+	}
+	return names, values, nil
 }
 
 // systemBundles are where systems have the certificates of all authorities.
