@@ -28,6 +28,10 @@ func (s *apiServer) answer(w http.ResponseWriter, r *http.Request, route *served
 	return writeAnswer(w, answer)
 }
 
+// authorizedKey is of what the authorizer says of the caller, as JSON, in the context of a request
+// that templates may read.
+type authorizedKey struct{}
+
 // input is what the templates of a route read.
 func (s *apiServer) input(w http.ResponseWriter, r *http.Request, route *servedRoute) *vtl.Input {
 	in := &vtl.Input{
@@ -35,6 +39,7 @@ func (s *apiServer) input(w http.ResponseWriter, r *http.Request, route *servedR
 		// Every request of an API has an ID.
 		Context: s.context(r, route, w.Header().Get("X-Amzn-Requestid")), StageVariables: s.api.Stages[0].Variables,
 	}
+	in.Authorizer, _ = r.Context().Value(authorizedKey{}).([]byte)
 	for _, p := range route.pattern.Match(nil, s.path(r)) {
 		in.Path[p.Name] = apigateway.Unescape(p.Value)
 	}

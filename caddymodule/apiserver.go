@@ -249,6 +249,9 @@ func (s *apiServer) answerTo(seen *observation, r *http.Request) error {
 		}
 		from.authorizer = grant.Of(route.of.Integration.Payload)
 		given = grant.UsageKey
+		if route.function == nil {
+			r = r.WithContext(context.WithValue(r.Context(), authorizedKey{}, grant.Of(apigateway.V1)))
+		}
 	}
 	if len(route.plans) > 0 || route.keyed != nil {
 		var err error

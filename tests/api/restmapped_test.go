@@ -33,7 +33,7 @@ for method in ["POST", "PUT"]:
         gw.put_method_response(httpMethod=method, statusCode=status, responseParameters={"method.response.header.Location": False}, **at)
 to = dict(type="AWS", integrationHttpMethod="POST", httpMethod="POST", **at)
 refused("for other services than Lambda", gw.put_integration, uri="arn:aws:apigateway:us-east-1:sqs:path/0/queue", **to)
-refused("$util.parseJson('') is not supported", gw.put_integration, uri=uri, requestTemplates={"application/json": "$util.parseJson('')"}, **to)
+refused("$util.qr('') is not supported", gw.put_integration, uri=uri, requestTemplates={"application/json": "$util.qr('')"}, **to)
 gw.put_integration(uri=uri, passthroughBehavior="NEVER", requestTemplates={"application/json": '''{"who": "$input.params('who')", "stage": "$context.stage", "all": $input.json('$'),
     "names": [#foreach($n in $input.path('$.names'))"$util.escapeJavaScript($n)"#if($foreach.hasNext),#end#end]}'''}, **to)
 refused("a function answers no headers", gw.put_integration_response, httpMethod="POST", statusCode="200", responseParameters={"method.response.header.Location": "integration.response.header.X"}, **at)

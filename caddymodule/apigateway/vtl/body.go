@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -64,14 +65,23 @@ func ParsePath(text string) (JSONPath, error) {
 
 // Of is the value in a body, nil if there is none. A body that is no JSON has none.
 func (p JSONPath) Of(body []byte) any {
-	var value any
-	if decoder := json.NewDecoder(bytes.NewReader(body)); len(body) <= MaxBody {
-		decoder.UseNumber()
-		if decoder.Decode(&value) != nil {
-			return nil
+	if len(body) <= MaxBody {
+		if value, ok := parseJSON(body); ok {
+			return p.in(value)
 		}
 	}
-	return p.in(value)
+	return nil
+}
+
+// parseJSON reads one value and nothing after it.
+func parseJSON(text []byte) (value any, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return nil, false
+	}
+	_, err := decoder.Token()
+	return value, err == io.EOF
 }
 
 func (p JSONPath) in(value any) any {
@@ -98,6 +108,10 @@ func Text(value any) string { return show(value) }
 func (x *execution) parsed() any {
 	if !x.read {
 		x.read, x.value = true, JSONPath{}.Of(x.in.Body)
+		x.json = x.value != nil
+		if !x.json && len(x.in.Body) > 0 && !json.Valid(x.in.Body) {
+			x.value = string(x.in.Body) // as a form is
+		}
 	}
 	return x.value
 }
@@ -139,7 +153,7 @@ func (p *parser) inputBody(r *reference) (known bool, err error) {
 	}
 	r.compute = func(x *execution) (any, error) {
 		value := path.in(x.parsed())
-		if value == nil {
+		if value == nil || !x.json {
 			return `""`, nil
 		}
 		text, err := json.Marshal(value)
@@ -197,7 +211,16 @@ func encodeUTF16(c rune) []rune {
 
 // utility resolves $util.NAME(value).
 func (p *parser) utility(r *reference) bool {
-	if len(r.steps) == 0 || !r.steps[0].called || len(r.steps[0].values) != 1 || utilities[r.steps[0].name] == nil {
+	if len(r.steps) == 0 || !r.steps[0].called || len(r.steps[0].values) != 1 {
+		return false
+	}
+	if r.steps[0].name == "parseJson" {
+		of := r.steps[0].values[0]
+		r.compute = func(x *execution) (any, error) { return parsedText(x, of) }
+		r.members, r.steps = true, r.steps[1:]
+		return true
+	}
+	if utilities[r.steps[0].name] == nil {
 		return false
 	}
 	run, value := utilities[r.steps[0].name], r.steps[0].values[0]
@@ -214,6 +237,23 @@ func (p *parser) utility(r *reference) bool {
 	}
 	r.steps = r.steps[1:]
 	return true
+}
+
+// parsedText is the value of $util.parseJson.
+func parsedText(x *execution, of expression) (any, error) {
+	value, err := of.value(x)
+	if err != nil {
+		return nil, err
+	}
+	text := show(value)
+	if err := x.spend(len(text)); err != nil {
+		return nil, err
+	}
+	value, ok := parseJSON([]byte(text))
+	if !ok {
+		return nil, fmt.Errorf("$util.parseJson: %.80q is no JSON", text)
+	}
+	return value, nil
 }
 
 // A loop is #foreach.

@@ -1,6 +1,7 @@
 package vtl
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,7 @@ func (n negation) value(x *execution) (any, error) {
 	return !truth(value), err
 }
 
-// A pair is two values and what joins them: || && == or !=.
+// A pair is two values and what joins them: || && == != or what compares numbers.
 type pair struct {
 	operator    string
 	left, right expression
@@ -87,11 +88,32 @@ func (o *pair) value(x *execution) (any, error) {
 		a, b := show(left), show(right)
 		return (a == b) == (o.operator == "=="), x.spend((len(a) + len(b)) / 16)
 	}
-	return truth(right), nil
+	if o.operator == "||" || o.operator == "&&" {
+		return truth(right), nil
+	}
+	return o.compare(left, right)
+}
+
+// compare compares numbers.
+func (o *pair) compare(left, right any) (any, error) {
+	a, err := strconv.ParseFloat(show(left), 64)
+	b, err2 := strconv.ParseFloat(show(right), 64)
+	if err != nil || err2 != nil {
+		return nil, fmt.Errorf("%.40q %s %.40q: only numbers can be compared so", show(left), o.operator, show(right))
+	}
+	switch o.operator {
+	case ">=":
+		return a >= b, nil
+	case "<=":
+		return a <= b, nil
+	case ">":
+		return a > b, nil
+	}
+	return a < b, nil
 }
 
 // levels are the operators of pairs, those that bind least first.
-var levels = [][]string{{"||"}, {"&&"}, {"==", "!="}}
+var levels = [][]string{{"||"}, {"&&"}, {"==", "!="}, {">=", "<=", ">", "<"}}
 
 func (p *parser) expression() (expression, error) { return p.level(0) }
 
@@ -204,7 +226,7 @@ func (p *parser) quoted(quote byte) (expression, error) {
 	if quote == '\'' || !strings.Contains(inner, "$") {
 		return literal{inner}, nil
 	}
-	inside := parser{text: p.text[:begin+length], at: begin, depth: p.depth, set: p.set}
+	inside := parser{text: p.text[:begin+length], at: begin, depth: p.depth, set: p.set, defining: p.defining, wanted: p.wanted}
 	var all parts
 	for inside.at < len(inside.text) {
 		next := strings.IndexByte(inside.text[inside.at:], '$')

@@ -12,7 +12,7 @@ import (
 var known = map[string]int{
 	"matches": 1, "contains": 1, "equals": 1, "equalsIgnoreCase": 1, "startsWith": 1, "endsWith": 1, "toLowerCase": 0, "toUpperCase": 0,
 	"toString": 0, "trim": 0, "isEmpty": 0, "length": 0, "size": 0,
-	"get": 1, "containsKey": 1, "keySet": 0,
+	"get": 1, "containsKey": 1, "keySet": 0, "split": 1, "replaceAll": 2,
 }
 
 // methods checks the steps of a reference that are left: calls of known methods.
@@ -20,7 +20,7 @@ func (p *parser) methods(r *reference) error {
 	for n := range r.steps {
 		s := &r.steps[n]
 		takes, ok := known[s.name]
-		if !s.called && (r.root == "input" || !slices.Contains(builtins, r.root)) {
+		if !s.called && (r.root == "input" || r.members) {
 			continue // a member of an object
 		}
 		if !ok || !s.called {
@@ -29,20 +29,57 @@ func (p *parser) methods(r *reference) error {
 		if len(s.values) != takes {
 			return p.fail(".%s takes %d values", s.name, takes)
 		}
-		if s.name != "matches" {
+		if s.name != "matches" && s.name != "split" && s.name != "replaceAll" {
 			continue
 		}
 		of, ok := s.values[0].(literal)
 		pattern, isText := of.of.(string)
 		if !ok || !isText {
-			return p.fail(".matches needs a text in quotes without variables here")
+			return p.fail(".%s needs a text in quotes without variables here", s.name)
+		}
+		if s.name == "matches" {
+			pattern = `\A(?:` + pattern + `)\z`
 		}
 		var err error
-		if s.regexp, err = regexp.Compile(`\A(?:` + pattern + `)\z`); err != nil {
-			return p.fail(".matches: %v", err)
+		if s.regexp, err = regexp.Compile(pattern); err != nil {
+			return p.fail(".%s: %v", s.name, err)
+		}
+		if s.name != "replaceAll" {
+			continue
+		}
+		with, ok := s.values[1].(literal)
+		if text, isText := with.of.(string); !ok || !isText || strings.ContainsAny(text, `\$`) {
+			return p.fail(`.replaceAll needs a second text in quotes without variables, \ and $ here`)
 		}
 	}
 	return nil
+}
+
+// split cuts text as Java does: what is empty at the end is left out.
+func (s *step) split(x *execution, of string) (any, error) {
+	cut := s.regexp.Split(of, -1)
+	for len(cut) > 1 && cut[len(cut)-1] == "" {
+		cut = cut[:len(cut)-1]
+	}
+	all := make([]any, len(cut))
+	for n, part := range cut {
+		all[n] = part
+	}
+	return all, x.spend(len(of) + 16*len(all))
+}
+
+func (s *step) replaceAll(x *execution, of, with string) (any, error) {
+	var err error
+	replaced := s.regexp.ReplaceAllStringFunc(of, func(string) string {
+		if err != nil {
+			return ""
+		}
+		if err = x.spend(1 + len(with)); err != nil {
+			return ""
+		}
+		return with
+	})
+	return replaced, err
 }
 
 func (r *reference) value(x *execution) (any, error) {
@@ -147,6 +184,10 @@ func (s *step) call(x *execution, on any) (any, error) {
 		return of == "", nil
 	case "length", "size":
 		return len(of), nil
+	case "split":
+		return s.split(x, of)
+	case "replaceAll":
+		return s.replaceAll(x, of, values[1])
 	}
 	if s.name != "toString" {
 		return nil, nil // a method of objects and lists

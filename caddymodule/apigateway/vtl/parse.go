@@ -2,6 +2,7 @@ package vtl
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,9 @@ type parser struct {
 	depth int
 	set   map[string]bool // local variables that were assigned so far
 	body  bool            // the template reads the body
+
+	defining bool             // inside #define, whose variables may be set after it
+	wanted   map[string]error // what is wrong if a variable of a definition is never set
 }
 
 // An Error says what in a template is wrong, or not supported.
@@ -29,7 +33,7 @@ func (p *parser) fail(format string, args ...any) error {
 
 // Parse reads a template.
 func Parse(template string) (*Template, error) {
-	p := &parser{text: template, set: make(map[string]bool)}
+	p := &parser{text: template, set: make(map[string]bool), wanted: make(map[string]error)}
 	if len(template) > maxTemplate {
 		return nil, p.fail("it has %d bytes, %d at most", len(template), maxTemplate)
 	}
@@ -39,6 +43,11 @@ func Parse(template string) (*Template, error) {
 	}
 	if end != "" {
 		return nil, p.fail("#%s without #if", end)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.wanted)) {
+		if !p.set[name] {
+			return nil, p.wanted[name]
+		}
 	}
 	return &Template{nodes, p.body}, nil
 }
@@ -142,6 +151,9 @@ func (p *parser) directive() (n node, end string, err error) {
 		return n, "", err
 	case "foreach":
 		n, err = p.each()
+		return n, "", err
+	case "define":
+		n, err = p.definition()
 		return n, "", err
 	case "end", "else", "elseif":
 		return nil, word, nil

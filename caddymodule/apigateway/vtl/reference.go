@@ -13,7 +13,8 @@ type reference struct {
 	root    string
 	steps   []step
 	get     func(x *execution) any          // of $input, $context and $stageVariables
-	compute func(x *execution) (any, error) // of $util, in place of get
+	compute func(x *execution) (any, error) // of $util and of variables, in place of get
+	members bool                            // the value may be an object, with members
 }
 
 // A step is .name, or .name(values).
@@ -60,7 +61,19 @@ func (p *parser) reference() (*reference, error) {
 		p.at = begin
 		return nil, nil
 	}
-	for p.at+1 < len(p.text) && p.text[p.at] == '.' && isLetter(p.text[p.at+1]) {
+	for p.at+1 < len(p.text) {
+		if p.text[p.at] == '[' && (len(r.steps) > 0 || p.set[r.root] || p.defining) {
+			p.at++
+			key, err := p.values(']')
+			if err != nil {
+				return nil, err
+			}
+			r.steps = append(r.steps, step{name: "get", called: true, values: key})
+			continue
+		}
+		if p.text[p.at] != '.' || !isLetter(p.text[p.at+1]) {
+			break
+		}
 		p.at++
 		s := step{name: p.name()}
 		if p.at < len(p.text) && p.text[p.at] == '(' {
@@ -72,9 +85,6 @@ func (p *parser) reference() (*reference, error) {
 			}
 		}
 		r.steps = append(r.steps, s)
-	}
-	if p.at < len(p.text) && p.text[p.at] == '[' && len(r.steps) == 0 && p.set[r.root] {
-		return nil, p.fail("%s[...] is not supported here", p.text[begin:p.at])
 	}
 	if braced {
 		if p.at == len(p.text) || p.text[p.at] != '}' {
@@ -112,6 +122,14 @@ func (p *parser) resolve(r *reference) error {
 			}
 			return nil
 		}
+		if len(r.steps) > 0 && !r.steps[0].called && (r.steps[0].name == "authorizer" || r.steps[0].name == "identity" && (len(r.steps) == 1 || r.steps[1].called)) {
+			r.get, r.members = (*execution).identity, true
+			if r.steps[0].name == "authorizer" {
+				r.get = (*execution).authorizer
+			}
+			r.steps = r.steps[1:]
+			return p.methods(r)
+		}
 		var name string
 		for n, s := range r.steps {
 			if name = strings.TrimPrefix(name+"."+s.name, "."); !s.called && slices.Contains(Contexts, name) {
@@ -123,7 +141,8 @@ func (p *parser) resolve(r *reference) error {
 		return refused()
 	case "stageVariables":
 		if len(r.steps) == 0 || r.steps[0].called {
-			return refused()
+			r.get = (*execution).stageVariables
+			return p.methods(r)
 		}
 		name := r.steps[0].name
 		r.get = func(x *execution) any { return x.in.StageVariables[name] }
@@ -146,10 +165,22 @@ func (p *parser) resolve(r *reference) error {
 		}
 		// The target of the first #set is not set yet.
 		if !p.set[r.root] && len(r.steps) > 0 {
-			return p.fail("$%s is not set", r.root)
+			err := p.fail("$%s is not set", r.root)
+			if !p.defining {
+				return err
+			}
+			if p.wanted[r.root] == nil {
+				p.wanted[r.root] = err
+			}
 		}
 		root := r.root
-		r.get = func(x *execution) any { return x.local[root] }
+		r.members = true
+		r.compute = func(x *execution) (any, error) {
+			if d, ok := x.local[root].(*definition); ok {
+				return d.render(x)
+			}
+			return x.local[root], nil
+		}
 	}
 	return p.methods(r)
 }
@@ -173,13 +204,14 @@ func (p *parser) parameters(r *reference) bool {
 		r.steps = r.steps[1:]
 		return ok
 	}
-	if len(r.steps) < 3 || r.steps[1].called {
-		return false
+	if len(r.steps) < 3 || r.steps[1].called || r.steps[2].called && r.steps[2].name != "get" {
+		r.get, r.members, r.steps = (*execution).parameters, true, r.steps[1:]
+		return true
 	}
 	of := r.steps[2].name
 	if r.steps[2].called {
 		var ok bool
-		if of, ok = name(r.steps[2]); !ok || r.steps[2].name != "get" {
+		if of, ok = name(r.steps[2]); !ok {
 			return false
 		}
 	}

@@ -38,6 +38,8 @@ type Input struct {
 	// Parse knows those of Contexts alone.
 	Context        map[string]string
 	StageVariables map[string]string
+	// Authorizer is what the authorizer says of the caller, a JSON object. nil: nothing.
+	Authorizer []byte
 	// Body is that of the request, or, of a response template, that of the integration's answer.
 	Body []byte
 }
@@ -84,7 +86,11 @@ type execution struct {
 	made  int    // bytes
 	text  string // the body, once it is asked for
 	read  bool
-	value any // the body, once it is read
+	value any  // the body, once it is read
+	json  bool // it is JSON
+	depth int  // of definitions
+
+	objects map[string]map[string]any // the variables of API Gateway that templates list, once they are asked for
 }
 
 // Run runs the template.

@@ -1,7 +1,10 @@
 package vtl
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,28 +68,36 @@ func TestTemplatesWriteText(t *testing.T) {
 
 func TestTemplatesThatAreNotSupportedAreRefusedByName(t *testing.T) {
 	for template, want := range map[string]string{
-		`#foreach($x in $y)`:                    "#foreach without #end",
-		`#foreach(x in $y)#end`:                 "#foreach needs a variable",
-		`#define($x)#end`:                       "#define is not supported",
-		"a\n$util.parseJson('x')":               "line 2 of the template: $util.parseJson('x') is not supported",
-		`$input.json('$..a')`:                   "is not supported: write $.name",
-		`$input.json('$.a[*]')`:                 "is not supported: write $.name",
-		`$input.json($x)`:                       "is not supported",
-		`$input.params($x)`:                     "is not supported",
-		`$context.authorizer.claims`:            "$context.authorizer.claims is not supported",
-		`#if(true)`:                             "#if without #end",
-		`#end`:                                  "#end without #if",
-		`#if(true)#else#else#end`:               "#else after #else",
-		`#set($input = 1)`:                      "",
-		`#set($x = 1 + 1)`:                      `')' is missing`,
-		`$x.matches("a")`:                       "$x is not set",
-		`#set($x = "a")$x.matches("(?=a)")`:     "invalid or unsupported Perl syntax",
-		`#set($x = "a")$x.replaceAll("a", "b")`: "there is no .replaceAll",
-		`$context.responseOverride.status`:      "can be set, not read",
-		`#set($context.requestOverride.x = 1)`:  "is not supported",
-		strings.Repeat("#if(true)", 100):        "nested deeper",
-		`#if(` + strings.Repeat("(", 100):       "nested deeper",
-		strings.Repeat("x", maxTemplate+1):      "bytes",
+		`#foreach($x in $y)`:                     "#foreach without #end",
+		`#foreach(x in $y)#end`:                  "#foreach needs a variable",
+		`$input.json('$..a')`:                    "is not supported: write $.name",
+		`$input.json('$.a[*]')`:                  "is not supported: write $.name",
+		`$input.json($x)`:                        "is not supported",
+		`$input.params($x)`:                      "is not supported",
+		"a\n$util.qr('x')":                       "line 2 of the template: $util.qr('x') is not supported",
+		`#macro(x)#end`:                          "#macro is not supported",
+		`#define($x)`:                            "#define without #end",
+		`#define(x)#end`:                         "#define needs a variable",
+		`#define($util)#end`:                     "#define needs a variable of its own",
+		`#define($x)$y.keySet()#end`:             "$y is not set",
+		`#set($x = "a")$x.replaceFirst("a")`:     "there is no .replaceFirst",
+		`#set($x = "a")$x.replaceAll("a", "$1")`: "without variables",
+		`#set($x = "a")$x.split($x)`:             "without variables",
+		`#set($x = "a")$x[0, 1]`:                 ".get takes 1 values",
+		`#set($x = "a")$x[0`:                     `']' is missing`,
+		`$util.parseJson("1", "2")`:              "is not supported",
+		`#if(true)`:                              "#if without #end",
+		`#end`:                                   "#end without #if",
+		`#if(true)#else#else#end`:                "#else after #else",
+		`#set($input = 1)`:                       "",
+		`#set($x = 1 + 1)`:                       `')' is missing`,
+		`$x.matches("a")`:                        "$x is not set",
+		`#set($x = "a")$x.matches("(?=a)")`:      "invalid or unsupported Perl syntax",
+		`$context.responseOverride.status`:       "can be set, not read",
+		`#set($context.requestOverride.x = 1)`:   "is not supported",
+		strings.Repeat("#if(true)", 100):         "nested deeper",
+		`#if(` + strings.Repeat("(", 100):        "nested deeper",
+		strings.Repeat("x", maxTemplate+1):       "bytes",
 	} {
 		_, err := Parse(template)
 		var wrong *Error
@@ -134,6 +145,147 @@ func TestTemplatesReadTheBody(t *testing.T) {
 	}
 }
 
+// What deployment tools generate for functions that are called with an event of a template: a
+// definition that is printed for one object after the other, and one that takes a form apart.
+const (
+	generatedJSON = `
+  #define( $each )
+    {
+    #foreach($name in $from.keySet())
+        #set( $n = $util.escapeJavaScript($name) )
+        #set( $v = $util.escapeJavaScript($from.get($name)).replaceAll("\\'", "'") )
+        "$n":
+          "$v"
+          #if( $foreach.hasNext ) , #end
+    #end
+    }
+  #end
+  {
+    "body": $body, "method": "$context.httpMethod", "who": "$context.authorizer.principalId",
+    "claims": { "email": "$context.authorizer.claims.email", "sub": "$context.authorizer.claims.sub" },
+    #set( $from = $context.authorizer )
+    "authorizer": $each,
+    #set( $from = $input.params().header )
+    "headers": $each,
+    #set( $from = $input.params().querystring )
+    "query": $each,
+    #set( $from = $input.params().path )
+    "path": $each,
+    #set( $from = $context.identity )
+    "identity": $each,
+    #set( $from = $stageVariables )
+    "variables": $each
+  }`
+	generatedForm = `
+    #define( $body )
+      {
+      #foreach( $pair in $input.path('$').split('&') )
+        #set( $parts = $pair.split('=') )
+        #set( $size = $parts.size() )
+        #if( $size >= 1 )
+          #set( $field = $util.escapeJavaScript($util.urlDecode($parts[0])) )
+          #if( $size >= 2 )
+            #set($v = $util.escapeJavaScript($util.urlDecode($parts[1])).replaceAll("\\'","'"))
+          #else
+            #set( $v = '' )
+          #end
+          "$field": "$v"#if($foreach.hasNext),#end
+        #end
+      #end
+      }
+    #end
+`
+)
+
+func TestTemplatesOfDeploymentToolsMakeEvents(t *testing.T) {
+	in := Input{
+		Path: map[string]string{"id": "7"}, Query: map[string][]string{"q": {"a", `it's "b"`}}, Header: http.Header{"X-A": {"h"}, "X-B": {"i"}},
+		Context:        map[string]string{"httpMethod": "POST", "identity.sourceIp": "192.0.2.1", "stage": "live"},
+		StageVariables: map[string]string{"table": "pets"}, Authorizer: []byte(`{"principalId":"me","plan":"gold"}`),
+	}
+	const rest = `"method":"POST","who":"me","claims":{"email":"","sub":""},"authorizer":{"plan":"gold","principalId":"me"},"headers":{"X-A":"h","X-B":"i"},` +
+		`"query":{"q":"it's \"b\""},"path":{"id":"7"},"identity":{"sourceIp":"192.0.2.1"},"variables":{"table":"pets"}}`
+	for _, test := range []struct{ template, body, want string }{
+		{`#set( $body = $input.json("$") )` + generatedJSON, `{"a":[1]}`, `{"body":{"a":[1]},` + rest},
+		{generatedForm + generatedJSON, `a=1&b=it%27s+x&c=&d=e=f`, `{"body":{"a":"1","b":"it's x","c":"","d":"e"},` + rest},
+		{generatedForm + generatedJSON, `1=2`, `{"body":{"1":"2"},` + rest},
+	} {
+		template, err := Parse(test.template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := in
+		of.Body = []byte(test.body)
+		out, err := template.Run(&of)
+		if err != nil {
+			t.Errorf("%s: %v", test.body, err)
+			continue
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, out.Text); err != nil || compact.String() != test.want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", test.body, err, compact.String(), test.want)
+		}
+	}
+}
+
+func TestDefinitionsAndParsedText(t *testing.T) {
+	in := &Input{Body: []byte(`{"text":"{\"a\":[{\"b\":1.50}]}","list":["x","y"]}`), Query: map[string][]string{"q": {"1"}}}
+	for template, want := range map[string]string{
+		`#define($x)<$y>#end#set($y = 1)$x#set($y = 2)"$x"`:                                          `<1>"<2>"`,
+		`#define($x)a#end#if($x == "a")$x.length()#end`:                                              `1`,
+		`#set($o = $util.parseJson($input.path('$.text')))$o.a[0].b $o.a.size()`:                     `1.50 1`,
+		`$util.parseJson('[1,{"k":"v"}]')[1]['k']`:                                                   `v`,
+		`#set($l = $input.path('$.list'))#set($i = 1)$l[$i]$l[2]`:                                    `y`,
+		`#if(2 > 1 && 1 <= 1 && !(1 >= 2) && 1 < 2)a#end`:                                            `a`,
+		`#foreach($k in $input.params().keySet())$k #end`:                                            `header path querystring `,
+		`#set($p = $input.params())#foreach($k in $p.keySet())$k$p.get($k).size() #end`:              `header0 path0 querystring1 `,
+		`#set($x = "a1b22c")$x.replaceAll("[0-9]+", "-") $x.split("[0-9]+")[2] $x.split("c").size()`: `a-b-c c 1`,
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Errorf("%s: %v", template, err)
+			continue
+		}
+		if out, err := parsed.Run(in); err != nil || string(out.Text) != want {
+			t.Errorf("%s: %+v %v, want %q", template, out, err, want)
+		}
+	}
+	for template, want := range map[string]string{
+		`#define($x)$x#end$x`:                       "nested too deep",
+		`#define($x)$y#end#define($y)a$x#end"$x"$x`: "nested too deep",
+		`$util.parseJson("{")`:                      "is no JSON",
+		`$util.parseJson("1 2")`:                    "is no JSON",
+		`#if("a" > 1)#end`:                          "only numbers",
+		`#set($x = "a")$x.b`:                        "no object",
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Errorf("%s: %v", template, err)
+			continue
+		}
+		if out, err := parsed.Run(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v %v, want %q", template, out, err, want)
+		}
+	}
+}
+
+func TestDefinitionsThatDoubleEnd(t *testing.T) {
+	var chain strings.Builder
+	chain.WriteString(`#define($a0)#end`)
+	for n := 1; n < 30; n++ {
+		fmt.Fprintf(&chain, `#define($a%d)$a%d$a%d#end`, n, n-1, n-1)
+	}
+	for _, text := range []string{chain.String() + `$a29`, `#set($x = "aaaaaaaaaaaaaaaa")` + strings.Repeat(`#set($x = $x.replaceAll("a", "aaaaaaaa"))`, 20), `#set($x = $input.path('$').split(''))#foreach($a in $x)#set($y = $input.path('$').split(''))#end`} {
+		template, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := template.Run(&Input{Body: []byte(strings.Repeat("x", 4096))}); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%.60s: %v", text, err)
+		}
+	}
+}
+
 func TestLoopsEnd(t *testing.T) {
 	in := &Input{Body: []byte("[" + strings.Repeat("0,", 50000) + "0]")}
 	for _, inner := range []string{``, `#if($input.json('$') == "x")#end`, `#if($input.path('$') == "x")#end`, `#foreach($b in $input.path('$'))#end`} {
@@ -160,7 +312,7 @@ func TestATemplateThatDoublesItsTextEnds(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{serverless, cdk, `#set($x = ["a", 1])#if($x.contains("$x")||!($x == 1))${x}#elseif(false)#else#end## a`, `#*`, `#{if}(1)#{end}`, `$input.params().path.x`, `#foreach($x in $input.path('$.a'))$x.b $foreach.count#end$util.urlEncode($input.json("$['a'][0]"))`} {
+	for _, seed := range []string{serverless, cdk, generatedForm + generatedJSON, `#define($x)$x#end$x$util.parseJson($input.body).a[0]`, `#set($x = ["a", 1])#if($x.contains("$x")||!($x == 1))${x}#elseif(false)#else#end## a`, `#*`, `#{if}(1)#{end}`, `$input.params().path.x`, `#foreach($x in $input.path('$.a'))$x.b $foreach.count#end$util.urlEncode($input.json("$['a'][0]"))`} {
 		f.Add(seed)
 	}
 	in := &Input{Header: http.Header{"Origin": {"https://a.example"}}, Path: map[string]string{"x": "y"}, Body: []byte(`{"a":[{"b":1}]}`)}
