@@ -102,7 +102,7 @@ assert to["timeoutInMillis"] == 28000 and gw.get_integration(**put)["uri"] == ur
 options = dict(restApiId=id, resourceId=pets, httpMethod="OPTIONS")
 gw.put_method(authorizationType="NONE", **options)
 gw.put_method_response(statusCode="200", responseParameters={"method.response.header." + h: True for h in ("Access-Control-Allow-Origin", "Access-Control-Allow-Methods")}, responseModels={"application/json": "Empty"}, **options)
-refused("BadRequestException", "#define is not supported", gw.put_integration, type="MOCK", requestTemplates={"application/json": "#define($a)#end"}, **options)
+refused("BadRequestException", "#macro is not supported", gw.put_integration, type="MOCK", requestTemplates={"application/json": "#macro(a)#end"}, **options)
 refused("BadRequestException", "not supported of MOCK", gw.put_integration, type="MOCK", requestTemplates={"application/json": "$input.json('$')"}, **options)
 gw.put_integration(type="MOCK", requestTemplates={"application/json": "{statusCode:200}"}, **options)
 refused("BadRequestException", "Invalid mapping expression", gw.put_integration_response, statusCode="200", responseParameters={"method.response.header.Other": "'*'"}, **options)

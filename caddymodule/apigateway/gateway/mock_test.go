@@ -57,7 +57,7 @@ func TestAMockThatIsNotSupportedIsRefused(t *testing.T) {
 		want string
 	}{
 		{nil, "says nothing"},
-		{&Mock{Requests: map[string]string{"a/b": "#define"}}, "#define is not supported"},
+		{&Mock{Requests: map[string]string{"a/b": "#macro"}}, "#macro is not supported"},
 		{&Mock{Responses: []MockResponse{{Status: 99}}}, "status 99"},
 		{&Mock{Responses: []MockResponse{{Status: 200, Pattern: "("}}}, "selection pattern"},
 		{&Mock{Responses: []MockResponse{{Status: 200, Headers: map[string]string{"X": "integration.response.header.Y"}}}}, "is not supported"},
