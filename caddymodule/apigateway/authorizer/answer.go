@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	iam "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
 
 // maxAnswer is AWS's bound of what a Lambda authorizer answers, in bytes.
@@ -126,15 +128,15 @@ func compact(value []byte) []byte {
 	return b.Bytes()
 }
 
-// decide lets a request with these ARNs through, or not.
-func (a *answer) decide(arns []string) (*Grant, error) {
+// decide lets a request with these ARNs through, or not. asked has the values of condition keys.
+func (a *answer) decide(arns []string, asked func() *iam.Request) (*Grant, error) {
 	if a.simple {
 		if a.open {
 			return a.grant, nil
 		}
 		return nil, &Denial{Status: http.StatusForbidden, Policy: true, Reason: errors.New("the authorizer says no")}
 	}
-	switch a.policy.check(arns) {
+	switch a.policy.check(arns, asked()) {
 	case allowed:
 		return a.grant, nil
 	case explicitDeny:

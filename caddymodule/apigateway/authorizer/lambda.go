@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	iam "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
 
 const (
@@ -183,7 +184,7 @@ func (l *Lambda) Authorize(r *http.Request, q *Question) (*Grant, error) {
 	if err != nil {
 		return nil, denialOf(err)
 	}
-	return a.decide(arns)
+	return a.decide(arns, func() *iam.Request { return q.conditions(r, l.Now()) })
 }
 
 // denialOf is what a client is told when the function gives no answer. A function that fails

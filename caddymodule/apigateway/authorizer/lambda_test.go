@@ -108,7 +108,7 @@ func TestAnswersOfFunctions(t *testing.T) {
 		{name: "null", payload: apigateway.V2, simple: true, answer: says(`null`), status: 500},
 		{name: "a word for yes", payload: apigateway.V2, simple: true, answer: says(`{"isAuthorized":"true"}`), status: 500},
 		{name: "an answer too long", payload: apigateway.V2, simple: true, answer: says(`{"isAuthorized":true,"context":{"a":"` + strings.Repeat("x", maxAnswer) + `"}}`), status: 500},
-		{name: "a condition", payload: apigateway.V1, answer: says(strings.Replace(allPolicy, `"Effect"`, `"Condition":{},"Effect"`, 1)), status: 500},
+		{name: "a condition", payload: apigateway.V1, answer: says(strings.Replace(allPolicy, `"Effect"`, `"Condition":{"Like":{"a":"b"}},"Effect"`, 1)), status: 500},
 		{name: "an error", payload: apigateway.V2, answer: failed(`{"errorMessage":"boom"}`), status: 500},
 		{name: "Unauthorized", rest: true, payload: apigateway.V1, answer: failed(`{"errorMessage":"Unauthorized","errorType":"Error"}`), status: 401},
 		{name: "no such function", payload: apigateway.V2, answer: func(string) (string, error) { return "", errors.New("not found") }, status: 500},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	iam "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
 
 // A policy is an IAM policy that a Lambda authorizer answers with.
@@ -15,6 +17,7 @@ type statement struct {
 	deny      bool
 	actions   patterns
 	resources patterns
+	condition *iam.Conditions // nil: there is none
 }
 
 // patterns match texts with * (any characters) and ? (one character).
@@ -47,11 +50,16 @@ func parsePolicy(text json.RawMessage) (policy, error) {
 	}
 	var p policy
 	for _, s := range document.Statement {
+		var condition *iam.Conditions
+		if len(s.Condition) > 0 && string(s.Condition) != "null" {
+			var err error
+			if condition, err = iam.ParseConditions(s.Condition, document.Version == "2012-10-17"); err != nil {
+				return nil, fmt.Errorf("policyDocument: %w", err)
+			}
+		}
 		switch {
 		case s.Effect != "Allow" && s.Effect != "Deny":
 			return nil, fmt.Errorf("policyDocument: Effect %.20q: Allow or Deny is expected", s.Effect)
-		case len(s.Condition) > 0 && string(s.Condition) != "null":
-			return nil, errors.New("policyDocument: Condition is not supported")
 		case len(s.NotPrincipal) > 0:
 			return nil, errors.New("policyDocument: NotPrincipal is not supported")
 		case (len(s.Action) == 0) == (len(s.NotAction) == 0):
@@ -63,6 +71,7 @@ func parsePolicy(text json.RawMessage) (policy, error) {
 			deny:      s.Effect == "Deny",
 			actions:   patterns{append(s.Action, s.NotAction...), len(s.NotAction) > 0, true},
 			resources: patterns{append(s.Resource, s.NotResource...), len(s.NotResource) > 0, false},
+			condition: condition,
 		})
 	}
 	return p, nil
@@ -97,12 +106,13 @@ const invokeAction = "execute-api:Invoke"
 
 // check evaluates the policy for a request that has several ARNs: its path as the client wrote
 // it, and decoded. A statement denies it if it denies one of them, and allows it only if it
-// allows all.
-func (p policy) check(arns []string) verdict {
+// allows all. r has the values of condition keys: a statement that asks for others allows nothing,
+// and denies. nil: no value is known.
+func (p policy) check(arns []string, r *iam.Request) verdict {
 	all := implicitDeny
 	for n := range p {
 		s := &p[n]
-		if !s.actions.match(invokeAction) {
+		if !s.actions.match(invokeAction) || !s.fulfilled(r) {
 			continue
 		}
 		matched := 0
@@ -119,6 +129,16 @@ func (p policy) check(arns []string) verdict {
 		}
 	}
 	return all
+}
+
+func (s *statement) fulfilled(r *iam.Request) bool {
+	switch {
+	case s.condition == nil:
+		return true
+	case r == nil:
+		return s.deny
+	}
+	return s.condition.Fulfilled(r, s.deny)
 }
 
 func (p *patterns) match(text string) bool {

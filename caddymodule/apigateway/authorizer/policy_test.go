@@ -1,8 +1,14 @@
 package authorizer
 
 import (
+	"crypto/tls"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	iam "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
 
 const testAPI = "arn:aws:execute-api:us-east-1:000000000000:shop/live/"
@@ -32,7 +38,7 @@ func TestPoliciesAllowAndDenyAsIAMDoes(t *testing.T) {
 			t.Errorf("%s: %v", test.statements, err)
 			continue
 		}
-		if got := p.check([]string{testAPI + "GET/items/1"}); got != test.want {
+		if got := p.check([]string{testAPI + "GET/items/1"}, &iam.Request{}); got != test.want {
 			t.Errorf("%s: %d, want %d", test.statements, got, test.want)
 		}
 	}
@@ -40,13 +46,58 @@ func TestPoliciesAllowAndDenyAsIAMDoes(t *testing.T) {
 	both := []string{testAPI + "GET/admin/x", testAPI + "GET/admin%2Fx"}
 	for resource, want := range map[string]verdict{"GET/admin/*": explicitDeny, "GET/admin%2Fx": explicitDeny, "PUT/*": allowed} {
 		p, err := parsePolicy([]byte(`{"Statement":[` + open + `,{"Effect":"Deny","Action":"*","Resource":"` + testAPI + resource + `"}]}`))
-		if err != nil || p.check(both) != want {
-			t.Errorf("%s: %d %v", resource, p.check(both), err)
+		if err != nil || p.check(both, &iam.Request{}) != want {
+			t.Errorf("%s: %d %v", resource, p.check(both, &iam.Request{}), err)
 		}
 	}
 	p, _ := parsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"` + testAPI + `GET/admin/*"}}`))
-	if p.check(both) != implicitDeny {
+	if p.check(both, &iam.Request{}) != implicitDeny {
 		t.Error("a path is allowed that the policy allows in one form only")
+	}
+}
+
+func TestConditionsOfPoliciesAreEvaluated(t *testing.T) {
+	r := &http.Request{TLS: &tls.ConnectionState{}, Header: http.Header{"User-Agent": {"curl/8"}}}
+	asked := (&Question{Context: &apigateway.Context{SourceIP: "192.0.2.7"}}).conditions(r, time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	for condition, fulfilled := range map[string]bool{
+		`{}`:   true,
+		`null`: true,
+		`{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","192.0.2.0/24"]}}`:             true,
+		`{"IpAddress":{"aws:sourceip":"10.0.0.0/8"}}`:                              false,
+		`{"NotIpAddress":{"aws:SourceIp":"192.0.2.7"}}`:                            false,
+		`{"DateGreaterThan":{"aws:CurrentTime":"2026-05-01T11:59:59Z"}}`:           true,
+		`{"DateLessThan":{"aws:CurrentTime":"2026-05-01T12:00:00Z"}}`:              false,
+		`{"NumericLessThan":{"aws:EpochTime":"1000"}}`:                             false,
+		`{"Bool":{"aws:SecureTransport":true}}`:                                    true,
+		`{"StringLike":{"aws:UserAgent":"curl/*"}}`:                                true,
+		`{"StringEquals":{"aws:SourceVpc":"vpc-1"}}`:                               false, // known not to be there
+		`{"Null":{"aws:SourceVpc":"true"},"Bool":{"aws:SecureTransport":"false"}}`: false,
+	} {
+		for effect, wants := range map[string]map[bool]verdict{"Allow": {true: allowed, false: implicitDeny}, "Deny": {true: explicitDeny, false: implicitDeny}} {
+			p, err := parsePolicy([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"` + effect + `","Action":"*","Resource":"*","Condition":` + condition + `}}`))
+			if err != nil {
+				t.Errorf("%s: %v", condition, err)
+				continue
+			}
+			if got := p.check([]string{testAPI + "GET/items/1"}, asked); got != wants[fulfilled] {
+				t.Errorf("%s %s: %d", effect, condition, got)
+			}
+		}
+	}
+	r.Header.Set("Referer", strings.Repeat("x", maxCompared+1))
+	unknown := (&Question{Context: &apigateway.Context{SourceIP: "192.0.2.7"}}).conditions(r, time.Now())
+	p, err := parsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringNotLike":{"aws:Referer":"y"}}}}`))
+	if err != nil || p.check([]string{testAPI + "GET/items/1"}, unknown) != implicitDeny {
+		t.Error("a header that is too long to compare opens", err)
+	}
+	// What is not known allows nothing, and denies.
+	for _, condition := range []string{`{"StringEquals":{"aws:Color":"red"}}`, `{"StringNotEquals":{"aws:Color":"red"}}`, `{"StringEqualsIfExists":{"aws:Color":"red"}}`} {
+		for effect, want := range map[string]verdict{"Allow": implicitDeny, "Deny": explicitDeny} {
+			p, err := parsePolicy([]byte(`{"Statement":{"Effect":"` + effect + `","Action":"*","Resource":"*","Condition":` + condition + `}}`))
+			if err != nil || p.check([]string{testAPI + "GET/items/1"}, asked) != want {
+				t.Errorf("%s %s: %v", effect, condition, err)
+			}
+		}
 	}
 }
 
@@ -55,14 +106,17 @@ func TestWhatIsNoPolicyIsRefused(t *testing.T) {
 		`7`:                "no policy",
 		`{}`:               "0 statements",
 		`{"Statement":[]}`: "0 statements",
-		`{"Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}`:                                                       "Effect",
-		`{"Statement":[{"Effect":"Allow","Resource":"*"}]}`:                                                                    "Action",
-		`{"Statement":[{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}]}`:                                       "Action",
-		`{"Statement":[{"Effect":"Allow","Action":"*"}]}`:                                                                      "Resource",
-		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":7}]}`:                                                         "no policy",
-		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.1"}}}]}`: "Condition is not supported",
-		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","NotPrincipal":"x"}]}`:                                    "NotPrincipal",
-		`{"Statement":[` + strings.Repeat(`{},`, 2000) + `{}]}`:                                                                "2001 statements",
+		`{"Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}`:                                                         "Effect",
+		`{"Statement":[{"Effect":"Allow","Resource":"*"}]}`:                                                                      "Action",
+		`{"Statement":[{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}]}`:                                         "Action",
+		`{"Statement":[{"Effect":"Allow","Action":"*"}]}`:                                                                        "Resource",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":7}]}`:                                                           "no policy",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddresses":{"aws:SourceIp":"10.0.0.1"}}}]}`: "IpAddresses",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0"}}}]}`:  "cannot compare",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"soon"}}}]}`: "cannot compare",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":7}]}`:                                           "Condition",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","NotPrincipal":"x"}]}`:                                      "NotPrincipal",
+		`{"Statement":[` + strings.Repeat(`{},`, 2000) + `{}]}`:                                                                  "2001 statements",
 	} {
 		if _, err := parsePolicy([]byte(policy)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", policy, err, want)

@@ -2,10 +2,43 @@ package authorizer
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
+	iam "github.com/hearthfn/hearth/caddymodule/awsapi/policy"
 )
+
+// maxCompared bounds a header that conditions compare, in bytes: patterns cost the product of both
+// lengths.
+const maxCompared = 2 << 10
+
+// conditions has the values of the condition keys that a policy may ask for. Of others nothing is
+// known, and nil says that nothing is known at all: a header is too long to compare.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+func (q *Question) conditions(r *http.Request, now time.Time) *iam.Request {
+	secure := r.TLS != nil || q.Context.TrustedProxy && r.Header.Get("X-Forwarded-Proto") == "https"
+	values := map[string][]string{
+		"aws:currenttime":     {now.UTC().Format(time.RFC3339)},
+		"aws:epochtime":       {strconv.FormatInt(now.Unix(), 10)},
+		"aws:securetransport": {strconv.FormatBool(secure)},
+	}
+	if q.Context.SourceIP != "" {
+		values["aws:sourceip"] = []string{q.Context.SourceIP}
+	}
+	for key, value := range map[string]string{"aws:useragent": r.UserAgent(), "aws:referer": r.Referer()} {
+		switch {
+		case value == "":
+			values[key] = nil // known not to be there
+		case len(value) > maxCompared:
+			return nil
+		default:
+			values[key] = []string{value}
+		}
+	}
+	return &iam.Request{Context: values}
+}
 
 // texts says that the function's context has only strings, numbers and booleans.
 func (q *Question) texts() bool { return q.REST || q.Route.Payload == apigateway.V1 }

@@ -4,6 +4,7 @@
 //	Parse          a policy, which the grammar of package iam allows
 //	Document.Of    what the policy says of a request: Allow, Deny, or Nothing
 //	Decide         the policies of a role together, with its boundary
+//	Conditions     the Condition of one statement alone
 //
 // What is not known here is decided for safety: a statement with an operator or a key of a
 // condition that this package does not know allows nothing, and denies.

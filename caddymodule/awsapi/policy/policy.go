@@ -190,16 +190,7 @@ func (st *statement) matches(r *Request, variables bool) bool {
 		st.notResource != nil && st.matchesResource(st.notResource, r, variables, !st.deny) {
 		return false
 	}
-	for n := range st.conditions {
-		fulfilled, known := st.conditions[n].fulfilled(r, variables)
-		if !known {
-			fulfilled = st.deny
-		}
-		if !fulfilled {
-			return false
-		}
-	}
-	return true
+	return fulfilled(st.conditions, r, variables, st.deny)
 }
 
 func matchesAction(patterns texts, action string) bool {
