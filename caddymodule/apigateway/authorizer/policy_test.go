@@ -114,7 +114,7 @@ func TestWhatIsNoPolicyIsRefused(t *testing.T) {
 		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddresses":{"aws:SourceIp":"10.0.0.1"}}}]}`: "IpAddresses",
 		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0"}}}]}`:  "cannot compare",
 		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"soon"}}}]}`: "cannot compare",
-		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":7}]}`:                                           "Condition",
+		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":7}]}`:                                           "condition",
 		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","NotPrincipal":"x"}]}`:                                      "NotPrincipal",
 		`{"Statement":[` + strings.Repeat(`{},`, 2000) + `{}]}`:                                                                  "2001 statements",
 	} {

@@ -22,18 +22,18 @@ type Conditions struct {
 func ParseConditions(text []byte, variables bool) (*Conditions, error) {
 	var operators map[string]map[string]texts
 	if err := json.Unmarshal(text, &operators); err != nil {
-		return nil, fmt.Errorf("Condition: %w", err)
+		return nil, fmt.Errorf("condition: %w", err)
 	}
 	c := &Conditions{variables: variables}
 	for operator, keys := range operators {
 		if !KnownOperator(operator) {
-			return nil, fmt.Errorf("Condition: the operator %.80q is not supported", operator)
+			return nil, fmt.Errorf("condition: the operator %.80q is not supported", operator)
 		}
 		for key, values := range keys {
 			one := newCondition(operator, key, values)
 			for _, value := range values {
 				if !one.comparable(value) {
-					return nil, fmt.Errorf("Condition: %.80s cannot compare with %.80q", operator, value)
+					return nil, fmt.Errorf("condition: %.80s cannot compare with %.80q", operator, value)
 				}
 			}
 			c.all = append(c.all, one)
