@@ -54,8 +54,9 @@ refused("ConflictException", "already", gw.create_usage_plan_key, usagePlanId=pl
 assert sorted(k["name"] for k in gw.get_usage_plan_keys(usagePlanId=plan["id"])["items"]) == ["acme", "other"]
 assert [p["name"] for p in gw.get_usage_plans(keyId=key["id"])["items"]] == ["partners"]
 gw.update_api_key(apiKey=made["id"], patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}])
-plan = gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "replace", "path": "/quota/limit", "value": "3"}, {"op": "replace", "path": "/description", "value": "d"}])
-assert plan["quota"] == {"limit": 3, "offset": 0, "period": "MONTH"} and plan["description"] == "d", plan
+plan = gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "replace", "path": "/quota/limit", "value": "4"}, {"op": "replace", "path": "/quota/offset", "value": "1"}, {"op": "replace", "path": "/description", "value": "d"}])
+assert plan["quota"] == {"limit": 4, "offset": 1, "period": "MONTH"} and "begun" not in plan and plan["description"] == "d", plan
+refused("BadRequestException", "offset must be", gw.update_usage_plan, usagePlanId=plan["id"], patchOperations=[{"op": "replace", "path": "/quota/offset", "value": "4"}])
 gone = gw.import_rest_api(body='{"swagger": "2.0", "info": {"title": "gone"}, "paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}}')["id"]
 gw.create_deployment(restApiId=gone, stageName="s")
 gw.update_usage_plan(usagePlanId=plan["id"], patchOperations=[{"op": "add", "path": "/apiStages", "value": gone + ":s"}])

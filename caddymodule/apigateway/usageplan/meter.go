@@ -94,7 +94,15 @@ func (m *meter) turn(now time.Time) {
 	m.begin, m.end = m.config.Period.at(now)
 	m.left, m.owed, m.retry = 0, 0, time.Time{}
 	m.pace = max(m.pace, minPace)
-	m.size(m.config.Quota)
+	m.size(m.limit())
+}
+
+// limit is the quota of the period that is counted. m.mu is held.
+func (m *meter) limit() int64 {
+	if at := m.config.Begun; m.config.Offset > 0 && !at.Before(m.begin) && at.Before(m.end) {
+		return m.config.Quota - m.config.Offset
+	}
+	return m.config.Quota
 }
 
 // size sets how many units are drawn at a time when so many are left. m.mu is held.
@@ -147,7 +155,7 @@ func (m *meter) draw(now time.Time) chan struct{} {
 
 // of is a draw in the period that is counted.
 func (m *meter) of(count int64) state.Draw {
-	return state.Draw{Name: m.name + m.begin.Format(time.DateOnly), Count: count, Limit: m.config.Quota, Until: m.end}
+	return state.Draw{Name: m.name + m.begin.Format(time.DateOnly), Count: count, Limit: m.limit(), Until: m.end}
 }
 
 // stop ends draws.

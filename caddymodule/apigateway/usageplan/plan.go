@@ -28,6 +28,9 @@ type Config struct {
 	// Quota is how many requests a client may make in a period. 0: there is no quota.
 	Quota  int64
 	Period Period
+	// Offset is by how much the quota is less in the period that Begun is in.
+	Offset int64
+	Begun  time.Time
 	Keys   []Key
 	// Counters count for the quota, over all nodes.
 	Counters state.Counters
@@ -88,6 +91,8 @@ func (c *Config) Check() error {
 		return errors.New("a burst without a rate")
 	case c.Quota < 0 || c.Quota > state.MaxLimit:
 		return fmt.Errorf("quota %d: 1 to %d requests are allowed", c.Quota, int64(state.MaxLimit))
+	case c.Offset < 0 || c.Offset > c.Quota:
+		return fmt.Errorf("offset %d: 0 to %d requests are allowed, the quota", c.Offset, c.Quota)
 	}
 	for id, of := range c.Routes {
 		if of.Rate < 0 || of.Burst < 0 || math.IsNaN(of.Rate) || math.IsInf(of.Rate, 0) {

@@ -280,3 +280,28 @@ func TestARouteHasABucketOfItsOwn(t *testing.T) {
 		t.Error("a rate below 0 is taken")
 	}
 }
+
+func TestAnOffsetLessensTheQuotaOfTheFirstPeriod(t *testing.T) {
+	k := &counters{units: make(map[string]int64)}
+	p, now := newPlan(t, Config{Quota: 5, Period: Week, Offset: 3, Begun: start.Add(time.Hour)}, k)
+	defer p.Close()
+	allowed := func() (n int) {
+		for range 8 {
+			if p.Find(secret).Allow("") == nil {
+				n++
+			}
+			now.advance(2 * drawPause)
+		}
+		return n
+	}
+	if n := allowed(); n != 2 {
+		t.Errorf("%d requests in the first week, want 2", n)
+	}
+	now.advance(7 * 24 * time.Hour)
+	if n := allowed(); n != 5 {
+		t.Errorf("%d requests in the second week, want 5", n)
+	}
+	if _, err := New(Config{Quota: 5, Period: Week, Offset: 6}); err == nil {
+		t.Error("an offset above the quota is taken")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
@@ -77,12 +78,12 @@ func checkPlan(set *document.Set, p *usage.Plan) error {
 	}
 	if q := p.Quota; q != nil {
 		switch {
-		case q.Offset != 0:
-			return invalid("offset of a quota is not supported: each period begins with the whole quota")
 		case q.Limit < 1:
 			return invalid("Usage Plan quota limit must be greater than 0")
 		case q.Period != "DAY" && q.Period != "WEEK" && q.Period != "MONTH":
 			return invalid("Usage Plan quota period must be DAY, WEEK or MONTH")
+		case q.Offset < 0 || int64(q.Offset) >= q.Limit:
+			return invalid("Usage Plan quota offset must be at least 0 and less than the limit")
 		}
 	}
 	if t := p.Throttle; t != nil && (t.RateLimit <= 0 || t.BurstLimit < 1) {
@@ -102,7 +103,7 @@ func checkPlan(set *document.Set, p *usage.Plan) error {
 // shownPlan is a plan as it is answered.
 func shownPlan(p *usage.Plan) *usage.Plan {
 	shown := *p
-	shown.Keys = nil
+	shown.Keys, shown.Begun = nil, 0
 	if shown.ApiStages == nil {
 		shown.ApiStages = []usage.APIStage{}
 	}
@@ -113,6 +114,9 @@ func (s *service) createPlan(ctx context.Context, in *planInput) (*usage.Plan, e
 	p := &usage.Plan{Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(6)), Name: in.Name, Description: in.Description, Quota: in.Quota, Throttle: in.Throttle, Tags: in.Tags}
 	for _, at := range in.ApiStages {
 		p.ApiStages = append(p.ApiStages, usage.APIStage{ApiId: at.ApiId, Stage: at.Stage, Throttle: at.Throttle})
+	}
+	if p.Quota != nil {
+		p.Begun = time.Now().Unix()
 	}
 	return shownPlan(p), s.Plans.Change(ctx, func(e *document.Edit) error {
 		if len(e.Names(usage.DocPlan)) >= usage.MaxPlans {
@@ -171,9 +175,12 @@ func (s *service) changePlan(ctx context.Context, id string, change func(set *do
 		if p, err = find[usage.Plan](&e.Set, usage.DocPlan+id, "Usage Plan ID"); err != nil {
 			return err
 		}
-		before := slices.Clone(p.ApiStages)
+		before, counted := slices.Clone(p.ApiStages), p.Quota != nil
 		if err := change(&e.Set, p); err != nil {
 			return err
+		}
+		if p.Quota != nil && !counted {
+			p.Begun = time.Now().Unix()
 		}
 		if err := checkPlan(&e.Set, p); err != nil {
 			return err

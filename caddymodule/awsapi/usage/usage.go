@@ -55,6 +55,9 @@ type Plan struct {
 	Quota       *Quota            `json:"quota,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
 	Throttle    *Throttle         `json:"throttle,omitempty"`
+	// Begun is when the plan got its quota, in seconds since 1970: the offset of the quota is of
+	// that period. It is not in answers.
+	Begun int64 `json:"begun,omitempty"`
 }
 
 // An APIStage is a stage that a plan opens.
@@ -114,6 +117,7 @@ func (p *Plan) Config(keys map[string]*Key) usageplan.Config {
 	}
 	if p.Quota != nil {
 		c.Quota, c.Period = p.Quota.Limit, periods[p.Quota.Period]
+		c.Offset, c.Begun = int64(p.Quota.Offset), time.Unix(p.Begun, 0)
 	}
 	for _, id := range p.Keys {
 		if k := keys[id]; k != nil && k.Enabled {
