@@ -91,15 +91,19 @@ func (o *pair) value(x *execution) (any, error) {
 	if o.operator == "||" || o.operator == "&&" {
 		return truth(right), nil
 	}
-	return o.compare(left, right)
+	first, second := show(left), show(right)
+	if err := x.spend((len(first) + len(second)) / 16); err != nil {
+		return nil, err
+	}
+	return o.compare(first, second)
 }
 
 // compare compares numbers.
-func (o *pair) compare(left, right any) (any, error) {
-	a, err := strconv.ParseFloat(show(left), 64)
-	b, err2 := strconv.ParseFloat(show(right), 64)
+func (o *pair) compare(left, right string) (any, error) {
+	a, err := strconv.ParseFloat(left, 64)
+	b, err2 := strconv.ParseFloat(right, 64)
 	if err != nil || err2 != nil {
-		return nil, fmt.Errorf("%.40q %s %.40q: only numbers can be compared so", show(left), o.operator, show(right))
+		return nil, fmt.Errorf("%.40q %s %.40q: only numbers can be compared so", left, o.operator, right)
 	}
 	switch o.operator {
 	case ">=":

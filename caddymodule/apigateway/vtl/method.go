@@ -101,6 +101,18 @@ func (r *reference) value(x *execution) (any, error) {
 	return value, nil
 }
 
+// holds reports whether a list has an element that shows as text does. A loop may ask so for each
+// element of a long list, so it costs what it looks at.
+func (x *execution) holds(all []any, text string) (bool, error) {
+	looked := 0
+	found := slices.ContainsFunc(all, func(v any) bool {
+		shown := show(v)
+		looked += 1 + len(shown)
+		return shown == text
+	})
+	return found, x.spend(looked / 16)
+}
+
 // call calls a method. What is called on nothing is nothing, as in Velocity.
 func (s *step) call(x *execution, on any) (any, error) {
 	if on == nil {
@@ -120,6 +132,9 @@ func (s *step) call(x *execution, on any) (any, error) {
 			return nil, err
 		}
 		values[n] = show(value)
+		if err := x.spend(len(values[n]) / 16); err != nil {
+			return nil, err
+		}
 	}
 	if object != nil {
 		switch s.name {
@@ -148,7 +163,7 @@ func (s *step) call(x *execution, on any) (any, error) {
 			}
 			return nil, nil
 		case "contains":
-			return slices.ContainsFunc(all, func(v any) bool { return show(v) == values[0] }), nil
+			return x.holds(all, values[0])
 		case "isEmpty":
 			return len(all) == 0, nil
 		case "size":

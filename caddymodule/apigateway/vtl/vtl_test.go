@@ -299,6 +299,23 @@ func TestLoopsEnd(t *testing.T) {
 	}
 }
 
+func TestWhatLoopsCompareCounts(t *testing.T) {
+	long := &Input{Body: []byte(`{"of":[` + strings.Repeat("0,", 5000) + `0],"n":1.` + strings.Repeat("0", 5000) + `}`)}
+	for _, inner := range []string{`#if($input.path('$.of').contains("1"))#end`, `#if($input.path('$.n') > 1)#end`, `#if($a.contains($input.body))#end`} {
+		parsed, err := Parse(`#foreach($a in $input.path('$.of'))` + inner + `#end`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parsed.Run(long); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v", inner, err)
+		}
+		few := &Input{Body: []byte(`{"of":[1,2,3],"n":2}`)}
+		if _, err := parsed.Run(few); err != nil {
+			t.Errorf("%s of few: %v", inner, err)
+		}
+	}
+}
+
 func TestATemplateThatDoublesItsTextEnds(t *testing.T) {
 	for _, step := range []string{`#set($x = "$x$x")`, `#set($x = [$x, $x])`} {
 		template, err := Parse(`#set($x = "0123456789")` + strings.Repeat(step, 64))
