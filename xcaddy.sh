@@ -21,11 +21,11 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events|pull|cluster|load|walls|starts|websockets] [FLAGS]
+  bench [cold|api|events|pull|cluster|load|walls|starts|websockets|stacks] [FLAGS]
                     build, then the benchmark of warm calls; or that of cold starts, the
                     Lambda API, events, event sources, a cluster, functions that load the
                     machine together, networks of functions, first calls beside what
-                    bare interpreters take, or WebSockets. --help shows its flags
+                    bare interpreters take, WebSockets, or stacks. --help shows its flags
   release [VERSION] static programs for amd64 and arm64 (or $ARCHS), packages, an image,
                     checksums: into dist/
   test-release      release, then install, start, upgrade and remove the package in a Debian

@@ -33,9 +33,10 @@ const (
 	wallsGroup   = "walls"
 	startsGroup  = "starts"
 	socketsGroup = "websockets"
+	stacksGroup  = "stacks"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup, stacksGroup}
 
 const (
 	burstCalls        = 200
@@ -56,6 +57,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, wallScenarios(m, s)...)
 	all = append(all, startScenarios(m, s)...)
 	all = append(all, socketScenarios(m, s)...)
+	all = append(all, stackScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 
