@@ -9,6 +9,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/usageplan"
 	"github.com/hearthfn/hearth/caddymodule/socket"
 )
 
@@ -20,6 +21,9 @@ func (a *App) socketAuthorize(api *gateway.API, own map[string]*Authorizer) (soc
 			authorize, err := a.connectAuthorize(api, of, own)
 			if err != nil {
 				return nil, fmt.Errorf("route %q: %w", of.Key, err)
+			}
+			if of.KeyRequired {
+				authorize = a.keyedConnect(api, authorize)
 			}
 			return authorize, nil
 		}
@@ -69,6 +73,29 @@ func (a *App) connectAuthorize(api *gateway.API, of *gateway.Route, own map[stri
 		to.Authorizer = grant.Of(apigateway.V1)
 		return err
 	}, nil
+}
+
+// keyedConnect lets clients connect that have an API key of the stage's usage plans, which counts
+// one request for it, after authorize, which may be nil.
+func (a *App) keyedConnect(api *gateway.API, authorize socket.Authorize) socket.Authorize {
+	stage := api.Stages[0].Name
+	plans := a.plansOf(api.ID, stage)
+	route := usageplan.RouteID(api.ID, stage, gateway.ConnectRoute)
+	return func(r *http.Request, to *apigateway.Socket, event func(string) []byte) error {
+		if authorize != nil {
+			if err := authorize(r, to, event); err != nil {
+				return err
+			}
+		}
+		client, err := findClient(r.Context(), plans, r.Header.Get("X-Api-Key"))
+		if err != nil {
+			return &authorizer.Denial{Status: http.StatusForbidden, Reason: err}
+		}
+		if err := client.Allow(route); err != nil {
+			return &authorizer.Denial{Status: http.StatusTooManyRequests, Reason: err}
+		}
+		return nil
+	}
 }
 
 // signedConnect lets clients connect whose request is signed.

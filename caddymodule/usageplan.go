@@ -113,15 +113,21 @@ func (s *apiServer) apiKey(r *http.Request, given string) string {
 
 // client is who has an API key of the route's usage plans.
 func (route *servedRoute) client(ctx context.Context, key string) (*usageplan.Client, error) {
+	find := route.keyed
+	if find == nil {
+		find = func(context.Context) ([]*usageplan.Plan, error) { return route.plans, nil }
+	}
+	return findClient(ctx, find, key)
+}
+
+// findClient is who has an API key of the plans.
+func findClient(ctx context.Context, find planFinder, key string) (*usageplan.Client, error) {
 	if key == "" {
 		return nil, errNoKey
 	}
-	plans := route.plans
-	if route.keyed != nil {
-		var err error
-		if plans, err = route.keyed(ctx); err != nil {
-			return nil, err
-		}
+	plans, err := find(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range plans {
 		if c := p.Find(key); c != nil {

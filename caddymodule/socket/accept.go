@@ -17,6 +17,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/authorizer"
 	"github.com/hearthfn/hearth/caddymodule/apigateway/gateway"
+	"github.com/hearthfn/hearth/caddymodule/apigateway/usageplan"
 )
 
 // A Client is what is known of a client besides its request.
@@ -168,7 +169,11 @@ func (c *conn) deny(s *Stage, requestID string, err error) *Refusal {
 			return []zap.Field{zap.String("route", gateway.ConnectRoute), zap.Error(err)}
 		})
 	}
-	return c.refusal(status, messageOf(status), requestID, err)
+	message := messageOf(status)
+	if errors.Is(err, usageplan.ErrExhausted) {
+		message = gateway.WebSocket.Exhausted().Message
+	}
+	return c.refusal(status, message, requestID, err)
 }
 
 // messageOf is what a client is told with the status of $connect.

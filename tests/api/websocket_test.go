@@ -69,7 +69,7 @@ assert route["RouteResponseSelectionExpression"] == "$default", route
 refused("ConflictException", "already exists", v2.create_route, ApiId=id, RouteKey="say", Target=target)
 refused("BadRequestException", "dollar sign", v2.create_route, ApiId=id, RouteKey="$other", Target=target)
 refused("BadRequestException", "only for the route $connect", v2.create_route, ApiId=id, RouteKey="x", Target=target, AuthorizationType="AWS_IAM")
-refused("BadRequestException", "apiKeyRequired is not supported", v2.create_route, ApiId=id, RouteKey="x", Target=target, ApiKeyRequired=True)
+refused("BadRequestException", "apiKeyRequired is only for the route $connect", v2.create_route, ApiId=id, RouteKey="x", Target=target, ApiKeyRequired=True)
 refused("NotFoundException", "Invalid Integration identifier", v2.create_route, ApiId=id, RouteKey="x", Target="integrations/none")
 
 refused("BadRequestException", "routeResponseKey is $default", v2.create_route_response, ApiId=id, RouteId=route["RouteId"], RouteResponseKey="other")
@@ -95,7 +95,18 @@ v2.create_stage(ApiId=id, StageName="dev", DeploymentId=deployment, StageVariabl
 fn.add_permission(FunctionName="echo", StatementId="chat", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/dev/*" % id)
 http = v2.create_api(Name="h", ProtocolType="HTTP")["ApiId"]
 refused("BadRequestException", "only for WebSocket APIs", v2.create_route, ApiId=http, RouteKey="GET /", RouteResponseSelectionExpression="$default")
-print(id)
+
+keyed = v2.create_api(Name="keyed", ProtocolType="WEBSOCKET", RouteSelectionExpression=selection)["ApiId"]
+refused("BadRequestException", "apiKeyRequired needs a target", v2.create_route, ApiId=keyed, RouteKey="$connect", ApiKeyRequired=True)
+to = "integrations/" + v2.create_integration(ApiId=keyed, IntegrationType="AWS_PROXY", IntegrationMethod="POST", IntegrationUri=wrapped)["IntegrationId"]
+assert v2.create_route(ApiId=keyed, RouteKey="$connect", Target=to, ApiKeyRequired=True)["ApiKeyRequired"] is True
+v2.create_stage(ApiId=keyed, StageName="dev", AutoDeploy=True)
+fn.add_permission(FunctionName="echo", StatementId="keyed", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn="arn:aws:execute-api:us-east-1:000000000000:%s/dev/*" % keyed)
+v1 = boto3.client("apigateway", config=once)
+plan = v1.create_usage_plan(name="p", apiStages=[{"apiId": keyed, "stage": "dev"}], quota={"limit": 1, "period": "MONTH"})["id"]
+key = v1.create_api_key(name="k", value="0123456789abcdef0123", enabled=True)["id"]
+v1.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+print(id, keyed)
 `
 
 func TestBoto3MakesAWebSocketAPI(t *testing.T) {
@@ -113,9 +124,9 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 });`}))
 	s := newShell(a)
 	s.write("script.py", []byte(socketScript))
-	id := strings.TrimSpace(s.run(python, "script.py"))
-	host := strings.TrimPrefix(a.URL(""), "http://127.0.0.1")
-	host = id + ".execute-api.us-east-1.localhost" + host
+	id, keyed, _ := strings.Cut(strings.TrimSpace(s.run(python, "script.py")), " ")
+	suffix := ".execute-api.us-east-1.localhost" + strings.TrimPrefix(a.URL(""), "http://127.0.0.1")
+	host := id + suffix
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -123,7 +134,7 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(a.URL(""), "http://"))
 	}}
 	defer transport.CloseIdleConnections()
-	dial := func(path string, header ...http.Header) (*websocket.Conn, int) {
+	dialTo := func(host, path string, header ...http.Header) (*websocket.Conn, int) {
 		c, r, err := websocket.Dial(ctx, "ws://"+host+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}, HTTPHeader: append(header, nil)[0]})
 		if err != nil {
 			if r == nil {
@@ -133,6 +144,15 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = c.CloseNow() })
 		return c, 0
+	}
+	dial := func(path string, header ...http.Header) (*websocket.Conn, int) { return dialTo(host, path, header...) }
+	for _, test := range []struct {
+		key  string
+		want int
+	}{{"", 403}, {"0123456789abcdef0124", 403}, {"0123456789abcdef0123", 0}, {"0123456789abcdef0123", 429}} {
+		if _, status := dialTo(keyed+suffix, "/dev", http.Header{"X-Api-Key": {test.key}}); status != test.want {
+			t.Errorf("the API key %q: %d, want %d", test.key, status, test.want)
+		}
 	}
 	for path, want := range map[string]int{"/dev?refuse=1&token=good": 403, "/dev": 401, "/dev?token=bad": 403, "/": 403, "/other": 403, "/dev/more": 403} {
 		if _, status := dial(path); status != want {

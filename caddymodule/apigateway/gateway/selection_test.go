@@ -85,17 +85,18 @@ func FuzzSelection(f *testing.F) {
 func TestWhatWebSocketAPIsDoNotHaveIsRefused(t *testing.T) {
 	to := Integration{Type: Lambda, Function: "f"}
 	for want, a := range map[string]API{
-		"is there twice":        {Routes: []Route{{Key: "a", Integration: to}, {Key: "a", Integration: to}}},
-		"a dollar sign":         {Routes: []Route{{Key: "$other", Integration: to}}},
-		"1 to 512 bytes":        {Routes: []Route{{Integration: to}}},
-		"integration type":      {Routes: []Route{{Key: "a", Integration: Integration{Type: HTTPProxy}}}},
-		"function is missing":   {Routes: []Route{{Key: "a", Integration: Integration{Type: Lambda}}}},
-		"only $connect has an":  {Routes: []Route{{Key: "a", Integration: to, Authorization: Authorization{Authorizer: "users"}}}},
-		"scopes without":        {Routes: []Route{{Key: "$connect", Integration: to, Authorization: Authorization{Scopes: []string{"a"}}}}},
-		"only messages have a":  {Routes: []Route{{Key: "$disconnect", Integration: to, Responds: true}}},
-		"no API keys and usage": {Routes: []Route{{Key: "$connect", Integration: to, KeyRequired: true}}},
-		"is not supported":      {RouteSelection: "$context.routeKey"},
-		"no permission":         {Cors: &Cors{}},
+		"is there twice":                      {Routes: []Route{{Key: "a", Integration: to}, {Key: "a", Integration: to}}},
+		"a dollar sign":                       {Routes: []Route{{Key: "$other", Integration: to}}},
+		"1 to 512 bytes":                      {Routes: []Route{{Integration: to}}},
+		"integration type":                    {Routes: []Route{{Key: "a", Integration: Integration{Type: HTTPProxy}}}},
+		"function is missing":                 {Routes: []Route{{Key: "a", Integration: Integration{Type: Lambda}}}},
+		"only $connect has an":                {Routes: []Route{{Key: "a", Integration: to, Authorization: Authorization{Authorizer: "users"}}}},
+		"scopes without":                      {Routes: []Route{{Key: "$connect", Integration: to, Authorization: Authorization{Scopes: []string{"a"}}}}},
+		"only messages have a":                {Routes: []Route{{Key: "$disconnect", Integration: to, Responds: true}}},
+		"only $connect takes an API key":      {Routes: []Route{{Key: "x", Integration: to, KeyRequired: true}}},
+		"no usage plans of the configuration": {Routes: []Route{{Key: "$connect", Integration: to, UsagePlans: []string{"p"}}}},
+		"is not supported":                    {RouteSelection: "$context.routeKey"},
+		"no permission":                       {Cors: &Cors{}},
 	} {
 		a.Protocol = WebSocket
 		if err := a.Check(); err == nil || !strings.Contains(err.Error(), want) {

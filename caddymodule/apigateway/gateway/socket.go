@@ -57,8 +57,10 @@ func (a *API) checkSocket() error {
 			return fmt.Errorf("route %q: only %s has an authorizer, which decides for the whole connection", r.Key, ConnectRoute)
 		case len(r.Authorization.Scopes) > 0 && r.Authorization.Authorizer == "":
 			return fmt.Errorf("route %q: scopes without an authorizer that could check them", r.Key)
-		case len(r.UsagePlans) > 0 || r.KeyRequired:
-			return fmt.Errorf("route %q: WebSocket APIs have no API keys and usage plans yet", r.Key)
+		case len(r.UsagePlans) > 0:
+			return fmt.Errorf("route %q: WebSocket APIs have no usage plans of the configuration yet", r.Key)
+		case r.KeyRequired && r.Key != ConnectRoute:
+			return fmt.Errorf("route %q: only %s takes an API key, for the whole connection", r.Key, ConnectRoute)
 		case r.Validation != nil:
 			return fmt.Errorf("route %q: %w", r.Key, errValidation)
 		case r.Responds && (r.Key == ConnectRoute || r.Key == DisconnectRoute):

@@ -45,7 +45,7 @@ func (s *service) checkStages(ctx context.Context, p *usage.Plan, before []usage
 		if known && errors.Is(err, apigatewayv2.ErrNotFound) {
 			continue
 		}
-		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && (api.Protocol != gateway.REST || api.Stages[at.Stage] == nil) {
+		if errors.Is(err, apigatewayv2.ErrNotFound) || err == nil && (api.Protocol == gateway.HTTP || api.Stages[at.Stage] == nil) {
 			return &awsapi.Exception{Name: notFound, Message: fmt.Sprintf("Invalid API Stage {api: %.20s, stage: %.128s} specified for usageplan %s", at.ApiId, at.Stage, p.Id)}
 		}
 		if err != nil {

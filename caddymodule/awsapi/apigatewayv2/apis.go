@@ -173,7 +173,7 @@ func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 		if to := integrations[r.Target]; to != nil {
 			api.Routes = append(api.Routes, gateway.Route{
 				Key: r.RouteKey, Integration: to.served(api.Protocol, r.RouteKey, g.StageVariables), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
-				Responds: slices.Contains(of.Responding, r.RouteId),
+				KeyRequired: r.ApiKeyRequired, Responds: slices.Contains(of.Responding, r.RouteId),
 			})
 		}
 	}

@@ -37,8 +37,10 @@ func (a *API) checkSocket() error {
 // checkSocketRoute checks a route of a WebSocket API.
 func checkSocketRoute(r *Route, others []*Route) error {
 	switch {
-	case r.ApiKeyRequired:
-		return invalid("apiKeyRequired is not supported for WebSocket APIs yet: check the key in the function of $connect")
+	case r.ApiKeyRequired && r.RouteKey != gateway.ConnectRoute:
+		return invalid("apiKeyRequired is only for the route $connect")
+	case r.ApiKeyRequired && r.Target == "":
+		return invalid("apiKeyRequired needs a target: a route without an integration is not served, so it would open the API")
 	case r.AuthorizationType != "NONE" && r.RouteKey != gateway.ConnectRoute:
 		return invalid("authorizationType %.64s is only for the route $connect", r.AuthorizationType)
 	case r.AuthorizationType == typeJWT:
