@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3"
 	"github.com/hearthfn/hearth/caddymodule/cli"
 )
 
@@ -17,6 +18,7 @@ import (
 type localAPI struct {
 	lambda *lambda.API
 	aws    *awsapi.Endpoint
+	s3     *s3.API // nil: the configuration names a store, or nodes share a Redis
 }
 
 // provisionLocal makes the API of the admin endpoint. Where nodes share a Redis, there is one only
@@ -30,6 +32,9 @@ func (a *App) provisionLocal() (err error) {
 		return err
 	}
 	if local.aws, err = a.setup.AWSAPI(a.apiURL, a.log); err != nil {
+		return err
+	}
+	if local.s3, err = a.setup.S3(a.log); err != nil {
 		return err
 	}
 	a.local = &local
@@ -55,6 +60,9 @@ func answerAPI(w http.ResponseWriter, r *http.Request) error {
 	signed := r.Clone(r.Context())
 	signed.URL.Path, signed.URL.RawPath = path, strings.TrimPrefix(r.URL.RawPath, cli.AdminAPI)
 	signed.RequestURI = strings.TrimPrefix(r.RequestURI, cli.AdminAPI)
+	if local.s3 != nil && local.s3.Serve(w, signed) { // first, as on a site
+		return nil
+	}
 	if local.lambda.Serve(w, signed) || local.aws.Serve(w, signed) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,4 +114,38 @@ func TestTheCommandLineDeploysWhatTheCDKSynthesized(t *testing.T) {
 	if out, err := none.CombinedOutput(); err == nil || !strings.Contains(string(out), "npm install -g osls") {
 		t.Errorf("serverless.yml without osls: %v\n%s", err, out)
 	}
+}
+
+// Without lambda_api, as on most servers, the admin socket takes uploads and stacks too. Nothing is
+// made before somebody says yes.
+func TestTheCommandLineAsksBeforeItDeploysByTheAdminSocket(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "respond served")
+	a := &harness.API{Server: s}
+	s.Start()
+	dir := harness.TempDir(t)
+	for name, content := range map[string]string{
+		"code/index.mjs": "export const handler = async () => 'by the socket';",
+		"template.yaml":  "Transform: AWS::Serverless-2016-10-31\nResources: {Fn: {Type: AWS::Serverless::Function, Properties: {FunctionName: socket-fn, CodeUri: code, Runtime: nodejs22.x, Handler: index.handler}}}\n",
+	} {
+		path := filepath.Join(dir, name)
+		a.Check(os.MkdirAll(filepath.Dir(path), 0o700))
+		a.Check(os.WriteFile(path, []byte(content), 0o600))
+	}
+	for _, test := range []struct {
+		answer, want string
+		fails        bool
+	}{{"n\n", "nothing was changed", true}, {"maybe", "nothing was changed", true}, {"y\n", "CREATE_COMPLETE", false}} {
+		if test.answer == "y\n" {
+			a.WantHearth(0, []string{"no stacks yet"}, "stacks")
+		}
+		cmd := a.HearthCommand("deploy", filepath.Join(dir, "template.yaml"), "--stack", "asked")
+		cmd.Stdin = strings.NewReader(test.answer)
+		out, err := cmd.CombinedOutput()
+		if (err != nil) != test.fails || !strings.Contains(string(out), "+ add     Fn (AWS::Lambda::Function)") || !strings.Contains(string(out), test.want) {
+			t.Errorf("the answer %q: %v\n%s", test.answer, err, out)
+		}
+	}
+	a.WantHearth(0, []string{"by the socket"}, "invoke", "socket-fn")
+	a.WantHearth(0, []string{"asked", "CREATE_COMPLETE"}, "stacks")
 }
