@@ -220,8 +220,9 @@ func (p *Process) reap() {
 	if err := errors.Join(waitErr, p.release()); err != nil {
 		p.sandbox.log.Error("environment left something behind", zap.String("environment", p.id), zap.Error(err))
 	}
-	p.sandbox.forget(p.id)
+	p.sandbox.remove(p.id)
 	close(p.done)
+	p.sandbox.work.Done() // Close returns after all have seen that the process is gone
 }
 
 // awaitGroup waits until a process group that was killed has no members, which the kernel

@@ -66,10 +66,14 @@ func (s *Sandbox) reserve(id string) error {
 }
 
 func (s *Sandbox) forget(id string) {
+	s.remove(id)
+	s.work.Done()
+}
+
+func (s *Sandbox) remove(id string) {
 	s.mu.Lock()
 	delete(s.live, id)
 	s.mu.Unlock()
-	s.work.Done()
 }
 
 // startInside starts bwrap, and waits until it has made the namespaces.
