@@ -133,6 +133,9 @@ func (s *Stage) run(ctx context.Context, r *route, header string, event func(dst
 		return errNoPermission
 	}
 	to := &r.of.Integration
+	if to.Broken != "" {
+		return errors.New(to.Broken)
+	}
 	if to.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(to.Timeout)*time.Millisecond)

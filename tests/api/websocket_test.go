@@ -106,7 +106,11 @@ v1 = boto3.client("apigateway", config=once)
 plan = v1.create_usage_plan(name="p", apiStages=[{"apiId": keyed, "stage": "dev"}], quota={"limit": 1, "period": "MONTH"})["id"]
 key = v1.create_api_key(name="k", value="0123456789abcdef0123", enabled=True)["id"]
 v1.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
-print(id, keyed)
+
+bare = v2.create_api(Name="bare", ProtocolType="WEBSOCKET", RouteSelectionExpression=selection)["ApiId"]
+v2.create_route(ApiId=bare, RouteKey="$connect", AuthorizationType="AWS_IAM") # without a target
+v2.create_stage(ApiId=bare, StageName="dev", AutoDeploy=True)
+print(id, keyed, bare)
 `
 
 func TestBoto3MakesAWebSocketAPI(t *testing.T) {
@@ -124,7 +128,11 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 });`}))
 	s := newShell(a)
 	s.write("script.py", []byte(socketScript))
-	id, keyed, _ := strings.Cut(strings.TrimSpace(s.run(python, "script.py")), " ")
+	made := strings.Fields(s.run(python, "script.py"))
+	if len(made) != 3 {
+		t.Fatalf("%q", made)
+	}
+	id, keyed, bare := made[0], made[1], made[2]
 	suffix := ".execute-api.us-east-1.localhost" + strings.TrimPrefix(a.URL(""), "http://127.0.0.1")
 	host := id + suffix
 
@@ -153,6 +161,9 @@ func TestBoto3MakesAWebSocketAPI(t *testing.T) {
 		if _, status := dialTo(keyed+suffix, "/dev", http.Header{"X-Api-Key": {test.key}}); status != test.want {
 			t.Errorf("the API key %q: %d, want %d", test.key, status, test.want)
 		}
+	}
+	if _, status := dialTo(bare+suffix, "/dev"); status != 403 {
+		t.Errorf("a $connect that asks for a signature and has no target: %d, want 403", status)
 	}
 	for path, want := range map[string]int{"/dev?refuse=1&token=good": 403, "/dev": 401, "/dev?token=bad": 403, "/": 403, "/other": 403, "/dev/more": 403} {
 		if _, status := dial(path); status != want {

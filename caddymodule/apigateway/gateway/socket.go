@@ -49,9 +49,9 @@ func (a *API) checkSocket() error {
 		switch i := &r.Integration; {
 		case seen[r.Key]:
 			return fmt.Errorf("route %q is there twice", r.Key)
-		case i.Type != Lambda:
+		case i.Broken == "" && i.Type != Lambda:
 			return fmt.Errorf("route %q: integration type %q: WebSocket APIs have %s", r.Key, i.Type, Lambda)
-		case i.Function == "":
+		case i.Broken == "" && i.Function == "":
 			return fmt.Errorf("route %q: the name of a function is missing", r.Key)
 		case (r.Authorization.Authorizer != "" || r.Authorization.IAM) && r.Key != ConnectRoute:
 			return fmt.Errorf("route %q: only %s has an authorizer, which decides for the whole connection", r.Key, ConnectRoute)

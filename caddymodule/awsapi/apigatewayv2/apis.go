@@ -161,7 +161,8 @@ func (p *APIs) read(ctx context.Context, id string) (*Served, error) {
 }
 
 // gateway is a stage as the data plane knows it. A route without a target is left out: AWS
-// answers as if it was not there.
+// answers as if it was not there. A $connect that asks who the client is stays, and nobody
+// connects by it: without it the API would be open.
 func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 	api := &gateway.API{ID: a.ApiId, Name: a.Name, Protocol: gateway.Protocol(a.ProtocolType), Cors: of.Cors, RouteSelection: of.Selection}
 	api.Stages = []gateway.Stage{{Name: g.StageName, Variables: g.StageVariables, Throttle: g.DefaultRouteSettings.throttle(), AccessLog: g.AccessLogSettings.gateway()}}
@@ -170,18 +171,28 @@ func (of *snapshot) gateway(a *API, g *Stage) *gateway.API {
 		integrations[targetPrefix+to.IntegrationId] = to
 	}
 	for _, r := range of.Routes {
-		if to := integrations[r.Target]; to != nil {
-			api.Routes = append(api.Routes, gateway.Route{
-				Key: r.RouteKey, Integration: to.served(api.Protocol, r.RouteKey, g.StageVariables), Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
-				KeyRequired: r.ApiKeyRequired, Responds: slices.Contains(of.Responding, r.RouteId),
-			})
+		served := gateway.Route{
+			Key: r.RouteKey, Authorization: r.authorization(), Throttle: g.RouteSettings[r.RouteKey].throttle(),
+			KeyRequired: r.ApiKeyRequired, Responds: slices.Contains(of.Responding, r.RouteId),
 		}
+		switch to := integrations[r.Target]; {
+		case to != nil:
+			served.Integration = to.served(api.Protocol, r.RouteKey, g.StageVariables)
+		case r.RouteKey == gateway.ConnectRoute && r.closes():
+			served.Integration.Broken = "the route has no target"
+		default:
+			continue
+		}
+		api.Routes = append(api.Routes, served)
 	}
 	for _, a := range of.Authorizers {
 		api.Authorizers = append(api.Authorizers, a.gateway())
 	}
 	return api
 }
+
+// closes reports whether a route is not for everybody.
+func (r *Route) closes() bool { return r.AuthorizationType != "NONE" || r.ApiKeyRequired }
 
 // authorization says who may call a route. A type that is not known names no authorizer, and so
 // nobody may.
