@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -55,7 +57,9 @@ func (Admin) Provision(ctx caddy.Context) error {
 	return claimSocket(path)
 }
 
-// lockState opens the engine of the configuration, and retains it until the configuration ends.
+// lockState opens the engine of the configuration, and retains it until the app does, or until the
+// configuration ends without one. Context.OnCancel does not help: it adds to a copy of the context,
+// which nobody reads.
 func lockState(ctx caddy.Context) error {
 	raw := rawApp(ctx, "hearth")
 	if raw == nil {
@@ -70,7 +74,9 @@ func lockState(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx.OnCancel(func() { _, _ = engines.Delete(app.engineKey()) })
+	release := sync.OnceFunc(func() { _, _ = engines.Delete(app.engineKey()) })
+	opened.lock(release)
+	context.AfterFunc(ctx, release)
 	return opened.InUse()
 }
 

@@ -311,6 +311,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.engine, err = openEngine(a); err != nil {
 		return err
 	}
+	a.engine.unlock()
 	if a.setup, err = a.engine.Prepare(ctx, *settings); err != nil {
 		return err
 	}

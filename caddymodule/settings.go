@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,26 @@ type pooledEngine struct {
 	*engine.Engine
 	announced atomic.Pointer[string]   // what ready said last
 	local     atomic.Pointer[localAPI] // that of the configuration in force; nil: there is none
+
+	mu    sync.Mutex // guards what follows
+	locks []func()   // release what lockState retains
+}
+
+func (p *pooledEngine) lock(release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.locks = append(p.locks, release)
+}
+
+// unlock releases what lockState retains. The caller retains the engine itself.
+func (p *pooledEngine) unlock() {
+	p.mu.Lock()
+	locks := p.locks
+	p.locks = nil
+	p.mu.Unlock()
+	for _, release := range locks {
+		release()
+	}
 }
 
 // Destruct implements caddy.Destructor.
