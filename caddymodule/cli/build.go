@@ -69,6 +69,11 @@ func (c *Context) built(ctx context.Context, dir string) (path string, remove fu
 		return "", nil, err
 	}
 	remove = func() { os.RemoveAll(out) }
+	// The function's user reads it, who is another one if the server is root.
+	if err := os.Chmod(out, 0o755); err != nil {
+		remove()
+		return "", nil, err
+	}
 	c.say("%s %s with %s", c.Err.dim("building"), dir, with.name)
 	path, err = with.build(&building{Context: c, ctx: ctx, dir: dir, out: out})
 	if err != nil {
