@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"net"
 	"net/http"
 	"net/url"
@@ -67,10 +68,11 @@ func isDown(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) && errors.As(err, new(*net.OpError))
 }
 
-// explainDown says that no server answers; nil if one does.
+// explainDown says that no server answers; nil if one does, or if the request was for another, such
+// as the registry of npm.
 func explainDown(err error) error {
 	var request *url.Error
-	if !errors.As(err, &request) || !isDown(err) {
+	if !errors.As(err, new(*smithyhttp.RequestSendError)) || !errors.As(err, &request) || !isDown(err) {
 		return nil
 	}
 	at := request.URL

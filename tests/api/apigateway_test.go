@@ -55,7 +55,6 @@ refused("NotFoundException", "Invalid Route identifier", v2.get_route, ApiId=id,
 refused("BadRequestException", "length less than or equal to 128", v2.create_api, Name="n" * 129, ProtocolType="HTTP")
 refused("BadRequestException", "CreateVpcLink is not supported: there are no VPCs", v2.create_vpc_link, Name="n", SubnetIds=["s"])
 refused("BadRequestException", "Invalid Lambda function ARN", v2.create_integration, ApiId=id, IntegrationType="AWS_PROXY", IntegrationUri="arn:aws:lambda:eu-west-1:000000000000:function:echo", PayloadFormatVersion="2.0")
-refused("BadRequestException", "requestParameters is not supported", v2.create_integration, ApiId=id, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0", RequestParameters={"append:header.a": "b"})
 refused("ConflictException", "referenced by route", v2.delete_integration, ApiId=id, IntegrationId=integration["IntegrationId"])
 
 stage = v2.create_stage(ApiId=id, StageName="dev", AutoDeploy=True, StageVariables={"table": "pets", "other": "x"})

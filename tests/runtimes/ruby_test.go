@@ -72,7 +72,7 @@ func TestFunctionsInRubyAreServed(t *testing.T) {
 	a := &harness.API{Server: s}
 	a.Configure(rubyFunction("ruby", "app.handler", code, "env OWN mine")+rubyFunction("class", "app.Shop::Cart.handler", code, "")+
 		rubyFunction("nested", "lib/nested.nested", code, "")+rubyFunction("missing", "app.nosuch", code, "")+rubyFunction("nofile", "nosuch.handler", code, "")+
-		rubyFunction("broken", "broken.handler", code, "")+rubyFunction("raises", "raises.handler", code, "")+rubyFunction("malformed", "app", code, "")+
+		rubyFunction("broken", "broken.handler", code, "")+rubyFunction("raises", "raises.handler", code, "")+
 		rubyFunction("layered", "app.handler", s.Code("layered", map[string]string{"app.rb": "require 'layered'\ndef handler(event:, context:) = LAYERED\n"}), "layer "+layer),
 		"function /ruby ruby")
 	a.Start()
@@ -105,7 +105,6 @@ func TestFunctionsInRubyAreServed(t *testing.T) {
 		{"nofile", `{}`, "Init<LoadError>", "cannot load such file -- nosuch", ""},
 		{"broken", `{}`, "Init<SyntaxError>", "broken.rb", ""},
 		{"raises", `{}`, "Init<RuntimeError>", "at load", "/var/task/raises.rb:1:in "},
-		{"malformed", `{}`, "Init<ArgumentError>", "Invalid handler app", ""},
 	} {
 		out := a.Call(c.function, c.event)
 		var e struct {
