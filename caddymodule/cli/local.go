@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // AdminAPI is the path of the admin endpoint under which it answers the Lambda API.
