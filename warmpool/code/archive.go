@@ -72,7 +72,8 @@ var ErrTooLarge = errors.New("code archive is too large")
 //
 //	DIR/archive/DIGEST        the archive, byte for byte
 //	DIR/tree/DIGEST/          what is in it
-//	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list
+//	DIR/merged/DIGEST/        several trees as one (layers); DIGEST is of their list. Or a copy of
+//	                          a folder of the user's own; DIGEST is of its content
 //	DIR/compiled/DIGEST-KIND/ one of these trees with bytecode for a kind of interpreter
 //	DIR/starts/DIGEST-KEY/    what a runtime made of the code of a tree, so that it starts sooner
 //	DIR/new/                  what is being written
@@ -88,6 +89,9 @@ type Store struct {
 	merged  map[string]struct{}  // names below merged that this process has given out
 	whole   map[string]struct{}  // trees and merged trees that this process has made or checked
 	doubted map[string]struct{}  // trees of archives that were added again: they are read to their end
+	copies  map[string]copied    // folders of the user's own, by path
+	// copiedBytes is the size of all copies that this process has made.
+	copiedBytes int64
 
 	// collecting is write-locked between the check of an entry and its removal, and
 	// read-locked while an archive is put in its place. Otherwise the collection could remove
@@ -105,7 +109,7 @@ type flight struct {
 // unfinished. Close it at the end.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log, flights: make(map[string]*flight), files: make(map[string]fileState), merged: make(map[string]struct{}),
-		whole: make(map[string]struct{}), doubted: make(map[string]struct{})}
+		whole: make(map[string]struct{}), doubted: make(map[string]struct{}), copies: make(map[string]copied)}
 	for _, sub := range []string{"archive", "tree", "merged", "compiled", "starts", "new"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("code store: %w", err)

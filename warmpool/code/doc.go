@@ -2,6 +2,7 @@
 // user's own for changes. It stores an archive by its digest and unpacks it once.
 //
 //	path of a folder  ------------------------------------------> mounted as it is
+//	  left alone a while --> Copy ------> merged/DIGEST ---------> mounted in its place
 //	zip, jar, upload --> Store.Add --> archive/DIGEST
 //	                                     | Unpack, once
 //	                                     v

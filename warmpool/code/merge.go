@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -28,7 +27,7 @@ func (s *Store) Merge(ctx context.Context, trees []string) (string, error) {
 	for _, tree := range trees {
 		fmt.Fprintf(hash, "%s\x00", tree)
 	}
-	target := s.mergedPath(hash)
+	target := s.mergedPath(hash.Sum(nil))
 	return target, s.once(ctx, target, func(bool) error { return sameAs(trees, target) }, func(into string) error {
 		for _, tree := range trees {
 			if err := overlay(tree, into); err != nil {
@@ -148,10 +147,10 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Chmod(mode), out.Close())
 }
 
-// mergedPath is the path of the merged tree that a hash stands for, which Collect leaves
+// mergedPath is the path of the merged tree that a sum stands for, which Collect leaves
 // alone from now on: this package does not know how long environments have it mounted.
-func (s *Store) mergedPath(h hash.Hash) string {
-	name := hex.EncodeToString(h.Sum(nil))
+func (s *Store) mergedPath(sum []byte) string {
+	name := hex.EncodeToString(sum)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.merged[name] = struct{}{}

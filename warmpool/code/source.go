@@ -1,6 +1,7 @@
 package code
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -118,6 +119,25 @@ func (s *Store) Layers(ctx context.Context, paths []string) (string, error) {
 // snapshot copies a folder that may change into one that does not change. The name of the copy
 // is the hash of the content.
 func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
+	sum, err := contentOf(dir)
+	if err != nil {
+		return "", err
+	}
+	target := s.mergedPath(sum)
+	whole := func(bool) error { return sameAs([]string{dir}, target) }
+	return target, s.once(ctx, target, whole, func(into string) error {
+		if err := copyTree(dir, into); err != nil {
+			return err
+		}
+		if copied, err := contentOf(into); err != nil || !bytes.Equal(copied, sum) {
+			return errors.Join(err, fmt.Errorf("%s has changed while it was copied", dir))
+		}
+		return nil
+	})
+}
+
+// contentOf is a hash of all that is in a folder.
+func contentOf(dir string) ([]byte, error) {
 	hash := sha256.New()
 	var total int64
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -153,12 +173,7 @@ func (s *Store) snapshot(ctx context.Context, dir string) (string, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return "", err
-	}
-	target := s.mergedPath(hash)
-	whole := func(bool) error { return sameAs([]string{dir}, target) }
-	return target, s.once(ctx, target, whole, func(into string) error { return copyTree(dir, into) })
+	return hash.Sum(nil), err
 }
 
 // copyTree copies the content of from into the folder to.

@@ -104,7 +104,7 @@ func writeReadable(path string, data []byte) error {
 
 // startPath is the folder of a start cache; ok is false for code that may change.
 func (s *Store) startPath(tree, key string) (path string, ok bool) {
-	if !s.Holds(tree) {
+	if !s.Fixed(tree) {
 		return "", false
 	}
 	return s.path("starts", filepath.Base(tree)+"-"+key), true

@@ -25,6 +25,8 @@ const (
 	// maxCompiles is how often a folder is compiled in the life of a server. Once is enough,
 	// unless the result is damaged.
 	maxCompiles = 3
+	// copying is the kind of a compilation that only copies a folder.
+	copying = "copy"
 )
 
 // A compiler compiles the code and layers of functions in the background, one folder at a time,
@@ -84,10 +86,34 @@ func (l *Launcher) compiled(ctx context.Context, in runtimes.Interpreter, mounts
 	return shown
 }
 
+// copied returns mounts with copies in place of folders of the user's own that are as they were
+// when they were copied: what is made of a copy can be used again. Of the others copies will be
+// made.
+func (l *Launcher) copied(in runtimes.Interpreter, mounts []sandbox.Mount) []sandbox.Mount {
+	_, _, hasBytecode := runtimes.BytecodeFor(in, "", "")
+	if !l.CompileCache || !hasBytecode && !runtimes.HasStartCache(in) || !l.Sandbox.HasNetworks() {
+		return mounts // without a sandbox code sees its path
+	}
+	shown := make([]sandbox.Mount, len(mounts))
+	for i, m := range mounts {
+		path, wanted := l.Archives.AsCopied(m.Source)
+		shown[i] = sandbox.Mount{Source: path, Target: m.Target}
+		if wanted {
+			l.compiler.add(compilation{compilationKey{m.Source, copying}, func(ctx context.Context) error {
+				return l.Archives.Copy(ctx, m.Source)
+			}})
+		}
+	}
+	return shown
+}
+
 // add has something compiled, unless that is under way or was tried in vain.
 func (c *compiler) add(job compilation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if job.kind == copying {
+		delete(c.tried, job.compilationKey) // the store counts
+	}
 	if c.closed || len(c.queue) >= maxCompilations || c.tried[job.compilationKey] >= maxCompiles || job.compilationKey == c.current {
 		return
 	}

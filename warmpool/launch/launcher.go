@@ -254,7 +254,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 	if err != nil {
 		return nil, err
 	}
-	code = l.compiled(ctx, interpreter, code)
+	code = l.compiled(ctx, interpreter, l.copied(interpreter, code))
 	cached := l.startCache(ctx, f, interpreter, code)
 	code = append(code, cached.mounts...)
 	if s.Stem == nil {
