@@ -63,7 +63,7 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()
-			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Inside: s.insideAddress()}
+			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Inside: s.insideAddress(), Key: s.derive("hearth stacks")}
 		},
 	})
 }

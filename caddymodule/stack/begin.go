@@ -23,7 +23,7 @@ type Request struct {
 	Name     string
 	Body     string // the template; "": as it was
 	Original string // before transforms, as it was given
-	Values   map[string]string
+	Given
 	Previous []string // parameters that keep their values
 	Tags     []Tag
 	KeepTags bool
@@ -64,12 +64,15 @@ type prepared struct {
 	plan     *template.Plan
 	body     string // after transforms
 	original string
-	given    map[string]string
+	given    Given
 }
 
 // Prepare checks what a client asks for: the template, its parameters, its capabilities.
 func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared, error) {
 	p := &prepared{body: in.Body, original: in.Body}
+	if s.Parent != "" { // a secret of the stack around it stays one
+		in.Hidden = append(in.Hidden, s.Hidden...)
+	}
 	if in.Body == "" {
 		var err error
 		if p.original, err = e.store.template(ctx, s.ID, s.Original); err != nil {
@@ -86,8 +89,11 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 		values[name] = v
 	}
 	for _, name := range in.Previous {
-		v, had := s.Given[name]
-		if !had {
+		v, had := s.Values[name]
+		switch {
+		case !had && s.Sealed != "" && slices.Contains(s.Hidden, name):
+			return nil, invalid("Parameter %s cannot keep its value: %s", name, errSealed)
+		case !had:
 			return nil, invalid("Invalid input for parameter key %s. Cannot specify usePreviousValue as true for a parameter key not in the previous template", name)
 		}
 		values[name] = v
@@ -105,7 +111,7 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 	if p.template, err = template.New(document); err != nil {
 		return nil, explained(err)
 	}
-	if p.plan, err = e.resolve(ctx, p.template, s, values, in.By); err != nil {
+	if p.plan, err = e.resolve(ctx, p.template, s, Given{Values: values, Hidden: in.Hidden}, in.By); err != nil {
 		return nil, explained(err)
 	}
 	if err := capable(p.template, in.Capabilities); err != nil {
@@ -114,7 +120,7 @@ func (e *Engine) prepare(ctx context.Context, in *Request, s *Stack) (*prepared,
 	if err := e.check(p.plan); err != nil {
 		return nil, err
 	}
-	p.given = given(p.template, p.plan, values)
+	p.given = Given{Values: given(p.template, p.plan, values), Hidden: p.plan.Hidden}
 	return p, nil
 }
 
@@ -240,7 +246,7 @@ func (e *Engine) found(ctx context.Context, s *Stack, in *Request, changes []sta
 
 // launch writes a stack whose status asks for work, and starts the work.
 func (e *Engine) launch(ctx context.Context, s *Stack, revision state.Revision, events int, changes []state.Change) error {
-	record, err := put(recordStack, revision, s)
+	record, err := e.store.putStack(revision, s)
 	if err != nil {
 		return err
 	}
@@ -331,7 +337,7 @@ func (e *Engine) renew(ctx context.Context, s *Stack, revision state.Revision, i
 
 // unchanged reports whether an update would change nothing.
 func (e *Engine) unchanged(ctx context.Context, s *Stack, in *Request, p *prepared) (bool, error) {
-	if s.Status == CreateFailed || s.Status == UpdateFailed || !equalMaps(p.given, s.Given) || !slices.Equal(in.Tags, s.Tags) || !slices.Equal(shown(p.plan), s.Parameters) {
+	if s.Status == CreateFailed || s.Status == UpdateFailed || !equalMaps(p.given.Values, s.Values) || !slices.Equal(in.Tags, s.Tags) || !slices.Equal(shown(p.plan), s.Parameters) {
 		return false, nil
 	}
 	body, err := e.store.template(ctx, s.ID, s.Template)

@@ -104,10 +104,10 @@ func (e *Engine) CreateChangeSet(ctx context.Context, in *Request, name, kind, d
 			changeSet.Status, changeSet.Execution, changeSet.Reason = Failed, Unusable, ErrNoChanges
 		}
 	}
-	changeSet.Request.Body, changeSet.Request.Original = "", ""
+	changeSet.Request.Body, changeSet.Request.Original, changeSet.Request.Hidden = "", "", p.given.Hidden
 	id := newUUID()
 	changeSet.Template, changeSet.Original = recordChangeSet+id, recordChangeSet+id+"-original"
-	record, err := put(recordChangeSet+name, state.Any, changeSet)
+	record, err := e.store.putChangeSet(changeSet)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,11 @@ func (e *Engine) room(ctx context.Context, s *Stack, name string) error {
 
 // ChangeSets are the change sets of a stack.
 func (e *Engine) ChangeSets(ctx context.Context, id string) ([]*ChangeSet, error) {
-	return list[ChangeSet](ctx, e.store, owner(id), recordChangeSet)
+	all, err := list[ChangeSet](ctx, e.store, owner(id), recordChangeSet)
+	for _, one := range all {
+		one.Request.Given.open(e.store, owner(id)+"/"+one.Name)
+	}
+	return all, err
 }
 
 // ChangeSet finds a change set by its name in a stack, or by its ID.
@@ -181,6 +185,7 @@ func (e *Engine) changeSetOf(ctx context.Context, s *Stack, nameOrID string) (*C
 	if err == nil && name != nameOrID && found.ID != nameOrID {
 		err = ErrNotFound
 	}
+	found.Request.Given.open(e.store, owner(s.ID)+"/"+found.Name)
 	return found, err
 }
 
@@ -245,7 +250,7 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 		}
 	}
 	c.Execution = Executed
-	record, err := put(recordChangeSet+c.Name, state.Any, c)
+	record, err := e.store.putChangeSet(c)
 	if err != nil {
 		return "", err
 	}

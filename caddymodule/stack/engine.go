@@ -38,6 +38,8 @@ type Settings struct {
 	// Endpoint is the address of this server, and Inside that for its functions, without a slash
 	// at the end.
 	Endpoint, Inside string
+	// Key encrypts what stacks keep secret, 32 bytes. It is the same on all nodes.
+	Key []byte
 }
 
 // An Engine works on stacks. It outlives the settings.
@@ -60,7 +62,7 @@ func New(c Config) *Engine {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	e := &Engine{Config: c, store: store{c.Store}, types: newTypes(), running: make(map[string]*run)}
+	e := &Engine{Config: c, store: store{c.Store, func() []byte { return c.Settings().Key }}, types: newTypes(), running: make(map[string]*run)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
 }

@@ -36,6 +36,7 @@ func (e *Engine) Resource(ctx context.Context, id, logicalID string) (*Resource,
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
+	e.store.openResource(id, one)
 	return one, err
 }
 

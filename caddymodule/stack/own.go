@@ -51,7 +51,7 @@ func nested() *Type {
 	request := func(ctx context.Context, w *Work) (*Request, error) {
 		in := &Request{
 			ID: w.ID, Name: nameOf(w.ID), Capabilities: append([]string{autoExpand, "CAPABILITY_NAMED_IAM"}, w.stack.Capabilities...), By: w.stack.Operation.By,
-			Parent: w.stack.ID, Root: w.stack.Root, Values: make(map[string]string), OnFailure: "DO_NOTHING",
+			Parent: w.stack.ID, Root: w.stack.Root, Given: Given{Values: make(map[string]string)}, OnFailure: "DO_NOTHING",
 		}
 		if in.Root == "" {
 			in.Root = w.stack.ID
@@ -59,6 +59,9 @@ func nested() *Type {
 		parameters, _ := w.New["Parameters"].(map[string]any)
 		for name, v := range parameters {
 			in.Values[name] = joined(v)
+			if w.run.plan != nil && w.run.plan.Secret(v) {
+				in.Hidden = append(in.Hidden, name)
+			}
 		}
 		for _, one := range listOf(w.New["Tags"]) {
 			if of, ok := one.(map[string]any); ok {
@@ -298,6 +301,26 @@ func (w *Work) custom(ctx context.Context, kind string) error {
 	}
 	w.Attributes = make(map[string]any)
 	data, _ := answer.Data.(map[string]any)
+	if answer.NoEcho {
+		w.Secrets = stringsOf(data, nil)
+	}
 	maps.Copy(w.Attributes, data)
 	return nil
+}
+
+// stringsOf adds all texts of a value.
+func stringsOf(v any, all []string) []string {
+	switch v := v.(type) {
+	case string:
+		all = append(all, v)
+	case []any:
+		for _, inner := range v {
+			all = stringsOf(inner, all)
+		}
+	case map[string]any:
+		for _, inner := range v {
+			all = stringsOf(inner, all)
+		}
+	}
+	return all
 }

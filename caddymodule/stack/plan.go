@@ -39,15 +39,18 @@ func (e *Engine) planOf(ctx context.Context, s *Stack) (*template.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Sealed != "" {
+		return nil, sentence("%s", errSealed)
+	}
 	return e.resolve(ctx, t, s, s.Given, s.Operation.By)
 }
 
 // resolve decides what a template says for a stack. Parameters of SSM are read as whoever asks, who
 // could read them in an output otherwise.
-func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, given map[string]string, by Identity) (*template.Plan, error) {
+func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, given Given, by Identity) (*template.Plan, error) {
 	settings := e.Settings()
 	return t.Resolve(template.Input{
-		Parameters: given,
+		Parameters: given.Values, Hidden: given.Hidden,
 		Pseudo: template.Pseudo{
 			Region: e.account().Region, AccountID: e.account().ID, StackName: s.Name, StackID: s.ID, URLSuffix: settings.URLSuffix, Partition: "aws",
 		},

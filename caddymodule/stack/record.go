@@ -50,17 +50,17 @@ type Output struct {
 
 // A Version is what an operation changes of a stack as a whole.
 type Version struct {
-	Description  string            `json:",omitempty"`
-	Template     string            // name of the record with the template
-	Original     string            // name of the record with the template before transforms
-	Parameters   []Parameter       `json:",omitempty"` // as they are shown
-	Given        map[string]string `json:",omitempty"` // values of parameters, by name
-	Imports      []string          `json:",omitempty"` // names of exports of other stacks
-	Tags         []Tag             `json:",omitempty"`
-	Capabilities []string          `json:",omitempty"`
-	Outputs      []Output          `json:",omitempty"`
-	RoleARN      string            `json:",omitempty"`
-	ChangeSetID  string            `json:",omitempty"` // the change set that was executed last
+	Description  string      `json:",omitempty"`
+	Template     string      // name of the record with the template
+	Original     string      // name of the record with the template before transforms
+	Parameters   []Parameter `json:",omitempty"` // as they are shown
+	Given                    // of parameters
+	Imports      []string    `json:",omitempty"` // names of exports of other stacks
+	Tags         []Tag       `json:",omitempty"`
+	Capabilities []string    `json:",omitempty"`
+	Outputs      []Output    `json:",omitempty"`
+	RoleARN      string      `json:",omitempty"`
+	ChangeSetID  string      `json:",omitempty"` // the change set that was executed last
 }
 
 // A Stack is the record of a stack.
@@ -114,7 +114,9 @@ type Thing struct {
 	PhysicalID string
 	Properties map[string]any `json:",omitempty"`
 	Attributes map[string]any `json:",omitempty"`
-	Secret     bool           `json:",omitempty"` // Properties have secrets, and are shown to nobody
+	Secret     bool           `json:",omitempty"` // it has secrets: what follows, and Properties and Attributes, is encrypted in the record, and shown to nobody
+	Secrets    []string       `json:"-"`
+	Sealed     string         `json:",omitempty"` // what this server cannot read, when it was read
 }
 
 // A Resource is the record of a resource of a stack.

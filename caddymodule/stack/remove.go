@@ -12,8 +12,6 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
-const anyRevision = state.Any
-
 func changesOf(changes ...state.Change) []state.Change { return changes }
 
 // reversed are the dependencies of resources, turned round: what must go before.
@@ -101,7 +99,7 @@ func (r *run) removeOne(ctx context.Context, one *Resource, deleting bool) error
 	}
 	for n := range things {
 		if err := r.removeThing(ctx, one.LogicalID, &things[n]); err != nil {
-			next.Status, next.Reason = DeleteFailed, cut(err.Error(), maxReason)
+			next.Status, next.Reason = DeleteFailed, r.reason(one, err.Error())
 			if r.engine.ctx.Err() != nil {
 				return err
 			}
@@ -170,7 +168,7 @@ func (r *run) undoOne(ctx context.Context, one *Resource) error {
 	if before == nil { // it was not there
 		next := *one
 		next.Gone, next.Operation = true, one.Operation+undone
-		change, err := put(recordResource+one.LogicalID, anyRevision, &next)
+		change, err := r.engine.store.putResource(r.id, &next)
 		if err != nil {
 			return err
 		}
@@ -201,6 +199,10 @@ func (r *run) undoOne(ctx context.Context, one *Resource) error {
 	if t.update != nil && one.PhysicalID != "" {
 		begun := *one
 		begun.Status, begun.Reason = Updating, ""
+		if one.Sealed != "" || before.Sealed != "" {
+			begun.Status, begun.Reason = UpdateFailed, errSealed.Error()
+			return errors.Join(errSealed, r.keep(ctx, &begun))
+		}
 		if err := r.keep(ctx, &begun); err != nil {
 			return err
 		}
@@ -208,10 +210,11 @@ func (r *run) undoOne(ctx context.Context, one *Resource) error {
 		w.ID, w.New, w.Old = before.PhysicalID, before.Properties, one.Properties
 		maps.Copy(w.Attributes, before.Attributes)
 		if err := t.update(ctx, w); err != nil {
-			begun.Status, begun.Reason = UpdateFailed, cut(err.Error(), maxReason)
+			begun.Status, begun.Reason = UpdateFailed, r.reason(one, err.Error())
 			return errors.Join(err, r.keep(ctx, &begun))
 		}
-		next.Attributes = w.Attributes
+		next.Attributes, next.Secrets = w.Attributes, append(slices.Clone(next.Secrets), w.Secrets...)
+		next.Secret = len(next.Secrets) > 0
 	}
 	return r.keep(ctx, &next)
 }
@@ -270,7 +273,7 @@ func (r *run) cleanOne(ctx context.Context, one *Resource) error {
 			end := shown.event()
 			end.Status = Deleted
 			if err != nil {
-				end.Status, end.Reason = DeleteFailed, cut(err.Error(), maxReason)
+				end.Status, end.Reason = DeleteFailed, r.reason(one, err.Error())
 			}
 			events = append(events, end)
 		}
@@ -279,7 +282,7 @@ func (r *run) cleanOne(ctx context.Context, one *Resource) error {
 			return errors.Join(err, writeErr)
 		}
 		next.Stale = next.Stale[1:]
-		change, err := put(recordResource+one.LogicalID, anyRevision, &next)
+		change, err := r.engine.store.putResource(r.id, &next)
 		if err != nil {
 			return err
 		}

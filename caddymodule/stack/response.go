@@ -38,8 +38,8 @@ const (
 // An expectation is the record of an answer that somebody waits for.
 type expectation struct {
 	Until   time.Time
-	Signals bool // several may come
-	Came    []json.RawMessage
+	Signals bool     // several may come
+	Came    []string // encrypted: an answer may have secrets
 }
 
 // A response is what a custom resource answers.
@@ -48,6 +48,7 @@ type response struct {
 	PhysicalResourceID string `json:"PhysicalResourceId"`
 	Data               any
 	UniqueID           string `json:"UniqueId"` // of a signal
+	NoEcho             bool   // Data is secret
 }
 
 // expect makes an address for an answer.
@@ -123,7 +124,11 @@ func (e *Engine) take(ctx context.Context, of, name string, body []byte) error {
 		if !e.now().Before(x.Until) || len(x.Came) > 0 && !x.Signals || len(x.Came) >= maxSignals {
 			return ErrNotFound
 		}
-		x.Came = append(x.Came, body)
+		sealed, err := e.store.seal(of+"/"+name, json.RawMessage(body))
+		if err != nil {
+			return err
+		}
+		x.Came = append(x.Came, sealed)
 		change, err := put(name, revision, &x)
 		if err != nil {
 			return err
@@ -160,8 +165,10 @@ func (e *Engine) await(ctx context.Context, address string, most time.Duration, 
 			return err
 		}
 		came := make([]response, len(x.Came))
-		for n, body := range x.Came {
-			if err := json.Unmarshal(body, &came[n]); err != nil {
+		for n, sealed := range x.Came {
+			if err := e.store.unseal(of+"/"+name, sealed, &came[n]); errors.Is(err, errSealed) {
+				return sentence("An answer cannot be read: %s", errSealed)
+			} else if err != nil {
 				return sentence("Invalid PhysicalResourceId or response: the answer is not as AWS describes it")
 			}
 		}

@@ -162,7 +162,7 @@ func (r *run) become(ctx context.Context, status, reason string) error {
 	if !r.stack.Busy() {
 		r.stack.Updated = cmpTime(r.stack.Updated, r.engine.now())
 	}
-	change, err := put(recordStack, r.revision, r.stack)
+	change, err := r.engine.store.putStack(r.revision, r.stack)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (r *run) resource(id string) *Resource {
 // keep writes a resource. An event tells of it, and before it the events that are given.
 func (r *run) keep(ctx context.Context, one *Resource, before ...*Event) error {
 	one.Changed = r.engine.now()
-	change, err := put(recordResource+one.LogicalID, state.Any, one)
+	change, err := r.engine.store.putResource(r.id, one)
 	if err != nil {
 		return err
 	}
@@ -290,8 +290,15 @@ func (r *run) forward(ctx context.Context) error {
 
 // prepare resolves the template.
 func (r *run) prepare(ctx context.Context) (err error) {
-	r.plan, err = r.engine.planOf(ctx, r.stack)
-	return err
+	if r.plan, err = r.engine.planOf(ctx, r.stack); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.resources {
+		r.plan.Hide(one.Secrets) // custom resources may have secrets that the template does not have
+	}
+	return nil
 }
 
 // applyAll works on all resources, and says which failed.

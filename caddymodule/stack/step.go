@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/hearthfn/hearth/caddymodule/stack/template"
 )
 
 func (one *Resource) event() *Event {
@@ -116,9 +118,13 @@ func (r *run) apply(ctx context.Context, id string) error {
 	if err != nil {
 		return r.failed(ctx, next, err)
 	}
-	next.Properties, next.Secret = properties, r.plan.Secret(properties)
+	next.Properties, next.Secrets = properties, r.plan.Secrets(properties)
+	next.Secret = len(next.Secrets) > 0
 	if before == nil {
 		return r.make(ctx, t, next)
+	}
+	if before.Sealed != "" {
+		return r.failed(ctx, next, errSealed)
 	}
 	w := r.newWork(id, planned.Type)
 	w.ID, w.New, w.Old = before.PhysicalID, properties, before.Properties
@@ -238,7 +244,7 @@ func (r *run) make(ctx context.Context, t *Type, next *Resource) error {
 	}
 	planned := w.ID
 	err := t.create(ctx, w)
-	next.PhysicalID, next.Attributes = w.ID, w.Attributes
+	r.learn(next, w)
 	if err != nil {
 		if isExisting(err) && w.ID == planned {
 			next.PhysicalID = "" // it is somebody else's
@@ -250,7 +256,7 @@ func (r *run) make(ctx context.Context, t *Type, next *Resource) error {
 	if next.Status = Created; next.Before != nil {
 		next.Status = Updated
 	}
-	next.Reason = cut(w.Note, maxReason)
+	next.Reason = r.reason(next, w.Note)
 	if t == ignored {
 		next.Reason = "Hearth has made nothing of this resource: its type is in ignore_resources"
 	}
@@ -271,7 +277,7 @@ func (r *run) same(ctx context.Context, next *Resource) error {
 		return nil
 	}
 	next.Thing, next.Status, next.Reason, next.Changed = before.Thing, Updated, before.Reason, before.Changed
-	change, err := put(recordResource+next.LogicalID, anyRevision, next)
+	change, err := r.engine.store.putResource(r.id, next)
 	if err != nil {
 		return err
 	}
@@ -292,14 +298,14 @@ func (r *run) change(ctx context.Context, t *Type, next *Resource, w *Work) erro
 		return err
 	}
 	err := t.update(ctx, w)
-	next.PhysicalID, next.Attributes = w.ID, w.Attributes
+	r.learn(next, w)
 	if err != nil {
 		return r.failed(ctx, next, err)
 	}
 	if next.PhysicalID != next.Before.PhysicalID { // a custom resource may answer with another
 		next.Stale = append(slices.Clone(next.Before.Stale), Stale{next.Before.Thing, next.Before.OnReplace == "Retain"})
 	}
-	next.Status, next.Reason = Updated, cut(w.Note, maxReason)
+	next.Status, next.Reason = Updated, r.reason(next, w.Note)
 	return r.keep(ctx, next)
 }
 
@@ -308,7 +314,7 @@ func (r *run) failed(ctx context.Context, next *Resource, err error) error {
 	if r.engine.ctx.Err() != nil {
 		return err // this server ends; the step is done again at the next start
 	}
-	next.Reason = cut(err.Error(), maxReason)
+	next.Reason = r.reason(next, err.Error())
 	if ctx.Err() != nil {
 		next.Reason = cancelledOperation
 	}
@@ -328,4 +334,25 @@ const maxReason = 4 << 10
 
 func unknownType(name string) error {
 	return fmt.Errorf("this server does not know the type %s any more", name)
+}
+
+// learn takes over what a step has made, and hides the secrets of it from now on.
+func (r *run) learn(next *Resource, w *Work) {
+	next.PhysicalID, next.Attributes = w.ID, w.Attributes
+	r.plan.Hide(w.Secrets)
+	for _, secret := range append(slices.Clone(w.Secrets), r.plan.Secrets(w.Attributes)...) {
+		if !slices.Contains(next.Secrets, secret) {
+			next.Secrets = append(next.Secrets, secret)
+		}
+	}
+	next.Secret = len(next.Secrets) > 0
+}
+
+// reason is a text for events, without the secrets of a resource.
+func (r *run) reason(one *Resource, text string) string {
+	_ = one.things(func(t *Thing) error { text = template.Redact(text, t.Secrets); return nil })
+	if r.plan != nil {
+		text = r.plan.Redact(text)
+	}
+	return cut(text, maxReason)
 }

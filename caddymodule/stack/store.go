@@ -48,7 +48,11 @@ const (
 // ErrNotFound: there is no such stack, resource or change set.
 var ErrNotFound = errors.New("not found")
 
-type store struct{ records state.Records }
+type store struct {
+	records state.Records
+	// key is that of the credentials that are in force, 32 bytes.
+	key func() []byte
+}
 
 func owner(id string) string { return ownerStack + id[strings.LastIndexByte(id, '/')+1:] }
 
@@ -104,6 +108,7 @@ func (s store) stack(ctx context.Context, nameOrID string) (*Stack, state.Revisi
 	if err == nil && (of.ID != id || of.Status == Deleted && id != nameOrID) {
 		err = ErrNotFound
 	}
+	s.openStack(of)
 	return of, revision, err
 }
 
@@ -121,6 +126,7 @@ func (s store) all(ctx context.Context) (stacks []*Stack, err error) {
 			case err != nil:
 				return nil, err
 			default:
+				s.openStack(of)
 				stacks = append(stacks, of)
 			}
 		}
@@ -154,7 +160,11 @@ func list[T any](ctx context.Context, s store, owner, prefix string) (all []*T, 
 }
 
 func (s store) resources(ctx context.Context, id string) ([]*Resource, error) {
-	return list[Resource](ctx, s, owner(id), recordResource)
+	all, err := list[Resource](ctx, s, owner(id), recordResource)
+	for _, one := range all {
+		s.openResource(id, one)
+	}
+	return all, err
 }
 
 // putTemplate is the change that keeps a template.

@@ -57,7 +57,8 @@ type Work struct {
 	ID         string         // physical
 	New, Old   map[string]any // properties; Old is nil for a creation
 	Attributes map[string]any
-	Note       string // what the event says of a success
+	Note       string   // what the event says of a success
+	Secrets    []string // that the service answered
 }
 
 // call calls an operation of a service.

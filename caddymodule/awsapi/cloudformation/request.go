@@ -46,7 +46,7 @@ func (s *service) request(ctx context.Context, by stack.Identity, in *about, may
 	case len(in.ResourceTypes) > 0:
 		return nil, invalid("ResourceTypes is not supported: a key may make all types that this server has.")
 	}
-	out := &stack.Request{Name: in.StackName, Capabilities: in.Capabilities, RoleARN: in.RoleARN, Token: in.ClientRequestToken, By: by, KeepTags: in.Tags == nil, Values: make(map[string]string)}
+	out := &stack.Request{Name: in.StackName, Capabilities: in.Capabilities, RoleARN: in.RoleARN, Token: in.ClientRequestToken, By: by, KeepTags: in.Tags == nil, Given: stack.Given{Values: make(map[string]string)}}
 	if in.Tags != nil {
 		out.Tags = *in.Tags
 	}

@@ -357,7 +357,7 @@ func (t *Template) resolveParameters(in Input) (values, []Value, error) {
 			line.Resolved, value = stored, stored
 		}
 		seen[p.Name] = p.value(value)
-		if p.NoEcho {
+		if p.NoEcho || slices.Contains(in.Hidden, p.Name) {
 			line.Given = "****"
 			if line.Resolved != "" {
 				line.Resolved = "****"

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,8 @@ type Input struct {
 	SSM func(name, typ string) (string, error)
 	// Import returns the value that another stack exports.
 	Import func(name string) (string, error)
+	// Hidden are parameters that are secret though the template does not say so.
+	Hidden []string
 	// Dynamic returns what a dynamic reference stands for.
 	Dynamic func(Reference) (string, error)
 }
@@ -38,6 +41,8 @@ type Plan struct {
 	Conditions map[string]bool
 	// Imports are the names that Fn::ImportValue asks for, sorted.
 	Imports []string
+	// Hidden are the names of the parameters that are secret.
+	Hidden []string
 
 	template *Template
 	input    Input
@@ -85,8 +90,9 @@ func (t *Template) Resolve(in Input) (*Plan, error) {
 		decided: map[string]bool{}, byID: map[string]*definition{}, secrets: new(secrets),
 	}
 	for _, one := range t.Parameters {
-		if one.NoEcho {
-			p.hide(seen[one.Name])
+		if one.NoEcho || slices.Contains(in.Hidden, one.Name) {
+			p.Hidden = append(p.Hidden, one.Name)
+			p.Hide(seen[one.Name])
 		}
 	}
 	p.addPseudo()

@@ -1,12 +1,13 @@
 package template
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
 
-// secrets are values that are shown to nobody: of parameters with NoEcho, and of dynamic references
-// to what is kept secret.
+// secrets are values that are shown to nobody: of parameters with NoEcho, of dynamic references to
+// what is kept secret, and of custom resources that say so.
 type secrets struct {
 	mu  sync.Mutex
 	all []string // guarded by mu
@@ -17,51 +18,81 @@ func (s *secrets) add(value string) {
 		return
 	}
 	s.mu.Lock()
-	s.all = append(s.all, value)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.all, value) {
+		s.all = append(s.all, value)
+	}
 }
 
-func (s *secrets) within(text string) bool {
+// within adds the secrets that a text has to found.
+func (s *secrets) within(text string, found *[]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.all {
-		if strings.Contains(text, one) {
-			return true
+		if strings.Contains(text, one) && !slices.Contains(*found, one) {
+			*found = append(*found, one)
 		}
 	}
-	return false
 }
 
-// hide keeps a value secret; each element of a list.
-func (p *Plan) hide(value any) {
+// Hide keeps a value secret; each element of a list, each member of a map.
+func (p *Plan) Hide(value any) {
 	switch v := value.(type) {
 	case string:
 		p.secrets.add(v)
+	case []string:
+		for _, inner := range v {
+			p.secrets.add(inner)
+		}
 	case []any:
 		for _, inner := range v {
-			p.hide(inner)
+			p.Hide(inner)
+		}
+	case map[string]any:
+		for _, inner := range v {
+			p.Hide(inner)
 		}
 	}
 }
 
-// Secret reports whether a value that [Plan.Properties] made has a secret in it: the value of a
-// parameter with NoEcho, or of a secure dynamic reference.
-func (p *Plan) Secret(value any) bool {
+// Secrets are the secrets that a value has, which [Plan.Properties] made.
+func (p *Plan) Secrets(value any) (found []string) {
+	p.gather(value, &found)
+	return found
+}
+
+// Secret reports whether a value has a secret.
+func (p *Plan) Secret(value any) bool { return len(p.Secrets(value)) > 0 }
+
+func (p *Plan) gather(value any, found *[]string) {
 	switch v := value.(type) {
 	case string:
-		return p.secrets.within(v)
+		p.secrets.within(v, found)
 	case []any:
 		for _, inner := range v {
-			if p.Secret(inner) {
-				return true
-			}
+			p.gather(inner, found)
 		}
 	case map[string]any:
 		for name, inner := range v {
-			if p.secrets.within(name) || p.Secret(inner) {
-				return true
-			}
+			p.secrets.within(name, found)
+			p.gather(inner, found)
 		}
 	}
-	return false
 }
+
+// leastRedacted is how short a secret is that is left in a text: to replace one letter by stars
+// would tell where it stands.
+const leastRedacted = 4
+
+// Redact replaces secrets in a text by stars.
+func Redact(text string, secrets []string) string {
+	for _, one := range secrets {
+		if len(one) >= leastRedacted {
+			text = strings.ReplaceAll(text, one, "****")
+		}
+	}
+	return text
+}
+
+// Redact replaces the secrets of the plan in a text by stars.
+func (p *Plan) Redact(text string) string { return Redact(text, p.Secrets(text)) }

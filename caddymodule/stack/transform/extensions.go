@@ -24,7 +24,7 @@ type expander struct {
 func expandLoops(document object, in Input) error {
 	x := &expander{document: document, parameters: map[string]string{"AWS::Region": in.Region, "AWS::Partition": in.Partition}}
 	for name, declared := range mapOf(document["Parameters"]) {
-		if text, ok := scalarText(mapOf(declared)["Default"]); ok {
+		if text, ok := scalarText(mapOf(declared)["Default"]); ok && !secret(declared) {
 			x.parameters[name] = text
 		}
 	}

@@ -51,7 +51,7 @@ func includes(value any) bool {
 func expandIncludes(document object, in Input) error {
 	x := &includer{in: in, parameters: object{}}
 	for name, declared := range mapOf(document["Parameters"]) {
-		if value, ok := mapOf(declared)["Default"].(string); ok {
+		if value, ok := mapOf(declared)["Default"].(string); ok && !secret(declared) {
 			x.parameters[name] = value
 		}
 	}

@@ -109,7 +109,7 @@ func translate(document object, in Input) (object, error) {
 
 func (t *translator) gatherParameters() {
 	for name, declared := range mapOf(t.document["Parameters"]) {
-		if value, has := mapOf(declared)["Default"]; has {
+		if value, has := mapOf(declared)["Default"]; has && !secret(declared) {
 			t.parameters[name] = value
 		}
 	}

@@ -44,6 +44,13 @@ func Apply(document map[string]any, in Input) (map[string]any, error) {
 		in.Partition = "aws"
 	}
 	document = copied(document).(object)
+	open := make(map[string]string, len(in.Parameters))
+	for name, value := range in.Parameters {
+		if !secret(mapOf(document["Parameters"])[name]) {
+			open[name] = value
+		}
+	}
+	in.Parameters = open
 	if includes(document) {
 		if err := expandIncludes(document, in); err != nil {
 			return nil, err
@@ -84,6 +91,12 @@ func Apply(document map[string]any, in Input) (map[string]any, error) {
 // Needed says whether a document declares transforms or includes files, so that Apply changes it.
 func Needed(document map[string]any) bool {
 	return document["Transform"] != nil || includes(document)
+}
+
+// secret says whether a parameter is declared with NoEcho. Its value is not written into a template.
+func secret(declared any) bool {
+	text, _ := scalarText(mapOf(declared)["NoEcho"])
+	return text == "true"
 }
 
 func failure(format string, args ...any) error {
