@@ -38,7 +38,7 @@
 //  4. the scaler and the scheduler, then the pollers: nothing new begins
 //  5. the cluster: other nodes take over
 //  6. the invoker, which ends the leases of the events that have run
-//  7. the registry, the state, the logs, the code
+//  7. the registry, the state, the queries of logs, the logs, the code
 //
 // One mutex orders Prepare, Apply, undo, Release and Close; calls and events never take it.
 package engine

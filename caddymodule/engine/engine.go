@@ -19,6 +19,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -50,6 +51,7 @@ type Engine struct {
 	process  string         // what only this process is called
 	bodies   *bodies.Budget // of all requests
 	logs     *logs.Store
+	queries  *insights.Queries // of the logs; they outlive a reload as their results do
 	archives *code.Store
 	records  stateStore // nil: see inUse
 	registry *registry.Registry
@@ -150,6 +152,7 @@ func Open(config Config) (_ *Engine, err error) {
 	if e.logs, err = logs.Open(store, config.Log); err != nil {
 		return nil, err
 	}
+	e.queries = insights.New(config.Log)
 	e.registry, err = registry.New(registry.Config{Records: records, CodePath: e.codePath})
 	if err != nil {
 		return nil, err
@@ -266,6 +269,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if e.records != nil {
 		errs = append(errs, e.records.Close())
+	}
+	if e.queries != nil {
+		e.queries.Close()
 	}
 	if e.logs != nil {
 		errs = append(errs, e.logs.Close())

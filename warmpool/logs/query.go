@@ -42,8 +42,8 @@ func ParsePosition(token string) (Position, error) {
 	return p, nil
 }
 
-// compare returns -1, 0 or 1 for a p before, at or after q.
-func (p Position) compare(q Position) int {
+// Compare returns -1, 0 or 1 for a p before, at or after q.
+func (p Position) Compare(q Position) int {
 	switch {
 	case p == q:
 		return 0
@@ -65,14 +65,14 @@ type Query struct {
 func (q *Query) matches(e *entry, at Position) bool {
 	return (q.From.IsZero() || e.millis >= q.From.UnixMilli()) &&
 		(q.To.IsZero() || e.millis < q.To.UnixMilli()) &&
-		(q.After == Position{} || at.compare(q.After) > 0) &&
+		(q.After == Position{} || at.Compare(q.After) > 0) &&
 		(q.Stream == nil || q.Stream(e.name))
 }
 
 // past reports whether neither e nor what comes after it can match.
 func (q *Query) past(e *entry, at Position) bool {
 	return (!q.To.IsZero() && e.millis > q.To.UnixMilli()+maxLateness) ||
-		(q.Before != Position{} && at.compare(q.Before) >= 0)
+		(q.Before != Position{} && at.Compare(q.Before) >= 0)
 }
 
 // skips reports whether no event of seg can match.
@@ -228,7 +228,7 @@ func (c *cursor) read(ctx context.Context, g *Group, seg segment, q *Query, visi
 		if q.past(&e, at) {
 			return false, nil
 		}
-		if until, ok := removed[e.name]; ok && at.compare(until.position()) < 0 {
+		if until, ok := removed[e.name]; ok && at.Compare(until.position()) < 0 {
 			continue
 		}
 		if q.matches(&e, at) && !visit(&e) {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
@@ -34,13 +35,14 @@ func MaxBody(target string) int64 {
 // An API answers calls.
 type API struct {
 	store   *logs.Store
+	queries *insights.Queries
 	account function.Account
 	log     *zap.Logger
 }
 
-// New makes an API of what is in store, with ARNs of account.
-func New(store *logs.Store, account function.Account, log *zap.Logger) *API {
-	return &API{store: store, account: account, log: log}
+// New makes an API of what is in store, and of queries over it, with ARNs of account.
+func New(store *logs.Store, queries *insights.Queries, account function.Account, log *zap.Logger) *API {
+	return &API{store: store, queries: queries, account: account, log: log}
 }
 
 // An operation answers a call whose body is the JSON input.
@@ -67,6 +69,12 @@ var operations = map[string]operation{
 	"TagLogGroup":         call((*API).tagResource),
 	"UntagLogGroup":       call((*API).untagLogGroup),
 
+	"StartQuery":      call((*API).startQuery),
+	"GetQueryResults": call((*API).getQueryResults),
+	"StopQuery":       call((*API).stopQuery),
+	"DescribeQueries": call((*API).describeQueries),
+	"GetLogRecord":    call((*API).getLogRecord),
+
 	"DescribeSubscriptionFilters": call((*API).describeSubscriptionFilters),
 }
 
@@ -74,7 +82,7 @@ var operations = map[string]operation{
 func ReadOnly(target string) bool {
 	name := strings.TrimPrefix(target, TargetPrefix)
 	return strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Get") ||
-		strings.HasPrefix(name, "Filter") || name == "StartLiveTail"
+		strings.HasPrefix(name, "Filter") || name == "StartLiveTail" || name == "StartQuery" || name == "StopQuery"
 }
 
 // call decodes the input of an operation.

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
@@ -43,7 +44,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(store, function.DefaultAccount, zap.NewNop())
+	queries := insights.New(zap.NewNop())
+	a := New(store, queries, function.DefaultAccount, zap.NewNop())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -55,6 +57,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		server.Close()
+		queries.Close()
 		store.Close()
 	})
 	client := cloudwatchlogs.New(cloudwatchlogs.Options{

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
 	"github.com/hearthfn/hearth/warmpool/logs"
 )
 
@@ -31,6 +32,11 @@ var (
 func (a *API) refuse(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	var known *apiError
+	var syntax *insights.SyntaxError
+	if errors.As(err, &syntax) {
+		a.refuseQuery(w, syntax)
+		return
+	}
 	if !errors.As(err, &known) {
 		a.log.Error("reading logs failed", zap.Error(err))
 		status = http.StatusInternalServerError
@@ -45,5 +51,29 @@ func (a *API) refuse(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// refuseQuery says what is wrong with a query, and where.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_QueryCompileError.html
+func (a *API) refuseQuery(w http.ResponseWriter, e *insights.SyntaxError) {
+	type location struct {
+		Start int `json:"startCharOffset"`
+		End   int `json:"endCharOffset"`
+	}
+	type compileError struct {
+		Location location `json:"location"`
+		Message  string   `json:"message"`
+	}
+	body, err := json.Marshal(struct {
+		Type    string       `json:"__type"`
+		Message string       `json:"message"`
+		Error   compileError `json:"queryCompileError"`
+	}{"MalformedQueryException", e.Error(), compileError{location{e.Start, e.End}, e.Message}})
+	if err != nil {
+		panic(err) // text and numbers always encode
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(http.StatusBadRequest)
 	_, _ = w.Write(body)
 }
