@@ -219,12 +219,12 @@ test_release() {
 	rm -rf "$before"
 }
 
-# prepare_examples: the dependencies of every example that has some. npm leaves
+# prepare_examples [LOCK...]: the dependencies of every example that has some, and of LOCK. npm leaves
 # node_modules/.package-lock.json behind when it has finished, so an older or absent
 # one means that the folder is stale or half made.
 prepare_examples() {
 	local lock folder
-	for lock in examples/*/package-lock.json; do
+	for lock in examples/*/package-lock.json "$@"; do
 		folder=${lock%/*}
 		[[ $folder/node_modules/.package-lock.json -nt $lock ]] && continue
 		need node npm
@@ -318,11 +318,11 @@ go_test() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc
+	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc chromium
 	have_boto3 || install_packages python3-boto3
 	need_jars
 	build
-	prepare_examples
+	prepare_examples tests/console/package-lock.json
 	lint
 	local packages
 	mapfile -t packages < <(go list ./... | grep --invert-match "^$MODULE/tests")

@@ -29,8 +29,8 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.hearth", New: func() caddy.Module { return new(Admin) }}
 }
 
-// Routes implements caddy.AdminRouter.
-func (Admin) Routes() []caddy.AdminRoute {
+// answers are the addresses below /hearth/, for the admin endpoint and for consoles.
+func answers() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]answerer{
 		"GET /hearth/events":         countEvents, // the number of events of each function
@@ -49,13 +49,24 @@ func (Admin) Routes() []caddy.AdminRoute {
 	} {
 		mux.Handle(pattern, answer)
 	}
+	return mux
+}
+
+// serveAnswers has an answer of the engine sent; nil: none runs. Errors are Caddy's.
+func serveAnswers(mux *http.ServeMux, e *engine.Engine, w http.ResponseWriter, r *http.Request) error {
+	handler, _ := mux.Handler(r)
+	answer, found := handler.(answerer)
+	if !found {
+		return refused(handler, w, r)
+	}
+	return answer.serve(e, w, r)
+}
+
+// Routes implements caddy.AdminRouter.
+func (Admin) Routes() []caddy.AdminRoute {
+	mux := answers()
 	return []caddy.AdminRoute{{Pattern: "/hearth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		handler, _ := mux.Handler(r)
-		answer, found := handler.(answerer)
-		if !found {
-			return refused(handler, w, r)
-		}
-		return answer.serve(w, r)
+		return serveAnswers(mux, runningEngine(), w, r)
 	})}, {Pattern: cli.AdminAPI + "/", Handler: caddy.AdminHandlerFunc(answerAPI)}}
 }
 
@@ -80,12 +91,13 @@ func (s *statusOf) Write(text []byte) (int, error) { return len(text), nil }
 // An answerer makes the answer to a request from the engine that runs. The answer is JSON.
 type answerer func(*engine.Engine, *http.Request) (any, error)
 
-// ServeHTTP makes an answerer a handler that the mux accepts. Routes calls serve instead,
+// ServeHTTP makes an answerer a handler that the mux accepts. serveAnswers calls serve instead,
 // because Caddy writes the errors.
-func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = a.serve(w, r) }
+func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = a.serve(runningEngine(), w, r)
+}
 
-func (a answerer) serve(w http.ResponseWriter, r *http.Request) error {
-	e := runningEngine()
+func (a answerer) serve(e *engine.Engine, w http.ResponseWriter, r *http.Request) error {
 	if e == nil || e.Invoker() == nil { // the first settings may not be applied yet
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no hearth app runs here")}
 	}

@@ -24,6 +24,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("function_urls", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("apis", parseAPIs)
 	httpcaddyfile.RegisterDirectiveOrder("apis", httpcaddyfile.Before, "invoke")
+	httpcaddyfile.RegisterDirective("console", parseConsole)
+	httpcaddyfile.RegisterDirectiveOrder("console", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterDirective("websocket", parseWebSocket)
 	httpcaddyfile.RegisterDirectiveOrder("websocket", httpcaddyfile.Before, "invoke")
 	httpcaddyfile.RegisterHandlerDirective("receive", parseReceive)

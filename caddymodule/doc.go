@@ -16,6 +16,7 @@
 //	tls.permission.hearth the names that Caddy may get certificates for on demand
 //	hearth_receive        request --> push.Source --> stored for functions --> 200
 //	hearth_lambda_api     awsapi: AWS's SDKs and tools
+//	hearth_console        a web page, and its calls of the above: package console
 //	admin.api.hearth      events, nodes, schedules, runtimes: for `caddy hearth`, which is in cli
 //
 // A reload provisions the new App beside the old one. Both have the same engine if their

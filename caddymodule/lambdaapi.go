@@ -45,6 +45,7 @@ type LambdaAPI struct {
 	passage  *passage.Passage
 	passedS3 *s3.Passage // nil: there is no S3 to pass requests on to
 	served   []string    // the names of all services that are answered, in signatures
+	shutdown shutdown
 }
 
 // CaddyModule returns the Caddy module information.
@@ -61,7 +62,7 @@ func (l *LambdaAPI) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	l.app = module.(*App)
+	l.app, l.shutdown = module.(*App), newShutdown(ctx)
 	a := l.app
 	if err := a.checkAdminOfAPI(); err != nil {
 		return err
@@ -125,7 +126,9 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if answered, err := l.hosts.serve(w, r); answered {
 		return err
 	}
-	if l.serveAWS(w, r) {
+	bound, done := l.shutdown.bind(r)
+	defer done()
+	if l.serveAWS(w, bound) {
 		return nil
 	}
 	if !foreign.Is(r) {

@@ -22,9 +22,9 @@ type localAPI struct {
 }
 
 // provisionLocal makes the API of the admin endpoint. Where nodes share a Redis, there is one only
-// if a site has the API: the cluster's key is made for that.
+// if a site has the API or the console: the cluster's key is made for that.
 func (a *App) provisionLocal() (err error) {
-	if a.Redis.URL != "" && !configures(a.ctx, "hearth_lambda_api") {
+	if a.Redis.URL != "" && !configures(a.ctx, "hearth_lambda_api") && !configures(a.ctx, "hearth_console") {
 		return nil
 	}
 	var local localAPI

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
+	"github.com/hearthfn/hearth/caddymodule/console"
 	"github.com/hearthfn/hearth/caddymodule/engine"
 	"github.com/hearthfn/hearth/caddymodule/engine/services"
 	"github.com/hearthfn/hearth/warmpool"
@@ -35,6 +36,7 @@ type pooledEngine struct {
 	*engine.Engine
 	announced atomic.Pointer[string]   // what ready said last
 	local     atomic.Pointer[localAPI] // that of the configuration in force; nil: there is none
+	sessions  console.Sessions         // of browsers; they outlive a reload
 
 	mu    sync.Mutex // guards what follows
 	locks []func()   // release what lockState retains
@@ -137,7 +139,7 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		CodeStorage:  int64(a.CodeStorage) << 20,
 		CompileCache: a.CompileCache != "off", RolesOff: a.EnforceRoles == "off", Zygotes: cmp.Or(a.Zygotes, launch.ForkSDK),
 		NetworkNamed: a.Connectivity.Network != "", Ignore: a.Ignore, IgnoreResources: a.IgnoreResources, Node: a.Node, PeerAddress: a.PeerAddress,
-		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log, HasAPI: configures(a.ctx, "hearth_lambda_api"),
+		Metrics: a.ctx.GetMetricsRegistry(), Log: a.log, HasAPI: configures(a.ctx, "hearth_lambda_api") || configures(a.ctx, "hearth_console"),
 	}
 	var err error
 	if s.Services, err = a.services(repl); err != nil {

@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"tests"},
 	{"examples"},
 	{"caddymodule"},
-	{"caddymodule/cli"},
+	{"caddymodule/cli", "caddymodule/console"},
 	{"caddymodule/engine"},
 	{"caddymodule/engine/services"},
 	{"caddymodule/awsapi/cloudformation"},

@@ -98,6 +98,21 @@ var samples = []sample{
 	}},
 }
 
+// A Sample is an event as a source sends it.
+type Sample struct {
+	Source string `json:"source"`
+	Kind   string `json:"kind"`
+	Event  any    `json:"event"`
+}
+
+// Samples are one event of each kind that the command has.
+func Samples() (all []Sample) {
+	for _, s := range samples {
+		all = append(all, Sample{s.source, s.kind, s.event(s.values)})
+	}
+	return all
+}
+
 func printEvent(_ context.Context, c *Context) error {
 	source, kind := c.Flags.Arg(0), c.Flags.Arg(1)
 	if source == "" {

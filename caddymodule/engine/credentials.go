@@ -20,6 +20,7 @@ import (
 // credentials are the access keys by which requests are signed.
 type credentials struct {
 	verifier *sigv4.Verifier // nil until Verifier is called
+	keys     []sigv4.Key     // of the verifier
 	secret   string          // of the data directory's key
 	// shared are the credentials of a cluster, as the data directory has them; nil: this
 	// node is alone. Redis has them sealed by the cluster's secret.
@@ -49,6 +50,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	}
 	s.credentials.secret = keys[0].Secret
 	keys = append(keys, s.AccessKeys...)
+	s.credentials.keys = keys
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
 		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, sigv4.S3, "sqs", "sns", "dynamodb", "kinesis"},
@@ -59,6 +61,13 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 		return nil, fmt.Errorf("access keys: %w", err)
 	}
 	return s.credentials.verifier, nil
+}
+
+// Keys are the access keys that sign requests: that of the data directory and those of the
+// configuration.
+func (s *Setup) Keys() ([]sigv4.Key, error) {
+	_, err := s.Verifier()
+	return s.credentials.keys, err
 }
 
 // CredentialsFile is the path of the file that has the access key.

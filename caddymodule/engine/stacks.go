@@ -41,6 +41,10 @@ func (c *calls) serve(w http.ResponseWriter, r *http.Request) bool {
 		c.passage != nil && c.passage.Serve(w, r)
 }
 
+// ServeCall answers a call of AWS's APIs as if a client had sent it, and reports whether it is one.
+// Who makes the call in this process says whose it is: sigv4.Insider.
+func (s *Setup) ServeCall(w http.ResponseWriter, r *http.Request) bool { return s.calls.serve(w, r) }
+
 // suffixOf is what follows the region in the addresses of APIs, with the port: tools join
 // https://ID.execute-api.REGION.SUFFIX themselves.
 func suffixOf(address, region string) string {

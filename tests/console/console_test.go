@@ -1,0 +1,78 @@
+// Package console has a browser use the console, as people do.
+package console
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+const reader = "access_key AKIAREADER readersecretreadersecret read_only\n"
+
+// A driver is the script that drives the browser. It runs one case after another and prints a
+// line of JSON for each. It asks this program for what a browser cannot do.
+type driver struct {
+	Case   string   `json:"case"`
+	Errors []string `json:"errors"`
+	Log    string   `json:"log"` // a figure, for people
+	Ask    string   `json:"ask"`
+}
+
+// One server and one browser serve all cases: a start of each costs more than the cases do.
+func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
+	harness.Parallel(t)
+	a := harness.NewAPI(t, reader, "console /console")
+	a.Create("orders", harness.NodeZip(t, `console.log("order " + (event.order ?? "none")); return { orders: 1 }`))
+	a.Create("other", harness.NodeZip(t, `return 1`))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	script := exec.CommandContext(ctx, "node", "drive.mjs", a.URL("/console/"), a.Credentials.AccessKeyID, a.Credentials.SecretAccessKey, t.TempDir())
+	var problems strings.Builder
+	script.Stderr = &problems
+	answers, err := script.StdinPipe()
+	a.Check(err)
+	lines, err := script.StdoutPipe()
+	a.Check(err)
+	a.Check(script.Start())
+	asked := map[string]func(){
+		"restart": func() { a.Stop(); a.Restart() },
+	}
+	var cases int
+	for scanner := bufio.NewScanner(lines); scanner.Scan(); {
+		var d driver
+		if err := json.Unmarshal(scanner.Bytes(), &d); err != nil {
+			t.Errorf("the driver prints %s", scanner.Text())
+			continue
+		}
+		switch {
+		case d.Ask != "":
+			asked[d.Ask]()
+			_, err := io.WriteString(answers, "done\n")
+			a.Check(err)
+		case d.Log != "":
+			t.Log(d.Log)
+		default:
+			cases++
+			t.Run(strings.ReplaceAll(d.Case, " ", "_"), func(t *testing.T) {
+				for _, problem := range d.Errors {
+					t.Error(problem)
+				}
+			})
+		}
+	}
+	if err := script.Wait(); err != nil {
+		t.Errorf("the driver of the browser: %v\n%s", err, problems.String())
+	}
+	if cases < 5 {
+		t.Error(fmt.Sprintf("only %d cases ran", cases), problems.String())
+	}
+}
