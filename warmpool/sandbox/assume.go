@@ -72,7 +72,7 @@ func (p *Process) assume(a Assumption) error {
 	if err := p.relimit(l); err != nil {
 		return err
 	}
-	if err := p.restrictFiles(l); err != nil {
+	if err := p.restrictStem(l); err != nil {
 		return err
 	}
 	if p.network != nil {
@@ -103,11 +103,12 @@ func (p *Process) relimit(l cgroup.Limits) error {
 	case p.cgroup == nil && l.Processes != p.limits.Processes:
 		return fmt.Errorf("a limit of %d processes, where the stem has %d: changing it needs a cgroup", l.Processes-wrappers, p.limits.Processes-wrappers)
 	}
+	before := p.limits
 	p.assumed, p.limits = true, l
 	if p.cgroup == nil {
 		return nil
 	}
-	return p.cgroup.Relimit(l)
+	return p.cgroup.Relimit(before, l)
 }
 
 // probeAssume starts a stem to find out whether stems work here. The caller passes the

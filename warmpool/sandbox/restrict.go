@@ -56,6 +56,18 @@ func (p *Process) restrictFiles(l cgroup.Limits) error {
 	return nil
 }
 
+// restrictStem is restrictFiles for a stem. It has no processes but the first inside, and the
+// command below it, which has run nothing but the runtime: the threads of the command are not
+// asked for children.
+func (p *Process) restrictStem(l cgroup.Limits) error {
+	for _, pid := range append(p.descend(p.initPID), p.initPID) {
+		if err := setLimit(pid, unix.RLIMIT_FSIZE, uint64(l.Memory+l.Tmp)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // setLimit lowers a limit of a process, if it is there.
 func setLimit(pid, resource int, value uint64) error {
 	var now unix.Rlimit
