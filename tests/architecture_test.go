@@ -40,7 +40,7 @@ var floors = [][]string{
 	{"warmpool/code"},
 	{"warmpool/function/registry"},
 	{"warmpool/function", "warmpool/state"},
-	{"warmpool/disk", "warmpool/trace", "warmpool/bodies", "warmpool/flood", "warmpool/backoff"},
+	{"warmpool/disk", "warmpool/trace", "warmpool/bodies", "warmpool/flood", "warmpool/backoff", "warmpool/timeseries"},
 }
 
 // reservation keeps something for the few packages that are about it.

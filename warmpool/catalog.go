@@ -139,6 +139,7 @@ func (c *Catalog) invoke(ctx context.Context, call *environment.Call, r *registr
 		}
 		if call.Runs >= trace.MaxRuns && !g.Function().AllowLoop {
 			g.counters().loops.Inc()
+			g.count(func(s *Sample) { s.Loops++ })
 			return &LoopError{call.Function, call.Runs}
 		}
 		if c.peers == nil || r.Declared || g.Prefers(call) {

@@ -64,7 +64,7 @@
 //  5. Quotas.mu, then Quota.mu (package quota), neither with a Group.mu
 //  6. Group.mu, of one group at a time
 //  7. allotment.mu (package quota), Environment.mu
-//  8. turns.mu, under which no other is taken
+//  8. turns.mu, samples.mu, and the mu of a tally, under which no other is taken
 //
 // No goroutine waits for a process, a file or the store while it has one of them, with two
 // exceptions: a version is resolved under Catalog.mu, and code is watched under following.mu.

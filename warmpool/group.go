@@ -50,6 +50,7 @@ type Group struct {
 	version string
 	quota   *quota.Quota
 	counted lazyCounters
+	tallies tallies
 	refs    int          // guarded by the pool's mu
 	takes   need         // of the budget; guarded by the pool's mu
 	part    atomic.Int64 // takes as a part of the budget; written under the pool's mu
@@ -139,7 +140,7 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 			}
 			continue
 		}
-		g.pool.busy.Add(1)
+		g.pool.enter()
 		err = m.env.Invoke(c)
 		g.pool.busy.Add(-1)
 		g.release(m, c, err)
@@ -371,6 +372,7 @@ func (g *Group) add(m *member) {
 	m.load++
 	m.used, m.ran = true, true
 	g.inFlight++
+	g.began()
 	if m.available && m.load >= g.fn.PerEnvironmentConcurrency {
 		g.drop(m)
 	}
@@ -394,7 +396,7 @@ func (g *Group) drop(m *member) {
 func (g *Group) refuse() error {
 	switch r := g.fn.ReservedConcurrency; {
 	case r != nil && *r == 0:
-		g.counters().throttles.Inc()
+		g.observeThrottle()
 		return &ThrottledError{Function: g.name, Reason: ReasonReserved, Detail: "reserved concurrency is 0", Off: true}
 	case r != nil && g.own() == 0:
 		return g.throttled("all of it is provisioned for other versions")
@@ -414,7 +416,7 @@ func (g *Group) queueTimeout() time.Duration {
 
 // throttled needs mu.
 func (g *Group) throttled(detail string) error {
-	g.counters().throttles.Inc()
+	g.observeThrottle()
 	reason := ReasonConcurrent
 	if g.fn.ReservedConcurrency != nil {
 		reason = ReasonReserved

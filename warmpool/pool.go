@@ -154,6 +154,7 @@ type Pool struct {
 	clock    keepalive.Clock
 	log      *zap.Logger
 	metrics  *Metrics
+	samples  samples
 
 	ctx    context.Context // ends when the pool closes: starts are abandoned
 	cancel context.CancelFunc

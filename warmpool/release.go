@@ -22,7 +22,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	}
 	g.leave(m)
 	if err == nil {
-		g.counters().observe(c)
+		g.observe(c, m.env.PeakMB())
 	}
 }
 

@@ -103,6 +103,7 @@ func (g *Group) start(initialization string, room bool) {
 		}
 	}
 	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
+	g.count(func(s *Sample) { s.ColdStarts++ })
 	env, err := p.starter.Start(p.ctx, s)
 	p.turns.leave(turn)
 	p.stems.refill()
@@ -112,6 +113,7 @@ func (g *Group) start(initialization string, room bool) {
 		return
 	}
 	g.counters().initDuration.Observe(env.InitDuration.Seconds())
+	g.count(func(s *Sample) { s.InitDuration.Observe(milliseconds(env.InitDuration)) })
 	g.started(n, generation, initialization, env)
 }
 

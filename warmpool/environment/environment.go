@@ -393,3 +393,6 @@ func (e *Environment) copyOutput() {
 	}
 	e.output.copy()
 }
+
+// PeakMB is the largest memory seen, in MB; 0 when unknown.
+func (e *Environment) PeakMB() int { return megabytes(e.peak.Load()) }
