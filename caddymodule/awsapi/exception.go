@@ -68,7 +68,7 @@ func (s *Service) exceptionOf(err error) *Exception {
 
 // refuse answers with an error. It logs an error of the server itself, and does not show it
 // to the client.
-func (e *Endpoint) refuse(s *Service, w http.ResponseWriter, r *http.Request, err error) {
+func (e *Endpoint) refuse(s *Service, p protocol, w http.ResponseWriter, r *http.Request, err error) {
 	x := s.exceptionOf(err)
 	if x == nil {
 		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
@@ -82,12 +82,15 @@ func (e *Endpoint) refuse(s *Service, w http.ResponseWriter, r *http.Request, er
 		})
 		x = &Exception{Name: "InternalFailure", Message: "The service encountered an internal error.", Status: http.StatusInternalServerError}
 	}
-	if name := queryNames[x.Name]; name != "" && s.isQuery() {
+	if name := queryNames[x.Name]; name != "" && p == query {
 		x = &Exception{Name: name, Message: x.Message, Status: x.Status}
 	}
 	header := w.Header()
-	status, body := s.form(x, header.Get("X-Amzn-Requestid"))
-	header.Set("Content-Type", s.contentType())
+	status, body := s.form(p, x, header.Get("X-Amzn-Requestid"))
+	p.mark(s, header)
+	if known, ok := s.Model.Exception(x.Name); ok && len(s.Model.Protocols) > 0 && p != query {
+		header.Set("X-Amzn-Query-Error", cmp.Or(known.Code, x.Name)+";Sender")
+	}
 	header.Set("X-Amzn-Errortype", x.Name)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")
@@ -96,7 +99,7 @@ func (e *Endpoint) refuse(s *Service, w http.ResponseWriter, r *http.Request, er
 }
 
 // form is the status and the body of an exception.
-func (s *Service) form(x *Exception, id string) (status int, body []byte) {
+func (s *Service) form(p protocol, x *Exception, id string) (status int, body []byte) {
 	status = x.Status
 	member := "message"
 	if known, ok := s.Model.Exception(x.Name); ok {
@@ -106,12 +109,15 @@ func (s *Service) form(x *Exception, id string) (status int, body []byte) {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	if s.isQuery() {
+	if p == query {
 		return status, s.queryError(x, status, id)
 	}
 	fields := map[string]string{member: x.Message}
-	if s.Model.Protocol == "json" {
+	if p != restJSON {
 		fields["__type"] = x.Name
+	}
+	if p == rpcCBOR {
+		return status, encodeCBOR(fields)
 	}
 	body, err := json.Marshal(fields)
 	if err != nil {

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
@@ -17,9 +18,6 @@ import (
 
 // The query protocol: a request is a form that names its Action, an answer is XML.
 // https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
-
-// isQuery reports whether a service speaks the query protocol.
-func (s *Service) isQuery() bool { return s.Model.Protocol == "query" }
 
 // action is the operation that a request of the query protocol names, and its form.
 func (s *Service) action(r *http.Request, body []byte) (route model.Route, form url.Values, err error) {
@@ -56,6 +54,12 @@ var queryNames = map[string]string{
 	"RequestEntityTooLargeException":      "RequestEntityTooLarge",
 }
 
+// code is the name of an exception in the query protocol.
+func (s *Service) code(name string) string {
+	known, _ := s.Model.Exception(name)
+	return cmp.Or(known.Code, name)
+}
+
 // queryError is the body of an error.
 func (s *Service) queryError(x *Exception, status int, id string) []byte {
 	kind := "Sender"
@@ -68,7 +72,7 @@ func (s *Service) queryError(x *Exception, status int, id string) []byte {
 		Code      string `xml:"Error>Code"`
 		Message   string `xml:"Error>Message"`
 		RequestID string `xml:"RequestId"`
-	}{xml.Name{Space: s.Model.Namespace, Local: "ErrorResponse"}, kind, x.Name, x.Message, id})
+	}{xml.Name{Space: s.Model.Namespace, Local: "ErrorResponse"}, kind, s.code(x.Name), x.Message, id})
 	if err != nil {
 		panic(err) // strings always encode
 	}
@@ -96,6 +100,9 @@ func writeXML(b *bytes.Buffer, v reflect.Value) {
 	case time.Time:
 		b.WriteString(value.UTC().Format("2006-01-02T15:04:05Z"))
 		return
+	case Time:
+		b.WriteString(time.Time(value).UTC().Format("2006-01-02T15:04:05.999Z"))
+		return
 	case []byte:
 		b.WriteString(base64.StdEncoding.EncodeToString(value))
 		return
@@ -115,6 +122,16 @@ func writeXML(b *bytes.Buffer, v reflect.Value) {
 		_ = xml.EscapeText(b, []byte(v.String())) // a buffer takes all
 	case reflect.Bool:
 		b.WriteString(strconv.FormatBool(v.Bool()))
+	case reflect.Float64:
+		b.WriteString(strconv.FormatFloat(v.Float(), 'g', -1, 64))
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			b.WriteString("<entry><key>")
+			writeXML(b, key)
+			b.WriteString("</key><value>")
+			writeXML(b, v.MapIndex(key))
+			b.WriteString("</value></entry>")
+		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		b.WriteString(strconv.FormatInt(v.Int(), 10))
 	default:

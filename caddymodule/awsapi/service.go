@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
-	"github.com/hearthfn/hearth/caddymodule/awsapi/foreign"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/model"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
@@ -34,6 +33,8 @@ type Service struct {
 	Violation string
 	// MaxBody is the largest body, in bytes.
 	MaxBody int64
+	// Gzip says that bodies may be compressed.
+	Gzip bool
 }
 
 // An Operation answers a request. What it returns is the answer's body, nil for none.
@@ -47,15 +48,20 @@ type Request struct {
 	// Key is the access key that signed.
 	Key *sigv4.Key
 
-	body []byte
-	form url.Values // of the query protocol
+	protocol protocol
+	body     []byte
+	form     url.Values     // of the query protocol
+	object   map[string]any // of a body in CBOR
 }
 
 // Read checks the request, and puts its members into the struct that in points to. Fields
 // whose member is not given stay as they are.
 func (r *Request) Read(in any) error {
-	if r.form != nil {
+	switch r.protocol {
+	case query:
 		return r.ReadForm(r.form, in)
+	case rpcCBOR:
+		return r.ReadObject(r.object, in)
 	}
 	return r.Route.Read(r.Request, r.body, in)
 }
@@ -94,112 +100,92 @@ type Endpoint struct {
 // Serve answers a request that one of the services has an operation for, and reports whether
 // it is one.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request) bool {
-	service, route := e.find(r)
+	service, route, p := e.find(r)
 	if service == nil {
 		return false
 	}
 	id := function.NewRequestID()
 	w.Header()["X-Amzn-Requestid"] = []string{id}
-	route, out, err := e.run(service, w, r, route)
+	route, out, err := e.run(service, p, w, r, route)
 	if err != nil {
-		e.refuse(service, w, r, err)
+		e.refuse(service, p, w, r, err)
 		return true
 	}
-	if service.isQuery() {
-		w.Header().Set("Content-Type", service.contentType())
+	if p == query {
+		p.mark(service, w.Header())
 		_, _ = w.Write(service.queryAnswer(route.Name, out, id)) // the client may be gone
 		return true
 	}
-	service.write(w, route.Status, out)
+	service.write(p, w, route.Status, out)
 	return true
 }
 
-// find finds the service and the operation of a call. The operation of a call by the query
-// protocol is in the body, which is not read yet.
-func (e *Endpoint) find(r *http.Request) (*Service, model.Route) {
-	target := r.Header.Get("X-Amz-Target")
-	scope := foreign.Service(r)
-	for _, s := range e.Services {
-		if s.isQuery() {
-			if scope == s.Model.Scope && target == "" && r.URL.Path == "/" && (r.Method == http.MethodPost || r.Method == http.MethodGet) {
-				return s, model.Route{}
-			}
-			continue
-		}
-		if s.Model.Protocol == "json" {
-			prefix, name, found := strings.Cut(target, ".")
-			if found && prefix == s.Model.TargetPrefix {
-				if route, ok := s.Model.Operation(name); ok {
-					return s, route
-				}
-			}
-			continue
-		}
-		// Services may share a scope, as those of API Gateway do.
-		if scope != s.Model.Scope {
-			continue
-		}
-		if route, _ := s.Model.Match(r.Method, r.URL); route.Operation != nil {
-			return s, route
-		}
-	}
-	return nil, model.Route{}
-}
-
-func (e *Endpoint) run(s *Service, w http.ResponseWriter, r *http.Request, route model.Route) (model.Route, any, error) {
+func (e *Endpoint) run(s *Service, p protocol, w http.ResponseWriter, r *http.Request, route model.Route) (model.Route, any, error) {
 	var share bodies.Share
 	defer share.End()
 	body, key, err := e.authorize(s, w, r, &share)
 	if err != nil {
 		return route, nil, err
 	}
-	var form url.Values
-	if s.isQuery() {
-		if route, form, err = s.action(r, body); err != nil {
-			return route, nil, err
-		}
+	if body, err = s.inflate(r, body); err != nil {
+		return route, nil, err
+	}
+	q := &Request{Request: r, Route: route, Key: key, protocol: p, body: body}
+	switch p {
+	case query:
+		q.Route, q.form, err = s.action(r, body)
+		route = q.Route
+	case rpcCBOR:
+		q.object, err = decodeCBOR(body)
+	}
+	if err != nil {
+		return route, nil, err
 	}
 	if key.ReadOnly && !readOnly(route.Name) {
 		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: " + key.ARN(e.Account.ID) +
 			" is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
 	}
 	if key.Role != nil {
-		if err := e.permit(s, r, key, route, body, form); err != nil {
+		if err := e.permit(s, q); err != nil {
 			return route, nil, err
 		}
 	}
 	run := s.Operations[route.Name]
 	if run == nil {
-		return route, nil, &Exception{Name: s.unknown(), Message: "operation " + route.Name + " is not supported: " + s.Unsupported(route.Name)}
+		return route, nil, &Exception{Name: s.unknown(p), Message: "operation " + route.Name + " is not supported: " + s.Unsupported(route.Name)}
 	}
-	out, err := run(&Request{Request: r, Route: route, Key: key, body: body, form: form})
+	out, err := run(q)
 	return route, out, err
 }
 
 // permit asks the policies of a role whether it may call an operation.
-func (e *Endpoint) permit(s *Service, r *http.Request, key *sigv4.Key, route model.Route, body []byte, form url.Values) error {
-	read := func() (map[string]any, error) { return route.Members(r, body) }
-	if form != nil {
-		read = func() (map[string]any, error) { return route.FormMembers(form) }
+func (e *Endpoint) permit(s *Service, r *Request) (err error) {
+	var members map[string]any
+	switch r.protocol {
+	case query:
+		members, err = r.FormMembers(r.form)
+	case rpcCBOR:
+		members, err = r.ObjectMembers(r.object)
+	default:
+		members, err = r.Members(r.Request, r.body)
 	}
-	members, err := read()
 	if err != nil {
 		return err
 	}
-	in := &access.Input{JSON: members, HTTP: r}
-	needs, err := e.Access.Needs(r.Context(), s.Model.Scope, route.Name, in)
+	in := &access.Input{JSON: members, HTTP: r.Request}
+	needs, err := e.Access.Needs(r.Context(), s.Model.Scope, r.Name, in)
 	if err != nil {
 		return err
 	}
-	return e.Access.Check(r.Context(), key, r, needs...)
+	return e.Access.Check(r.Context(), r.Key, r.Request, needs...)
 }
 
 // unknown is the name of the exception for an operation that is not answered.
-func (s *Service) unknown() string {
-	switch s.Model.Protocol {
-	case "query":
+func (s *Service) unknown(p protocol) string {
+	switch p {
+	case query:
 		return "InvalidAction"
-	case "json":
+	case awsJSON, rpcCBOR:
 		return "UnknownOperationException"
 	}
 	return s.Invalid
@@ -237,27 +223,22 @@ func readOnly(operation string) bool {
 	return false
 }
 
-// contentType is that of the service's answers.
-func (s *Service) contentType() string {
-	switch s.Model.Protocol {
-	case "json":
-		return "application/x-amz-json-" + s.Model.JSONVersion
-	case "query":
-		return "text/xml"
-	}
-	return "application/json"
-}
-
-func (s *Service) write(w http.ResponseWriter, status int, out any) {
+func (s *Service) write(p protocol, w http.ResponseWriter, status int, out any) {
 	if _, empty := out.(None); empty {
 		out = nil
 	}
-	if out == nil && s.Model.Protocol != "json" {
+	if out == nil && p == restJSON {
 		w.WriteHeader(status)
 		return
 	}
-	body, contentType := []byte("{}"), s.contentType()
-	if raw, ok := out.(*Raw); ok {
+	p.mark(s, w.Header())
+	body, contentType := []byte("{}"), w.Header().Get("Content-Type")
+	if p == rpcCBOR {
+		if out == nil {
+			out = struct{}{}
+		}
+		body = encodeCBOR(out)
+	} else if raw, ok := out.(*Raw); ok {
 		body, contentType = raw.Body, raw.ContentType
 	} else if out != nil {
 		var err error

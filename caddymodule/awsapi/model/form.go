@@ -119,7 +119,7 @@ func (s *Shape) ofForm(n *formNode) (any, error) {
 	if s.Type == "string" {
 		return n.value, nil
 	}
-	if s.Type == "integer" || s.Type == "long" || s.Type == "boolean" || s.Type == "timestamp" {
+	if s.Type == "integer" || s.Type == "long" || s.Type == "boolean" || s.Type == "double" || s.Type == "timestamp" {
 		return s.parse([]string{n.value})
 	}
 	return s.scalar(n.value)

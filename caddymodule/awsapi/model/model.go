@@ -18,12 +18,15 @@ type Table struct {
 
 // A Service is how a service is called.
 type Service struct {
-	Scope        string `json:"scope"`                  // its name in the credential scope of signatures
-	Protocol     string `json:"protocol"`               // rest-json, json or query
-	JSONVersion  string `json:"jsonVersion,omitempty"`  // of json: 1.0 or 1.1
-	TargetPrefix string `json:"targetPrefix,omitempty"` // of json: what X-Amz-Target has before the dot
-	Version      string `json:"version,omitempty"`      // of query: the API's, a date
-	Namespace    string `json:"namespace,omitempty"`    // of query: that of the XML
+	Scope    string `json:"scope"`    // its name in the credential scope of signatures
+	Protocol string `json:"protocol"` // rest-json, json or query
+	// Protocols are all that the service speaks, if there are several. Protocol is the one that
+	// requests are encoded in.
+	Protocols    []string `json:"protocols,omitempty"`
+	JSONVersion  string   `json:"jsonVersion,omitempty"`  // of json: 1.0 or 1.1
+	TargetPrefix string   `json:"targetPrefix,omitempty"` // of json: what X-Amz-Target has before the dot
+	Version      string   `json:"version,omitempty"`      // of query: the API's, a date
+	Namespace    string   `json:"namespace,omitempty"`    // of query: that of the XML
 	// Qualifies says that complaints name members of the body with the operation before them:
 	// putIntegrationInput.type.
 	Qualifies bool `json:"qualifies,omitempty"`
@@ -33,6 +36,8 @@ type Service struct {
 type Exception struct {
 	Status  int    `json:"status"`  // HTTP
 	Message string `json:"message"` // the member that holds the text: message or Message
+	// Code is its name in the query protocol, if that is another and the service speaks several.
+	Code string `json:"code,omitempty"`
 }
 
 // An Operation is one call of the API.
@@ -134,6 +139,11 @@ func (s *Shape) link(t *Table) (err error) {
 	}
 	s.pattern, err = regexp.Compile(`\A(?:` + pattern + `)\z`)
 	return err
+}
+
+// Speaks reports whether the service speaks a protocol.
+func (s *Service) Speaks(protocol string) bool {
+	return s.Protocol == protocol || slices.Contains(s.Protocols, protocol)
 }
 
 // Operations are all operations of the API in the order of their names.

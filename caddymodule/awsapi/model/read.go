@@ -65,6 +65,28 @@ func (r Route) Members(request *http.Request, body []byte) (map[string]any, erro
 	return values, nil
 }
 
+// ReadObject is Read for a body that has been decoded into what package json makes of JSON, with
+// numbers as json.Number.
+func (r Route) ReadObject(object map[string]any, into any) error {
+	values, err := r.ObjectMembers(object)
+	if err != nil {
+		return err
+	}
+	var c checker
+	c.check(r.input, "", values)
+	if len(c.violations) > 0 {
+		return &ValidationError{c.violations}
+	}
+	fill(values, into)
+	return nil
+}
+
+// ObjectMembers is Members for such a body.
+func (r Route) ObjectMembers(object map[string]any) (map[string]any, error) {
+	values := make(map[string]any, 4)
+	return values, r.readObject(object, values)
+}
+
 // readHead reads the members that are in the path, the query and the header.
 func (r Route) readHead(request *http.Request, values map[string]any) error {
 	var query url.Values
@@ -116,6 +138,12 @@ func (s *Shape) parse(given []string) (any, error) {
 			return nil, malformed("STRING_VALUE can not be converted to %s", s.typeName())
 		}
 		return b, nil
+	case "double", "float":
+		n, err := strconv.ParseFloat(one, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return nil, malformed("STRING_VALUE can not be converted to %s", s.typeName())
+		}
+		return n, nil
 	case "timestamp":
 		t, err := time.Parse(time.RFC3339, one)
 		if err != nil {
@@ -140,6 +168,11 @@ func (r Route) readBody(body []byte, values map[string]any) error {
 	if !ok {
 		return unexpected(document, "a structure")
 	}
+	return r.readObject(object, values)
+}
+
+// readObject reads the members of a body that has been decoded as JSON is.
+func (r Route) readObject(object, values map[string]any) error {
 	for _, m := range r.input.Members {
 		if m.Location != "" {
 			continue

@@ -40,6 +40,7 @@ type service struct {
 // metadata says how the service is called.
 type metadata struct {
 	Protocol, JSONVersion, TargetPrefix string
+	Protocols                           []string
 	SigningName, EndpointPrefix         string
 	APIVersion, XMLNamespace            string
 }
@@ -176,7 +177,10 @@ func (c *corrections) condense(r io.Reader, w io.Writer) error {
 
 func (m metadata) service() model.Service {
 	t := model.Service{Scope: cmp.Or(m.SigningName, m.EndpointPrefix), Protocol: m.Protocol, JSONVersion: m.JSONVersion, TargetPrefix: m.TargetPrefix}
-	if m.Protocol == "query" {
+	if slices.Contains(m.Protocols, "query") && slices.Contains(m.Protocols, "json") {
+		t.Protocol, t.Protocols = "json", m.Protocols
+	}
+	if t.Speaks("query") {
 		t.Version, t.Namespace = m.APIVersion, m.XMLNamespace
 	}
 	return t
@@ -184,6 +188,9 @@ func (m metadata) service() model.Service {
 
 func (s *service) exception(name string) model.Exception {
 	e := model.Exception{Status: s.Shapes[name].Error.HTTPStatusCode, Message: "message"}
+	if code := s.Shapes[name].Error.Code; code != name && len(s.Metadata.Protocols) > 1 {
+		e.Code = code
+	}
 	for _, m := range s.Shapes[name].Members {
 		if m.name == "Message" {
 			e.Message = m.name
