@@ -15,6 +15,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudformation"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudwatch"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
@@ -77,13 +78,14 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	roleService, parameters := iam.New(roles), ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")})
 	rules := events.New(events.Config{Store: s.engine.documents, Rules: s.engine.rules, Account: s.Account, Check: s.services.Check, Dispatch: s.engine.dispatch})
 	schedules := scheduler.New(scheduler.Config{Records: s.engine.records, Schedules: s.engine.schedules, Role: s.engine.roles.ByARN, Account: s.Account, Check: s.services.Check})
+	watch := cloudwatch.New(cloudwatch.Config{Metrics: s.engine.measured, Account: s.Account})
 	s.calls.models = map[string]*model.Model{
 		"lambda": s.calls.lambda.Model(), "apigatewayv2": v2.Model, "apigateway": v1.Model, "iam": roleService.Model, "ssm": parameters.Model,
-		"events": rules.Model, "scheduler": schedules.Model,
+		"events": rules.Model, "scheduler": schedules.Model, "cloudwatch": watch.Model,
 	}
 	s.calls.aws = &awsapi.Endpoint{
 		Services: []*awsapi.Service{
-			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: s.engine.roles.ByARN, Access: s.Access()}), rules, schedules,
+			v2, v1, roleService, parameters, sts.New(sts.Config{Account: s.Account, Sessions: verifier, Role: s.engine.roles.ByARN, Access: s.Access()}), rules, schedules, watch,
 			cloudformation.New(cloudformation.Config{Engine: s.engine.stacks}),
 		},
 		Verifier: verifier, Access: s.Access(), Account: s.Account, Bodies: s.engine.bodies, Refusals: &s.refusals, Log: log,

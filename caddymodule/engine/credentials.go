@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/autoscaling"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudwatch"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -53,7 +54,7 @@ func (s *Setup) Verifier() (*sigv4.Verifier, error) {
 	s.credentials.keys = keys
 	s.credentials.verifier, err = sigv4.New(sigv4.Config{
 		Keys: keys, Region: s.Account.Region,
-		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, sigv4.S3, "sqs", "sns", "dynamodb", "kinesis"},
+		Services: []string{"lambda", "logs", autoscaling.Service, "apigateway", "execute-api", "sts", "iam", "ssm", "cloudformation", events.Scope, scheduler.Scope, cloudwatch.Scope, sigv4.S3, "sqs", "sns", "dynamodb", "kinesis"},
 		Global:   []string{"sts", "iam"},
 		Tokens:   s.derive("hearth session tokens"), Environments: s.engine.environments,
 	})

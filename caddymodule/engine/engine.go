@@ -15,6 +15,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv1"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/apigatewayv2"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudwatch"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/domain"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
@@ -34,6 +35,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state"
 	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
+	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
 
 // An Engine runs functions. It is everything that works on one data directory. Only one
@@ -71,6 +73,9 @@ type Engine struct {
 	apiMetrics *metrics.APIs
 	sockets    *socket.Hub   // of WebSocket APIs
 	stacks     *stack.Engine // nil: see inUse
+	series     *timeseries.Store
+	measured   *cloudwatch.Metrics
+	sampler    *sampler // nil: see inUse
 	resume     sync.Once     // of the operations of stacks
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
@@ -158,6 +163,9 @@ func Open(config Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.documents = document.New(records)
+	if err := e.openMetrics(); err != nil {
+		return nil, err
+	}
 	if e.apis, err = apigatewayv2.NewAPIs(e.documents, apigatewayv1.Served); err != nil {
 		return nil, err
 	}
@@ -245,6 +253,12 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if d := e.delivery.Load(); d != nil {
 		within(d.invoker.Close)
+	}
+	if e.sampler != nil {
+		e.sampler.close()
+	}
+	if e.series != nil {
+		errs = append(errs, e.series.Close())
 	}
 	if e.apis != nil {
 		e.apis.Close()

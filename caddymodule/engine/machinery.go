@@ -101,7 +101,9 @@ func newMachinery(e *Engine, s *Settings) (_ *machinery, err error) {
 	if e.shared() {
 		config.Slots, config.Alone = e.records, e.isAlone
 	}
-	m.pool, err = warmpool.New(config, m.launcher, s.Log)
+	if m.pool, err = warmpool.New(config, m.launcher, s.Log); err == nil && e.sampler != nil {
+		e.sampler.add(m.pool)
+	}
 	return m, err
 }
 
@@ -128,6 +130,9 @@ func (m *machinery) close(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 		m.pool.Close(ctx)
 		cancel()
+		if m.engine.sampler != nil {
+			m.engine.sampler.remove(m.pool)
+		}
 	}
 	if m.shield != nil {
 		m.shield.close()

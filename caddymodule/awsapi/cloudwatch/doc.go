@@ -1,0 +1,13 @@
+// Package cloudwatch answers the part of Amazon CloudWatch that is about metrics.
+//
+//	Metrics    which metrics there are; their values are series of package timeseries
+//	service    ListMetrics, GetMetricData, GetMetricStatistics
+//
+// Invocations, Errors and Throttles of AWS/Lambda are not stored: they come of how many values
+// Duration has (view).
+//
+// The service speaks all three protocols of AWS's: SDKs of today choose RPC v2 with CBOR, older
+// ones JSON or the query protocol.
+//
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html
+package cloudwatch

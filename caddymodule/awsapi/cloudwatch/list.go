@@ -1,0 +1,105 @@
+package cloudwatch
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi"
+)
+
+type listInput struct {
+	Namespace, MetricName string
+	Dimensions            []struct {
+		Name  string
+		Value *string
+	}
+	NextToken, RecentlyActive string
+	IncludeLinkedAccounts     bool
+	OwningAccount             string
+}
+
+type listOutput struct {
+	Metrics   []Metric
+	NextToken string `json:",omitempty"`
+}
+
+// Times for which metrics are listed after their last value.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+const (
+	listedFor = 14 * 24 * time.Hour
+	activeFor = 3 * time.Hour
+)
+
+// listPage is how many metrics an answer has at most, as AWS's.
+const listPage = 500
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+func (s *service) listMetrics(_ context.Context, in *listInput) (*listOutput, error) {
+	if in.OwningAccount != "" && in.OwningAccount != s.Account.ID {
+		return nil, invalid("OwningAccount %.32s is not supported: there is one account here.", in.OwningAccount)
+	}
+	since := s.Now().Add(-listedFor)
+	if in.RecentlyActive != "" {
+		since = s.Now().Add(-activeFor)
+	}
+	after, err := base64.RawURLEncoding.DecodeString(in.NextToken)
+	if err != nil {
+		return nil, invalid("The NextToken is not valid.")
+	}
+	ids := s.Metrics.list(since, in.takes)
+	page, next := awsapi.Page(ids, func(id string) string { return id }, string(after), listPage)
+	out := &listOutput{Metrics: []Metric{}, NextToken: base64.RawURLEncoding.EncodeToString([]byte(next))}
+	for _, id := range page {
+		m, _, _ := ofKey(part + id)
+		if m.Dimensions == nil {
+			m.Dimensions = []Dimension{}
+		}
+		out.Metrics = append(out.Metrics, m)
+	}
+	return out, nil
+}
+
+// takes reports whether a metric is asked for.
+func (in *listInput) takes(m *Metric) bool {
+	if in.Namespace != "" && m.Namespace != in.Namespace || in.MetricName != "" && m.MetricName != in.MetricName {
+		return false
+	}
+	for _, want := range in.Dimensions {
+		if !slices.ContainsFunc(m.Dimensions, func(d Dimension) bool {
+			return d.Name == want.Name && (want.Value == nil || d.Value == *want.Value)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// list is the IDs of the metrics that had values since, in order.
+func (m *Metrics) list(since time.Time, takes func(*Metric) bool) (ids []string) {
+	add := func(metric Metric) {
+		if takes(&metric) {
+			ids = append(ids, metric.id())
+		}
+	}
+	m.store.Each(func(key string, last time.Time) {
+		if last.Before(since) {
+			return
+		}
+		metric, _, ok := ofKey(key)
+		if !ok {
+			return
+		}
+		add(metric)
+		if metric.Namespace == Lambda && metric.MetricName == "Duration" {
+			for _, name := range []string{"Invocations", "Errors", "Throttles"} {
+				metric.MetricName = name
+				add(metric)
+			}
+		}
+	})
+	slices.SortFunc(ids, strings.Compare)
+	return slices.Compact(ids)
+}
