@@ -75,8 +75,8 @@ type Engine struct {
 	stacks     *stack.Engine // nil: see inUse
 	series     *timeseries.Store
 	measured   *cloudwatch.Metrics
-	sampler    *sampler // nil: see inUse
-	resume     sync.Once     // of the operations of stacks
+	sampler    *sampler  // nil: see inUse
+	resume     sync.Once // of the operations of stacks
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
