@@ -29,7 +29,7 @@ calls = [
     ("secretsmanager", "CreateSecret", lambda c: c.create_secret(Name="n", SecretString="v")),
     ("sns", "Publish", lambda c: c.publish(TopicArn="arn:aws:sns:us-east-1:000000000000:t", Message="m")),
     ("ec2", "DescribeInstances", lambda c: c.describe_instances()),
-    ("cloudwatch", "PutMetricData", lambda c: c.put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1}])),
+    ("snowball", "ListJobs", lambda c: c.list_jobs()),
     ("s3", "PutObject", lambda c: c.put_object(Bucket="b", Key="k", Body=b"data")),
     ("s3", "PutObject", lambda c: c.put_object(Bucket="b", Key="k", Body=io.BytesIO(bytes(20 << 20)))),
     ("s3", "GetObject", lambda c: c.get_object(Bucket="b", Key="k")),
@@ -40,7 +40,7 @@ calls = [
     ("stepfunctions", "ListStateMachines", lambda c: c.list_state_machines()),
     ("efs", "CreateFileSystem", lambda c: c.create_file_system(CreationToken="t")),
 ]
-signing = {"cloudwatch": "monitoring", "stepfunctions": "states", "efs": "elasticfilesystem"}
+signing = {"stepfunctions": "states", "efs": "elasticfilesystem"}
 for service, operation, call in calls:
     for wrong in ({}, {"aws_secret_access_key": "wrong", "aws_access_key_id": "AKIAWRONG"}):
         c = boto3.client(service, endpoint_url=endpoint, config=once, **wrong)

@@ -69,7 +69,6 @@ type line struct {
 	from, period int64
 	values       []float64
 	given        []bool
-	scalar       bool // of an expression without a metric
 }
 
 func newLine(from, period int64, n int) *line {
