@@ -1,6 +1,10 @@
 package caddymodule
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -48,6 +52,20 @@ func TestFirstFunctionThatIsWrongIsNamed(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 		cleanUp(t, a)
+	}
+}
+
+func TestCodeThatIsMissingIsNamedWithWhatWasMeant(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "hello"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := (&Function{Runtime: "nodejs22.x", Handler: "index.handler", Code: filepath.Join(dir, "helo")}).resolve("f", caddy.NewReplacer())
+	if want := fmt.Sprintf(`function "f": code: there is no folder or archive %s/helo: did you mean hello?`, dir); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := codePath(dir + "/not/there"); err == nil || !strings.Contains(err.Error(), "there is no folder") {
+		t.Errorf("of a folder that is missing too: %v", err)
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 )
 
 func init() {
@@ -134,12 +137,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return readBlock(d, "hearth option '%s'", slices.Concat([]option{
 		{"data_dir", into(text, &a.DataDir)},
-		{"redis", a.Redis.unmarshal},
+		{"redis", valid(a.Redis.unmarshal, &a.Redis, func() error { return redisstore.CheckURL(a.Redis.URL) })},
 		{"node", into(text, &a.Node)},
 		{"peer_address", into(text, &a.PeerAddress)},
 		{"memory_budget", into(megabytes, &a.MemoryBudget)},
 		{"memory_overcommit", into(factor, &a.MemoryOvercommit)},
-		{"body_memory", into(megabytes, &a.BodyMemory)},
+		{"body_memory", valid(into(megabytes, &a.BodyMemory), nil, a.checkBodyMemory)},
 		{"code_storage", into(megabytes, &a.CodeStorage)},
 		{"concurrency", into(number(1), &a.Concurrency)},
 		{"queue", into(number(1), &a.Queue)},
@@ -150,12 +153,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"enforce_roles", into(oneOf("on", "off"), &a.EnforceRoles)},
 		{"zygotes", into(oneOf("on", "off", "all"), &a.Zygotes)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
-		{"account", into(text, &a.Account)},
+		{"account", valid(into(text, &a.Account), &a.Account, a.checkAccount)},
 		{"region", into(text, &a.Region)},
 		{"access_key", a.unmarshalAccessKey},
-		{"function_url", into(text, &a.FunctionURL)},
-		{"api_url", into(text, &a.APIURL)},
-		{"ignore", into(texts, &a.Ignore)},
+		{"function_url", valid(into(text, &a.FunctionURL), &a.FunctionURL, func() error { return (&App{FunctionURL: a.FunctionURL}).checkFunctionURL() })},
+		{"api_url", valid(into(text, &a.APIURL), &a.APIURL, func() error { return (&App{APIURL: a.APIURL}).checkAPIURL() })},
+		{"ignore", valid(into(texts, &a.Ignore), &a.Ignore, func() error { return lambda.CheckIgnore(a.Ignore) })},
 		{"ignore_resources", into(texts, &a.IgnoreResources)},
 	}, a.serviceOptions(), []option{
 		{"aws_endpoint", a.unmarshalEndpoint},
@@ -165,8 +168,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"schedule", a.unmarshalSchedule},
 		{"runtimes", into(pairs("runtime"), &a.Runtimes)},
 		{"sandbox", a.Sandbox.unmarshal},
-		{"network", a.unmarshalNetwork},
-		{"reach", into(texts, &a.Reach)},
+		{"network", valid(a.unmarshalNetwork, &a.Connectivity, a.checkConnectivity)},
+		{"reach", valid(into(texts, &a.Reach), &a.Connectivity, a.checkConnectivity)},
 		{"logs", a.Logs.unmarshal},
 		{"authorizer", a.unmarshalAuthorizer},
 		{"usage_plan", a.unmarshalUsagePlan},

@@ -70,6 +70,21 @@ func (l optionLines) place(err error, file string, block int) error {
 	return fmt.Errorf("%w, at %s:%d", err, file, line)
 }
 
+// valid makes the reader of an option whose value is checked in its line. A value with a
+// placeholder is known only where the server runs, and checked there.
+func valid(read reader, value any, check func() error) reader {
+	return func(d *caddyfile.Dispenser) error {
+		line := d.Line()
+		if err := read(d); err != nil || hasPlaceholder(value) {
+			return err
+		}
+		if err := check(); err != nil {
+			return fmt.Errorf("%w, at %s:%d", err, d.File(), line)
+		}
+		return nil
+	}
+}
+
 // hasPlaceholder reports whether a value of an option is known only where the server runs.
 func hasPlaceholder(options any) bool {
 	text, err := json.Marshal(options)

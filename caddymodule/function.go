@@ -2,7 +2,10 @@ package caddymodule
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/hearthfn/hearth/invoker"
 	"github.com/hearthfn/hearth/warmpool/code"
 	"github.com/hearthfn/hearth/warmpool/function"
+	"github.com/hearthfn/hearth/warmpool/function/spelling"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
 
@@ -157,7 +161,24 @@ func codePath(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no folder or archive %s%s", path, spelling.Meant(filepath.Base(path), neighbours(path)))
+	}
 	return path, code.Check(path)
+}
+
+// mostNeighbours bounds how many names are compared with one that is not there.
+const mostNeighbours = 1000
+
+// neighbours are the names in the folder of a file.
+func neighbours(path string) []string {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(mostNeighbours) // what cannot be read is not suggested
+	return names
 }
 
 // Connectivity says what a function can reach. In the global option it is the default of

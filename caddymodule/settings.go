@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,8 +116,11 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 	if err := a.checkAPIURL(); err != nil {
 		return nil, err
 	}
-	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
-		return nil, fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
+	if err := a.checkBodyMemory(); err != nil {
+		return nil, err
+	}
+	if err := a.checkAccount(); err != nil {
+		return nil, err
 	}
 	if a.CodeStorage < 0 {
 		return nil, fmt.Errorf("code_storage: %d MB are less than nothing", a.CodeStorage)
@@ -174,6 +178,27 @@ func (a *App) settings(repl *caddy.Replacer) (*engine.Settings, error) {
 		s.AccessKeys = append(s.AccessKeys, sigv4.Key{ID: repl.ReplaceAll(key.ID, ""), Secret: repl.ReplaceAll(key.Secret, ""), ReadOnly: key.ReadOnly})
 	}
 	return s, nil
+}
+
+func (a *App) checkBodyMemory() error {
+	if a.BodyMemory != 0 && a.BodyMemory < bodies.LeastMB {
+		return fmt.Errorf("body_memory: %d MB are too little for the largest event, at least %d are needed", a.BodyMemory, bodies.LeastMB)
+	}
+	return nil
+}
+
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+func (a *App) checkAccount() error {
+	if !accountID.MatchString(a.Account) {
+		return fmt.Errorf("account: %q is not twelve digits", a.Account)
+	}
+	return nil
+}
+
+func (a *App) checkConnectivity() error {
+	_, _, err := a.Connectivity.resolve(caddy.NewReplacer())
+	return err
 }
 
 func (a *App) poolConfig() warmpool.Config {

@@ -99,6 +99,7 @@ func (s *Setup) addUnknown(u unknown) error {
 	if _, err := os.Stat(filepath.Join(s.engine.Dir, endpointFile)); errors.Is(err, fs.ErrNotExist) {
 		return s.undefined(u)
 	}
+	s.Log.Warn("a function is not in this configuration; only the server that runs knows whether it was deployed", s.fieldsOf(u)...)
 	return nil
 }
 
@@ -129,11 +130,23 @@ func (s *Setup) check(u unknown) error {
 	case !s.HasAPI:
 		return s.undefined(u)
 	case u.by == byRoute:
-		s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", zap.String("function", u.name))
+		s.Log.Warn("a route names a function that is not there yet: it answers 404 until the Lambda API makes it", s.fieldsOf(u)...)
 	default:
-		s.Log.Warn("a function is not there yet: its events are kept aside until the Lambda API makes it", zap.String("function", u.name), zap.String("source", u.by))
+		s.Log.Warn("a function is not there yet: its events are kept aside until the Lambda API makes it", s.fieldsOf(u)...)
 	}
 	return nil
+}
+
+// fieldsOf are what the log says of a function that the configuration does not define.
+func (s *Setup) fieldsOf(u unknown) []zap.Field {
+	fields := []zap.Field{zap.String("function", u.name)}
+	if u.by != byRoute {
+		fields = append(fields, zap.String("source", u.by))
+	}
+	if near := spelling.Nearest(u.name, slices.Sorted(maps.Keys(s.functions))); near != "" {
+		fields = append(fields, zap.String("did_you_mean", near))
+	}
+	return fields
 }
 
 // CheckTarget checks that there is a function for an event. Only the gateway knows its own

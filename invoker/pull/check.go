@@ -51,9 +51,9 @@ func Check(m *registry.Mapping) error {
 	case "s3":
 		return checkListing(m)
 	case "":
-		return errors.New("this kind of event source is not supported: " + polled)
+		return fmt.Errorf("event source %s: this kind is not supported: %s", m.EventSourceArn, polled)
 	default:
-		return fmt.Errorf("event sources of %s are not supported: %s", kind, polled)
+		return fmt.Errorf("event source %s: sources of %s are not supported: %s", m.EventSourceArn, kind, polled)
 	}
 	if m.MaximumConcurrency != nil {
 		return errors.New("a maximum concurrency is for queues alone: streams have a parallelization factor")
