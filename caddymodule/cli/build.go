@@ -164,7 +164,7 @@ func typeScriptEntry(dir string) string {
 
 func buildTypeScript(b *building) (string, error) {
 	if _, err := os.Stat(filepath.Join(b.dir, "node_modules")); errors.Is(err, fs.ErrNotExist) && hasFile("package.json")(b.dir) {
-		if err := b.run(nil, "npm", npmInstall(b.dir), "--no-audit", "--no-fund", "--loglevel=error"); err != nil {
+		if err := b.run([]string{"NPM_CONFIG_UPDATE_NOTIFIER=false"}, "npm", npmInstall(b.dir), "--no-audit", "--no-fund", "--loglevel=error"); err != nil {
 			return "", err
 		}
 	}

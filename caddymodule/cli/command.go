@@ -112,7 +112,7 @@ func Explain(err error) error {
 	}
 	switch {
 	case errors.As(err, &refused) && (refused.ErrorCode() == "UnrecognizedClientException" || refused.ErrorCode() == "InvalidSignatureException"):
-		return fmt.Errorf("%s: %s (the key was taken from AWS_ACCESS_KEY_ID, or from the data directory of this machine's server)", refused.ErrorCode(), refused.ErrorMessage())
+		return fmt.Errorf("%s: %s (the key is that of AWS_ACCESS_KEY_ID where --endpoint or AWS_ENDPOINT_URL names the server, and else the server's own)", refused.ErrorCode(), refused.ErrorMessage())
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
 	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusServiceUnavailable && strings.Contains(answer.Response.Request.URL.Host, adminHost):

@@ -143,13 +143,45 @@ func (c *config) guess(path string) error {
 	case runtime == "" && builderOf(path) != nil && !c.Build:
 		return usage("%s has sources in %s that must be built: give --build, or build them and deploy what that makes", path, builderOf(path).name)
 	case c.Runtime == "":
-		return usage("%s: which runtime it is for cannot be told from its files: give --runtime and --handler, or write them to %s", path, configFile)
+		return usage("%s: which runtime it is for cannot be told from its files%s: give --runtime and --handler, or write them to %s", path, sourcesIn(path), configFile)
 	case c.Handler == "" && strings.HasPrefix(c.Runtime, "provided"):
 		c.Handler = "bootstrap"
 	case c.Handler == "":
 		return usage("%s: which handler it has cannot be told from its files: give --handler, or write it to %s", path, configFile)
 	}
 	return nil
+}
+
+// sourceHints are what to do with sources that nothing here runs as they are, by the end of the
+// names of their files.
+var sourceHints = map[string]string{
+	".go":   "sources in Go, without a go.mod for --build: build them into a file bootstrap, and deploy its folder",
+	".rs":   "sources in Rust: build them into a file bootstrap, and deploy its folder",
+	".java": "sources in Java, without a pom.xml or build.gradle for --build: build a jar, and deploy that",
+	".kt":   "sources in Kotlin, without a pom.xml or build.gradle for --build: build a jar, and deploy that",
+	".cs":   "sources in C#: build them into a program bootstrap, and deploy its folder",
+	".rb":   "sources in Ruby, which run as they are: --runtime ruby3.4 --handler FILE.METHOD",
+}
+
+// mostLooked bounds the search for sources.
+const mostLooked = 1000
+
+// sourcesIn says what sources a folder has, in parentheses; "" if nobody knows them.
+func sourcesIn(dir string) (hint string) {
+	looked := 0
+	// Errors are no matter: it is only a hint.
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		looked++
+		if err != nil || looked > mostLooked {
+			return fs.SkipAll
+		}
+		if found := sourceHints[filepath.Ext(path)]; found != "" {
+			hint = " (it has " + found + ")"
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return hint
 }
 
 func sameFamily(a, b string) bool {

@@ -60,6 +60,17 @@ func TestRuntimeAndHandlerAreGuessedFromTheFiles(t *testing.T) {
 }
 
 // A second deploy without flags must not move a function to another runtime.
+func TestSourcesThatMustBeBuiltAreNamed(t *testing.T) {
+	for file, want := range map[string]string{
+		"main.go": "sources in Go", "src/main.rs": "sources in Rust", "example/Hello.java": "build a jar", "Function.cs": "program bootstrap", "app.rb": "--runtime ruby3.4",
+	} {
+		err := new(config).guess(folder(t, map[string]string{"README.md": "", file: ""}))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", file, err, want)
+		}
+	}
+}
+
 func TestFunctionKeepsTheRuntimeThatItHas(t *testing.T) {
 	dir := folder(t, map[string]string{"index.js": "exports.handler = 1"})
 	for name, test := range map[string]struct {
