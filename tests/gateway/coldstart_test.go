@@ -130,6 +130,9 @@ def handler(event, context):
 	s.AwaitStem("python")
 	s.Get("/small/memory").Want(t, 502, "")
 	s.WantLog("small", "Runtime.OutOfMemory")
+	if !strings.Contains(s.Output(), `"msg":"environment is out of memory","function":"small"`) {
+		t.Error("the server's log does not name the function that is out of memory")
+	}
 	s.AwaitStem("python")
 	s.Get("/large/memory").Want(t, 200, "memory holds 300")
 	s.Get("/large/tmp").Want(t, 200, "tmp holds 700")

@@ -287,7 +287,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
 	maps.Copy(variables, keys.variables)
 	box := sandbox.Spec{
-		ID: id, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
+		ID: id, Function: f.Name, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}
 	box.Network, box.Policy = networks[network], policy
 	if err := l.checkExposure(network); err != nil {
@@ -353,7 +353,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 		}
 	}
 	env, err = l.startFrom(ctx, spec, s.Stem, func(p *sandbox.Process) error {
-		return p.Assume(sandbox.Assumption{Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
+		return p.Assume(sandbox.Assumption{Function: f.Name, Mounts: code, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB, Policy: box.Policy})
 	})
 	var initError *environment.InitError
 	if errors.As(err, &initError) && initError.Timeout() && s.Initialization == warmpool.OnDemand {

@@ -15,6 +15,8 @@ import (
 
 // An Assumption is what a stem (Spec.Stem) learns of its function.
 type Assumption struct {
+	// Function is its name, for the log.
+	Function string
 	// Mounts of the function's own, at TaskRoot, LayerRoot and CacheRoot.
 	Mounts []Mount
 	// As in Spec, 0 for the default.
@@ -69,7 +71,7 @@ func (p *Process) assume(a Assumption) error {
 	if err != nil {
 		return err
 	}
-	if err := p.relimit(l); err != nil {
+	if err := p.relimit(l, a.Function); err != nil {
 		return err
 	}
 	if err := p.restrictStem(l); err != nil {
@@ -91,8 +93,8 @@ func (p *Process) assume(a Assumption) error {
 	return late.make(namespace)
 }
 
-// relimit sets the limits but that of /tmp, once.
-func (p *Process) relimit(l cgroup.Limits) error {
+// relimit sets the limits but that of /tmp, once, and whose they are.
+func (p *Process) relimit(l cgroup.Limits, function string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -104,7 +106,7 @@ func (p *Process) relimit(l cgroup.Limits) error {
 		return fmt.Errorf("a limit of %d processes, where the stem has %d: changing it needs a cgroup", l.Processes-wrappers, p.limits.Processes-wrappers)
 	}
 	before := p.limits
-	p.assumed, p.limits = true, l
+	p.assumed, p.limits, p.function = true, l, function
 	if p.cgroup == nil {
 		return nil
 	}

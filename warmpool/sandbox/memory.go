@@ -40,7 +40,10 @@ func (s *Sandbox) checkMemory(shared bool) {
 	s.mu.Unlock()
 	for _, p := range live {
 		if limit, past := p.pastMemory(shared); past {
-			s.log.Warn("environment is out of memory", zap.String("environment", p.id), zap.Int64("memory_mb", limit>>20))
+			p.mu.Lock()
+			function := p.function
+			p.mu.Unlock()
+			s.log.Warn("environment is out of memory", zap.String("function", function), zap.String("environment", p.id), zap.Int64("memory_mb", limit>>20))
 			p.outOfMemory.Store(true)
 			p.Kill()
 		}

@@ -65,15 +65,16 @@ type Process struct {
 	outOfMemory atomic.Bool  // killed by the memory watch
 	peak        atomic.Int64 // bytes, as far as seen
 
-	mu      sync.Mutex    // held to signal, so that no pid is used after its end
-	reaped  bool          // guarded by mu
-	limits  cgroup.Limits // guarded by mu
-	assumed bool          // guarded by mu
-	frozen  bool          // guarded by mu
-	stopped []int         // guarded by mu; those that stand still by SIGSTOP
-	checked bool          // guarded by mu; its memory, since it is frozen
-	ending  bool          // guarded by mu; it is not frozen any more
-	demand  demand        // guarded by mu
+	mu       sync.Mutex    // held to signal, so that no pid is used after its end
+	reaped   bool          // guarded by mu
+	limits   cgroup.Limits // guarded by mu
+	function string        // guarded by mu; "" for a stem
+	assumed  bool          // guarded by mu
+	frozen   bool          // guarded by mu
+	stopped  []int         // guarded by mu; those that stand still by SIGSTOP
+	checked  bool          // guarded by mu; its memory, since it is frozen
+	ending   bool          // guarded by mu; it is not frozen any more
+	demand   demand        // guarded by mu
 
 	exit Exit // written before done is closed
 	done chan struct{}

@@ -52,6 +52,9 @@ type Spec struct {
 	// most 64 letters, digits, '-', '_' and '.'; no two live ones are the same.
 	ID string
 
+	// Function is the name of the function, for the log. A stem has none yet.
+	Function string
+
 	// Args is the command, paths as they are inside.
 	Args []string
 
