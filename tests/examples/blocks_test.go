@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,13 +21,14 @@ import (
 type block struct {
 	line   int
 	kind   string // after the fence: console, caddyfile, js, json, text, ...
+	within string // of which part of a Caddyfile it is: one of wrappings
 	file   string // that the line before names, as in `hello/index.mjs`:
 	notRun string // why it is not run: <!-- not run: REASON --> before it
 	text   string
 }
 
 var (
-	fenced  = regexp.MustCompile("^```(\\S*)$")
+	fenced  = regexp.MustCompile("^```(\\S*)(?: (\\S+))?$")
 	named   = regexp.MustCompile("`([^`]+)`:$")
 	marking = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
 )
@@ -41,7 +43,7 @@ func blocksOf(text string) (all []block) {
 		case now != nil:
 			now.text += line + "\n"
 		case found != nil:
-			now = &block{line: n + 1, kind: found[1]}
+			now = &block{line: n + 1, kind: found[1], within: found[2]}
 			for _, line := range before {
 				if mark := marking.FindStringSubmatch(line); mark != nil {
 					now.notRun = mark[1]
@@ -54,6 +56,22 @@ func blocksOf(text string) (all []block) {
 	}
 	return all
 }
+
+// users is the authorizer that parts of a Caddyfile name.
+const users = "{\n\thearth {\n\t\tauthorizer users jwt {\n\t\t\tissuer https://id.example.com\n\t\t\taudience shop\n\t\t}\n\t}\n}\n"
+
+// wrappings are what is around parts of a Caddyfile.
+var wrappings = map[string]string{
+	"":          "%s",
+	"site":      "example.com {\n%s}\n",
+	"hearth":    "{\n\thearth {\n%s\t}\n}\n",
+	"api":       users + "example.com {\n\tapi shop {\n%s\t}\n}\n",
+	"websocket": users + "example.com {\n\twebsocket chat {\n%s\t}\n}\n",
+	"receive":   "example.com {\n\treceive /events s3 {\n\t\ttoken secret\n%s\t}\n}\n",
+}
+
+// leftOut is what a page does not show of a block.
+var leftOut = regexp.MustCompile(`(?m)^\s*\.\.\.\n`)
 
 // A command of a console block, and what it prints.
 type command struct{ line, want string }
@@ -76,9 +94,11 @@ func commandsOf(text string) (all []command) {
 
 // A reader follows a page as somebody does who has cloned the repository and is not root.
 type reader struct {
-	t      *testing.T
-	page   string
-	home   string // the checkout, without what is not needed
+	t    *testing.T
+	page string
+	home string // the checkout, without what is not needed
+	// strict is for pages whose Caddyfiles are saved as they are: caddy fmt changes nothing.
+	strict bool
 	server *exec.Cmd
 	out    *harness.Server // what the server printed
 }
@@ -221,59 +241,82 @@ func (r *reader) check(b block) {
 		if !json.Valid([]byte(b.text)) {
 			r.t.Errorf("%s:%d: it is not JSON", r.page, b.line)
 		}
-	case "js", "python", "text":
+	case "js", "python", "text", "yaml", "hcl", "toml":
 	default:
 		r.t.Errorf("%s:%d: a block of kind %q: name one that is checked, or mark it: <!-- not run: REASON -->", r.page, b.line, b.kind)
 	}
 	if path == "" {
 		return
 	}
+	text := b.text
+	if b.kind == "caddyfile" {
+		wrapping, known := wrappings[b.within]
+		if !known {
+			r.t.Fatalf("%s:%d: there is no part %q of a Caddyfile", r.page, b.line, b.within)
+		}
+		text = fmt.Sprintf(wrapping, leftOut.ReplaceAllString(b.text, ""))
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(b.text), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		r.t.Fatal(err)
 	}
 	if b.kind == "caddyfile" {
 		ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 		defer cancel()
-		if out, err := r.shell(ctx, "bin/caddy adapt --config Caddyfile >/dev/null && bin/caddy fmt --diff Caddyfile >/dev/null").CombinedOutput(); err != nil {
+		line := "bin/caddy adapt --config Caddyfile >/dev/null"
+		if r.strict {
+			line += " && bin/caddy fmt --diff Caddyfile >/dev/null"
+		}
+		if out, err := r.shell(ctx, line).CombinedOutput(); err != nil {
 			r.t.Errorf("%s:%d: %v\n%s", r.page, b.line, err, out)
 		}
 	}
 }
 
-// Every block of the README and of the examples is run by a user who is not root, or says why not.
-// They share ports, so they come one after the other.
-func TestBlocksOfTheReadmeAndTheExamplesRun(t *testing.T) {
+// saved are the pages of docs whose Caddyfiles are there to be saved. In others the columns of a
+// reference are aligned.
+var saved = []string{"install.md", "production.md", "recipes.md", "troubleshooting.md"}
+
+// Every block of the README, of the documentation and of the examples is run by a user who is not
+// root, or says why not. They share ports, so they come one after the other.
+func TestBlocksOfEveryPageRun(t *testing.T) {
 	harness.Slow(t, "it serves every example")
 	harness.Quiet(t)
-	pages, err := filepath.Glob("../../examples/*/README.md")
-	if err != nil || len(pages) < 10 {
-		t.Fatalf("only the pages %q, %v", pages, err)
+	pages := []string{"../../README.md"}
+	for _, of := range []string{"../../examples/*/README.md", "../../docs/*.md"} {
+		found, err := filepath.Glob(of)
+		if err != nil || len(found) < 10 {
+			t.Fatalf("only the pages %q, %v", found, err)
+		}
+		pages = append(pages, found...)
 	}
-	recipes := []string{"../../README.md", "../../docs/install.md", "../../docs/recipes.md", "../../docs/production.md", "../../docs/troubleshooting.md"}
 	ran := 0
-	for _, page := range append(recipes, pages...) {
+	only := newReader(t, "") // of pages on which nothing is run
+	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Run(strings.Trim(strings.ReplaceAll(page, "/", "_"), "._"), func(t *testing.T) {
-			var r *reader
-			for _, b := range blocksOf(string(text)) {
-				if b.notRun != "" {
-					continue
-				}
-				if r == nil {
-					r = newReader(t, page)
-				}
+			blocks := slices.DeleteFunc(blocksOf(string(text)), func(b block) bool { return b.notRun != "" })
+			if len(blocks) == 0 {
+				return
+			}
+			r := only
+			if slices.ContainsFunc(blocks, func(b block) bool { return b.kind == "console" }) {
+				r = newReader(t, page)
+			}
+			r.t, r.page = t, page
+			r.strict = !strings.Contains(page, "/docs/") || slices.Contains(saved, filepath.Base(page))
+			for _, b := range blocks {
 				r.check(b)
 				ran++
 			}
 		})
 	}
-	if ran < 30 {
+	if ran < 105 {
 		t.Errorf("only %d blocks were run", ran)
 	}
 }
