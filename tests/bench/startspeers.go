@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -20,14 +21,17 @@ type peer struct {
 	name string
 	// argv is the command that serves it on a port, in folder. An error says what is missing.
 	argv func(ctx context.Context, s *stage, port int) (folder string, argv []string, err error)
+	path string // where it answers, "" for everywhere
+	// single says that it answers one call at a time, and refuses others: it is not loaded.
+	single bool
 }
 
 func peers() []peer {
 	return []peer{
-		{"bare Node server", func(ctx context.Context, s *stage, port int) (string, []string, error) {
+		{name: "bare Node server", argv: func(ctx context.Context, s *stage, port int) (string, []string, error) {
 			return s.folder, []string{"node", s.asset("backend.js"), strconv.Itoa(port)}, nil
 		}},
-		{"functions-framework", func(ctx context.Context, s *stage, port int) (string, []string, error) {
+		{name: "functions-framework", argv: func(ctx context.Context, s *stage, port int) (string, []string, error) {
 			folder, err := s.npm(ctx, "functions-framework", "@google-cloud/functions-framework")
 			if err == nil {
 				err = os.WriteFile(filepath.Join(folder, "index.js"), []byte("exports.hello = (request, response) => {\n"+
@@ -35,7 +39,7 @@ func peers() []peer {
 			}
 			return folder, []string{"node", "node_modules/@google-cloud/functions-framework/build/src/main.js", "--target=hello", "--port=" + strconv.Itoa(port)}, err
 		}},
-		{"workerd", func(ctx context.Context, s *stage, port int) (string, []string, error) {
+		{name: "workerd", argv: func(ctx context.Context, s *stage, port int) (string, []string, error) {
 			folder, err := s.npm(ctx, "workerd", "workerd")
 			if err == nil {
 				err = os.WriteFile(filepath.Join(folder, "worker.js"), []byte("export default { fetch() { return new Response('"+greeting+"', "+
@@ -57,7 +61,36 @@ func peers() []peer {
 			}
 			return folder, []string{binary[0], "serve", fmt.Sprintf("%d.capnp", port)}, nil
 		}},
+		// A few lines that speak the Runtime API stand for AWS's own client, which npm compiles for minutes.
+		{name: "AWS's RIE", single: true, path: "/2015-03-31/functions/function/invocations?", argv: func(ctx context.Context, s *stage, port int) (string, []string, error) {
+			folder, err := s.rie(ctx)
+			if err != nil {
+				return "", nil, err
+			}
+			inner, err := freePort()
+			return folder, []string{
+				"./aws-lambda-rie", "--runtime-interface-emulator-address", fmt.Sprintf("127.0.0.1:%d", port),
+				"--runtime-api-address", fmt.Sprintf("127.0.0.1:%d", inner), "node", s.asset("runtimeapi.js"), greeting,
+			}, err
+		}},
 	}
+}
+
+// rie is a folder with AWS's Runtime Interface Emulator, which Go compiles.
+func (s *stage) rie(ctx context.Context) (folder string, err error) {
+	if folder, err = s.made("rie"); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(folder, "aws-lambda-rie")); err == nil {
+		return folder, nil
+	}
+	progress("go install aws-lambda-rie")
+	install := exec.CommandContext(ctx, "go", "install", "github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@latest")
+	install.Env = append(os.Environ(), "GOBIN="+folder, "GOFLAGS=")
+	if output, err := install.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go install: %w: %.500s", err, output)
+	}
+	return folder, nil
 }
 
 // start starts a peer and waits for its first answer.
@@ -70,7 +103,7 @@ func (p peer) start(ctx context.Context, s *stage, keep *stage) (took time.Durat
 	if err != nil {
 		return 0, &lacksError{err}
 	}
-	address := fmt.Sprintf("http://127.0.0.1:%d", port)
+	address := fmt.Sprintf("http://127.0.0.1:%d%s", port, p.path)
 	client := newClient(1)
 	defer client.CloseIdleConnections()
 	logs, err := s.made("logs")
@@ -174,6 +207,9 @@ func startsWarm(m machine, s settings) scenario {
 			{"hearth Node x1", hearthStack, f},
 		}
 		for _, p := range peers() {
+			if p.single {
+				continue
+			}
 			_, err := p.start(ctx, shared, own)
 			if err := absent(shared, p.name, err); err != nil {
 				return nil, err
