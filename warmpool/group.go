@@ -36,6 +36,7 @@ type member struct {
 	fresh       bool          // it has run no call: its first is no use after idling
 	priority    float64       // of the environment to stay, since it is idle
 	used        bool          // since its memory was sampled last
+	pagedOut    time.Time     // the idleSince for which its memory was moved to swap
 
 	// lent is how many MB of takes it has lent while it is idle (lend.go). It is written with the
 	// mu of the pool, and set with that of the group, too.

@@ -21,6 +21,7 @@ func (p *Pool) janitor() {
 			for _, g := range groups {
 				g.sampleMemory()
 				p.lend(g, now)
+				p.pageOut(g, now)
 				g.expire(now, timeout)
 				p.forget(g)
 			}

@@ -163,6 +163,9 @@ type Pool struct {
 	// busy counts the calls that are with an environment.
 	busy atomic.Int32
 
+	// pagingOut says that memory of environments is being moved to swap.
+	pagingOut atomic.Bool
+
 	// wanted says which environments are to be given up for other functions; nil: none.
 	wanted   atomic.Pointer[wanted]
 	yielding atomic.Int32 // environments that are being given up for others

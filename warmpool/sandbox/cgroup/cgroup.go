@@ -205,6 +205,19 @@ func writeFile(path, value string) error {
 	}
 }
 
+// AllowSwap lets the memory of g go to swap, or not. On version 1 the kernel moves nothing there
+// by itself (memory.swappiness), and need not be told.
+func (g *Cgroup) AllowSwap(allow bool) error {
+	if !g.v2 {
+		return nil
+	}
+	most := "0"
+	if allow {
+		most = "max"
+	}
+	return write(g.memory, []setting{{file: "memory.swap.max", value: most}})
+}
+
 // MemoryUse is the memory in use and the most there has been, in bytes. Peak is
 // 0 where the kernel does not keep it (v2 before 5.19).
 func (g *Cgroup) MemoryUse() (current, peak int64) {
