@@ -44,6 +44,7 @@ import (
 //	DIR/logs/         log groups
 //	DIR/code/         code archives
 //	DIR/artefacts/    what deployments upload by S3
+//	DIR/metrics/      metrics over time
 //	DIR/state.db      functions that the API made, and events to deliver
 //	DIR/credentials   access keys of the API
 //	DIR/endpoint      where `caddy hearth` finds the API, and

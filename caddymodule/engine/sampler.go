@@ -41,6 +41,7 @@ type gauge struct {
 	series     [lastKind]*timeseries.Series // made when there is something to write
 	concurrent int
 	listed     bool
+	qualified  bool // some calls have named a version or an alias
 }
 
 // Kinds of series of a function.
@@ -139,7 +140,11 @@ func (s *sampler) sample(now time.Time) {
 func (s *sampler) take(one *warmpool.Sample) {
 	g := s.gauge(one.Function, "")
 	s.write(g, one)
-	s.write(s.gauge(one.Function, resource(one)), one)
+	// The resource of a function without qualifiers has what the function has, and none of its own.
+	if r := resource(one); r != one.Function || g.qualified {
+		g.qualified = true
+		s.write(s.gauge(one.Function, r), one)
+	}
 	if one.Concurrent > 0 {
 		g.concurrent += one.Concurrent
 		if !g.listed {

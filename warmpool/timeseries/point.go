@@ -14,7 +14,8 @@ import (
 //	number   count
 //	number   the value, if all are the same
 //	         or sum, least, greatest, and with buckets their number (uvarint), and of each the
-//	         key less the key before (uvarint; the first: varint) and its count (number)
+//	         key less the key before, twice (uvarint; the first: zigzag), or that and 1, and its
+//	         count (number); without, the count is 1
 //
 // A number is a uvarint, the lowest bits of which say what it is: an integer, a multiple of
 // 1/1000, or neither: then eight bytes follow.
@@ -69,12 +70,16 @@ func appendPoint(b []byte, before, at int64, s *Stat) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s.buckets)))
 	last := int32(0)
 	for n, bucket := range s.buckets {
+		step := uint64(bucket.key - last)
 		if n == 0 {
-			b = binary.AppendVarint(b, int64(bucket.key))
-		} else {
-			b = binary.AppendUvarint(b, uint64(bucket.key-last))
+			step = zigzag(int64(bucket.key))
 		}
 		last = bucket.key
+		if bucket.count == 1 {
+			b = binary.AppendUvarint(b, step<<1)
+			continue
+		}
+		b = binary.AppendUvarint(b, step<<1|1)
 		b = appendNumber(b, bucket.count)
 	}
 	return b
@@ -164,21 +169,24 @@ func (p *points) buckets() {
 		p.fail()
 		return
 	}
-	key := p.varint()
+	key := int64(0)
 	for i := range n {
-		if i > 0 {
-			step := p.uvarint()
-			if step == 0 || step > math.MaxInt32 {
-				p.fail()
-				return
-			}
-			key += int64(step)
+		step := p.uvarint()
+		counted := step&1 == 1
+		if step >>= 1; i == 0 {
+			key = unzigzag(step)
+		} else if key += int64(step); step == 0 || step > math.MaxInt32 {
+			p.fail()
+			return
 		}
 		if key < -2*shift || key > 2*shift {
 			p.fail()
 			return
 		}
-		count := p.number()
+		count := 1.0
+		if counted {
+			count = p.number()
+		}
 		if count <= 0 {
 			p.fail()
 			return

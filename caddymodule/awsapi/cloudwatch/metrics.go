@@ -59,6 +59,7 @@ func (m *Metrics) read(ctx context.Context, wishes []wish, r timeseries.Range) (
 	for n := range wishes {
 		begin := len(keys)
 		w := &wishes[n]
+		m.simplify(&w.Metric)
 		if v, ok := w.view(); ok {
 			if w.unit == "" || w.unit == "Count" {
 				base := w.Metric
@@ -92,6 +93,22 @@ func (m *Metrics) read(ctx context.Context, wishes []wish, r timeseries.Range) (
 		out[n] = merged(found)
 	}
 	return out, nil
+}
+
+// simplify takes the dimension Resource from the metric of a function, if nobody has called it by
+// another: then the function has the same values. It needs mu.
+func (m *Metrics) simplify(metric *Metric) {
+	d := metric.Dimensions
+	if len(d) != 2 || d[0].Name != "FunctionName" || d[1].Name != "Resource" || d[0].Value != d[1].Value || metric.Namespace != Lambda && metric.Namespace != Hearth {
+		return
+	}
+	base := *metric
+	if v, ok := metric.view(); ok {
+		base.MetricName = v.calls
+	}
+	if m.units[base.id()] == nil {
+		metric.Dimensions = d[:1]
+	}
 }
 
 // all makes the values of the periods.
