@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // The means by which environments are frozen.
@@ -163,7 +164,7 @@ func continueAll(stopped []int) error {
 
 // parentOf is the parent of a process, 0 if it has ended.
 func parentOf(pid int) int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}

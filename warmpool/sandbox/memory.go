@@ -3,11 +3,12 @@ package sandbox
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // memoryInterval is how often memory is compared with its limit.
@@ -109,7 +110,7 @@ func treeMemory(pid int, memoryOf func(pid int) int64) int64 {
 // had with files and shared memory. Each child counts the memory that it shares since a
 // fork.
 func resident(pid int) (anonymous, most int64) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0
 	}
@@ -121,7 +122,7 @@ func resident(pid int) (anonymous, most int64) {
 // proportional is anonymous, with a page that n processes share counted as an n-th by
 // each. The kernel walks all pages for it.
 func proportional(pid int) int64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err == nil {
 		if n, found := bytesOf(b, "Pss_Anon:"); found {
 			return n

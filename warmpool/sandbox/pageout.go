@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // pageOutStep bounds what is moved to swap at once, in bytes: a call that comes meanwhile
@@ -46,7 +47,7 @@ func (p *Process) PageOut() (asked int64) {
 		if err != nil {
 			continue
 		}
-		maps, err := os.ReadFile("/proc/" + pid + "/maps")
+		maps, err := cgroup.ReadFile("/proc/" + pid + "/maps")
 		for _, step := range steps(ownMemory(maps)) {
 			if err != nil {
 				break

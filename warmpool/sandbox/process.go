@@ -309,7 +309,7 @@ func children(pid int) []int {
 	}
 	var pids []int
 	for _, thread := range threads {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
+		b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
 		if err != nil {
 			continue
 		}

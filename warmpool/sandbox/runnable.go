@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // Runnable reports whether a thread of the tree uses a core, or would if it got one:
@@ -86,7 +88,7 @@ func schedulesOf(pids []string) map[string]schedule {
 		}
 		for _, thread := range threads {
 			// docs.kernel.org/scheduler/sched-stats.html
-			b, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/schedstat", pid, thread.Name()))
+			b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%s/task/%s/schedstat", pid, thread.Name()))
 			fields := bytes.Fields(b)
 			if err != nil || len(fields) < 2 {
 				continue
@@ -110,7 +112,7 @@ func (p *Process) Working() bool {
 		return false
 	}
 	pid := p.commandPID()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return pid != 0 && err == nil && stateOf(b) != 'S'
 }
 
@@ -131,7 +133,7 @@ func anyRunnable(pid string) bool {
 		return false // it has ended
 	}
 	for _, thread := range threads {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/stat", pid, thread.Name()))
+		b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%s/task/%s/stat", pid, thread.Name()))
 		if err == nil && stateOf(b) == 'R' {
 			return true
 		}

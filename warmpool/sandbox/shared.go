@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // sharedEach is in how many checks of memory what processes share is counted once: it
@@ -74,14 +76,14 @@ func filesInMemory(pid int, open map[[2]uint64]int64) {
 // mappedShared is the memory that a process shares by mappings, each page divided by how
 // many processes do.
 func mappedShared(pid int) int64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	if n, _ := bytesOf(b, "RssShmem:"); n < 1<<20 {
 		return n // the dear way to tell is not worth it
 	}
-	if b, err = os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)); err != nil {
+	if b, err = cgroup.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)); err != nil {
 		return 0
 	}
 	n, _ := bytesOf(b, "Pss_Shmem:")

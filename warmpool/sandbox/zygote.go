@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearthfn/hearth/warmpool/sandbox/cgroup"
 )
 
 // A Zygote is an interpreter that has booted and holds nothing of any function. It forks at an
@@ -357,7 +359,7 @@ func (p *Process) confined() error {
 	if pid == 0 {
 		return nil
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return errHasEnded
 	}

@@ -112,7 +112,7 @@ func (g *Cgroup) Move(pid int) error {
 
 // Processes are the ids of those that are in the cgroup.
 func (g *Cgroup) Processes() []string {
-	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))
+	b, err := ReadFile(filepath.Join(g.pids, "cgroup.procs"))
 	if err != nil {
 		return nil // it is being removed
 	}
@@ -185,26 +185,6 @@ func write(dir string, settings []setting) error {
 	return nil
 }
 
-// writeFile writes to a file that the kernel made, and makes none. An os.File would take seven
-// system calls for it instead of three.
-func writeFile(path, value string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	for {
-		_, err := unix.Write(fd, []byte(value))
-		switch err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return &os.PathError{Op: "write", Path: path, Err: err}
-		}
-	}
-}
-
 // AllowSwap lets the memory of g go to swap, or not. On version 1 the kernel moves nothing there
 // by itself (memory.swappiness), and need not be told.
 func (g *Cgroup) AllowSwap(allow bool) error {
@@ -245,7 +225,7 @@ func (g *Cgroup) OOMKills() int64 {
 }
 
 func readNumber(path string) int64 {
-	b, err := os.ReadFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return 0
 	}
@@ -278,7 +258,7 @@ func (g *Cgroup) Kill() {
 	if g.v2 && writeFile(filepath.Join(g.memory, killFile), "1") == nil {
 		return
 	}
-	b, err := os.ReadFile(filepath.Join(g.pids, "cgroup.procs"))
+	b, err := ReadFile(filepath.Join(g.pids, "cgroup.procs"))
 	if err != nil {
 		return
 	}
