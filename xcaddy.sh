@@ -210,7 +210,7 @@ make_debian() {
 test_release() {
 	make_debian
 	export ARCHS=amd64 # that of the Debian
-	release v0.9.0
+	release v0.0.0 # older than every other
 	local before
 	before=$(mktemp -d)
 	mv dist/*.deb "$before/"

@@ -7,7 +7,9 @@
 # The copy is an overlay, which leaves DEBIAN as it is. There is no systemd in it, so the server is
 # started by the command of the unit, and the unit is checked by systemd-analyze.
 set -euo pipefail
-readonly DEBIAN=$1 OLD=$2 NEW=$3
+shopt -s inherit_errexit # a $(...) that fails ends the script, too
+DEBIAN=$(realpath "$1") OLD=$(realpath "$2") NEW=$(realpath "$3")
+readonly DEBIAN OLD NEW
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 say() { printf '==> %s\n' "$*" >&2; }
