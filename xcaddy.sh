@@ -29,7 +29,8 @@ usage: ./xcaddy.sh COMMAND
   release [VERSION] static programs for amd64 and arm64 (or $ARCHS), packages, an image,
                     checksums: into dist/
   test-release      release, then install, start, upgrade and remove the package in a Debian
-                    that debootstrap makes (as root; about two minutes)
+                    that debootstrap makes (as root; about two minutes), and, if qemu-user-static
+                    is there, run the program for arm64
   help              this text
 
 The first build downloads 230 MB and takes 1 to 7 minutes; later ones take seconds.
@@ -214,7 +215,14 @@ test_release() {
 	local before
 	before=$(mktemp -d)
 	mv dist/*.deb "$before/"
+	if have qemu-aarch64-static; then # Debian's qemu-user-static
+		ARCHS="amd64 arm64"
+	fi
 	release "$@"
+	if [[ -e dist/caddy-arm64 ]]; then
+		say "the program for arm64"
+		qemu-aarch64-static dist/caddy-arm64 hearth version
+	fi
 	.ci/packaging/test.sh "$(debian_root)" "$before"/hearth_*_amd64.deb dist/hearth_*_amd64.deb
 	rm -rf "$before"
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,4 +69,35 @@ func TestSecondStartFailsAndLeavesTheRunningServerWhole(t *testing.T) {
 	if out, err := caddy("validate", "--adapter", "caddyfile", "--config", write("typo", "helo", s.Port)); err == nil || !strings.Contains(strings.ReplaceAll(out, `\"`, `"`), `function "helo" is not defined`) || !strings.Contains(out, "did you mean hello?") {
 		t.Errorf("validate of a route to a function that is not there: %v\n%s", err, out)
 	}
+}
+
+// Somebody has started the server as root before, and its socket is still in /tmp.
+func TestStaleSocketOfAnotherUserIsNamedWithTheRemedy(t *testing.T) {
+	harness.Parallel(t)
+	if os.Geteuid() != 0 {
+		return // only root can leave a socket that is not this user's
+	}
+	s := harness.NewServer(t, "", "")
+	folder := filepath.Join(s.Dir, "tmp")
+	socket := filepath.Join(folder, "caddy-admin.sock")
+	for _, step := range []error{os.Mkdir(folder, 0), os.Chmod(folder, 0o777|os.ModeSticky), os.Chown(s.Config, 65534, 65534), os.Chmod(s.Dir, 0o777)} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	listener.Close()
+	text, err := os.ReadFile(s.Config)
+	if err == nil {
+		err = os.WriteFile(s.Config, []byte(strings.Replace(string(text), s.Dir+"/admin.sock", socket, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Wrap = []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}
+	s.StartFails("the admin socket "+socket+" belongs to the user root", "sudo rm "+socket)
 }
