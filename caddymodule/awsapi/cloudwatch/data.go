@@ -69,6 +69,7 @@ type line struct {
 	from, period int64
 	values       []float64
 	given        []bool
+	metric       bool // not of an expression
 }
 
 func newLine(from, period int64, n int) *line {
@@ -153,7 +154,7 @@ func (s *service) lines(ctx context.Context, queries []dataQuery, start, end tim
 	for n := range queries {
 		q := &queries[n]
 		if q.MetricStat == nil {
-			return nil, invalid("Expressions are not supported: %s.", q.Id)
+			continue
 		}
 		p := q.MetricStat.Period
 		byPeriod[p] = append(byPeriod[p], q)
@@ -180,9 +181,49 @@ func (s *service) lines(ctx context.Context, queries []dataQuery, start, end tim
 				return nil, err
 			}
 			lines[q.Id] = lineOf(all[n], stat, r)
+			lines[q.Id].metric = true
 		}
 	}
-	return lines, nil
+	return lines, evaluateAll(queries, lines)
+}
+
+// evaluateAll adds the lines of expressions, each after those that it uses.
+func evaluateAll(queries []dataQuery, lines map[string]*line) error {
+	begun := make(map[string]bool)
+	var add func(id string) error
+	add = func(id string) error {
+		n := slices.IndexFunc(queries, func(q dataQuery) bool { return q.Id == id })
+		if lines[id] != nil || n < 0 {
+			return nil // the expression says what is missing
+		}
+		text := queries[n].Expression
+		switch {
+		case begun[id]:
+			return invalid("The expression %s uses itself.", id)
+		case strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "SELECT"):
+			return invalid("Queries of Metrics Insights (SELECT) are not supported: %s.", id)
+		}
+		begun[id] = true
+		uses, err := usesOf(text)
+		if err != nil {
+			return err
+		}
+		for _, used := range uses {
+			if err := add(used); err != nil {
+				return err
+			}
+		}
+		lines[id], err = evaluate(text, lines)
+		return err
+	}
+	for n := range queries {
+		if queries[n].MetricStat == nil {
+			if err := add(queries[n].Id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // rangeOf is whole periods.
