@@ -53,6 +53,9 @@ type Config struct {
 	// Keep has nothing removed, whatever the limits: the folder is another store's,
 	// and this one only looks.
 	Keep bool
+	// Heard gets the lines of functions, before they are kept. It must not block, and not retain
+	// what it gets. nil: nobody does.
+	Heard func(group string, line []byte)
 }
 
 func (c *Config) normalize() error {

@@ -45,6 +45,14 @@ func (m *Metrics) Series(metric Metric, unit string) (*timeseries.Series, error)
 	return series, nil
 }
 
+// has reports whether there is a series of a metric's values in a unit.
+func (m *Metrics) has(metric Metric, unit string) bool {
+	metric = metric.sorted()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Contains(m.units[metric.id()], unit)
+}
+
 // A wish is for the values of a metric; unit "" is for those in any.
 type wish struct {
 	Metric
