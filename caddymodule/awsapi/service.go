@@ -143,7 +143,7 @@ func (e *Endpoint) run(s *Service, p protocol, w http.ResponseWriter, r *http.Re
 	}
 	if key.ReadOnly && !readOnly(route.Name) {
 		return route, nil, &Exception{Name: "AccessDeniedException", Status: http.StatusForbidden, Message: "User: " + key.ARN(e.Account.ID) +
-			" is not authorized to perform: " + s.Model.Scope + ":" + route.Name + " because its access key is read-only"}
+			" is not authorized to perform: " + s.prefix() + ":" + route.Name + " because its access key is read-only"}
 	}
 	if key.Role != nil {
 		if err := e.permit(s, q); err != nil {
@@ -156,6 +156,14 @@ func (e *Endpoint) run(s *Service, p protocol, w http.ResponseWriter, r *http.Re
 	}
 	out, err := run(q)
 	return route, out, err
+}
+
+// prefix is what the names of the service's actions begin with.
+func (s *Service) prefix() string {
+	if s.Model.Scope == "monitoring" {
+		return "cloudwatch"
+	}
+	return s.Model.Scope
 }
 
 // permit asks the policies of a role whether it may call an operation.

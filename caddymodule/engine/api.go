@@ -78,7 +78,7 @@ func (s *Setup) AWSAPI(api func(id string) string, log *zap.Logger) (*awsapi.End
 	roleService, parameters := iam.New(roles), ssm.New(ssm.Config{Records: s.engine.records, Account: s.Account, Key: s.derive("hearth parameters")})
 	rules := events.New(events.Config{Store: s.engine.documents, Rules: s.engine.rules, Account: s.Account, Check: s.services.Check, Dispatch: s.engine.dispatch})
 	schedules := scheduler.New(scheduler.Config{Records: s.engine.records, Schedules: s.engine.schedules, Role: s.engine.roles.ByARN, Account: s.Account, Check: s.services.Check})
-	watch := cloudwatch.New(cloudwatch.Config{Metrics: s.engine.measured, Account: s.Account})
+	watch := cloudwatch.New(s.metricsConfig())
 	s.calls.models = map[string]*model.Model{
 		"lambda": s.calls.lambda.Model(), "apigatewayv2": v2.Model, "apigateway": v1.Model, "iam": roleService.Model, "ssm": parameters.Model,
 		"events": rules.Model, "scheduler": schedules.Model, "cloudwatch": watch.Model,

@@ -77,6 +77,8 @@ type Engine struct {
 	series     *timeseries.Store
 	measured   *cloudwatch.Metrics
 	sampler    *sampler  // nil: see inUse
+	alarms     *alarms   // nil: see inUse
+	listener   *listener // nil: nothing is open
 	resume     sync.Once // of the operations of stacks
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
@@ -154,6 +156,8 @@ func Open(config Config) (_ *Engine, err error) {
 	// The logs open after the state, whose lock belongs to the running server. A process that
 	// only checks limits must not remove logs of a running server.
 	store := config.Logs
+	e.listener = newListener(e.Log)
+	store.Heard = e.listener.hear
 	store.Dir, store.Keep = filepath.Join(e.Dir, "logs"), e.inUse != nil
 	if e.logs, err = logs.Open(store, config.Log); err != nil {
 		return nil, err
@@ -243,6 +247,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.machineries = nil
 	within(e.inside.close)
+	if e.alarms != nil {
+		e.alarms.close()
+	}
 	if d := e.delivery.Load(); d != nil {
 		d.scaler.Close()
 		d.clock.close()
@@ -254,6 +261,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	if d := e.delivery.Load(); d != nil {
 		within(d.invoker.Close)
+	}
+	if e.listener != nil {
+		e.listener.close()
 	}
 	if e.sampler != nil {
 		e.sampler.close()

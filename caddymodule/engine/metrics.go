@@ -1,10 +1,17 @@
 package engine
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudwatch"
+	"github.com/hearthfn/hearth/warmpool/flood"
 	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
 
@@ -21,6 +28,125 @@ func (e *Engine) openMetrics() (err error) {
 	e.measured = cloudwatch.NewMetrics(e.series)
 	if e.inUse == nil {
 		e.sampler = newSampler(e.series, e.measured, e.Log)
+		e.alarms = newAlarms(e)
+		e.listener.start(e.measured)
 	}
 	return nil
+}
+
+// A listener takes the metrics that functions log, beside the calls that log them.
+type listener struct {
+	lines chan heard
+	stop  context.CancelFunc
+	done  chan struct{}
+	log   *zap.Logger
+	gate  flood.Gate
+}
+
+type heard struct {
+	group string
+	line  []byte
+}
+
+// maxHeard is how many lines wait. Further ones are lost, and the log says so.
+const maxHeard = 1024
+
+func newListener(log *zap.Logger) *listener {
+	return &listener{lines: make(chan heard, maxHeard), log: log}
+}
+
+// hear is the Heard of the logs.
+func (l *listener) hear(group string, line []byte) {
+	if !cloudwatch.IsEmbedded(line) {
+		return
+	}
+	select {
+	case l.lines <- heard{group, bytes.Clone(line)}:
+	default:
+		l.tell(group, errors.New("more lines with metrics come than are read"))
+	}
+}
+
+func (l *listener) tell(group string, err error) {
+	l.gate.Tell(l.log, zap.WarnLevel, "metrics of a log line are not taken", group, func() []zap.Field {
+		return []zap.Field{zap.String("log_group", group), zap.Error(err)}
+	})
+}
+
+func (l *listener) start(to *cloudwatch.Metrics) {
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop, l.done = stop, make(chan struct{})
+	e := cloudwatch.Embedded{Metrics: to}
+	take := func(h heard) {
+		if err := e.Take(h.group, h.line, time.Now()); err != nil {
+			l.tell(h.group, err)
+		}
+	}
+	go func() {
+		defer close(l.done)
+		for {
+			select {
+			case h := <-l.lines:
+				take(h)
+			case <-ctx.Done():
+				for len(l.lines) > 0 {
+					take(<-l.lines)
+				}
+				return
+			}
+		}
+	}()
+}
+
+func (l *listener) close() {
+	if l.stop != nil {
+		l.stop()
+		<-l.done
+	}
+	l.gate.Close()
+}
+
+func (s *Setup) metricsConfig() cloudwatch.Config {
+	return cloudwatch.Config{
+		Metrics: s.engine.measured, Account: s.Account, Store: s.engine.documents, Check: s.services.Check, Dispatch: s.engine.dispatch, Shared: s.engine.shared(),
+	}
+}
+
+// alarms look at metrics from time to time.
+type alarms struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// evaluateEvery is how often alarms are evaluated: as AWS does for periods below a minute.
+const evaluateEvery = 10 * time.Second
+
+func newAlarms(e *Engine) *alarms {
+	ctx, stop := context.WithCancel(context.Background())
+	a := &alarms{stop, make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		ticker := time.NewTicker(evaluateEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			s := e.current.Load()
+			if s == nil || !s.HasAPI || e.shared() {
+				continue
+			}
+			if err := cloudwatch.Evaluate(ctx, s.metricsConfig()); err != nil && ctx.Err() == nil {
+				s.refusals.Tell(s.Log, zap.WarnLevel, "alarms cannot be evaluated", "", func() []zap.Field { return []zap.Field{zap.Error(err)} })
+			}
+		}
+	}()
+	return a
+}
+
+func (a *alarms) close() {
+	a.stop()
+	<-a.done
 }

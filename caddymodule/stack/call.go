@@ -83,7 +83,7 @@ func isExisting(err error) bool {
 // serviceNames are the names of services in messages.
 var serviceNames = map[string]string{
 	"lambda": "Lambda", "iam": "Iam", "logs": "CloudWatchLogs", "ssm": "Ssm", "apigatewayv2": "ApiGatewayV2", "apigateway": "ApiGateway",
-	"application-autoscaling": "ApplicationAutoScaling", "s3": "S3", "events": "EventBridge", "scheduler": "Scheduler",
+	"application-autoscaling": "ApplicationAutoScaling", "s3": "S3", "events": "EventBridge", "cloudwatch": "CloudWatch", "scheduler": "Scheduler",
 	"sqs": "Sqs", "sns": "Sns", "dynamodb": "DynamoDb", "kinesis": "Kinesis",
 }
 

@@ -8,7 +8,7 @@ import (
 // newTypes makes the types of resources, by name.
 func newTypes() map[string]*Type {
 	all := make(map[string]*Type)
-	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes(), eventTypes(), s3Types(), scalingTypes(), passedTypes()} {
+	for _, family := range []map[string]*Type{lambdaTypes(), iamTypes(), logsTypes(), ssmTypes(), cloudWatchTypes(), ownTypes(), apiGatewayV2Types(), apiGatewayTypes(), eventTypes(), s3Types(), scalingTypes(), passedTypes()} {
 		maps.Copy(all, family)
 	}
 	return all

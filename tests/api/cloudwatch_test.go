@@ -83,11 +83,59 @@ for protocol, client in clients.items():
     refused("InvalidParameterValue", "StartTime must be less", client.get_metric_data, MetricDataQueries=[query("n", "Invocations", "Sum")], StartTime=now(), EndTime=now() - datetime.timedelta(hours=1))
     refused("InvalidParameterValue", "p101 for parameter Stat", client.get_metric_data, MetricDataQueries=[query("n", "Duration", "p101")], StartTime=now() - datetime.timedelta(hours=1), EndTime=now())
 
+for protocol, client in clients.items():
+    unit = {"Unit": "Bytes"}
+    client.put_metric_data(Namespace="Shop", MetricData=[
+        dict(MetricName="Size", Dimensions=[{"Name": "p", "Value": protocol}], Values=[10, 20, 1000], Counts=[50, 49, 1], **unit),
+        dict(MetricName="Set", Dimensions=[{"Name": "p", "Value": protocol}], StatisticValues={"SampleCount": 4, "Sum": 10, "Minimum": 1, "Maximum": 4}),
+        dict(MetricName="Late", Dimensions=[{"Name": "p", "Value": protocol}], Value=7.5, Timestamp=now() - datetime.timedelta(days=2)),
+    ] + [dict(MetricName="Many", Dimensions=[{"Name": "p", "Value": protocol}], Value=n) for n in range(200)])
+    shop = lambda id, name, stat, period=7200: query(id, name, stat, period, "Shop", p=protocol)
+    got = data(shop("sum", "Size", "Sum"), shop("p50", "Size", "p50"), shop("p99", "Size", "p99.9"), shop("most", "Set", "Maximum"), shop("average", "Set", "Average"), shop("none", "Set", "p50"),
+        shop("many", "Many", "SampleCount"), shop("tm", "Size", "tm99"), shop("tc", "Size", "TC(:20)"), client=client)
+    assert (got["sum"], got["most"], got["average"], got["none"], got["many"]) == ([2480], [4], [2.5], [], [200]), got
+    assert got["p50"][0] <= 20 and got["p99"][0] > 900 and 9 < got["tm"][0] < 21 and 90 < got["tc"][0] <= 100, got
+    assert data(shop("late", "Late", "Sum"), client=client, minutes=3 * 1440)["late"] == [7.5]
+    assert client.get_metric_statistics(Namespace="Shop", MetricName="Size", Dimensions=[{"Name": "p", "Value": protocol}], StartTime=now() - datetime.timedelta(hours=1), EndTime=now(), Period=7200, Statistics=["Sum"])["Datapoints"][0]["Unit"] == "Bytes"
+    refused("InvalidParameterValue", "writes it itself", client.put_metric_data, Namespace="AWS/Lambda", MetricData=[{"MetricName": "m", "Value": 1}])
+    refused("InvalidParameterCombination", "one of Value", client.put_metric_data, Namespace="Shop", MetricData=[{"MetricName": "m"}])
+
+    got = data(query("m1", "Errors", "Sum", 7200, FunctionName="f"), query("m2", "Invocations", "Sum", 7200, FunctionName="f"), {"Id": "rate", "Expression": "100 * m1 / m2"}, {"Id": "all", "Expression": "SUM(METRICS())"}, client=client)
+    assert got["rate"] == [25] and got["all"] == [15], got
+    refused("InvalidParameterValue", "SEARCH is not supported", client.get_metric_data, MetricDataQueries=[{"Id": "s", "Expression": "SEARCH('{AWS/Lambda}', 'Sum', 60)"}], StartTime=now() - datetime.timedelta(hours=1), EndTime=now())
+
+    client.put_metric_alarm(AlarmName="a-" + protocol, Namespace="Shop", MetricName="Alert", Dimensions=[{"Name": "p", "Value": protocol}], Statistic="Maximum", Period=10, EvaluationPeriods=2, DatapointsToAlarm=1, Threshold=5,
+        ComparisonOperator="GreaterThanThreshold", AlarmActions=["arn:aws:lambda:us-east-1:000000000000:function:f"], Tags=[{"Key": "team", "Value": "a"}], TreatMissingData="notBreaching")
+    a = client.describe_alarms(AlarmNames=["a-" + protocol])["MetricAlarms"][0]
+    assert (a["Threshold"], a["Period"], a["ActionsEnabled"], a["MetricName"]) == (5, 10, True, "Alert") and a["StateUpdatedTimestamp"].tzinfo, a
+    assert client.list_tags_for_resource(ResourceARN=a["AlarmArn"])["Tags"] == [{"Key": "team", "Value": "a"}]
+    assert len(client.describe_alarms_for_metric(Namespace="Shop", MetricName="Alert", Dimensions=[{"Name": "p", "Value": protocol}])["MetricAlarms"]) == 1
+    refused("ResourceNotFound", "Unknown alarm", client.set_alarm_state, AlarmName="none", StateValue="OK", StateReason="r")
+    refused("InvalidParameterValue", "actions are functions and SNS topics", client.put_metric_alarm, AlarmName="b", Namespace="Shop", MetricName="Alert", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=5, ComparisonOperator="GreaterThanThreshold", AlarmActions=["arn:aws:automate:us-east-1:ec2:stop"])
+    refused("UnknownOperationException" if protocol != "query" else "InvalidAction", "PutDashboard is not supported", client.put_dashboard, DashboardName="d", DashboardBody="{}")
+
+# The alarm is raised by its metric, and calls the function.
+def raised():
+    cw.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Alert", "Dimensions": [{"Name": "p", "Value": "json"}], "Value": 9}])
+    return cw.describe_alarms(AlarmNames=["a-json"])["MetricAlarms"][0]["StateValue"] == "ALARM"
+until(raised, "the alarm")
+history = cw.describe_alarm_history(AlarmName="a-json")["AlarmHistoryItems"]
+assert "to ALARM" in history[0]["HistorySummary"], history
+log = boto3.client("logs")
+alarmed = lambda: [e["message"] for e in log.filter_log_events(logGroupName="/aws/lambda/f", filterPattern='"told by alarm"')["events"]]
+until(alarmed, "the call of the function")
+assert len(alarmed()) == 1 and "a-json ALARM" in alarmed()[0], alarmed()
+cw.delete_alarms(AlarmNames=["a-" + p for p in clients])
+assert cw.describe_alarms()["MetricAlarms"] == []
+until(lambda: total(data(query("n", "Invocations", "Sum", FunctionName="f"))) == 13, "the invocation by the alarm")
+
+until(lambda: sum(data(query("n", "Orders", "Sum", 7200, "Powered", service="pay"))["n"]) == 24, "metrics that the function logs")
+
 many = [query("q%d" % n, "Invocations", "Sum", 60, FunctionName="f") for n in range(500)]
 began = time.monotonic()
 got = data(*many, minutes=60)
 took = time.monotonic() - began
-assert len(got) == 500 and all(sum(v) == 12 for v in got.values()), len(got)
+assert len(got) == 500 and all(sum(v) == 13 for v in got.values()), len(got)
 time.sleep(6) # what is not in the files yet is lost by a kill
 print("500 queries took %.3f s" % took)
 print("finished")
@@ -97,9 +145,15 @@ func TestCloudWatchTellsWhatFunctionsDid(t *testing.T) {
 	harness.Parallel(t)
 	a := harness.NewAPI(t, "", "")
 	a.Create("f", harness.NodeZip(t, `
+		if (event.fail || event.wait) console.log(JSON.stringify({ _aws: { Timestamp: Date.now(), CloudWatchMetrics: [{ Namespace: "Powered", Dimensions: [["service"]], Metrics: [{ Name: "Orders", Unit: "Count" }] }] }, service: "pay", Orders: [1, 5] }));
+		if (event.alarmData) console.log("told by alarm", event.alarmData.alarmName, event.alarmData.state.value);
 		if (event.fail) throw new Error("no");
 		await new Promise(resolve => setTimeout(resolve, event.wait ?? 0));`), func(in *lambda.CreateFunctionInput) { in.Publish = true })
 	_, err := a.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: aws.String("f"), Name: aws.String("live"), FunctionVersion: aws.String("1")})
+	a.Check(err)
+	_, err = a.AddPermission(t.Context(), &lambda.AddPermissionInput{
+		FunctionName: aws.String("f"), StatementId: aws.String("alarms"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("lambda.alarms.cloudwatch.amazonaws.com"),
+	})
 	a.Check(err)
 	invoke := func(name, payload string, times int) {
 		for range times {
@@ -120,6 +174,6 @@ func TestCloudWatchTellsWhatFunctionsDid(t *testing.T) {
 calls = query("n", "Invocations", "Sum", 3600, FunctionName="f")
 print("kept", sum(data(calls, minutes=60)["n"]))
 `))
-	s.want(s.run(botoPython(t), "script.py"), "kept 12")
+	s.want(s.run(botoPython(t), "script.py"), "kept 13")
 	s.want(s.run("aws", "cloudwatch", "list-metrics", "--namespace", "AWS/Lambda", "--metric-name", "Duration"), `"FunctionName"`)
 }

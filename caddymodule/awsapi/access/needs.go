@@ -59,6 +59,8 @@ func (a *Authority) Needs(ctx context.Context, service, operation string, in *In
 		return a.ssm(operation, in), nil
 	case "events":
 		return a.events(operation, in), nil
+	case "monitoring":
+		return a.cloudwatch(operation, in), nil
 	case "scheduler":
 		return a.scheduler(operation, in), nil
 	case "apigateway":
@@ -218,6 +220,28 @@ func (a *Authority) events(operation string, in *Input) (needs []Need) {
 		return []Need{{Action: action, Resources: []string{in.text("ResourceARN")}}}
 	}
 	return []Need{{Action: action}}
+}
+
+// cloudwatch are the needs of calls of CloudWatch, whose actions are not named as its signatures.
+func (a *Authority) cloudwatch(operation string, in *Input) (needs []Need) {
+	action := "cloudwatch:" + operation
+	names := in.texts("AlarmNames")
+	if name := in.text("AlarmName"); name != "" {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		needs = append(needs, Need{Action: action, Resources: []string{a.arn("cloudwatch", "alarm:"+name)}})
+	}
+	if arn := in.text("ResourceARN"); arn != "" {
+		needs = append(needs, Need{Action: action, Resources: []string{arn}})
+	}
+	if needs == nil {
+		needs = []Need{{Action: action}}
+	}
+	if space := in.text("Namespace"); space != "" && operation == "PutMetricData" {
+		needs[0].Context = map[string][]string{"cloudwatch:namespace": {space}}
+	}
+	return needs
 }
 
 func (a *Authority) scheduler(operation string, in *Input) []Need {

@@ -1,7 +1,12 @@
 // Package cloudwatch answers the part of Amazon CloudWatch that is about metrics.
 //
 //	Metrics    which metrics there are; their values are series of package timeseries
-//	service    ListMetrics, GetMetricData, GetMetricStatistics
+//	service    ListMetrics, GetMetricData with metric math, GetMetricStatistics, PutMetricData
+//	Evaluate   gives alarms their states; those that change go to functions and SNS topics
+//
+// Alarms are documents of one owner:
+//
+//	cloudwatch   alarm/NAME   an alarm with its tags and the changes of its state
 //
 // Invocations, Errors and Throttles of AWS/Lambda are not stored: they come of how many values
 // Duration has (view).

@@ -1,12 +1,15 @@
 package cloudwatch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
+	"github.com/hearthfn/hearth/invoker/bus"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
@@ -18,7 +21,13 @@ const Scope = "monitoring"
 type Config struct {
 	Metrics *Metrics
 	Account function.Account
-	Now     func() time.Time // default time.Now
+	Store   *document.Store // of alarms
+	// Check says why this server cannot deliver to a topic.
+	Check func(arn string) error
+	// Dispatch keeps what an alarm tells a function or a topic. Once it returns nil, they get it.
+	Dispatch func(ctx context.Context, d *bus.Dispatch) error
+	Shared   bool             // several nodes have the documents in common, and metrics of their own
+	Now      func() time.Time // default time.Now
 }
 
 type service struct{ Config }
@@ -26,18 +35,36 @@ type service struct{ Config }
 // maxBody is AWS's limit of PutMetricData, uncompressed, with room for its form, in bytes.
 const maxBody = 4 << 20
 
-// New makes the service.
-func New(c Config) *awsapi.Service {
+func newService(c Config) *service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{c}
+	return &service{c}
+}
+
+// New makes the service.
+func New(c Config) *awsapi.Service {
+	s := newService(c)
 	return &awsapi.Service{
 		Model: newModel(),
 		Operations: map[string]awsapi.Operation{
 			"ListMetrics":         awsapi.Answer(s.listMetrics),
 			"GetMetricData":       awsapi.Answer(s.getData),
 			"GetMetricStatistics": awsapi.Answer(s.getStatistics),
+			"PutMetricData":       awsapi.Answer(s.putData),
+
+			"PutMetricAlarm":          awsapi.Answer(s.putAlarm),
+			"DescribeAlarms":          awsapi.Answer(s.describeAlarms),
+			"DescribeAlarmsForMetric": awsapi.Answer(s.describeForMetric),
+			"DescribeAlarmHistory":    awsapi.Answer(s.describeHistory),
+			"DeleteAlarms":            awsapi.Answer(s.deleteAlarms),
+			"SetAlarmState":           awsapi.Answer(s.setState),
+			"EnableAlarmActions":      awsapi.Answer(s.switchActions(true)),
+			"DisableAlarmActions":     awsapi.Answer(s.switchActions(false)),
+
+			"TagResource":         awsapi.Answer(s.tagResource),
+			"UntagResource":       awsapi.Answer(s.untagResource),
+			"ListTagsForResource": awsapi.Answer(s.listTags),
 		},
 		Unsupported: unsupported, Exception: exceptionOf, Invalid: "ValidationError", MaxBody: maxBody, Gzip: true,
 	}
