@@ -163,7 +163,7 @@ type App struct {
 	Ignore []string `json:"ignore,omitempty"`
 
 	// Types of resources that a stack of CloudFormation may have though nothing is made of them,
-	// e.g. AWS::CloudWatch::Alarm. The events of the stack say so. Default: none. A stack with
+	// e.g. AWS::CloudWatch::Dashboard. The events of the stack say so. Default: none. A stack with
 	// any other type that Hearth does not know is refused.
 	IgnoreResources []string `json:"ignore_resources,omitempty"`
 

@@ -9,7 +9,7 @@ import (
 // ignoredScript has a type that is let through beside one that is not, and change sets that nobody
 // executes.
 const ignoredScript = `
-alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "a", "Threshold": 1}}
+alarm = {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"AlarmName": "a", "Threshold": 1}}
 parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/ignored", "Type": "String", "Value": "x"}}
 refused("ValidationError", "Unrecognized resource types: [AWS::EC2::Instance]", create, name="i", template={"Resources": {"Alarm": alarm, "Vm": {"Type": "AWS::EC2::Instance"}}})
 create("i", {"Resources": {"Alarm": alarm, "P": dict(parameter, DependsOn="Alarm")}})
@@ -53,5 +53,5 @@ for name in ["new", "i"]:
 
 func TestIgnoredTypesAreToldAndDeletedChangeSetsAreGone(t *testing.T) {
 	harness.Parallel(t)
-	newShell(t, "ignore_resources AWS::CloudWatch::Alarm AWS::CloudWatch::Dashboard").python(ignoredScript)
+	newShell(t, "ignore_resources AWS::CloudWatch::Dashboard AWS::EC2::VPC").python(ignoredScript)
 }

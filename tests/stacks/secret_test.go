@@ -23,7 +23,7 @@ exports.handler = async event => {
   await new Promise((done, failed) => { const r = https.request(event.ResponseURL, { method: "PUT", headers: { "content-length": Buffer.byteLength(body) } }, done); r.on("error", failed); r.end(body); });
 };"""
 def alarm(value):
-    return {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "a", "Text": value}}
+    return {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"AlarmName": "a", "Text": value}}
 template = {
     "Parameters": {"Word": {"Type": "String", "NoEcho": True}, "Other": {"Type": "String", "Default": "open"}},
     "Resources": {"Role": role, "Maker": maker, "A": alarm({"Fn::Sub": "at ${Word}"}), "B": alarm("{{resolve:ssm-secure:/hidden}}"), "C": alarm({"Fn::GetAtt": ["Thing", "Word"]}), "D": alarm("open"),
@@ -74,7 +74,7 @@ cfn.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay
 
 func TestSecretsOfStacksAreNeitherShownNorWritten(t *testing.T) {
 	harness.Parallel(t)
-	s := newShell(t, "ignore_resources AWS::CloudWatch::Alarm")
+	s := newShell(t, "ignore_resources AWS::CloudWatch::Dashboard")
 	s.python(secretScript + secretCreated)
 	s.Stop()
 	s.Check(filepath.WalkDir(filepath.Join(s.Dir, "data"), func(path string, d fs.DirEntry, err error) error {
