@@ -129,6 +129,18 @@ cw.delete_alarms(AlarmNames=["a-" + p for p in clients])
 assert cw.describe_alarms()["MetricAlarms"] == []
 until(lambda: total(data(query("n", "Invocations", "Sum", FunctionName="f"))) == 13, "the invocation by the alarm")
 
+cfn = boto3.client("cloudformation", config=once)
+stack = lambda threshold: json.dumps({"Resources": {"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors", "Namespace": "AWS/Lambda", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1,
+    "Threshold": threshold, "ComparisonOperator": "GreaterThanThreshold", "Dimensions": [{"Name": "FunctionName", "Value": "f"}], "Tags": [{"Key": "n", "Value": str(threshold)}]}}}, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["A", "Arn"]}}}})
+for change, waiter, threshold in [(cfn.create_stack, "stack_create_complete", 100), (cfn.update_stack, "stack_update_complete", 200)]:
+    change(StackName="w", TemplateBody=stack(threshold))
+    cfn.get_waiter(waiter).wait(StackName="w", WaiterConfig={"Delay": 1})
+    a = cw.describe_alarms(AlarmNamePrefix="w-A-")["MetricAlarms"][0]
+    assert a["Threshold"] == threshold and cfn.describe_stacks(StackName="w")["Stacks"][0]["Outputs"][0]["OutputValue"] == a["AlarmArn"], a
+    assert cw.list_tags_for_resource(ResourceARN=a["AlarmArn"])["Tags"] == [{"Key": "n", "Value": str(threshold)}]
+cfn.delete_stack(StackName="w")
+cfn.get_waiter("stack_delete_complete").wait(StackName="w", WaiterConfig={"Delay": 1})
+assert cw.describe_alarms()["MetricAlarms"] == []
 until(lambda: sum(data(query("n", "Orders", "Sum", 7200, "Powered", service="pay"))["n"]) == 24, "metrics that the function logs")
 
 many = [query("q%d" % n, "Invocations", "Sum", 60, FunctionName="f") for n in range(500)]
