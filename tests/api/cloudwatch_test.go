@@ -92,7 +92,7 @@ for protocol, client in clients.items():
     ] + [dict(MetricName="Many", Dimensions=[{"Name": "p", "Value": protocol}], Value=n) for n in range(200)])
     shop = lambda id, name, stat, period=7200: query(id, name, stat, period, "Shop", p=protocol)
     got = data(shop("sum", "Size", "Sum"), shop("p50", "Size", "p50"), shop("p99", "Size", "p99.9"), shop("most", "Set", "Maximum"), shop("average", "Set", "Average"), shop("none", "Set", "p50"),
-        shop("many", "Many", "SampleCount"), shop("tm", "Size", "tm99"), shop("tc", "Size", "TC(:20)"), client=client)
+        shop("many", "Many", "SampleCount"), shop("tm", "Size", "tm99"), shop("tc", "Size", "TC(:25)"), client=client)
     assert (got["sum"], got["most"], got["average"], got["none"], got["many"]) == ([2480], [4], [2.5], [], [200]), got
     assert got["p50"][0] <= 20 and got["p99"][0] > 900 and 9 < got["tm"][0] < 21 and 90 < got["tc"][0] <= 100, got
     assert data(shop("late", "Late", "Sum"), client=client, minutes=3 * 1440)["late"] == [7.5]
