@@ -57,7 +57,7 @@ func newListener(log *zap.Logger) *listener {
 
 // hear is the Heard of the logs.
 func (l *listener) hear(group string, line []byte) {
-	if !cloudwatch.IsEmbedded(line) {
+	if line = cloudwatch.EmbeddedIn(line); line == nil {
 		return
 	}
 	select {

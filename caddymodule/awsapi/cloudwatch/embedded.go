@@ -36,9 +36,20 @@ const (
 // errEmbedded says that a line has no metrics, or more than is taken.
 var errEmbedded = errors.New("a line of the embedded metric format is not as its specification says, or has more metrics than are taken")
 
-// IsEmbedded reports whether a line may have metrics. It is cheap.
-func IsEmbedded(line []byte) bool {
-	return len(line) > 0 && line[0] == '{' && len(line) <= MaxEmbedded && bytes.Contains(line, []byte(`"_aws"`)) && bytes.Contains(line, []byte(`"CloudWatchMetrics"`))
+// EmbeddedIn is the part of a line that may have metrics, nil if nothing may. It is cheap. Node's
+// console writes a time, a request ID and a level before it.
+func EmbeddedIn(line []byte) []byte {
+	if len(line) > MaxEmbedded || !bytes.Contains(line, []byte(`"CloudWatchMetrics"`)) || !bytes.Contains(line, []byte(`"_aws"`)) {
+		return nil
+	}
+	if line[0] != '{' {
+		n := bytes.Index(line, []byte("\t{"))
+		if n < 0 {
+			return nil
+		}
+		line = line[n+1:]
+	}
+	return line
 }
 
 type embeddedLine struct {

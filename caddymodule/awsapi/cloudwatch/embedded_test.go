@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ func newEmbedded(t testing.TB) *Embedded {
 func TestMetricsInLogLinesAreTaken(t *testing.T) {
 	e, now := newEmbedded(t), time.Now()
 	line := []byte(fmt.Sprintf(embedded, now.UnixMilli()))
-	if !IsEmbedded(line) || IsEmbedded([]byte(`{"message":"_aws"}`)) || IsEmbedded([]byte("text")) {
+	logged := append([]byte("2026-11-29T12:00:00.000Z\t8f5d\tINFO\t"), line...)
+	if !bytes.Equal(EmbeddedIn(line), line) || !bytes.Equal(EmbeddedIn(logged), line) || EmbeddedIn([]byte(`{"message":"_aws"}`)) != nil || EmbeddedIn(nil) != nil {
 		t.Fatal("lines are told apart wrongly")
 	}
 	if err := e.Take("g", line, now); err != nil {
@@ -60,8 +62,8 @@ func FuzzEmbedded(f *testing.F) {
 	now := time.Now()
 	f.Add([]byte(fmt.Sprintf(embedded, now.UnixMilli())))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if IsEmbedded(line) {
-			_ = newEmbedded(t).Take("g", line, now)
+		if part := EmbeddedIn(line); part != nil {
+			_ = newEmbedded(t).Take("g", part, now)
 		}
 	})
 }
