@@ -45,6 +45,8 @@ func answers() *http.ServeMux {
 		"DELETE /hearth/drain": drain(false),
 		// What serves each runtime on this node. It may take a second, because it starts each
 		// interpreter once to ask for its version.
+		"GET /hearth/node":     gauges, // what this node has and does now
+		"GET /hearth/doctor":   examine(),
 		"GET /hearth/runtimes": func(e *engine.Engine, _ *http.Request) (any, error) { return e.Runtimes(), nil },
 	} {
 		mux.Handle(pattern, answer)
@@ -132,6 +134,22 @@ func listNodes(e *engine.Engine, _ *http.Request) (any, error) { return e.Nodes(
 func drain(on bool) answerer {
 	return func(e *engine.Engine, r *http.Request) (any, error) {
 		return engine.Drained{Draining: on}, e.Drain(r.Context(), on)
+	}
+}
+
+func gauges(e *engine.Engine, _ *http.Request) (any, error) { return e.Gauges() }
+
+// examine has the doctor look, once at a time: it starts a trial environment.
+func examine() answerer {
+	free := make(chan struct{}, 1)
+	return func(e *engine.Engine, r *http.Request) (any, error) {
+		select {
+		case free <- struct{}{}:
+			defer func() { <-free }()
+			return cli.Examine(e.Dir), nil
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
 	}
 }
 

@@ -68,6 +68,10 @@ func (c *Context) showFindings(w io.Writer, findings []finding) {
 	table.Flush() // to a buffer or a terminal
 }
 
+// Examine is what the doctor finds on this machine, for a server with its data in dir. The answer
+// is for JSON.
+func Examine(dir string) any { return examine(dir) }
+
 // examine finds out what a server would find that kept its data in dir.
 func examine(dir string) []finding {
 	collected := &warnings{}

@@ -8,14 +8,34 @@ import { Badge } from './lib/parts.js';
 import { SignIn } from './screens/signin.js';
 import { Functions } from './screens/functions.js';
 import { FunctionScreen } from './screens/function.js';
+import { Logs } from './screens/logs.js';
+import { Events } from './screens/events.js';
+import { Sources } from './screens/sources.js';
+import { APIs } from './screens/apis.js';
+import { Stacks } from './screens/stacks.js';
+import { Nodes } from './screens/nodes.js';
 
 const icon = document.querySelector('link[rel=icon]').href;
 
 const items = [
   ['functions', 'Functions', 'M4 20c5 0 3-16 8-16h1M7 10h8m5 0l-6 10m0-10l6 10'],
+  ['logs', 'Logs', 'M4 6h16M4 10h10M4 14h16M4 18h8'],
+  ['events', 'Events', 'M4 5h16v11H8l-4 4zM9 10h6'],
+  ['sources', 'Sources', 'M5 5v14M5 12h9m0 0l-4-4m4 4l-4 4M19 5v14'],
+  ['apis', 'APIs', 'M4 12h5m6 0h5M9 8h6v8H9z'],
+  ['stacks', 'Stacks', 'M12 4l8 4-8 4-8-4zM4 12l8 4 8-4M4 16l8 4 8-4'],
+  ['nodes', 'Nodes', 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01'],
 ];
 
-const screens = { functions: ({ parts, query }) => (parts[1] ? html`<${FunctionScreen} key=${parts[1]} name=${parts[1]} tab=${parts[2]} query=${query} />` : html`<${Functions} query=${query} />`) };
+const screens = {
+  functions: ({ parts, query }) => (parts[1] ? html`<${FunctionScreen} key=${parts[1]} name=${parts[1]} tab=${parts[2]} query=${query} />` : html`<${Functions} query=${query} />`),
+  logs: ({ query }) => html`<${Logs} query=${query} />`,
+  events: ({ query }) => html`<${Events} query=${query} />`,
+  sources: () => html`<${Sources} />`,
+  apis: ({ parts }) => html`<${APIs} key=${parts[1]} id=${parts[1]} kind=${parts[2]} />`,
+  stacks: ({ parts }) => html`<${Stacks} key=${parts[1]} name=${parts[1]} />`,
+  nodes: () => html`<${Nodes} />`,
+};
 
 function Shell() {
   const { parts, query } = useStore(place);

@@ -5,10 +5,18 @@ import { useLoad } from '../lib/load.js';
 import { to } from '../lib/route.js';
 import { Badge, Head, Loaded } from '../lib/parts.js';
 import { RuntimeBadge } from './functions.js';
+import { Code } from './code.js';
+import { Configuration } from './configuration.js';
+import { Versions } from './versions.js';
+import { Triggers } from './sources.js';
 import { Test } from './test.js';
 
 const tabs = [
   ['test', 'Test', Test],
+  ['code', 'Code', Code],
+  ['configuration', 'Configuration', Configuration],
+  ['versions', 'Versions', Versions],
+  ['triggers', 'Triggers', Triggers],
 ];
 
 export function FunctionScreen({ name, tab = 'test', query }) {
@@ -18,7 +26,7 @@ export function FunctionScreen({ name, tab = 'test', query }) {
   return html`<${Head} title=${name} crumb=${html`<a href=${to(['functions'])}>Functions</a>`}>
       ${f ? html`<${RuntimeBadge} f=${f} /><${StateBadge} f=${f} />` : null}
     <//>
-    <nav aria-label=${'Parts of ' + name}><ul class="tabs">${tabs.map(([path, title]) => html`<li><a href=${to(['functions', name, path])} aria-current=${path === tab ? 'page' : undefined}>${title}</a></li>`)}</ul></nav>
+    <nav aria-label=${'Parts of ' + name}><ul class="tabs">${tabs.map(([path, title]) => html`<li><a href=${to(['functions', name, path])} aria-current=${path === tab ? 'page' : undefined}>${title}</a></li>`)}<li><a href=${to(['logs'], { function: name })}>Logs</a></li></ul></nav>
     <div class="stack"><${Loaded} from=${loaded}>${(data) => (Screen ? html`<${Screen} key=${tab} name=${name} f=${data.Configuration} all=${data} query=${query} reload=${loaded.reload} />` : html`<p>There is no such part.</p>`)}<//></div>`;
 }
 

@@ -34,9 +34,9 @@ function useWindow(count) {
 }
 
 export function RuntimeBadge({ f, runtimes }) {
-  const serves = runtimes?.find((r) => r.runtime === f.Runtime || r.Runtime === f.Runtime);
-  const program = serves && (serves.interpreter ?? serves.program ?? '');
-  return html`<${Badge} title=${program ? `${f.Runtime}, by ${program}` : f.Runtime}>${f.Runtime ?? f.PackageType ?? 'no runtime'}<//>`;
+  const serves = runtimes?.find((r) => r.runtime === f.Runtime);
+  const kind = serves && !serves.program ? 'bad' : serves?.nearest ? 'warn' : '';
+  return html`<${Badge} kind=${kind} title=${serves ? (serves.program ? `served by ${serves.program}` : 'nothing serves it here') : undefined}>${f.Runtime ?? f.PackageType ?? 'no runtime'}<//>`;
 }
 
 export function Functions() {
