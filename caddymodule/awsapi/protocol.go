@@ -43,6 +43,9 @@ func (e *Endpoint) find(r *http.Request) (*Service, model.Route, protocol) {
 			continue
 		}
 		if s.Model.Speaks("json") && target != "" {
+			if r.URL.Path != "/" { // that of another handler, as a console
+				continue
+			}
 			prefix, name, found := strings.Cut(target, ".")
 			if found && prefix == s.Model.TargetPrefix {
 				if route, ok := s.Model.Operation(name); ok {

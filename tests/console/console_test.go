@@ -31,6 +31,7 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	harness.Parallel(t)
 	a := harness.NewAPI(t, reader, "console /console")
 	a.Create("orders", harness.NodeZip(t, `console.log("order " + (event.order ?? "none")); return { orders: 1 }`))
+	a.Create("fails", harness.NodeZip(t, `console.log("<img src=x id=injected onerror=alert(3)>"); throw new Error("<img src=x id=injected onerror=alert(4)>")`))
 	a.Create("other", harness.NodeZip(t, `return 1`))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
@@ -72,7 +73,7 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	if err := script.Wait(); err != nil {
 		t.Errorf("the driver of the browser: %v\n%s", err, problems.String())
 	}
-	if cases < 5 {
+	if cases < 15 {
 		t.Error(fmt.Sprintf("only %d cases ran", cases), problems.String())
 	}
 }

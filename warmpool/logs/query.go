@@ -93,6 +93,10 @@ func (g *Group) Events(ctx context.Context, q Query) iter.Seq2[Event, error] {
 			yield(Event{}, err)
 			return
 		}
+		if q.Follow {
+			g.store.followers.Add(1)
+			defer g.store.followers.Add(-1)
+		}
 		var c cursor
 		defer c.close()
 		for closed := false; ; {

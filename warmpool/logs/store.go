@@ -26,6 +26,7 @@ const (
 
 const (
 	flushInterval  = 250 * time.Millisecond
+	followInterval = 50 * time.Millisecond // while somebody follows
 	sweepInterval  = time.Hour
 	warnInterval   = 10 * time.Second
 	batchSize      = 64 << 10 // a batch this large is full and does not wait for the flush
@@ -94,6 +95,8 @@ type Store struct {
 	buffered atomic.Int64 // bytes in full batches
 	dropped  atomic.Uint64
 	closed   atomic.Bool
+
+	followers atomic.Int64 // calls of Events that wait for more
 
 	wake     chan struct{}      // of capacity 1: a group is dirty
 	hurry    chan struct{}      // of capacity 1: a group is full

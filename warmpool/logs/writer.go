@@ -37,7 +37,7 @@ func (w *writer) run() {
 		select {
 		case <-s.wake:
 			if due == nil {
-				due = time.After(flushInterval)
+				due = time.After(s.interval())
 			}
 		case <-due:
 			due = nil
@@ -56,6 +56,14 @@ func (w *writer) run() {
 			return
 		}
 	}
+}
+
+// interval is how long lines wait for others: not for long while somebody follows.
+func (s *Store) interval() time.Duration {
+	if s.followers.Load() > 0 {
+		return followInterval
+	}
+	return flushInterval
 }
 
 // writeFull writes full batches. Others wait for the interval: a write of a few

@@ -20,9 +20,12 @@ const (
 	// sessionTime is how long a Live Tail session lasts, as at AWS.
 	// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html
 	sessionTime = 3 * time.Hour
-	// updateInterval is how often a session hears of new events, or of none.
+	// updateInterval is how often a session hears at least, of no events too.
 	updateInterval = time.Second
-	// maxUpdate is how many events one update has at most; of more, a session gets a
+	// promptly is how long an event waits for others. AWS sends all of a second at once; who
+	// watches a function work sees it sooner here.
+	promptly = 50 * time.Millisecond
+	// maxUpdate is how many events a session gets in updateInterval at most; of more, it gets a
 	// sample.
 	maxUpdate = 500
 	// writeTimeout bounds the wait for a client that does not read.
@@ -86,7 +89,7 @@ func (a *API) startLiveTail(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), sessionTime)
 	defer cancel()
-	t := &liveTail{api: a, w: w, control: http.NewResponseController(w), encoder: eventstream.NewEncoder()}
+	t := &liveTail{api: a, news: make(chan struct{}, 1), w: w, control: http.NewResponseController(w), encoder: eventstream.NewEncoder()}
 	w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 	from := time.Now() // what is logged once the client knows of the session belongs to it
 	t.send("initial-response", struct{}{})
@@ -127,8 +130,11 @@ type liveTail struct {
 	encoder *eventstream.Encoder
 	err     error // of the first message that could not be sent
 
+	news chan struct{} // there are events
+
 	mu      sync.Mutex // guards what follows
 	events  []liveEvent
+	sent    int // events, in this interval
 	sampled bool
 	failed  error // of reading a group
 }
@@ -143,43 +149,69 @@ func (t *liveTail) follow(ctx context.Context, g *logs.Group, q logs.Query, patt
 			t.failed = err
 		case err != nil:
 		case !pattern.Match(message(g, e)):
-		case len(t.events) >= maxUpdate:
+		case t.sent+len(t.events) >= maxUpdate:
 			t.sampled = true
 		default:
 			t.events = append(t.events, liveEvent{identifier, e.Stream, message(g, e), e.Time.UnixMilli(), e.Time.UnixMilli()})
+			select {
+			case t.news <- struct{}{}:
+			default:
+			}
 		}
 		t.mu.Unlock()
 	}
 }
 
-// run sends an update each second until the session ends.
+// run sends updates until the session ends: soon after events, and each second.
 func (t *liveTail) run(ctx context.Context) {
 	ticker := time.NewTicker(updateInterval)
 	defer ticker.Stop()
+	var soon <-chan time.Time
 	for t.err == nil {
+		tick := false
 		select {
+		case <-t.news:
+			if soon == nil {
+				soon = time.After(promptly)
+			}
+			continue
+		case <-soon:
+			soon = nil
 		case <-ticker.C:
+			tick = true
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				t.exception("SessionTimeoutException", "the session has lasted three hours")
 			}
 			return
 		}
-		update := sessionUpdate{SessionResults: []liveEvent{}}
-		t.mu.Lock()
-		if t.events != nil {
-			update.SessionResults = t.events
-		}
-		update.SessionMetadata.Sampled = t.sampled
-		failed := t.failed
-		t.events, t.sampled = nil, false
-		t.mu.Unlock()
-		t.send("sessionUpdate", update)
-		if failed != nil {
+		if !t.update(tick) {
 			t.exception("SessionStreamingException", "the logs could not be read any further")
 			return
 		}
 	}
+}
+
+// update sends the events that there are; at a tick, that there are none, too. It reports whether
+// the logs can be read.
+func (t *liveTail) update(tick bool) bool {
+	update := sessionUpdate{SessionResults: []liveEvent{}}
+	t.mu.Lock()
+	if t.events != nil {
+		update.SessionResults = t.events
+	}
+	t.sent += len(t.events)
+	if tick {
+		t.sent = 0
+	}
+	update.SessionMetadata.Sampled = t.sampled
+	failed := t.failed
+	t.events, t.sampled = nil, false
+	t.mu.Unlock()
+	if tick || len(update.SessionResults) > 0 {
+		t.send("sessionUpdate", update)
+	}
+	return failed == nil
 }
 
 func (t *liveTail) send(event string, payload any) {

@@ -9,6 +9,7 @@ import { Code } from './code.js';
 import { Configuration } from './configuration.js';
 import { Versions } from './versions.js';
 import { Triggers } from './sources.js';
+import { Monitor } from './monitor.js';
 import { Test } from './test.js';
 
 const tabs = [
@@ -17,6 +18,7 @@ const tabs = [
   ['configuration', 'Configuration', Configuration],
   ['versions', 'Versions', Versions],
   ['triggers', 'Triggers', Triggers],
+  ['monitor', 'Monitor', Monitor],
 ];
 
 export function FunctionScreen({ name, tab = 'test', query }) {

@@ -4,7 +4,9 @@ import { useFunctions } from '../lib/functions.js';
 import { own } from '../lib/api.js';
 import { useLoad } from '../lib/load.js';
 import { to } from '../lib/route.js';
-import { ago } from '../lib/format.js';
+import { ago, count, duration } from '../lib/format.js';
+import { series, sum } from '../lib/metrics.js';
+import { Spark } from '../lib/chart.js';
 import { Badge, Head, Problem } from '../lib/parts.js';
 
 const spare = 12; // rows beyond the window, above and below
@@ -39,6 +41,34 @@ export function RuntimeBadge({ f, runtimes }) {
   return html`<${Badge} kind=${kind} title=${serves ? (serves.program ? `served by ${serves.program}` : 'nothing serves it here') : undefined}>${f.Runtime ?? f.PackageType ?? 'no runtime'}<//>`;
 }
 
+const columns = [['Invocations', 'Sum'], ['Errors', 'Sum'], ['Throttles', 'Sum'], ['Duration', 'p50'], ['Duration', 'p99'], ['ColdStarts', 'Sum']];
+
+// useHour is the last hour of the functions that are shown: {NAME: [values of each column]}.
+function useHour(names) {
+  const kept = useRef({});
+  const loaded = useLoad(async (signal) => {
+    const end = Date.now();
+    const { series: all } = await series(names.flatMap((name) => columns.map(([metric, stat]) => ({ name, metric, stat }))), { start: end - 3600e3, end, period: 60 }, signal);
+    names.forEach((name, n) => { kept.current[name] = all.slice(n * columns.length, (n + 1) * columns.length); });
+    return { ...kept.current };
+  }, [names.join('\n')], { every: 15000 });
+  return { ...kept.current, ...loaded.data };
+}
+
+const last = (values) => values.findLast((v) => v !== null);
+
+// The cells of a function's last hour. The one for the telephone is the calls.
+function Hour({ values }) {
+  if (!values) return html`<span role="cell" class="calls"></span><span role="cell" class="hide-small"></span><span role="cell" class="hide-small"></span><span role="cell" class="hide-small cold"></span>`;
+  const [calls, errors, throttles, p50, p99, cold] = values;
+  const failed = sum(errors);
+  const refused = sum(throttles);
+  return html`<span role="cell" class="spark calls" title=${`${sum(calls)} calls, ${refused} throttled`}><${Spark} values=${calls} /><span class="figure">${count(sum(calls))}${refused ? html`<br /><span class="warn small">${count(refused)} throttled</span>` : null}</span></span>
+    <span role="cell" class="spark s3 hide-small"><${Spark} values=${errors} /><span class=${'figure ' + (failed ? 'bad' : 'dim')}>${count(failed)}</span></span>
+    <span role="cell" class="spark s2 hide-small" title=${`p50 ${duration(last(p50))}, p99 ${duration(last(p99))}`}><${Spark} values=${p99} zero=${false} /><span class="figure two">${duration(last(p50))}<br /><span class="dim">${duration(last(p99))}</span></span></span>
+    <span role="cell" class="spark s4 hide-small cold"><${Spark} values=${cold} /><span class="figure">${count(sum(cold))}</span></span>`;
+}
+
 export function Functions() {
   const { list, complete, error } = useFunctions();
   const runtimes = useLoad((signal) => own('GET', 'runtimes', signal), []);
@@ -49,6 +79,7 @@ export function Functions() {
   }, [list, search]);
   const rows = useWindow(found.length);
   const shown = found.slice(rows.from, rows.to);
+  const hour = useHour(shown.map((f) => f.FunctionName));
   return html`<${Head} title="Functions">
       <input class="search" type="search" placeholder="Search by name, runtime, description" aria-label="Search functions" value=${search} onInput=${(e) => setSearch(e.target.value)} />
     <//>
@@ -57,6 +88,7 @@ export function Functions() {
       <div role="table" aria-label="Functions" aria-rowcount=${found.length + 1}>
         <div class="list-row titles" role="row" aria-rowindex="1">
           <span role="columnheader">Function <span class="num">(${found.length}${complete ? '' : ' so far'})</span></span><span role="columnheader">Runtime</span>
+          <span role="columnheader" class="right">Calls, last hour</span><span role="columnheader" class="right">Errors</span><span role="columnheader" class="right">p50, p99</span><span role="columnheader" class="right cold">Cold starts</span>
           <span role="columnheader" class="right late">Changed</span>
         </div>
         <div class="list" role="rowgroup" ref=${rows.list}>
@@ -64,7 +96,8 @@ export function Functions() {
           ${shown.map((f, n) => html`<div class="list-row" role="row" key=${f.FunctionName} aria-rowindex=${rows.from + n + 2}>
             <span role="cell"><a class="list-name" href=${to(['functions', f.FunctionName])}>${f.FunctionName}</a><span class="list-about">${f.Description || f.Handler || ''}</span></span>
             <span role="cell" class="serves"><${RuntimeBadge} f=${f} runtimes=${runtimes.data} /></span>
-            <span role="cell" class="right dim small late" title=${f.LastModified}>${ago(f.LastModified)}</span>
+            <${Hour} values=${hour[f.FunctionName]} />
+            <span role="cell" class="right dim small late hide-small" title=${f.LastModified}>${ago(f.LastModified)}</span>
           </div>`)}
           <div role="presentation" style=${{ height: Math.max(0, found.length - rows.from - shown.length) * rows.height + 'px' }}></div>
         </div>
