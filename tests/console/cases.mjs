@@ -64,7 +64,8 @@ export const cases = {
     await b.open('functions/orders/configuration');
     await b.page.getByLabel(/^Timeout/).fill('7');
     await b.page.getByRole('button', { name: 'Save' }).first().click();
-    await b.page.waitForFunction(async () => (await (await fetch('-/call/lambda/2015-03-31/functions/orders/configuration', { headers: { 'X-Hearth-Console': '1' } })).json()).Timeout === 7);
+    await b.sees('The configuration is saved.');
+    equal(JSON.parse((await b.call('GET', 'lambda/2015-03-31/functions/orders/configuration')).text).Timeout, 7, 'the timeout');
     await b.page.getByLabel('Handler').fill('no handler');
     await b.page.getByRole('button', { name: 'Save' }).first().click();
     await b.sees(/ValidationException|InvalidParameterValueException/);
@@ -135,7 +136,7 @@ export const cases = {
     await b.call('POST', 'apigateway/v2/apis', '{"name":"shop","protocolType":"HTTP"}');
     await b.call('POST', 'cloudformation/', String(new URLSearchParams({ Action: 'CreateStack', Version: '2010-05-15', StackName: 'shop', TemplateBody: '{"Resources":{"Logs":{"Type":"AWS::Logs::LogGroup"}}}' })), { 'Content-Type': 'application/x-www-form-urlencoded' });
     const api = JSON.parse((await b.call('GET', 'apigateway/v2/apis')).text).items[0].apiId;
-    for (const [screen, text] of [['functions', 'orders'], ['functions/orders/code', 'index.mjs'], ['functions/orders/configuration', 'Environment variables'], ['functions/fails/versions', 'live'], ['functions/orders/triggers', 'Who may call it'], ['logs?function=orders', 'live'],
+    for (const [screen, text] of [['functions', 'orders'], ['functions/orders/code', 'index.mjs'], ['functions/orders/configuration', 'Environment variables'], ['functions/fails/versions', 'live'], ['functions/orders/triggers', 'Who may call it'], ['logs?function=orders', 'Filter pattern'],
       ['sources', 'Event sources'], ['apis', 'shop'], [`apis/${api}/v2`, 'Routes'], ['stacks', 'shop'], ['stacks/shop', 'CREATE_COMPLETE'], ['nodes', 'nodejs20.x']]) {
       await b.open(screen);
       await b.sees(text, b.page.locator('main'));

@@ -1,5 +1,5 @@
 // The configuration of a function, with AWS's limits.
-import { html, useState } from '../lib/html.js';
+import { html, useRef, useState } from '../lib/html.js';
 import { lambda, name as inPath } from '../lib/api.js';
 import { useAction, useLoad } from '../lib/load.js';
 import { bytes } from '../lib/format.js';
@@ -9,23 +9,25 @@ import { Ask, Change, Done, Field, Loaded, Panel, Problem, useReadOnly } from '.
 const base = (name) => `/2015-03-31/functions/${inPath(name)}`;
 
 export function Configuration({ name, f, reload }) {
-  return html`<${General} key=${f.RevisionId} name=${name} f=${f} reload=${reload} />
-    <${Variables} key=${'env' + f.RevisionId} name=${name} f=${f} reload=${reload} />
+  // Of the function as the forms show it: a change by somebody else in between is not overwritten.
+  const revision = useRef(f.RevisionId);
+  return html`<${General} name=${name} f=${f} revision=${revision} reload=${reload} />
+    <${Variables} name=${name} f=${f} revision=${revision} reload=${reload} />
     <div class="split"><${Concurrency} name=${name} /><${Address} name=${name} /></div>
     <${Facts} f=${f} />`;
 }
 
 // change updates the configuration, if nobody else has since.
-async function change(name, f, body) {
-  await lambda('PUT', base(name) + '/configuration', { body: { ...body, RevisionId: f.RevisionId } });
-  await settled(name);
+async function change(name, revision, body) {
+  await lambda('PUT', base(name) + '/configuration', { body: { ...body, RevisionId: revision.current } });
+  revision.current = (await settled(name)).RevisionId;
 }
 
-function General({ name, f, reload }) {
+function General({ name, f, revision, reload }) {
   const [v, setV] = useState({ Description: f.Description ?? '', Handler: f.Handler ?? '', Runtime: f.Runtime ?? '', MemorySize: f.MemorySize, Timeout: f.Timeout, Storage: f.EphemeralStorage?.Size ?? 512, Role: f.Role ?? '' });
   const readOnly = useReadOnly();
   const save = useAction(async () => {
-    await change(name, f, { Description: v.Description, Handler: v.Handler, Runtime: v.Runtime, MemorySize: Number(v.MemorySize), Timeout: Number(v.Timeout), EphemeralStorage: { Size: Number(v.Storage) }, Role: v.Role });
+    await change(name, revision, { Description: v.Description, Handler: v.Handler, Runtime: v.Runtime, MemorySize: Number(v.MemorySize), Timeout: Number(v.Timeout), EphemeralStorage: { Size: Number(v.Storage) }, Role: v.Role });
     reload();
   });
   const text = (field, more) => html`<input value=${v[field]} disabled=${readOnly} onInput=${(e) => setV({ ...v, [field]: e.target.value })} ...${more} />`;
@@ -44,11 +46,11 @@ function General({ name, f, reload }) {
   <//></form>`;
 }
 
-function Variables({ name, f, reload }) {
+function Variables({ name, f, revision, reload }) {
   const [rows, setRows] = useState(() => Object.entries(f.Environment?.Variables ?? {}));
   const readOnly = useReadOnly();
   const save = useAction(async () => {
-    await change(name, f, { Environment: { Variables: Object.fromEntries(rows.filter(([key]) => key)) } });
+    await change(name, revision, { Environment: { Variables: Object.fromEntries(rows.filter(([key]) => key)) } });
     reload();
   });
   const set = (n, column, value) => setRows(rows.map((row, at) => (at === n ? (column ? [row[0], value] : [value, row[1]]) : row)));
