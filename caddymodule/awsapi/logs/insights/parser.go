@@ -21,7 +21,7 @@ const maxDepth = 100
 // Parse makes a plan of a query. limit is how many rows it has at most when the query itself does
 // not say; 0 is MaxResults. An error is a *SyntaxError.
 func Parse(query string, limit int) (*Plan, error) {
-	p := &parser{lexer: lexer{query: query}, plan: &Plan{query: query, pointer: -1}, fields: newScope(true)}
+	p := &parser{lexer: lexer{query: query}, plan: &Plan{query: query}, fields: newScope(true)}
 	p.begin()
 	if len(query) > MaxQuery {
 		return nil, p.fail(MaxQuery, len(query), "a query has %d characters at most", MaxQuery)
@@ -244,7 +244,19 @@ func (p *parser) sortCommand() error {
 		return err
 	})
 	p.stage.sort = append(keys, p.stage.sort...)
+	if s := p.stage.sort; err == nil && len(s) == 1 && s[0].down && s[0].slot == p.times() && len(p.plan.stages) == 1 {
+		p.stage.sort = nil // the newest first is the order anyhow, and one that needs not all events
+	}
 	return err
+}
+
+// times is the slot of @timestamp as events have it, -1 when there is none.
+func (p *parser) times() int {
+	slot, ok := p.fields.names["@timestamp"]
+	if !ok || p.fields.fields[slot] == nil {
+		return -1
+	}
+	return slot
 }
 
 func (p *parser) limitCommand() error {
@@ -368,8 +380,6 @@ func (p *parser) finish(limit int) {
 		}
 	}
 	p.plan.columns = columns
-	if p.fields.events {
-		p.plan.pointer = p.fields.slot("@ptr")
-	}
+	p.plan.events = p.fields.events
 	p.plan.needle = p.plan.findNeedle()
 }

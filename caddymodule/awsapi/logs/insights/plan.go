@@ -11,7 +11,7 @@ type Plan struct {
 	query   string
 	stages  []*stage
 	columns []column // of the result
-	pointer int      // slot of @ptr; -1 after stats
+	events  bool     // the rows are events, which have @ptr
 	needle  needle
 }
 

@@ -275,18 +275,19 @@ func (r *row) grow(fields []func(*event) value) {
 // text is the result as GetQueryResults has it: fields that a row does not have are left out.
 func (x *Run) text(rows []*row) [][]Field {
 	columns := x.Plan.columns
-	if x.Plan.pointer >= 0 && !slices.ContainsFunc(columns, func(c column) bool { return c.name == "@ptr" }) {
-		columns = append(slices.Clip(columns), column{"@ptr", x.Plan.pointer})
-	}
+	pointer := x.Plan.events && !slices.ContainsFunc(columns, func(c column) bool { return c.name == "@ptr" })
 	last := x.Plan.stages[len(x.Plan.stages)-1].fields.fields
 	results := make([][]Field, len(rows))
 	for i, r := range rows {
 		r.grow(last)
-		fields := make([]Field, 0, len(columns))
+		fields := make([]Field, 0, len(columns)+1)
 		for _, c := range columns {
 			if v := r.get(c.slot); v.kind != none {
 				fields = append(fields, Field{c.name, v.String()})
 			}
+		}
+		if pointer && r.place.group < len(x.Sources) {
+			fields = append(fields, Field{"@ptr", Pointer(x.Sources[r.place.group].Name, r.place.position)})
 		}
 		results[i] = fields
 	}
