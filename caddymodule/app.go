@@ -179,6 +179,10 @@ type App struct {
 	// The event sources that are polled for functions.
 	EventSources []EventSource `json:"event_sources,omitempty"`
 
+	// Has deliveries of events and batches of event sources traced. Default: requests are
+	// traced where the handler tracing says so, and the rest is not.
+	Tracing *Tracing `json:"tracing,omitempty"`
+
 	ctx    caddy.Context
 	log    *zap.Logger
 	engine *pooledEngine
@@ -303,6 +307,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if settings.Spans, err = a.Tracing.provision(ctx); err != nil {
+		return err
+	}
 	for _, name := range sortedKeys(a.Authorizers) {
 		if err := a.Authorizers[name].provision(a, repl); err != nil {
 			return fmt.Errorf("authorizer %q: %w", name, err)
@@ -370,7 +377,7 @@ func (a *App) Cleanup() error {
 		plan.release()
 	}
 	if a.engine == nil {
-		return errors.Join(errs...)
+		return errors.Join(append(errs, a.Tracing.release())...)
 	}
 	if a.undo != nil {
 		a.stopLocal()
@@ -384,7 +391,7 @@ func (a *App) Cleanup() error {
 		errs = append(errs, a.setup.Release())
 	}
 	_, err := engines.Delete(a.engineKey())
-	return errors.Join(append(errs, err)...)
+	return errors.Join(append(errs, err, a.Tracing.release())...)
 }
 
 var (

@@ -72,6 +72,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //		stems          <n>
 //		compile_cache  on|off
 //		enforce_roles  on|off
+//		tracing {
+//			sample [FUNCTION] RATIO
+//		}
 //		zygotes        on|off|all
 //		idle_timeout   <duration>
 //		account        <twelve digits>
@@ -151,6 +154,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"stems", into(optionalNumber(0), &a.Stems)},
 		{"compile_cache", into(oneOf("on", "off"), &a.CompileCache)},
 		{"enforce_roles", into(oneOf("on", "off"), &a.EnforceRoles)},
+		{"tracing", into(readTracing, &a.Tracing)},
 		{"zygotes", into(oneOf("on", "off", "all"), &a.Zygotes)},
 		{"idle_timeout", into(duration, &a.IdleTimeout)},
 		{"account", valid(into(text, &a.Account), &a.Account, a.checkAccount)},

@@ -155,7 +155,7 @@ func (i *responder) encode(r *http.Request, x *exchange) error {
 	call := x.call
 	// Nobody vouches for a web client's word on what has run before. Lambda looks for no
 	// loops through HTTP either.
-	call.TraceID, _ = trace.Next(trace.Foreign(r.Header.Get(traceHeader)), i.key)
+	call.TraceID, _ = trace.Next(trace.Of(r.Context(), trace.Foreign(r.Header.Get(traceHeader))), i.key)
 	if len(r.Header[traceHeader]) == 0 {
 		r.Header[traceHeader] = []string{call.TraceID[:trace.RootSize]}
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	Sender  Sender // nil: destinations are not delivered to, their events are buried
 	Account function.Account
 	Log     *zap.Logger
+	Spans   trace.Sources // of deliveries; nil: they are not traced
 
 	Limits
 }
@@ -154,7 +155,7 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 		if len(m.Payload) > MaxPayload {
 			return fmt.Errorf("%w: %d bytes, %d at most", ErrTooLarge, len(m.Payload), MaxPayload)
 		}
-		if m.TraceID == "" {
+		if m.TraceID = trace.Of(ctx, m.TraceID); m.TraceID == "" {
 			m.TraceID = trace.New() // of all attempts
 		}
 		if m.Accepted.IsZero() {

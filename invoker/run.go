@@ -96,7 +96,7 @@ func (r *run) deliver() error {
 }
 
 // invoke runs the function. Errors are not the function's own.
-func (r *run) invoke() error {
+func (r *run) invoke() (err error) {
 	i, m := r.invoker, r.message
 	r.call = environment.NewCall()
 	r.call.Function, r.call.Qualifier, r.call.RequestID, r.call.ClientContext = m.Function, m.Qualifier, m.RequestID, m.ClientContext
@@ -104,7 +104,9 @@ func (r *run) invoke() error {
 	if m.Qualified {
 		arn = i.Account.ARN(m.Function, m.Qualifier)
 	}
-	r.call.TraceID, r.call.Runs = trace.Next(m.TraceID, i.Account.Key(m.Function))
+	ctx, work := i.Spans.Source().Begin(i.work, "deliver", m.Function, "pubsub", []string{m.TraceID})
+	defer func() { work.End(r.failure(err)) }()
+	r.call.TraceID, r.call.Runs = trace.Next(work.Header(m.TraceID), i.Account.Key(m.Function))
 	m.TraceID = r.call.TraceID // of this attempt; destinations get it
 	if err := r.call.Begin(arn); err != nil {
 		return err
@@ -114,7 +116,7 @@ func (r *run) invoke() error {
 	if runner == nil {
 		runner = i.Runner
 	}
-	err := runner.Invoke(i.work, r.call)
+	err = runner.Invoke(ctx, r.call)
 	var failed *environment.InitError
 	if errors.As(err, &failed) {
 		// Lambda counts an init phase that fails as the function's error.
@@ -122,6 +124,17 @@ func (r *run) invoke() error {
 		return nil
 	}
 	return err
+}
+
+// failure is what a span says of an attempt; "" for success.
+func (r *run) failure(err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case r.call.Outcome != environment.OutcomeResult:
+		return "the function failed"
+	}
+	return ""
 }
 
 // unavailable ends the attempt of an event whose function did not run.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hearthfn/hearth/warmpool/environment"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/keepalive"
@@ -29,7 +31,8 @@ type member struct {
 	leaving     bool // it takes no more calls: it is given up when the calls it has are over
 	yielding    bool // it is counted in the yielding of the pool
 	provisioned bool // it was initialised ahead
-	made        time.Time
+	begun, made time.Time
+	stem        bool // it was made from a stem
 	idleSince   time.Time
 	spent       time.Duration // of the last call
 	ran         bool          // a call since it was idle last
@@ -118,6 +121,10 @@ func (g *Group) Invoke(ctx context.Context, c *environment.Call) error {
 // invoke is Invoke. If elsewhere is not nil, invoke calls it again and again while c waits
 // and no environment is being started for c. elsewhere reports whether it ran c, and its error.
 func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func() (bool, error)) error {
+	var s *spans // nil: nobody traces the call
+	if parent := trace.SpanFromContext(ctx); parent.IsRecording() {
+		s = g.spans(ctx, parent)
+	}
 	var began time.Time // when the wait began; zero: c has not waited
 	for deaths := 0; ; {
 		m, err := g.acquire(ctx, c, &began, elsewhere != nil)
@@ -126,6 +133,9 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 				return err
 			}
 			continue // at the head of the queue, about where it was
+		}
+		if err != nil && s != nil {
+			s.failed(err)
 		}
 		var failed *environment.InitError
 		if errors.As(err, &failed) {
@@ -141,9 +151,15 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 			}
 			continue
 		}
+		if s != nil {
+			s.acquired(m, c)
+		}
 		g.pool.enter()
 		err = m.env.Invoke(c)
 		g.pool.busy.Add(-1)
+		if s != nil {
+			s.returned(c, err)
+		}
 		g.release(m, c, err)
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return err

@@ -104,6 +104,7 @@ func (g *Group) start(initialization string, room bool) {
 	}
 	p.metrics.countColdStart(f.Runtime, s.Stem != nil)
 	g.count(func(s *Sample) { s.ColdStarts++ })
+	begun := time.Now()
 	env, err := p.starter.Start(p.ctx, s)
 	p.turns.leave(turn)
 	p.stems.refill()
@@ -114,7 +115,7 @@ func (g *Group) start(initialization string, room bool) {
 	}
 	g.counters().initDuration.Observe(env.InitDuration.Seconds())
 	g.count(func(s *Sample) { s.InitDuration.Observe(milliseconds(env.InitDuration)) })
-	g.started(n, generation, initialization, env)
+	g.started(n, generation, s, begun, env)
 }
 
 // needOf is how much of the budget an environment of f takes.
@@ -178,7 +179,7 @@ func (g *Group) abandonStart() {
 }
 
 // started adds a new environment and serves the waiters.
-func (g *Group) started(n need, generation int, initialization string, env *environment.Environment) {
+func (g *Group) started(n need, generation int, s Start, begun time.Time, env *environment.Environment) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.starting--
@@ -190,8 +191,8 @@ func (g *Group) started(n need, generation int, initialization string, env *envi
 		return
 	}
 	now := time.Now()
-	m := &member{group: g, env: env, takes: n, made: now, generation: generation,
-		provisioned: initialization == Provisioned, idleSince: now, fresh: true}
+	m := &member{group: g, env: env, takes: n, begun: begun, made: now, stem: s.Stem != nil, generation: generation,
+		provisioned: s.Initialization == Provisioned, idleSince: now, fresh: true}
 	g.failures, g.failed = 0, nil
 	if m.provisioned {
 		g.ahead.forget()

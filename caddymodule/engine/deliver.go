@@ -31,6 +31,7 @@ type delivery struct {
 // deliver makes events, sources and schedules follow a setup, which is the current one. It
 // needs mu.
 func (e *Engine) deliver(s *Setup) error {
+	e.spans.Store(s.Spans)
 	d := e.delivery.Load()
 	if d != nil {
 		d.invoker.Reconfigure(s.Async)
@@ -48,7 +49,7 @@ func (e *Engine) deliver(s *Setup) error {
 
 func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 	i, err := invoker.New(context.Background(), invoker.Config{
-		Store: e.records, Runner: e, Lookup: e, Sender: e, Account: s.Account, Log: s.Log, Limits: s.Async,
+		Store: e.records, Runner: e, Lookup: e, Sender: e, Account: s.Account, Log: s.Log, Limits: s.Async, Spans: e.spans.Load,
 	})
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func (e *Engine) startDelivery(s *Setup) (*delivery, error) {
 	}
 	p := pull.New(pull.Config{
 		Registry: func() *registry.Registry { return e.current.Load().registry }, Store: e.records, Runner: e, Sender: puller{e},
-		Clients: func() pull.Clients { return e.current.Load().services }, Account: s.Account, Log: s.Log,
+		Clients: func() pull.Clients { return e.current.Load().services }, Account: s.Account, Log: s.Log, Spans: e.spans.Load,
 	})
 	if err := p.Start(); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

@@ -36,6 +36,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 	"github.com/hearthfn/hearth/warmpool/state/redisstore"
 	"github.com/hearthfn/hearth/warmpool/timeseries"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // An Engine runs functions. It is everything that works on one data directory. Only one
@@ -54,7 +55,8 @@ type Engine struct {
 	process  string         // what only this process is called
 	bodies   *bodies.Budget // of all requests
 	logs     *logs.Store
-	queries  *insights.Queries // of the logs; they outlive a reload as their results do
+	queries  *insights.Queries            // of the logs; they outlive a reload as their results do
+	spans    atomic.Pointer[trace.Source] // that of the settings in force
 	archives *code.Store
 	records  stateStore // nil: see inUse
 	registry *registry.Registry

@@ -15,6 +15,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // Config says what an engine works on for its whole life.
@@ -66,9 +67,10 @@ type Settings struct {
 	Unprotected bool
 
 	Services   services.Config
-	AccessKeys []sigv4.Key // beside that of the data directory
-	RolesOff   bool        // roles may do everything, whatever their policies say
-	Ignore     []string    // settings of functions that the Lambda API stores though nothing acts on them
+	AccessKeys []sigv4.Key   // beside that of the data directory
+	Spans      *trace.Source // of deliveries and batches; nil: they are not traced
+	RolesOff   bool          // roles may do everything, whatever their policies say
+	Ignore     []string      // settings of functions that the Lambda API stores though nothing acts on them
 
 	IgnoreResources []string // types of resources of stacks of which nothing is made
 

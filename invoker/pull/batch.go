@@ -142,7 +142,22 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	m := &b.mapping
 	call = environment.NewCall()
 	call.Function, call.Qualifier, call.RequestID = m.FunctionName, m.Qualifier, function.NewRequestID()
+	headers := make([]string, len(records))
+	for n := range records {
+		headers[n] = records[n].trace
+	}
+	ctx, work := b.engine.Spans.Source().Begin(ctx, "batch", m.FunctionName, "datasource", headers)
+	defer func() {
+		failure := ""
+		if err != nil {
+			failure = "the batch failed"
+		}
+		work.End(failure)
+	}()
 	call.TraceID, call.Runs = b.traceOf(records)
+	if next := work.Header(call.TraceID); next != call.TraceID {
+		call.TraceID = next
+	}
 	if err := call.Begin(b.arn()); err != nil {
 		return nil, call, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
 	"github.com/hearthfn/hearth/warmpool/state"
+	"github.com/hearthfn/hearth/warmpool/trace"
 )
 
 // A Delivery is what an on-failure destination gets.
@@ -62,6 +63,7 @@ type Config struct {
 	Clients  func() Clients // those of the configuration that is current
 	Account  function.Account
 	Log      *zap.Logger
+	Spans    trace.Sources // of batches; nil: they are not traced
 }
 
 // An Engine runs a worker for each mapping. Make one with New, Start it, Close it.

@@ -18,12 +18,15 @@
 package trace
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // MaxRuns is how often a function runs in one chain of requests before Lambda stops
@@ -75,6 +78,29 @@ func Next(header string, key Key) (next string, runs int) {
 	dst = append(dst, ";Lineage=1:"...)
 	dst, runs = appendLineage(dst, f.lineage, key)
 	return string(append(dst, f.rest...)), runs
+}
+
+// Of is the header that continues the trace of ctx: that of the caller if there is one, else one
+// with the trace and the span that ctx records, so that spans of X-Ray's tools find theirs. "": ctx
+// records nothing.
+func Of(ctx context.Context, header string) string {
+	if header != "" {
+		return header
+	}
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return ""
+	}
+	of := span.SpanContext()
+	id, parent := of.TraceID(), of.SpanID()
+	var b [96]byte
+	dst := hex.AppendEncode(append(b[:0], "Root=1-"...), id[:4])
+	dst = hex.AppendEncode(append(dst, '-'), id[4:])
+	dst = hex.AppendEncode(append(dst, ";Parent="...), parent[:])
+	if of.IsSampled() {
+		return string(append(dst, ";Sampled=1"...))
+	}
+	return string(append(dst, ";Sampled=0"...))
 }
 
 // Foreign removes the lineage from the header of a client that cannot be trusted.

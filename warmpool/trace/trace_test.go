@@ -4,6 +4,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
 const key = Key(0x037bed70)
@@ -113,5 +116,47 @@ func BenchmarkNext(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Next("", key)
+	}
+}
+
+func TestHeaderContinuesTheTraceThatIsRecorded(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	ctx, span := provider.Tracer("test").Start(t.Context(), "request")
+	of := span.SpanContext()
+	id := of.TraceID().String()
+	header := Of(ctx, "")
+	if want := "Root=1-" + id[:8] + "-" + id[8:] + ";Parent=" + of.SpanID().String() + ";Sampled=1"; header != want {
+		t.Errorf("got %s, want %s", header, want)
+	}
+	if got := Of(ctx, "Root=1"); got != "Root=1" {
+		t.Errorf("the caller's header became %s", got)
+	}
+	_, work := NewSource(provider).Begin(t.Context(), "batch", "f", "datasource", []string{header, "Root=nonsense", ""})
+	work.End("failed")
+	ended := spans.Ended()
+	if len(ended) != 1 || len(ended[0].Links()) != 1 || ended[0].Links()[0].SpanContext.SpanID() != of.SpanID() || !ended[0].Links()[0].SpanContext.IsSampled() ||
+		ended[0].SpanContext().TraceID() == of.TraceID() {
+		t.Errorf("a batch made %+v", ended)
+	}
+	if next := work.Header("Root=1-a-b;Parent=c;Sampled=0;Lineage=1:037bed70:3"); !strings.HasSuffix(next, ";Sampled=1;Lineage=1:037bed70:3") || strings.Contains(next, "1-a-b") {
+		t.Errorf("the header of the batch is %s", next)
+	}
+	if err := provider.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNothingIsAllocatedWhenNobodyTraces(t *testing.T) {
+	ctx := t.Context()
+	var none Sources
+	if n := testing.AllocsPerRun(100, func() {
+		if Of(ctx, "") != "" {
+			t.Error("a header of nothing")
+		}
+		_, work := none.Source().Begin(ctx, "deliver", "f", "pubsub", nil)
+		work.End("")
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -116,7 +116,7 @@ func (a *API) prepare(r *request, in *invokeInput) (reference, error) {
 	call := r.exchange.call
 	r.clientContext = clientContext
 	call.Function, call.Qualifier, call.RequestID, call.ClientContext = f.name, f.orLatest(), r.id, clientContext
-	call.TraceID, call.Runs = trace.Next(r.Header.Get("X-Amzn-Trace-Id"), a.Account.Key(f.name))
+	call.TraceID, call.Runs = trace.Next(trace.Of(r.Context(), r.Header.Get("X-Amzn-Trace-Id")), a.Account.Key(f.name))
 	r.w.Header()["X-Amzn-Trace-Id"] = []string{call.TraceID}
 	call.Tail = in.LogType == "Tail"
 	if err := call.Begin(a.arn(f)); err != nil {

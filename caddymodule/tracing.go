@@ -1,0 +1,148 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.17.0"
+
+	"github.com/hearthfn/hearth/warmpool/trace"
+)
+
+// Tracing has deliveries of events and batches of event sources traced. Where spans go is said by
+// the environment variables OTEL_..., which Caddy's handler `tracing` reads too. That handler
+// traces requests: its provider is only to be had from a request, and this work has none.
+type Tracing struct {
+	// Which part of deliveries and batches is traced, from 0 to 1. What a traced request or
+	// function asked for is always traced. Default: what OTEL_TRACES_SAMPLER says, else all.
+	Sample *float64 `json:"sample,omitempty"`
+	// The same for functions, by name.
+	Functions map[string]float64 `json:"functions,omitempty"`
+
+	provider *sdktrace.TracerProvider
+}
+
+// exportTimeout is how long the last spans may take to send.
+const exportTimeout = 5 * time.Second
+
+func (t *Tracing) provision(ctx context.Context) (*trace.Source, error) {
+	if t == nil {
+		return nil, nil
+	}
+	ratios := map[string]float64{"sample": 1}
+	if t.Sample != nil {
+		ratios["sample"] = *t.Sample
+	}
+	for name, ratio := range t.Functions {
+		ratios["sample of "+name] = ratio
+	}
+	for name, ratio := range ratios {
+		if !(ratio >= 0 && ratio <= 1) {
+			return nil, fmt.Errorf("tracing: %s: %v is not from 0 to 1", name, ratio)
+		}
+	}
+	exporter, err := autoexport.NewSpanExporter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tracing: making the exporter that OTEL_TRACES_EXPORTER names: %w", err)
+	}
+	version, _ := caddy.Version()
+	about, err := resource.Merge(resource.Default(), resource.NewSchemaless(semconv.WebEngineName("Caddy"), semconv.WebEngineVersion(version)))
+	if err != nil {
+		return nil, fmt.Errorf("tracing: %w", err)
+	}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
+	if t.Sample != nil || t.Functions != nil {
+		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(newSampler(t))))
+	}
+	t.provider = sdktrace.NewTracerProvider(options...)
+	return trace.NewSource(t.provider), nil
+}
+
+// release sends the spans that are left.
+func (t *Tracing) release() error {
+	if t == nil || t.provider == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("tracing: sending the last spans: %w", err)
+	}
+	return nil
+}
+
+// A sampler samples by the function, and all that is linked to a sampled span.
+type sampler struct {
+	others sdktrace.Sampler
+	of     map[string]sdktrace.Sampler
+}
+
+func newSampler(t *Tracing) *sampler {
+	s := &sampler{others: sdktrace.AlwaysSample(), of: make(map[string]sdktrace.Sampler)}
+	if t.Sample != nil {
+		s.others = sdktrace.TraceIDRatioBased(*t.Sample)
+	}
+	for name, ratio := range t.Functions {
+		s.of[name] = sdktrace.TraceIDRatioBased(ratio)
+	}
+	return s
+}
+
+// ShouldSample implements sdktrace.Sampler.
+func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	for _, link := range p.Links {
+		if link.SpanContext.IsSampled() {
+			return sdktrace.AlwaysSample().ShouldSample(p)
+		}
+	}
+	for _, a := range p.Attributes {
+		if of := s.of[a.Value.AsString()]; of != nil && a.Key == "faas.invoked_name" {
+			return of.ShouldSample(p)
+		}
+	}
+	return s.others.ShouldSample(p)
+}
+
+// Description implements sdktrace.Sampler.
+func (s *sampler) Description() string { return "HearthSampler" }
+
+// readTracing parses
+//
+//	tracing {
+//	    sample [FUNCTION] RATIO
+//	}
+func readTracing(d *caddyfile.Dispenser, to **Tracing) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	t := new(Tracing)
+	*to = t
+	return readBlock(d, "option of tracing: ", []option{{"sample", func(d *caddyfile.Dispenser) error {
+		args := d.RemainingArgs()
+		if len(args) < 1 || len(args) > 2 {
+			return d.ArgErr()
+		}
+		var ratio float64
+		if _, err := fmt.Sscan(args[len(args)-1], &ratio); err != nil || !(ratio >= 0 && ratio <= 1) {
+			return d.Errf("sample: %q is no number from 0 to 1", args[len(args)-1])
+		}
+		if len(args) == 1 {
+			t.Sample = &ratio
+			return nil
+		}
+		if t.Functions == nil {
+			t.Functions = make(map[string]float64)
+		}
+		t.Functions[args[0]] = ratio
+		return nil
+	}}})
+}
+
+var _ sdktrace.Sampler = (*sampler)(nil)
