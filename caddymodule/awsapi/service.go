@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"go.uber.org/zap"
@@ -52,11 +53,19 @@ type Request struct {
 	body     []byte
 	form     url.Values     // of the query protocol
 	object   map[string]any // of a body in CBOR
+	// probe gets the type that Read is asked for. nil: this is a request.
+	probe *reflect.Type
 }
 
 // Read checks the request, and puts its members into the struct that in points to. Fields
 // whose member is not given stay as they are.
 func (r *Request) Read(in any) error {
+	if r.probe != nil {
+		if in != nil {
+			*r.probe = reflect.TypeOf(in).Elem()
+		}
+		return errProbe
+	}
 	switch r.protocol {
 	case query:
 		return r.ReadForm(r.form, in)
@@ -66,12 +75,20 @@ func (r *Request) Read(in any) error {
 	return r.Route.Read(r.Request, r.body, in)
 }
 
+// A Checker is an input that refuses members by itself.
+type Checker interface{ Check() error }
+
 // Answer makes an operation of a function of its input.
 func Answer[In, Out any](run func(ctx context.Context, in *In) (Out, error)) Operation {
 	return func(r *Request) (any, error) {
 		in := new(In)
 		if err := r.Read(in); err != nil {
 			return nil, err
+		}
+		if c, ok := any(in).(Checker); ok {
+			if err := c.Check(); err != nil {
+				return nil, err
+			}
 		}
 		return run(r.Context(), in)
 	}

@@ -29,6 +29,7 @@ type ChangeSet struct {
 	Request     Request
 	Template    string // name of the record
 	Original    string
+	Values      string `json:",omitempty"` // name of the record with what changes from and to
 }
 
 // A Change is what a change set does with a resource.
@@ -40,6 +41,8 @@ type Change struct {
 	Replacement  string   `json:",omitempty"` // True or False, of Modify
 	Properties   []string `json:",omitempty"` // that change
 	Tags         bool     `json:",omitempty"` // tags change
+	// Before and After are the properties, with stars for secrets. nil: there are none.
+	Before, After map[string]any `json:"-"`
 }
 
 // Statuses of change sets.
@@ -107,11 +110,16 @@ func (e *Engine) CreateChangeSet(ctx context.Context, in *Request, name, kind, d
 	changeSet.Request.Body, changeSet.Request.Original, changeSet.Request.Hidden = "", "", p.given.Hidden
 	id := newUUID()
 	changeSet.Template, changeSet.Original = recordChangeSet+id, recordChangeSet+id+"-original"
+	changeSet.Values = recordChangeSet + id + "-values"
+	values, err := putValues(changeSet)
+	if err != nil {
+		return nil, err
+	}
 	record, err := e.store.putChangeSet(changeSet)
 	if err != nil {
 		return nil, err
 	}
-	changes := []state.Change{record, putTemplate(changeSet.Template, p.body), putTemplate(changeSet.Original, p.original)}
+	changes := []state.Change{record, putTemplate(changeSet.Template, p.body), putTemplate(changeSet.Original, p.original), values}
 	if !missing {
 		_, err = e.Store.Change(ctx, owner(s.ID), changes...)
 		return changeSet, err
@@ -204,9 +212,13 @@ func (e *Engine) DeleteChangeSet(ctx context.Context, stack, nameOrID string) er
 }
 
 func (c *ChangeSet) removal() []state.Change {
-	return []state.Change{
+	gone := []state.Change{
 		state.Delete(recordChangeSet+c.Name, state.Any), state.Delete(recordTemplate+c.Template, state.Any), state.Delete(recordTemplate+c.Original, state.Any),
 	}
+	if c.Values != "" {
+		gone = append(gone, state.Delete(recordTemplate+c.Values, state.Any))
+	}
+	return gone
 }
 
 // Execute does what a change set says.
@@ -306,6 +318,9 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 		was := by[id]
 		if was == nil {
 			fresh[id] = true
+			if properties, err := p.plan.Preview(id, lookup); err == nil {
+				change.After = p.plan.Masked(properties)
+			}
 			changes = append(changes, change)
 			continue
 		}
@@ -330,6 +345,7 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 		}
 		change.Action, change.PhysicalID, change.Replacement, change.Properties = "Modify", was.PhysicalID, "False", changed
 		change.Tags = slices.Contains(changed, "Tags")
+		change.Before, change.After = maskedOf(p.plan, &was.Thing), p.plan.Masked(w.New)
 		if was.Type != planned.Type || len(changed) > 0 && (t.update == nil || t.replaces != nil && t.replaces(w)) {
 			change.Replacement = "True"
 			fresh[id] = true
@@ -338,7 +354,7 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 	}
 	for _, one := range there {
 		if one.Status != Deleted && p.plan.Resource(one.LogicalID) == nil {
-			changes = append(changes, Change{Action: "Remove", LogicalID: one.LogicalID, PhysicalID: one.PhysicalID, ResourceType: one.Type})
+			changes = append(changes, Change{Action: "Remove", LogicalID: one.LogicalID, PhysicalID: one.PhysicalID, ResourceType: one.Type, Before: maskedOf(p.plan, &one.Thing)})
 		}
 	}
 	return changes, nil

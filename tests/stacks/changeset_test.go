@@ -28,6 +28,13 @@ two = change_set("two", "UPDATE", without)
 refused("AlreadyExistsException", "one", change_set, name="one", kind="UPDATE", template=without)
 changes = cfn.describe_change_set(StackName="i", ChangeSetName="one")["Changes"]
 assert {(c["ResourceChange"]["Action"], c["ResourceChange"]["LogicalResourceId"]) for c in changes} == {("Modify", "Alarm"), ("Remove", "P")}, changes
+assert not any("BeforeContext" in c["ResourceChange"] for c in changes), changes
+changes = {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in cfn.describe_change_set(StackName="i", ChangeSetName="one", IncludePropertyValues=True)["Changes"]}
+assert json.loads(changes["Alarm"]["BeforeContext"]) == {"Properties": {"Threshold": 2}} and json.loads(changes["Alarm"]["AfterContext"]) == {"Properties": alarm["Properties"]}, changes
+target = {d["Target"]["Name"]: d["Target"] for d in changes["Alarm"]["Details"]}
+assert target["Threshold"]["BeforeValue"] == "2" and target["Threshold"]["AfterValue"] == "1" and target["Threshold"]["Path"] == "/Properties/Threshold", target
+assert target["AlarmName"]["AttributeChangeType"] == "Add" and target["AlarmName"]["AfterValue"] == "a", target
+assert json.loads(changes["P"]["BeforeContext"])["Properties"]["Value"] == "x" and "AfterContext" not in changes["P"], changes
 cfn.delete_change_set(StackName="i", ChangeSetName="one")
 cfn.delete_change_set(StackName="i", ChangeSetName="one")
 refused("ChangeSetNotFound", "ChangeSet [one] does not exist", cfn.describe_change_set, StackName="i", ChangeSetName="one")

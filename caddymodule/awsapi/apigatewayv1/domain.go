@@ -62,6 +62,22 @@ type domainInput struct {
 	Tags                                                                    map[string]string
 }
 
+// Check implements awsapi.Checker.
+func (in *domainInput) Check() error {
+	if in.ResourceOwner != "" && in.ResourceOwner != "SELF" {
+		return invalid("resourceOwner %s is not supported: there is one account here.", in.ResourceOwner)
+	}
+	return isPublic(in.DomainNameId)
+}
+
+// isPublic refuses the ID that a private domain name has.
+func isPublic(id string) error {
+	if id != "" {
+		return invalid("domainNameId is not supported: there are no private domain names.")
+	}
+	return nil
+}
+
 func (in *domainInput) check() error {
 	switch {
 	case in.CertificateName != "" || in.CertificateBody != "" || in.CertificatePrivateKey != "" || in.CertificateChain != "" || in.RegionalCertificateName != "",
@@ -182,6 +198,9 @@ type basePathInput struct {
 	paging
 	BasePath, DomainName, DomainNameId, RestApiId, Stage string
 }
+
+// Check implements awsapi.Checker.
+func (in *basePathInput) Check() error { return isPublic(in.DomainNameId) }
 
 func (s *service) createBasePathMapping(ctx context.Context, in *basePathInput) (*BasePathMapping, error) {
 	m := domain.Mapping{ID: apigatewayv2.NewID(6), Key: keyOf(in.BasePath), APIID: in.RestApiId, Stage: in.Stage}

@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/hearthfn/hearth/caddymodule/stack"
@@ -60,6 +61,8 @@ type changeDetail struct {
 		Attribute          string
 		Name               string `json:",omitempty"`
 		RequiresRecreation string
+
+		Path, BeforeValue, AfterValue, AttributeChangeType string `json:",omitempty"`
 	}
 	Evaluation   string
 	ChangeSource string
@@ -73,6 +76,8 @@ type resourceChange struct {
 	Replacement        string `json:",omitempty"`
 	Scope              []string
 	Details            []changeDetail
+	BeforeContext      string `json:",omitempty"`
+	AfterContext       string `json:",omitempty"`
 }
 
 type shownChange struct {
@@ -107,6 +112,11 @@ func (s *service) describeChangeSet(ctx context.Context, in *setInput) (*shownSe
 	if err != nil {
 		return nil, err
 	}
+	if in.IncludePropertyValues {
+		if err := s.Engine.ReadValues(ctx, set); err != nil {
+			return nil, err
+		}
+	}
 	page, next, err := pageOf(set.Changes, in.NextToken, pageOfStacks)
 	if err != nil {
 		return nil, err
@@ -124,6 +134,7 @@ func (s *service) describeChangeSet(ctx context.Context, in *setInput) (*shownSe
 
 func shownChangeOf(c *stack.Change) resourceChange {
 	out := resourceChange{Action: c.Action, LogicalResourceID: c.LogicalID, PhysicalResourceID: c.PhysicalID, ResourceType: c.ResourceType, Replacement: c.Replacement}
+	out.BeforeContext, out.AfterContext = contextOf(c.Before), contextOf(c.After)
 	if c.Action != "Modify" {
 		return out
 	}
@@ -140,12 +151,49 @@ func shownChangeOf(c *stack.Change) resourceChange {
 		if c.Replacement == "True" {
 			detail.Target.RequiresRecreation = "Conditionally"
 		}
+		if c.Before != nil || c.After != nil {
+			detail.Target.Path = "/" + scope
+			if scope == "Properties" {
+				detail.Target.Path += "/" + name
+			}
+			before, had := c.Before[name]
+			after, has := c.After[name]
+			detail.Target.BeforeValue, detail.Target.AfterValue = valueOf(before), valueOf(after)
+			switch {
+			case !had:
+				detail.Target.AttributeChangeType = "Add"
+			case !has:
+				detail.Target.AttributeChangeType = "Remove"
+			default:
+				detail.Target.AttributeChangeType = "Modify"
+			}
+		}
 		out.Details = append(out.Details, detail)
 	}
 	if len(out.Scope) == 0 {
 		out.Scope = []string{"Metadata"}
 	}
 	return out
+}
+
+// contextOf is a resource before or after a change, as JSON; "" if there are no properties.
+func contextOf(properties map[string]any) string {
+	if properties == nil {
+		return ""
+	}
+	return valueOf(map[string]any{"Properties": properties})
+}
+
+// valueOf is a text as it is, and other values as JSON.
+func valueOf(v any) string {
+	if text, ok := v.(string); ok || v == nil {
+		return text
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "" // it came from JSON
+	}
+	return string(data)
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html

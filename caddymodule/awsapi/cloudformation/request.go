@@ -43,6 +43,8 @@ func (s *service) request(ctx context.Context, by stack.Identity, in *about, may
 		return nil, invalid("NotificationARNs is not supported: events of stacks are not sent to topics. DescribeStackEvents has them.")
 	case in.RollbackConfiguration != nil && len(in.RollbackConfiguration.RollbackTriggers) > 0:
 		return nil, invalid("RollbackConfiguration with triggers is not supported: there are no alarms here.")
+	case in.RollbackConfiguration != nil && in.RollbackConfiguration.MonitoringTimeInMinutes > 0:
+		return nil, invalid("RollbackConfiguration with MonitoringTimeInMinutes is not supported: there are no alarms here.")
 	case len(in.ResourceTypes) > 0:
 		return nil, invalid("ResourceTypes is not supported: a key may make all types that this server has.")
 	}

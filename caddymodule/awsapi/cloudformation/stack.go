@@ -94,6 +94,10 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 	if err != nil {
 		return nil, err
 	}
+	// Policies are not enforced, so one that is set aside for an update only has to be one.
+	if _, err := s.policy(ctx, by, in.StackPolicyDuringUpdateBody, in.StackPolicyDuringUpdateURL); err != nil {
+		return nil, err
+	}
 	r, err := s.request(ctx, by, &in.about, true)
 	if err != nil {
 		return nil, err

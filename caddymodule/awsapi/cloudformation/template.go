@@ -84,7 +84,7 @@ func parametersOf(t *template.Template) []declared {
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html
 func (s *service) templateSummary(ctx context.Context, by stack.Identity, in *summaryInput) (*summaryOutput, error) {
-	if in.StackSetName != "" {
+	if in.StackSetName != "" || in.CallAs == "DELEGATED_ADMIN" {
 		return nil, invalid("StackSetName is not supported: there is one account here, so there are no stack sets.")
 	}
 	var body string

@@ -134,6 +134,9 @@ func (s *Shape) Member(name string) *Member {
 // ShapeOf is the shape of the member.
 func (m *Member) ShapeOf() *Shape { return m.shape }
 
+// ElementOf is the shape of what a list or a map holds.
+func (s *Shape) ElementOf() *Shape { return s.element }
+
 func (s *Shape) fitScalar(value any, path string) (any, error) {
 	switch s.Type {
 	case "integer", "long":

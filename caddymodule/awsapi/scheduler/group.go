@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,8 @@ const defaultGroup = "default"
 type group struct {
 	Name    string
 	Created time.Time
-	Tags    []tag `json:",omitempty"`
+	Tags    []tag  `json:",omitempty"`
+	Token   string `json:",omitempty"` // of the call that made it
 }
 
 type tag struct{ Key, Value string }
@@ -73,14 +75,20 @@ func (s *service) createGroup(ctx context.Context, in *createGroupInput) (*group
 		return nil, err
 	}
 	err = change(ctx, s, groupPrefix+in.Name, func(had *group) (*group, []state.Change, error) {
+		if had != nil && in.ClientToken != "" && had.Token == in.ClientToken {
+			return nil, nil, errMade
+		}
 		if had != nil || in.Name == defaultGroup {
 			return nil, nil, exception("ConflictException", "Schedule group %s already exists.", in.Name)
 		}
 		if len(groups) >= maxGroups {
 			return nil, nil, exception("ServiceQuotaExceededException", "There are %d schedule groups, which is the most.", len(groups))
 		}
-		return &group{in.Name, s.now(), tags}, nil, nil
+		return &group{in.Name, s.now(), tags, in.ClientToken}, nil, nil
 	})
+	if errors.Is(err, errMade) {
+		err = nil
+	}
 	return &groupARN{s.arn("schedule-group/" + in.Name)}, err
 }
 

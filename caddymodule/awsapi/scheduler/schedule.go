@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -68,6 +69,7 @@ type record struct {
 	Created, Modified time.Time
 	// Since is when the times of the schedule became as they are: it has no ticks from before.
 	Since time.Time
+	Token string `json:",omitempty"` // of the call that made it
 }
 
 // A given is a schedule of a request, with what nothing here acts on.
@@ -217,6 +219,9 @@ func key(group, name string) string { return schedulePrefx + group + "/" + name 
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 func (s *service) createSchedule(ctx context.Context, in *given) (*scheduleARN, error) {
 	return s.put(ctx, in, func(had *record) error {
+		if had != nil && in.ClientToken != "" && had.Token == in.ClientToken {
+			return errMade
+		}
 		if had != nil {
 			return exception("ConflictException", "Schedule %s already exists.", in.Name)
 		}
@@ -249,7 +254,7 @@ func (s *service) put(ctx context.Context, in *given, allowed func(had *record) 
 		return nil, err
 	}
 	next := in.definition()
-	return &scheduleARN{s.arn("schedule/" + next.GroupName + "/" + next.Name)}, change(ctx, s, key(next.GroupName, next.Name), func(had *record) (*record, []state.Change, error) {
+	err := change(ctx, s, key(next.GroupName, next.Name), func(had *record) (*record, []state.Change, error) {
 		g, revision, err := s.findGroup(ctx, next.GroupName)
 		if err != nil {
 			return nil, nil, err
@@ -258,9 +263,9 @@ func (s *service) put(ctx context.Context, in *given, allowed func(had *record) 
 			return nil, nil, err
 		}
 		now := s.now()
-		out := &record{next, now, now, now}
+		out := &record{next, now, now, now, in.ClientToken}
 		if had != nil {
-			out.Created = had.Created
+			out.Created, out.Token = had.Created, had.Token
 			if had.sameTimes(&next) {
 				out.Since = had.Since
 			}
@@ -271,7 +276,14 @@ func (s *service) put(ctx context.Context, in *given, allowed func(had *record) 
 		}
 		return out, more, nil
 	})
+	if errors.Is(err, errMade) {
+		err = nil
+	}
+	return &scheduleARN{s.arn("schedule/" + next.GroupName + "/" + next.Name)}, err
 }
+
+// errMade: the call was made before, and its answer got lost.
+var errMade = errors.New("it was made by the same call")
 
 // sameTimes reports whether a definition runs at the same times.
 func (r *record) sameTimes(next *definition) bool {

@@ -96,3 +96,36 @@ func Redact(text string, secrets []string) string {
 
 // Redact replaces the secrets of the plan in a text by stars.
 func (p *Plan) Redact(text string) string { return Redact(text, p.Secrets(text)) }
+
+// Masked is a copy of properties with stars for each text that has a secret.
+func (p *Plan) Masked(properties map[string]any) map[string]any {
+	if properties == nil {
+		return nil
+	}
+	return p.masked(properties).(map[string]any)
+}
+
+func (p *Plan) masked(value any) any {
+	switch v := value.(type) {
+	case string:
+		if p.Secret(v) {
+			return "****"
+		}
+	case []any:
+		out := make([]any, len(v))
+		for n, inner := range v {
+			out[n] = p.masked(inner)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, inner := range v {
+			if p.Secret(name) {
+				name = "****"
+			}
+			out[name] = p.masked(inner)
+		}
+		return out
+	}
+	return value
+}
