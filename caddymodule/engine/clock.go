@@ -145,13 +145,16 @@ func (e *Engine) dispatch(ctx context.Context, d *bus.Dispatch) error {
 	return e.Push(ctx, m)
 }
 
-// permitRole asks the policies of the role by which a target is called. A role that is not here is
-// taken, as that of a function.
+// permitRole asks the policies of the role by which a target is called. A role that was never
+// here is taken, as that of a function.
 func (s *Setup) permitRole(ctx context.Context, d *bus.Dispatch) (*refusal, error) {
 	if d.Role == "" {
 		return nil, nil
 	}
 	grant, err := s.engine.roles.ByARN(ctx, d.Role)
+	if err == nil && grant == nil && d.RoleHere && !s.RolesOff {
+		return &refusal{noPermissions, "The role is not there any more: " + d.Role}, nil
+	}
 	if grant == nil || err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -31,6 +32,12 @@ const (
 	insideHeaderTime = 10 * time.Second
 	insideIdleTime   = 2 * time.Minute
 	insideHeader     = 64 << 10
+	// insideMost is how many connections are open at once; more wait.
+	insideMost = 4096
+	// insideWriteTime is how long a function may take to read a part of an answer, and
+	// insideReadTime how long it may take to send a request.
+	insideWriteTime = time.Minute
+	insideReadTime  = 15 * time.Minute
 )
 
 // ServeInside has a handler answer the calls of functions, once the setup is in force.
@@ -51,7 +58,7 @@ func (e *Engine) openInside(log *zap.Logger) error {
 	i.at = l.Addr().(*net.TCPAddr).AddrPort()
 	i.done = make(chan struct{})
 	i.server = &http.Server{
-		ReadHeaderTimeout: insideHeaderTime, IdleTimeout: insideIdleTime, MaxHeaderBytes: insideHeader, ErrorLog: zap.NewStdLog(log),
+		ReadHeaderTimeout: insideHeaderTime, ReadTimeout: insideReadTime, IdleTimeout: insideIdleTime, MaxHeaderBytes: insideHeader, ErrorLog: zap.NewStdLog(log),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if s := e.current.Load(); s != nil && s.inside != nil {
 				s.inside.ServeHTTP(w, r)
@@ -62,11 +69,34 @@ func (e *Engine) openInside(log *zap.Logger) error {
 	}
 	go func(server *http.Server, done chan struct{}) {
 		defer close(done)
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(pacedListener{l}, insideMost)); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("functions cannot call AWS's APIs any more", zap.Error(err))
 		}
 	}(i.server, i.done)
 	return nil
+}
+
+// A pacedListener has connections whose writes end in time.
+type pacedListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l pacedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return pacedConn{c}, nil
+}
+
+type pacedConn struct{ net.Conn }
+
+// Write implements net.Conn. Without it a function that does not read would have its connection as
+// long as it runs. Answers have no bound as a whole: an invocation may stream for minutes.
+func (c pacedConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(insideWriteTime)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 func (i *inside) close(ctx context.Context) {

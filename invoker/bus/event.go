@@ -46,8 +46,10 @@ type Dispatch struct {
 	Service, Source string
 	// Role is the ARN of the role by which the target is called; "": the target's own policy
 	// must allow it.
-	Role  string
-	Trace string // X-Amzn-Trace-Id; "": none
+	Role string
+	// RoleHere: the role was here when the target was given it. If it is gone, the target is not called.
+	RoleHere bool
+	Trace    string // X-Amzn-Trace-Id; "": none
 	// GroupID is the message group in a FIFO queue; "": none.
 	GroupID string
 

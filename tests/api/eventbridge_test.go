@@ -131,6 +131,7 @@ func TestSchedulesOfTheSchedulerRun(t *testing.T) {
 	r.Tell(a, "f")
 	s := newShell(a)
 	s.role("clock", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"}]`)
+	s.role("removed", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"}]`)
 	s.role("stopped", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:g"}]`)
 	at := time.Now().Add(15 * time.Second).Truncate(time.Second) // a slow machine has restarted by then
 	s.write("script.py", []byte(strings.ReplaceAll(schedulerScript, "AT", at.In(time.FixedZone("", 9*3600)).Format("2006-01-02T15:04:05"))))
@@ -159,7 +160,7 @@ func TestSchedulesOfTheSchedulerRun(t *testing.T) {
 		t.Errorf("the event is %+v of %s", event, got)
 	}
 	harness.Eventually(t, "a role is refused", func() bool {
-		return strings.Contains(a.Output(), "no identity-based policy allows the lambda:InvokeFunction")
+		return strings.Contains(a.Output(), "no identity-based policy allows the lambda:InvokeFunction") && strings.Contains(a.Output(), "The role is not there any more: arn:aws:iam::000000000000:role/removed")
 	})
 	harness.Eventually(t, "a schedule that has ended is deleted", func() bool {
 		return strings.Contains(s.run("aws", "scheduler", "list-schedules", "--query", "Schedules[].Name", "--output", "text"), "daily\tinput\n")
@@ -180,6 +181,16 @@ assert group == "arn:aws:scheduler:%s:schedule-group/own" % account
 make("input", GroupName="own", Target=dict(target, Input='{"mine": "<aws.scheduler.schedule-arn>", "at": "<aws.scheduler.scheduled-time>"}', RetryPolicy={"MaximumRetryAttempts": 2}))
 make("off", State="DISABLED")
 make("denied", ActionAfterCompletion="DELETE", Target=dict(target, RoleArn="arn:aws:iam::000000000000:role/stopped"))
+# A role that is gone runs nothing any more.
+make("roleless", ActionAfterCompletion="DELETE", Target=dict(target, RoleArn="arn:aws:iam::000000000000:role/removed"))
+iam = boto3.client("iam", config=once)
+iam.delete_role_policy(RoleName="removed", PolicyName=iam.list_role_policies(RoleName="removed")["PolicyNames"][0])
+iam.delete_role(RoleName="removed")
+# A call whose answer was lost is made again with its token.
+for _ in range(2):
+    assert scheduler.create_schedule_group(Name="again", ClientToken="t")["ScheduleGroupArn"].endswith("/again")
+    make("again", "rate(1 day)", GroupName="again", ClientToken="t")
+scheduler.delete_schedule_group(Name="again")
 make("daily", "cron(0 12 ? * MON-FRI *)", StartDate=1893456000, FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}, Description="d")
 got = scheduler.get_schedule(Name="daily")
 assert (got["State"], got["GroupName"], got["Description"], got["ScheduleExpressionTimezone"], got["StartDate"].timestamp()) == ("ENABLED", "default", "d", "Asia/Tokyo", 1893456000), got

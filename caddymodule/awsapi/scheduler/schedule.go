@@ -70,6 +70,8 @@ type record struct {
 	// Since is when the times of the schedule became as they are: it has no ticks from before.
 	Since time.Time
 	Token string `json:",omitempty"` // of the call that made it
+	// RoleHere: the role was here when the schedule was written.
+	RoleHere bool `json:",omitempty"`
 }
 
 // A given is a schedule of a request, with what nothing here acts on.
@@ -262,8 +264,12 @@ func (s *service) put(ctx context.Context, in *given, allowed func(had *record) 
 		if err := allowed(had); err != nil {
 			return nil, nil, err
 		}
+		role, err := s.Role(ctx, next.Target.RoleArn)
+		if err != nil {
+			return nil, nil, err
+		}
 		now := s.now()
-		out := &record{next, now, now, now, in.ClientToken}
+		out := &record{definition: next, Created: now, Modified: now, Since: now, Token: in.ClientToken, RoleHere: role != nil}
 		if had != nil {
 			out.Created, out.Token = had.Created, had.Token
 			if had.sameTimes(&next) {

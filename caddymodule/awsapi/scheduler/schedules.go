@@ -173,7 +173,7 @@ func (c *clock) PushTick(ctx context.Context, e *schedule.Event) error {
 		payload = event.Encode()
 	}
 	d := &bus.Dispatch{
-		ID: e.RequestID, To: t.Arn, Payload: payload, Since: e.Tick, Service: Service, Source: arn, Role: t.RoleArn, Once: e.Once, OnceFor: e.OnceFor,
+		ID: e.RequestID, To: t.Arn, Payload: payload, Since: e.Tick, Service: Service, Source: arn, Role: t.RoleArn, RoleHere: c.record.RoleHere, Once: e.Once, OnceFor: e.OnceFor,
 		Attributes: map[string]string{"SCHEDULE_ARN": arn, "TARGET_ARN": t.Arn, "SCHEDULED_TIME": bus.Stamp(e.Tick), "EXECUTION_ID": e.RequestID, "IS_PAYLOAD_TRUNCATED": "false"},
 	}
 	if t.RetryPolicy != nil {
