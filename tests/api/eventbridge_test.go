@@ -199,7 +199,7 @@ make("daily", "rate(1 day)", scheduler.update_schedule)
 assert "Description" not in scheduler.get_schedule(Name="daily")
 page = scheduler.list_schedules(MaxResults=2)
 assert [s["Name"] for s in page["Schedules"]] == ["daily", "denied"] and page["Schedules"][0]["Target"] == {"Arn": target["Arn"]}, page
-assert [s["Name"] for s in scheduler.list_schedules(NextToken=page["NextToken"])["Schedules"]] == ["off", "once", "input"]
+assert [s["Name"] for s in scheduler.list_schedules(NextToken=page["NextToken"])["Schedules"]] == ["off", "once", "roleless", "input"]
 assert [s["Name"] for s in scheduler.list_schedules(GroupName="own")["Schedules"]] == ["input"]
 assert [s["Name"] for s in scheduler.list_schedules(State="DISABLED")["Schedules"]] == ["off"]
 scheduler.delete_schedule(Name="off")
