@@ -14,6 +14,8 @@ func iamTypes() map[string]*Type {
 		"AWS::IAM::Role":          iamRole(),
 		"AWS::IAM::Policy":        iamPolicy(),
 		"AWS::IAM::ManagedPolicy": iamManagedPolicy(),
+
+		"AWS::IAM::InstanceProfile": iamInstanceProfile(),
 	}
 }
 
@@ -320,4 +322,38 @@ func dropVersions(ctx context.Context, w *Work) error {
 		}
 	}
 	return nil
+}
+
+// iamInstanceProfile is AWS::IAM::InstanceProfile.
+func iamInstanceProfile() *Type {
+	s := &spec{
+		service: "iam", create: "CreateInstanceProfile", remove: "DeleteInstanceProfile", read: "GetInstanceProfile", named: "InstanceProfileName", longest: 128,
+		attributes: map[string]string{"Arn": "InstanceProfile.Arn"}, immutable: []string{"Path"}, extra: []string{"Roles"}, required: []string{"Roles"},
+	}
+	roles := func(ctx context.Context, w *Work, operation string, names []string) error {
+		for _, name := range names {
+			_, err := w.call(ctx, "iam", operation, map[string]any{"InstanceProfileName": w.ID, "RoleName": name})
+			if err != nil && (operation != "RemoveRoleFromInstanceProfile" || !isNotFound(err)) {
+				return err
+			}
+		}
+		return nil
+	}
+	s.undo = func(ctx context.Context, w *Work) error {
+		return roles(ctx, w, "RemoveRoleFromInstanceProfile", texts(w.Old["Roles"]))
+	}
+	s.after = func(ctx context.Context, w *Work, _ map[string]any) error {
+		return roles(ctx, w, "AddRoleToInstanceProfile", texts(w.New["Roles"]))
+	}
+	t := s.typed("AWS::IAM::InstanceProfile")
+	t.update = func(ctx context.Context, w *Work) error {
+		if err := roles(ctx, w, "RemoveRoleFromInstanceProfile", texts(w.Old["Roles"])); err != nil {
+			return err
+		}
+		if err := roles(ctx, w, "RemoveRoleFromInstanceProfile", texts(w.New["Roles"])); err != nil { // a crash may have left it
+			return err
+		}
+		return roles(ctx, w, "AddRoleToInstanceProfile", texts(w.New["Roles"]))
+	}
+	return t
 }

@@ -133,7 +133,7 @@ func TestSchedulesOfTheSchedulerRun(t *testing.T) {
 	s.role("clock", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"}]`)
 	s.role("removed", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"}]`)
 	s.role("stopped", strings.Replace(lambdaTrust, "lambda", "scheduler", 1), `[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:g"}]`)
-	at := time.Now().Add(15 * time.Second).Truncate(time.Second) // a slow machine has restarted by then
+	at := time.Now().Add(20 * time.Second).Truncate(time.Second) // a slow machine has restarted by then
 	s.write("script.py", []byte(strings.ReplaceAll(schedulerScript, "AT", at.In(time.FixedZone("", 9*3600)).Format("2006-01-02T15:04:05"))))
 	s.want(s.run(botoPython(t), "script.py"), "finished")
 	a.Kill()
@@ -186,11 +186,6 @@ make("roleless", ActionAfterCompletion="DELETE", Target=dict(target, RoleArn="ar
 iam = boto3.client("iam", config=once)
 iam.delete_role_policy(RoleName="removed", PolicyName=iam.list_role_policies(RoleName="removed")["PolicyNames"][0])
 iam.delete_role(RoleName="removed")
-# A call whose answer was lost is made again with its token.
-for _ in range(2):
-    assert scheduler.create_schedule_group(Name="again", ClientToken="t")["ScheduleGroupArn"].endswith("/again")
-    make("again", "rate(1 day)", GroupName="again", ClientToken="t")
-scheduler.delete_schedule_group(Name="again")
 make("daily", "cron(0 12 ? * MON-FRI *)", StartDate=1893456000, FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}, Description="d")
 got = scheduler.get_schedule(Name="daily")
 assert (got["State"], got["GroupName"], got["Description"], got["ScheduleExpressionTimezone"], got["StartDate"].timestamp()) == ("ENABLED", "default", "d", "Asia/Tokyo", 1893456000), got
@@ -207,6 +202,11 @@ scheduler.tag_resource(ResourceArn=group, Tags=[{"Key": "b", "Value": "2"}])
 scheduler.untag_resource(ResourceArn=group, TagKeys=["a"])
 assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "b", "Value": "2"}]
 assert [g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]] == ["default", "own"]
+# A call whose answer was lost is made again with its token.
+for _ in range(2):
+    assert scheduler.create_schedule_group(Name="again", ClientToken="t")["ScheduleGroupArn"].endswith("/again")
+    make("again", "rate(1 day)", GroupName="again", ClientToken="t")
+scheduler.delete_schedule_group(Name="again")
 scheduler.create_schedule_group(Name="gone")
 make("inside", "rate(1 day)", GroupName="gone")
 scheduler.delete_schedule_group(Name="gone")

@@ -237,6 +237,13 @@ func (s *service) deleteRole(ctx context.Context, in *roleInput) (awsapi.None, e
 		case len(r.Inline) > 0:
 			return inUse("Cannot delete entity, must delete policies first.")
 		}
+		profiles, err := document.All[profile](&e.Set, docProfile)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(profiles, func(p *profile) bool { return p.Role == r.RoleName }) {
+			return inUse("Cannot delete entity, must remove roles from instance profile first.")
+		}
 		e.Delete(roleKey(in.RoleName))
 		return nil
 	})
@@ -264,21 +271,4 @@ func (s *service) deleteBoundary(ctx context.Context, in *roleInput) (awsapi.Non
 		r.Boundary = ""
 		return nil
 	})
-}
-
-type instanceProfilesInput struct {
-	RoleName string
-	paging
-}
-
-type instanceProfilesOutput struct {
-	InstanceProfiles []string
-	paged
-}
-
-// listInstanceProfiles says that a role is in none: tools ask before they delete it.
-// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html
-func (s *service) listInstanceProfiles(ctx context.Context, in *instanceProfilesInput) (*instanceProfilesOutput, error) {
-	_, err := s.readRole(ctx, in.RoleName)
-	return &instanceProfilesOutput{}, err
 }

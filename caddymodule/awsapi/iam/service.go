@@ -86,9 +86,19 @@ func (s *service) operations() map[string]awsapi.Operation {
 		"DeletePolicyVersion":     awsapi.Answer(s.deleteVersion),
 		"SetDefaultPolicyVersion": awsapi.Answer(s.setDefaultVersion),
 
-		"ListInstanceProfilesForRole": awsapi.Answer(s.listInstanceProfiles),
-		"ListAccountAliases":          awsapi.Answer(s.listAccountAliases),
-		"GetUser":                     s.getUser,
+		"CreateInstanceProfile":         awsapi.Answer(s.createProfile),
+		"GetInstanceProfile":            awsapi.Answer(s.getProfile),
+		"AddRoleToInstanceProfile":      awsapi.Answer(s.addRole),
+		"RemoveRoleFromInstanceProfile": awsapi.Answer(s.removeRole),
+		"DeleteInstanceProfile":         awsapi.Answer(s.deleteProfile),
+		"ListInstanceProfiles":          awsapi.Answer(s.listProfiles),
+		"ListInstanceProfilesForRole":   awsapi.Answer(s.listProfilesOf),
+		"TagInstanceProfile":            awsapi.Answer(s.tagProfile),
+		"UntagInstanceProfile":          awsapi.Answer(s.untagProfile),
+		"ListInstanceProfileTags":       awsapi.Answer(s.listProfileTags),
+
+		"ListAccountAliases": awsapi.Answer(s.listAccountAliases),
+		"GetUser":            s.getUser,
 	}
 }
 
@@ -96,7 +106,6 @@ func (s *service) operations() map[string]awsapi.Operation {
 func unsupported(operation string) string {
 	for _, reason := range []struct{ part, text string }{
 		{"ServiceLinkedRole", "there are no services here that need a role of their own"},
-		{"InstanceProfile", "there are no instances here"},
 		{"User", "the access keys are in the configuration and in the file credentials"},
 		{"AccessKey", "the access keys are in the configuration and in the file credentials"},
 		{"Group", "there are no users here, so there are no groups of them"},
