@@ -66,6 +66,11 @@ func (s *spec) patches(w *Work) (operations []any) {
 			if v == nil {
 				v = ""
 			}
+			if slices.Contains(s.documents, name) {
+				if document, err := jsonText(v); err == nil { // values of templates always encode
+					v = document
+				}
+			}
 			operations = append(operations, patchOf("replace", path, v))
 		}
 	}
@@ -110,7 +115,8 @@ func apiGatewayTypes() map[string]*Type {
 		}),
 		"AWS::ApiGateway::Model": ofREST(spec{
 			create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", named: "Name", member: "modelName", longest: 100, documents: []string{"Schema"},
-			extra: []string{"Schema"}, before: schemaText,
+			extra: []string{"Schema"}, before: schemaText, immutable: []string{"ContentType"}, removed: map[string]any{"Schema": "{}"},
+			patch: map[string]string{"Schema": "/schema", "Description": "/description"},
 		}),
 		"AWS::ApiGateway::RequestValidator": ofREST(spec{
 			chosen: newID(6), create: "CreateRequestValidator", update: "UpdateRequestValidator", remove: "DeleteRequestValidator", id: "id", member: "requestValidatorId",

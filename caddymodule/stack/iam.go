@@ -328,7 +328,7 @@ func dropVersions(ctx context.Context, w *Work) error {
 func iamInstanceProfile() *Type {
 	s := &spec{
 		service: "iam", create: "CreateInstanceProfile", remove: "DeleteInstanceProfile", read: "GetInstanceProfile", named: "InstanceProfileName", longest: 128,
-		attributes: map[string]string{"Arn": "InstanceProfile.Arn"}, immutable: []string{"Path"}, extra: []string{"Roles"}, required: []string{"Roles"},
+		attributes: map[string]string{"Arn": "InstanceProfile.Arn"}, extra: []string{"Roles"}, required: []string{"Roles"},
 	}
 	roles := func(ctx context.Context, w *Work, operation string, names []string) error {
 		for _, name := range names {
@@ -346,6 +346,7 @@ func iamInstanceProfile() *Type {
 		return roles(ctx, w, "AddRoleToInstanceProfile", texts(w.New["Roles"]))
 	}
 	t := s.typed("AWS::IAM::InstanceProfile")
+	t.replaces = func(w *Work) bool { return w.differs("InstanceProfileName", "Path") }
 	t.update = func(ctx context.Context, w *Work) error {
 		if err := roles(ctx, w, "RemoveRoleFromInstanceProfile", texts(w.Old["Roles"])); err != nil {
 			return err
