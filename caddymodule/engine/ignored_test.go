@@ -1,4 +1,4 @@
-package awsapi_test
+package engine_test
 
 import (
 	"go/ast"
@@ -82,7 +82,7 @@ func unread(shape *model.Shape, t reflect.Type, path string, used map[string]boo
 func selected(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	used := make(map[string]bool)
-	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	files, err := filepath.Glob(filepath.Join("..", "awsapi", folder, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
