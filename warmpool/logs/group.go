@@ -87,9 +87,6 @@ const (
 // add puts a record into the batch, or drops it when there is no room. It needs
 // no allocation and does no I/O.
 func (g *Group) add(st *Stream, t time.Time, requestID string, from source, text []byte) {
-	if from == inField && g.store.config.Heard != nil {
-		g.store.config.Heard(g.name, text)
-	}
 	g.mu.Lock()
 	for _, tail := range st.tails {
 		tail.add(requestID, text)

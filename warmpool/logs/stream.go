@@ -167,11 +167,21 @@ func (st *Stream) line(t time.Time, requestID string, text []byte, extension boo
 	for len(text) > MaxLine {
 		n := cut(text)
 		st.tapLine(t, text[:n], extension)
+		st.hear(text[:n])
 		st.group.add(st, t, requestID, inField, text[:n])
 		text = text[n:]
 	}
 	st.tapLine(t, text, extension)
+	st.hear(text)
 	st.group.add(st, t, requestID, inField, text)
+}
+
+// hear tells who asked of a line. Lines of Lambda itself do not come here: what is handed to a
+// function value escapes, and those lines are made without an allocation.
+func (st *Stream) hear(text []byte) {
+	if heard := st.group.store.config.Heard; heard != nil {
+		heard(st.group.name, text)
+	}
 }
 
 // cut returns where a text over MaxLine is divided: not within a character.
