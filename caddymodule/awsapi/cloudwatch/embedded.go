@@ -29,6 +29,7 @@ const (
 	maxDimensions   = 30        // of a set
 	maxSets         = 30        // of a directive
 	maxEmbeddedList = 100       // values of a metric
+	maxOfLine       = 1000      // series of a line
 	maxOfGroup      = 1000      // series of a log group
 	maxName         = 1024      // bytes
 )
@@ -78,15 +79,17 @@ func (e *Embedded) Take(group string, line []byte, now time.Time) error {
 		return errEmbedded
 	}
 	var err error
+	left := maxOfLine
 	for n := range parsed.AWS.CloudWatchMetrics {
-		if failed := e.takeDirective(group, &parsed.AWS.CloudWatchMetrics[n], members, at); failed != nil {
+		if failed := e.takeDirective(group, &parsed.AWS.CloudWatchMetrics[n], members, at, &left); failed != nil {
 			err = failed
 		}
 	}
 	return err
 }
 
-func (e *Embedded) takeDirective(group string, d *directive, members map[string]json.RawMessage, at time.Time) (err error) {
+// takeDirective takes as many series as are left of those that the line may have.
+func (e *Embedded) takeDirective(group string, d *directive, members map[string]json.RawMessage, at time.Time, left *int) (err error) {
 	if len(d.Metrics) > maxDefinitions || len(d.Dimensions) > maxSets || strings.HasPrefix(d.Namespace, "AWS/") || d.Namespace == Hearth || d.Namespace == "" {
 		return errEmbedded
 	}
@@ -95,12 +98,18 @@ func (e *Embedded) takeDirective(group string, d *directive, members map[string]
 		sets = [][]string{nil}
 	}
 	for _, set := range sets {
+		if *left <= 0 {
+			return errEmbedded
+		}
 		dimensions, ok := dimensionsOf(set, members)
 		if !ok {
 			err = errEmbedded
 			continue
 		}
 		for _, definition := range d.Metrics {
+			if *left--; *left < 0 {
+				return errEmbedded
+			}
 			m := Metric{d.Namespace, definition.Name, dimensions}
 			unit := definition.Unit
 			if unit == "" {

@@ -3,6 +3,7 @@ package cloudwatch
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,34 @@ func TestMetricsInLogLinesAreTaken(t *testing.T) {
 	}
 	if err := e.Take("g", line, now); err != nil {
 		t.Errorf("metrics that are there are not taken any more: %v", err)
+	}
+}
+
+func TestALineHasSoManyMetrics(t *testing.T) {
+	e, now := newEmbedded(t), time.Now()
+	metrics := strings.Repeat(`{"Name":"m"},`, maxDefinitions-1) + `{"Name":"m"}`
+	sets := strings.Repeat(`["d"],`, 9) + `["d"]`
+	directive := fmt.Sprintf(`{"Namespace":"N","Dimensions":[%s],"Metrics":[%s]}`, sets, metrics)
+	line := fmt.Sprintf(`{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[%s]},"d":"1","m":1}`, now.UnixMilli(), directive)
+	if err := e.Take("g", []byte(line), now); err != nil {
+		t.Errorf("%d metrics of a line: %v", maxOfLine, err)
+	}
+	line = strings.Replace(line, directive, directive+","+directive, 1)
+	if err := e.Take("g", []byte(line), now); err == nil {
+		t.Errorf("twice as many metrics are taken")
+	}
+	all, err := e.Metrics.read(t.Context(), []wish{{Metric{"N", "m", []Dimension{{"d", "1"}}}, ""}}, rangeOf(now.Add(-time.Minute), now.Add(time.Minute), 7200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0.0
+	for _, s := range all[0] {
+		if s != nil {
+			count += s.Count
+		}
+	}
+	if count != 2*maxOfLine {
+		t.Errorf("%v values of two lines", count)
 	}
 }
 
