@@ -62,6 +62,8 @@ const (
 	maxDatapoints = 100_800
 	// maxPeriods bounds the periods of one metric, whatever of them has values.
 	maxPeriods = 100_800
+	// maxWork bounds the values that all expressions of a call calculate together.
+	maxWork = 10_000_000
 )
 
 // A line is the values of a query: one for each period of a range, which may have none.
@@ -158,13 +160,13 @@ func (s *service) lines(ctx context.Context, queries []dataQuery, start, end tim
 		}
 		p := q.MetricStat.Period
 		byPeriod[p] = append(byPeriod[p], q)
-		if total += int64(end.Sub(start)/time.Second)/p + 2; total > maxPeriods*maxQueries/20 {
+		if total += (end.Unix()-start.Unix())/p + 2; total > maxPeriods*maxQueries/20 {
 			return nil, invalid("The queries have more than %d periods together: ask for fewer, or a longer Period.", maxPeriods*maxQueries/20)
 		}
 	}
 	for period, some := range byPeriod {
 		r := rangeOf(start, end, period)
-		if r.To.Sub(r.From)/r.Period > maxPeriods {
+		if periods(r) > maxPeriods {
 			return nil, invalid("The range has more than %d periods: ask for a longer Period.", maxPeriods)
 		}
 		wishes := make([]wish, len(some))
@@ -190,10 +192,15 @@ func (s *service) lines(ctx context.Context, queries []dataQuery, start, end tim
 // evaluateAll adds the lines of expressions, each after those that it uses.
 func evaluateAll(queries []dataQuery, lines map[string]*line) error {
 	begun := make(map[string]bool)
+	places := make(map[string]int, len(queries))
+	for n := range queries {
+		places[queries[n].Id] = n
+	}
+	left := maxWork
 	var add func(id string) error
 	add = func(id string) error {
-		n := slices.IndexFunc(queries, func(q dataQuery) bool { return q.Id == id })
-		if lines[id] != nil || n < 0 {
+		n, found := places[id]
+		if lines[id] != nil || !found {
 			return nil // the expression says what is missing
 		}
 		text := queries[n].Expression
@@ -213,7 +220,7 @@ func evaluateAll(queries []dataQuery, lines map[string]*line) error {
 				return err
 			}
 		}
-		lines[id], err = evaluate(text, lines)
+		lines[id], err = evaluate(text, lines, &left)
 		return err
 	}
 	for n := range queries {
@@ -232,8 +239,13 @@ func rangeOf(start, end time.Time, period int64) timeseries.Range {
 	return timeseries.Range{From: time.Unix(from, 0), To: time.Unix(to, 0), Period: time.Duration(period) * time.Second}
 }
 
+// periods is how many there are in a range, which may be of more years than a Duration has.
+func periods(r timeseries.Range) int64 {
+	return (r.To.Unix() - r.From.Unix()) / int64(r.Period/time.Second)
+}
+
 func lineOf(stats []*timeseries.Stat, stat statistic, r timeseries.Range) *line {
-	l := newLine(r.From.Unix(), int64(r.Period/time.Second), int(r.To.Sub(r.From)/r.Period))
+	l := newLine(r.From.Unix(), int64(r.Period/time.Second), int(periods(r)))
 	for n, s := range stats {
 		if s != nil {
 			l.values[n], l.given[n] = stat(s)

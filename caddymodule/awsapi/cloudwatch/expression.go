@@ -16,6 +16,7 @@ type expression struct {
 	steps int
 	uses  []string // IDs, as they come
 	dry   bool     // find the uses alone
+	left  *int     // how many values may still be calculated; nil if dry
 }
 
 // A value is a number or a line. A list is what METRICS() or [m1, m2] is.
@@ -42,9 +43,9 @@ func usesOf(text string) ([]string, error) {
 	return e.uses, err
 }
 
-// evaluate is the line of an expression.
-func evaluate(text string, lines map[string]*line) (*line, error) {
-	e := &expression{text: text, lines: lines}
+// evaluate is the line of an expression. left is how many values it may calculate.
+func evaluate(text string, lines map[string]*line, left *int) (*line, error) {
+	e := &expression{text: text, lines: lines, left: left}
 	v, err := e.whole()
 	switch {
 	case err != nil:
@@ -52,7 +53,20 @@ func evaluate(text string, lines map[string]*line) (*line, error) {
 	case v.line == nil:
 		return nil, invalid("The expression %.64q must give one time series.", text)
 	}
+	for n, one := range v.line.values {
+		if math.IsInf(one, 0) || math.IsNaN(one) { // sums of great numbers may be; answers have none
+			v.line.values[n], v.line.given[n] = 0, false
+		}
+	}
 	return v.line, nil
+}
+
+// work takes the values of a line from those that may still be calculated.
+func (e *expression) work(values int) error {
+	if *e.left -= values; *e.left < 0 {
+		return invalid("The expressions calculate more than %d values together: ask for fewer, or a longer Period.", maxWork)
+	}
+	return nil
 }
 
 func (e *expression) whole() (value, error) {
@@ -225,6 +239,14 @@ func (e *expression) call(name string) (value, error) {
 	if e.dry {
 		return value{line: newLine(0, 1, 0)}, nil
 	}
+	for _, l := range append(x.list, x.line) {
+		if l == nil {
+			continue
+		}
+		if err := e.work(len(l.values)); err != nil {
+			return x, err
+		}
+	}
 	return apply(name, x, second, fill)
 }
 
@@ -280,6 +302,11 @@ func (e *expression) combine(op byte, x, y value) (value, error) {
 	like := x.line
 	if like == nil {
 		like = y.line
+	}
+	if !e.dry {
+		if err := e.work(len(like.values)); err != nil {
+			return value{}, err
+		}
 	}
 	out := newLine(like.from, like.period, len(like.values))
 	for n := range out.values {

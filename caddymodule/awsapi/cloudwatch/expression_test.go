@@ -52,7 +52,8 @@ func TestExpressionsCalculatePeriodByPeriod(t *testing.T) {
 		if _, err := usesOf(text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		got, err := evaluate(text, lines)
+		left := maxWork
+		got, err := evaluate(text, lines, &left)
 		if err != nil || got.String() != want {
 			t.Errorf("%s is %v, not %s: %v", text, got, want, err)
 		}
@@ -68,7 +69,8 @@ func TestExpressionsCalculatePeriodByPeriod(t *testing.T) {
 		"FILL(m1)":               "wrong number of arguments",
 		strings.Repeat("(", 100): "too deep",
 	} {
-		if _, err := evaluate(text, lines); err == nil || !strings.Contains(err.Error(), want) {
+		left := maxWork
+		if _, err := evaluate(text, lines, &left); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, not %s", text, err, want)
 		}
 	}
@@ -80,7 +82,8 @@ func FuzzExpression(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := usesOf(text); err == nil {
-			_, _ = evaluate(text, map[string]*line{"m1": lineFrom(1., nil), "m2": lineFrom(nil, 2.)})
+			left := 1000
+			_, _ = evaluate(text, map[string]*line{"m1": lineFrom(1., nil), "m2": lineFrom(nil, 2.)}, &left)
 		}
 	})
 }

@@ -13,6 +13,15 @@ import (
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
 type statistic func(s *timeseries.Stat) (v float64, ok bool)
 
+// finite is a statistic without what is no number: the average of values that are given as a great
+// sum of few may be infinite.
+func finite(of statistic) statistic {
+	return func(s *timeseries.Stat) (v float64, ok bool) {
+		v, ok = of(s)
+		return v, ok && !math.IsInf(v, 0) && !math.IsNaN(v)
+	}
+}
+
 // simple are the statistics that every alarm and graph can have.
 func simple(name string) statistic {
 	switch name {
@@ -21,7 +30,7 @@ func simple(name string) statistic {
 	case "Sum":
 		return func(s *timeseries.Stat) (float64, bool) { return s.Sum, true }
 	case "Average":
-		return func(s *timeseries.Stat) (float64, bool) { return s.Sum / s.Count, true }
+		return finite(func(s *timeseries.Stat) (float64, bool) { return s.Sum / s.Count, true })
 	case "Minimum":
 		return func(s *timeseries.Stat) (float64, bool) { return s.Min, true }
 	case "Maximum":
@@ -53,7 +62,7 @@ func parseStatistic(name string) (statistic, error) {
 	}
 	if m := ranged.FindStringSubmatch(name); m != nil && m[2]+m[4] != "" {
 		if s := rangeStatistic(m); s != nil {
-			return s, nil
+			return finite(s), nil
 		}
 	}
 	return nil, invalid("The value %.64s for parameter Stat is not supported.", name)

@@ -52,7 +52,7 @@ func (s *service) getStatistics(ctx context.Context, in *statisticsInput) (*stat
 		extended[name] = stat
 	}
 	r := rangeOf(in.StartTime, in.EndTime, in.Period)
-	if n := r.To.Sub(r.From) / r.Period; n > maxStatistics {
+	if n := periods(r); n > maxStatistics {
 		return nil, combined("You have requested up to %d datapoints, which exceeds the limit of %d. You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n, maxStatistics)
 	}
 	m := Metric{in.Namespace, in.MetricName, in.Dimensions}.sorted()
@@ -65,7 +65,7 @@ func (s *service) getStatistics(ctx context.Context, in *statisticsInput) (*stat
 		if stat == nil {
 			continue
 		}
-		p := &datapoint{Timestamp: awsapi.Time(r.From.Add(time.Duration(n) * r.Period)), Unit: s.Metrics.unit(&m, in.Unit)}
+		p := &datapoint{Timestamp: awsapi.Time(time.Unix(r.From.Unix()+int64(n)*in.Period, 0)), Unit: s.Metrics.unit(&m, in.Unit)}
 		p.put(stat, in.Statistics, extended)
 		out.Datapoints = append(out.Datapoints, p)
 	}
@@ -74,7 +74,10 @@ func (s *service) getStatistics(ctx context.Context, in *statisticsInput) (*stat
 
 func (p *datapoint) put(stat *timeseries.Stat, names []string, extended map[string]statistic) {
 	for _, name := range names {
-		v, _ := simple(name)(stat)
+		v, ok := simple(name)(stat)
+		if !ok {
+			continue
+		}
 		switch name {
 		case "SampleCount":
 			p.SampleCount = &v
