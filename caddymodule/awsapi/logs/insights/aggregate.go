@@ -135,10 +135,11 @@ func (e *extreme) add(v value, _ *row) int {
 		}
 		v = numberOf(n)
 	}
+	before := len(e.best.text)
 	if e.best.kind == none || compare(v, e.best)*e.sign > 0 {
 		e.best = v.clone()
 	}
-	return 0
+	return len(e.best.text) - before
 }
 
 func (e *extreme) merge(other aggregate) {
@@ -157,8 +158,9 @@ type seen struct {
 }
 
 func (s *seen) add(v value, r *row) int {
+	before := len(s.best.text)
 	s.take(v, r.place.millis)
-	return 0
+	return len(s.best.text) - before
 }
 
 func (s *seen) take(v value, at int64) {

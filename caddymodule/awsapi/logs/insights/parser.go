@@ -3,6 +3,7 @@ package insights
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ type parser struct {
 	limited bool
 	counts  int // of stats commands
 	depth   int
+	regexes int // the cost of all regular expressions
 	// Within a stats command: where its aggregates go.
 	stats  *stats
 	result *scope
@@ -357,12 +359,38 @@ func (p *parser) parseCommand() error {
 	return nil
 }
 
+// maxRegexes bounds the cost of the regular expressions of a query: how many instructions they have,
+// about. Each may be looked at for each character of an event.
+const maxRegexes = 5000
+
 func (p *parser) compile(t token) (*regexp.Regexp, error) {
+	tree, err := syntax.Parse(t.text, syntax.Perl)
+	if err == nil {
+		if p.regexes += costOf(tree); p.regexes > maxRegexes {
+			return nil, p.fail(t.start, t.end, "the regular expressions of the query are too large, with their repetitions")
+		}
+	}
 	regex, err := regexp.Compile(t.text)
 	if err != nil {
 		return nil, p.fail(t.start, t.end, "the regular expression is not valid, or not of RE2's kind: %v", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	return regex, nil
+}
+
+// costOf is about how many instructions a regular expression has.
+func costOf(re *syntax.Regexp) (cost int) {
+	for _, sub := range re.Sub {
+		cost += costOf(sub)
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		cost = len(re.Rune)
+	case syntax.OpRepeat:
+		cost *= max(re.Min, re.Max, 1)
+	default:
+		cost++
+	}
+	return min(cost, maxRegexes+1)
 }
 
 // finish decides which columns the result has.

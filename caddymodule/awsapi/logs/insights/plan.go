@@ -150,6 +150,22 @@ func (r *row) keep() *row {
 	return kept
 }
 
+// made is the memory of the texts that steps have made for the row. Those that they have only
+// taken from it are counted already.
+func (r *row) made(steps []step) (n int) {
+	for _, s := range steps {
+		c, ok := s.(compute)
+		if !ok {
+			continue
+		}
+		if _, taken := c.of.(field); taken {
+			continue
+		}
+		n += r.slots[c.slot].size() - value{}.size()
+	}
+	return n
+}
+
 func (r *row) size() int {
 	n := 200
 	for _, v := range r.slots {

@@ -178,7 +178,7 @@ func (q *Queries) finish(one *Query, results [][]Field, err error) {
 func (q *Queries) expire(now time.Time) {
 	over := len(q.all) - maxListed
 	q.all = slices.DeleteFunc(q.all, func(one *Query) bool {
-		if one.active() || over <= 0 && now.Sub(one.ended) <= keepTime {
+		if one.active() || one.ended.IsZero() || over <= 0 && now.Sub(one.ended) <= keepTime { // one that was stopped may still run
 			return false
 		}
 		over--

@@ -81,14 +81,14 @@ func (c collector) merge(other collector) error {
 	return c.tops.merge(other.tops)
 }
 
-func (c collector) rows() []*row {
+func (c collector) rows() ([]*row, error) {
 	switch {
 	case c.groups != nil:
 		return c.groups.rows()
 	case c.unique != nil:
-		return c.unique.sorted()
+		return c.unique.sorted(), nil
 	}
-	return c.tops.sorted()
+	return c.tops.sorted(), nil
 }
 
 // A piece is a part with its source.
@@ -116,7 +116,10 @@ func (x *Run) Rows(ctx context.Context) ([][]Field, error) {
 	if err := x.scan(ctx, parts, all, b); err != nil {
 		return nil, err
 	}
-	rows, err := x.rest(all.rows())
+	rows, err := all.rows()
+	if err == nil {
+		rows, err = x.rest(ctx, rows)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -207,20 +210,25 @@ func (x *Run) part(ctx context.Context, p part, found collector) error {
 }
 
 // rest runs what follows the first collector, over rows that are in order.
-func (x *Run) rest(rows []*row) ([]*row, error) {
+func (x *Run) rest(ctx context.Context, rows []*row) ([]*row, error) {
 	for i, s := range x.Plan.stages {
 		if i > 0 {
-			rows = s.run(rows)
+			b := new(budget)
+			b.left.Store(x.Memory)
+			var err error
+			if rows, err = s.run(ctx, rows, b); err != nil {
+				return nil, err
+			}
 			if s.stats != nil {
-				b := new(budget)
-				b.left.Store(x.Memory)
 				g := newGroups(s.stats, b)
 				for _, r := range rows {
 					if err := g.add(r); err != nil {
 						return nil, err
 					}
 				}
-				rows = g.rows()
+				if rows, err = g.rows(); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			if s.dedup != nil {
@@ -244,16 +252,27 @@ func (x *Run) rest(rows []*row) ([]*row, error) {
 }
 
 // run applies steps and sorts.
-func (s *stage) run(rows []*row) []*row {
+func (s *stage) run(ctx context.Context, rows []*row, b *budget) ([]*row, error) {
+	var failed error
 	rows = slices.DeleteFunc(rows, func(r *row) bool {
+		if failed == nil {
+			failed = ctx.Err()
+		}
+		if failed != nil {
+			return true
+		}
 		r.grow(s.fields.fields)
 		for _, step := range s.steps {
 			if !step.apply(r) {
 				return true
 			}
 		}
+		failed = b.take(r.made(s.steps))
 		return false
 	})
+	if failed != nil {
+		return nil, failed
+	}
 	if len(s.sort) > 0 {
 		for _, r := range rows {
 			r.keys = nil
@@ -261,7 +280,7 @@ func (s *stage) run(rows []*row) []*row {
 		}
 		slices.SortStableFunc(rows, func(a, b *row) int { return s.order(a, b) })
 	}
-	return rows
+	return rows, nil
 }
 
 // grow makes room for fields that later stages have.

@@ -195,7 +195,7 @@ func (g *groups) add(r *row) error {
 				continue
 			}
 		}
-		if grown := a.add(v, r); grown > 0 {
+		if grown := a.add(v, r); grown != 0 {
 			if err := g.budget.take(grown); err != nil {
 				return err
 			}
@@ -243,7 +243,7 @@ func (g *groups) merge(other *groups) error {
 }
 
 // rows are the result: in the order of what they are grouped by, the newest time first.
-func (g *groups) rows() []*row {
+func (g *groups) rows() ([]*row, error) {
 	all := make([]*group, 0, len(g.by)+1)
 	for _, one := range g.by {
 		all = append(all, one)
@@ -276,7 +276,10 @@ func (g *groups) rows() []*row {
 		for _, s := range g.of.steps {
 			s.apply(r)
 		}
+		if err := g.budget.take(r.made(g.of.steps)); err != nil {
+			return nil, err
+		}
 		rows[i] = r
 	}
-	return rows
+	return rows, nil
 }
