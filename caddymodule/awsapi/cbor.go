@@ -105,7 +105,8 @@ func asJSON(value any) any {
 	case *big.Int:
 		return json.Number(v.String())
 	case time.Time:
-		return json.Number(strconv.FormatFloat(float64(v.UnixNano())/1e9, 'f', -1, 64))
+		// UnixNano has no years after 2262, which clients give for the end of a time.
+		return json.Number(strconv.FormatFloat(float64(v.Unix())+float64(v.Nanosecond())/1e9, 'f', -1, 64))
 	}
 	return value
 }
