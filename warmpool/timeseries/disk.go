@@ -173,7 +173,7 @@ func (s *Store) readNames(frame []byte) error {
 		}
 		key := string(frame[n+m : n+m+int(length)])
 		frame = frame[n+m+int(length):]
-		if s.series[key] == nil && s.ids[uint32(id)] == nil && len(s.series) < maxSeries {
+		if s.series[key] == nil && s.ids[uint32(id)] == nil && len(s.series) < maxSeries && s.keyBytes+len(key) <= maxKeys {
 			s.define(uint32(id), key)
 		}
 	}
@@ -205,6 +205,7 @@ func (s *Store) dropUnused() error {
 		if p.last == 0 {
 			delete(s.series, key)
 			delete(s.ids, p.id)
+			s.keyBytes -= len(key)
 			dropped++
 			continue
 		}

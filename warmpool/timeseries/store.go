@@ -26,6 +26,8 @@ const (
 	maxSeries = 200_000
 	// maxKey bounds a key, in bytes.
 	maxKey = 16 << 10
+	// maxKeys bounds all keys together, in bytes: memory, and one frame of the file of names.
+	maxKeys = 48 << 20
 	// maxSecondBytes bounds the memory for points of a second. Past it the oldest go early.
 	maxSecondBytes = 64 << 20
 	// piecesOf is how many seconds a piece of those points has.
@@ -60,6 +62,7 @@ type Store struct {
 	series      map[string]*Series
 	ids         map[uint32]*Series
 	lastID      uint32
+	keyBytes    int                  // of all series
 	live        map[*Series]struct{} // those with points in memory
 	unsaved     []*Series            // those with values that the journal does not have
 	fresh       []byte               // frames of names that the file of names does not have
@@ -136,7 +139,7 @@ func (s *Store) Series(key string) (*Series, error) {
 	if known := s.series[key]; known != nil {
 		return known, nil
 	}
-	if len(s.series) >= maxSeries || len(key) > maxKey {
+	if len(s.series) >= maxSeries || len(key) > maxKey || s.keyBytes+len(key) > maxKeys {
 		return nil, ErrFull
 	}
 	made := s.define(s.lastID+1, key)
@@ -151,6 +154,7 @@ func (s *Store) define(id uint32, key string) *Series {
 	made := &Series{id: id, key: key}
 	s.series[key], s.ids[id] = made, made
 	s.lastID = max(s.lastID, id)
+	s.keyBytes += len(key)
 	return made
 }
 

@@ -218,3 +218,20 @@ func FuzzFile(f *testing.F) {
 		})
 	})
 }
+
+func TestKeysAreBoundedTogether(t *testing.T) {
+	s, err := Open(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := maxKeys / maxKey
+	for n := range most + 1 {
+		key := fmt.Sprintf("%0*d", maxKey, n)
+		if _, err := s.Series(key); (err != nil) != (n == most) {
+			t.Fatalf("series %d: %v", n, err)
+		}
+	}
+	if _, err := s.Series(fmt.Sprintf("%0*d", maxKey, 0)); err != nil {
+		t.Errorf("a series that is there: %v", err)
+	}
+}
