@@ -86,6 +86,8 @@ const leastRedacted = 4
 
 // Redact replaces secrets in a text by stars.
 func Redact(text string, secrets []string) string {
+	// The longest first: what is left of one that has another in it would be shown.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	for _, one := range secrets {
 		if len(one) >= leastRedacted {
 			text = strings.ReplaceAll(text, one, "****")
