@@ -171,7 +171,7 @@ func (f *file) walk(r *os.File, visit func(id uint32, at int64, length int) (boo
 	for len(index) > 0 {
 		step, n := binary.Uvarint(index)
 		length, m := binary.Uvarint(index[max(n, 0):])
-		if n <= 0 || m <= 0 || length < 4 || int64(length) > f.index-at || step > math.MaxUint32 {
+		if n <= 0 || m <= 0 || length < 4 || length > uint64(f.index-at) || step > math.MaxUint32 {
 			return fmt.Errorf("%s: index: %w", f.path, errDamaged)
 		}
 		index = index[n+m:]

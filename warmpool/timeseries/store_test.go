@@ -1,7 +1,10 @@
 package timeseries
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"testing"
@@ -233,5 +236,31 @@ func TestKeysAreBoundedTogether(t *testing.T) {
 	}
 	if _, err := s.Series(fmt.Sprintf("%0*d", maxKey, 0)); err != nil {
 		t.Errorf("a series that is there: %v", err)
+	}
+}
+
+func TestAnIndexWithAHugeLengthIsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var s Stat
+	s.Observe(1)
+	file, err := writeFile(path, func(yield func(chunk) bool) { yield(chunk{1, appendPoint(nil, 0, 60, &s)}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := binary.AppendUvarint([]byte{1}, 1<<63+8) // below zero as an int64
+	file.indexLength, file.indexSum = int64(len(index)), crc32.Checksum(index, castagnoli)
+	data = append(append(data[:file.index], index...), file.footer()...)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if file, err = openFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.read(nil, func(uint32, []byte) error { return nil }); !errors.Is(err, errDamaged) {
+		t.Errorf("got %v", err)
 	}
 }
