@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/hearthfn/hearth/invoker/bus"
@@ -19,9 +20,8 @@ func Evaluate(ctx context.Context, c Config) error {
 	s := newService(c)
 	all, err := s.find(ctx, func(*alarm) bool { return true })
 	for _, a := range all {
-		if err := s.evaluate(ctx, a); err != nil {
-			return err
-		}
+		// The others do not wait for one that fails.
+		err = errors.Join(err, s.evaluate(ctx, a))
 	}
 	return err
 }
@@ -74,22 +74,19 @@ func (s *service) evaluate(ctx context.Context, a *alarm) error {
 }
 
 // act hands the change of an alarm's state to its actions.
-func (s *service) act(ctx context.Context, k *kept) error {
+func (s *service) act(ctx context.Context, k *kept) (err error) {
 	a, last := &k.Alarm, k.History[len(k.History)-1]
 	actions := map[string][]string{stateOK: a.OKActions, inAlarm: a.AlarmActions, noData: a.InsufficientDataActions}[a.StateValue]
 	for _, to := range actions {
-		payload, err := s.notice(k, &last, to)
-		if err != nil {
-			return err
+		payload, failed := s.notice(k, &last, to)
+		if failed == nil {
+			failed = s.Dispatch(ctx, &bus.Dispatch{
+				ID: function.NewRequestID(), To: to, Payload: payload, Since: s.Now(), Service: AlarmService, Source: a.AlarmArn,
+			})
 		}
-		err = s.Dispatch(ctx, &bus.Dispatch{
-			ID: function.NewRequestID(), To: to, Payload: payload, Since: s.Now(), Service: AlarmService, Source: a.AlarmArn,
-		})
-		if err != nil {
-			return err
-		}
+		err = errors.Join(err, failed)
 	}
-	return nil
+	return err
 }
 
 // notice is what a function or a topic is told.
