@@ -303,6 +303,7 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 		if one.Status != Deleted {
 			by[one.LogicalID] = one
 		}
+		p.plan.Hide(one.Secrets) // resources that change may have secrets of those that do not
 	}
 	r := &run{engine: e, stack: s, resources: maps.Clone(by), caller: e.callerOf(in.By)}
 	fresh := make(map[string]bool) // resources that are made anew

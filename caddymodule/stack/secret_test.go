@@ -32,3 +32,21 @@ func TestEventsDoNotShowSecrets(t *testing.T) {
 		}
 	}
 }
+
+// An older version kept that a thing has secrets, but not which.
+func TestThingsOfOlderVersionsShowNoSecretsInChangeSets(t *testing.T) {
+	of, err := template.Parse([]byte(`{"Resources":{"O":{"Type":"T::T"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := of.Resolve(template.Input{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := maskedOf(plan, &Thing{Properties: map[string]any{"V": "pearl"}, Secret: true}); shown != nil {
+		t.Errorf("it shows %v", shown)
+	}
+	if shown := maskedOf(plan, &Thing{Properties: map[string]any{"V": "at pearl", "W": "open"}, Secret: true, Secrets: []string{"pearl"}}); shown["V"] != "****" || shown["W"] != "open" {
+		t.Errorf("it shows %v", shown)
+	}
+}

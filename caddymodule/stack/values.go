@@ -55,6 +55,9 @@ func (e *Engine) ReadValues(ctx context.Context, c *ChangeSet) error {
 
 // maskedOf are the properties of a thing as they are shown.
 func maskedOf(plan *template.Plan, t *Thing) map[string]any {
+	if t.Secret && len(t.Secrets) == 0 {
+		return nil // an older version has made it, and has not kept which of its texts are secret
+	}
 	plan.Hide(t.Secrets)
 	return plan.Masked(t.Properties)
 }
