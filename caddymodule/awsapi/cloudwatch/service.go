@@ -102,7 +102,7 @@ func combined(format string, args ...any) error {
 
 func exceptionOf(err error) *awsapi.Exception {
 	if errors.Is(err, timeseries.ErrFull) {
-		return &awsapi.Exception{Name: "LimitExceededFault", Message: "There are too many metrics: this server takes no new ones until old ones have ended."}
+		return &awsapi.Exception{Name: "LimitExceededFault", Message: "There are too many metrics: this server takes no new ones. It forgets those without values at its next start."}
 	}
 	return nil
 }
