@@ -24,7 +24,9 @@ type Request struct {
 	Body     string // the template; "": as it was
 	Original string // before transforms, as it was given
 	Given
-	Previous []string // parameters that keep their values
+	// Older are Values as change sets have them that were made before secrets were encrypted.
+	Older    map[string]string `json:"Values,omitempty"`
+	Previous []string          // parameters that keep their values
 	Tags     []Tag
 	KeepTags bool
 	// Capabilities are what the client knows that the template does.

@@ -148,7 +148,7 @@ func (e *Engine) room(ctx context.Context, s *Stack, name string) error {
 func (e *Engine) ChangeSets(ctx context.Context, id string) ([]*ChangeSet, error) {
 	all, err := list[ChangeSet](ctx, e.store, owner(id), recordChangeSet)
 	for _, one := range all {
-		one.Request.Given.open(e.store, owner(id)+"/"+one.Name)
+		e.store.openChangeSet(id, one)
 	}
 	return all, err
 }
@@ -193,7 +193,7 @@ func (e *Engine) changeSetOf(ctx context.Context, s *Stack, nameOrID string) (*C
 	if err == nil && name != nameOrID && found.ID != nameOrID {
 		err = ErrNotFound
 	}
-	found.Request.Given.open(e.store, owner(s.ID)+"/"+found.Name)
+	e.store.openChangeSet(s.ID, found)
 	return found, err
 }
 
@@ -234,6 +234,9 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 	if err != nil {
 		return "", err
 	}
+	if c.Request.Sealed != "" {
+		return "", invalid("ChangeSet [%s] cannot be executed: %s", c.ID, errSealed)
+	}
 	in := c.Request
 	if in.Body, err = e.store.template(ctx, s.ID, c.Original); err != nil {
 		return "", err
@@ -261,7 +264,7 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 			changes = append(changes, other.removal()...)
 		}
 	}
-	c.Execution = Executed
+	c.Execution, c.Request.Hidden = Executed, p.given.Hidden // an older change set does not say what is hidden
 	record, err := e.store.putChangeSet(c)
 	if err != nil {
 		return "", err

@@ -181,6 +181,16 @@ func (s store) putStack(expected state.Revision, of *Stack) (_ state.Change, err
 	return put(recordStack, expected, &kept)
 }
 
+// openChangeSet puts back what the record of a change set has elsewhere.
+func (s store) openChangeSet(id string, of *ChangeSet) {
+	in := &of.Request
+	if in.Older != nil && in.Given.Values == nil {
+		in.Given.Values = in.Older
+	}
+	in.Older = nil
+	in.Given.open(s, owner(id)+"/"+of.Name)
+}
+
 // putChangeSet is the change that writes a change set.
 func (s store) putChangeSet(of *ChangeSet) (_ state.Change, err error) {
 	kept := *of
