@@ -95,16 +95,25 @@ func (e *Engine) start(id string) {
 	e.wait.Add(1)
 	go func() {
 		defer e.wait.Done()
-		defer func() {
-			e.mu.Lock()
-			delete(e.running, id)
-			e.mu.Unlock()
-			close(r.done)
-		}()
-		if err := r.work(e.ctx); err != nil && e.ctx.Err() == nil {
+		err := r.work(e.ctx)
+		e.mu.Lock()
+		delete(e.running, id)
+		e.mu.Unlock()
+		close(r.done)
+		switch {
+		case err == nil && r.stack != nil && e.left(id):
+			e.start(id)
+		case err != nil && e.ctx.Err() == nil:
 			e.Log.Error("an operation of a stack stopped", zap.String("stack", id), zap.Error(err))
 		}
 	}()
+}
+
+// left reports whether a stack has an operation again. One that began, here or on another node,
+// while this node still had the stack found nobody to do it.
+func (e *Engine) left(id string) bool {
+	s, _, err := e.store.stack(e.ctx, id)
+	return err == nil && s.Busy()
 }
 
 // Await waits until this node has nothing more to do with a stack, for a while at most.
