@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -59,5 +60,35 @@ func TestWhatCallsSayOfAGroupIsKept(t *testing.T) {
 	defer s.Close()
 	if err := g.Remove(t.Context()); err != nil || g.Exists() || len(g.Tags()) != 0 {
 		t.Errorf("removed: %v, tags %v", err, g.Tags())
+	}
+}
+
+// PutLogEvents takes events of the last days after those of today.
+func TestEndOfAQueryIsNotTheFirstLaterEventWhereEventsAreOfAnyTime(t *testing.T) {
+	s, err := Open(Config{Dir: t.TempDir(), Retention: -1}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	g, err := s.Named("/ours/late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesterday := noon.Add(-24 * time.Hour)
+	for _, err := range []error{
+		g.Create(nil, noon), g.CreateStream(t.Context(), "a", noon),
+		g.Put(t.Context(), "a", []Message{{noon, []byte("today")}}),
+		g.Put(t.Context(), "a", []Message{{yesterday, []byte("yesterday")}}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := Query{From: yesterday, To: yesterday.Add(time.Hour)}
+	if found := events(t, g, q); len(found) != 1 || found[0].Message != "yesterday\n" {
+		t.Errorf("Events found %+v", found)
+	}
+	if found, err := g.Last(t.Context(), q, 10); err != nil || len(found) != 1 || found[0].Message != "yesterday\n" {
+		t.Errorf("Last found %+v, %v", found, err)
 	}
 }

@@ -69,9 +69,10 @@ func (q *Query) matches(e *entry, at Position) bool {
 		(q.Stream == nil || q.Stream(e.name))
 }
 
-// past reports whether neither e nor what comes after it can match.
-func (q *Query) past(e *entry, at Position) bool {
-	return (!q.To.IsZero() && e.millis > q.To.UnixMilli()+maxLateness) ||
+// past reports whether neither e nor what comes after it can match. Only of a group whose
+// events are in order of time does the time of e tell that.
+func (q *Query) past(e *entry, at Position, ordered bool) bool {
+	return (ordered && !q.To.IsZero() && e.millis > q.To.UnixMilli()+maxLateness) ||
 		(q.Before != Position{} && at.Compare(q.Before) >= 0)
 }
 
@@ -83,8 +84,8 @@ func (q *Query) skips(seg segment) bool {
 		(!q.From.IsZero() && seg.modified.Before(q.From.Add(-maxLateness*time.Millisecond)))
 }
 
-// Events returns the events that q selects, in order of time, including all that
-// were logged before the call. To go on later, set Query.After to the Position of
+// Events returns the events that q selects, in the order in which they were logged, which is
+// that of time but for events that were put, including all that were logged before the call. To go on later, set Query.After to the Position of
 // the last event that was taken. The sequence ends with an error when a file
 // cannot be read or ctx is done; with Follow it only ends so, or with ErrClosed.
 func (g *Group) Events(ctx context.Context, q Query) iter.Seq2[Event, error] {
@@ -216,7 +217,7 @@ func (c *cursor) read(ctx context.Context, g *Group, seg segment, q *Query, visi
 	// Not further than what is known to be whole records. The decoder has read all
 	// that was there before, so its offset is the file's.
 	c.reader.N = seg.size - c.decoder.offset
-	removed := g.about().Removed
+	removed, ordered := g.about().Removed, g.ordered()
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return false, ctx.Err()
@@ -229,7 +230,7 @@ func (c *cursor) read(ctx context.Context, g *Group, seg segment, q *Query, visi
 			return false, err
 		}
 		at := Position{seg.id, e.offset}
-		if q.past(&e, at) {
+		if q.past(&e, at, ordered) {
 			return false, nil
 		}
 		if until, ok := removed[e.name]; ok && at.Compare(until.position()) < 0 {
