@@ -26,7 +26,7 @@ func TestReservedConcurrencyBoundsAllVersionsTogether(t *testing.T) {
 	for i := range 12 {
 		g := []*Group{latest, published}[i%2]
 		wg.Go(func() {
-			c := sleep(t, 20)
+			c := sleep(t, 100) // longer than a start takes on a busy machine
 			if err := g.Invoke(t.Context(), c); err != nil || c.Outcome != environment.OutcomeResult {
 				t.Errorf("%v %s", err, c.Outcome)
 				return

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,8 +69,8 @@ func openStore(t *testing.T) Store {
 }
 
 func TestChangeSetsFromBeforeTheEncryptionOfSecretsKeepTheirValues(t *testing.T) {
-	key := bytes.Repeat([]byte{1}, 32)
-	e := engineOn(t, openStore(t), func() []byte { return key })
+	var key atomic.Uint32 // the engine reads it from goroutines of its own
+	e := engineOn(t, openStore(t), func() []byte { return bytes.Repeat([]byte{byte(key.Load())}, 32) })
 	made := make(map[string]*ChangeSet)
 	for _, name := range []string{"older", "other"} {
 		in := &Request{Name: name, Body: hiddenTemplate, Given: Given{Values: map[string]string{"P": "pearl", "O": "open"}}}
@@ -101,7 +102,7 @@ func TestChangeSetsFromBeforeTheEncryptionOfSecretsKeepTheirValues(t *testing.T)
 		t.Errorf("after its execution the record has the secret: %s", data)
 	}
 
-	key = bytes.Repeat([]byte{2}, 32)
+	key.Store(1)
 	if _, err := e.Execute(t.Context(), "other", "c", "", Identity{}, ""); err == nil || !strings.Contains(err.Error(), "encrypted under other credentials") {
 		t.Errorf("with a key that cannot read the values: %v", err)
 	}
