@@ -104,7 +104,7 @@ refused("MalformedPolicyDocument", "prohibited field Resource", iam.create_role,
 refused("ValidationError", "1 validation error detected: Value 'a b' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern", iam.create_role, RoleName="a b", AssumeRolePolicyDocument=trust)
 refused("InvalidInput", "reserved", iam.create_role, RoleName="r", AssumeRolePolicyDocument=trust, Tags=[{"Key": "aws:a", "Value": ""}])
 refused("InvalidAction", "operation CreateUser is not supported: the access keys are in the configuration", iam.create_user, UserName="u")
-refused("InvalidAction", "operation CreateInstanceProfile is not supported: there are no instances", iam.create_instance_profile, InstanceProfileName="u")
+refused("InvalidAction", "operation CreateGroup is not supported", iam.create_group, GroupName="u")
 assert iam.get_user()["User"]["UserName"] == os.environ["AWS_ACCESS_KEY_ID"]
 
 iam.update_role(RoleName="Shop", MaxSessionDuration=7200)

@@ -74,6 +74,14 @@ func logsRows() []row {
 		{&logs.FilterLogEventsInput{LogGroupName: group, FilterPattern: aws.String("two")}, 200, "", "", fields{"events.0.message": `"two\nlines"`, "events.0.logStreamName": `"left"`, "events.1": absent}},
 		{&logs.DescribeLogStreamsInput{LogGroupName: group}, 200, "", "", fields{"logStreams.0.firstEventTimestamp": present, "logStreams.0.lastIngestionTime": present}},
 
+		{&logs.StartQueryInput{LogGroupName: group, QueryString: aws.String("fields @message | shout"), StartTime: aws.Int64(0), EndTime: aws.Int64(1)}, 400, "MalformedQueryException", "shout", nil},
+		{&logs.StartQueryInput{LogGroupName: none, QueryString: aws.String("fields @message"), StartTime: aws.Int64(0), EndTime: aws.Int64(1)}, 400, missing, "", nil},
+		{&logs.StartQueryInput{LogGroupName: group, QueryString: aws.String("fields @message"), StartTime: aws.Int64(0), EndTime: aws.Int64(1)}, 200, "", "", fields{"queryId": present}},
+		{&logs.DescribeQueriesInput{LogGroupName: group}, 200, "", "", fields{"queries.0.queryString": present}},
+		{&logs.GetQueryResultsInput{QueryId: aws.String("00000000-0000-0000-0000-000000000000")}, 400, missing, "", nil},
+		{&logs.StopQueryInput{QueryId: aws.String("00000000-0000-0000-0000-000000000000")}, 400, missing, "", nil},
+		{&logs.GetLogRecordInput{LogRecordPointer: aws.String("x")}, 400, "InvalidParameterException", "@ptr", nil},
+
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: group}, 200, "", "", fields{"subscriptionFilters": "[]"}},
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: none}, 400, missing, noGroup, nil},
 		{&logs.StartLiveTailInput{LogGroupIdentifiers: []string{groupARN + "x"}}, 400, missing, noGroup, nil},
