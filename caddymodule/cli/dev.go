@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -291,11 +292,21 @@ func (c *Context) serveDev(ctx context.Context, work, config string, port int, f
 	server.Env = append(os.Environ(), "XDG_DATA_HOME="+work, "XDG_CONFIG_HOME="+work)
 	server.Stdout, server.Stderr = c.Err, c.Err
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is this command's
-	if err := server.Start(); err != nil {
+	started, ended := make(chan error), make(chan error, 1)
+	go func() {
+		// The signal comes when the thread ends that started the process, not only with this
+		// process: this one lives until the server has ended.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := server.Start()
+		started <- err
+		if err == nil {
+			ended <- server.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
 	stop := func() {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		select {

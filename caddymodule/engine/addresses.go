@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hearthfn/hearth/warmpool/disk"
 )
 
 // Files of the data directory from which `caddy hearth` on this machine learns where the
@@ -41,7 +43,8 @@ func (e *Engine) writeAddress(name, address string) error {
 	if before, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(before)) == address {
 		return nil
 	}
-	if err := os.WriteFile(path, []byte(address+"\n"), 0o600); err != nil {
+	// Who looks for the file finds all of it, or none.
+	if err := disk.Replace(path, []byte(address+"\n"), 0o600); err != nil {
 		return fmt.Errorf("tell where this server is: %w", err)
 	}
 	return nil

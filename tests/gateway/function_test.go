@@ -367,7 +367,7 @@ func TestConfigurationErrorsNameTheWord(t *testing.T) {
 		"unknown runtime":   {"function f {\n runtime nodejs99.x\n handler a.b\n code " + dir + "\n}", "respond x", "nodejs99.x"},
 		"no code":           {harness.NodeFunction("f", dir+"/missing", ""), "respond x", dir + "/missing"},
 		"no archive":        {harness.NodeFunction("f", text, ""), "respond x", "Could not unzip uploaded file"},
-		"no layer":          {harness.NodeFunction("f", dir, "layer "+dir+"/missing"), "respond x", "layer: stat " + dir + "/missing"},
+		"no layer":          {harness.NodeFunction("f", dir, "layer "+dir+"/missing"), "respond x", "layer: there is no folder or archive " + dir + "/missing"},
 		"memory":            {harness.NodeFunction("f", dir, "memory 1"), "respond x", "memory 1 MB: 128 to 32768 are allowed"},
 		"timeout":           {harness.NodeFunction("f", dir, "memory lots"), "respond x", "'lots' is not a size"},
 		"reserved name":     {harness.NodeFunction("f", dir, "env AWS_REGION mars"), "respond x", "AWS_REGION is reserved"},
