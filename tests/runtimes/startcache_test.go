@@ -1,12 +1,15 @@
 package runtimes
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hearthfn/hearth/tests/harness"
 )
@@ -96,6 +99,88 @@ func TestNodeStartsFromWhatItCompiledBefore(t *testing.T) {
 			})
 			s.Get("/f3").Want(t, 200, startedByCache)
 		})
+	}
+}
+
+func TestJavaStartsAnewWhereItsStartCacheIsDamaged(t *testing.T) {
+	harness.Slow(t, "it compiles Java")
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	_, _, lib := s.JavaCode()
+	functions, site := "", ""
+	for n := range 4 {
+		functions += javaFunction(fmt.Sprintf("f%d", n), "example.Functions", lib, "")
+		site += fmt.Sprintf("function /f%[1]d/* f%[1]d\n", n)
+	}
+	s.Configure(functions, site)
+	classes := func() (file string, size int64) {
+		files, err := filepath.Glob(filepath.Join(s.Dir, "data/code/starts/*/files/classes"))
+		if err != nil || len(files) != 1 {
+			return "", 0
+		}
+		info, err := os.Stat(files[0])
+		if err != nil {
+			return "", 0
+		}
+		return files[0], info.Size()
+	}
+	s.Start()
+	s.Get("/f0/cache").Want(t, 200, "false file:")
+	harness.Eventually(t, "there is a start cache", func() bool { _, size := classes(); return size > 0 })
+	s.Get("/f1/cache").Want(t, 200, "true file:")
+	s.Stop()
+
+	file, size := classes()
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[size/2] ^= 1
+	if err := os.WriteFile(file, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.Restarted()
+	s.Get("/f2/cache").Want(t, 200, "false file:")
+	harness.Eventually(t, "what was damaged is made again", func() bool {
+		now, err := os.ReadFile(file)
+		return err == nil && !bytes.Equal(now, whole)
+	})
+	s.Get("/f3/cache").Want(t, 200, "true file:")
+}
+
+// A server that is killed while it makes start caches leaves neither the processes that make
+// them nor a part of one, and the next server makes them.
+func TestKillWhileStartCachesAreMadeLeavesNone(t *testing.T) {
+	harness.Parallel(t)
+	const functions = 4
+	code := "exports.handler = async () => ({ statusCode: 200, body: '' + Object.keys(exports).length });\n"
+	for n := range 3000 {
+		code += fmt.Sprintf("exports.f%[1]d = (a, b) => { let sum = %[1]d; for (const x of [a, b]) sum += x * %[1]d; return 'of ' + sum; };\n", n)
+	}
+	s := harness.NewServer(t, "", "")
+	text, site := "", ""
+	for n := range functions {
+		archive := s.Archive(fmt.Sprintf("f%d.zip", n), map[string]string{"index.js": code + fmt.Sprintf("// %d\n", n)})
+		text += harness.NodeFunction(fmt.Sprintf("f%d", n), archive, "")
+		site += fmt.Sprintf("function /f%[1]d f%[1]d\n", n)
+	}
+	s.Configure(text, site)
+	random := harness.NewRandom(t)
+	for kill := range functions - 1 {
+		s.Start()
+		s.Get(fmt.Sprintf("/f%d", kill)).Want(t, 200, "3001")
+		random.Wait(400 * time.Millisecond) // at any instant of the making
+		tree := harness.Descendants(s.Cmd.Process.Pid)
+		s.Kill()
+		harness.Eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(tree, harness.Alive) })
+	}
+	s.Start()
+	for n := range functions {
+		s.Get(fmt.Sprintf("/f%d", n)).Want(t, 200, "3001")
+	}
+	harness.Eventually(t, "all start caches are there", func() bool { return len(startCaches(t, s)) == functions })
+	if parts, err := filepath.Glob(filepath.Join(s.Dir, "data/code/new/*")); err != nil || len(parts) > 0 {
+		t.Errorf("there are %v, %v", parts, err)
 	}
 }
 
