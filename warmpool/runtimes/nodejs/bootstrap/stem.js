@@ -32,7 +32,7 @@ async function rehearse() {
   mute(true);
   for (let i = 0; i < 3; i++) {
     await new Promise((over) => {
-      const invoke = makeInvoke(INIT, handler, over, over, over);
+      const invoke = makeInvoke(INIT, handler, over, () => {}, over);
       setImmediate(() => invoke(decode(rehearsalFrame())));
     });
   }
