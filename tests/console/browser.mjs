@@ -25,6 +25,10 @@ export class Browser {
       const at = new URL(request.url());
       if (at.protocol !== 'data:' && at.protocol !== 'blob:' && at.host !== host) b.problems.push('a request to another host: ' + request.url());
     });
+    // Why a request got no answer: the page itself cannot know.
+    b.page.on('requestfailed', (request) => {
+      if (request.failure()?.errorText !== 'net::ERR_ABORTED') b.failed = [...(b.failed ?? []).slice(-9), `${request.method()} ${request.url()}: ${request.failure()?.errorText}`];
+    });
     b.page.on('pageerror', (error) => b.problems.push('an error in the page: ' + error.stack));
     b.page.on('dialog', (dialog) => {
       b.problems.push('a dialog of a script: ' + dialog.message());

@@ -60,6 +60,42 @@ export const cases = {
     await b.sees(/"edited": true/, b.page.getByLabel('Answer', { exact: true }));
   },
 
+  async 'names that every object has are names like others'(b) {
+    for (const name of ['__proto__', 'constructor', 'toString']) {
+      await b.open('');
+      await b.page.getByRole('link', { name, exact: true }).click();
+      await b.page.getByRole('heading', { level: 1, name }).waitFor();
+      await b.page.getByLabel('Event as JSON').fill(JSON.stringify({ of: name }));
+      await b.page.getByLabel('Name of the event').fill(name);
+      await b.page.getByRole('button', { name: 'Save event' }).click();
+      await b.page.reload();
+      await b.page.waitForFunction((text) => document.querySelector('textarea')?.value === text, JSON.stringify({ of: name }));
+    }
+    await b.open('functions/__proto__/code');
+    const files = b.page.getByRole('list', { name: 'Files' });
+    for (const [name, content] of [['__proto__', 'the first'], ['constructor', 'the second'], ['toString', 'the third']]) {
+      await files.getByRole('button', { name, exact: true }).click();
+      await b.page.waitForFunction((text) => document.querySelector('.editor textarea')?.value === text, content);
+    }
+    await b.page.getByLabel('Content of toString').fill('the fourth');
+    await files.getByRole('button', { name: '__proto__', exact: true }).click();
+    await b.page.getByLabel('Content of __proto__').fill('the fifth');
+    await b.sees('2 changed');
+    await b.page.getByRole('button', { name: 'Deploy' }).click();
+    await b.page.getByText('2 changed').waitFor({ state: 'detached' });
+    for (const [name, content] of [['__proto__', 'the fifth'], ['constructor', 'the second'], ['toString', 'the fourth']]) {
+      await files.getByRole('button', { name, exact: true }).click();
+      await b.page.waitForFunction((text) => document.querySelector('.editor textarea')?.value === text, content);
+    }
+    // Words of an address.
+    await b.open('constructor');
+    await b.page.getByRole('heading', { name: 'There is no such screen' }).waitFor();
+    await b.open('functions/toString/monitor?range=constructor');
+    await b.page.waitForFunction(() => document.querySelector('select')?.value === '1h');
+    await b.open('logs?function=toString&range=__proto__');
+    await b.page.waitForFunction(() => document.querySelector('select')?.value === 'live');
+  },
+
   async 'a configuration is saved, and what AWS forbids is refused'(b) {
     await b.open('functions/orders/configuration');
     await b.page.getByLabel(/^Timeout/).fill('7');

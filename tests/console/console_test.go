@@ -22,7 +22,8 @@ const reader = "access_key AKIAREADER readersecretreadersecret read_only\n"
 type driver struct {
 	Case   string   `json:"case"`
 	Errors []string `json:"errors"`
-	Log    string   `json:"log"` // a figure, for people
+	Took   int      `json:"took"` // ms
+	Log    string   `json:"log"`  // a figure, for people
 	Ask    string   `json:"ask"`
 }
 
@@ -33,6 +34,12 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	a.Create("orders", harness.NodeZip(t, `console.log("order " + (event.order ?? "none")); return { orders: 1 }`))
 	a.Create("fails", harness.NodeZip(t, `console.log("<img src=x id=injected onerror=alert(3)>"); throw new Error("<img src=x id=injected onerror=alert(4)>")`))
 	a.Create("other", harness.NodeZip(t, `return 1`))
+	// Names that objects of JavaScript have by themselves.
+	a.Create("__proto__", harness.ZipOf(t, map[string]string{
+		"index.mjs": "export const handler = async () => 1", "__proto__": "the first", "constructor": "the second", "toString": "the third",
+	}))
+	a.Create("constructor", harness.NodeZip(t, `return 1`))
+	a.Create("toString", harness.NodeZip(t, `return 1`))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
@@ -48,7 +55,9 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 		"restart": func() { a.Stop(); a.Restart() },
 	}
 	var cases int
-	for scanner := bufio.NewScanner(lines); scanner.Scan(); {
+	scanner := bufio.NewScanner(lines)
+	scanner.Buffer(nil, 4<<20) // a case may have many errors
+	for scanner.Scan() {
 		var d driver
 		if err := json.Unmarshal(scanner.Bytes(), &d); err != nil {
 			t.Errorf("the driver prints %s", scanner.Text())
@@ -63,12 +72,16 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 			t.Log(d.Log)
 		default:
 			cases++
+			t.Logf("%s: %d ms", d.Case, d.Took)
 			t.Run(strings.ReplaceAll(d.Case, " ", "_"), func(t *testing.T) {
 				for _, problem := range d.Errors {
 					t.Error(problem)
 				}
 			})
 		}
+	}
+	if err := scanner.Err(); err != nil {
+		t.Error("the lines of the driver: ", err)
 	}
 	if err := script.Wait(); err != nil {
 		t.Errorf("the driver of the browser: %v\n%s", err, problems.String())

@@ -23,8 +23,9 @@ try {
     } catch (error) {
       errors.push(String(error.stack ?? error).slice(0, 2000));
       errors.push('the page shows: ' + (await browser.text()).slice(0, 1500));
+      if (browser.failed) errors.push('requests that failed: ' + browser.failed.join('\n'));
     }
-    errors.push(...browser.takeProblems());
+    errors.push(...browser.takeProblems().slice(0, 20));
     print({ case: name, errors, took: Date.now() - begun });
   }
 } finally {

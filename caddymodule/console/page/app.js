@@ -41,7 +41,7 @@ function Shell() {
   const { parts, query } = useStore(place);
   const who = useStore(session);
   const main = useRef();
-  const screen = screens[parts[0]];
+  const screen = Object.hasOwn(screens, parts[0]) ? screens[parts[0]] : undefined;
   const at = parts.slice(0, 3).join('/');
   const first = useRef(true);
   useEffect(() => {

@@ -34,7 +34,7 @@ export async function* messages(response) {
 
 // The headers with text, which are all that these streams have.
 function parse(bytes) {
-  const headers = {};
+  const headers = Object.create(null);
   const decoder = new TextDecoder();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at < bytes.length;) {

@@ -30,13 +30,17 @@ function API({ id }) {
   const path = '/v2/apis/' + inPath(id);
   const loaded = useLoad(async (signal) => {
     const [api, routes, integrations, authorizers, stages] = await Promise.all([get(path, signal), ...['routes', 'integrations', 'authorizers', 'stages'].map((part) => get(`${path}/${part}`, signal).then((p) => p.items ?? []))]);
-    return { api, routes, integrations: Object.fromEntries(integrations.map((i) => [i.integrationId, i])), authorizers: Object.fromEntries(authorizers.map((a) => [a.authorizerId, a])), stages };
+    return { api, routes, integrations: new Map(integrations.map((i) => [i.integrationId, i])), authorizers: new Map(authorizers.map((a) => [a.authorizerId, a])), stages };
   }, [id], { every: 15000 });
-  const by = (d, r) => (r.authorizationType === 'NONE' || !r.authorizationType ? html`<span class="dim">nobody</span>` : d.authorizers[r.authorizerId]?.name ?? r.authorizationType);
+  const calls = (d, r) => {
+    const integration = d.integrations.get(r.target?.split('/')[1]);
+    return integration?.integrationUri ?? integration?.integrationType ?? '';
+  };
+  const by = (d, r) => (r.authorizationType === 'NONE' || !r.authorizationType ? html`<span class="dim">nobody</span>` : d.authorizers.get(r.authorizerId)?.name ?? r.authorizationType);
   return html`<${Head} title=${loaded.data?.api.name ?? id} crumb=${html`<a href=${to(['apis'])}>APIs</a>`}>${loaded.data ? html`<${Badge}>${loaded.data.api.protocolType}<//>` : null}<//>
     <div class="stack"><${Loaded} from=${loaded}>${(d) => html`
-      <${Panel} flush title="Routes"><div class="scroll" tabindex="0" role="group" aria-label="Routes"><table><thead><tr><th>Route</th><th>Calls</th><th>Authorizer</th></tr></thead><tbody>${d.routes.map((r) => html`<tr><td class="mono">${r.routeKey}</td><td class="mono wrap">${d.integrations[r.target?.split('/')[1]]?.integrationUri ?? d.integrations[r.target?.split('/')[1]]?.integrationType ?? ''}</td><td>${by(d, r)}</td></tr>`)}</tbody></table></div><//>
-      <${Panel} flush title="Authorizers">${Object.values(d.authorizers).length ? html`<div class="scroll" tabindex="0" role="group" aria-label="Authorizers"><table><thead><tr><th>Authorizer</th><th>Type</th><th>By</th></tr></thead><tbody>${Object.values(d.authorizers).map((a) => html`<tr><td>${a.name}</td><td>${a.authorizerType}</td><td class="mono wrap">${a.authorizerUri ?? a.jwtConfiguration?.issuer}</td></tr>`)}</tbody></table></div>` : html`<div class="empty">There are none.</div>`}<//>
+      <${Panel} flush title="Routes"><div class="scroll" tabindex="0" role="group" aria-label="Routes"><table><thead><tr><th>Route</th><th>Calls</th><th>Authorizer</th></tr></thead><tbody>${d.routes.map((r) => html`<tr><td class="mono">${r.routeKey}</td><td class="mono wrap">${calls(d, r)}</td><td>${by(d, r)}</td></tr>`)}</tbody></table></div><//>
+      <${Panel} flush title="Authorizers">${d.authorizers.size ? html`<div class="scroll" tabindex="0" role="group" aria-label="Authorizers"><table><thead><tr><th>Authorizer</th><th>Type</th><th>By</th></tr></thead><tbody>${[...d.authorizers.values()].map((a) => html`<tr><td>${a.name}</td><td>${a.authorizerType}</td><td class="mono wrap">${a.authorizerUri ?? a.jwtConfiguration?.issuer}</td></tr>`)}</tbody></table></div>` : html`<div class="empty">There are none.</div>`}<//>
       <${Panel} flush title="Stages"><div class="scroll" tabindex="0" role="group" aria-label="Stages"><table><thead><tr><th>Stage</th><th>Deployment</th><th>Changed</th></tr></thead><tbody>${d.stages.map((s) => html`<tr><td>${s.stageName}</td><td class="mono">${s.deploymentId} ${s.autoDeploy ? html`<${Badge}>auto<//>` : null}</td><td>${date(s.lastUpdatedDate)}</td></tr>`)}</tbody></table></div><//>`}<//></div>`;
 }
 

@@ -38,40 +38,42 @@ export function Code({ name, f, all, reload }) {
 function Editor({ name, f, files, reload }) {
   const first = files.find((file) => f.Handler && file.name.startsWith(f.Handler.replace(/\.[^.]*$/, ''))) ?? files[0];
   const [open, setOpen] = useState(first?.name);
-  const [contents, setContents] = useState({}); // of files that were opened: their text, undefined for none
-  const [changed, setChanged] = useState({});
+  // By names of files, which may be those of an object's own methods.
+  const [contents, setContents] = useState(new Map()); // of files that were opened: their text, undefined for none
+  const [changed, setChanged] = useState(new Map());
   const readOnly = useReadOnly();
   const file = files.find((one) => one.name === open);
   useEffect(() => {
-    if (!file || file.name in contents) return;
-    file.data().then((data) => setContents((before) => ({ ...before, [file.name]: file.size > mostEdited ? undefined : text(data) })), () => setContents((before) => ({ ...before, [file.name]: undefined })));
+    if (!file || contents.has(file.name)) return;
+    const show = (content) => setContents((before) => new Map(before).set(file.name, content));
+    file.data().then((data) => show(file.size > mostEdited ? undefined : text(data)), () => show(undefined));
   }, [open]);
-  const edited = Object.keys(changed);
+  const edited = changed.size;
   useEffect(() => {
-    if (!edited.length) return undefined;
+    if (!edited) return undefined;
     const warn = (e) => e.preventDefault();
     addEventListener('beforeunload', warn);
     return () => removeEventListener('beforeunload', warn);
-  }, [edited.length > 0]);
+  }, [edited > 0]);
   const deploy = useAction(async () => {
-    const packed = await writeZip(files.map((one) => (one.name in changed ? { ...one, data: async () => new TextEncoder().encode(changed[one.name]) } : one)));
+    const packed = await writeZip(files.map((one) => (changed.has(one.name) ? { ...one, data: async () => new TextEncoder().encode(changed.get(one.name)) } : one)));
     await lambda('PUT', `/2015-03-31/functions/${inPath(name)}/code`, { body: { ZipFile: base64(packed), RevisionId: f.RevisionId } });
     await settled(name);
-    setChanged({});
+    setChanged(new Map());
     reload();
     return true;
   });
-  const value = changed[open] ?? contents[open];
+  const value = changed.get(open) ?? contents.get(open);
   return html`<div class="editor">
-      <ul class="files" aria-label="Files">${files.map((one) => html`<li><button type="button" aria-current=${one.name === open ? 'true' : undefined} onClick=${() => setOpen(one.name)}>${one.name}${one.name in changed ? ' •' : ''}</button></li>`)}</ul>
-      ${file && file.name in contents && value === undefined ? html`<div class="empty"><p>${open} is no text, or too large to be edited here.</p></div>` : html`
+      <ul class="files" aria-label="Files">${files.map((one) => html`<li><button type="button" aria-current=${one.name === open ? 'true' : undefined} onClick=${() => setOpen(one.name)}>${one.name}${changed.has(one.name) ? ' •' : ''}</button></li>`)}</ul>
+      ${file && contents.has(file.name) && value === undefined ? html`<div class="empty"><p>${open} is no text, or too large to be edited here.</p></div>` : html`
         <textarea aria-label=${'Content of ' + (open ?? 'the file')} spellcheck=${false} autocapitalize="off" readonly=${readOnly} value=${value ?? ''}
-          onInput=${(e) => setChanged({ ...changed, [open]: e.target.value })}></textarea>`}
+          onInput=${(e) => setChanged(new Map(changed).set(open, e.target.value))}></textarea>`}
     </div>
     <footer>
       ${readOnly ? html`<span class="dim">A read-only key cannot deploy.</span>` : html`
-        <button type="button" class="primary" disabled=${!edited.length || deploy.busy} onClick=${() => deploy.run()}>${deploy.busy ? 'Deploying…' : 'Deploy'}</button>
-        ${edited.length ? html`<button type="button" onClick=${() => setChanged({})}>Undo changes</button><${Badge} kind="warn">${edited.length} changed<//>` : null}`}
-      <div class="grow"><${Problem} error=${deploy.error} />${deploy.done && !edited.length ? html`<${Done}>The new code is deployed.<//>` : null}</div>
+        <button type="button" class="primary" disabled=${!edited || deploy.busy} onClick=${() => deploy.run()}>${deploy.busy ? 'Deploying…' : 'Deploy'}</button>
+        ${edited ? html`<button type="button" onClick=${() => setChanged(new Map())}>Undo changes</button><${Badge} kind="warn">${edited} changed<//>` : null}`}
+      <div class="grow"><${Problem} error=${deploy.error} />${deploy.done && !edited ? html`<${Done}>The new code is deployed.<//>` : null}</div>
     </footer>`;
 }

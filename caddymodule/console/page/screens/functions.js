@@ -9,6 +9,7 @@ import { series, sum } from '../lib/metrics.js';
 import { Spark } from '../lib/chart.js';
 import { Badge, Head, Problem } from '../lib/parts.js';
 
+const mostKept = 400; // functions whose last hour is kept
 const spare = 12; // rows beyond the window, above and below
 
 // useWindow is which rows are near the visible part of the page.
@@ -43,16 +44,23 @@ export function RuntimeBadge({ f, runtimes }) {
 
 const columns = [['Invocations', 'Sum'], ['Errors', 'Sum'], ['Throttles', 'Sum'], ['Duration', 'p50'], ['Duration', 'p99'], ['ColdStarts', 'Sum']];
 
-// useHour is the last hour of the functions that are shown: {NAME: [values of each column]}.
+// useHour is the last hour of the functions that are shown: by name, the values of each column.
 function useHour(names) {
-  const kept = useRef({});
-  const loaded = useLoad(async (signal) => {
+  const kept = useRef(new Map());
+  useLoad(async (signal) => {
     const end = Date.now();
     const { series: all } = await series(names.flatMap((name) => columns.map(([metric, stat]) => ({ name, metric, stat }))), { start: end - 3600e3, end, period: 60 }, signal);
-    names.forEach((name, n) => { kept.current[name] = all.slice(n * columns.length, (n + 1) * columns.length); });
-    return { ...kept.current };
+    names.forEach((name, n) => {
+      kept.current.delete(name); // what is shown now is the last to go
+      kept.current.set(name, all.slice(n * columns.length, (n + 1) * columns.length));
+    });
+    for (const name of kept.current.keys()) {
+      if (kept.current.size <= mostKept) break;
+      kept.current.delete(name);
+    }
+    return true;
   }, [names.join('\n')], { every: 15000 });
-  return { ...kept.current, ...loaded.data };
+  return kept.current;
 }
 
 const last = (values) => values.findLast((v) => v !== null);
@@ -96,7 +104,7 @@ export function Functions() {
           ${shown.map((f, n) => html`<div class="list-row" role="row" key=${f.FunctionName} aria-rowindex=${rows.from + n + 2}>
             <span role="cell"><a class="list-name" href=${to(['functions', f.FunctionName])}>${f.FunctionName}</a><span class="list-about">${f.Description || f.Handler || ''}</span></span>
             <span role="cell" class="serves"><${RuntimeBadge} f=${f} runtimes=${runtimes.data} /></span>
-            <${Hour} values=${hour[f.FunctionName]} />
+            <${Hour} values=${hour.get(f.FunctionName)} />
             <span role="cell" class="right dim small late hide-small" title=${f.LastModified}>${ago(f.LastModified)}</span>
           </div>`)}
           <div role="presentation" style=${{ height: Math.max(0, found.length - rows.from - shown.length) * rows.height + 'px' }}></div>

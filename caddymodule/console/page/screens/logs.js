@@ -18,7 +18,8 @@ export function Logs({ query }) {
   const all = useFunctions();
   const names = (query.function ?? '').split(/[\s,]+/).filter(Boolean);
   const groups = (names.length ? names : all.list.map((f) => f.FunctionName)).slice(0, mostGroups).map(groupOf);
-  const range = query.start ? 'time' : query.request ? (query.range ?? '168h') : query.range ?? 'live';
+  const asked = Object.hasOwn(ranges, query.range ?? '') ? query.range : query.request ? '168h' : 'live';
+  const range = query.start ? 'time' : asked;
   const show = (change) => go(['logs'], { ...place.value.query, ...change });
   const [draft, setDraft] = useState({ function: query.function ?? '', pattern: query.pattern ?? '' });
   useEffect(() => setDraft({ function: query.function ?? '', pattern: query.pattern ?? '' }), [query.function, query.pattern]);

@@ -20,7 +20,7 @@ const graphs = [
 ];
 
 export function Monitor({ name, query }) {
-  const range = ranges[query.range] ? query.range : '1h';
+  const range = Object.hasOwn(ranges, query.range ?? '') ? query.range : '1h';
   const [, hours, period] = ranges[range];
   const loaded = useLoad(async (signal) => {
     const end = Date.now();

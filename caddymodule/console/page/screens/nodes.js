@@ -18,9 +18,9 @@ export function Nodes() {
   const n = node.data ?? {};
   const of = (name, labels = {}) => (n[name] ?? []).filter((s) => Object.entries(labels).every(([k, v]) => s.labels?.[k] === v)).reduce((sum, s) => sum + s.value, 0);
   const per = (name, label) => {
-    const sums = {};
-    for (const s of n[name] ?? []) sums[s.labels?.[label] ?? ''] = (sums[s.labels?.[label] ?? ''] ?? 0) + s.value;
-    return Object.entries(sums);
+    const sums = new Map();
+    for (const s of n[name] ?? []) sums.set(s.labels?.[label] ?? '', (sums.get(s.labels?.[label] ?? '') ?? 0) + s.value);
+    return [...sums];
   };
   return html`<${Head} title="Nodes"><${Change}><button type="button" onClick=${() => setAsking(true)}>Drain this node</button><button type="button" onClick=${() => drain.run(false)}>End draining</button><//><//>
     <div class="stack">

@@ -42,8 +42,8 @@ function report(log) {
 
 export function Test({ name, f, query }) {
   const [saved, setSaved] = useState(() => savedEvents(name));
-  const [event, setEvent] = useState(() => Object.values(savedEvents(name))[0] ?? hello);
-  const [picked, setPicked] = useState(() => (Object.keys(savedEvents(name))[0] ? 'saved:' + Object.keys(savedEvents(name))[0] : ''));
+  const [event, setEvent] = useState(() => [...savedEvents(name).values()][0] ?? hello);
+  const [picked, setPicked] = useState(() => (savedEvents(name).size ? 'saved:' + [...savedEvents(name).keys()][0] : ''));
   const [title, setTitle] = useState('');
   const [wrong, setWrong] = useState('');
   const catalogue = useLoad(() => samples(), []);
@@ -52,7 +52,7 @@ export function Test({ name, f, query }) {
 
   function pick(value) {
     setPicked(value);
-    if (value.startsWith('saved:')) setEvent(saved[value.slice(6)]);
+    if (value.startsWith('saved:')) setEvent(saved.get(value.slice(6)));
     const sample = catalogue.data?.[Number(value.slice(7))];
     if (value.startsWith('sample:') && sample) setEvent(JSON.stringify(sample.event, null, 2));
   }
@@ -77,7 +77,7 @@ export function Test({ name, f, query }) {
     <${Panel} title="Event" actions=${html`
       <select aria-label="Event" value=${picked} onChange=${(e) => pick(e.target.value)}>
         <option value="">Choose an event…</option>
-        ${Object.keys(saved).length ? html`<optgroup label="Saved in this browser">${Object.keys(saved).map((key) => html`<option value=${'saved:' + key}>${key}</option>`)}</optgroup>` : null}
+        ${saved.size ? html`<optgroup label="Saved in this browser">${[...saved.keys()].map((key) => html`<option value=${'saved:' + key}>${key}</option>`)}</optgroup>` : null}
         <optgroup label="Samples">${(catalogue.data ?? []).map((s, n) => html`<option value=${'sample:' + n}>${s.source} ${s.kind}</option>`)}</optgroup>
       </select>
       ${isSaved ? html`<button type="button" class="plain" onClick=${() => { setSaved(saveEvent(name, picked.slice(6))); setPicked(''); }}>Forget</button>` : null}`}
