@@ -126,10 +126,11 @@ func (s *apiServer) observe(w http.ResponseWriter, r *http.Request) error {
 func (s *apiServer) retainMetrics(all *metrics.APIs) {
 	s.metrics = all
 	id := metrics.Identity{API: s.api.ID, Stage: s.api.Stages[0].Name}
-	s.unmatched = all.Retain(id)
+	rest := s.api.Protocol == gateway.REST
+	s.unmatched = all.Retain(id, s.api.Name, rest)
 	for n := range s.routes {
 		id.Route = s.api.Routes[n].Key
-		s.routes[n].metrics = all.Retain(id)
+		s.routes[n].metrics = all.Retain(id, s.api.Name, rest)
 	}
 }
 

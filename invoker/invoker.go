@@ -178,7 +178,7 @@ func (i *Invoker) Push(ctx context.Context, messages ...*Message) error {
 		}
 	}
 	for _, m := range messages {
-		i.metrics.count(i.metrics.received, m.Function)
+		i.metrics.receive(m.Function)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/function/registry"
+	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
 
 // Metrics of an Invoker, named after CloudWatch's of asynchronous invocations.
@@ -18,6 +19,8 @@ import (
 type Metrics struct {
 	received, retries, throttles, dropped, buried, undelivered *prometheus.CounterVec
 	age                                                        *prometheus.HistogramVec
+
+	happened timeseries.Tally[Happening] // since the last Sample
 
 	waiting, dead, oldest *prometheus.Desc
 	invoker               *Invoker
@@ -88,6 +91,39 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 func (m *Metrics) count(of *prometheus.CounterVec, function string, labels ...string) {
 	m.remember(function)
 	of.WithLabelValues(append([]string{function}, labels...)...).Inc()
+}
+
+// A Happening is what values of Sample are of.
+type Happening struct {
+	Function string
+	Metric   string // one of AsyncEventsReceived, AsyncEventAge (milliseconds) and AsyncEventsDropped
+}
+
+// Names of the metrics that Sample gives.
+const (
+	AsyncEventsReceived = "AsyncEventsReceived"
+	AsyncEventAge       = "AsyncEventAge"
+	AsyncEventsDropped  = "AsyncEventsDropped"
+)
+
+// Sample gives visit what has happened since the last Sample.
+func (m *Metrics) Sample(visit func(of Happening, s *timeseries.Stat)) { m.happened.Take(visit) }
+
+func (m *Metrics) receive(function string) {
+	m.count(m.received, function)
+	m.happened.Add(Happening{function, AsyncEventsReceived}, 1, 1)
+}
+
+func (m *Metrics) drop(function, condition string) {
+	m.count(m.dropped, function, condition)
+	m.happened.Add(Happening{function, AsyncEventsDropped}, 1, 1)
+}
+
+// delivered notes how old an event is when its function is invoked.
+func (m *Metrics) delivered(function string, age time.Duration) {
+	m.remember(function)
+	m.age.WithLabelValues(function).Observe(age.Seconds())
+	m.happened.Add(Happening{function, AsyncEventAge}, float64(age.Round(time.Microsecond)/time.Microsecond)/1000, 1)
 }
 
 func (m *Metrics) remember(function string) {

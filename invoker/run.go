@@ -74,8 +74,7 @@ func (r *run) deliver() error {
 	if r.age() > r.settings.MaxAge {
 		return r.fail(ConditionAge, "the event is older than "+r.settings.MaxAge.String())
 	}
-	i.metrics.remember(m.Function)
-	i.metrics.age.WithLabelValues(m.Function).Observe(time.Since(m.Accepted).Seconds())
+	i.metrics.delivered(m.Function, time.Since(m.Accepted))
 	if err := r.invoke(); err != nil {
 		return r.unavailable(err)
 	}
@@ -210,7 +209,7 @@ func (r *run) again(delay time.Duration, reason string) error {
 
 // fail gives an event up: it goes to the destination of its function, or is put aside.
 func (r *run) fail(condition, reason string) error {
-	r.invoker.metrics.count(r.invoker.metrics.dropped, r.message.Function, condition)
+	r.invoker.metrics.drop(r.message.Function, condition)
 	if r.settings.DeadLetter != "" || r.settings.OnFailure != "" { // else bury says it
 		r.invoker.Log.Warn("an event is given up: its destination is told", zap.String("function", r.message.Function), zap.String("request_id", r.message.RequestID),
 			zap.String("condition", condition), zap.Int("attempt", r.attempts), zap.String("error", cut(reason, maxReason)))

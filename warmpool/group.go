@@ -49,43 +49,46 @@ type member struct {
 // A Group has the environments of one version of a function, and the callers who wait for
 // one.
 type Group struct {
-	pool    *Pool
-	name    string
-	version string
-	quota   *quota.Quota
-	counted lazyCounters
-	tallies tallies
-	refs    int          // guarded by the pool's mu
-	takes   need         // of the budget; guarded by the pool's mu
-	part    atomic.Int64 // takes as a part of the budget; written under the pool's mu
+	pool     *Pool
+	name     string
+	version  string
+	quota    *quota.Quota
+	counted  lazyCounters
+	tallies  tallies
+	refs     int          // guarded by the pool's mu
+	takes    need         // of the budget; guarded by the pool's mu
+	reserved atomic.Bool  // the function has reserved concurrency
+	part     atomic.Int64 // takes as a part of the budget; written under the pool's mu
 
 	following following
 
-	mu         sync.Mutex
-	fn         *function.Function // replaced, never changed
-	generation int                // of the code; environments of an older one are retired
-	members    []*member          // every environment that is not gone
-	available  []*member          // stack: those with room, the warmest last
-	waiters    waiters
-	inFlight   int  // calls given to members
-	starting   int  // cold starts under way
-	launching  int  // of starting, those whose process is being started or loads the code
-	claimed    bool // the next room in the budget is claimed for it
-	crowd      crowd
-	handed     int // calls passed to other nodes since this counter last led to a start
-	pace       pace
-	history    keepalive.History
-	lastUse    time.Time // when a member became idle last
-	closed     bool
-	failures   int       // of starts on demand, in a row
-	failed     error     // of the last one; callers get it until notBefore
-	notBefore  time.Time // no start on demand until then
-	ahead      ahead
-	stemKind   *StemKind // the kind of stems that the group's starts take; nil: none
+	mu            sync.Mutex
+	fn            *function.Function // replaced, never changed
+	generation    int                // of the code; environments of an older one are retired
+	members       []*member          // every environment that is not gone
+	available     []*member          // stack: those with room, the warmest last
+	waiters       waiters
+	inFlight      int  // calls given to members
+	onProvisioned int  // of inFlight, those that have a provisioned one
+	starting      int  // cold starts under way
+	launching     int  // of starting, those whose process is being started or loads the code
+	claimed       bool // the next room in the budget is claimed for it
+	crowd         crowd
+	handed        int // calls passed to other nodes since this counter last led to a start
+	pace          pace
+	history       keepalive.History
+	lastUse       time.Time // when a member became idle last
+	closed        bool
+	failures      int       // of starts on demand, in a row
+	failed        error     // of the last one; callers get it until notBefore
+	notBefore     time.Time // no start on demand until then
+	ahead         ahead
+	stemKind      *StemKind // the kind of stems that the group's starts take; nil: none
 }
 
 func newGroup(p *Pool, f *function.Function) *Group {
 	g := &Group{pool: p, name: f.Name, version: f.Version, fn: f, refs: 1}
+	g.reserved.Store(f.ReservedConcurrency != nil)
 	g.quota = p.quotas.Join(g.name, (*quotaMember)(g))
 	return g
 }
@@ -103,6 +106,7 @@ func (g *Group) Function() *function.Function {
 func (g *Group) Configure(f *function.Function) {
 	g.mu.Lock()
 	g.fn = f
+	g.reserved.Store(f.ReservedConcurrency != nil)
 	g.ahead.excess = true
 	g.displace()
 	g.mu.Unlock()
@@ -154,9 +158,10 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 		if s != nil {
 			s.acquired(m, c)
 		}
-		g.pool.enter()
+		reserved := g.reserved.Load()
+		g.pool.enter(reserved)
 		err = m.env.Invoke(c)
-		g.pool.busy.Add(-1)
+		g.pool.leave(reserved)
 		if s != nil {
 			s.returned(c, err)
 		}
@@ -389,7 +394,7 @@ func (g *Group) add(m *member) {
 	m.load++
 	m.used, m.ran = true, true
 	g.inFlight++
-	g.began()
+	g.began(m)
 	if m.available && m.load >= g.fn.PerEnvironmentConcurrency {
 		g.drop(m)
 	}

@@ -153,8 +153,7 @@ func (p *Pool) giveUpOne(idle []idleMember) {
 // cede ends m, which could not take back what it has lent, and undoes the take of a call.
 func (g *Group) cede(m *member) {
 	g.mu.Lock()
-	m.load--
-	g.inFlight--
+	g.subtract(m)
 	m.leaving = true
 	g.leave(m)
 }

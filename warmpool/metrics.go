@@ -176,6 +176,28 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// A Load is what a pool has at one moment.
+type Load struct {
+	Stat         // of all groups
+	Stems    int // booted, without a function
+	MemoryMB int // reserved for environments and stems
+}
+
+// Load counts what the pool has.
+func (p *Pool) Load() (l Load) {
+	p.mu.Lock()
+	groups := p.snapshot()
+	l.MemoryMB = p.budget.used.memoryMB
+	p.mu.Unlock()
+	for _, g := range groups {
+		l.Stat = l.Stat.plus(g.Stat())
+	}
+	for _, s := range p.stems.stat() {
+		l.Stems += s.ready
+	}
+	return l
+}
+
 // A Stat is a group at one moment.
 type Stat struct {
 	Starting, Idle, Busy, Ending int // environments

@@ -162,6 +162,8 @@ type Pool struct {
 
 	// busy counts the calls that are with an environment.
 	busy atomic.Int32
+	// busyReserved are those of busy whose function has reserved concurrency.
+	busyReserved atomic.Int32
 
 	// pagingOut says that memory of environments is being moved to swap.
 	pagingOut atomic.Bool

@@ -9,8 +9,8 @@ import (
 // release ends the use of m by c, and gives m to the next caller.
 func (g *Group) release(m *member, c *environment.Call, err error) {
 	g.mu.Lock()
-	m.load--
-	g.inFlight--
+	g.subtract(m)
+	spilled := g.fn.ProvisionedConcurrency > 0
 	if err == nil {
 		g.pace.observe(c.Duration)
 		m.spent = c.Duration
@@ -22,7 +22,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	}
 	g.leave(m)
 	if err == nil {
-		g.observe(c, m.env.PeakMB())
+		g.observe(c, m, spilled)
 	}
 }
 
@@ -46,9 +46,17 @@ func (g *Group) leave(m *member) {
 // undoTake undoes take for a call that was not made.
 func (g *Group) undoTake(m *member) {
 	g.mu.Lock()
+	g.subtract(m)
+	g.leave(m)
+}
+
+// subtract undoes add, but for the place of m. It needs mu.
+func (g *Group) subtract(m *member) {
 	m.load--
 	g.inFlight--
-	g.leave(m)
+	if m.provisioned {
+		g.onProvisioned--
+	}
 }
 
 // place decides what happens to a member that has one call less, and serves the waiters. It

@@ -19,8 +19,18 @@ type Sample struct {
 	Errors, Throttles, Loops, ColdStarts int
 	// Duration has a value for each invocation. Times are in milliseconds, memory in MB.
 	Duration, InitDuration, Memory timeseries.Stat
-	// Concurrent is how many calls ran at once at most. Only the sample without a qualifier has it.
+	// Provisioned and Spilled are the calls that ran in provisioned environments, and those that
+	// did not though the version has provisioned some.
+	Provisioned, Spilled int
+
+	// What follows is only in the samples without a qualifier.
+
+	// Concurrent is how many calls of all versions ran at once at most. Where several versions are
+	// sampled, the greatest counts: the first one takes it.
 	Concurrent int
+	// AtOnce is how many calls ran in provisioned environments at once at most, and Kept how many
+	// environments the version has provisioned.
+	AtOnce, Kept int
 }
 
 // A tally counts until the next sample.
@@ -33,7 +43,7 @@ type tally struct {
 type tallies struct {
 	own   tally    // of calls without a qualifier
 	named sync.Map // *tally by qualifier
-	peak  int      // of the calls at once; guarded by the group's mu
+	ahead int      // calls in provisioned environments at once, the most; guarded by the group's mu
 	// listed is set while the group is in the samples' list. It is set under the group's mu too.
 	listed atomic.Bool
 }
@@ -44,6 +54,7 @@ type samples struct {
 	groups []*Group // guarded by mu
 	spare  []*Group
 	peak   atomic.Int32 // of all calls at once
+	free   atomic.Int32 // of those of functions without reserved concurrency
 	one    Sample
 }
 
@@ -80,8 +91,10 @@ func (g *Group) count(change func(s *Sample)) {
 	g.touch()
 }
 
-// observe counts a call that has an outcome.
-func (g *Group) observe(c *environment.Call, memoryMB int) {
+// observe counts a call of m that has an outcome. spilled says that it was one for a provisioned
+// environment, and found none.
+func (g *Group) observe(c *environment.Call, m *member, spilled bool) {
+	memoryMB := m.env.PeakMB()
 	g.counters().observe(c)
 	t := g.tally(c.Qualifier)
 	t.mu.Lock()
@@ -89,6 +102,12 @@ func (g *Group) observe(c *environment.Call, memoryMB int) {
 	s.Duration.Observe(milliseconds(c.Duration))
 	if c.Outcome != environment.OutcomeResult {
 		s.Errors++
+	}
+	switch {
+	case m.provisioned:
+		s.Provisioned++
+	case spilled:
+		s.Spilled++
 	}
 	if memoryMB > 0 {
 		s.Memory.Observe(float64(memoryMB))
@@ -108,22 +127,40 @@ func (g *Group) observeThrottle() {
 }
 
 // began notes how many calls run at once. It needs mu.
-func (g *Group) began() {
-	g.tallies.peak = max(g.tallies.peak, g.inFlight)
+func (g *Group) began(m *member) {
+	if m.provisioned {
+		g.onProvisioned++
+		g.tallies.ahead = max(g.tallies.ahead, g.onProvisioned)
+	}
 	g.touch()
 }
 
-// enter counts a call of the pool that is with an environment from now on.
-func (p *Pool) enter() {
-	if n := p.busy.Add(1); n > p.samples.peak.Load() {
+// enter counts a call of the pool that is with an environment from now on. reserved says that its
+// function has reserved concurrency, of which leave has to be told too.
+func (p *Pool) enter(reserved bool) {
+	n := p.busy.Add(1)
+	if n > p.samples.peak.Load() {
 		p.samples.peak.Store(n) // a race loses one call of many
+	}
+	if reserved {
+		p.busyReserved.Add(1)
+	} else if n -= p.busyReserved.Load(); n > p.samples.free.Load() {
+		p.samples.free.Store(n)
+	}
+}
+
+// leave undoes enter.
+func (p *Pool) leave(reserved bool) {
+	p.busy.Add(-1)
+	if reserved {
+		p.busyReserved.Add(-1)
 	}
 }
 
 // Sample gives visit what has happened in each group since the last Sample, and returns how many
-// calls ran at once at most. Groups in which nothing happened are not visited. Only one goroutine
+// calls ran at once at most, and of functions without reserved concurrency. Groups in which nothing happened are not visited. Only one goroutine
 // calls it at a time; a sample is good during the call of visit.
-func (p *Pool) Sample(visit func(*Sample)) (concurrent int) {
+func (p *Pool) Sample(visit func(*Sample)) (concurrent, unreserved int) {
 	l := &p.samples
 	l.mu.Lock()
 	groups := l.groups
@@ -133,31 +170,35 @@ func (p *Pool) Sample(visit func(*Sample)) (concurrent int) {
 		g.tallies.listed.Store(false) // what happens from here on lists it again
 		g.mu.Lock()
 		running := g.inFlight
-		peak := max(g.tallies.peak, running)
-		g.tallies.peak = running
+		ahead, kept := max(g.tallies.ahead, g.onProvisioned), g.fn.ProvisionedConcurrency
+		g.tallies.ahead = g.onProvisioned
 		g.mu.Unlock()
 		if running > 0 {
 			g.touch()
 		}
-		p.takeTally(g, &g.tallies.own, "", peak, visit)
+		p.takeTally(g, &g.tallies.own, "", &Sample{Concurrent: g.quota.TakePeak(), AtOnce: ahead, Kept: kept}, visit)
 		g.tallies.named.Range(func(name, t any) bool {
-			p.takeTally(g, t.(*tally), name.(string), 0, visit)
+			p.takeTally(g, t.(*tally), name.(string), nil, visit)
 			return true
 		})
 	}
 	clear(groups)
 	l.spare = groups[:0]
-	return int(max(l.peak.Swap(p.busy.Load()), 0))
+	busy := p.busy.Load()
+	return int(max(l.peak.Swap(busy), 0)), int(max(l.free.Swap(busy-p.busyReserved.Load()), 0))
 }
 
-// takeTally gives visit a tally, and empties it.
-func (p *Pool) takeTally(g *Group, t *tally, qualifier string, concurrent int, visit func(*Sample)) {
+// takeTally gives visit a tally, and empties it. With it goes what is of the version; nil: nothing.
+func (p *Pool) takeTally(g *Group, t *tally, qualifier string, of *Sample, visit func(*Sample)) {
 	s := &p.samples.one
 	s.reset()
 	t.mu.Lock()
 	*s, t.sample = t.sample, *s // each has the buckets of one of them
 	t.mu.Unlock()
-	s.Function, s.Version, s.Qualifier, s.Concurrent = g.name, g.version, qualifier, concurrent
+	s.Function, s.Version, s.Qualifier = g.name, g.version, qualifier
+	if of != nil {
+		s.Concurrent, s.AtOnce, s.Kept = of.Concurrent, of.AtOnce, of.Kept
+	}
 	if s.Concurrent > 0 || !s.isEmpty() {
 		visit(s)
 	}

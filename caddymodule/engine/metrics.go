@@ -27,7 +27,7 @@ func (e *Engine) openMetrics() (err error) {
 	}
 	e.measured = cloudwatch.NewMetrics(e.series)
 	if e.inUse == nil {
-		e.sampler = newSampler(e.series, e.measured, e.Log)
+		e.sampler = newSampler(e)
 		e.alarms = newAlarms(e)
 		e.listener.start(e.measured)
 	}

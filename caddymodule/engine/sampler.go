@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/apigateway/metrics"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/cloudwatch"
 	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/function"
@@ -22,60 +23,39 @@ type sampler struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 
+	apis     *metrics.APIs
+	delivery func() *delivery // nil: nothing is delivered yet
+
 	mu    sync.Mutex // guards pools, and orders samples
 	pools map[*warmpool.Pool]struct{}
 
 	at       time.Time // of the sample that is being taken; guarded by mu, as all that follows
 	gauges   map[string]*gauge
-	busy     []*gauge // those with calls in this second
-	all      gauge
+	busy     []*gauge                   // those with calls in this second
+	called   map[*gauge]*metrics.Sample // of APIs, in this second
+	all      *gauge
+	node     *gauge
 	total    warmpool.Sample
+	looked   time.Time // when the gauges of the node were read last
 	entries  []timeseries.Entry
-	scratch  [8]timeseries.Stat
+	scratch  [lastKind]timeseries.Stat
 	complain time.Time
 }
 
-// A gauge has the series of a function, a version or an alias of it, or all functions.
-type gauge struct {
-	dimensions []cloudwatch.Dimension
-	series     [lastKind]*timeseries.Series // made when there is something to write
-	concurrent int
-	listed     bool
-	qualified  bool // some calls have named a version or an alias
-}
-
-// Kinds of series of a function.
 const (
-	ofDuration = iota
-	ofErrors
-	ofThrottles
-	ofLoops
-	ofConcurrent
-	ofColdStarts
-	ofInit
-	ofMemory
-	lastKind
+	sampleInterval = time.Second
+	// lookInterval is how often the gauges of the node are read: the store is asked for some.
+	lookInterval = 10 * time.Second
+	// lookTimeout bounds how long the store may take.
+	lookTimeout = 2 * time.Second
 )
 
-// kinds are the metrics that the kinds of series are of.
-var kinds = [lastKind]struct{ namespace, name, unit string }{
-	ofDuration:   {cloudwatch.Lambda, "Duration", "Milliseconds"},
-	ofErrors:     {cloudwatch.Lambda, "Errors", "Count"},
-	ofThrottles:  {cloudwatch.Lambda, "Throttles", "Count"},
-	ofLoops:      {cloudwatch.Lambda, "RecursiveInvocationsDropped", "Count"},
-	ofConcurrent: {cloudwatch.Lambda, "ConcurrentExecutions", "Count"},
-	ofColdStarts: {cloudwatch.Hearth, "ColdStarts", "Count"},
-	ofInit:       {cloudwatch.Hearth, "InitDuration", "Milliseconds"},
-	ofMemory:     {cloudwatch.Hearth, "MaxMemoryUsed", "Megabytes"},
-}
-
-const sampleInterval = time.Second
-
-func newSampler(store *timeseries.Store, metrics *cloudwatch.Metrics, log *zap.Logger) *sampler {
+func newSampler(e *Engine) *sampler {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &sampler{
-		store: store, metrics: metrics, log: log, stop: stop, done: make(chan struct{}),
-		pools: make(map[*warmpool.Pool]struct{}), gauges: make(map[string]*gauge),
+		store: e.series, metrics: e.measured, log: e.Log, stop: stop, done: make(chan struct{}), apis: e.apiMetrics, delivery: e.delivery.Load,
+		pools: make(map[*warmpool.Pool]struct{}), gauges: make(map[string]*gauge), called: make(map[*gauge]*metrics.Sample),
+		all: newGauge(kinds[:]), node: newGauge(nodeKinds[:]),
 	}
 	go s.run(ctx)
 	return s
@@ -125,16 +105,27 @@ func (s *sampler) sample(now time.Time) {
 	s.total.InitDuration.Reset()
 	s.total.Memory.Reset()
 	s.total = warmpool.Sample{Duration: s.total.Duration, InitDuration: s.total.InitDuration, Memory: s.total.Memory}
+	unreserved := 0
 	for p := range s.pools {
-		s.total.Concurrent += p.Sample(s.take)
+		all, free := p.Sample(s.take)
+		s.total.Concurrent += all
+		unreserved += free
 	}
 	for _, g := range s.busy {
-		s.concurrent(g, g.concurrent)
-		g.concurrent, g.listed = 0, false
+		s.concurrent(g)
+		g.concurrent, g.atOnce, g.kept, g.listed = 0, 0, 0, false
 	}
 	s.busy = s.busy[:0]
-	s.write(&s.all, &s.total)
-	s.concurrent(&s.all, s.total.Concurrent)
+	s.write(s.all, &s.total)
+	s.all.concurrent, s.all.atOnce, s.all.kept = s.total.Concurrent, s.total.AtOnce, s.total.Kept
+	s.concurrent(s.all)
+	s.one(s.all, ofUnreserved, float64(unreserved))
+	s.deliveries()
+	s.requests()
+	if now.Sub(s.looked) >= lookInterval {
+		s.looked = now
+		s.look()
+	}
 }
 
 func (s *sampler) take(one *warmpool.Sample) {
@@ -146,13 +137,17 @@ func (s *sampler) take(one *warmpool.Sample) {
 		s.write(s.gauge(one.Function, r), one)
 	}
 	if one.Concurrent > 0 {
-		g.concurrent += one.Concurrent
-		if !g.listed {
-			g.listed = true
-			s.busy = append(s.busy, g)
+		g.concurrent = max(g.concurrent, one.Concurrent)
+		s.keep(g, one)
+		if one.Kept > 0 && one.Version != function.Latest {
+			s.keep(s.gauge(one.Function, one.Function+":"+one.Version), one)
 		}
 	}
 	t := &s.total
+	t.Provisioned += one.Provisioned
+	t.Spilled += one.Spilled
+	t.AtOnce += one.AtOnce
+	t.Kept += one.Kept
 	t.Errors += one.Errors
 	t.Throttles += one.Throttles
 	t.Loops += one.Loops
@@ -160,6 +155,16 @@ func (s *sampler) take(one *warmpool.Sample) {
 	t.Duration.Merge(&one.Duration)
 	t.InitDuration.Merge(&one.InitDuration)
 	t.Memory.Merge(&one.Memory)
+}
+
+// keep notes what is provisioned, for concurrent.
+func (s *sampler) keep(g *gauge, one *warmpool.Sample) {
+	g.atOnce += one.AtOnce
+	g.kept += one.Kept
+	if !g.listed {
+		g.listed = true
+		s.busy = append(s.busy, g)
+	}
 }
 
 // resource is the dimension Resource of a sample: a function, or an alias or a version of it.
@@ -182,7 +187,7 @@ func (s *sampler) gauge(name, resource string) *gauge {
 	}
 	g := s.gauges[key]
 	if g == nil {
-		g = &gauge{dimensions: []cloudwatch.Dimension{{Name: "FunctionName", Value: name}}}
+		g = newGauge(kinds[:], "FunctionName", name)
 		if resource != "" {
 			g.dimensions = append(g.dimensions, cloudwatch.Dimension{Name: "Resource", Value: resource})
 		}
@@ -200,18 +205,34 @@ func (s *sampler) write(g *gauge, one *warmpool.Sample) {
 	s.count(g, ofThrottles, one.Throttles)
 	s.count(g, ofLoops, one.Loops)
 	s.count(g, ofColdStarts, one.ColdStarts)
+	s.count(g, ofProvisioned, one.Provisioned)
+	s.count(g, ofSpilled, one.Spilled)
 	s.store.Add(s.at, s.entries...)
 }
 
-func (s *sampler) concurrent(g *gauge, n int) {
-	if n <= 0 {
-		return
+// concurrent writes how many calls a gauge had at once.
+func (s *sampler) concurrent(g *gauge) {
+	s.one(g, ofConcurrent, float64(g.concurrent))
+	if g.kept > 0 {
+		s.measure(g, ofAtOnce, float64(g.atOnce))
+		s.measure(g, ofUtilization, float64(g.atOnce)/float64(g.kept))
 	}
+}
+
+// one writes a value, unless it is 0.
+func (s *sampler) one(g *gauge, kind int, v float64) {
+	if v > 0 {
+		s.measure(g, kind, v)
+	}
+}
+
+// measure writes a value.
+func (s *sampler) measure(g *gauge, kind int, v float64) {
 	s.entries = s.entries[:0]
-	stat := &s.scratch[ofConcurrent]
+	stat := &s.scratch[kind]
 	stat.Reset()
-	stat.Observe(float64(n))
-	s.put(g, ofConcurrent, stat)
+	stat.Observe(v)
+	s.put(g, kind, stat)
 	s.store.Add(s.at, s.entries...)
 }
 
@@ -231,7 +252,7 @@ func (s *sampler) put(g *gauge, kind int, stat *timeseries.Stat) {
 		return
 	}
 	if g.series[kind] == nil {
-		k := &kinds[kind]
+		k := &g.kinds[kind]
 		series, err := s.metrics.Series(cloudwatch.Metric{Namespace: k.namespace, MetricName: k.name, Dimensions: g.dimensions}, k.unit)
 		if err != nil {
 			if s.at.Sub(s.complain) > time.Hour {

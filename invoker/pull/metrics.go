@@ -1,13 +1,18 @@
 package pull
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
 
 // Metrics of an Engine.
 type Metrics struct {
 	records, failures, problems, givenUp *prometheus.CounterVec
 	age                                  *prometheus.GaugeVec
+	ages                                 timeseries.Tally[string] // IteratorAge by function since the last Sample
 }
 
 func newMetrics() *Metrics {
@@ -27,6 +32,15 @@ func newMetrics() *Metrics {
 
 // Metrics are the engine's, to be registered.
 func (e *Engine) Metrics() *Metrics { return e.metrics }
+
+// Sample gives visit the ages of the last records of the batches since the last Sample, in
+// milliseconds (IteratorAge).
+func (m *Metrics) Sample(visit func(function string, s *timeseries.Stat)) { m.ages.Take(visit) }
+
+func (m *Metrics) observeAge(function, source string, age time.Duration) {
+	m.age.WithLabelValues(function, source).Set(age.Seconds())
+	m.ages.Add(function, float64(max(age, 0)/time.Millisecond), 1)
+}
 
 func (m *Metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.records, m.failures, m.problems, m.givenUp, m.age}

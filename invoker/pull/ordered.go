@@ -43,7 +43,7 @@ func (b *batcher) process(ctx context.Context, source ordered, records []record)
 			records, attempts = young, 0
 			continue
 		}
-		b.engine.metrics.age.WithLabelValues(b.mapping.FunctionName, b.mapping.EventSourceArn).Set(time.Since(records[len(records)-1].at).Seconds())
+		b.engine.metrics.observeAge(b.mapping.FunctionName, b.mapping.EventSourceArn, time.Since(records[len(records)-1].at))
 		failed, call, err := source.call(context.WithoutCancel(ctx), records)
 		if call != nil {
 			header = call.TraceID

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -55,6 +56,13 @@ func (a *API) Configure(functions, site string) {
 	_, err = fmt.Fprintf(f, "http://*.fn.localhost:%[1]d {\n\tfunction_urls\n}\nhttp://*.execute-api.us-east-1.localhost:%[1]d {\n\tapis\n}\n", a.Port)
 	a.Check(err)
 	a.Check(f.Close())
+}
+
+// CloudWatch makes a client of the metrics.
+func (a *API) CloudWatch() *cloudwatch.Client {
+	return cloudwatch.New(cloudwatch.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(a.URL("")), Credentials: Keys(a.Credentials.AccessKeyID, a.Credentials.SecretAccessKey),
+	})
 }
 
 // Connect makes the clients with the key that the server keeps.

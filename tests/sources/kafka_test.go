@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -89,6 +92,14 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	if age := a.Metric(fmt.Sprintf("hearth_mapping_iterator_age_seconds{function=\"f\",source=\"kafka://%s\"}", b.ListenAddrs()[0])); age <= 0 || age > 60 {
 		t.Errorf("the iterator age is %v", age)
 	}
+	harness.Eventually(t, "CloudWatch has the iterator age", func() bool {
+		got, err := a.CloudWatch().GetMetricStatistics(t.Context(), &cloudwatch.GetMetricStatisticsInput{
+			Namespace: aws.String("AWS/Lambda"), MetricName: aws.String("IteratorAge"), Dimensions: []cwtypes.Dimension{{Name: aws.String("FunctionName"), Value: aws.String("f")}},
+			StartTime: aws.Time(time.Now().Add(-time.Hour)), EndTime: aws.Time(time.Now().Add(time.Minute)), Period: aws.Int32(86400), Statistics: []cwtypes.Statistic{"Maximum"},
+		})
+		a.Check(err)
+		return len(got.Datapoints) > 0 && *got.Datapoints[0].Maximum < 60_000 && got.Datapoints[0].Unit == "Milliseconds"
+	})
 	if config := made.SelfManagedKafkaEventSourceConfig; aws.ToString(config.ConsumerGroupId) != "packers" {
 		t.Errorf("the group is %+v", config)
 	}

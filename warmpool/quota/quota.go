@@ -12,7 +12,8 @@ type Quota struct {
 	name     string
 	here     *allotment // this node's part of it; nil: no other node has the function
 	inFlight atomic.Int64
-	several  atomic.Bool // there are several versions
+	peak     atomic.Int64 // the most of inFlight since TakePeak
+	several  atomic.Bool  // there are several versions
 
 	mu       sync.Mutex // guards versions
 	versions []Version
@@ -29,14 +30,14 @@ type Version interface {
 // has one of the slots of the allotment.
 func (q *Quota) Enter(limit *int) (entered, slotted bool) {
 	if limit == nil {
-		q.inFlight.Add(1)
+		q.crest(q.inFlight.Add(1))
 		return true, false
 	}
 	if q.here != nil {
 		if !q.here.enter(*limit) {
 			return false, false
 		}
-		q.inFlight.Add(1)
+		q.crest(q.inFlight.Add(1))
 		return true, true
 	}
 	for {
@@ -45,6 +46,7 @@ func (q *Quota) Enter(limit *int) (entered, slotted bool) {
 			return false, false
 		}
 		if q.inFlight.CompareAndSwap(n, n+1) {
+			q.crest(n + 1)
 			return true, false
 		}
 	}
@@ -66,6 +68,22 @@ func (q *Quota) Leave(slotted bool) {
 	if slotted {
 		q.here.leave()
 	}
+}
+
+// crest notes how many are counted.
+func (q *Quota) crest(n int64) {
+	for {
+		most := q.peak.Load()
+		if n <= most || q.peak.CompareAndSwap(most, n) {
+			return
+		}
+	}
+}
+
+// TakePeak is how many invocations were counted at once at most since the last TakePeak.
+func (q *Quota) TakePeak() int {
+	now := q.inFlight.Load()
+	return int(max(q.peak.Swap(now), now))
 }
 
 // InFlight is how many invocations are counted.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearthfn/hearth/warmpool/timeseries"
 )
 
 // maxRoutes bounds the routes that have metrics of their own. All further ones count as the
@@ -19,6 +21,18 @@ const Other = "other"
 
 // An Identity names a route of a stage of an API. Route "" is for requests that no route takes.
 type Identity struct{ API, Stage, Route string }
+
+// A Sample is what happened on a route since the sample before.
+type Sample struct {
+	Identity
+	Name string // of the API
+	REST bool
+
+	// Latency has a value for each request, Integration for each that asked what is behind the
+	// route. Both are in milliseconds.
+	Latency, Integration timeseries.Stat
+	Client, Server       int // answers with 4xx and 5xx
+}
 
 // APIs has the metrics of all APIs of a process. Metrics of a route go with it.
 type APIs struct {
@@ -36,6 +50,9 @@ type Route struct {
 	count                prometheus.Counter
 	client, server       prometheus.Counter // errors
 	latency, integration prometheus.Observer
+
+	sampled sync.Mutex
+	sample  Sample // guarded by sampled
 }
 
 // New makes metrics without routes.
@@ -61,12 +78,13 @@ func (a *APIs) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{a.count, a.errors, a.latency, a.integration}
 }
 
-// Retain gives the metrics of a route, until Release.
-func (a *APIs) Retain(id Identity) *Route {
+// Retain gives the metrics of a route, until Release. name is that of its API, and rest says that
+// it is a REST API.
+func (a *APIs) Retain(id Identity, name string, rest bool) *Route {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known[id] == nil && len(a.known) >= maxRoutes {
-		id = Identity{Other, Other, Other}
+		id, name, rest = Identity{Other, Other, Other}, Other, false
 	}
 	r := a.known[id]
 	if r == nil {
@@ -79,6 +97,9 @@ func (a *APIs) Retain(id Identity) *Route {
 		a.known[id] = r
 	}
 	r.uses++
+	r.sampled.Lock()
+	r.sample.Identity, r.sample.Name, r.sample.REST = id, name, rest
+	r.sampled.Unlock()
 	return r
 }
 
@@ -110,5 +131,50 @@ func (r *Route) Observe(status int, latency, integration time.Duration) {
 	r.latency.Observe(latency.Seconds())
 	if integration >= 0 {
 		r.integration.Observe(integration.Seconds())
+	}
+	r.sampled.Lock()
+	defer r.sampled.Unlock()
+	s := &r.sample
+	s.Latency.Observe(milliseconds(latency))
+	if integration >= 0 {
+		s.Integration.Observe(milliseconds(integration))
+	}
+	switch {
+	case status >= 500:
+		s.Server++
+	case status >= 400:
+		s.Client++
+	}
+}
+
+// milliseconds are whole microseconds: that is more than a clock is good for, and short to write.
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)/time.Microsecond) / 1000
+}
+
+// Sample gives visit what has happened on each route since the last Sample. Routes without a
+// request are not visited. A sample is good during the call of visit, and one goroutine calls
+// Sample at a time. What a route did just before its last Release may be lost.
+func (a *APIs) Sample(visit func(*Sample)) {
+	a.mu.Lock()
+	routes := make([]*Route, 0, len(a.known))
+	for _, r := range a.known {
+		routes = append(routes, r)
+	}
+	a.mu.Unlock()
+	var one Sample
+	for _, r := range routes {
+		one.Latency.Reset()
+		one.Integration.Reset()
+		one.Client, one.Server = 0, 0
+		r.sampled.Lock()
+		if r.sample.Latency.Count == 0 {
+			r.sampled.Unlock()
+			continue
+		}
+		one.Identity, one.Name, one.REST = r.sample.Identity, r.sample.Name, r.sample.REST
+		one, r.sample = r.sample, one // each has the buckets of one of them
+		r.sampled.Unlock()
+		visit(&one)
 	}
 }

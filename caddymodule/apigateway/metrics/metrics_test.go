@@ -35,7 +35,7 @@ func gather(t *testing.T, a *APIs) map[string]float64 {
 func TestRequestsAreCountedByRoute(t *testing.T) {
 	a := New()
 	id := Identity{"shop", "live", "GET /items"}
-	r := a.Retain(id)
+	r := a.Retain(id, "Shop", false)
 	for status, integration := range map[int]time.Duration{200: time.Millisecond, 404: time.Millisecond, 403: -1, 502: time.Second} {
 		r.Observe(status, time.Second, integration)
 	}
@@ -52,7 +52,7 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 		}
 	}
 	// A route that is made anew while the old one ends goes on.
-	if again := a.Retain(id); again != r {
+	if again := a.Retain(id, "Shop", false); again != r {
 		t.Error("the metrics of a route begin again")
 	}
 	a.Release(r)
@@ -65,11 +65,33 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	}
 }
 
+func TestSamplesHaveWhatHappenedSinceTheLast(t *testing.T) {
+	a := New()
+	r := a.Retain(Identity{"shop", "live", "GET /items"}, "Shop", true)
+	defer a.Release(r)
+	a.Retain(Identity{"shop", "live", "GET /"}, "Shop", true) // nobody asks for it
+	for range 2 {
+		r.Observe(200, 3*time.Millisecond, time.Millisecond)
+		r.Observe(503, 5*time.Millisecond, -1)
+		r.Observe(404, 5*time.Millisecond, -1)
+		n := 0
+		a.Sample(func(s *Sample) {
+			n++
+			if s.API != "shop" || s.Name != "Shop" || !s.REST || s.Route != "GET /items" || s.Latency.Count != 3 || s.Latency.Sum != 13 || s.Integration.Count != 1 || s.Client != 1 || s.Server != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+		if n != 1 {
+			t.Errorf("%d samples", n)
+		}
+	}
+}
+
 func TestManyRoutesCountAsOne(t *testing.T) {
 	a := New()
 	var routes []*Route
 	for n := range maxRoutes + 10 {
-		routes = append(routes, a.Retain(Identity{"shop", "live", fmt.Sprint(n)}))
+		routes = append(routes, a.Retain(Identity{"shop", "live", fmt.Sprint(n)}, "Shop", false))
 	}
 	for _, r := range routes {
 		r.Observe(200, 0, -1)
@@ -86,7 +108,7 @@ func TestManyRoutesCountAsOne(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	r := New().Retain(Identity{"shop", "live", "GET /items"})
+	r := New().Retain(Identity{"shop", "live", "GET /items"}, "Shop", false)
 	for b.Loop() {
 		r.Observe(200, time.Millisecond, time.Millisecond)
 	}

@@ -9,7 +9,7 @@
 //	cloudwatch   alarm/NAME   an alarm with its tags and the changes of its state
 //
 // Invocations, Errors and Throttles of AWS/Lambda are not stored: they come of how many values
-// Duration has (view).
+// Duration has (view). So do Count and the errors of AWS/ApiGateway, of Latency.
 //
 // The service speaks all three protocols of AWS's: SDKs of today choose RPC v2 with CBOR, older
 // ones JSON or the query protocol.

@@ -93,11 +93,8 @@ func (m *Metrics) list(since time.Time, takes func(*Metric) bool) (ids []string)
 			return
 		}
 		add(metric)
-		if metric.Namespace == Lambda && metric.MetricName == "Duration" {
-			for _, name := range []string{"Invocations", "Errors", "Throttles"} {
-				metric.MetricName = name
-				add(metric)
-			}
+		for _, of := range viewsOf(metric) {
+			add(of)
 		}
 	})
 	slices.SortFunc(ids, strings.Compare)

@@ -23,8 +23,9 @@ type Dimension struct {
 
 // Namespaces of what this server measures itself.
 const (
-	Lambda = "AWS/Lambda"
-	Hearth = "Hearth"
+	Lambda     = "AWS/Lambda"
+	APIGateway = "AWS/ApiGateway"
+	Hearth     = "Hearth"
 )
 
 // Separators in the keys of series. No name has them.
@@ -83,19 +84,47 @@ type view struct {
 	unit  string // of calls
 }
 
-// views are those of metrics of AWS/Lambda.
+// viewed are the metrics that come of those whose values are calls, by namespace.
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+var viewed = map[string]struct {
+	calls, all string   // all has a value for each call, which is 1
+	hits       []string // each has a value for each call, which is 1 or 0
+}{
+	Lambda:     {"Duration", "Invocations", []string{"Errors", "Throttles"}},
+	APIGateway: {"Latency", "Count", []string{"4XXError", "5XXError", "4xx", "5xx"}},
+}
+
+// view is how the metric comes of others; not ok: it does not.
 func (m *Metric) view() (v view, ok bool) {
-	if m.Namespace != Lambda {
+	of, ok := viewed[m.Namespace]
+	switch {
+	case !ok:
 		return v, false
-	}
-	switch m.MetricName {
-	case "Invocations":
-		return view{"Duration", "", "Milliseconds"}, true
-	case "Errors", "Throttles":
-		return view{"Duration", m.MetricName, "Milliseconds"}, true
+	case m.MetricName == of.all:
+		return view{of.calls, "", "Milliseconds"}, true
+	case slices.Contains(of.hits, m.MetricName):
+		return view{of.calls, m.MetricName, "Milliseconds"}, true
 	}
 	return v, false
+}
+
+// viewsOf are the metrics that come of m, if its values are calls. REST APIs have other names than
+// HTTP APIs have.
+func viewsOf(m Metric) (all []Metric) {
+	of, ok := viewed[m.Namespace]
+	if !ok || m.MetricName != of.calls {
+		return nil
+	}
+	rest := len(m.Dimensions) > 0 && m.Dimensions[0].Name == "ApiName"
+	for _, name := range append([]string{of.all}, of.hits...) {
+		if m.Namespace == APIGateway && name != of.all && rest != strings.HasSuffix(name, "Error") {
+			continue
+		}
+		m.MetricName = name
+		all = append(all, m)
+	}
+	return all
 }
 
 // of makes the value of a period; nil: it has none.
