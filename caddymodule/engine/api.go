@@ -47,7 +47,7 @@ func (s *Setup) LambdaAPI(url func(id string) string, log *zap.Logger) (*lambda.
 		Concurrency: cmp.Or(s.Pool.Concurrency, warmpool.DefaultConcurrency), Bodies: s.engine.bodies, Refusals: &s.refusals,
 		Mapping: pull.Check, Ignore: s.Ignore, Queue: s.engine, Destination: s.services.Check,
 		Source: func(ctx context.Context, m *registry.Mapping) error { return pull.Exists(ctx, s.services, m) },
-		Logs:   logs.New(s.engine.logs, s.engine.queries, s.Account, s.Log), Log: log,
+		Logs:   logs.New(s.engine.logs, s.engine.queries, s.subscriptions(), s.Account, s.Log), Log: log,
 	}
 	config.Access, config.Role = s.Access(), s.engine.roles.ByARN
 	config.Scaling = autoscaling.New(scaling.Store{Records: s.engine.records}, s.Account, s.scalable, s.Log)

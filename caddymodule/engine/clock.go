@@ -192,7 +192,10 @@ func (s *Setup) permit(ctx context.Context, d *bus.Dispatch) (name, qualifier st
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return name, qualifier, nil, err
 	}
-	if err == nil && policy.Allows(registry.Caller{Service: d.Service, ARN: d.Source, Account: s.Account.ID}) {
+	caller := registry.Caller{Service: d.Service, ARN: d.Source, Account: s.Account.ID}
+	regional := caller // as policies have it that are older
+	regional.Service = strings.Replace(d.Service, ".", "."+s.Account.Region+".", 1)
+	if err == nil && (policy.Allows(caller) || policy.Allows(regional)) {
 		return name, qualifier, nil, nil
 	}
 	return name, qualifier, &refusal{noPermissions, fmt.Sprintf(

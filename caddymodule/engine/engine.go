@@ -21,6 +21,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/events"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/iam"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/subscription"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
@@ -44,6 +45,7 @@ import (
 //
 //	DIR/logs/         log groups
 //	DIR/code/         code archives
+//	DIR/subscriptions/  how far each subscription filter has sent the logs
 //	DIR/artefacts/    what deployments upload by S3
 //	DIR/metrics/      metrics over time
 //	DIR/state.db      functions that the API made, and events to deliver
@@ -78,10 +80,12 @@ type Engine struct {
 	stacks     *stack.Engine // nil: see inUse
 	series     *timeseries.Store
 	measured   *cloudwatch.Metrics
-	sampler    *sampler  // nil: see inUse
-	alarms     *alarms   // nil: see inUse
-	listener   *listener // nil: nothing is open
-	resume     sync.Once // of the operations of stacks
+	sampler    *sampler // nil: see inUse
+	alarms     *alarms  // nil: see inUse
+	// subscriptions send logs to functions; nil: see inUse.
+	subscriptions *subscription.Node
+	listener      *listener // nil: nothing is open
+	resume        sync.Once // of the operations of stacks
 	// inUse is set if another process has the state. This process may check settings then, as
 	// `caddy validate` does beside a server. It may not apply any.
 	inUse error
@@ -197,6 +201,9 @@ func Open(config Config) (_ *Engine, err error) {
 		}
 	}
 	if e.inUse == nil {
+		if e.subscriptions, err = e.newSubscriptions(); err != nil {
+			return nil, err
+		}
 		e.stacks = e.newStacks(&config)
 		e.collect()
 	}
@@ -236,6 +243,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	within(e.sockets.Close)
 	if e.stacks != nil {
 		e.stacks.Close()
+	}
+	if e.subscriptions != nil {
+		e.subscriptions.Close()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

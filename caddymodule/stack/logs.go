@@ -9,7 +9,9 @@ import (
 // Types of CloudWatch Logs.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Logs.html
 
-func logsTypes() map[string]*Type { return map[string]*Type{"AWS::Logs::LogGroup": logGroup()} }
+func logsTypes() map[string]*Type {
+	return map[string]*Type{"AWS::Logs::LogGroup": logGroup(), "AWS::Logs::SubscriptionFilter": subscriptionFilter()}
+}
 
 // only refuses properties that are not named.
 func only(names ...string) func(e *Engine, properties map[string]any) error {
@@ -111,4 +113,48 @@ func retagLogs(ctx context.Context, w *Work) error {
 	}
 	_, err := w.call(ctx, "logs", "TagResource", map[string]any{"resourceArn": arn, "tags": now})
 	return err
+}
+
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-logs-subscriptionfilter.html
+func subscriptionFilter() *Type {
+	put := func(ctx context.Context, w *Work) error {
+		input := map[string]any{"filterName": w.ID}
+		for member, property := range map[string]string{"logGroupName": "LogGroupName", "filterPattern": "FilterPattern", "destinationArn": "DestinationArn", "distribution": "Distribution"} {
+			if v, given := w.New[property]; given {
+				input[member] = v
+			}
+		}
+		_, err := w.call(ctx, "logs", "PutSubscriptionFilter", input)
+		return err
+	}
+	return &Type{
+		Name: "AWS::Logs::SubscriptionFilter", required: []string{"DestinationArn", "FilterPattern", "LogGroupName"},
+		check: only("DestinationArn", "Distribution", "FilterName", "FilterPattern", "LogGroupName"),
+		plan: func(w *Work) string {
+			if name := w.text("FilterName"); name != "" {
+				return name
+			}
+			return w.generate(512)
+		},
+		exists: func(ctx context.Context, w *Work) (bool, error) {
+			out, err := w.call(ctx, "logs", "DescribeSubscriptionFilters", map[string]any{"logGroupName": w.text("LogGroupName"), "filterNamePrefix": w.ID})
+			if isNotFound(err) {
+				return false, nil
+			}
+			some, _ := out["subscriptionFilters"].([]any)
+			return slices.ContainsFunc(some, func(one any) bool {
+				of, ok := one.(map[string]any)
+				return ok && of["filterName"] == w.ID
+			}), err
+		},
+		create: put, update: put,
+		replaces: func(w *Work) bool { return w.differs("FilterName", "LogGroupName") },
+		remove: func(ctx context.Context, w *Work) error {
+			_, err := w.call(ctx, "logs", "DeleteSubscriptionFilter", map[string]any{"logGroupName": w.Old["LogGroupName"], "filterName": w.ID})
+			if isNotFound(err) {
+				return nil
+			}
+			return err
+		},
+	}
 }

@@ -20,6 +20,9 @@ func logsRows() []row {
 	put := func(events ...types.InputLogEvent) *logs.PutLogEventsInput {
 		return &logs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: events}
 	}
+	filter := func(to string) *logs.PutSubscriptionFilterInput {
+		return &logs.PutSubscriptionFilterInput{LogGroupName: group, FilterName: aws.String("x"), FilterPattern: aws.String(""), DestinationArn: &to}
+	}
 	const (
 		bad     = "InvalidParameterException"
 		missing = "ResourceNotFoundException"
@@ -84,6 +87,9 @@ func logsRows() []row {
 
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: group}, 200, "", "", fields{"subscriptionFilters": "[]"}},
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: none}, 400, missing, noGroup, nil},
+		{filter("arn:aws:kinesis:us-east-1:000000000000:stream/x"), 400, "InvalidParameterException", "logs are sent to functions here", nil},
+		{filter("arn:aws:lambda:us-east-1:000000000000:function:none"), 400, "InvalidParameterException", "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission", nil},
+		{&logs.DeleteSubscriptionFilterInput{LogGroupName: group, FilterName: aws.String("x")}, 400, missing, "The specified subscription filter does not exist.", nil},
 		{&logs.StartLiveTailInput{LogGroupIdentifiers: []string{groupARN + "x"}}, 400, missing, noGroup, nil},
 
 		{&logs.DeleteLogStreamInput{LogGroupName: group, LogStreamName: aws.String("other")}, 400, missing, "The specified log stream does not exist.", nil},

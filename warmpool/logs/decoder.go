@@ -3,7 +3,9 @@ package logs
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,12 @@ type Event struct {
 	RequestID string    // of the invocation that it belongs to; "" for none
 	Message   string    // with the line feed at its end that Lambda's events have
 	Position  Position  // unlike those of all other events of the group
+}
+
+// ID is unique within a group, and of 56 digits as CloudWatch's. `aws logs tail --follow` tells
+// by it which events it has seen.
+func (e *Event) ID() string {
+	return fmt.Sprintf("%056s", strings.ReplaceAll(e.Position.String(), ".", ""))
 }
 
 // A decoder reads the events of a segment. It takes any bytes: what is no record

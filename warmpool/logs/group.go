@@ -1,6 +1,8 @@
 package logs
 
 import (
+	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,6 +62,30 @@ func (g *Group) Size() int64 {
 		n += seg.size
 	}
 	return n
+}
+
+// End is the Position behind all that is logged now, for Query.After. It fails with ErrClosed, or
+// the error of ctx.
+func (g *Group) End(ctx context.Context) (Position, error) {
+	if err := g.store.Flush(ctx); err != nil {
+		return Position{}, err
+	}
+	segments, _ := g.snapshot(false)
+	if len(segments) == 0 {
+		return Position{}, nil
+	}
+	last := segments[len(segments)-1]
+	// The next event may begin where the file ends.
+	return Position{last.id, max(last.size-1, 0)}, nil
+}
+
+// Text is the text of an event as CloudWatch has it, with the line feed that Lambda ends it with;
+// events of PutLogEvents are as they were put.
+func (g *Group) Text(e *Event) string {
+	if g.Made(e.Stream) {
+		return strings.TrimSuffix(e.Message, "\n")
+	}
+	return e.Message
 }
 
 // Created returns when the oldest file of the group that is left was begun; the

@@ -37,12 +37,15 @@ type API struct {
 	store   *logs.Store
 	queries *insights.Queries
 	account function.Account
-	log     *zap.Logger
+	// subscriptions are the filters that send logs to functions.
+	subscriptions Subscriptions
+	log           *zap.Logger
 }
 
-// New makes an API of what is in store, and of queries over it, with ARNs of account.
-func New(store *logs.Store, queries *insights.Queries, account function.Account, log *zap.Logger) *API {
-	return &API{store: store, queries: queries, account: account, log: log}
+// New makes an API of what is in store, of queries over it, and of what is sent from it, with ARNs
+// of account.
+func New(store *logs.Store, queries *insights.Queries, subscriptions Subscriptions, account function.Account, log *zap.Logger) *API {
+	return &API{store: store, queries: queries, account: account, subscriptions: subscriptions, log: log}
 }
 
 // An operation answers a call whose body is the JSON input.
@@ -75,7 +78,9 @@ var operations = map[string]operation{
 	"DescribeQueries": call((*API).describeQueries),
 	"GetLogRecord":    call((*API).getLogRecord),
 
+	"PutSubscriptionFilter":       call((*API).putSubscriptionFilter),
 	"DescribeSubscriptionFilters": call((*API).describeSubscriptionFilters),
+	"DeleteSubscriptionFilter":    call((*API).deleteSubscriptionFilter),
 }
 
 // ReadOnly reports whether the call that target names changes nothing.

@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	queries := insights.New(zap.NewNop())
-	a := New(store, queries, function.DefaultAccount, zap.NewNop())
+	a := New(store, queries, Subscriptions{}, function.DefaultAccount, zap.NewNop())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -90,7 +89,7 @@ func (a *API) getLogEvents(ctx context.Context, in *getLogEventsInput) (*getLogE
 	}
 	out := &getLogEventsOutput{Events: []outputLogEvent{}, NextForwardToken: "f/" + from.String(), NextBackwardToken: "b/" + from.String()}
 	for _, e := range page {
-		out.Events = append(out.Events, outputLogEvent{e.Time.UnixMilli(), message(g, e), e.Time.UnixMilli()})
+		out.Events = append(out.Events, outputLogEvent{e.Time.UnixMilli(), g.Text(&e), e.Time.UnixMilli()})
 	}
 	if len(page) > 0 {
 		out.NextForwardToken = "f/" + page[len(page)-1].Position.String()
@@ -107,7 +106,7 @@ func head(ctx context.Context, g *logs.Group, q logs.Query, limit int, match fun
 		if err != nil {
 			return nil, false, err
 		}
-		if match != nil && !match(message(g, e)) {
+		if match != nil && !match(g.Text(&e)) {
 			continue
 		}
 		if len(page) == limit || len(page) > 0 && len(e.Message) > room {
@@ -117,15 +116,6 @@ func head(ctx context.Context, g *logs.Group, q logs.Query, limit int, match fun
 		room -= len(e.Message)
 	}
 	return page, false, nil
-}
-
-// message is the text of an event as CloudWatch has it, with the line feed that
-// Lambda ends it with; events of PutLogEvents are as they were put.
-func message(g *logs.Group, e logs.Event) string {
-	if g.Made(e.Stream) {
-		return strings.TrimSuffix(e.Message, "\n")
-	}
-	return e.Message
 }
 
 func hasStream(ctx context.Context, g *logs.Group, name string) (bool, error) {
@@ -205,7 +195,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *filterLogEventsInput) (*f
 	}
 	out := &filterLogEventsOutput{Events: []filteredLogEvent{}, SearchedLogStreams: []struct{}{}}
 	for _, e := range page {
-		out.Events = append(out.Events, filteredLogEvent{e.Stream, e.Time.UnixMilli(), message(g, e), e.Time.UnixMilli(), eventID(e)})
+		out.Events = append(out.Events, filteredLogEvent{e.Stream, e.Time.UnixMilli(), g.Text(&e), e.Time.UnixMilli(), e.ID()})
 	}
 	if more {
 		out.NextToken = page[len(page)-1].Position.String()
@@ -232,11 +222,4 @@ func streamsOf(names []string, prefix string) (func(string) bool, error) {
 		return func(name string) bool { return strings.HasPrefix(name, prefix) }, nil
 	}
 	return nil, nil
-}
-
-// eventID is unique within a group, and of 56 digits as CloudWatch's. `aws logs
-// tail --follow` tells by it which events it has seen.
-func eventID(e logs.Event) string {
-	digits := strings.ReplaceAll(e.Position.String(), ".", "")
-	return fmt.Sprintf("%056s", digits)
 }

@@ -162,5 +162,8 @@ func (a *API) deleteLogGroup(ctx context.Context, in *groupName) (struct{}, erro
 	if err != nil {
 		return struct{}{}, err
 	}
+	if err := a.subscriptions.Node.Store.DeleteAll(ctx, g.Name()); err != nil {
+		return struct{}{}, err
+	}
 	return struct{}{}, g.Remove(ctx)
 }

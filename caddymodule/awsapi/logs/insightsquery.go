@@ -268,5 +268,5 @@ func (a *API) getLogRecord(ctx context.Context, in *getLogRecordInput) (*getLogR
 	if err != nil {
 		return nil, err
 	}
-	return &getLogRecordOutput{insights.Describe(e, name, message(g, e))}, nil
+	return &getLogRecordOutput{insights.Describe(e, name, g.Text(&e))}, nil
 }

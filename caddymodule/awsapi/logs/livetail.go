@@ -148,11 +148,11 @@ func (t *liveTail) follow(ctx context.Context, g *logs.Group, q logs.Query, patt
 		case err != nil && ctx.Err() == nil:
 			t.failed = err
 		case err != nil:
-		case !pattern.Match(message(g, e)):
+		case !pattern.Match(g.Text(&e)):
 		case t.sent+len(t.events) >= maxUpdate:
 			t.sampled = true
 		default:
-			t.events = append(t.events, liveEvent{identifier, e.Stream, message(g, e), e.Time.UnixMilli(), e.Time.UnixMilli()})
+			t.events = append(t.events, liveEvent{identifier, e.Stream, g.Text(&e), e.Time.UnixMilli(), e.Time.UnixMilli()})
 			select {
 			case t.news <- struct{}{}:
 			default:

@@ -332,16 +332,3 @@ type untagLogGroupInput struct {
 func (a *API) untagLogGroup(ctx context.Context, in *untagLogGroupInput) (struct{}, error) {
 	return a.untagResource(ctx, &tagInput{LogGroupName: in.LogGroupName, TagKeys: in.Tags})
 }
-
-type subscriptionFiltersOutput struct {
-	SubscriptionFilters []struct{} `json:"subscriptionFilters"`
-}
-
-// describeSubscriptionFilters says that a group has none: tools ask.
-// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeSubscriptionFilters.html
-func (a *API) describeSubscriptionFilters(ctx context.Context, in *groupName) (*subscriptionFiltersOutput, error) {
-	if _, err := a.find(ctx, *in); err != nil {
-		return nil, err
-	}
-	return &subscriptionFiltersOutput{SubscriptionFilters: []struct{}{}}, nil
-}
