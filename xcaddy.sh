@@ -290,14 +290,15 @@ need_jars() {
 	done
 }
 
-# go_test FLAGS PACKAGES: go test -race. Up to six tests that fell among the many are run
+# go_test FLAGS PACKAGES: go test. Up to six tests that fell among the many are run
 # once more, each alone, and both results stay to be read: one that falls again, a data race
 # and a package that ended by itself are failures. One that passes then is named, and is a
 # fault of the test (or of the product) all the same: see CONTRIBUTING.md.
 go_test() {
-	local output status=0
+	local output status=0 race=()
+	[[ $1 != -race ]] || race=(-race)
 	output=$(mktemp)
-	go test -race -tags "$TAGS" "$@" 2>&1 | tee "$output" || status=$?
+	go test -tags "$TAGS" "$@" 2>&1 | tee "$output" || status=$?
 	if [[ $status -ne 0 ]]; then
 		local fallen=()
 		# "PACKAGE TEST" for each; nothing at all if something fell that is no test by itself.
@@ -314,7 +315,7 @@ go_test() {
 		local one
 		for one in "${fallen[@]}"; do
 			say "${one#* } fell; once more, alone"
-			if go test -race -tags "$TAGS" -timeout 10m -count 1 -run "^${one#* }\$" "${one% *}"; then
+			if go test "${race[@]}" -tags "$TAGS" -timeout 10m -count 1 -run "^${one#* }\$" "${one% *}"; then
 				say "UNSTEADY: ${one#* } of ${one% *} fell among the others and passed alone"
 			else
 				status=1
@@ -344,10 +345,11 @@ run_tests() {
 	nice go test -timeout 30m -count 1 -run '^TestProgramsAreBuilt$' ./tests/objectstore >/dev/null &
 	local stores=$! failed=0
 	say "go test -race, packages"
-	go_test -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
+	go_test -race -timeout 10m -p 4 "$@" "${packages[@]}" || failed=1
 	say "waiting for the object stores"
 	wait "$stores" || say "object stores cannot be built; tests/ will say why"
-	say "go test -race, tests/"
+	# Without -race: what they test is bin/caddy, which is built without as well.
+	say "go test, tests/"
 	go_test -timeout 60m -p 6 -parallel 4 "$@" ./tests/... || failed=1
 	return "$failed"
 }
