@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,7 @@ func (e *Engine) openMetrics() (err error) {
 // A listener takes the metrics that functions log, beside the calls that log them.
 type listener struct {
 	lines chan heard
+	bytes atomic.Int64 // of the lines that wait
 	stop  context.CancelFunc
 	done  chan struct{}
 	log   *zap.Logger
@@ -48,8 +50,12 @@ type heard struct {
 	line  []byte
 }
 
-// maxHeard is how many lines wait. Further ones are lost, and the log says so.
-const maxHeard = 1024
+// Bounds of the lines that wait: their number, and all together in bytes. Further ones are lost,
+// and the log says so.
+const (
+	maxHeard      = 1024
+	maxHeardBytes = 16 << 20
+)
 
 func newListener(log *zap.Logger) *listener {
 	return &listener{lines: make(chan heard, maxHeard), log: log}
@@ -60,11 +66,16 @@ func (l *listener) hear(group string, line []byte) {
 	if line = cloudwatch.EmbeddedIn(line); line == nil {
 		return
 	}
-	select {
-	case l.lines <- heard{group, bytes.Clone(line)}:
-	default:
-		l.tell(group, errors.New("more lines with metrics come than are read"))
+	size := int64(len(line))
+	if l.bytes.Add(size) <= maxHeardBytes {
+		select {
+		case l.lines <- heard{group, bytes.Clone(line)}:
+			return
+		default:
+		}
 	}
+	l.bytes.Add(-size)
+	l.tell(group, errors.New("more lines with metrics come than are read"))
 }
 
 func (l *listener) tell(group string, err error) {
@@ -78,6 +89,7 @@ func (l *listener) start(to *cloudwatch.Metrics) {
 	l.stop, l.done = stop, make(chan struct{})
 	e := cloudwatch.Embedded{Metrics: to}
 	take := func(h heard) {
+		l.bytes.Add(-int64(len(h.line)))
 		if err := e.Take(h.group, h.line, time.Now()); err != nil {
 			l.tell(h.group, err)
 		}

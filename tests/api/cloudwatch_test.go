@@ -102,6 +102,11 @@ for protocol, client in clients.items():
 
     got = data(query("m1", "Errors", "Sum", 7200, FunctionName="f"), query("m2", "Invocations", "Sum", 7200, FunctionName="f"), {"Id": "rate", "Expression": "100 * m1 / m2"}, {"Id": "all", "Expression": "SUM(METRICS())"}, client=client)
     assert got["rate"] == [25] and got["all"] == [15], got
+    labelled = client.get_metric_data(MetricDataQueries=[dict(query("m", "Errors", "Sum", 7200, FunctionName="f"), Label="${PROP('Dim.FunctionName')} ${LABEL} ${SUM}")], StartTime=now() - datetime.timedelta(hours=1), EndTime=now(), LabelOptions={"Timezone": "+0100"})
+    assert labelled["MetricDataResults"][0]["Label"] == "f Errors 3", labelled
+    refused("InvalidParameterValue", "${MEDIAN} in the label", client.get_metric_data, MetricDataQueries=[dict(query("m", "Errors", "Sum"), Label="${MEDIAN}")], StartTime=now() - datetime.timedelta(hours=1), EndTime=now())
+    for period, periods, most in [(10, 8641, 86400), (60, 1441, 86400), (3600, 169, 604800)]:
+        refused("InvalidParameterValue", "must be <= %d" % most, client.put_metric_alarm, AlarmName="long", Namespace="Shop", MetricName="Alert", Statistic="Sum", Period=period, EvaluationPeriods=periods, Threshold=5, ComparisonOperator="GreaterThanThreshold")
     refused("InvalidParameterValue", "SEARCH is not supported", client.get_metric_data, MetricDataQueries=[{"Id": "s", "Expression": "SEARCH('{AWS/Lambda}', 'Sum', 60)"}], StartTime=now() - datetime.timedelta(hours=1), EndTime=now())
 
     client.put_metric_alarm(AlarmName="a-" + protocol, Namespace="Shop", MetricName="Alert", Dimensions=[{"Name": "p", "Value": protocol}], Statistic="Maximum", Period=10, EvaluationPeriods=2, DatapointsToAlarm=1, Threshold=5,

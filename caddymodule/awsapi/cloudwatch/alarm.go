@@ -126,8 +126,15 @@ func (s *service) checkAlarm(in *alarmInput) error {
 	if _, err := parseStatistic(in.Statistic + in.ExtendedStatistic); err != nil {
 		return err
 	}
-	if int64(in.EvaluationPeriods)*in.Period > 7*86400 {
-		return invalid("Metrics cannot be checked across more than seven days (EvaluationPeriods * Period must be <= 604800).")
+	if in.Period < 10 {
+		return invalid("The parameter Period must be 10, 20, 30 or a multiple of 60.")
+	}
+	most, span := int64(86400), "a day" // of which points of a minute are kept
+	if in.Period >= 3600 {
+		most, span = 7*86400, "seven days"
+	}
+	if int64(in.EvaluationPeriods) > most/in.Period {
+		return invalid("Metrics cannot be checked across more than %s (EvaluationPeriods * Period must be <= %d).", span, most)
 	}
 	for _, action := range slices.Concat(in.OKActions, in.AlarmActions, in.InsufficientDataActions) {
 		switch {

@@ -83,6 +83,11 @@ func (s *service) getData(ctx context.Context, in *dataInput) (*dataOutput, erro
 	if err := in.check(s.Account.ID); err != nil {
 		return nil, err
 	}
+	zone, err := zoneOf(in.LabelOptions.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	w := &labeller{now: s.Now(), zone: zone, account: s.Account.ID, region: s.Account.Region}
 	lines, err := s.lines(ctx, in.MetricDataQueries, in.StartTime, in.EndTime)
 	if err != nil {
 		return nil, err
@@ -93,7 +98,11 @@ func (s *service) getData(ctx context.Context, in *dataInput) (*dataOutput, erro
 		if q.ReturnData != nil && !*q.ReturnData {
 			continue
 		}
-		results = append(results, q.result(lines[q.Id], in.ScanBy != "TimestampAscending"))
+		r := q.result(lines[q.Id], in.ScanBy != "TimestampAscending")
+		if r.Label, err = w.label(q, lines[q.Id]); err != nil {
+			return nil, err
+		}
+		results = append(results, r)
 	}
 	return in.page(results)
 }
@@ -255,13 +264,7 @@ func lineOf(stats []*timeseries.Stat, stat statistic, r timeseries.Range) *line 
 }
 
 func (q *dataQuery) result(l *line, descending bool) *dataResult {
-	r := &dataResult{Id: q.Id, Label: q.Id, Timestamps: []awsapi.Time{}, Values: []float64{}, StatusCode: "Complete"}
-	if q.MetricStat != nil {
-		r.Label = q.MetricStat.Metric.MetricName
-	}
-	if q.Label != nil {
-		r.Label = *q.Label
-	}
+	r := &dataResult{Id: q.Id, Timestamps: []awsapi.Time{}, Values: []float64{}, StatusCode: "Complete"}
 	for n, given := range l.given {
 		if given {
 			r.Timestamps = append(r.Timestamps, awsapi.Time(time.Unix(l.from+int64(n)*l.period, 0)))
