@@ -60,6 +60,10 @@ type API struct {
 	// The routes. The most specific one takes a request, whatever their order.
 	Routes []APIRoute `json:"routes,omitempty"`
 
+	// Answer a failing invocation with the function's error and its trace, which web clients do
+	// not see otherwise. For development only; the Caddyfile has no such option. Default: false.
+	RevealErrors bool `json:"reveal_errors,omitempty"`
+
 	server *apiServer
 }
 
@@ -165,7 +169,7 @@ func (a *API) Provision(ctx caddy.Context) error {
 			}
 		}
 	}
-	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), apiParts{handler: func(_ *apiServer, n int) (caddyhttp.Handler, error) {
+	a.server, err = newAPIServer(module.(*App), of, ctx.Logger(), apiParts{reveals: a.RevealErrors, handler: func(_ *apiServer, n int) (caddyhttp.Handler, error) {
 		routes := caddyhttp.RouteList{{HandlersRaw: a.Routes[n].HandlersRaw}}
 		if err := routes.Provision(ctx); err != nil {
 			return nil, err

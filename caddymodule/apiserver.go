@@ -80,6 +80,8 @@ type apiParts struct {
 	// permission makes what says whether the policy of a function lets the API call it; see
 	// apiHosts.permission. nil: every function does.
 	permission func(of *gateway.API, name, qualifier, source string) func(ctx context.Context) bool
+	// reveals says that a failing invocation is answered with the function's error.
+	reveals bool
 }
 
 // newAPIServer makes the server of the first stage of an API that Check has found right.
@@ -155,7 +157,7 @@ func (s *apiServer) prepare(app *App, parts apiParts) (err error) {
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
 			route.permitted = s.permitted(of, parts)
 		default:
-			if route.function, err = s.responder(app, of, stage); err == nil {
+			if route.function, err = s.responder(app, of, stage, parts.reveals); err == nil {
 				route.function.begin, route.function.validator = route.signed, route.validator
 			}
 			route.timeout = time.Duration(of.Integration.Timeout) * time.Millisecond
@@ -201,13 +203,13 @@ func newBucket(t *gateway.Throttle) *rate.Limiter {
 }
 
 // responder makes what answers a route by its function.
-func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage) (*responder, error) {
+func (s *apiServer) responder(app *App, of *gateway.Route, stage *gateway.Stage, reveals bool) (*responder, error) {
 	to := &of.Integration
 	i := &responder{
 		log: s.log.With(zap.String("route", of.Key), zap.String("function", to.Function)),
 		key: app.account().Key(to.Function), bodies: app.engine.Bodies(), refusals: app.setup.Refusals(),
 		runs: app.setup.Runner(), function: to.Function, qualifier: cmp.Or(to.Qualifier, function.Latest),
-		protocol: s.api.Protocol, gathers: to.Gathers,
+		protocol: s.api.Protocol, gathers: to.Gathers, reveals: reveals,
 		route: &apigateway.Route{
 			Payload: to.Payload, Key: of.Key, Stage: stage.Name, StageVariables: stage.Variables,
 			AccountID: app.Account, APIID: s.api.ID, ResourceID: of.ResourceID, BinaryTypes: s.api.BinaryTypes,

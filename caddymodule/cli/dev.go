@@ -3,36 +3,37 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 )
 
 var devCommand = &Command{
-	Use:   "dev [DIR]",
-	Short: "Serve the function in a folder at http://localhost:3000, and follow its edits",
+	Use:   "dev [DIR|TEMPLATE]",
+	Short: "Serve the functions of a folder or a template at http://localhost:3000, and follow edits",
 	Long: `Serves the function of a folder, without a Caddyfile, on this machine only. If the folder
 has no function, each of its folders that has one is served at /NAME. What the functions
 print is shown, and so are their errors, with the trace in the answer too. After an edit
 the next request runs the new code; sources that must be built are built again.
 
-Settings are read from hearth.json. Everything ends with this command, and nothing is kept.`,
+Settings are read from hearth.json. Of a template of SAM or CloudFormation, a file or the
+template.yaml of a folder, the functions, their layers and the routes of their APIs are served;
+the rest of it is named, and not made.
+
+Everything ends with this command, and nothing is kept.`,
 	MaxArgs: 1,
 	Flags: func(f *pflag.FlagSet) {
 		f.Int("port", 3000, "The port; if it is taken and --port is not given, the next free one")
 		f.StringArray("env", nil, "Environment variable NAME=VALUE of the functions; may be given again")
+		f.StringArray("parameters", nil, "Parameter NAME=VALUE of the template; may be given again")
 		f.String("sandbox", "on", "on, or off where this machine cannot isolate functions")
 	},
 	Run: dev,
@@ -61,12 +62,31 @@ type devFunction struct {
 	changed     time.Time
 }
 
+// A devProject is what dev serves.
+type devProject struct {
+	functions []*devFunction
+	apis      []*devAPI
+	// template is the file that says all this; "": there is none, and folders do.
+	template string
+	// absent is what the template has and dev does not make, in words.
+	absent []string
+	built  []func() // remove what was built
+}
+
+func (p *devProject) remove() {
+	for _, remove := range p.built {
+		remove()
+	}
+}
+
 func dev(ctx context.Context, c *Context) error {
 	root := cmp.Or(c.Flags.Arg(0), ".")
-	if info, err := os.Stat(root); err != nil {
-		return usageError{err}
-	} else if !info.IsDir() {
-		return usage("%s is one file: give its folder, %s", root, filepath.Dir(root))
+	template, err := devTemplateIn(root)
+	if err != nil {
+		return err
+	}
+	if template == "" && c.Flags.Changed("parameters") {
+		return usage("--parameters are for a template, and %s has none", root)
 	}
 	if mode := c.text("sandbox"); mode != "on" && mode != "off" {
 		return usage("--sandbox is on or off, not %q", mode)
@@ -76,23 +96,21 @@ func dev(ctx context.Context, c *Context) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	functions, remove, err := c.devFunctions(ctx, root)
-	defer remove()
-	if err != nil {
-		return err
-	}
 	port, err := c.devPort()
 	if err != nil {
 		return err
 	}
-	configuration, err := c.devConfiguration(work, port, functions)
-	if err != nil {
+	s := &devServer{Context: c, work: work, port: port}
+	s.read = func() (*devProject, error) {
+		if template != "" {
+			return s.devTemplate(ctx, template)
+		}
+		return c.devFunctions(ctx, root)
+	}
+	if s.project, err = s.read(); err != nil {
 		return err
 	}
-	path := filepath.Join(work, "caddy.json")
-	if err := os.WriteFile(path, configuration, 0o600); err != nil {
-		return err
-	}
+	defer func() { s.project.remove() }()
 	// What `caddy hearth runtimes install` has installed serves here too.
 	if installed := filepath.Join(c.DataDir, "runtimes"); folderExists(installed) {
 		data := filepath.Join(work, "data")
@@ -100,7 +118,7 @@ func dev(ctx context.Context, c *Context) error {
 			return err
 		}
 	}
-	return c.serveDev(ctx, work, path, port, functions)
+	return s.serve(ctx)
 }
 
 func folderExists(path string) bool {
@@ -109,41 +127,41 @@ func folderExists(path string) bool {
 }
 
 // devFunctions are the function of a folder, or those of the folders in it.
-func (c *Context) devFunctions(ctx context.Context, root string) (all []*devFunction, remove func(), err error) {
-	var built []func()
-	remove = func() {
-		for _, r := range built {
-			r()
+func (c *Context) devFunctions(ctx context.Context, root string) (_ *devProject, err error) {
+	p := new(devProject)
+	defer func() {
+		if err != nil {
+			p.remove()
 		}
-	}
+	}()
 	add := func(dir string) error {
-		f, r, err := c.makeDevFunction(ctx, dir)
-		if r != nil {
-			built = append(built, r)
+		f, remove, err := c.makeDevFunction(ctx, dir)
+		if remove != nil {
+			p.built = append(p.built, remove)
 		}
 		if err == nil {
-			all = append(all, f)
+			p.functions = append(p.functions, f)
 		}
 		return err
 	}
 	if isFunction(root) {
-		return all, remove, errors.Join(add(root))
+		return p, add(root)
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, remove, err
+		return nil, err
 	}
 	for _, e := range entries {
 		if dir := filepath.Join(root, e.Name()); e.IsDir() && e.Name() != "node_modules" && isFunction(dir) {
 			if err := add(dir); err != nil {
-				return nil, remove, err
+				return nil, err
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil, remove, usage("%s has no function, nor has a folder in it: a function has an index.mjs, app.py, bootstrap or the like, or a %s", root, configFile)
+	if len(p.functions) == 0 {
+		return nil, usage("%s has no function, nor has a folder in it: a function has an index.mjs, app.py, bootstrap or the like, or a %s", root, configFile)
 	}
-	return slices.Clip(all), remove, nil
+	return p, nil
 }
 
 // isFunction reports whether a folder looks like one function.
@@ -221,164 +239,6 @@ func (c *Context) devPort() (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("port %d is taken: give another one by --port", port)
-}
-
-// devConfiguration is Caddy's configuration in JSON.
-func (c *Context) devConfiguration(work string, port int, functions []*devFunction) ([]byte, error) {
-	defined, routes := object{}, []object{}
-	for _, f := range functions {
-		made := object{"runtime": f.Runtime, "handler": f.Handler, "code": f.dir}
-		for name, value := range map[string]int{"memory": f.Memory, "ephemeral_storage": f.Storage} {
-			if value != 0 {
-				made[name] = value
-			}
-		}
-		if f.Timeout != 0 {
-			made["timeout"] = fmt.Sprintf("%ds", f.Timeout)
-		}
-		if len(f.Env) > 0 {
-			escaped := make(map[string]string, len(f.Env)) // a brace would be Caddy's placeholder
-			for name, value := range f.Env {
-				escaped[name] = strings.ReplaceAll(value, "{", `\{`)
-			}
-			made["env"] = escaped
-		}
-		if defined[f.Name] != nil {
-			return nil, usage("two folders have a function %s: give one another name in %s", f.Name, configFile)
-		}
-		defined[f.Name] = made
-		route := object{"handle": []object{{"handler": "hearth_function", "function": f.Name, "reveal_errors": true}}}
-		if len(functions) > 1 {
-			route["match"] = []object{{"path": []string{"/" + f.Name, "/" + f.Name + "/*"}}}
-		}
-		routes = append(routes, route)
-	}
-	if len(functions) > 1 {
-		text := "functions:\n"
-		for _, f := range functions {
-			text += "  /" + f.Name + "\n"
-		}
-		routes = append(routes, object{"handle": []object{{"handler": "static_response", "status_code": 404, "body": text}}})
-	}
-	return json.Marshal(object{
-		"admin":   object{"listen": "unix/" + filepath.Join(work, "admin.sock"), "config": object{"persist": false}},
-		"logging": object{"logs": object{"default": object{"level": "WARN", "exclude": []string{"admin", "http.handlers.hearth_function"}}}},
-		"apps": object{
-			"hearth": object{"data_dir": filepath.Join(work, "data"), "functions": defined, "sandbox": object{"mode": c.text("sandbox")}},
-			"http": object{"servers": object{"dev": object{
-				"listen": []string{fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("[::1]:%d", port)}[:listeners()], "automatic_https": object{"disable": true}, "protocols": []string{"h1"}, "routes": routes,
-			}}},
-		},
-	})
-}
-
-// listeners is 2 where this machine has IPv6.
-func listeners() int {
-	l, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		return 1
-	}
-	l.Close()
-	return 2
-}
-
-// serveDev runs the server, and prints what functions log until ctx ends.
-func (c *Context) serveDev(ctx context.Context, work, config string, port int, functions []*devFunction) error {
-	program, arguments, err := c.Server(config)
-	if err != nil {
-		return err
-	}
-	server := exec.Command(program, arguments...)
-	server.Env = append(os.Environ(), "XDG_DATA_HOME="+work, "XDG_CONFIG_HOME="+work)
-	server.Stdout, server.Stderr = c.Err, c.Err
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is this command's
-	started, ended := make(chan error), make(chan error, 1)
-	go func() {
-		// The signal comes when the thread ends that started the process, not only with this
-		// process: this one lives until the server has ended.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := server.Start()
-		started <- err
-		if err == nil {
-			ended <- server.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	stop := func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(devEndsWithin):
-			_ = server.Process.Kill()
-			<-ended
-		}
-	}
-	local := &Context{Flags: c.Flags, Out: c.Out, Err: c.Err, Getenv: func(string) string { return "" }, DataDir: filepath.Join(work, "data")}
-	url := fmt.Sprintf("http://localhost:%d", port)
-	for deadline := time.Now().Add(devStartsWithin); ; {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			conn.Close()
-			if _, err := os.Stat(filepath.Join(local.DataDir, "admin")); err == nil {
-				break
-			}
-		}
-		select {
-		case err := <-ended:
-			return fmt.Errorf("the server ended: %w", cmp.Or(err, errors.New("it says why above")))
-		case <-ctx.Done():
-			stop()
-			return nil
-		case <-time.After(devPoll / 10):
-		}
-		if time.Now().After(deadline) {
-			stop()
-			return errors.New("the server does not start")
-		}
-	}
-	c.announceDev(url, local.DataDir, functions)
-	var printers []*logPrinter
-	t, err := local.target()
-	if err != nil {
-		stop()
-		return err
-	}
-	for _, f := range functions {
-		printers = append(printers, &logPrinter{Context: c, api: t.logs(), group: "/aws/lambda/" + f.Name, mark: "/" + f.Name + "[", folder: f.folder(), from: time.Now().UnixMilli(), seen: map[string]struct{}{}, left: -1})
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			stop()
-			return nil
-		case err := <-ended:
-			return fmt.Errorf("the server ended: %w", cmp.Or(err, errors.New("it says why above")))
-		case <-time.After(devPoll):
-		}
-		for _, p := range printers {
-			if err := p.print(ctx); err != nil && ctx.Err() == nil && !unreachable(err) {
-				stop()
-				return err
-			}
-		}
-		for _, f := range functions {
-			c.rebuildDev(ctx, f)
-		}
-	}
-}
-
-func (c *Context) announceDev(url, data string, functions []*devFunction) {
-	first := url + "/"
-	if len(functions) > 1 {
-		first = url + "/" + functions[0].Name
-	}
-	fmt.Fprintf(c.Err, "%s %s  %s\n", c.Err.bold("ready:"), first, plural(len(functions), "function"))
-	for _, f := range functions {
-		fmt.Fprintf(c.Err, "%s\n", c.Err.dim(fmt.Sprintf("  %s (%s, %s)   an event of your own: caddy hearth invoke --data-dir %s %s @event.json", f.Name, f.Runtime, f.Handler, data, f.Name)))
-	}
 }
 
 // rebuildDev builds a function again if its sources have changed. The server follows the files.

@@ -3,6 +3,8 @@
 // site, or on the server's own machine by its admin socket (local.go).
 //
 //	dev DIR      guess, build -> a server of its own with a configuration in JSON -> its logs
+//	dev FILE     transform of SAM -> plan (devtemplate.go) -> routes of APIs (devapi.go) -> the same
+//	             server (devserver.go)
 //	deploy DIR   build (build.go) -> guess (guess.go) -> zip (archive.go) -> create or update,
 //	             publish -> try the init phase (check.go)
 //	deploy FILE  upload what a template names (packaging.go, cdk.go) -> change set -> stack

@@ -45,7 +45,11 @@ var uploads = map[string]upload{
 }
 
 // packaging uploads what templates name by local paths, and puts the addresses in their place.
-type packaging struct{ *artefacts }
+type packaging struct {
+	*artefacts
+	// keep, if set, uploads nothing: it says which address stands for a path.
+	keep func(path string) (bucket, key string)
+}
 
 // template is the text of a template in a file, with addresses for paths, and the names of its
 // parameters. What is in no need of that is left as it is written.
@@ -169,6 +173,10 @@ func (w *walk) property(properties *yaml.Node, what upload) error {
 
 // send uploads what is at a path.
 func (w *walk) send(path string, info os.FileInfo, what upload) (bucket, key string, err error) {
+	if w.keep != nil {
+		bucket, key = w.keep(path)
+		return bucket, key, nil
+	}
 	switch {
 	case what.nested:
 		text, _, err := w.template(w.ctx, path, w.depth+1)
