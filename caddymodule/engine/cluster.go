@@ -43,8 +43,13 @@ func (e *Engine) joinCluster(s *Setup) error {
 	if err != nil {
 		return fmt.Errorf("derive the key of nodes: %w", err)
 	}
+	tokens, err := s.credentials.cluster.key(forEnvironments)
+	if err != nil {
+		return fmt.Errorf("derive the key of tokens: %w", err)
+	}
+	e.environments.Share(tokens, e.askEnvironment)
 	c, err := cluster.New(cluster.Config{
-		Name: s.nodeName(), Process: e.process, Other: http.HandlerFunc(e.serveConnection), Nodes: nodes, Secret: secret, Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
+		Name: s.nodeName(), Process: e.process, Other: http.HandlerFunc(e.serveNode), Nodes: nodes, Secret: secret, Advertise: advertise, Listen: listen, Local: e, Bodies: e.bodies, Log: s.Log,
 	})
 	if err != nil {
 		return err

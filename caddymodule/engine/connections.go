@@ -102,12 +102,20 @@ func (e *Engine) localConnection(method string, c Connection, message []byte) (i
 	return info, err
 }
 
+// serveNode answers what other nodes ask.
+func (e *Engine) serveNode(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case pathConnection:
+		e.serveConnection(w, r)
+	case pathEnvironment:
+		e.serveEnvironment(w, r)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
 // serveConnection answers what connection asks another node.
 func (e *Engine) serveConnection(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != pathConnection {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
 	var share bodies.Share
 	defer share.End()
 	message, err := bodies.Intake{Most: socket.MaxMessage, Weight: 3, Budget: e.bodies}.Read(w, r, nil, &share)

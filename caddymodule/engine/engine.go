@@ -134,7 +134,8 @@ func openState(c *Config) (stateStore, error) {
 
 // Open opens the files of the data directory. Close closes them.
 func Open(config Config) (_ *Engine, err error) {
-	e := &Engine{Config: config, process: rand.Text(), bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), environments: sigv4.NewEnvironments(), machineries: make(map[string]*machinery), stop: func() {}}
+	process := rand.Text()
+	e := &Engine{Config: config, process: process, bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), environments: sigv4.NewEnvironments(process), machineries: make(map[string]*machinery), stop: func() {}}
 	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(e.process), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {

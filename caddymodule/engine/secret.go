@@ -34,8 +34,9 @@ var errOtherSecret = errors.New("sealed with another secret")
 
 // For what a key is derived from the secret.
 const (
-	forCredentials = "hearth credentials"
-	forNodes       = "hearth nodes"
+	forCredentials  = "hearth credentials"
+	forNodes        = "hearth nodes"
+	forEnvironments = "hearth environments"
 )
 
 func (s clusterSecret) key(purpose string) ([]byte, error) {

@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"cmp"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -45,6 +46,7 @@ type sealed struct {
 	Expires time.Time `json:"expires"`
 	// Environment is the execution environment of the credentials, "" for none.
 	Environment string `json:"environment,omitempty"`
+	Process     string `json:"process,omitempty"` // of the node that has the environment
 }
 
 // tokenContext makes tokens of no use for what else the key may encrypt.
@@ -65,7 +67,7 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 // a session's. A session ends with the access key, or the environment, that it stems from. role is nil for a session of the key's own.
 func (v *Verifier) NewSession(of *Key, role *Role, life time.Duration) (*Session, error) {
 	if of.Environment != "" {
-		return v.environments.seal(of.Environment, role, v.now().UTC().Add(life).Truncate(time.Second)), nil
+		return v.environments.seal(of, role, v.now().UTC().Add(life).Truncate(time.Second)), nil
 	}
 	if v.tokens == nil {
 		return nil, ErrNoSessions
@@ -87,11 +89,11 @@ func (v *Verifier) NewSession(of *Key, role *Role, life time.Duration) (*Session
 }
 
 func (t *sealed) key(readOnly bool) Key {
-	return Key{ID: t.ID, Secret: t.Secret, ReadOnly: readOnly, Parent: t.Parent, Role: t.Role, Environment: t.Environment}
+	return Key{ID: t.ID, Secret: t.Secret, ReadOnly: readOnly, Parent: t.Parent, Role: t.Role, Environment: t.Environment, process: t.Process}
 }
 
 // session finds the key of a request by its token.
-func (v *Verifier) session(keyID, token string) (*holder, error) {
+func (v *Verifier) session(ctx context.Context, keyID, token string) (*holder, error) {
 	if len(token) > maxToken {
 		return nil, errToken
 	}
@@ -100,7 +102,7 @@ func (v *Verifier) session(keyID, token string) (*holder, error) {
 		return nil, errToken
 	}
 	if v.environments != nil {
-		if key, err := v.environments.find(keyID, data, v.now()); key != nil || err != nil {
+		if key, err := v.environments.find(ctx, keyID, data, v.now()); key != nil || err != nil {
 			return &holder{Key: *cmp.Or(key, new(Key))}, err
 		}
 	}

@@ -29,6 +29,7 @@ type Key struct {
 	// Environment is the execution environment that they stem from, "" for none; see
 	// Environments.
 	Environment string
+	process     string // that has the environment
 }
 
 func (k *Key) check() error {
@@ -154,7 +155,7 @@ func (v *Verifier) Begin(r *http.Request, service string) (*Check, error) {
 	}
 	c := &Check{verifier: v, request: r, signature: s, service: slices.Index(v.services, s.service)}
 	if s.token != "" {
-		if c.holder, err = v.session(s.keyID, s.token); err != nil {
+		if c.holder, err = v.session(r.Context(), s.keyID, s.token); err != nil {
 			return nil, err
 		}
 	} else if c.holder = v.keys[s.keyID]; c.holder == nil {
