@@ -21,11 +21,12 @@ usage: ./xcaddy.sh COMMAND
   build             Caddy with Hearth, into bin/caddy
   run [CADDYFILE]   build, then serve CADDYFILE (default: Caddyfile.example)
   test [FLAGS]      build, then every check and test; FLAGS go to go test
-  bench [cold|api|events|pull|cluster|load|walls|starts|websockets|stacks] [FLAGS]
+  bench [cold|api|events|pull|cluster|load|walls|starts|websockets|stacks|console] [FLAGS]
                     build, then the benchmark of warm calls; or that of cold starts, the
                     Lambda API, events, event sources, a cluster, functions that load the
                     machine together, networks of functions, first calls beside what
-                    bare interpreters take, WebSockets, or stacks. --help shows its flags
+                    bare interpreters take, WebSockets, stacks, or the console in a browser.
+                    --help shows its flags
   release [VERSION] static programs for amd64 and arm64 (or $ARCHS), packages, an image,
                     checksums: into dist/
   test-release      release, then install, start, upgrade and remove the package in a Debian
@@ -357,6 +358,10 @@ run_tests() {
 bench() {
 	need bwrap node python3 java wrk redis-server pasta
 	build
+	if [[ ${1-} == console ]]; then
+		need chromium
+		prepare_examples tests/console/package-lock.json
+	fi
 	# Not go run: it would not pass on a signal, and the servers would be left behind.
 	go build -buildvcs=false -o bin/bench ./tests/bench
 	exec bin/bench "$@"

@@ -2,12 +2,17 @@ package console
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -21,57 +26,63 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 // A page is the page and its files.
 type page struct {
-	html   []byte
+	html   file
 	digest string // of all files
-	files  map[string][]byte
+	files  map[string]file
 }
 
-var contentTypes = map[string]string{
-	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+// A file is as browsers get it, and packed for those that take it so: all that are known.
+type file struct {
+	plain, packed []byte
 }
+
+func newFile(data []byte) file {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err != nil || w.Close() != nil {
+		panic("gzip fails in memory")
+	}
+	return file{data, packed.Bytes()}
+}
+
+var contentTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+// application is the module that all others are joined with.
+const application = "app.js"
 
 // thePage reads the embedded files, once.
 var thePage = sync.OnceValue(func() *page {
-	p := &page{files: make(map[string][]byte)}
-	sum := sha256.New()
-	var preload bytes.Buffer
+	sources := make(map[string][]byte)
 	err := fs.WalkDir(embedded, "page", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		data, err := embedded.ReadFile(name)
-		name = strings.TrimPrefix(name, "page/")
-		if name == "index.html" {
-			p.html = data
-		} else if contentTypes[path.Ext(name)] != "" {
-			p.files[name] = resolved(name, data)
-			sum.Write([]byte(name))
-			sum.Write(p.files[name])
-			if path.Ext(name) != ".css" && path.Ext(name) != ".svg" {
-				preload.WriteString(`<link rel="modulepreload" href="ASSETS/` + name + "\">\n")
-			}
-		}
+		sources[strings.TrimPrefix(name, "page/")], err = embedded.ReadFile(name)
 		return err
 	})
+	p := &page{files: make(map[string]file)}
+	var script []byte
+	if err == nil {
+		script, err = join(sources, application)
+	}
 	if err != nil {
 		panic(err) // the files are in the program
 	}
+	sum := sha256.New()
+	for name, data := range map[string][]byte{application: script, "style.css": sources["style.css"], "icon.svg": sources["icon.svg"]} {
+		p.files[name] = newFile(data)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		fmt.Fprintf(sum, "%s %d\n", name, len(p.files[name].plain))
+		sum.Write(p.files[name].plain)
+	}
 	p.digest = hex.EncodeToString(sum.Sum(nil))[:20]
-	p.html = bytes.ReplaceAll(p.html, []byte("<!-- modules -->\n"), preload.Bytes())
-	p.html = bytes.ReplaceAll(p.html, []byte("ASSETS/"), []byte(own+"assets/"+p.digest+"/"))
+	p.html = newFile(bytes.ReplaceAll(sources["index.html"], []byte("ASSETS/"), []byte(own+"assets/"+p.digest+"/")))
 	return p
 })
-
-// resolved is a file as browsers get it. What hooks.mjs imports by a package's name is beside it.
-func resolved(name string, data []byte) []byte {
-	if name == "vendor/hooks.mjs" {
-		data = bytes.Replace(data, []byte(`from"preact"`), []byte(`from"./preact.mjs"`), 1)
-	}
-	if at := bytes.LastIndex(data, []byte("\n//# sourceMappingURL=")); at >= 0 {
-		data = data[:at+1] // there are no maps to ask for
-	}
-	return data
-}
 
 func servePage(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r) {
@@ -80,7 +91,7 @@ func servePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(thePage().html) // the browser may be gone
+	thePage().html.send(w, r)
 }
 
 // serveAsset answers with a file of the page, by the digest of all and its name.
@@ -99,7 +110,33 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	w.Header().Set("Content-Type", contentTypes[path.Ext(name)])
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(data)
+	data.send(w, r)
+}
+
+// send answers with a file.
+func (f file) send(w http.ResponseWriter, r *http.Request) {
+	data := f.plain
+	w.Header().Set("Vary", "Accept-Encoding")
+	if takesGzip(r.Header) {
+		w.Header().Set("Content-Encoding", "gzip")
+		data = f.packed
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data) // the browser may be gone
+}
+
+// takesGzip reports whether a client says that it takes gzip, as all browsers do.
+func takesGzip(header http.Header) bool {
+	for coding := range strings.SplitSeq(strings.Join(header.Values("Accept-Encoding"), ","), ",") {
+		name, quality, _ := strings.Cut(strings.TrimSpace(coding), ";")
+		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			continue
+		}
+		weight, given := strings.CutPrefix(strings.TrimSpace(quality), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !given || err == nil && q > 0
+	}
+	return false
 }
 
 func read(w http.ResponseWriter, r *http.Request) bool {

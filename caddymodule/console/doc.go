@@ -26,7 +26,8 @@
 //
 // # The page
 //
-// The page has no build step: ES modules, and Preact with htm for templates, which are vendored.
-// Text is only ever set as text. The policy allows no inline script or style, and no request to
+// The page has no build step: ES modules, and Preact with htm for templates, which are vendored. The
+// server joins the modules into one file and packs it, once, because a browser that asks for one
+// module after another shows nothing meanwhile. Text is only ever set as text. The policy allows no inline script or style, and no request to
 // another host.
 package console

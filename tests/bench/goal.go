@@ -68,6 +68,7 @@ func judge(r report) []goal {
 		{stacksScenario, stackCreated, 400},
 		{stacksScenario, stackUpdated, 150},
 		{stacksScenario, stackLarge, 5000},
+		{consoleScenario, consolePaint, 300},
 		{"api list", "first page, p50, ms", 10},
 		{"events accepted", "failures", 0},
 		{"events accepted and delivered", "failures", 0},

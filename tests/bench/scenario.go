@@ -34,9 +34,10 @@ const (
 	startsGroup  = "starts"
 	socketsGroup = "websockets"
 	stacksGroup  = "stacks"
+	consoleGroup = "console"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup, stacksGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup, stacksGroup, consoleGroup}
 
 const (
 	burstCalls        = 200
@@ -58,6 +59,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, startScenarios(m, s)...)
 	all = append(all, socketScenarios(m, s)...)
 	all = append(all, stackScenarios(m, s)...)
+	all = append(all, consoleScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 

@@ -3,7 +3,7 @@ import { html, render, useEffect, useRef, useState } from './lib/html.js';
 import { session, away, findSession, signOut } from './lib/api.js';
 import { useStore } from './lib/store.js';
 import { place, to } from './lib/route.js';
-import { read } from './lib/functions.js';
+import { begun, read } from './lib/functions.js';
 import { Badge } from './lib/parts.js';
 import { SignIn } from './screens/signin.js';
 import { Functions } from './screens/functions.js';
@@ -75,11 +75,11 @@ function App() {
   const [problem, setProblem] = useState();
   useEffect(() => {
     let timer;
-    const find = () => findSession().then(() => setProblem(undefined), (error) => {
+    const find = (asked) => asked.then(() => setProblem(undefined), (error) => {
       setProblem(error);
-      timer = setTimeout(find, 2000);
+      timer = setTimeout(() => find(findSession()), 2000);
     });
-    find();
+    find(first);
     return () => clearTimeout(timer);
   }, []);
   if (problem && who === undefined) return html`<main class="door"><p class="notice warn" role="status">${problem.message}</p></main>`;
@@ -87,7 +87,10 @@ function App() {
   return who ? html`<${Shell} />` : html`<${SignIn} icon=${icon} />`;
 }
 
-// The list is asked for beside the session, so that it is there sooner.
-if (place.value.parts.length === 1 && place.value.parts[0] === 'functions') read();
+// Both are asked for before anything is drawn, and drawn together: what the browser draws first takes it
+// longest. But a list that is slow does not hold the page up.
+const listed = place.value.parts.length === 1 && place.value.parts[0] === 'functions';
+const first = findSession(listed ? Promise.race([begun, new Promise((resolve) => { setTimeout(resolve, 500); })]) : undefined);
+if (listed) read();
 
 render(html`<${App} />`, document.getElementById('page'));

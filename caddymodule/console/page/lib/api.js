@@ -100,9 +100,12 @@ export async function archive(location, signal) {
   return new Uint8Array(await (await request(`call/lambda${at.pathname}${at.search}`, { signal })).arrayBuffer());
 }
 
-export async function findSession() {
+// findSession asks who is signed in, and says so when something that was asked for beside it is there, too.
+export async function findSession(beside) {
   try {
-    session.set(await json(request('session')));
+    const found = await json(request('session'));
+    await beside;
+    session.set(found);
   } catch (error) {
     if (error.status === 401) session.set(null);
     else throw error;

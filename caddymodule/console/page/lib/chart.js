@@ -1,5 +1,6 @@
 // Graphs, as SVG.
 import { html, useLayoutEffect, useRef, useState } from './html.js';
+import { formatter } from './format.js';
 
 // Spark is a small graph of values without axes.
 export function Spark({ values, kind = '', zero = true }) {
@@ -20,9 +21,9 @@ function nice(n) {
   return [1, 2, 2.5, 5, 10].map((f) => f * ten).find((f) => f >= n * 0.999);
 }
 
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
-const both = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const clock = formatter({ hour: '2-digit', minute: '2-digit' });
+const days = formatter({ day: 'numeric', month: 'short' });
+const both = formatter({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 
 const height = 150;
 const left = 46;
@@ -59,18 +60,18 @@ export function Graph({ title, lines, data, format, onPick, bars }) {
     else return;
     event.preventDefault();
   };
-  const says = at === undefined ? '' : `${both.format(time(at))}: ` + lines.map((l) => `${l.title} ${l.values[at] === null ? 'none' : format(l.values[at])}`).join(', ');
+  const says = at === undefined ? '' : `${both(time(at))}: ` + lines.map((l) => `${l.title} ${l.values[at] === null ? 'none' : format(l.values[at])}`).join(', ');
   const none = lines.every((l) => l.values.every((v) => v === null));
   const thick = Math.max(1, (width - left - 4) / count - 1);
   return html`<figure class="panel graph"><figcaption><h2>${title}</h2><span class="legend">${lines.map((l) => html`<span class=${'k' + l.kind}>${l.title}${at !== undefined ? html` <strong class="num">${l.values[at] === null ? '–' : format(l.values[at])}</strong>` : null}</span>`)}</span></figcaption>
     <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="application" tabindex="0" aria-label=${`${title}. Arrow keys choose a time, Enter shows its log.`} onPointerMove=${(e) => setAt(point(e))} onPointerLeave=${() => setAt(undefined)} onClick=${(e) => pick(point(e))} onKeyDown=${key} onBlur=${() => setAt(undefined)}>
       ${[0, 0.5, 1].map((part) => html`<line class="grid" x1=${left} x2=${width} y1=${y(top * part)} y2=${y(top * part)} /><text x=${left - 6} y=${y(top * part) + 4} text-anchor="end">${format(top * part)}</text>`)}
-      ${[0, 0.5, 1].map((part) => html`<text x=${left + part * (width - left - 4)} y=${height - 4} text-anchor=${part === 0 ? 'start' : part === 1 ? 'end' : 'middle'}>${(long ? days : clock).format(data.from + part * count * data.period)}</text>`)}
+      ${[0, 0.5, 1].map((part) => html`<text x=${left + part * (width - left - 4)} y=${height - 4} text-anchor=${part === 0 ? 'start' : part === 1 ? 'end' : 'middle'}>${(long ? days : clock)(data.from + part * count * data.period)}</text>`)}
       ${bars ? lines.map((l) => l.values.map((v, n) => (v ? html`<rect class=${'bars c' + l.kind} x=${x(n) - thick / 2} width=${thick} y=${y(v)} height=${Math.max(1, y(0) - y(v))} />` : null)))
         : lines.map((l) => html`<path class=${'c' + l.kind} d=${pathOf(l.values, x, y)} />${l.values.map((v, n) => (isAlone(l.values, n) ? html`<circle class=${'dot c' + l.kind} cx=${x(n)} cy=${y(v)} r="2.5" />` : null))}`)}
       ${at !== undefined ? html`<line class="cursor" x1=${x(at)} x2=${x(at)} y1="6" y2=${height - bottom} />` : null}
     </svg>
-    <p class="small dim time" aria-live="polite">${at !== undefined ? both.format(time(at)) : none ? 'no calls in this time' : ' '}<span class="visually-hidden">${says}</span></p></figure>`;
+    <p class="small dim time" aria-live="polite">${at !== undefined ? both(time(at)) : none ? 'no calls in this time' : ' '}<span class="visually-hidden">${says}</span></p></figure>`;
 }
 
 const isAlone = (values, n) => values[n] !== null && (values[n - 1] ?? null) === null && (values[n + 1] ?? null) === null;

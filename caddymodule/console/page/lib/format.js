@@ -1,9 +1,16 @@
 // How values are written.
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
 
-export const millis = (time) => clock.format(time) + '.' + String(time % 1000).padStart(3, '0');
-export const date = (time) => (time === undefined || Number.isNaN(+new Date(time)) ? '–' : day.format(new Date(time)));
+// formatter writes times. The browser reads its tables when the first is written, not when the page starts.
+export function formatter(options) {
+  let made;
+  return (time) => (made ??= new Intl.DateTimeFormat('en-GB', options)).format(time);
+}
+
+const clock = formatter({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = formatter({ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
+
+export const millis = (time) => clock(time) + '.' + String(time % 1000).padStart(3, '0');
+export const date = (time) => (time === undefined || Number.isNaN(+new Date(time)) ? '–' : day(new Date(time)));
 
 // ago is how long ago a time is, roughly.
 export function ago(time, now = Date.now()) {

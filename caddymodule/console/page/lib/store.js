@@ -1,5 +1,5 @@
 // A Store has one value, and tells who watches it of changes.
-import { useState, useEffect } from '../vendor/hooks.mjs';
+import { useState, useLayoutEffect } from '../vendor/hooks.mjs';
 
 export class Store {
   constructor(value) {
@@ -12,11 +12,25 @@ export class Store {
     this.value = value;
     for (const watcher of [...this.watchers]) watcher(value);
   }
+
+  // known is over when the value is not undefined.
+  known() {
+    if (this.value !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const watcher = (value) => {
+        if (value === undefined) return;
+        this.watchers.delete(watcher);
+        resolve();
+      };
+      this.watchers.add(watcher);
+    });
+  }
 }
 
 export function useStore(store) {
   const [value, setValue] = useState(store.value);
-  useEffect(() => {
+  // At once, so that what comes before the browser draws is drawn with it.
+  useLayoutEffect(() => {
     const watcher = (changed) => setValue(() => changed);
     store.watchers.add(watcher);
     watcher(store.value);

@@ -15,7 +15,7 @@ const spare = 12; // rows beyond the window, above and below
 // useWindow is which rows are near the visible part of the page.
 function useWindow(count) {
   const list = useRef();
-  const [seen, setSeen] = useState({ from: 0, to: 40, height: 46 });
+  const [seen, setSeen] = useState(() => ({ from: 0, to: Math.ceil(innerHeight / 46), height: 46 }));
   useEffect(() => {
     const look = () => {
       if (!list.current) return;
