@@ -35,21 +35,54 @@ def handler(event, context):
 	s.Start()
 	s.Get("/peaks").Want(t, 200, "ok")
 	s.Get("/dies").Want(t, 502, "Internal Server Error")
-	used := func(name string) (mb int) {
-		harness.Eventually(t, "the log has the report", func() bool {
-			m := regexp.MustCompile(`Max Memory Used: (\d+) MB`).FindStringSubmatch(s.Logs(name))
-			if m == nil {
-				return false
-			}
-			mb, _ = strconv.Atoi(m[1])
-			return true
-		})
-		return mb
-	}
+	used := func(name string) int { return reportedMemory(t, s, name) }
 	if mb := used("peaks"); mb < 100 || mb > 300 {
 		t.Errorf("%d MB were used at most, want some 110", mb)
 	}
 	if mb := used("dies"); mb != 128 {
 		t.Errorf("the one that was killed used %d MB, want 128", mb)
+	}
+}
+
+// reportedMemory is what the first report of a function says.
+func reportedMemory(t *testing.T, s *harness.Server, name string) (mb int) {
+	t.Helper()
+	harness.Eventually(t, "the log has the report", func() bool {
+		m := regexp.MustCompile(`Max Memory Used: (\d+) MB`).FindStringSubmatch(s.Logs(name))
+		if m == nil {
+			return false
+		}
+		mb, _ = strconv.Atoi(m[1])
+		return true
+	})
+	return mb
+}
+
+// A call that does nothing has the whole runtime in memory, most of which it shares with others of
+// the same runtime, or has of files.
+func TestReportOfAShortCallHasTheMemoryOfTheProcess(t *testing.T) {
+	harness.Parallel(t)
+	s := harness.NewServer(t, "", "")
+	node := s.Code("node", map[string]string{"index.mjs": `import { readFileSync } from 'fs';
+export const handler = async () => ({ statusCode: 200, body: /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'latin1'))[1] });
+`})
+	python := s.Code("python", map[string]string{"app.py": `
+import re
+def handler(event, context):
+    return {"statusCode": 200, "body": re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1]}
+`})
+	s.Configure(harness.NodeFunction("node", node, "memory 256")+harness.PythonFunction("python", python, "memory 256"),
+		"function /node node\nfunction /python python")
+	s.Start()
+	for _, name := range []string{"node", "python"} {
+		got := s.Get("/" + name)
+		kB, err := strconv.Atoi(got.Body)
+		if got.Status != 200 || err != nil {
+			t.Fatalf("%s answers %d %s", name, got.Status, got.Body)
+		}
+		// The process is in memory for a moment longer than it says itself.
+		if mb, own := reportedMemory(t, s, name), kB>>10; mb < own-1 || mb > own+32 {
+			t.Errorf("%s: the report has %d MB, and the process itself %d MB", name, mb, own)
+		}
 	}
 }

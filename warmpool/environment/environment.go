@@ -32,6 +32,9 @@ type Process interface {
 	Kill()
 	// Memory is the peak memory of the tree in bytes, 0 when unknown.
 	Memory() int64
+	// Resident is the most memory in bytes that the runtime process has had at once, with what it
+	// shares with other processes and the files that it maps, 0 when unknown.
+	Resident() int64
 	// Working reports whether the runtime does anything but wait, whatever its threads and
 	// children do: it has not come to its next read yet, or is about to end.
 	Working() bool
@@ -307,9 +310,10 @@ func (e *Environment) toShutdown() {
 
 // sampleAfter samples memory when a call is over, so that its report has the peak. The
 // kernel keeps that. A call that took less than sampleShare times what a sample takes
-// has not allocated much; the next sample finds it. It needs mu.
-func (e *Environment) sampleAfter(call time.Duration) {
-	if call < sampleShare*e.sampleCost {
+// has not allocated much; the next sample finds it. The first call is sampled however short it is, since
+// the code that it runs for the first time takes memory, and so is one of sampleEach. It needs mu.
+func (e *Environment) sampleAfter(c *Call) {
+	if c.Duration < sampleShare*e.sampleCost && c.seq%sampleEach != 1 {
 		return
 	}
 	began := time.Now()
@@ -320,13 +324,19 @@ func (e *Environment) sampleAfter(call time.Duration) {
 
 const (
 	sampleShare   = 50
+	sampleEach    = 512
 	dearestSample = 2 * time.Millisecond
 )
 
-// SampleMemory reads how much memory the process has used at most. It reads a
-// file, so it is not called on the way of a short warm invocation.
+// SampleMemory reads how much memory the process has used at most, and no more than the
+// function has. That is what Lambda reports: what a process has in memory, whoever
+// else has it there too. It reads files, so it is not called on the way of a short warm invocation.
 func (e *Environment) SampleMemory() {
-	if m := e.proc.Memory(); m > e.peak.Load() {
+	m := max(e.proc.Memory(), e.proc.Resident())
+	if size := int64(e.spec.Init.MemoryMB) << 20; size > 0 {
+		m = min(m, size) // of a cgroup, /tmp counts beside it
+	}
+	if m > e.peak.Load() {
 		e.peak.Store(m)
 	}
 }

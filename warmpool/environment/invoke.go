@@ -226,7 +226,7 @@ func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time
 	if len(e.calls) == 1 || e.spec.Init.Concurrency <= 1 {
 		e.output.drain(now)
 	}
-	e.sampleAfter(c.Duration)
+	e.sampleAfter(c)
 	e.report(c, now)
 	e.remove(i)
 	if i == 0 && len(e.calls) > 0 && e.spec.Init.Concurrency <= 1 {

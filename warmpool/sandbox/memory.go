@@ -119,6 +119,26 @@ func resident(pid int) (anonymous, most int64) {
 	return anonymous, most
 }
 
+// Resident is the most memory in bytes that the command itself has had at once, with the pages
+// that it shares with others, as after the fork of a zygote, and those of the files that it maps. 0: it
+// is not known. What a cgroup counts leaves out what others were charged for.
+func (p *Process) Resident() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return 0
+	}
+	pid := p.born
+	if pid == 0 {
+		pid = p.commandPID()
+	}
+	if pid == 0 {
+		return 0
+	}
+	_, most := resident(pid)
+	return most
+}
+
 // proportional is anonymous, with a page that n processes share counted as an n-th by
 // each. The kernel walks all pages for it.
 func proportional(pid int) int64 {

@@ -266,5 +266,8 @@ func (p *Process) Runnable() bool {
 // CurrentMemory is a constant.
 func (p *Process) CurrentMemory() int64 { return 42 << 20 }
 
+// Resident is a constant.
+func (p *Process) Resident() int64 { return 42 << 20 }
+
 // Memory is a constant.
 func (p *Process) Memory() int64 { return 42 << 20 }
