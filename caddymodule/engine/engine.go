@@ -50,11 +50,13 @@ import (
 //	DIR/metrics/      metrics over time
 //	DIR/state.db      functions that the API made, and events to deliver
 //	DIR/credentials   access keys of the API
+//	DIR/node          what a node of a cluster is called
 //	DIR/endpoint      where `caddy hearth` finds the API, and
 //	DIR/admin         the admin endpoint
 type Engine struct {
 	Config
 	process  string         // what only this process is called
+	identity identity       // of the data directory
 	bodies   *bodies.Budget // of all requests
 	logs     *logs.Store
 	queries  *insights.Queries            // of the logs; they outlive a reload as their results do
@@ -159,6 +161,7 @@ func Open(config Config) (_ *Engine, err error) {
 	}
 	if e.shared() {
 		e.archives.Share(code.NewShared(records))
+		e.identity = e.identify()
 	}
 	// The logs open after the state, whose lock belongs to the running server. A process that
 	// only checks limits must not remove logs of a running server.
@@ -317,5 +320,6 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.archives != nil {
 		errs = append(errs, e.archives.Close())
 	}
+	e.identity.release()
 	return errors.Join(errs...)
 }

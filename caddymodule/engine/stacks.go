@@ -60,7 +60,7 @@ func suffixOf(address, region string) string {
 // newStacks makes what works on stacks. It calls the services of the settings in force.
 func (e *Engine) newStacks(c *Config) *stack.Engine {
 	return stack.New(stack.Config{
-		Store: e.records, Log: c.Log,
+		Store: e.records, Log: c.Log, Identity: e.identity.name, Process: e.process,
 		Services: func() stack.Services {
 			s := e.current.Load()
 			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Models: s.calls.models, Passed: slices.Collect(maps.Keys(s.services.Passed()))}

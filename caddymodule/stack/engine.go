@@ -26,6 +26,10 @@ type Config struct {
 	// Settings are those in force.
 	Settings func() Settings
 	Now      func() time.Time // default time.Now
+	// Identity is what only this node is called, the same after a restart, and Process what only
+	// this process is called. A node takes back at once what its process before has left. "": it
+	// waits for the end of the lease.
+	Identity, Process string
 }
 
 // Settings are what the configuration says of stacks.
@@ -54,7 +58,9 @@ type Engine struct {
 
 	mu      sync.Mutex // guards what follows
 	running map[string]*run
-	closed  bool
+	// following are the owners of the stacks of running.
+	following map[string]bool
+	closed    bool
 }
 
 // New makes an engine. Resume starts what a crash has left.
@@ -62,7 +68,7 @@ func New(c Config) *Engine {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	e := &Engine{Config: c, store: store{c.Store, func() []byte { return c.Settings().Key }}, types: newTypes(), running: make(map[string]*run)}
+	e := &Engine{Config: c, store: store{c.Store, func() []byte { return c.Settings().Key }}, types: newTypes(), running: make(map[string]*run), following: make(map[string]bool)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
 }
@@ -87,21 +93,26 @@ func (e *Engine) Close() {
 func (e *Engine) start(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.running[id] != nil {
+	if e.closed {
 		return
 	}
-	r := &run{engine: e, id: id, cancelled: make(chan struct{}), done: make(chan struct{})}
-	e.running[id] = r
+	if r := e.running[id]; r != nil {
+		r.rouse()
+		return
+	}
+	r := &run{engine: e, id: id, cancelled: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	e.running[id], e.following[owner(id)] = r, true
 	e.wait.Add(1)
 	go func() {
 		defer e.wait.Done()
 		err := r.work(e.ctx)
 		e.mu.Lock()
 		delete(e.running, id)
+		delete(e.following, owner(id))
 		e.mu.Unlock()
 		close(r.done)
 		switch {
-		case err == nil && r.stack != nil && e.left(id):
+		case err == nil && e.left(id):
 			e.start(id)
 		case err != nil && e.ctx.Err() == nil:
 			e.Log.Error("an operation of a stack stopped", zap.String("stack", id), zap.Error(err))
@@ -134,7 +145,7 @@ func (e *Engine) Await(ctx context.Context, id string, most time.Duration) {
 	}
 }
 
-// How often a node looks for operations that another node has left.
+// How often a node looks for operations that another node has left and that it has not heard of.
 const lookEvery = 30 * time.Second
 
 // Resume goes on with the operations that a crash has ended, and then looks now and again for
@@ -144,6 +155,12 @@ func (e *Engine) Resume() {
 	defer e.mu.Unlock()
 	if e.closed {
 		return
+	}
+	hints, err := e.Store.Watch(e.ctx, ownerStack)
+	if err != nil {
+		e.Log.Error("changes of stacks cannot be followed", zap.Error(err)) // look finds them later
+	} else {
+		e.wait.Go(func() { e.follow(hints) })
 	}
 	e.wait.Add(1)
 	go func() {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -119,13 +118,19 @@ func (e *Engine) Cancel(ctx context.Context, nameOrID string) error {
 	if s.Status != Updating {
 		return invalid("CancelUpdateStack cannot be called from current stack status")
 	}
-	e.mu.Lock()
-	r := e.running[s.ID]
-	e.mu.Unlock()
-	if r == nil {
-		return &awsapi.Exception{Name: "ValidationError", Message: "The update runs on another node. Cancel it there."}
+	record, err := put(recordCancel, state.Any, s.Operation.ID)
+	if err != nil {
+		return err
 	}
-	r.cancel.Do(func() { close(r.cancelled) })
+	if _, err := e.Store.Change(ctx, owner(s.ID), record); err != nil {
+		return err
+	}
+	// The node that works on it looks each second. This one looks at once.
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.running[s.ID]; r != nil {
+		r.rouse()
+	}
 	return nil
 }
 

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/stack/template"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -28,6 +26,7 @@ type run struct {
 	cancel    sync.Once
 	cancelled chan struct{} // closed: an update is to be undone
 	done      chan struct{} // closed: the work has ended
+	wake      chan struct{} // of capacity 1: something is to be done again
 
 	// Of the goroutine that works:
 	stack    *Stack
@@ -41,18 +40,12 @@ type run struct {
 	resources map[string]*Resource
 }
 
-// How long a node has a stack if it does not say more, and how often it says so.
-const (
-	leaseFor   = 30 * time.Second
-	renewEvery = 10 * time.Second
-)
-
 // atOnce is how many resources of a stack are worked on at once.
 const atOnce = 32
 
 func (r *run) work(ctx context.Context) error {
-	grant, err := r.engine.Store.Take(ctx, state.Claim{Name: owner(r.id), Limit: 1, Count: 1, For: leaseFor})
-	if err != nil || grant.Count == 0 { // another node has it
+	grant, err := r.take(ctx)
+	if err != nil || grant.Count == 0 { // another node has done it
 		return err
 	}
 	ctx, lost := context.WithCancel(ctx)
@@ -77,29 +70,6 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
-}
-
-// renew keeps the lease. Without it the work ends, for another node may have it.
-func (r *run) renew(ctx context.Context, lost context.CancelFunc, grant *state.Grant) {
-	ticker := time.NewTicker(renewEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		renewed, err := r.engine.Store.Renew(ctx, *grant, 1, leaseFor)
-		if err != nil {
-			if errors.Is(err, state.ErrLeaseLost) || time.Until(grant.Until) < renewEvery {
-				r.engine.Log.Warn("the lease of a stack was lost", zap.String("stack", r.id), zap.Error(err))
-				lost()
-				return
-			}
-			continue
-		}
-		*grant = renewed
-	}
 }
 
 func (r *run) load(ctx context.Context) (err error) {

@@ -23,6 +23,8 @@ import (
 //	              resource/LOGICALID   Resource
 //	              event/NUMBER         Event
 //	              changeset/NAME       ChangeSet
+//	              holder               which node works on the stack
+//	              cancel               the ID of the operation that is to be cancelled
 const (
 	ownerNames = "stacks"
 	ownerStack = "stack/"
@@ -33,6 +35,8 @@ const (
 	recordResource  = "resource/"
 	recordEvent     = "event/"
 	recordChangeSet = "changeset/"
+	recordHolder    = "holder"
+	recordCancel    = "cancel"
 )
 
 const page = 256

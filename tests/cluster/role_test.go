@@ -20,26 +20,26 @@ import (
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
-// asks calls IAM.
-func asks(a *harness.API, form url.Values) {
+// query calls a service of the query protocol.
+func query(a *harness.API, service, version string, form url.Values) harness.Response {
 	a.T.Helper()
-	form.Set("Version", "2010-05-08")
+	form.Set("Version", version)
 	body := form.Encode()
 	r := a.Request(http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	digest := sha256.Sum256([]byte(body))
-	a.Check(v4.NewSigner().SignHTTP(context.Background(), a.Credentials, r, hex.EncodeToString(digest[:]), "iam", "us-east-1", time.Now()))
-	a.Do(r).Want(a.T, 200, "")
+	a.Check(v4.NewSigner().SignHTTP(context.Background(), a.Credentials, r, hex.EncodeToString(digest[:]), service, "us-east-1", time.Now()))
+	return a.Do(r)
 }
 
 func TestAnyNodeTakesTheCredentialsOfAFunctionUntilItsEnvironmentEnds(t *testing.T) {
 	harness.Parallel(t)
 	c := newCluster(t, 2, "")
 	home, away := c.Nodes[0], c.Nodes[1]
-	asks(home, url.Values{"Action": {"CreateRole"}, "RoleName": {"reader"}, "AssumeRolePolicyDocument": {
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`}})
-	asks(home, url.Values{"Action": {"PutRolePolicy"}, "RoleName": {"reader"}, "PolicyName": {"p"}, "PolicyDocument": {
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:GetFunction","Resource":"*"}]}`}})
+	query(home, "iam", "2010-05-08", url.Values{"Action": {"CreateRole"}, "RoleName": {"reader"}, "AssumeRolePolicyDocument": {
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`}}).Want(t, 200, "")
+	query(home, "iam", "2010-05-08", url.Values{"Action": {"PutRolePolicy"}, "RoleName": {"reader"}, "PolicyName": {"p"}, "PolicyDocument": {
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:GetFunction","Resource":"*"}]}`}}).Want(t, 200, "")
 	tell := func(name string) *lambda.Client {
 		t.Helper()
 		home.Create(name, harness.NodeZip(t, "const e = process.env; return [e.AWS_ACCESS_KEY_ID, e.AWS_SECRET_ACCESS_KEY, e.AWS_SESSION_TOKEN];"),
