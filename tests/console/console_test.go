@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
@@ -41,9 +45,18 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	a.Create("constructor", harness.NodeZip(t, `return 1`))
 	a.Create("toString", harness.NodeZip(t, `return 1`))
 
+	drive(a, "cases.mjs", 15, map[string]func(){
+		"restart": func() { a.Stop(); a.Restart() },
+	})
+}
+
+// drive runs the cases of a file in a browser. asked is what cases ask this program for.
+func drive(a *harness.API, file string, least int, asked map[string]func()) {
+	t := a.T
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	script := exec.CommandContext(ctx, "node", "drive.mjs", a.URL("/console/"), a.Credentials.AccessKeyID, a.Credentials.SecretAccessKey, t.TempDir())
+	script := exec.CommandContext(ctx, "node", "drive.mjs", file, a.URL("/console/"), a.Credentials.AccessKeyID, a.Credentials.SecretAccessKey, t.TempDir())
 	var problems strings.Builder
 	script.Stderr = &problems
 	answers, err := script.StdinPipe()
@@ -51,9 +64,6 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	lines, err := script.StdoutPipe()
 	a.Check(err)
 	a.Check(script.Start())
-	asked := map[string]func(){
-		"restart": func() { a.Stop(); a.Restart() },
-	}
 	var cases int
 	scanner := bufio.NewScanner(lines)
 	scanner.Buffer(nil, 4<<20) // a case may have many errors
@@ -86,7 +96,45 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	if err := script.Wait(); err != nil {
 		t.Errorf("the driver of the browser: %v\n%s", err, problems.String())
 	}
-	if cases < 15 {
+	if cases < least {
 		t.Error(fmt.Sprintf("only %d cases ran", cases), problems.String())
 	}
+}
+
+const (
+	manyFunctions = 10_000
+	manyLines     = 1_000_000
+)
+
+func TestConsoleStaysQuickWithManyFunctionsAndLines(t *testing.T) {
+	harness.Slow(t, "it takes half a minute")
+	harness.Parallel(t)
+	a := &harness.API{Server: harness.NewServer(t, "", "")}
+	code := a.Code("many", map[string]string{"index.mjs": "export const handler = async () => 1"})
+	var functions strings.Builder
+	for i := range manyFunctions {
+		functions.WriteString(harness.NodeFunction(fmt.Sprintf("service-%05d", i), code, ""))
+	}
+	a.Configure(functions.String(), "console /console")
+	a.Start()
+	a.Connect()
+	group, stream := aws.String("/aws/lambda/service-00000"), aws.String("stream")
+	_, err := a.LogGroups.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	a.Check(err)
+	_, err = a.LogGroups.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream})
+	a.Check(err)
+	const call = 10_000 // events of PutLogEvents
+	drive(a, "large.mjs", 4, map[string]func(){
+		"log": func() {
+			now := time.Now().UnixMilli()
+			for from := 0; from < manyLines; from += call {
+				events := make([]types.InputLogEvent, call)
+				for i := range events {
+					events[i] = types.InputLogEvent{Timestamp: aws.Int64(now + int64(from+i)/1000), Message: aws.String(fmt.Sprintf("line %07d", from+i))}
+				}
+				_, err := a.LogGroups.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: events})
+				a.Check(err)
+			}
+		},
+	})
 }

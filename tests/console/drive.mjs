@@ -1,10 +1,10 @@
-// Drives Chromium through the console: node drive.mjs URL KEY SECRET DIRECTORY
+// Drives Chromium through the cases of a file: node drive.mjs FILE URL KEY SECRET DIRECTORY
 // It prints a line of JSON for each case, and for what console_test.go is to do meanwhile.
 import { createInterface } from 'node:readline';
 import { Browser } from './browser.mjs';
-import { cases } from './cases.mjs';
 
-const [url, key, secret, directory] = process.argv.slice(2);
+const [file, url, key, secret, directory] = process.argv.slice(2);
+const { cases } = await import('./' + file);
 const print = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -1,10 +1,11 @@
 // Lines of logs, readable.
-import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js';
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from './html.js';
 import { follow } from './tail.js';
 import { Badge, Problem } from './parts.js';
 import { millis } from './format.js';
 
 const most = 2000; // lines that the page keeps
+const showEvery = 30; // ms between two times that new lines are shown
 
 export const groupOf = (name) => '/aws/lambda/' + name;
 
@@ -57,16 +58,27 @@ export function Line({ event, named, onRequest }) {
   </div>`;
 }
 
-// Lines shows events, and stays at the end while the reader does.
-export function Lines({ events, named, onRequest, label, short, empty }) {
+// Lines shows events, and stays at the end while the reader does; those of top begin at their first.
+export function Lines({ events, named, onRequest, label, short, empty, top = false }) {
   const box = useRef();
   const end = useRef(true);
+  // What was drawn of a line is drawn once: of thousands, few are new.
+  const pick = useRef();
+  pick.current = onRequest;
+  const stable = useCallback((id) => pick.current(id), []);
+  const drawn = useRef(new WeakMap());
+  const line = (event) => {
+    let one = drawn.current.get(event);
+    if (!one || one.named !== named) drawn.current.set(event, one = { named, line: html`<${Line} key=${event.key} event=${event} named=${named} onRequest=${onRequest && stable} />` });
+    return one.line;
+  };
   useLayoutEffect(() => {
-    if (end.current) box.current.scrollTop = box.current.scrollHeight;
+    if (top) box.current.scrollTop = 0;
+    else if (end.current) box.current.scrollTop = box.current.scrollHeight;
   }, [events]);
   return html`<div class=${'log' + (short ? ' short' : '')} ref=${box} tabindex="0" role="log" aria-live="off" aria-label=${label}
       onScroll=${(e) => { end.current = e.target.scrollHeight - e.target.scrollTop - e.target.clientHeight < 30; }}>
-    ${events.length ? events.map((event) => html`<${Line} key=${event.key} event=${event} named=${named} onRequest=${onRequest} />`) : html`<div class="empty">${empty}</div>`}
+    ${events.length ? events.map(line) : html`<div class="empty">${empty}</div>`}
   </div>`;
 }
 
@@ -81,6 +93,14 @@ export function useTail(groups, pattern, paused) {
     if (paused || groups.length === 0) return undefined;
     const abort = new AbortController();
     setError(undefined);
+    let waiting = [];
+    let timer;
+    const show = () => {
+      timer = undefined;
+      const more = waiting;
+      waiting = [];
+      setEvents((before) => [...before, ...more].slice(-most));
+    };
     follow({
       groups, pattern, signal: abort.signal, onState: setState,
       onEvents(more) {
@@ -88,10 +108,14 @@ export function useTail(groups, pattern, paused) {
           event.key = keys++;
           event.from = event.logGroupIdentifier.split(':').pop().replace(/^\/aws\/lambda\//, '');
         }
-        setEvents((before) => [...before, ...more].slice(-most));
+        waiting = [...waiting, ...more].slice(-most);
+        timer ??= setTimeout(show, showEvery);
       },
     }).catch((problem) => { if (!abort.signal.aborted) setError(problem); });
-    return () => abort.abort();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
   }, [groups.join('\n'), pattern, paused]);
   return { events, state, error, clear: () => setEvents([]) };
 }

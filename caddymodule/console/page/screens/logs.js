@@ -36,7 +36,7 @@ export function Logs({ query }) {
         <datalist id="function-names">${all.list.slice(0, 1000).map((f) => html`<option value=${f.FunctionName} />`)}</datalist></div></form>
       ${groups.length === 0 ? html`<div class="empty">${all.complete ? 'There are no functions yet.' : 'Loading…'}</div>`
         : range === 'live' ? html`<${Live} groups=${groups} pattern=${query.pattern ?? ''} onRequest=${(id) => show({ request: id })} />`
-          : html`<${Past} groups=${groups} query=${query} range=${range} onRequest=${(id) => show({ request: id })} />`}
+          : html`<${Past} groups=${groups} query=${query} range=${range} onRequest=${(id) => show({ request: id })} onLater=${(start, end) => show({ start: String(start), end: String(end) })} />`}
     </div>`;
 }
 
@@ -59,16 +59,28 @@ function ofRequest(events, id) {
   });
 }
 
-function Past({ groups, query, range, onRequest }) {
+// nextAfter is when the next lines begin. Lines of the last millisecond may follow, so it is read again.
+function nextAfter(shown) {
+  const last = shown.at(-1).timestamp;
+  return last > shown[0].timestamp ? last : last + 1;
+}
+
+function Past({ groups, query, range, onRequest, onLater }) {
   const loaded = useLoad(async (signal) => {
     const endTime = query.end ? Number(query.end) : Date.now();
     const startTime = query.start ? Number(query.start) : endTime - lengthOf(range);
     const found = await Promise.all(groups.map((group) => ofGroup(group, startTime, endTime, query, signal)));
-    const events = found.flat().sort((a, b) => a.timestamp - b.timestamp);
-    return events.slice(-mostLines).map((event, key) => ({ ...event, key }));
+    const events = found.flatMap((part) => part.events).sort((a, b) => a.timestamp - b.timestamp);
+    // A group whose lines were not all read has none after its last one here: what others have later would mislead.
+    const until = Math.min(...found.filter((part) => part.more && part.events.length).map((part) => part.events.at(-1).timestamp));
+    const sure = events.filter((event) => event.timestamp <= until);
+    const shown = sure.slice(0, mostLines).map((event, key) => ({ ...event, key }));
+    const more = shown.length < events.length || until !== Infinity;
+    return { events: shown, next: more ? nextAfter(shown) : undefined, endTime };
   }, [groups.join(), query.pattern ?? '', query.request ?? '', range, query.start ?? '', query.end ?? '']);
-  return html`<${Panel} flush title=${query.request ? 'One request' : 'Lines'} actions=${html`<span class="dim small num">${loaded.data?.length ?? 0} lines</span><button type="button" onClick=${loaded.reload}>Reload</button>`}>
-    <${Problem} error=${loaded.error} /><${Lines} events=${loaded.data ?? []} named=${groups.length > 1} label="Log" onRequest=${onRequest} empty=${loaded.loading ? 'Loading…' : 'Nothing was logged then that fits.'} /><//>`;
+  return html`<${Panel} flush title=${query.request ? 'One request' : 'Lines'} actions=${html`<span class="dim small num">${loaded.data ? `${loaded.data.events.length} lines` : ''}</span>${loaded.data?.next ? html`<button type="button" onClick=${() => onLater(loaded.data.next, loaded.data.endTime)}>Later lines</button>` : null}<button type="button" onClick=${loaded.reload}>Reload</button>`}>
+    ${loaded.data?.next ? html`<p class="notice">These are the first lines of the time. Name fewer functions, a pattern or a shorter time, or go on to later ones.</p>` : null}
+    <${Problem} error=${loaded.error} /><${Lines} events=${loaded.data?.events ?? []} top=${Boolean(loaded.data?.next)} named=${groups.length > 1} label="Log" onRequest=${onRequest} empty=${loaded.loading ? 'Loading…' : 'Nothing was logged then that fits.'} /><//>`;
 }
 
 async function ofGroup(logGroupName, startTime, endTime, query, signal) {
@@ -81,20 +93,21 @@ async function ofGroup(logGroupName, startTime, endTime, query, signal) {
       try {
         page = await logs('FilterLogEvents', { logGroupName, startTime, endTime, nextToken, ...input }, signal);
       } catch (error) {
-        if (error.code === 'ResourceNotFoundException') return events;
+        if (error.code === 'ResourceNotFoundException') return { events, more: false };
         throw error;
       }
       events.push(...page.events);
       nextToken = page.nextToken;
-    } while (nextToken && events.length < 5 * mostLines);
-    return events.map((event) => ({ ...event, from }));
+    } while (nextToken && events.length < mostLines);
+    return { events: events.map((event) => ({ ...event, from })), more: Boolean(nextToken) && events.length > 0 };
   };
   if (!query.request) return read({ filterPattern: query.pattern || undefined });
   const own = await read({ filterPattern: `"${query.request.replace(/["\\]/g, '')}"` });
-  if (!own.length) return own;
+  if (!own.events.length) return own;
   // Its other lines are in the same streams, between its first and its last.
-  const times = own.map((event) => event.timestamp);
+  const times = own.events.map((event) => event.timestamp);
   startTime = Math.min(...times);
   endTime = Math.max(...times) + 1;
-  return ofRequest(await read({ logStreamNames: [...new Set(own.map((event) => event.logStreamName))].slice(0, 100) }), query.request);
+  const all = await read({ logStreamNames: [...new Set(own.events.map((event) => event.logStreamName))].slice(0, 100) });
+  return { ...all, events: ofRequest(all.events, query.request) };
 }
