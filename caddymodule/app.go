@@ -307,7 +307,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if settings.Spans, err = a.Tracing.provision(ctx); err != nil {
+	if settings.Spans, err = a.Tracing.provision(); err != nil {
 		return err
 	}
 	for _, name := range sortedKeys(a.Authorizers) {

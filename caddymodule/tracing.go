@@ -26,13 +26,32 @@ type Tracing struct {
 	// The same for functions, by name.
 	Functions map[string]float64 `json:"functions,omitempty"`
 
-	provider *sdktrace.TracerProvider
+	retained bool // the processor of all spans
+}
+
+// A processor sends the spans of all configurations. It outlives a reload: spans that are open then
+// end in the provider of the old configuration, and are sent too.
+type processor struct{ sdktrace.SpanProcessor }
+
+// processors has one.
+var processors = caddy.NewUsagePool()
+
+const processorKey = "processor"
+
+// Destruct sends the spans that are left.
+func (p processor) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
+	defer cancel()
+	if err := p.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("tracing: sending the last spans: %w", err)
+	}
+	return nil
 }
 
 // exportTimeout is how long the last spans may take to send.
 const exportTimeout = 5 * time.Second
 
-func (t *Tracing) provision(ctx context.Context) (*trace.Source, error) {
+func (t *Tracing) provision() (*trace.Source, error) {
 	if t == nil {
 		return nil, nil
 	}
@@ -48,34 +67,49 @@ func (t *Tracing) provision(ctx context.Context) (*trace.Source, error) {
 			return nil, fmt.Errorf("tracing: %s: %v is not from 0 to 1", name, ratio)
 		}
 	}
-	exporter, err := autoexport.NewSpanExporter(ctx)
+	shared, _, err := processors.LoadOrNew(processorKey, func() (caddy.Destructor, error) {
+		exporter, err := autoexport.NewSpanExporter(context.Background()) // it outlives ctx
+		if err != nil {
+			return nil, fmt.Errorf("tracing: making the exporter that OTEL_TRACES_EXPORTER names: %w", err)
+		}
+		return processor{sdktrace.NewBatchSpanProcessor(exporter)}, nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("tracing: making the exporter that OTEL_TRACES_EXPORTER names: %w", err)
+		return nil, err
 	}
+	t.retained = true
 	version, _ := caddy.Version()
 	about, err := resource.Merge(resource.Default(), resource.NewSchemaless(semconv.WebEngineName("Caddy"), semconv.WebEngineVersion(version)))
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithSpanProcessor(shared.(processor)), sdktrace.WithResource(about), sdktrace.WithIDGenerator(trace.IDs{})}
 	if t.Sample != nil || t.Functions != nil {
 		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(newSampler(t))))
 	}
-	t.provider = sdktrace.NewTracerProvider(options...)
-	return trace.NewSource(t.provider), nil
+	return trace.NewSource(sdktrace.NewTracerProvider(options...), t.rules()...), nil
 }
 
-// release sends the spans that are left.
+// rules are those that X-Ray's SDKs in functions are told.
+func (t *Tracing) rules() (all []trace.Rule) {
+	for _, name := range sortedKeys(t.Functions) {
+		all = append(all, trace.Rule{Name: name, Service: name, Ratio: t.Functions[name]})
+	}
+	others := 1.0
+	if t.Sample != nil {
+		others = *t.Sample
+	}
+	return append(all, trace.Rule{Name: "Default", Service: "*", Ratio: others})
+}
+
+// release gives the processor up. The last one sends the spans that are left.
 func (t *Tracing) release() error {
-	if t == nil || t.provider == nil {
+	if t == nil || !t.retained {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
-	defer cancel()
-	if err := t.provider.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("tracing: sending the last spans: %w", err)
-	}
-	return nil
+	t.retained = false
+	_, err := processors.Delete(processorKey)
+	return err
 }
 
 // A sampler samples by the function, and all that is linked to a sampled span.
@@ -97,6 +131,9 @@ func newSampler(t *Tracing) *sampler {
 
 // ShouldSample implements sdktrace.Sampler.
 func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	if trace.Given(p.ParentContext) { // it was decided where the segment began
+		return sdktrace.AlwaysSample().ShouldSample(p)
+	}
 	for _, link := range p.Links {
 		if link.SpanContext.IsSampled() {
 			return sdktrace.AlwaysSample().ShouldSample(p)

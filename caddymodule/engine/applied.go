@@ -98,6 +98,11 @@ func (e *Engine) obey(s *Setup) error {
 			return fmt.Errorf("listen for calls of functions: %w", err)
 		}
 	}
+	if s.Spans != nil {
+		if err := e.daemon.open(s.Log); err != nil {
+			return err
+		}
+	}
 	e.roles.Forget() // the account may have another name
 	e.bodies.Resize(s.BodyMemoryMB)
 	e.registry.SetCodeQuota(cmp.Or(s.CodeStorage, registry.DefaultCodeQuota))

@@ -74,6 +74,7 @@ type Engine struct {
 	// environments have credentials of the roles of their functions.
 	environments *sigv4.Environments
 	inside       inside
+	daemon       daemon
 	schedules    *scheduler.Schedules
 	plans        *usage.Plans
 	// apiMetrics outlive a reload, as all metrics do.
@@ -138,6 +139,7 @@ func openState(c *Config) (stateStore, error) {
 func Open(config Config) (_ *Engine, err error) {
 	process := rand.Text()
 	e := &Engine{Config: config, process: process, bodies: bodies.New(config.BodyMemoryMB), apiMetrics: metrics.New(), environments: sigv4.NewEnvironments(process), machineries: make(map[string]*machinery), stop: func() {}}
+	e.daemon.engine = e
 	e.sockets = socket.New(socket.Config{Tag: socket.TagOf(e.process), Bodies: e.bodies, Log: config.Log})
 	defer func() {
 		if err != nil {
@@ -263,6 +265,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.machineries = nil
 	within(e.inside.close)
+	e.daemon.close()
 	if e.alarms != nil {
 		e.alarms.close()
 	}

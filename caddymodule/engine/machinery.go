@@ -92,7 +92,7 @@ func newMachinery(e *Engine, s *Settings) (_ *machinery, err error) {
 	m.launcher, err = launch.New(launch.Config{
 		Dir: e.Dir, Account: s.Account, Sandbox: m.sandbox, Logs: e.logs,
 		Interpreters: runtimes.NewFinder(s.Interpreters, runtimes.Installed(e.Dir)), Code: m.code, Archives: e.archives,
-		CompileCache: s.CompileCache, Zygotes: s.Zygotes, Network: network, Exposed: exposed(s.HostNetwork, e.Redis.URL), Keys: e,
+		CompileCache: s.CompileCache, Zygotes: s.Zygotes, Network: network, Exposed: exposed(s.HostNetwork, e.Redis.URL), Keys: e, Traces: e,
 	}, s.Log)
 	if err != nil {
 		return nil, err

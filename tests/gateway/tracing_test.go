@@ -96,3 +96,25 @@ func TestRequestsAreTracedBelowTheSpanOfCaddy(t *testing.T) {
 		t.Error("spans of a trace that is not sampled were sent")
 	}
 }
+
+func TestSpansThatAreOpenDuringAReloadAreSent(t *testing.T) {
+	harness.Parallel(t)
+	collector := harness.NewCollector(t)
+	s := harness.NewServer(t, "", "")
+	s.Env = collector.Env()
+	code := s.Code("slow", map[string]string{"index.js": `exports.handler = async () => {
+  console.log('begun');
+  await new Promise(resolve => setTimeout(resolve, 4000));
+}`})
+	s.Configure(harness.NodeFunction("slow", code, "timeout 60s")+"tracing\n", "receive /hooks/* generic {\n open\n}\n")
+	s.Start()
+	r := s.Request("POST", "/hooks/slow", strings.NewReader(`{}`))
+	r.Header.Set("Content-Type", "application/json")
+	s.Do(r).Want(t, 200, "")
+	s.WantLog("slow", "begun")
+	s.Reload()
+	delivered := collector.Await("the span of a delivery that was open", func(s *otlp.Span) bool { return s.Name == "deliver slow" })
+	if took := delivered.EndTimeUnixNano - delivered.StartTimeUnixNano; took < 4e9 {
+		t.Errorf("it took %d ns", took)
+	}
+}

@@ -22,14 +22,20 @@ type NetworkRules struct {
 	// Own is the server's own API, which listens at a loopback address. It is opened at the
 	// router alone, so that it takes no time at a cold start. Zero: it is not opened.
 	Own netip.AddrPort
+	// Traces is where segments of X-Ray's are taken, by UDP, and questions about sampling are
+	// answered, by TCP. It is at a loopback address too, and opened as Own is.
+	Traces netip.AddrPort
 }
 
 // Services are the services of this machine that are opened.
 func (r NetworkRules) Services() []netip.AddrPort {
-	if !r.Own.IsValid() {
-		return r.Reach
+	all := r.Reach
+	for _, own := range []netip.AddrPort{r.Own, r.Traces} {
+		if own.IsValid() {
+			all = append(slices.Clip(all), own)
+		}
 	}
-	return append(slices.Clone(r.Reach), r.Own)
+	return all
 }
 
 // A NetworkRule is a range of addresses, and a port of TCP and UDP, or 0 for all ports.
@@ -117,7 +123,7 @@ func (r NetworkRules) Check() error {
 
 // Equal reports whether r and o say the same.
 func (r NetworkRules) Equal(o NetworkRules) bool {
-	return slices.Equal(r.Deny, o.Deny) && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Reach, o.Reach) && r.Own == o.Own
+	return slices.Equal(r.Deny, o.Deny) && slices.Equal(r.Allow, o.Allow) && slices.Equal(r.Reach, o.Reach) && r.Own == o.Own && r.Traces == o.Traces
 }
 
 // Shut reports whether the function reaches nothing beyond this machine. Then it cannot

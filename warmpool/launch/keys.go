@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"net/netip"
+	"strconv"
 
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/sandbox/network"
@@ -22,9 +23,38 @@ type Keys interface {
 // that sets one of them itself, or one that AWS's SDKs prefer, gets none.
 const endpointURL = "AWS_ENDPOINT_URL"
 
+// xrayVariable is by which X-Ray's SDKs find the daemon.
+const xrayVariable = "AWS_XRAY_DAEMON_ADDRESS"
+
 var ownVariables = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", endpointURL, "AWS_PROFILE",
 	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
+}
+
+// Traces says where segments of X-Ray's are taken, at a loopback address.
+type Traces interface {
+	// Traces is invalid if nobody wants them.
+	Traces(ctx context.Context) netip.AddrPort
+}
+
+// trace lets an environment reach where segments of X-Ray's are taken, and returns the variables by
+// which X-Ray's SDKs find it. A function that names a daemon of its own, or has no network, gets none.
+func (l *Launcher) trace(ctx context.Context, f *function.Function, n function.Network, rules *function.NetworkRules) map[string]string {
+	if l.Traces == nil || n == function.NetworkNone || f.Environment[xrayVariable] != "" {
+		return nil
+	}
+	at := l.Traces.Traces(ctx)
+	if !at.IsValid() {
+		return nil
+	}
+	address := at
+	if n == function.NetworkPrivate {
+		rules.Traces = at
+		address = netip.AddrPortFrom(network.ResolverAddress(), at.Port())
+	}
+	return map[string]string{
+		xrayVariable: address.String(), "_AWS_XRAY_DAEMON_ADDRESS": address.Addr().String(), "_AWS_XRAY_DAEMON_PORT": strconv.Itoa(int(address.Port())),
+	}
 }
 
 // given are what one environment got.

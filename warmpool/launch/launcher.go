@@ -50,7 +50,8 @@ type Config struct {
 	// do to this server. Then none starts on that network. nil: there is no danger.
 	Exposed func() error
 	Code    *code.Watcher
-	Keys    Keys // nil: environments get no credentials
+	Keys    Keys   // nil: environments get no credentials
+	Traces  Traces // nil: segments of X-Ray's are not taken
 }
 
 // A Launcher makes environments of functions: interpreter, bootstrap, sandbox,
@@ -275,6 +276,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 		at.sdk = l.Sandbox.Path(mounts, sdkTarget(interpreter))
 	}
 	network, policy := l.networkOf(f)
+	traces := l.trace(ctx, f, network, &policy)
 	keys, err := l.begin(ctx, f, id, network, &policy)
 	if err != nil {
 		return nil, err
@@ -286,6 +288,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 	}()
 	variables := l.variables(f, s.Initialization, stream.Name(), at)
 	maps.Copy(variables, keys.variables)
+	maps.Copy(variables, traces)
 	box := sandbox.Spec{
 		ID: id, Function: f.Name, Mounts: mounts, MemoryMB: f.MemoryMB, EphemeralStorageMB: f.EphemeralStorageMB,
 	}

@@ -19,11 +19,29 @@ type Sources func() *Source
 // A Source makes spans of work for which no caller waits: deliveries of events and batches of
 // polled sources. Each begins a trace of its own, with links to the traces that asked for the
 // work. A nil Source makes none.
-type Source struct{ tracer trace.Tracer }
+type Source struct {
+	tracer trace.Tracer
+	rules  []Rule
+}
+
+// A Rule says which part of the traces that functions begin is sampled, for X-Ray's SDKs.
+type Rule struct {
+	Name    string
+	Service string // the name of the segment, that of a function by default; * for all
+	Ratio   float64
+}
+
+// Rules are those of the source, the most special first.
+func (s *Source) Rules() []Rule {
+	if s == nil {
+		return nil
+	}
+	return s.rules
+}
 
 // NewSource makes spans by a provider.
-func NewSource(provider trace.TracerProvider) *Source {
-	return &Source{provider.Tracer("github.com/hearthfn/hearth/invoker")}
+func NewSource(provider trace.TracerProvider, rules ...Rule) *Source {
+	return &Source{provider.Tracer("github.com/hearthfn/hearth/invoker"), rules}
 }
 
 // Source is that of a Sources that may be nil.

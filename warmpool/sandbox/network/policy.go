@@ -41,4 +41,4 @@ func waysTo(p netip.Prefix) []netip.Prefix {
 }
 
 // keyOf tells policies apart.
-func keyOf(p Policy) string { return fmt.Sprint(p.Deny, p.Allow, p.Reach, p.Own) }
+func keyOf(p Policy) string { return fmt.Sprint(p.Deny, p.Allow, p.Reach, p.Own, p.Traces) }

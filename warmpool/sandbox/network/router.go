@@ -218,6 +218,10 @@ func (r *Router) Permit(group uint32, p Policy) error {
 		f.AddRule(&nftables.Rule{Table: r.table, Chain: ports,
 			Exprs: rule(target(single(router4)), targetPort(unix.IPPROTO_TCP, service.Port()), accept())})
 	}
+	if p.Traces.IsValid() {
+		f.AddRule(&nftables.Rule{Table: r.table, Chain: ports,
+			Exprs: rule(target(single(router4)), targetPort(unix.IPPROTO_UDP, p.Traces.Port()), accept())})
+	}
 	ways := f.AddChain(&nftables.Chain{Name: "ways" + name, Table: r.table})
 	add := func(parts ...match) {
 		f.AddRule(&nftables.Rule{Table: r.table, Chain: ways, Exprs: rule(parts...)})

@@ -22,8 +22,9 @@ type services struct {
 	work        sync.WaitGroup
 
 	mu        sync.Mutex
-	listeners map[uint16]net.Listener // guarded by mu; by port
-	closed    bool                    // guarded by mu
+	listeners map[uint16]net.Listener   // guarded by mu; by port
+	traces    map[uint16]net.PacketConn // likewise
+	closed    bool                      // guarded by mu
 }
 
 const (
@@ -31,13 +32,15 @@ const (
 	maxServed = 4096
 	// maxServedEach bounds those of one.
 	maxServedEach = 256
+	// maxDatagram is the longest that there is, in bytes.
+	maxDatagram = 64 << 10
 	// dialTime bounds the way to a service, which is on this machine.
 	dialTime = 5 * time.Second
 )
 
 func newServices(n *Network) *services {
 	ctx, stop := context.WithCancel(context.Background())
-	return &services{network: n, connections: make(chan struct{}, maxServed), ctx: ctx, stop: stop, listeners: map[uint16]net.Listener{}}
+	return &services{network: n, connections: make(chan struct{}, maxServed), ctx: ctx, stop: stop, listeners: map[uint16]net.Listener{}, traces: map[uint16]net.PacketConn{}}
 }
 
 func (s *services) close() error {
@@ -46,6 +49,9 @@ func (s *services) close() error {
 	s.closed = true
 	for _, l := range s.listeners {
 		l.Close()
+	}
+	for _, c := range s.traces {
+		c.Close()
 	}
 	s.mu.Unlock()
 	s.work.Wait()
@@ -71,7 +77,52 @@ func (s *services) open(p Policy) error {
 		s.listeners[service.Port()] = l
 		s.work.Go(func() { s.accept(l, s.whose(service.Port())) })
 	}
+	return s.openTraces(p.Traces)
+}
+
+// openTraces listens at the router for datagrams to traces. It needs mu.
+func (s *services) openTraces(traces netip.AddrPort) error {
+	if !traces.IsValid() || s.traces[traces.Port()] != nil {
+		return nil
+	}
+	f, err := s.network.plane.Listen("udp4", netip.AddrPortFrom(router4, traces.Port()).String())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	from, err := net.FilePacketConn(f)
+	if err != nil {
+		return err
+	}
+	s.traces[traces.Port()] = from
+	s.work.Go(func() { s.relay(from) })
 	return nil
+}
+
+// relay passes datagrams of environments on to where their policy has traces taken. There are no
+// answers. What comes faster than it is passed on is lost, as datagrams are.
+func (s *services) relay(from net.PacketConn) {
+	to, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		from.Close()
+		return
+	}
+	defer to.Close()
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, sender, err := from.ReadFrom(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		if a := s.network.who(sender); a != nil {
+			if traces := a.Policy().Traces; traces.IsValid() {
+				_, _ = to.WriteTo(buffer[:n], net.UDPAddrFromAddrPort(traces))
+			}
+		}
+	}
 }
 
 // whose tells of connections to a port of the router which environment they are of.
