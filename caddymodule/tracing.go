@@ -25,6 +25,8 @@ type Tracing struct {
 	Sample *float64 `json:"sample,omitempty"`
 	// The same for functions, by name.
 	Functions map[string]float64 `json:"functions,omitempty"`
+	// Rules come before both. The first that matches says which part is traced.
+	Rules []*TracingRule `json:"rules,omitempty"`
 
 	retained bool // the processor of all spans
 }
@@ -62,6 +64,12 @@ func (t *Tracing) provision() (*trace.Source, error) {
 	for name, ratio := range t.Functions {
 		ratios["sample of "+name] = ratio
 	}
+	for n, rule := range t.Rules {
+		ratios[fmt.Sprintf("rule %d", n+1)] = rule.Ratio
+		if rule.Function == "" && rule.Source == "" {
+			return nil, fmt.Errorf("tracing: rule %d: it names neither a function nor a source: that is what sample is for", n+1)
+		}
+	}
 	for name, ratio := range ratios {
 		if !(ratio >= 0 && ratio <= 1) {
 			return nil, fmt.Errorf("tracing: %s: %v is not from 0 to 1", name, ratio)
@@ -84,7 +92,7 @@ func (t *Tracing) provision() (*trace.Source, error) {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
 	options := []sdktrace.TracerProviderOption{sdktrace.WithSpanProcessor(shared.(processor)), sdktrace.WithResource(about), sdktrace.WithIDGenerator(trace.IDs{})}
-	if t.Sample != nil || t.Functions != nil {
+	if t.Sample != nil || t.Functions != nil || t.Rules != nil {
 		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(newSampler(t))))
 	}
 	return trace.NewSource(sdktrace.NewTracerProvider(options...), t.rules()...), nil
@@ -92,6 +100,11 @@ func (t *Tracing) provision() (*trace.Source, error) {
 
 // rules are those that X-Ray's SDKs in functions are told.
 func (t *Tracing) rules() (all []trace.Rule) {
+	for n, rule := range t.Rules {
+		if rule.Source == "" { // no segment begins at a source
+			all = append(all, trace.Rule{Name: fmt.Sprintf("rule-%d", n+1), Service: rule.Function, Ratio: rule.Ratio})
+		}
+	}
 	for _, name := range sortedKeys(t.Functions) {
 		all = append(all, trace.Rule{Name: name, Service: name, Ratio: t.Functions[name]})
 	}
@@ -112,49 +125,17 @@ func (t *Tracing) release() error {
 	return err
 }
 
-// A sampler samples by the function, and all that is linked to a sampled span.
-type sampler struct {
-	others sdktrace.Sampler
-	of     map[string]sdktrace.Sampler
-}
-
-func newSampler(t *Tracing) *sampler {
-	s := &sampler{others: sdktrace.AlwaysSample(), of: make(map[string]sdktrace.Sampler)}
-	if t.Sample != nil {
-		s.others = sdktrace.TraceIDRatioBased(*t.Sample)
-	}
-	for name, ratio := range t.Functions {
-		s.of[name] = sdktrace.TraceIDRatioBased(ratio)
-	}
-	return s
-}
-
-// ShouldSample implements sdktrace.Sampler.
-func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	if trace.Given(p.ParentContext) { // it was decided where the segment began
-		return sdktrace.AlwaysSample().ShouldSample(p)
-	}
-	for _, link := range p.Links {
-		if link.SpanContext.IsSampled() {
-			return sdktrace.AlwaysSample().ShouldSample(p)
-		}
-	}
-	for _, a := range p.Attributes {
-		if of := s.of[a.Value.AsString()]; of != nil && a.Key == "faas.invoked_name" {
-			return of.ShouldSample(p)
-		}
-	}
-	return s.others.ShouldSample(p)
-}
-
-// Description implements sdktrace.Sampler.
-func (s *sampler) Description() string { return "HearthSampler" }
-
 // readTracing parses
 //
 //	tracing {
 //	    sample [FUNCTION] RATIO
+//	    rule RATIO {
+//	        function PATTERN
+//	        source   PATTERN
+//	    }
 //	}
+//
+// A RATIO is a number from 0 to 1, or of percent.
 func readTracing(d *caddyfile.Dispenser, to **Tracing) error {
 	if d.NextArg() {
 		return d.ArgErr()
@@ -166,9 +147,9 @@ func readTracing(d *caddyfile.Dispenser, to **Tracing) error {
 		if len(args) < 1 || len(args) > 2 {
 			return d.ArgErr()
 		}
-		var ratio float64
-		if _, err := fmt.Sscan(args[len(args)-1], &ratio); err != nil || !(ratio >= 0 && ratio <= 1) {
-			return d.Errf("sample: %q is no number from 0 to 1", args[len(args)-1])
+		ratio, err := readRatio(d, "sample", args[len(args)-1])
+		if err != nil {
+			return err
 		}
 		if len(args) == 1 {
 			t.Sample = &ratio
@@ -179,7 +160,9 @@ func readTracing(d *caddyfile.Dispenser, to **Tracing) error {
 		}
 		t.Functions[args[0]] = ratio
 		return nil
+	}}, {"rule", func(d *caddyfile.Dispenser) error {
+		rule, err := readTracingRule(d)
+		t.Rules = append(t.Rules, rule)
+		return err
 	}}})
 }
-
-var _ sdktrace.Sampler = (*sampler)(nil)

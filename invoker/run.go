@@ -103,7 +103,7 @@ func (r *run) invoke() (err error) {
 	if m.Qualified {
 		arn = i.Account.ARN(m.Function, m.Qualifier)
 	}
-	ctx, work := i.Spans.Source().Begin(i.work, "deliver", m.Function, "pubsub", []string{m.TraceID})
+	ctx, work := i.Spans.Source().Begin(i.work, "deliver", m.Function, "pubsub", "", []string{m.TraceID})
 	defer func() { work.End(r.failure(err)) }()
 	r.call.TraceID, r.call.Runs = trace.Next(work.Header(m.TraceID), i.Account.Key(m.Function))
 	m.TraceID = r.call.TraceID // of this attempt; destinations get it

@@ -165,7 +165,7 @@ func (g *Group) invoke(ctx context.Context, c *environment.Call, elsewhere func(
 		if s != nil {
 			s.returned(c, err)
 		}
-		g.release(m, c, err)
+		g.release(m, c, err, s.sampled())
 		if !errors.Is(err, environment.ErrNotStarted) {
 			return err
 		}

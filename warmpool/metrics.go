@@ -121,9 +121,14 @@ func (m *Metrics) countColdStart(runtime string, fromStem bool) {
 	m.coldStarts.WithLabelValues(runtime, stem).Inc()
 }
 
-func (c *counters) observe(call *environment.Call) {
+// observe counts a call. The histogram's exemplar is the last one that is traced.
+func (c *counters) observe(call *environment.Call, traceID string) {
 	c.invocations.Inc()
-	c.duration.Observe(call.Duration.Seconds())
+	if to, is := c.duration.(prometheus.ExemplarObserver); is && traceID != "" {
+		to.ObserveWithExemplar(call.Duration.Seconds(), prometheus.Labels{"trace_id": traceID})
+	} else {
+		c.duration.Observe(call.Duration.Seconds())
+	}
 	if failed := c.errors[call.Outcome]; failed != nil {
 		failed.Inc()
 	}

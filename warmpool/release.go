@@ -6,8 +6,9 @@ import (
 	"github.com/hearthfn/hearth/warmpool/environment"
 )
 
-// release ends the use of m by c, and gives m to the next caller.
-func (g *Group) release(m *member, c *environment.Call, err error) {
+// release ends the use of m by c, and gives m to the next caller. traceID is that of the trace that
+// the call is sampled in, or "".
+func (g *Group) release(m *member, c *environment.Call, err error, traceID string) {
 	g.mu.Lock()
 	g.subtract(m)
 	spilled := g.fn.ProvisionedConcurrency > 0
@@ -22,7 +23,7 @@ func (g *Group) release(m *member, c *environment.Call, err error) {
 	}
 	g.leave(m)
 	if err == nil {
-		g.observe(c, m, spilled)
+		g.observe(c, m, spilled, traceID)
 	}
 }
 

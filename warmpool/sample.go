@@ -93,9 +93,9 @@ func (g *Group) count(change func(s *Sample)) {
 
 // observe counts a call of m that has an outcome. spilled says that it was one for a provisioned
 // environment, and found none.
-func (g *Group) observe(c *environment.Call, m *member, spilled bool) {
+func (g *Group) observe(c *environment.Call, m *member, spilled bool, traceID string) {
 	memoryMB := m.env.PeakMB()
-	g.counters().observe(c)
+	g.counters().observe(c, traceID)
 	t := g.tally(c.Qualifier)
 	t.mu.Lock()
 	s := &t.sample

@@ -79,6 +79,18 @@ func (s *spans) returned(c *environment.Call, err error) {
 	s.invoke, s.began = nil, time.Now()
 }
 
+// sampled is the ID of the trace if it is sampled, or "".
+func (s *spans) sampled() string {
+	if s == nil {
+		return ""
+	}
+	of := trace.SpanContextFromContext(s.ctx)
+	if !of.IsSampled() {
+		return ""
+	}
+	return of.TraceID().String()
+}
+
 // failed tells of a call that found no environment.
 func (s *spans) failed(err error) {
 	_, span := s.tracer.Start(s.ctx, "queue", trace.WithTimestamp(s.began))

@@ -146,7 +146,7 @@ func (b *batcher) do(ctx context.Context, event []byte, records []record) (faile
 	for n := range records {
 		headers[n] = records[n].trace
 	}
-	ctx, work := b.engine.Spans.Source().Begin(ctx, "batch", m.FunctionName, "datasource", headers)
+	ctx, work := b.engine.Spans.Source().Begin(ctx, "batch", m.FunctionName, "datasource", m.EventSourceArn, headers)
 	defer func() {
 		failure := ""
 		if err != nil {

@@ -85,6 +85,12 @@ func TestRequestsAreTracedBelowTheSpanOfCaddy(t *testing.T) {
 		return s.Name == "invoke traced" && harness.ID(s.ParentSpanId) == harness.ID(delivered.SpanId)
 	})
 
+	metrics := s.Request("GET", "/metrics", nil)
+	metrics.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	if body := s.Do(metrics).Body; !strings.Contains(body, `# {trace_id="`) || !strings.Contains(body, `hearth_duration_seconds_bucket{function="traced"`) {
+		t.Error("the histogram of the function has no exemplar")
+	}
+
 	// What the caller does not sample is handed on, and nothing is sent of it.
 	r = s.Request("GET", "/", nil)
 	r.Header.Set("traceparent", "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")

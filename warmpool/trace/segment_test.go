@@ -47,8 +47,8 @@ func TestSegmentsBecomeSpansWithTheirIDs(t *testing.T) {
 		"http.request.method": "POST", "http.response.status_code": "503", "url.full": "http://db/", "aws.xray.namespace": "aws"}
 	for _, span := range spans {
 		for _, a := range span.Attributes() {
-			if want[string(a.Key)] != a.Value.Emit() {
-				t.Errorf("%s is %q", a.Key, a.Value.Emit())
+			if want[string(a.Key)] != a.Value.String() {
+				t.Errorf("%s is %q", a.Key, a.Value.String())
 			}
 			delete(want, string(a.Key))
 		}

@@ -58,15 +58,18 @@ type Work struct {
 	header string
 }
 
-// Begin begins the span of a piece of work for a function. headers are trace headers of what asked for it.
+// Begin begins the span of a piece of work for a function. source is what has brought it, an ARN for example; headers are trace headers of what asked for it.
 // A ctx that records lies below the span that it has.
-func (s *Source) Begin(ctx context.Context, kind, function, trigger string, headers []string) (context.Context, Work) {
+func (s *Source) Begin(ctx context.Context, kind, function, trigger, source string, headers []string) (context.Context, Work) {
 	if s == nil {
 		return ctx, Work{}
 	}
 	options := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.String("faas.invoked_name", function), attribute.String("faas.trigger", trigger), attribute.Int("hearth.records", len(headers))),
+	}
+	if source != "" {
+		options = append(options, trace.WithAttributes(attribute.String("hearth.source", source)))
 	}
 	for _, header := range headers {
 		if of, ok := contextOf(header); ok && len(options) < maxLinks {

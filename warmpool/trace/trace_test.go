@@ -132,7 +132,7 @@ func TestHeaderContinuesTheTraceThatIsRecorded(t *testing.T) {
 	if got := Of(ctx, "Root=1"); got != "Root=1" {
 		t.Errorf("the caller's header became %s", got)
 	}
-	_, work := NewSource(provider).Begin(t.Context(), "batch", "f", "datasource", []string{header, "Root=nonsense", ""})
+	_, work := NewSource(provider).Begin(t.Context(), "batch", "f", "datasource", "", []string{header, "Root=nonsense", ""})
 	work.End("failed")
 	ended := spans.Ended()
 	if len(ended) != 1 || len(ended[0].Links()) != 1 || ended[0].Links()[0].SpanContext.SpanID() != of.SpanID() || !ended[0].Links()[0].SpanContext.IsSampled() ||
@@ -154,7 +154,7 @@ func TestNothingIsAllocatedWhenNobodyTraces(t *testing.T) {
 		if Of(ctx, "") != "" {
 			t.Error("a header of nothing")
 		}
-		_, work := none.Source().Begin(ctx, "deliver", "f", "pubsub", nil)
+		_, work := none.Source().Begin(ctx, "deliver", "f", "pubsub", "", nil)
 		work.End("")
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
