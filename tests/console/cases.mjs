@@ -152,6 +152,40 @@ export const cases = {
     equal(others, 0, 'lines of other requests');
   },
 
+  async 'logs are asked by a query'(b) {
+    await b.open('insights?function=orders');
+    const query = b.page.getByLabel('Query', { exact: true });
+    const run = b.page.getByRole('button', { name: 'Run query' });
+    await query.fill('fields @message\n| filter @message like /order 17/\n| limit 5');
+    await run.click();
+    await b.sees(/order 17/, b.page.getByRole('group', { name: 'Results' }));
+    await b.sees(/^1 row, of/);
+    await b.page.waitForFunction(() => location.hash.includes('order+17'));
+    await b.audit();
+    await b.narrow();
+    // A series of bins is a graph, too. One more call is in another bin.
+    await b.call('POST', 'lambda/2015-03-31/functions/orders/invocations', '{"order": 19}');
+    await b.page.waitForFunction(() => Date.now() % 1000 < 500);
+    await b.call('POST', 'lambda/2015-03-31/functions/orders/invocations', '{"order": 20}');
+    await query.fill('filter @message like /order/ | stats count(*) as orders by bin(1s)');
+    await b.page.waitForFunction(async () => {
+      if (document.querySelector('.graph h2')?.textContent === 'orders') return true;
+      const button = [...document.querySelectorAll('button')].find((one) => one.textContent === 'Run query' && !one.disabled);
+      button?.click();
+      return false;
+    }, null, { polling: 300 });
+    await b.audit();
+    await query.fill('fields @message\n| filtre @message');
+    await run.click();
+    await b.sees('Line 2, column 3:');
+    equal(await b.page.locator('mark').textContent(), 'filtre', 'what the error is about');
+    await b.audit();
+    await query.fill('fields "<img src=x id=injected>" as x | limit 1');
+    await run.click();
+    await b.sees('<img src=x id=injected>', b.page.getByRole('group', { name: 'Results' }));
+    equal(await b.page.evaluate(() => document.querySelectorAll('#injected').length), 0, 'elements of hostile texts');
+  },
+
   async 'hostile texts are shown as texts'(b) {
     const hostile = '"><img src=x id=injected onerror=alert(1)><script id=injected>alert(2)</script>';
     await b.call('PUT', 'lambda/2015-03-31/functions/fails/configuration', JSON.stringify({ Description: hostile, Environment: { Variables: { HOSTILE: hostile } } }));

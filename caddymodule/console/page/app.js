@@ -9,6 +9,7 @@ import { SignIn } from './screens/signin.js';
 import { Functions } from './screens/functions.js';
 import { FunctionScreen } from './screens/function.js';
 import { Logs } from './screens/logs.js';
+import { Insights } from './screens/insights.js';
 import { Events } from './screens/events.js';
 import { Sources } from './screens/sources.js';
 import { APIs } from './screens/apis.js';
@@ -20,6 +21,7 @@ const icon = document.querySelector('link[rel=icon]').href;
 const items = [
   ['functions', 'Functions', 'M4 20c5 0 3-16 8-16h1M7 10h8m5 0l-6 10m0-10l6 10'],
   ['logs', 'Logs', 'M4 6h16M4 10h10M4 14h16M4 18h8'],
+  ['insights', 'Insights', 'M10 4a6 6 0 1 0 0 12a6 6 0 1 0 0-12M14.5 14.5L20 20'],
   ['events', 'Events', 'M4 5h16v11H8l-4 4zM9 10h6'],
   ['sources', 'Sources', 'M5 5v14M5 12h9m0 0l-4-4m4 4l-4 4M19 5v14'],
   ['apis', 'APIs', 'M4 12h5m6 0h5M9 8h6v8H9z'],
@@ -30,6 +32,7 @@ const items = [
 const screens = {
   functions: ({ parts, query }) => (parts[1] ? html`<${FunctionScreen} key=${parts[1]} name=${parts[1]} tab=${parts[2]} query=${query} />` : html`<${Functions} query=${query} />`),
   logs: ({ query }) => html`<${Logs} query=${query} />`,
+  insights: ({ query }) => html`<${Insights} query=${query} />`,
   events: ({ query }) => html`<${Events} query=${query} />`,
   sources: () => html`<${Sources} />`,
   apis: ({ parts }) => html`<${APIs} key=${parts[1]} id=${parts[1]} kind=${parts[2]} />`,

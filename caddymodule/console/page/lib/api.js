@@ -11,10 +11,11 @@ export const away = new Store(false);
 
 // A Refusal is an answer that is an error. status is 0 if there was no answer.
 export class Refusal extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, body) {
     super(message);
     this.status = status;
     this.code = code;
+    this.body = body; // of an error, as it was sent
   }
 }
 
@@ -41,7 +42,7 @@ async function request(path, options = {}) {
   const code = (response.headers.get('X-Amzn-Errortype') ?? body.__type ?? body.code ?? '').split(':')[0].split('#').pop();
   const message = body.Message ?? body.message ?? body.error ?? `The server answers with status ${response.status}.`;
   if (response.status === 401 && path !== 'session') session.set(null);
-  throw new Refusal(response.status, String(code), String(message));
+  throw new Refusal(response.status, String(code), String(message), body);
 }
 
 // The error of AWS's query protocol.

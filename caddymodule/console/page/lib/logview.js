@@ -95,8 +95,10 @@ export function useTail(groups, pattern, paused) {
     setError(undefined);
     let waiting = [];
     let timer;
+    let shown = 0;
     const show = () => {
       timer = undefined;
+      shown = performance.now();
       const more = waiting;
       waiting = [];
       setEvents((before) => [...before, ...more].slice(-most));
@@ -109,7 +111,7 @@ export function useTail(groups, pattern, paused) {
           event.from = event.logGroupIdentifier.split(':').pop().replace(/^\/aws\/lambda\//, '');
         }
         waiting = [...waiting, ...more].slice(-most);
-        timer ??= setTimeout(show, showEvery);
+        timer ??= setTimeout(show, Math.max(0, shown + showEvery - performance.now()));
       },
     }).catch((problem) => { if (!abort.signal.aborted) setError(problem); });
     return () => {
