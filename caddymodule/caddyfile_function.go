@@ -19,6 +19,7 @@ import (
 //		layer                       <layer>
 //		memory                      <size>
 //		timeout                     <duration>
+//		role                        <arn>
 //		env                         <name> <value>
 //		env {
 //			<name> <value>
@@ -89,6 +90,7 @@ func (f *Function) unmarshal(d *caddyfile.Dispenser, lines optionLines) error {
 		{"memory", into(megabytes, &f.Memory)},
 		{"timeout", into(duration, &f.Timeout)},
 		{"env", into(pairs("env"), &f.Env)},
+		{"role", into(text, &f.Role)},
 		{"reserved_concurrency", into(optionalNumber(0), &f.ReservedConcurrency)},
 		{"provisioned_concurrency", into(number(0), &f.ProvisionedConcurrency)},
 		{"per_environment_concurrency", into(number(1), &f.PerEnvironmentConcurrency)},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -44,6 +45,10 @@ type Function struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 	// Environment variables of the function. 4 KB in all.
 	Env map[string]string `json:"env,omitempty"`
+	// The ARN of the role that the function acts by, as functions of the API do: its environments
+	// get credentials of it, once IAM of this server has it. A site must have lambda_api.
+	// Default: none.
+	Role string `json:"role,omitempty"`
 	// How many invocations run at once at most; 0 turns the function off.
 	// Default: as many as the node allows.
 	ReservedConcurrency *int `json:"reserved_concurrency,omitempty"`
@@ -75,6 +80,8 @@ type Function struct {
 	// Negative: it does not wait, as on AWS.
 	QueueTimeout caddy.Duration `json:"queue_timeout,omitempty"`
 }
+
+var roleARN = regexp.MustCompile(`^arn:aws:iam::\d{12}:role/[\w+=,.@/-]{1,512}$`)
 
 // Values of Function.RecursiveLoop.
 const (
@@ -115,6 +122,7 @@ func (f *Function) values(name string, repl *caddy.Replacer) (*function.Function
 		Timeout:                   time.Duration(f.Timeout),
 		EphemeralStorageMB:        f.EphemeralStorage,
 		Environment:               env,
+		Role:                      repl.ReplaceAll(f.Role, ""),
 		Logging:                   f.logging(repl),
 		ReservedConcurrency:       f.ReservedConcurrency,
 		AllowLoop:                 f.RecursiveLoop == loopAllow,
@@ -134,6 +142,9 @@ func (f *Function) values(name string, repl *caddy.Replacer) (*function.Function
 	}
 	if err := runtimes.CheckNames(fn.Runtime, fn.Handler); err != nil {
 		return nil, fmt.Errorf("function %q: %w", name, err)
+	}
+	if fn.Role != "" && !roleARN.MatchString(fn.Role) {
+		return nil, fmt.Errorf("function %q: role %q: the ARN of a role is wanted, as arn:aws:iam::000000000000:role/NAME", name, fn.Role)
 	}
 	if f.RecursiveLoop != "" && f.RecursiveLoop != loopAllow && f.RecursiveLoop != loopTerminate {
 		return nil, fmt.Errorf("function %q: recursive_loop %q: %s or %s", name, f.RecursiveLoop, loopTerminate, loopAllow)

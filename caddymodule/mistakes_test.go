@@ -47,6 +47,7 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		{whole("memory lots"), 7, "lots"},
 		{whole("memory 128 MB"), 7, "MB"},
 		{whole("timeout 0s"), 7, "timeout"},
+		{whole("role writer"), 7, "arn:aws:iam"},
 		{whole("timeout 3"), 7, "3"},
 		{whole("timeout 2d"), 7, "timeout"},
 		{whole("ephemeral_storage 100"), 7, "512"},

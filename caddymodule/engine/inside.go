@@ -125,6 +125,11 @@ func (e *Engine) Begin(ctx context.Context, f *function.Function, environment st
 		return nil, netip.AddrPort{}, nil
 	}
 	grant, err := e.roles.ByARN(ctx, f.Role)
+	if grant == nil && err == nil && s.registry.ReadOnly(f.Name) {
+		s.refusals.Tell(s.Log, zap.WarnLevel, "a function gets no credentials: its role is not here", f.Name, func() []zap.Field {
+			return []zap.Field{zap.String("function", f.Name), zap.String("role", f.Role)}
+		})
+	}
 	if grant == nil || err != nil {
 		return nil, netip.AddrPort{}, err
 	}

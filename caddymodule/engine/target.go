@@ -113,6 +113,11 @@ func (s *Setup) undefined(u unknown) error {
 // checkUnknown refuses the names of functions that nobody can ever make, and logs which
 // functions do not exist yet.
 func (s *Setup) checkUnknown() error {
+	for _, f := range s.Functions {
+		if f.Role != "" && !s.HasAPI {
+			return fmt.Errorf("function %q: role %s: no site has lambda_api, so there are no roles here", f.Name, f.Role)
+		}
+	}
 	for _, u := range s.unknown {
 		if err := s.check(u); err != nil {
 			return err

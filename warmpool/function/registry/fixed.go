@@ -39,7 +39,7 @@ func (r *Registry) With(functions []*function.Function, mappings ...Mapping) *Re
 			FunctionName: f.Name, Version: function.Latest, RevisionID: uuid.NewString(), LastModified: r.timestamp(),
 			Configuration: Configuration{
 				Description: f.Description, Runtime: f.Runtime, Handler: f.Handler, PackageType: "Zip",
-				MemorySize: f.MemoryMB, Timeout: int(f.Timeout.Seconds()), EphemeralStorage: f.EphemeralStorageMB,
+				Role: f.Role, MemorySize: f.MemoryMB, Timeout: int(f.Timeout.Seconds()), EphemeralStorage: f.EphemeralStorageMB,
 				Environment: f.Environment, LoggingConfig: &LoggingConfig{f.Logging.Format, f.Logging.ApplicationLevel, f.Logging.SystemLevel, f.Logging.Group},
 			},
 			State: State{State: "Active", UpdateStatus: "Successful"},
