@@ -253,7 +253,7 @@ func (a *API) getLogRecord(ctx context.Context, in *getLogRecordInput) (*getLogR
 	if in.LogRecordPointer == "" {
 		return nil, missing("logRecordPointer")
 	}
-	name, at, ok := insights.ParsePointer(in.LogRecordPointer)
+	name, at, ok := a.queries.Pointers.Parse(in.LogRecordPointer)
 	if !ok {
 		return nil, invalid("The log record pointer is not valid: it has to be the @ptr of a query's result.")
 	}
@@ -268,5 +268,5 @@ func (a *API) getLogRecord(ctx context.Context, in *getLogRecordInput) (*getLogR
 	if err != nil {
 		return nil, err
 	}
-	return &getLogRecordOutput{insights.Describe(e, name, g.Text(&e))}, nil
+	return &getLogRecordOutput{a.queries.Pointers.Describe(e, name, g.Text(&e))}, nil
 }

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,6 +66,18 @@ func TestInsightsQueriesRunWithTheRealClients(t *testing.T) {
 	record, err := w.client.GetLogRecord(t.Context(), &cloudwatchlogs.GetLogRecordInput{LogRecordPointer: pointer.Value})
 	if err != nil || *pointer.Field != "@ptr" || record.LogRecord["@requestId"] != "r1" || !strings.Contains(record.LogRecord["@message"], "200") {
 		t.Errorf("GetLogRecord of %s: %+v, %v", *pointer.Field, record, err)
+	}
+	// A pointer leads to its own group alone.
+	plain, err := base64.RawURLEncoding.DecodeString(*pointer.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, forged := range []string{
+		base64.RawURLEncoding.EncodeToString([]byte(strings.ReplaceAll(string(plain), "thumb", "other"))),
+		base64.RawURLEncoding.EncodeToString(plain[16:]), base64.RawURLEncoding.EncodeToString(plain[:8]),
+	} {
+		_, err := w.client.GetLogRecord(t.Context(), &cloudwatchlogs.GetLogRecordInput{LogRecordPointer: &forged})
+		wantCode(t, err, "InvalidParameterException", "pointer")
 	}
 	_, err = w.client.StopQuery(t.Context(), &cloudwatchlogs.StopQueryInput{QueryId: started.QueryId})
 	wantCode(t, err, "InvalidParameterException", "not in Running")

@@ -9,9 +9,10 @@ import (
 
 // An event is a log event in a query.
 type event struct {
-	record *logs.Record
-	text   string // as CloudWatch has it
-	group  string // "ACCOUNT:NAME"
+	record   *logs.Record
+	text     string // as CloudWatch has it
+	group    string // "ACCOUNT:NAME"
+	pointers *Pointers
 }
 
 // discover is how the field of a name is found in an event that no step has given it.
@@ -26,7 +27,7 @@ func discover(name string) func(*event) value {
 	case "@log":
 		return func(e *event) value { return textOf(e.group) }
 	case "@ptr":
-		return func(e *event) value { return textOf(Pointer(e.group, e.record.Position)) }
+		return func(e *event) value { return textOf(e.pointers.make(e.group, e.record.Position)) }
 	case "@requestId":
 		return func(e *event) value {
 			if e.record.RequestID == "" {

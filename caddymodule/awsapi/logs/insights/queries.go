@@ -68,6 +68,9 @@ type State struct {
 
 // Queries are the queries of a process and their results. Close ends them.
 type Queries struct {
+	// Pointers are those of the results.
+	Pointers *Pointers
+
 	log     *zap.Logger
 	ctx     context.Context // of all queries
 	end     context.CancelFunc
@@ -82,7 +85,7 @@ type Queries struct {
 
 // New makes one that logs failures.
 func New(log *zap.Logger) *Queries {
-	q := &Queries{log: log, turns: make(chan struct{}, maxRunning), workers: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	q := &Queries{Pointers: NewPointers(), log: log, turns: make(chan struct{}, maxRunning), workers: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	q.ctx, q.end = context.WithCancel(context.Background())
 	return q
 }
@@ -116,7 +119,7 @@ func (q *Queries) Start(run Run, groups []string) (*Query, error) {
 		ID: uuid.NewString(), Text: run.Plan.query, Groups: groups, Created: now, Progress: new(Progress),
 		status: Scheduled, cancel: cancel,
 	}
-	run.Progress, run.Workers, run.Memory = one.Progress, q.workers, maxMemory
+	run.Progress, run.Workers, run.Memory, run.Pointers = one.Progress, q.workers, maxMemory, q.Pointers
 	q.all = append(q.all, one)
 	q.running.Go(func() {
 		defer cancel()

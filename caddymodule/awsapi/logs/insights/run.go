@@ -37,6 +37,7 @@ type Run struct {
 	// Workers takes a place for each part that is scanned at a time; it is shared by queries.
 	Workers  chan struct{}
 	Progress *Progress
+	Pointers *Pointers // of @ptr
 }
 
 // collector is what the first stage ends in.
@@ -174,7 +175,7 @@ func (x *Run) scan(ctx context.Context, parts []part, all collector, b *budget) 
 func (x *Run) part(ctx context.Context, p part, found collector) error {
 	first := x.Plan.stages[0]
 	source := x.Sources[p.source]
-	e := &event{group: source.Name}
+	e := &event{group: source.Name, pointers: x.Pointers}
 	r := &row{}
 	made := make(map[string]bool)
 	var failed error
@@ -306,7 +307,7 @@ func (x *Run) text(rows []*row) [][]Field {
 			}
 		}
 		if pointer && r.place.group < len(x.Sources) {
-			fields = append(fields, Field{"@ptr", Pointer(x.Sources[r.place.group].Name, r.place.position)})
+			fields = append(fields, Field{"@ptr", x.Pointers.make(x.Sources[r.place.group].Name, r.place.position)})
 		}
 		results[i] = fields
 	}
