@@ -222,7 +222,7 @@ test_release() {
 	release "$@"
 	if [[ -e dist/caddy-arm64 ]]; then
 		say "the program for arm64"
-		qemu-aarch64-static dist/caddy-arm64 hearth version
+		.ci/packaging/arm64.sh dist/caddy-arm64
 	fi
 	.ci/packaging/test.sh "$(debian_root)" "$before"/hearth_*_amd64.deb dist/hearth_*_amd64.deb
 	rm -rf "$before"
