@@ -60,6 +60,31 @@ export const cases = {
     await b.sees(/"edited": true/, b.page.getByLabel('Answer', { exact: true }));
   },
 
+  async 'an edit is deployed though requests get lost'(b) {
+    await b.open('functions/orders/code');
+    const editor = b.page.getByLabel('Content of index.mjs');
+    for (const [arrives, from, to] of [[false, 'edited: true', 'edited: 3'], [true, 'edited: 3', 'edited: 4']]) {
+      await b.page.waitForFunction((text) => document.querySelector('.editor textarea')?.value.includes(text), from);
+      const lost = [];
+      // The first request is lost on its way, or its answer is; then two that ask what became of it.
+      await b.page.route(/functions\/orders\/(code|configuration)$/, async (route) => {
+        const kind = route.request().method();
+        if (lost.filter((one) => one === kind).length >= (kind === 'PUT' ? 1 : 2)) return route.continue();
+        lost.push(kind);
+        if (kind === 'PUT' && arrives) await route.fetch();
+        return route.abort('internetdisconnected');
+      });
+      await editor.fill((await editor.inputValue()).replace(from, to));
+      await b.page.getByRole('button', { name: 'Deploy' }).click();
+      await b.page.waitForFunction((text) => document.querySelector('.editor textarea')?.value.includes(text) && !document.querySelector('main').innerText.includes('1 changed'), to);
+      await b.page.unroute(/functions\/orders\/(code|configuration)$/);
+      equal(lost.join(), 'PUT,GET,GET', 'what was lost');
+    }
+    await b.open('functions/orders/test');
+    await b.page.getByRole('button', { name: 'Test', exact: true }).click();
+    await b.sees(/"edited": 4/, b.page.getByLabel('Answer', { exact: true }));
+  },
+
   async 'names that every object has are names like others'(b) {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       await b.open('');

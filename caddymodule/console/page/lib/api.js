@@ -19,17 +19,32 @@ export class Refusal extends Error {
   }
 }
 
-async function request(path, options = {}) {
-  let response;
-  try {
-    response = await fetch(new URL(path, root), {
-      ...options, headers: { 'X-Hearth-Console': '1', ...options.headers }, cache: 'no-store', credentials: 'same-origin', redirect: 'error',
-    });
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    away.set(true);
-    throw new Refusal(0, 'away', 'The server does not answer.');
+const attempts = 3; // of what only reads
+const pause = 300; // ms between them
+
+// answer fetches. A request may get lost though the server is well: its connection ended, or a network of the
+// browser's machine changed. What only reads is asked for again.
+async function answer(path, options) {
+  const reads = !options.method || options.method === 'GET';
+  for (let left = reads ? attempts : 1; ;) {
+    try {
+      return await fetch(new URL(path, root), {
+        ...options, headers: { 'X-Hearth-Console': '1', ...options.headers }, cache: 'no-store', credentials: 'same-origin', redirect: 'error',
+      });
+    } catch (error) {
+      if (error.name === 'AbortError') throw error;
+      if (--left) {
+        await new Promise((resolve) => { setTimeout(resolve, pause); });
+        continue;
+      }
+      away.set(true);
+      throw new Refusal(0, 'away', 'The server does not answer.');
+    }
   }
+}
+
+async function request(path, options = {}) {
+  const response = await answer(path, options);
   away.set(false);
   if (response.ok) return response;
   const text = await response.text();

@@ -35,6 +35,21 @@ export function Code({ name, f, all, reload }) {
   <//>`;
 }
 
+// put deploys an archive. If no answer comes, the function says whether it has the archive, and is sent it again if nothing
+// has changed it.
+async function put(name, packed, revision) {
+  const send = () => lambda('PUT', `/2015-03-31/functions/${inPath(name)}/code`, { body: { ZipFile: base64(packed), RevisionId: revision } });
+  try {
+    await send();
+  } catch (error) {
+    if (error.status !== 0) throw error;
+    const now = await lambda('GET', `/2015-03-31/functions/${inPath(name)}/configuration`);
+    if (now.CodeSha256 === base64(new Uint8Array(await crypto.subtle.digest('SHA-256', packed)))) return;
+    if (now.RevisionId !== revision) throw error;
+    await send();
+  }
+}
+
 function Editor({ name, f, files, reload }) {
   const first = files.find((file) => f.Handler && file.name.startsWith(f.Handler.replace(/\.[^.]*$/, ''))) ?? files[0];
   const [open, setOpen] = useState(first?.name);
@@ -57,7 +72,7 @@ function Editor({ name, f, files, reload }) {
   }, [edited > 0]);
   const deploy = useAction(async () => {
     const packed = await writeZip(files.map((one) => (changed.has(one.name) ? { ...one, data: async () => new TextEncoder().encode(changed.get(one.name)) } : one)));
-    await lambda('PUT', `/2015-03-31/functions/${inPath(name)}/code`, { body: { ZipFile: base64(packed), RevisionId: f.RevisionId } });
+    await put(name, packed, f.RevisionId);
     await settled(name);
     setChanged(new Map());
     reload();
