@@ -105,7 +105,7 @@ func (p Part) Scan(ctx context.Context, q Query, needle Needle, visit func(*Reco
 	defer file.Close()
 	s := scanner{part: p, query: q, needle: needle, visit: visit, removed: p.group.about().Removed, streams: make(map[uint64]string)}
 	in := &io.LimitedReader{R: file, N: p.seg.size}
-	if err := s.run(ctx, in); err != nil {
+	if err := s.run(ctx, in, s.block); err != nil {
 		return s.scanned, fmt.Errorf("reading log group %s: %w", p.group.Name(), err)
 	}
 	return s.scanned, nil
@@ -125,7 +125,8 @@ type scanner struct {
 	ended   bool
 }
 
-func (s *scanner) run(ctx context.Context, in io.Reader) error {
+// run gives block whole records, in blocks.
+func (s *scanner) run(ctx context.Context, in io.Reader, block func(string)) error {
 	buffer := make([]byte, scanBlock)
 	filled := 0
 	for !s.ended {
@@ -147,7 +148,7 @@ func (s *scanner) run(ctx context.Context, in io.Reader) error {
 				end = filled // no record is as long
 			}
 		}
-		s.block(string(buffer[:end]))
+		block(string(buffer[:end]))
 		s.offset += int64(end)
 		filled = copy(buffer, buffer[end:filled])
 		if last {

@@ -296,3 +296,53 @@ func FuzzParse(f *testing.F) {
 		x.text(rows)
 	})
 }
+
+func TestTheNewestEventsAreFoundWithoutReadingAllOthers(t *testing.T) {
+	store, err := logs.Open(logs.Config{Dir: t.TempDir(), Retention: -1, MaxTotalMB: 4096}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	g, err := store.Group("thumb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const events = 60_000 // some megabytes
+	at := noon
+	streams := []*logs.Stream{g.Stream("$LATEST", "e1", noon), g.Stream("$LATEST", "e2", noon)}
+	for n := range events {
+		at = at.Add(10 * time.Millisecond)
+		streams[n%2].Line(at, "", fmt.Appendf(nil, "line %d %s", n, strings.Repeat("x", 80)))
+		if n%5000 == 0 {
+			if err := store.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run := func(query string) ([][]Field, *Progress) {
+		plan, err := Parse(query, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := Run{Plan: plan, Sources: []Source{{g, "a"}}, From: noon, To: time.Now().Add(time.Hour), Memory: maxMemory, Workers: make(chan struct{}, 2), Progress: new(Progress)}
+		rows, err := x.Rows(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows, x.Progress
+	}
+	rows, progress := run("parse @message 'line * ' as n | fields n, @logStream | sort @timestamp desc | limit 20")
+	if len(rows) != 20 || progress.Scanned.Load() > events/2 {
+		t.Fatalf("%d rows of %d events", len(rows), progress.Scanned.Load())
+	}
+	for n, row := range rows {
+		if want := events - 1 - n; row[0].Value != fmt.Sprint(want) || !strings.Contains(row[1].Value, fmt.Sprintf("e%d", want%2+1)) {
+			t.Errorf("row %d is %v", n, row)
+		}
+	}
+	// One that is far back is found too.
+	rows, progress = run("filter @message like 'line 7 ' | fields @message | sort @timestamp desc | limit 1")
+	if len(rows) != 1 || progress.Scanned.Load() != events {
+		t.Errorf("%v of %d events", rows, progress.Scanned.Load())
+	}
+}

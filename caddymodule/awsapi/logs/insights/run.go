@@ -154,7 +154,7 @@ func (x *Run) scan(ctx context.Context, parts []part, all collector, b *budget) 
 		scans.Go(func() {
 			defer func() { <-x.Workers }()
 			found := x.collector(b)
-			err := x.part(ctx, p, found)
+			err := x.part(ctx, p, found, newest, &cutoff)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -172,7 +172,9 @@ func (x *Run) scan(ctx context.Context, parts []part, all collector, b *budget) 
 	return context.Cause(ctx)
 }
 
-func (x *Run) part(ctx context.Context, p part, found collector) error {
+// part runs the first stage over a part. newest says that the newest rows are wanted, and none that
+// is older than the cutoff, in Unix milliseconds.
+func (x *Run) part(ctx context.Context, p part, found collector, newest bool, cutoff *atomic.Int64) error {
 	first := x.Plan.stages[0]
 	source := x.Sources[p.source]
 	e := &event{group: source.Name, pointers: x.Pointers}
@@ -180,7 +182,7 @@ func (x *Run) part(ctx context.Context, p part, found collector) error {
 	made := make(map[string]bool)
 	var failed error
 	matched := int64(0)
-	scanned, err := p.Scan(ctx, logs.Query{From: x.From, To: x.To}, x.Plan.needle, func(record *logs.Record) bool {
+	visit := func(record *logs.Record) bool {
 		e.record, e.text = record, record.Message
 		put, ok := made[record.Stream]
 		if !ok {
@@ -200,7 +202,19 @@ func (x *Run) part(ctx context.Context, p part, found collector) error {
 		r.place = place{record.Millis, p.source, record.Position}
 		failed = found.add(r)
 		return failed == nil
-	})
+	}
+	var scanned logs.Scanned
+	var err error
+	times := logs.Query{From: x.From, To: x.To}
+	if newest {
+		more := func(time int64) bool {
+			t := found.tops
+			return time >= cutoff.Load() && (len(t.rows) < t.limit || time >= t.rows[0].place.millis)
+		}
+		scanned, err = p.ScanBack(ctx, times, x.Plan.needle, more, visit)
+	} else {
+		scanned, err = p.Scan(ctx, times, x.Plan.needle, visit)
+	}
 	x.Progress.Scanned.Add(scanned.Records)
 	x.Progress.Bytes.Add(scanned.Bytes)
 	x.Progress.Matched.Add(matched)
