@@ -22,6 +22,8 @@ type Part struct {
 	group   *Group
 	seg     segment
 	ordered bool
+	from    int64 // the piece of the segment that it is
+	to      int64
 }
 
 // ordered reports whether events are in order of time. Events that calls put are of any time.
@@ -44,7 +46,7 @@ func (g *Group) Parts(ctx context.Context, q Query) ([]Part, error) {
 	ordered := g.ordered()
 	for _, seg := range segments {
 		if !ordered || !q.skips(seg) && (q.To.IsZero() || seg.begun().Before(q.To.Add(maxLateness*time.Millisecond))) {
-			parts = append(parts, Part{g, seg, ordered})
+			parts = append(parts, Part{group: g, seg: seg, ordered: ordered, to: seg.size})
 		}
 	}
 	return parts, nil
@@ -54,7 +56,7 @@ func (g *Group) Parts(ctx context.Context, q Query) ([]Part, error) {
 func (p Part) Group() *Group { return p.group }
 
 // Size is how many bytes the part takes on disk.
-func (p Part) Size() int64 { return p.seg.size }
+func (p Part) Size() int64 { return p.to - p.from }
 
 // Newest is a time that no event of the part is after.
 func (p Part) Newest() time.Time {
@@ -104,7 +106,17 @@ func (p Part) Scan(ctx context.Context, q Query, needle Needle, visit func(*Reco
 	}
 	defer file.Close()
 	s := scanner{part: p, query: q, needle: needle, visit: visit, removed: p.group.about().Removed, streams: make(map[uint64]string)}
-	in := &io.LimitedReader{R: file, N: p.seg.size}
+	if p.from > 0 {
+		err := s.run(ctx, &io.LimitedReader{R: file, N: p.from}, s.define)
+		if err == nil {
+			_, err = file.Seek(p.from, io.SeekStart)
+		}
+		if err != nil {
+			return s.scanned, fmt.Errorf("reading log group %s: %w", p.group.Name(), err)
+		}
+	}
+	s.offset = p.from
+	in := &io.LimitedReader{R: file, N: p.to - p.from}
 	if err := s.run(ctx, in, s.block); err != nil {
 		return s.scanned, fmt.Errorf("reading log group %s: %w", p.group.Name(), err)
 	}

@@ -307,7 +307,7 @@ func TestTheNewestEventsAreFoundWithoutReadingAllOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const events = 60_000 // some megabytes
+	const events = 100_000 // more than two pieces have
 	at := noon
 	streams := []*logs.Stream{g.Stream("$LATEST", "e1", noon), g.Stream("$LATEST", "e2", noon)}
 	for n := range events {
@@ -339,6 +339,11 @@ func TestTheNewestEventsAreFoundWithoutReadingAllOthers(t *testing.T) {
 		if want := events - 1 - n; row[0].Value != fmt.Sprint(want) || !strings.Contains(row[1].Value, fmt.Sprintf("e%d", want%2+1)) {
 			t.Errorf("row %d is %v", n, row)
 		}
+	}
+	// All are counted once, though two goroutines read a piece each.
+	rows, progress = run("parse @message 'line * ' as n | stats count(*), count_distinct(n), sum(n) by @logStream | sort @logStream")
+	if len(rows) != 2 || progress.Scanned.Load() != events || rows[0][1].Value != "50000" || rows[0][3].Value != "2499950000" || rows[1][3].Value != "2500000000" {
+		t.Errorf("%v of %d events", rows, progress.Scanned.Load())
 	}
 	// One that is far back is found too.
 	rows, progress = run("filter @message like 'line 7 ' | fields @message | sort @timestamp desc | limit 1")

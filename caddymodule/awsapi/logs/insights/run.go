@@ -107,7 +107,13 @@ func (x *Run) Rows(ctx context.Context) ([][]Field, error) {
 			return nil, err
 		}
 		for _, p := range found {
-			parts = append(parts, part{p, i})
+			if x.newestOnly() { // the last piece has them
+				parts = append(parts, part{p, i})
+				continue
+			}
+			for _, piece := range p.Split(cap(x.Workers)) {
+				parts = append(parts, part{piece, i})
+			}
 		}
 	}
 	slices.SortStableFunc(parts, func(a, b part) int { return b.Newest().Compare(a.Newest()) })
@@ -127,6 +133,12 @@ func (x *Run) Rows(ctx context.Context) ([][]Field, error) {
 	return x.text(rows), nil
 }
 
+// newestOnly says that the newest rows are wanted, as many as there may be, and no others.
+func (x *Run) newestOnly() bool {
+	first := x.Plan.stages[0]
+	return len(first.sort) == 0 && first.stats == nil && first.dedup == nil
+}
+
 // scan runs the first stage over the parts, several at a time.
 func (x *Run) scan(ctx context.Context, parts []part, all collector, b *budget) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -137,8 +149,7 @@ func (x *Run) scan(ctx context.Context, parts []part, all collector, b *budget) 
 		cutoff atomic.Int64
 	)
 	cutoff.Store(math.MinInt64)
-	first := x.Plan.stages[0]
-	newest := len(first.sort) == 0 && all.tops != nil
+	newest := x.newestOnly()
 	for _, p := range parts {
 		select {
 		case x.Workers <- struct{}{}:
@@ -182,12 +193,17 @@ func (x *Run) part(ctx context.Context, p part, found collector, newest bool, cu
 	made := make(map[string]bool)
 	var failed error
 	matched := int64(0)
+	var stream string
+	var seen, put bool
 	visit := func(record *logs.Record) bool {
 		e.record, e.text = record, record.Message
-		put, ok := made[record.Stream]
-		if !ok {
-			put = source.Group.Made(record.Stream)
-			made[record.Stream] = put
+		if !seen || record.Stream != stream { // mostly it is that of the event before
+			seen, stream = true, record.Stream
+			var ok bool
+			if put, ok = made[stream]; !ok {
+				put = source.Group.Made(stream)
+				made[stream] = put
+			}
 		}
 		if put {
 			e.text = strings.TrimSuffix(e.text, "\n")

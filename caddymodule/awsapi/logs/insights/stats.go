@@ -1,6 +1,8 @@
 package insights
 
 import (
+	bits "encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,7 +211,7 @@ func appendKey(key []byte, v value) []byte {
 	switch v.kind {
 	case moment, number:
 		key = append(key, byte(v.kind))
-		key = strconv.AppendFloat(key, v.number, 'g', -1, 64)
+		return bits.NativeEndian.AppendUint64(key, math.Float64bits(v.number+0)) // -0 is 0
 	case none:
 		key = append(key, byte(none))
 	default:
