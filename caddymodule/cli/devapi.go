@@ -150,11 +150,11 @@ func (r *devReading) apis() error {
 // api reads one API: its description, and the resources that are its routes.
 func (r *devReading) api(a *devAPI) error {
 	var of struct {
-		Body, BodyS3Location    json.RawMessage
-		ProtocolType, Target    string
-		CorsConfiguration       *gateway.Cors
-		BinaryMediaTypes        []string
-		DisableSchemaValidation bool
+		Body                 json.RawMessage
+		BodyS3Location       struct{ Bucket, Key string }
+		ProtocolType, Target string
+		CorsConfiguration    *gateway.Cors
+		BinaryMediaTypes     []string
 	}
 	if err := r.read(a.id, &of); err != nil {
 		return err
@@ -163,10 +163,19 @@ func (r *devReading) api(a *devAPI) error {
 		r.lacks("the WebSocket API %s", a.id)
 		return nil
 	}
-	if len(of.BodyS3Location) > 0 {
-		r.lacks("the routes of %s, which are in a file (DefinitionUri): write them into DefinitionBody", a.id)
-	}
 	a.cors, a.binary = corsOf(of.CorsConfiguration), of.BinaryMediaTypes
+	if at := of.BodyS3Location; at.Bucket == devBucket {
+		path := r.pathOf(at.Key)
+		text, err := readFile(path, openapi.MaxSize)
+		if err != nil {
+			return err
+		}
+		if err := r.described(a, text); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	} else if at.Bucket != "" {
+		r.lacks("the routes of %s, which are in the bucket %s", a.id, at.Bucket)
+	}
 	if len(of.Body) > 0 {
 		if err := r.described(a, of.Body); err != nil {
 			return err

@@ -314,6 +314,6 @@ func (s *devServer) announce() {
 		fmt.Fprintf(s.Err, "%s\n", s.Err.dim(fmt.Sprintf("  %s (%s, %s)   an event of your own: caddy hearth invoke --data-dir %s %s @event.json", f.Name, f.Runtime, f.Handler, s.local.DataDir, f.Name)))
 	}
 	if len(p.absent) > 0 {
-		fmt.Fprintf(s.Err, "%s %s\n", s.Err.bold("not made:"), strings.Join(p.absent, ", "))
+		fmt.Fprintf(s.Err, "%s %s\n", s.Err.bold("not made:"), strings.Join(p.absent, "; "))
 	}
 }

@@ -110,7 +110,7 @@ func (r *devReading) why() string {
 	if len(r.project.absent) == 0 {
 		return ""
 	}
-	return ": " + strings.Join(r.project.absent, ", ")
+	return ": " + strings.Join(r.project.absent, "; ")
 }
 
 // resolve makes the plan: SAM's resources are plain ones then, and parameters and conditions decided.

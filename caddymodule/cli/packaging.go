@@ -57,16 +57,8 @@ func (p *packaging) template(ctx context.Context, path string, depth int) (text 
 	if depth > maxNested {
 		return nil, nil, fmt.Errorf("%s: templates are nested more than %d deep", path, maxNested)
 	}
-	file, err := os.Open(path)
-	if err != nil {
+	if text, err = readFile(path, maxTemplateFile); err != nil {
 		return nil, nil, usageError{err}
-	}
-	defer file.Close() // it was only read
-	if text, err = io.ReadAll(io.LimitReader(file, maxTemplateFile+1)); err != nil {
-		return nil, nil, err
-	}
-	if len(text) > maxTemplateFile {
-		return nil, nil, usage("%s is larger than %d bytes, which a template may have", path, maxTemplateFile)
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -95,6 +87,20 @@ func (p *packaging) template(ctx context.Context, path string, depth int) (text 
 		return nil, nil, err
 	}
 	return out.Bytes(), parameters, nil
+}
+
+// readFile reads a file of up to limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes, which it may have", path, limit)
+	}
+	return text, err
 }
 
 // A walk goes through one template.

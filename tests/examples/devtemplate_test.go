@@ -210,12 +210,20 @@ func TestDevServesATemplateOfCloudFormation(t *testing.T) {
 		"Http": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "http", "ProtocolType": "HTTP", "CorsConfiguration": {"AllowOrigins": ["https://shop.test"]}}},
 		"ToShop": {"Type": "AWS::ApiGatewayV2::Integration", "Properties": {"ApiId": {"Ref": "Http"}, "IntegrationType": "AWS_PROXY", "IntegrationUri": {"Fn::GetAtt": ["Shop", "Arn"]}, "PayloadFormatVersion": "2.0"}},
 		"All": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"ApiId": {"Ref": "Http"}, "RouteKey": "$default", "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "ToShop"}]]}}},
+		"File": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"BodyS3Location": "api.yaml"}},
 		"News": {"Type": "AWS::SNS::Topic"}
-	}}`})
+	}}`, "api.yaml": `swagger: "2.0"
+info: {title: file, version: "1"}
+paths:
+  /file:
+    get:
+      x-amazon-apigateway-integration: {type: aws_proxy, httpMethod: POST, uri: "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:Shop/invocations"}
+`})
 	r.start("stack.json")
 	r.seen("ready:")
-	r.seen("not made: the authorization of GET /items/{id}: everybody may call it, AWS::SNS::Topic News")
+	r.seen("not made: the authorization of GET /items/{id}: everybody may call it; AWS::SNS::Topic News")
 	r.answers("/items/7", 200, "/items/{id}")
+	r.answers("/file", 200, "/file")
 	r.answers("/elsewhere", 200, "$default")
 }
 
