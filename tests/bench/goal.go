@@ -89,6 +89,8 @@ func judge(r report) []goal {
 		{busyScenario, "failures", 0},
 		{wallsWarm, "failures", 0},
 		{wallsCold, wallsAdds, 0.5},
+		{tracesScenario, "failures", 0},
+		{seriesScenario, seriesCPU, 2},
 		{wallsMany, wallsCPU, 2},
 		{socketsIdle, socketsMemory, 40},
 		{socketsTrip, socketsAdds, 0.3},
@@ -110,6 +112,8 @@ func judge(r report) []goal {
 			{"api invoke", apiShare, 0.5},
 			{"cluster warm", clusterShare, 0.95},
 			{busyScenario, busyShare, 0.95},
+			{tracesScenario, tracesOff, 0.99},
+			{tracesScenario, tracesOn, 0.95},
 			{clusterAccepted, "events/s", eventsWanted},
 			{clusterDelivered, "events/s", eventsWanted},
 		} {

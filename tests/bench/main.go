@@ -16,7 +16,8 @@
 // each other, `bench walls` what a network of its own costs a function, `bench starts`
 // first calls beside what a bare interpreter takes for the same code, `bench websockets`
 // idle sockets and messages, `bench stacks` stacks of CloudFormation, `bench console` the
-// console's list of functions in a browser.
+// console's list of functions in a browser, `bench traces` what traces cost calls, and what metrics
+// over time take.
 //
 // It expects to be started in the root of the repository, as ./xcaddy.sh bench does.
 package main

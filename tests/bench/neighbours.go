@@ -32,7 +32,12 @@ func loadScenarios(m machine, s settings) []scenario {
 
 // loadStage is a stage of its own: the scenarios want all of a node.
 func loadStage(ctx context.Context, shared *stage, options string, functions []function) (*stage, error) {
-	own := &stage{caddy: shared.caddy, options: options, address: map[stack]string{}, roots: map[stack][]int{}}
+	return siteStage(ctx, shared, options, "", nil, functions)
+}
+
+// siteStage is loadStage with more in the site's block, and environment variables of the server.
+func siteStage(ctx context.Context, shared *stage, options, site string, environment []string, functions []function) (*stage, error) {
+	own := &stage{caddy: shared.caddy, options: options, site: site, environment: environment, address: map[stack]string{}, roots: map[stack][]int{}}
 	var err error
 	if own.folder, err = os.MkdirTemp("", "hearth-bench-"); err == nil {
 		err = os.CopyFS(own.folder, assets)

@@ -35,9 +35,10 @@ const (
 	socketsGroup = "websockets"
 	stacksGroup  = "stacks"
 	consoleGroup = "console"
+	tracesGroup  = "traces"
 )
 
-var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup, stacksGroup, consoleGroup}
+var groups = []string{coldGroup, apiGroup, eventsGroup, pullGroup, clusterGroup, loadGroup, wallsGroup, startsGroup, socketsGroup, stacksGroup, consoleGroup, tracesGroup}
 
 const (
 	burstCalls        = 200
@@ -60,6 +61,7 @@ func allScenarios(m machine, s settings) []scenario {
 	all = append(all, socketScenarios(m, s)...)
 	all = append(all, stackScenarios(m, s)...)
 	all = append(all, consoleScenarios(m, s)...)
+	all = append(all, traceScenarios(m, s)...)
 	return append(all, clusterScenarios(m, s)...)
 }
 

@@ -19,14 +19,15 @@ var assets embed.FS
 // stage holds the running stacks. All run for the whole time, since an idle server costs
 // nothing and starting one between measurements would.
 type stage struct {
-	caddy   string // the binary
-	folder  string // temporary; gone after close
-	options string // further lines of the hearth option
-	site    string // further lines of the site
-	servers []*server
-	address map[stack]string // http://127.0.0.1:PORT of the stacks that run
-	roots   map[stack][]int  // process ids whose families are a stack
-	absent  map[stack]string // why a stack that was wanted does not run
+	caddy       string   // the binary
+	folder      string   // temporary; gone after close
+	options     string   // further lines of the hearth option
+	site        string   // further lines of the site
+	environment []string // further variables of the server
+	servers     []*server
+	address     map[stack]string // http://127.0.0.1:PORT of the stacks that run
+	roots       map[stack][]int  // process ids whose families are a stack
+	absent      map[stack]string // why a stack that was wanted does not run
 }
 
 // newStage starts the stacks that warm and scenarios need. Hearth may be missing from the
@@ -181,7 +182,11 @@ func (s *stage) startCaddy(ctx context.Context, caddy string, as stack, global, 
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
-	server, err := startServer("caddy-"+string(as), s.folder, caddy, "run", "--adapter", "caddyfile", "--config", config)
+	argv := []string{caddy, "run", "--adapter", "caddyfile", "--config", config}
+	if len(s.environment) > 0 {
+		argv = slices.Concat([]string{"env"}, s.environment, argv)
+	}
+	server, err := startServer("caddy-"+string(as), s.folder, argv...)
 	if err != nil {
 		return err
 	}
