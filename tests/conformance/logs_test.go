@@ -84,6 +84,8 @@ func logsRows() []row {
 		{&logs.GetQueryResultsInput{QueryId: aws.String("00000000-0000-0000-0000-000000000000")}, 400, missing, "", nil},
 		{&logs.StopQueryInput{QueryId: aws.String("00000000-0000-0000-0000-000000000000")}, 400, missing, "", nil},
 		{&logs.GetLogRecordInput{LogRecordPointer: aws.String("x")}, 400, "InvalidParameterException", "@ptr", nil},
+		{&logs.GetLogGroupFieldsInput{LogGroupName: group}, 200, "", "", fields{"logGroupFields": present}},
+		{&logs.GetLogGroupFieldsInput{LogGroupName: none}, 400, missing, noGroup, nil},
 
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: group}, 200, "", "", fields{"subscriptionFilters": "[]"}},
 		{&logs.DescribeSubscriptionFiltersInput{LogGroupName: none}, 400, missing, noGroup, nil},

@@ -78,6 +78,8 @@ var operations = map[string]operation{
 	"DescribeQueries": call((*API).describeQueries),
 	"GetLogRecord":    call((*API).getLogRecord),
 
+	"GetLogGroupFields": call((*API).getLogGroupFields),
+
 	"PutSubscriptionFilter":       call((*API).putSubscriptionFilter),
 	"DescribeSubscriptionFilters": call((*API).describeSubscriptionFilters),
 	"DeleteSubscriptionFilter":    call((*API).deleteSubscriptionFilter),

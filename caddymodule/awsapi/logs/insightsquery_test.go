@@ -113,3 +113,32 @@ func TestInsightsQueriesAreRefusedAsAWSDoes(t *testing.T) {
 	_, err = w.client.GetLogRecord(t.Context(), &cloudwatchlogs.GetLogRecordInput{LogRecordPointer: aws.String("x")})
 	wantCode(t, err, "InvalidParameterException", "pointer")
 }
+
+func TestFieldsOfAGroupAreThoseOfItsEvents(t *testing.T) {
+	w := newWorld(t)
+	st := w.stream("thumb", "$LATEST", "e1")
+	for _, line := range []string{`{"level":"info","user":{"id":1,"tags":["a"]},"@x":2}`, `{"level":"warn"}`, "plain {", "no JSON"} {
+		st.Line(time.Now(), "r1", []byte(line))
+	}
+	out, err := w.client.GetLogGroupFields(t.Context(), &cloudwatchlogs.GetLogGroupFieldsInput{LogGroupName: thumb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int32{"@message": 100, "@timestamp": 100, "@ptr": 100, "@log": 100, "@logStream": 100, "@ingestionTime": 100, "@requestId": 100,
+		"level": 50, "user.id": 25, "user.tags": 25, "@@x": 25}
+	for _, f := range out.LogGroupFields {
+		if want[*f.Name] != f.Percent {
+			t.Errorf("%s is in %d %%, want %d", *f.Name, f.Percent, want[*f.Name])
+		}
+		delete(want, *f.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing are %v", want)
+	}
+	out, err = w.client.GetLogGroupFields(t.Context(), &cloudwatchlogs.GetLogGroupFieldsInput{LogGroupName: thumb, Time: aws.Int64(time.Now().Add(-time.Hour).Unix())})
+	if err != nil || len(out.LogGroupFields) > 0 {
+		t.Errorf("an hour ago: %v, %v", out, err)
+	}
+	_, err = w.client.GetLogGroupFields(t.Context(), &cloudwatchlogs.GetLogGroupFieldsInput{LogGroupName: aws.String("none")})
+	wantCode(t, err, "ResourceNotFoundException", "does not exist")
+}
