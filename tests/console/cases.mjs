@@ -240,6 +240,35 @@ export const cases = {
     }
   },
 
+  async 'a keyboard is enough to go from screen to screen'(b) {
+    await b.open('functions');
+    const session = await b.context.newCDPSession(b.page);
+    for (const [key, title] of [['2', 'Logs'], ['3', 'Logs Insights'], ['8', 'Nodes'], ['1', 'Functions']]) {
+      // Playwright's keys have no text beside Alt, which access keys are found by.
+      const event = { modifiers: 1, key, code: 'Digit' + key, windowsVirtualKeyCode: key.charCodeAt(0), unmodifiedText: key, text: key };
+      await session.send('Input.dispatchKeyEvent', { type: 'keyDown', ...event });
+      await session.send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
+      await b.page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+    }
+    await session.detach();
+    // The skip link leads past the menu, and the first function is two steps on: after the search.
+    await b.page.reload();
+    await b.page.getByRole('link', { name: 'orders' }).waitFor();
+    await b.page.keyboard.press('Tab');
+    await b.page.keyboard.press('Enter');
+    await b.page.keyboard.press('Tab');
+    await b.page.keyboard.press('Tab');
+    await b.page.keyboard.press('Enter');
+    await b.page.getByRole('navigation', { name: /^Parts of/ }).waitFor();
+    // On a telephone what is shown is in view in the menu and the tabs.
+    await b.page.setViewportSize({ width: 360, height: 740 });
+    await b.open('functions/orders/monitor');
+    await b.page.waitForFunction(() => [...document.querySelectorAll('.tabs [aria-current]')].some((link) => link.textContent === 'Monitor' && link.getBoundingClientRect().right <= innerWidth));
+    await b.open('nodes');
+    await b.page.waitForFunction(() => [...document.querySelectorAll('.menu [aria-current]')].some((link) => link.textContent === 'Nodes' && link.getBoundingClientRect().right <= innerWidth));
+    await b.page.setViewportSize({ width: 1280, height: 800 });
+  },
+
   async 'a line is in the page soon after it is logged'(b, { log }) {
     await b.open('logs?function=orders');
     await b.page.getByText('live', { exact: true }).waitFor();

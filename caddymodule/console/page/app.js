@@ -54,13 +54,19 @@ function Shell() {
       main.current.focus({ preventScroll: true });
     }
     first.current = false;
+    // On a telephone the menu and the tabs are wider than the screen.
+    for (const link of document.querySelectorAll('.menu [aria-current], .tabs [aria-current]')) {
+      const box = link.closest('.tabs') ?? link.closest('nav');
+      const [inner, outer] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+      box.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+    }
   }, [at]);
   return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); main.current.focus(); }}>Skip to the content</a>
   <div class="shell">
     <div class="side">
       <a class="brand" href=${to(['functions'])}><img src=${icon} alt="" />Hearth</a>
-      <nav aria-label="Screens"><ul class="menu">${items.map(([name, title, path]) => html`
-        <li><a href=${to([name])} aria-current=${parts[0] === name ? 'page' : undefined}><svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>${title}</a></li>`)}</ul></nav>
+      <nav aria-label="Screens"><ul class="menu">${items.map(([name, title, path], n) => html`
+        <li><a href=${to([name])} accesskey=${String(n + 1)} aria-current=${parts[0] === name ? 'page' : undefined}><svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>${title}</a></li>`)}</ul></nav>
       <div class="who"><span class="wide mono" title="Access key">${who.keyId}</span>
         <span class="row">${who.readOnly ? html`<${Badge} kind="warn">read-only<//>` : null}<span class="wide">${who.region}</span></span>
         <button type="button" onClick=${() => signOut().catch(() => {})}>Sign out</button></div>

@@ -90,7 +90,7 @@ export function Insights({ query }) {
         <${Field} label="Query"><textarea rows="5" spellcheck=${false} autocapitalize="off" maxlength="10000" value=${text} onInput=${(e) => setText(e.target.value)} onKeyDown=${(e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) submit(e); }}></textarea><//>
         <div class="row"><button class="primary" disabled=${asked.busy}>${asked.busy ? 'Running…' : 'Run query'}</button>
           ${asked.busy ? html`<button type="button" onClick=${() => abort.current.abort()}>Stop</button>` : null}
-          <span class="dim small">Ctrl+Enter · <a href="https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html" rel="noreferrer" target="_blank">the language</a></span></div>
+          <span class="dim small"><span class="keys">Ctrl+Enter · </span><a href="https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html" rel="noreferrer" target="_blank">the language</a></span></div>
         <datalist id="insights-names">${all.list.slice(0, 1000).map((f) => html`<option value=${f.FunctionName} />`)}</datalist></div></form>
       <${Refused} error=${asked.error} />
       ${asked.busy ? html`<p class="dim" role="status">${progress ? `${count(progress.statistics.recordsScanned)} lines, ${bytes(progress.statistics.bytesScanned)} read so far` : 'The query runs…'}</p>` : null}

@@ -6,7 +6,7 @@ import { to } from '../lib/route.js';
 import { ago, date } from '../lib/format.js';
 import { Badge, Change, Head, Loaded, Panel, Problem } from '../lib/parts.js';
 
-const nameOf = (arn) => (arn ?? '').split(':function:').pop();
+const nameOf = (arn) => (arn ?? '').split(':function:').pop().replace(/:$/, ''); // a schedule's may have an empty qualifier
 const events = (operation, input, signal) => json(target('events', 'AWSEvents', operation, input, signal));
 
 const Place = ({ arn }) => {

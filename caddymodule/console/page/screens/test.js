@@ -83,7 +83,7 @@ export function Test({ name, f, query }) {
       ${isSaved ? html`<button type="button" class="plain" onClick=${() => { setSaved(saveEvent(name, picked.slice(6))); setPicked(''); }}>Forget</button>` : null}`}
       foot=${readOnly ? html`<span class="dim">A read-only key cannot invoke functions.</span>` : html`
         <button type="button" class="primary" disabled=${test.busy} onClick=${run}>${test.busy ? 'Running…' : 'Test'}</button>
-        <span class="dim small grow">Ctrl+Enter${query.qualifier ? html` · qualifier <code>${query.qualifier}</code>` : null}</span>
+        <span class="dim small grow keys">Ctrl+Enter${query.qualifier ? html` · qualifier <code>${query.qualifier}</code>` : null}</span>
         <form class="row" onSubmit=${save}><input aria-label="Name of the event" placeholder="Name" required maxlength="60" size="12" value=${title} onInput=${(e) => setTitle(e.target.value)} /><button>Save event</button></form>`}>
       <div class="tight"><textarea aria-label="Event as JSON" rows="14" spellcheck=${false} value=${event} onInput=${(e) => setEvent(e.target.value)}
         onKeyDown=${(e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey) && !readOnly && !test.busy) run(); }}></textarea>
