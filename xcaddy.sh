@@ -30,8 +30,8 @@ usage: ./xcaddy.sh COMMAND
   release [VERSION] static programs for amd64 and arm64 (or $ARCHS), packages, an image,
                     checksums: into dist/
   test-release      release, then install, start, upgrade and remove the package in a Debian
-                    that debootstrap makes (as root; about two minutes), and, if qemu-user-static
-                    is there, run the program for arm64
+                    that debootstrap makes (as root; several minutes), build by xcaddy with other
+                    modules, and, if qemu-user-static is there, run the program for arm64
   help              this text
 
 The first build downloads 230 MB and takes 1 to 7 minutes; later ones take seconds.
@@ -226,6 +226,8 @@ test_release() {
 	fi
 	.ci/packaging/test.sh "$(debian_root)" "$before"/hearth_*_amd64.deb dist/hearth_*_amd64.deb
 	rm -rf "$before"
+	say "the program by xcaddy, with other modules"
+	.ci/packaging/modules.sh
 }
 
 # prepare_examples [LOCK...]: the dependencies of every example that has some, and of LOCK. npm leaves
