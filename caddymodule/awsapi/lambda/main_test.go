@@ -97,7 +97,7 @@ func newWorld(t testing.TB, change ...func(*lambdaapi.Config)) *world {
 		LinkKey: []byte("key"), Concurrency: 1000,
 		Mapping:     func(*registry.Mapping) error { return nil },
 		Destination: func(string) error { return nil },
-		Queue:       w.pushed, Logs: logsapi.New(logStore, nil, function.DefaultAccount, zap.NewNop()), Log: zap.NewNop(),
+		Queue:       w.pushed, Logs: logsapi.New(logStore, nil, logsapi.Subscriptions{}, function.DefaultAccount, zap.NewNop()), Log: zap.NewNop(),
 	}
 	for _, f := range change {
 		f(&config)

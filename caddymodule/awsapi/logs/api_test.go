@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +24,12 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/subscription"
 	"github.com/hearthfn/hearth/warmpool/function"
 	"github.com/hearthfn/hearth/warmpool/logs"
+	"github.com/hearthfn/hearth/warmpool/state/boltstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +49,12 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	queries := insights.New(zap.NewNop())
-	a := New(store, queries, Subscriptions{}, function.DefaultAccount, zap.NewNop())
+	records, err := boltstore.Open(boltstore.Config{Path: filepath.Join(t.TempDir(), "state.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filters := &subscription.Node{Config: subscription.Config{Store: subscription.NewStore(document.New(records))}} // it sends nothing
+	a := New(store, queries, Subscriptions{Node: filters}, function.DefaultAccount, zap.NewNop())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -58,6 +67,9 @@ func newWorld(t *testing.T) *world {
 		transport.CloseIdleConnections()
 		server.Close()
 		queries.Close()
+		if err := records.Close(); err != nil {
+			t.Error(err)
+		}
 		store.Close()
 	})
 	client := cloudwatchlogs.New(cloudwatchlogs.Options{
