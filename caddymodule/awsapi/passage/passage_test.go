@@ -85,7 +85,7 @@ func newPassage(t *testing.T, s *service) (*Passage, *sigv4.Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := sigv4.NewEnvironments()
+	e := sigv4.NewEnvironments("node")
 	backends := make(map[string]*Backend)
 	for _, name := range []string{"sqs", "sns", "dynamodb", "kinesis"} {
 		backends[name] = &Backend{at, "us-east-1", keys{theirs, theirSecret}}
