@@ -101,12 +101,14 @@ export class Browser {
     if (found.length) throw new Error('axe finds at ' + this.page.url() + '\n' + found.join('\n'));
   }
 
-  // narrow fails if a telephone would have to scroll sideways.
+  // narrow fails if a telephone, or a small window, would have to scroll sideways.
   async narrow() {
-    await this.page.setViewportSize({ width: 360, height: 740 });
-    const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    for (const width of [360, 768, 830, 970, 1120]) {
+      await this.page.setViewportSize({ width, height: 740 });
+      const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) throw new Error(`${this.page.url()} is ${over} px wider than a window of ${width}`);
+    }
     await this.page.setViewportSize({ width: 1280, height: 800 });
-    if (over > 0) throw new Error(`${this.page.url()} is ${over} px wider than a telephone`);
   }
 }
 

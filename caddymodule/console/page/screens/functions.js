@@ -95,7 +95,7 @@ export function Functions() {
     <section class="panel" aria-label="Functions">
       <div role="table" aria-label="Functions" aria-rowcount=${found.length + 1}>
         <div class="list-row titles" role="row" aria-rowindex="1">
-          <span role="columnheader">Function <span class="num">(${found.length}${complete ? '' : ' so far'})</span></span><span role="columnheader">Runtime</span>
+          <span role="columnheader">Function <span class="num">(${found.length}${complete ? '' : ' so far'})</span></span><span role="columnheader" class="serves">Runtime</span>
           <span role="columnheader" class="right">Calls, last hour</span><span role="columnheader" class="right">Errors</span><span role="columnheader" class="right">p50, p99</span><span role="columnheader" class="right cold">Cold starts</span>
           <span role="columnheader" class="right late">Changed</span>
         </div>
