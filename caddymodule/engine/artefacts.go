@@ -41,13 +41,14 @@ func (s *Setup) PassedS3(log *zap.Logger) (*s3.Passage, error) {
 	if of.Credentials.AccessKeyID != "" {
 		to.Credentials = of
 	}
-	return s3.NewPassage(s3.Config{Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log}, to, func() string {
+	s.calls.passedS3 = s3.NewPassage(s3.Config{Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log}, to, func() string {
 		u, err := url.Parse(s.addresses.API)
 		if err != nil {
 			return ""
 		}
 		return u.Hostname()
-	}), nil
+	})
+	return s.calls.passedS3, nil
 }
 
 // uploaded are the objects that deployments have uploaded, as code of functions.

@@ -29,15 +29,17 @@ type calls struct {
 	s3     *s3.API
 	// passage passes calls on to configured services; nil: there are none.
 	passage *passage.Passage
-	models  map[string]*model.Model
-	bucket  lambda.Bucket // of artefacts; nil: there is none
+	// passedS3 passes requests on to the configured S3; nil: there is none, or it has no address.
+	passedS3 *s3.Passage
+	models   map[string]*model.Model
+	bucket   lambda.Bucket // of artefacts; nil: there is none
 	// urlSuffix is what follows the region in the addresses of APIs.
 	urlSuffix string
 }
 
 // serve answers a request as if a client had sent it.
 func (c *calls) serve(w http.ResponseWriter, r *http.Request) bool {
-	return c.s3 != nil && c.s3.Serve(w, r) || c.lambda != nil && c.lambda.Serve(w, r) || c.aws != nil && c.aws.Serve(w, r) ||
+	return c.s3 != nil && c.s3.Serve(w, r) || c.passedS3 != nil && c.passedS3.Serve(w, r) || c.lambda != nil && c.lambda.Serve(w, r) || c.aws != nil && c.aws.Serve(w, r) ||
 		c.passage != nil && c.passage.Serve(w, r)
 }
 

@@ -43,6 +43,14 @@ settled("passed", "UPDATE_COMPLETE")
 assert outputs("passed")["Queue"] == o["Queue"] and sqs.get_queue_attributes(QueueUrl=o["Queue"], AttributeNames=["All"])["Attributes"]["VisibilityTimeout"] == "90"
 assert dynamodb.describe_table(TableName="things")["Table"]["ProvisionedThroughput"]["ReadCapacityUnits"] == 2 and kinesis.list_streams()["StreamNames"] == []
 assert lam.list_event_source_mappings()["EventSourceMappings"][0]["UUID"] == mapping["UUID"]
+# A bucket is one of the configured store.
+create("bucket", {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "in-the-store", "Tags": [{"Key": "a", "Value": "b"}]}}}})
+settled("bucket", "CREATE_COMPLETE")
+store = boto3.client("s3", config=once, endpoint_url=os.environ["STORE"], aws_access_key_id="x", aws_secret_access_key="y")
+assert store.get_bucket_tagging(Bucket="in-the-store")["TagSet"] == [{"Key": "a", "Value": "b"}]
+cfn.delete_stack(StackName="bucket")
+cfn.get_waiter("stack_delete_complete").wait(StackName="bucket", WaiterConfig={"Delay": 1})
+assert "in-the-store" not in [b["Name"] for b in store.list_buckets()["Buckets"]]
 cfn.delete_stack(StackName="passed")
 cfn.get_waiter("stack_delete_complete").wait(StackName="passed", WaiterConfig={"Delay": 1})
 assert dynamodb.list_tables()["TableNames"] == [] and "QueueUrls" not in sqs.list_queues() and sns.list_topics()["Topics"] == []
@@ -52,10 +60,10 @@ func TestAStackMakesWhatConfiguredServicesHave(t *testing.T) {
 	harness.Parallel(t)
 	moto := harness.StartMoto(t)
 	var options strings.Builder
-	for _, service := range []string{"sqs", "sns", "dynamodb", "kinesis"} {
+	for _, service := range []string{"s3", "sqs", "sns", "dynamodb", "kinesis"} {
 		fmt.Fprintf(&options, "%s {\n endpoint %s\n access_key %s %s\n}\n", service, moto.URL, harness.MotoKey, harness.MotoSecret)
 	}
-	newShell(t, options.String()).python(passedScript)
+	newShell(t, options.String()).python(strings.Replace(passedScript, `os.environ["STORE"]`, fmt.Sprintf("%q", moto.URL), 1))
 
 	s := newShell(t, "")
 	s.python(`refused("ValidationError", "this server has no Sqs: set its option sqs", create, name="x", template={"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})`)

@@ -30,7 +30,7 @@ type setOutput struct {
 func (s *service) createChangeSet(ctx context.Context, by stack.Identity, in *createSetInput) (*setOutput, error) {
 	switch {
 	case len(in.ResourcesToImport) > 0, in.ChangeSetType == "IMPORT", in.ImportExistingResources:
-		return nil, invalid("Imports of resources are not supported: a stack has what it made.")
+		return nil, invalid("Imports of resources are not supported: a stack has what it made. (cdk bootstrap is not needed: what it makes is there.)")
 	case in.DeploymentMode != "":
 		return nil, invalid("DeploymentMode %s is not supported: there is no drift here.", in.DeploymentMode)
 	}
