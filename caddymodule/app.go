@@ -349,6 +349,7 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	a.setup.ConfiguredAPIs = a.configuredAPIs
 	if a.undo, err = a.engine.Apply(a.setup, engine.Addresses{API: a.endpoint(), Admin: admin}); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (a *App) addressOfHandler(is func(handler any) bool) string {
 	servers := module.(*caddyhttp.App)
 	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) { // sorted: the same address after each reload
 		server := servers.Servers[name]
-		at, found := findHandler(server.Routes, place{}, is)
+		at, found := findHandler(server.Routes, server.NamedRoutes, is)
 		if !found {
 			continue
 		}
@@ -41,14 +41,19 @@ func (a *App) addressOfHandler(is func(handler any) bool) string {
 }
 
 // A place is where requests reach a handler: "" stands for any host and any path.
-type place struct{ host, path string }
+type place struct {
+	host, path string
+	hosts      []string // all names, those with a star, too
+}
 
 // narrow is the place of a route inside of it.
 func (p place) narrow(route *caddyhttp.Route) place {
+	var hosts []string
 	for _, matchers := range route.MatcherSets {
 		for _, m := range matchers {
 			switch m := m.(type) {
 			case *caddyhttp.MatchHost:
+				hosts = append(hosts, *m...)
 				// The names that match a star are unknown here.
 				if n := slices.IndexFunc(*m, func(h string) bool { return !strings.Contains(h, "*") }); n >= 0 {
 					p.host = (*m)[n]
@@ -60,25 +65,59 @@ func (p place) narrow(route *caddyhttp.Route) place {
 			}
 		}
 	}
+	if hosts != nil {
+		p.hosts = hosts
+	}
 	return p
 }
 
-// findHandler searches routes for a handler, and for the place that leads to it.
-func findHandler(routes caddyhttp.RouteList, outside place, is func(handler any) bool) (place, bool) {
+// A site visits the handlers of a server, with the places that lead to them, until visit returns
+// true.
+type site struct {
+	visit func(at place, handler any) bool
+	named map[string]*caddyhttp.Route // that the handler invoke names
+}
+
+// maxDepth bounds how deep routes are in each other: named routes may invoke each other in a circle.
+const maxDepth = 32
+
+// walk visits the handlers of routes, and reports whether visit has returned true.
+func (s *site) walk(routes caddyhttp.RouteList, outside place, depth int) bool {
+	if depth == maxDepth {
+		return false
+	}
 	for n := range routes {
 		inside := outside.narrow(&routes[n])
 		for _, handler := range routes[n].Handlers {
-			if is(handler) {
-				return inside, true
+			if s.visit(inside, handler) {
+				return true
 			}
-			if h, ok := handler.(*caddyhttp.Subroute); ok {
-				if found, ok := findHandler(h.Routes, inside, is); ok {
-					return found, true
+			switch h := handler.(type) {
+			case *caddyhttp.Subroute:
+				if s.walk(h.Routes, inside, depth+1) {
+					return true
+				}
+			case *caddyhttp.Invoke:
+				if route := s.named[h.Name]; route != nil && s.walk(caddyhttp.RouteList{*route}, inside, depth+1) {
+					return true
 				}
 			}
 		}
 	}
-	return place{}, false
+	return false
+}
+
+// findHandler searches routes for a handler, and for the place that leads to it.
+func findHandler(routes caddyhttp.RouteList, named map[string]*caddyhttp.Route, is func(handler any) bool) (at place, found bool) {
+	s := site{func(inside place, handler any) bool {
+		if !is(handler) {
+			return false
+		}
+		at, found = inside, true
+		return true
+	}, named}
+	s.walk(routes, place{}, 0)
+	return at, found
 }
 
 // addressOf is the address by which a client on this machine reaches a listener, "" if the

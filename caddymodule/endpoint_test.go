@@ -41,6 +41,8 @@ func TestSiteOfTheAPIIsFoundWithinItsRoutes(t *testing.T) {
 		match := caddyhttp.MatchHost(names)
 		return caddyhttp.MatcherSets{{&match}}
 	}
+	circle := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Invoke{Name: "circle"}, &caddyhttp.Invoke{Name: "circle"}}}
+	named := map[string]*caddyhttp.Route{"api": {Handlers: api}, "circle": &circle}
 	for name, test := range map[string]struct {
 		routes caddyhttp.RouteList
 		host   string
@@ -50,9 +52,10 @@ func TestSiteOfTheAPIIsFoundWithinItsRoutes(t *testing.T) {
 		"another handler": {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: within()}}, "", false},
 		"for all hosts":   {caddyhttp.RouteList{{Handlers: api}}, "", true},
 		"within a site":   {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: within()}, {MatcherSets: hosts("*.b", "b"), Handlers: within(caddyhttp.Route{Handlers: api})}}, "b", true},
+		"a named route":   {caddyhttp.RouteList{{MatcherSets: hosts("a"), Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Invoke{Name: "api"}}}}, "a", true},
 		"any of a domain": {caddyhttp.RouteList{{MatcherSets: hosts("*.b"), Handlers: api}}, "", true},
 	} {
-		if at, found := findHandler(test.routes, place{}, func(h any) bool { _, is := h.(*LambdaAPI); return is }); at.host != test.host || found != test.found {
+		if at, found := findHandler(test.routes, named, func(h any) bool { _, is := h.(*LambdaAPI); return is }); at.host != test.host || found != test.found {
 			t.Errorf("%s: %q, %v; want %q, %v", name, at.host, found, test.host, test.found)
 		}
 	}

@@ -23,6 +23,31 @@ type (
 		Schedules []schedule.Listed `json:"schedules"`
 	}
 
+	// A ConfiguredAPIList lists the APIs of the configuration.
+	ConfiguredAPIList struct {
+		APIs []ConfiguredAPI `json:"apis"`
+		More bool            `json:"more,omitempty"` // there are more than the list has
+	}
+
+	// A ConfiguredAPI is an API of a directive api or websocket.
+	ConfiguredAPI struct {
+		Name      string            `json:"name"`
+		Protocol  string            `json:"protocol"`  // HTTP, REST or WEBSOCKET, as AWS names it
+		Addresses []string          `json:"addresses"` // of its sites, with the path
+		Routes    []ConfiguredRoute `json:"routes"`
+	}
+
+	// A ConfiguredRoute is a route of such an API. A function, servers or a mock answer.
+	ConfiguredRoute struct {
+		Route      string   `json:"route"`                 // GET /pets/{id}
+		Function   string   `json:"function,omitempty"`    // NAME or NAME:QUALIFIER
+		Servers    []string `json:"servers,omitempty"`     // HOST:PORT
+		Mock       bool     `json:"mock,omitempty"`        // it answers by itself
+		Authorizer string   `json:"authorizer,omitempty"`  // its name; "": see IAM
+		IAM        bool     `json:"iam,omitempty"`         // requests are signed by an access key
+		UsagePlans []string `json:"usage_plans,omitempty"` // whose API keys it takes
+	}
+
 	// Drained reports whether the node drains.
 	Drained struct {
 		Draining bool `json:"draining"`
@@ -61,6 +86,15 @@ func (e *Engine) Schedules() []schedule.Listed {
 		return d.scheduler.List()
 	}
 	return []schedule.Listed{}
+}
+
+// ConfiguredAPIs lists the APIs of the configuration in force. Those that AWS's API made are not
+// among them.
+func (e *Engine) ConfiguredAPIs() ConfiguredAPIList {
+	if s := e.current.Load(); s != nil && s.ConfiguredAPIs != nil {
+		return s.ConfiguredAPIs()
+	}
+	return ConfiguredAPIList{APIs: []ConfiguredAPI{}}
 }
 
 // Nodes lists the live nodes that use the same Redis; none if this node is alone.

@@ -21,6 +21,10 @@ import (
 // one end under it.
 type Setup struct {
 	Settings
+	// ConfiguredAPIs lists the APIs of the configuration. It is set before the setup is applied;
+	// nil: there are none.
+	ConfiguredAPIs func() ConfiguredAPIList
+
 	engine    *Engine
 	machinery *machinery
 	functions map[string]*Function // of the settings, by name

@@ -227,6 +227,27 @@ export const cases = {
     equal(await b.page.evaluate(() => document.querySelectorAll('#injected').length), 0, 'elements of hostile texts');
   },
 
+  async 'APIs of the Caddyfile are shown'(b) {
+    await b.open('apis');
+    const row = b.page.getByRole('group', { name: 'APIs of the Caddyfile' }).getByRole('row', { name: /till/ });
+    await b.sees('Caddyfile', row);
+    await b.sees(new URL('/till/', b.url).href, row);
+    await row.getByRole('link', { name: 'till', exact: true }).click();
+    const routes = b.page.getByRole('group', { name: 'Routes' });
+    const texts = async (route) => (await routes.getByRole('row').filter({ hasText: route }).getByRole('cell').allTextContents()).join(' | ');
+    await b.sees('GET /till/orders', routes);
+    equal(await texts('GET /till/orders'), 'GET /till/orders | orders | nobody', 'a route of a function');
+    equal(await texts('POST /till/orders'), 'POST /till/orders | orders:live | cashiers; API key: shops', 'a route with an authorizer');
+    equal(await texts('ANY /till/old/'), 'ANY /till/old/{proxy+} | 127.0.0.1:9 | nobody', 'a route of a server');
+    equal(await b.page.getByRole('main').getByRole('button').count(), 0, 'buttons that would change it');
+    const answer = await b.page.evaluate(async () => (await fetch('-/hearth/apis', { headers: { 'X-Hearth-Console': '1' } })).text());
+    equal(/not for the page|0123456789/.test(answer), false, 'secrets in the answer');
+    await b.audit();
+    await b.narrow();
+    await routes.getByRole('link', { name: 'orders' }).first().click();
+    await b.page.getByRole('heading', { level: 1, name: 'orders' }).waitFor();
+  },
+
   async 'every screen is for all, and for telephones'(b) {
     await b.call('POST', 'apigateway/v2/apis', '{"name":"shop","protocolType":"HTTP"}');
     await b.call('POST', 'cloudformation/', String(new URLSearchParams({ Action: 'CreateStack', Version: '2010-05-15', StackName: 'shop', TemplateBody: '{"Resources":{"Logs":{"Type":"AWS::Logs::LogGroup"}}}' })), { 'Content-Type': 'application/x-www-form-urlencoded' });

@@ -21,6 +21,23 @@ import (
 
 const reader = "access_key AKIAREADER readersecretreadersecret read_only\n"
 
+// An API of the Caddyfile, with its authorizer.
+const (
+	till    = "authorizer cashiers lambda other\nusage_plan shops {\nkey one 0123456789abcdefghij\n}\n"
+	tillAPI = `api /till/* till {
+		GET  /till/orders       orders
+		POST /till/orders       orders:live {
+			authorizer cashiers
+			usage_plan shops
+		}
+		ANY  /till/old/{proxy+} http://127.0.0.1:9 {
+			reverse_proxy {
+				header_up Authorization "not for the page"
+			}
+		}
+	}`
+)
+
 // A driver is the script that drives the browser. It runs one case after another and prints a
 // line of JSON for each. It asks this program for what a browser cannot do.
 type driver struct {
@@ -34,7 +51,7 @@ type driver struct {
 // One server and one browser serve all cases: a start of each costs more than the cases do.
 func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	harness.Parallel(t)
-	a := harness.NewAPI(t, reader, "console /console")
+	a := harness.NewAPI(t, reader+till, "console /console\n"+tillAPI)
 	a.Create("orders", harness.NodeZip(t, `console.log("order " + (event.order ?? "none")); return { orders: 1 }`))
 	a.Create("fails", harness.NodeZip(t, `console.log("<img src=x id=injected onerror=alert(3)>"); throw new Error("<img src=x id=injected onerror=alert(4)>")`))
 	a.Create("other", harness.NodeZip(t, `return 1`))
@@ -45,7 +62,7 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	a.Create("constructor", harness.NodeZip(t, `return 1`))
 	a.Create("toString", harness.NodeZip(t, `return 1`))
 
-	drive(a, "cases.mjs", 15, map[string]func(){
+	drive(a, "cases.mjs", 16, map[string]func(){
 		"restart": func() { a.Stop(); a.Restart() },
 	})
 }

@@ -1,6 +1,6 @@
 // APIs of API Gateway: routes, authorizers, stages.
 import { html } from '../lib/html.js';
-import { json, name as inPath, rest } from '../lib/api.js';
+import { json, name as inPath, own, rest } from '../lib/api.js';
 import { useLoad } from '../lib/load.js';
 import { to } from '../lib/route.js';
 import { date } from '../lib/format.js';
@@ -9,6 +9,7 @@ import { Badge, Head, Loaded, Panel } from '../lib/parts.js';
 const get = (path, signal) => json(rest('apigateway', 'GET', path, { signal }));
 
 export function APIs({ id, kind }) {
+  if (id && kind === 'caddyfile') return html`<${ConfiguredAPI} name=${id} />`;
   if (id && kind === 'rest') return html`<${RestAPI} id=${id} />`;
   if (id) return html`<${API} id=${id} />`;
   return html`<${List} />`;
@@ -20,10 +21,34 @@ function List() {
     return [...(v2.items ?? []).map((a) => ({ id: a.apiId, name: a.name, kind: a.protocolType, url: a.apiEndpoint, made: a.createdDate })),
       ...(v1.item ?? []).map((a) => ({ id: a.id, name: a.name, kind: 'REST', url: '', made: a.createdDate * 1000 }))];
   }, [], { every: 15000 });
-  return html`<${Head} title="APIs" /><${Panel} flush title="APIs of API Gateway">
-    <${Loaded} from=${loaded} empty="Nobody has made an API by AWS's API. APIs of the Caddyfile are in the Caddyfile.">${(list) => html`<div class="scroll" tabindex="0" role="group" aria-label="APIs"><table><thead><tr><th>API</th><th>Type</th><th>Address</th><th>Made</th></tr></thead><tbody>${list.map((a) => html`<tr>
+  return html`<${Head} title="APIs" /><div class="stack"><${Configured} /><${Panel} flush title="APIs of API Gateway">
+    <${Loaded} from=${loaded} empty="Nobody has made an API by AWS's API.">${(list) => html`<div class="scroll" tabindex="0" role="group" aria-label="APIs"><table><thead><tr><th>API</th><th>Type</th><th>Address</th><th>Made</th></tr></thead><tbody>${list.map((a) => html`<tr>
       <td><a href=${to(['apis', a.id, a.kind === 'REST' ? 'rest' : 'v2'])}>${a.name}</a> <span class="mono dim">${a.id}</span></td><td><${Badge}>${a.kind}<//></td><td class="mono wrap">${a.url}</td><td class="nowrap">${date(a.made)}</td></tr>`)}</tbody></table></div>`}<//>
-  <//>`;
+  <//></div>`;
+}
+
+const configured = (signal) => own('GET', 'apis', signal);
+
+function Configured() {
+  const loaded = useLoad(configured, [], { every: 15000 });
+  return html`<${Panel} flush title="APIs of the Caddyfile"><${Loaded} from=${loaded}>${({ apis, more }) => (apis.length ? html`<div class="scroll" tabindex="0" role="group" aria-label="APIs of the Caddyfile"><table><thead><tr><th>API</th><th>Type</th><th>Address</th><th class="right">Routes</th></tr></thead><tbody>${apis.map((a) => html`<tr>
+      <td><a href=${to(['apis', a.name, 'caddyfile'])}>${a.name}</a></td><td><${Badge}>${a.protocol}<//> <${Badge}>Caddyfile<//></td><td class="mono wrap">${a.addresses.join(' ')}</td><td class="right num">${a.routes.length}</td></tr>`)}</tbody></table></div>`
+    : html`<div class="empty"><p>The Caddyfile has no API.</p></div>`)}<//>
+    ${loaded.data?.more ? html`<p class="notice">The Caddyfile has more APIs than this list holds.</p>` : null}<//>`;
+}
+
+// ConfiguredAPI is only shown: the Caddyfile alone changes it. Sites may have APIs of one name.
+function ConfiguredAPI({ name }) {
+  const loaded = useLoad(async (signal) => (await configured(signal)).apis.filter((a) => a.name === name), [name], { every: 15000 });
+  const calls = (r) => {
+    if (r.function) return html`<a href=${to(['functions', r.function.split(':')[0]])}>${r.function}</a>`;
+    return r.mock ? html`<span class="dim">it answers by itself</span>` : (r.servers ?? []).join(' ');
+  };
+  const by = (r) => [r.authorizer, r.iam && 'AWS_IAM', r.usage_plans?.length && 'API key: ' + r.usage_plans.join(', ')].filter(Boolean).join('; ') || html`<span class="dim">nobody</span>`;
+  return html`<${Head} title=${name} crumb=${html`<a href=${to(['apis'])}>APIs</a>`}><${Badge}>Caddyfile<//><//>
+    <div class="stack"><${Loaded} from=${loaded} empty="The Caddyfile has no such API.">${(list) => list.map((a, n) => html`
+      <${Panel} title="Addresses"><p class="mono wrap">${a.addresses.join(' ')} <${Badge}>${a.protocol}<//></p><//>
+      <${Panel} flush title="Routes"><div class="scroll" tabindex="0" role="group" aria-label=${'Routes' + (n ? ` of API ${n + 1}` : '')}><table><thead><tr><th>Route</th><th>Calls</th><th>Authorizer</th></tr></thead><tbody>${a.routes.map((r) => html`<tr><td class="mono">${r.route}</td><td class="mono wrap">${calls(r)}</td><td>${by(r)}</td></tr>`)}</tbody></table></div><//>`)}<//></div>`;
 }
 
 function API({ id }) {
