@@ -320,7 +320,7 @@ func (m *Method) secure(o *openapi.Operation, d *openapi.Document, authorizers m
 
 // integrationOf makes an integration.
 func integrationOf(from *openapi.Integration) (*Integration, error) {
-	more := integrationInput{ConnectionId: from.ConnectionID, ContentHandling: from.ContentHandling, Credentials: from.Credentials}
+	more := integrationInput{ConnectionId: from.ConnectionID, Credentials: from.Credentials}
 	if len(from.TLS) > 0 {
 		more.TlsConfig = map[string]any{"tlsConfig": from.TLS}
 	}
@@ -331,7 +331,8 @@ func integrationOf(from *openapi.Integration) (*Integration, error) {
 		return nil, invalid("integrationSubtype, payloadFormatVersion 2.0 and responseParameters outside of responses are only for HTTP APIs")
 	}
 	to := &Integration{
-		CacheKeyParameters: from.CacheKeys, CacheNamespace: from.CacheNamespace, ConnectionType: from.ConnectionType, HttpMethod: from.HTTPMethod,
+		CacheKeyParameters: from.CacheKeys, CacheNamespace: from.CacheNamespace, ConnectionType: from.ConnectionType,
+		ContentHandling: from.ContentHandling, HttpMethod: from.HTTPMethod,
 		PassthroughBehavior: from.Passthrough, RequestParameters: from.RequestParameters, RequestTemplates: from.RequestTemplates,
 		ResponseTransferMode: from.TransferMode, TimeoutInMillis: from.Timeout, Type: from.Type, Uri: from.URI,
 	}

@@ -20,6 +20,7 @@ type Integration struct {
 	CacheKeyParameters   []string                        `json:"cacheKeyParameters"`
 	CacheNamespace       string                          `json:"cacheNamespace"`
 	ConnectionType       string                          `json:"connectionType,omitempty"`
+	ContentHandling      string                          `json:"contentHandling,omitempty"` // of MOCK
 	HttpMethod           string                          `json:"httpMethod,omitempty"`
 	IntegrationResponses map[string]*IntegrationResponse `json:"integrationResponses,omitempty"`
 	PassthroughBehavior  string                          `json:"passthroughBehavior"`
@@ -57,15 +58,19 @@ const (
 	noConversion  = "bodies are text or base64 by their content type, see binaryMediaTypes"
 )
 
+// toText is the contentHandling that osls gives to each OPTIONS that answers CORS. MOCK reads no
+// body, so it changes nothing there.
+const toText = "CONVERT_TO_TEXT"
+
 type integrationInput struct {
 	patches
 	Integration
-	RestApiId, ResourceId                      string
-	ConnectionId, ContentHandling, Credentials string
-	IntegrationTarget, StatusCode              string
-	HttpMethod                                 string // of the method
-	IntegrationHttpMethod                      string
-	TlsConfig                                  map[string]any
+	RestApiId, ResourceId         string
+	ConnectionId, Credentials     string
+	IntegrationTarget, StatusCode string
+	HttpMethod                    string // of the method
+	IntegrationHttpMethod         string
+	TlsConfig                     map[string]any
 
 	// of responses of integrations
 	ResponseParameters, ResponseTemplates map[string]string
@@ -80,7 +85,6 @@ func (in *integrationInput) checkMore() error {
 	}{
 		{"connectionId", in.ConnectionId != "", noVPC},
 		{"integrationTarget", in.IntegrationTarget != "", noVPC},
-		{"contentHandling", in.ContentHandling != "", noConversion},
 		{"credentials", in.Credentials != "", noCredentials},
 		{"tlsConfig", len(in.TlsConfig) > 0, noTLS},
 	} {
@@ -104,6 +108,8 @@ func (to *Integration) check(s *service, r *Resource) error {
 		return invalid("connectionType %.20s is not supported: %s", to.ConnectionType, noVPC)
 	case len(to.CacheKeyParameters) > 0 || to.CacheNamespace != r.Id:
 		return invalid("cacheKeyParameters and cacheNamespace are not supported: %s", noCache)
+	case to.ContentHandling != "" && (gateway.IntegrationType(to.Type) != gateway.Mocked || to.ContentHandling != toText):
+		return invalid("contentHandling is not supported: %s. MOCK may have %s, which changes nothing", noConversion, toText)
 	case to.TimeoutInMillis < minTimeout || to.TimeoutInMillis > maxTimeout && !to.streams() || to.TimeoutInMillis > maxStream:
 		return invalid("Timeout should be between %d ms and %d ms, of an integration that streams %d ms", minTimeout, maxTimeout, maxStream)
 	case to.PassthroughBehavior != "WHEN_NO_MATCH" && to.PassthroughBehavior != "WHEN_NO_TEMPLATES" && to.PassthroughBehavior != "NEVER":
@@ -303,7 +309,7 @@ func (s *service) updateIntegration(ctx context.Context, in *integrationInput) (
 				"/timeoutInMillis":      number("timeoutInMillis", &to.TimeoutInMillis),
 				"/responseTransferMode": text(&to.ResponseTransferMode),
 				"/connectionId":         off("connectionId", "", noVPC), "/integrationTarget": off("integrationTarget", "", noVPC),
-				"/contentHandling": off("contentHandling", "", noConversion), "/credentials": off("credentials", "", noCredentials),
+				"/contentHandling": text(&to.ContentHandling), "/credentials": off("credentials", "", noCredentials),
 				"/cacheNamespace":                     off("cacheNamespace", r.Id, noCache),
 				"/tlsConfig/insecureSkipVerification": off("tlsConfig", "false", noTLS),
 			},

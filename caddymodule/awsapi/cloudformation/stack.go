@@ -212,7 +212,13 @@ func (s *service) cancelUpdate(ctx context.Context, in *operationInput) (awsapi.
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
 func (s *service) continueRollback(ctx context.Context, by stack.Identity, in *operationInput) (*struct{}, error) {
-	return &struct{}{}, s.Engine.ContinueRollback(ctx, in.StackName, in.ClientRequestToken, in.ResourcesToSkip, by)
+	if err := s.Engine.ContinueRollback(ctx, in.StackName, in.ClientRequestToken, in.ResourcesToSkip, by); err != nil {
+		return nil, err
+	}
+	if of, err := s.Engine.Stack(ctx, in.StackName); err == nil {
+		s.Engine.Await(ctx, of.ID, soon)
+	}
+	return &struct{}{}, nil
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html
@@ -221,7 +227,7 @@ func (s *service) rollbackStack(ctx context.Context, by stack.Identity, in *oper
 	if err != nil {
 		return nil, err
 	}
-	return &idOutput{of.ID}, nil
+	return s.begun(ctx, of.ID), nil
 }
 
 type signalInput struct{ StackName, LogicalResourceId, UniqueId, Status string }

@@ -1,0 +1,61 @@
+package stacks
+
+import (
+	"testing"
+
+	"github.com/hearthfn/hearth/tests/harness"
+)
+
+// waiterScript has each waiter of boto3 whose call is served here come to its end.
+const waiterScript = `
+def wait(of, name, **args):
+    of.get_waiter(name).wait(WaiterConfig={"Delay": 1, "MaxAttempts": 300}, **args)
+
+# soon is what begins an operation. Its answer comes after the end or after 3 seconds: waiters ask
+# only every 30 seconds.
+def soon(begin, **args):
+    began = time.monotonic()
+    begin(**args)
+    took = time.monotonic() - began
+    status = stack("w")["StackStatus"]
+    assert took > 2.9 or not status.endswith("_IN_PROGRESS"), (begin, took, status)
+
+template = {"Resources": {"Role": role, "Fn": function("one", FunctionName="waited")}}
+w, f = {"StackName": "w"}, {"FunctionName": "waited"}
+soon(create, name="w", template=template)
+wait(cfn, "stack_exists", **w)
+wait(cfn, "stack_create_complete", **w)
+for name in ["function_exists", "function_active", "function_active_v2", "function_updated", "function_updated_v2"]:
+    wait(lam, name, **f)
+template["Resources"]["Fn"]["Properties"]["Description"] = "two"
+soon(update, name="w", template=template)
+wait(cfn, "stack_update_complete", **w)
+template["Resources"]["Fn"]["Properties"]["Description"] = "three"
+cfn.create_change_set(ChangeSetName="c", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"], **w)
+wait(cfn, "change_set_create_complete", ChangeSetName="c", **w)
+soon(cfn.execute_change_set, ChangeSetName="c", **w)
+wait(cfn, "stack_update_complete", **w)
+lam.update_function_configuration(Description="four", **f)
+wait(lam, "function_updated_v2", **f)
+version = lam.publish_version(**f)["Version"]
+wait(lam, "published_version_active", Qualifier=version, **f)
+
+# An update that fails and stays so is told at once, and undone by a call.
+template["Resources"]["Bad"] = {"Type": "AWS::Lambda::Permission", "DependsOn": "Fn", "Properties": {"FunctionName": "nobody", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}}
+update("w", template, DisableRollback=True)
+try:
+    wait(cfn, "stack_update_complete", **w)
+except WaiterError as error:
+    assert "UPDATE_FAILED" in str(error), error
+else:
+    raise AssertionError("the update is complete")
+soon(cfn.rollback_stack, **w)
+wait(cfn, "stack_rollback_complete", **w)
+cfn.delete_stack(**w)
+wait(cfn, "stack_delete_complete", **w)
+`
+
+func TestTheWaitersOfBotoEndAsSoonAsTheOperation(t *testing.T) {
+	harness.Parallel(t)
+	newShell(t, "").python(waiterScript)
+}
