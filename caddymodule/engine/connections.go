@@ -109,6 +109,8 @@ func (e *Engine) serveNode(w http.ResponseWriter, r *http.Request) {
 		e.serveConnection(w, r)
 	case pathEnvironment:
 		e.serveEnvironment(w, r)
+	case pathMetrics:
+		e.serveMetrics(w, r)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}

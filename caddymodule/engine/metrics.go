@@ -119,9 +119,13 @@ func (l *listener) close() {
 }
 
 func (s *Setup) metricsConfig() cloudwatch.Config {
-	return cloudwatch.Config{
+	c := cloudwatch.Config{
 		Metrics: s.engine.measured, Account: s.Account, Store: s.engine.documents, Check: s.services.Check, Dispatch: s.engine.dispatch, Shared: s.engine.shared(),
 	}
+	if c.Shared {
+		c.Others = s.askMetrics
+	}
+	return c
 }
 
 // alarms look at metrics from time to time.

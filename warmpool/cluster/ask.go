@@ -35,6 +35,18 @@ func (c *Cluster) mayLook() bool {
 	return true
 }
 
+// Others are the other nodes that live, as they were a moment ago.
+func (c *Cluster) Others() (others []state.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.nodes {
+		if n.Process != c.self.Process {
+			others = append(others, n)
+		}
+	}
+	return others
+}
+
 func (c *Cluster) member(is func(state.Node) bool) (state.Node, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,9 +63,14 @@ const (
 	maxDatapoints = 100_800
 	// maxPeriods bounds the periods of one metric, whatever of them has values.
 	maxPeriods = 100_800
+	// maxTotal bounds the periods of all metrics of a call together.
+	maxTotal = maxPeriods * maxQueries / 20
 	// maxWork bounds the values that all expressions of a call calculate together.
 	maxWork = 10_000_000
 )
+
+// partial is the status of results that do not have all values.
+const partial = "PartialData"
 
 // A line is the values of a query: one for each period of a range, which may have none.
 type line struct {
@@ -88,7 +94,7 @@ func (s *service) getData(ctx context.Context, in *dataInput) (*dataOutput, erro
 		return nil, err
 	}
 	w := &labeller{now: s.Now(), zone: zone, account: s.Account.ID, region: s.Account.Region}
-	lines, err := s.lines(ctx, in.MetricDataQueries, in.StartTime, in.EndTime)
+	lines, missing, err := s.lines(ctx, in.MetricDataQueries, in.StartTime, in.EndTime)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +108,19 @@ func (s *service) getData(ctx context.Context, in *dataInput) (*dataOutput, erro
 		if r.Label, err = w.label(q, lines[q.Id]); err != nil {
 			return nil, err
 		}
+		if len(missing) > 0 {
+			r.StatusCode = partial
+		}
 		results = append(results, r)
 	}
-	return in.page(results)
+	out, err := in.page(results)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range missing {
+		out.Messages = append(out.Messages, dataMessage{partial, "The node " + node + " does not answer. Its values are not in the results."})
+	}
+	return out, nil
 }
 
 func (in *dataInput) check(account string) error {
@@ -157,9 +173,9 @@ func checkPeriod(period int64) error {
 	return invalid("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
 }
 
-// lines are the values of queries by their IDs.
-func (s *service) lines(ctx context.Context, queries []dataQuery, start, end time.Time) (map[string]*line, error) {
-	lines := make(map[string]*line)
+// lines are the values of queries by their IDs. missing are the nodes whose values are not in them.
+func (s *service) lines(ctx context.Context, queries []dataQuery, start, end time.Time) (lines map[string]*line, missing []string, err error) {
+	lines = make(map[string]*line)
 	byPeriod := make(map[int64][]*dataQuery)
 	total := int64(0)
 	for n := range queries {
@@ -169,33 +185,37 @@ func (s *service) lines(ctx context.Context, queries []dataQuery, start, end tim
 		}
 		p := q.MetricStat.Period
 		byPeriod[p] = append(byPeriod[p], q)
-		if total += (end.Unix()-start.Unix())/p + 2; total > maxPeriods*maxQueries/20 {
-			return nil, invalid("The queries have more than %d periods together: ask for fewer, or a longer Period.", maxPeriods*maxQueries/20)
+		if total += (end.Unix()-start.Unix())/p + 2; total > maxTotal {
+			return nil, nil, invalid("The queries have more than %d periods together: ask for fewer, or a longer Period.", maxTotal)
+		}
+	}
+	readings := make(map[int64]*reading)
+	statistics := make(map[*dataQuery]statistic)
+	for period, some := range byPeriod {
+		r := &reading{Range: rangeOf(start, end, period)}
+		if periods(r.Range) > maxPeriods {
+			return nil, nil, invalid("The range has more than %d periods: ask for a longer Period.", maxPeriods)
+		}
+		for _, q := range some {
+			if statistics[q], err = parseStatistic(q.MetricStat.Stat); err != nil {
+				return nil, nil, err
+			}
+			r.wishes = append(r.wishes, wish{q.MetricStat.Metric.sorted(), q.MetricStat.Unit})
+		}
+		readings[period] = r
+	}
+	if len(readings) > 0 { // else other nodes need not be asked
+		if missing, err = s.gather(ctx, slices.Collect(maps.Values(readings))...); err != nil {
+			return nil, nil, err
 		}
 	}
 	for period, some := range byPeriod {
-		r := rangeOf(start, end, period)
-		if periods(r) > maxPeriods {
-			return nil, invalid("The range has more than %d periods: ask for a longer Period.", maxPeriods)
-		}
-		wishes := make([]wish, len(some))
 		for n, q := range some {
-			wishes[n] = wish{q.MetricStat.Metric.sorted(), q.MetricStat.Unit}
-		}
-		all, err := s.Metrics.read(ctx, wishes, r)
-		if err != nil {
-			return nil, err
-		}
-		for n, q := range some {
-			stat, err := parseStatistic(q.MetricStat.Stat)
-			if err != nil {
-				return nil, err
-			}
-			lines[q.Id] = lineOf(all[n], stat, r)
+			lines[q.Id] = lineOf(readings[period].stats[n], statistics[q], readings[period].Range)
 			lines[q.Id].metric = true
 		}
 	}
-	return lines, evaluateAll(queries, lines)
+	return lines, missing, evaluateAll(queries, lines)
 }
 
 // evaluateAll adds the lines of expressions, each after those that it uses.
@@ -302,7 +322,7 @@ func (in *dataInput) page(results []*dataResult) (*dataOutput, error) {
 		}
 		out.MetricDataResults = append(out.MetricDataResults, r)
 		if len(r.Values) > room {
-			r.Timestamps, r.Values, r.StatusCode = r.Timestamps[:room], r.Values[:room], "PartialData"
+			r.Timestamps, r.Values, r.StatusCode = r.Timestamps[:room], r.Values[:room], partial
 			out.NextToken = fmt.Sprintf("%d.%d", n, skip+room)
 			break
 		}

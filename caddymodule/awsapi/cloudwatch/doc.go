@@ -2,6 +2,7 @@
 //
 //	Metrics    which metrics there are; their values are series of package timeseries
 //	service    ListMetrics, GetMetricData with metric math, GetMetricStatistics, PutMetricData
+//	gather     adds what the other nodes of a cluster have; Metrics.Answer tells them what this one has
 //	Evaluate   gives alarms their states; those that change go to functions and SNS topics
 //
 // Alarms are documents of one owner:

@@ -3,6 +3,7 @@ package cloudwatch
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -37,20 +38,27 @@ const (
 const listPage = 500
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
-func (s *service) listMetrics(_ context.Context, in *listInput) (*listOutput, error) {
+func (s *service) listMetrics(ctx context.Context, in *listInput) (*listOutput, error) {
 	if in.OwningAccount != "" && in.OwningAccount != s.Account.ID {
 		return nil, invalid("OwningAccount %.32s is not supported: there is one account here.", in.OwningAccount)
 	}
-	since := s.Now().Add(-listedFor)
-	if in.RecentlyActive != "" {
-		since = s.Now().Add(-activeFor)
-	}
-	after, err := base64.RawURLEncoding.DecodeString(in.NextToken)
+	ids, err := s.Metrics.page(in, s.Now())
 	if err != nil {
-		return nil, invalid("The NextToken is not valid.")
+		return nil, err
 	}
-	ids := s.Metrics.list(since, in.takes)
-	page, next := awsapi.Page(ids, func(id string) string { return id }, string(after), listPage)
+	if s.Others != nil {
+		text, err := json.Marshal(question{List: in})
+		if err != nil {
+			return nil, err
+		}
+		s.Others(ctx, text, func(answer []byte) (err error) { // AWS's answer has no place for the nodes that are missing
+			ids, err = addIDs(ids, answer)
+			return err
+		})
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+	}
+	page, next := awsapi.Page(ids, func(id string) string { return id }, "", listPage)
 	out := &listOutput{Metrics: []Metric{}, NextToken: base64.RawURLEncoding.EncodeToString([]byte(next))}
 	for _, id := range page {
 		m, _, _ := ofKey(part + id)
@@ -60,6 +68,34 @@ func (s *service) listMetrics(_ context.Context, in *listInput) (*listOutput, er
 		out.Metrics = append(out.Metrics, m)
 	}
 	return out, nil
+}
+
+// page is the IDs of the metrics that are asked for, those of a page and one more if there is one, so
+// that the pages of several nodes make one.
+func (m *Metrics) page(in *listInput, now time.Time) ([]string, error) {
+	since := now.Add(-listedFor)
+	if in.RecentlyActive != "" {
+		since = now.Add(-activeFor)
+	}
+	after, err := base64.RawURLEncoding.DecodeString(in.NextToken)
+	if err != nil {
+		return nil, invalid("The NextToken is not valid.")
+	}
+	ids, _ := awsapi.Page(m.list(since, in.takes), func(id string) string { return id }, string(after), listPage+1)
+	return ids, nil
+}
+
+// addIDs adds those that another node has. On an error it adds none.
+func addIDs(ids []string, answer []byte) ([]string, error) {
+	var more []string
+	for len(answer) > 0 {
+		id, rest, ok := cutPart(answer)
+		if _, _, isID := ofKey(part + string(id)); !ok || !isID || len(more) > listPage {
+			return ids, errAnswer
+		}
+		more, answer = append(more, string(id)), rest
+	}
+	return append(ids, more...), nil
 }
 
 // takes reports whether a metric is asked for.

@@ -27,6 +27,7 @@ type Config struct {
 	// Dispatch keeps what an alarm tells a function or a topic. Once it returns nil, they get it.
 	Dispatch func(ctx context.Context, d *bus.Dispatch) error
 	Shared   bool             // several nodes have the documents in common, and metrics of their own
+	Others   Others           // nil: this node is alone
 	Now      func() time.Time // default time.Now
 }
 

@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -56,16 +57,16 @@ func (s *service) getStatistics(ctx context.Context, in *statisticsInput) (*stat
 		return nil, combined("You have requested up to %d datapoints, which exceeds the limit of %d. You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n, maxStatistics)
 	}
 	m := Metric{in.Namespace, in.MetricName, in.Dimensions}.sorted()
-	all, err := s.Metrics.read(ctx, []wish{{m, in.Unit}}, r)
-	if err != nil {
+	got := &reading{Range: r, wishes: []wish{{m, in.Unit}}}
+	if _, err := s.gather(ctx, got); err != nil { // AWS's answer has no place for the nodes that are missing
 		return nil, err
 	}
 	out := &statisticsOutput{in.MetricName, []*datapoint{}}
-	for n, stat := range all[0] {
+	for n, stat := range got.stats[0] {
 		if stat == nil {
 			continue
 		}
-		p := &datapoint{Timestamp: awsapi.Time(time.Unix(r.From.Unix()+int64(n)*in.Period, 0)), Unit: s.Metrics.unit(&m, in.Unit)}
+		p := &datapoint{Timestamp: awsapi.Time(time.Unix(r.From.Unix()+int64(n)*in.Period, 0)), Unit: cmp.Or(got.units[0], "None")}
 		p.put(stat, in.Statistics, extended)
 		out.Datapoints = append(out.Datapoints, p)
 	}
@@ -101,11 +102,8 @@ func (p *datapoint) put(stat *timeseries.Stat, names []string, extended map[stri
 	}
 }
 
-// unit is that of a metric's values, given the one that is asked for.
-func (m *Metrics) unit(metric *Metric, asked string) string {
-	if asked != "" {
-		return asked
-	}
+// unit is that of a metric's values; "": it has none.
+func (m *Metrics) unit(metric *Metric) string {
 	if _, ok := metric.view(); ok {
 		return "Count"
 	}
@@ -114,5 +112,5 @@ func (m *Metrics) unit(metric *Metric, asked string) string {
 	if units := m.units[metric.id()]; len(units) > 0 {
 		return units[0]
 	}
-	return "None"
+	return ""
 }
