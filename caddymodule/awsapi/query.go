@@ -76,8 +76,13 @@ func (s *Service) queryError(x *Exception, status int, id string) []byte {
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	return body
+	return []byte(asIs.Replace(string(body)))
 }
+
+// asIs undoes references that text outside of attributes does not need. AWS writes none, and some
+// clients, such as Architect's, do not read those with numbers. An ampersand of the text itself
+// is &amp; by then.
+var asIs = strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&#xA;", "\n", "&#x9;", "\t")
 
 // queryAnswer is the body of an answer. out is None or a struct; the XML has its fields under
 // the names that JSON has, and leaves out those that JSON leaves out.
@@ -119,7 +124,9 @@ func writeXML(b *bytes.Buffer, v reflect.Value) {
 			b.WriteString("</member>")
 		}
 	case reflect.String:
-		_ = xml.EscapeText(b, []byte(v.String())) // a buffer takes all
+		var text strings.Builder
+		_ = xml.EscapeText(&text, []byte(v.String())) // a builder takes all
+		b.WriteString(asIs.Replace(text.String()))
 	case reflect.Bool:
 		b.WriteString(strconv.FormatBool(v.Bool()))
 	case reflect.Float64:

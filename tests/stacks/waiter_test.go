@@ -59,3 +59,20 @@ func TestTheWaitersOfBotoEndAsSoonAsTheOperation(t *testing.T) {
 	harness.Parallel(t)
 	newShell(t, "").python(waiterScript)
 }
+
+// rawScript reads bodies as they come, for clients that do not read references with numbers.
+const rawScript = `
+bodies = []
+cfn.meta.events.register("before-parse.cloudformation.*", lambda response_dict, **_: bodies.append(response_dict["body"].decode()))
+text = json.dumps({"Description": "it's \\t & <&#34;> \ta\n", "Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}, indent=1)
+cfn.create_stack(StackName="raw", TemplateBody=text)
+assert cfn.get_template(StackName="raw", TemplateStage="Original")["TemplateBody"] == json.loads(text)
+assert '"Resources": {\n' in bodies[-1] and "it's" in bodies[-1] and "&amp;#34;" in bodies[-1], bodies[-1]
+refused("ValidationError", "with message:\nEncountered", create, name="x", template={"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Bad": 1}}}})
+assert "with message:\nEncountered" in bodies[-1], bodies[-1]
+`
+
+func TestAnswersHaveNoReferencesWithNumbers(t *testing.T) {
+	harness.Parallel(t)
+	newShell(t, "").python(rawScript)
+}
