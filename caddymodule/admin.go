@@ -40,6 +40,7 @@ func answers() *http.ServeMux {
 		"DELETE /hearth/events":      purgeEvents,
 		"GET /hearth/schedules":      listSchedules, // schedules that run, and when
 		"GET /hearth/nodes":          listNodes,     // live nodes
+		"GET /hearth/sources":        listLags,      // how far behind this node's event sources are
 		"GET /hearth/apis":           listAPIs,      // APIs of the configuration
 		// This node takes no calls of other nodes and no more events, and polls no sources.
 		"POST /hearth/drain":   drain(true),
@@ -131,6 +132,8 @@ func listSchedules(e *engine.Engine, _ *http.Request) (any, error) {
 }
 
 func listNodes(e *engine.Engine, _ *http.Request) (any, error) { return e.Nodes(), nil }
+
+func listLags(e *engine.Engine, _ *http.Request) (any, error) { return e.Lags(), nil }
 
 func listAPIs(e *engine.Engine, _ *http.Request) (any, error) { return e.ConfiguredAPIs(), nil }
 

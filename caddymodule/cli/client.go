@@ -27,6 +27,7 @@ import (
 type target struct {
 	endpoint, region, keyID, secret string
 	client                          *http.Client
+	here                            bool // it is the server with the data directory
 }
 
 // target finds the server: by flag, by the variables that AWS's tools read, or by
@@ -41,7 +42,7 @@ func (c *Context) target() (*target, error) {
 	}
 	if t.endpoint == "" {
 		// The server's own key is meant: variables may have a key of somebody else's.
-		t.keyID, t.secret = "", ""
+		t.keyID, t.secret, t.here = "", "", true
 		if lines, err := readLines(filepath.Join(dir, "endpoint")); err == nil {
 			t.endpoint = lines[0]
 			if len(lines) > 1 {

@@ -28,9 +28,9 @@ func TestServerOfThisMachineIsFoundByItsDataDirectory(t *testing.T) {
 		env  map[string]string
 		want target
 	}{
-		"nothing else":     {dir, nil, target{endpoint: "http://localhost:8080", region: "eu-west-1", keyID: "FULL", secret: "fedcba9876543210"}},
-		"of another cloud": {dir, map[string]string{"AWS_REGION": "us-west-2"}, target{endpoint: "http://localhost:8080", region: "eu-west-1", keyID: "FULL", secret: "fedcba9876543210"}},
-		"without a region": {old, nil, target{endpoint: "http://localhost:8080", region: "us-east-1", keyID: "FULL", secret: "fedcba9876543210"}},
+		"nothing else":     {dir, nil, target{endpoint: "http://localhost:8080", region: "eu-west-1", keyID: "FULL", secret: "fedcba9876543210", here: true}},
+		"of another cloud": {dir, map[string]string{"AWS_REGION": "us-west-2"}, target{endpoint: "http://localhost:8080", region: "eu-west-1", keyID: "FULL", secret: "fedcba9876543210", here: true}},
+		"without a region": {old, nil, target{endpoint: "http://localhost:8080", region: "us-east-1", keyID: "FULL", secret: "fedcba9876543210", here: true}},
 		"elsewhere": {dir, map[string]string{"AWS_ENDPOINT_URL": "https://a", "AWS_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "K", "AWS_SECRET_ACCESS_KEY": "S"},
 			target{endpoint: "https://a", region: "us-west-2", keyID: "K", secret: "S"}},
 	} {

@@ -139,28 +139,37 @@ const maxAnswer = 64 << 20
 
 // admin asks the server's admin endpoint, and prints what it answers.
 func (c *Context) admin(method, path string, query url.Values, into any, text func(io.Writer)) error {
+	body, err := c.askAdmin(method, path, query, into)
+	if err != nil {
+		return err
+	}
+	return c.print(json.RawMessage(body), text)
+}
+
+// askAdmin asks the server's admin endpoint, and reads the answer into a value.
+func (c *Context) askAdmin(method, path string, query url.Values, into any) ([]byte, error) {
 	address := c.text("admin")
 	if address == "" {
 		dir := cmp.Or(c.text("data-dir"), c.Getenv("HEARTH_DATA_DIR"), c.DataDir)
 		lines, err := readLines(filepath.Join(dir, "admin"))
 		if err != nil {
-			return fmt.Errorf("no server with an admin endpoint runs with the data directory %s (%w): give --admin, or --data-dir", dir, err)
+			return nil, fmt.Errorf("no server with an admin endpoint runs with the data directory %s (%w): give --admin, or --data-dir", dir, err)
 		}
 		address = lines[0]
 	}
 	answer, err := c.Admin(address, method, path+"?"+query.Encode())
 	if err != nil {
-		return adminError(address, err)
+		return nil, adminError(address, err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return errors.New("the admin endpoint did not answer JSON")
+		return nil, errors.New("the admin endpoint did not answer JSON")
 	}
-	return c.print(json.RawMessage(body), text)
+	return body, nil
 }
 
 // inAdminError is how Caddy words what its admin endpoint answers.

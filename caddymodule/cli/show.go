@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 	"github.com/spf13/pflag"
+
+	"github.com/hearthfn/hearth/caddymodule/engine"
 )
 
 var showCommand = &Command{
@@ -120,7 +123,7 @@ func (s *shown) more(ctx context.Context, api *lambda.Client, name string) error
 	}
 	mappings, err5 := eventSources(ctx, api, name)
 	for _, m := range mappings {
-		s.Sources = append(s.Sources, aws.ToString(m.EventSourceArn)+" ("+aws.ToString(m.State)+")")
+		s.Sources = append(s.Sources, placeOf(&m)+" ("+aws.ToString(m.State)+")")
 	}
 	for _, err := range []error{err, err2, err3, err4, err5} {
 		if err != nil && !errors.As(err, new(smithy.APIError)) {
@@ -262,10 +265,12 @@ var sourcesCommand = &Command{
 		if err != nil {
 			return err
 		}
+		lags := c.lags()
 		out := []source{}
 		for _, m := range all {
+			lag := lags[aws.ToString(m.UUID)]
 			out = append(out, source{
-				ID: aws.ToString(m.UUID), Source: aws.ToString(m.EventSourceArn), Function: aws.ToString(m.FunctionArn), State: aws.ToString(m.State),
+				AgeMS: lag.age, AgeAt: lag.at, ID: aws.ToString(m.UUID), Source: placeOf(&m), Function: aws.ToString(m.FunctionArn), State: aws.ToString(m.State),
 				LastResult: aws.ToString(m.LastProcessingResult), BatchSize: aws.ToInt32(m.BatchSize),
 			})
 		}
@@ -276,9 +281,13 @@ var sourcesCommand = &Command{
 			}
 			table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 			defer table.Flush() // to a buffer or a terminal
-			fmt.Fprintln(table, "SOURCE\tFUNCTION\tSTATE\tBATCH\tLAST RESULT")
+			fmt.Fprintln(table, "SOURCE\tFUNCTION\tSTATE\tBATCH\tLAG\tLAST RESULT")
 			for _, s := range out {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", s.Source, s.Function[strings.LastIndex(s.Function, ":function:")+len(":function:"):], s.State, s.BatchSize, s.LastResult)
+				lag := "-"
+				if s.AgeMS != nil {
+					lag = (time.Duration(*s.AgeMS) * time.Millisecond).String()
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n", s.Source, s.Function[strings.LastIndex(s.Function, ":function:")+len(":function:"):], s.State, s.BatchSize, lag, s.LastResult)
 			}
 		})
 	},
@@ -292,6 +301,42 @@ type source struct {
 	State      string `json:"state"`
 	BatchSize  int32  `json:"batch_size"`
 	LastResult string `json:"last_result,omitempty"`
+
+	AgeMS *int64     `json:"age_ms,omitempty"` // nil: it is not known
+	AgeAt *time.Time `json:"age_at,omitempty"`
+}
+
+// placeOf is where a mapping reads: an ARN or a URL, or the brokers and the topic of Kafka.
+func placeOf(m *types.EventSourceMappingConfiguration) string {
+	if m.EventSourceArn != nil || m.SelfManagedEventSource == nil {
+		return aws.ToString(m.EventSourceArn)
+	}
+	return "kafka://" + strings.Join(m.SelfManagedEventSource.Endpoints["KAFKA_BOOTSTRAP_SERVERS"], ",") + "/" + strings.Join(m.Topics, ",")
+}
+
+// A sourceLag is the age of the last record of a source's last batch, and when it had that age.
+type sourceLag struct {
+	age *int64 // ms
+	at  *time.Time
+}
+
+// lags are those of the event sources that the server on this machine reads, by the ID. There are
+// none of a server elsewhere, whose admin endpoint is not asked, and of one without that endpoint.
+func (c *Context) lags() map[string]sourceLag {
+	t, err := c.target()
+	if err != nil || !t.here {
+		return nil
+	}
+	var list engine.LagList
+	if _, err := c.askAdmin(http.MethodGet, "/hearth/sources", nil, &list); err != nil {
+		return nil // the rest of the list does not need it
+	}
+	lags := make(map[string]sourceLag, len(list.Sources))
+	for n := range list.Sources {
+		lag := &list.Sources[n]
+		lags[lag.UUID] = sourceLag{&lag.Age, &lag.At}
+	}
+	return lags
 }
 
 func eventSources(ctx context.Context, api *lambda.Client, name string) (all []types.EventSourceMappingConfiguration, err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hearthfn/hearth/invoker"
+	"github.com/hearthfn/hearth/invoker/pull"
 	"github.com/hearthfn/hearth/invoker/schedule"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/state"
@@ -48,6 +49,11 @@ type (
 		UsagePlans []string `json:"usage_plans,omitempty"` // whose API keys it takes
 	}
 
+	// A LagList lists how far behind the streams are that this node reads.
+	LagList struct {
+		Sources []pull.Lag `json:"sources"`
+	}
+
 	// Drained reports whether the node drains.
 	Drained struct {
 		Draining bool `json:"draining"`
@@ -86,6 +92,14 @@ func (e *Engine) Schedules() []schedule.Listed {
 		return d.scheduler.List()
 	}
 	return []schedule.Listed{}
+}
+
+// Lags lists how far behind the event sources are that this node reads: streams and Kafka.
+func (e *Engine) Lags() LagList {
+	if d := e.delivery.Load(); d != nil {
+		return LagList{d.puller.Lags()}
+	}
+	return LagList{[]pull.Lag{}}
 }
 
 // ConfiguredAPIs lists the APIs of the configuration in force. Those that AWS's API made are not

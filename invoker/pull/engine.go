@@ -71,6 +71,7 @@ type Engine struct {
 	Config
 	metrics *Metrics
 	results results
+	lags    lags
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -247,6 +248,7 @@ func (e *Engine) work(m registry.Mapping) *worker {
 		defer e.Reconfigure()
 		defer close(w.done)
 		defer e.results.forget(m.UUID)
+		defer e.lags.forget(m.UUID)
 		p, err := newPoller(e, m)
 		if err != nil {
 			e.result(m.UUID, "PROBLEM: "+err.Error())

@@ -43,7 +43,9 @@ func (b *batcher) process(ctx context.Context, source ordered, records []record)
 			records, attempts = young, 0
 			continue
 		}
-		b.engine.metrics.observeAge(b.mapping.FunctionName, b.mapping.EventSourceArn, time.Since(records[len(records)-1].at))
+		age := time.Since(records[len(records)-1].at)
+		b.engine.metrics.observeAge(b.mapping.FunctionName, b.mapping.EventSourceArn, age)
+		b.engine.lags.note(b.mapping.UUID, age)
 		failed, call, err := source.call(context.WithoutCancel(ctx), records)
 		if call != nil {
 			header = call.TraceID

@@ -248,6 +248,13 @@ export const cases = {
     await b.page.getByRole('heading', { level: 1, name: 'orders' }).waitFor();
   },
 
+  async 'the lag of a stream is shown'(b) {
+    await b.open('sources');
+    await b.sees(/^[\d.]+ (ms|s|min) · .* ago$/, b.page.getByRole('group', { name: 'Event sources' }).getByRole('row', { name: /orders/ }).getByRole('cell'));
+    await b.audit();
+    await b.narrow();
+  },
+
   async 'every screen is for all, and for telephones'(b) {
     await b.call('POST', 'apigateway/v2/apis', '{"name":"shop","protocolType":"HTTP"}');
     await b.call('POST', 'cloudformation/', String(new URLSearchParams({ Action: 'CreateStack', Version: '2010-05-15', StackName: 'shop', TemplateBody: '{"Resources":{"Logs":{"Type":"AWS::Logs::LogGroup"}}}' })), { 'Content-Type': 'application/x-www-form-urlencoded' });

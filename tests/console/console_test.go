@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/hearthfn/hearth/tests/harness"
 )
@@ -62,7 +64,14 @@ func TestConsoleIsUsedAsPeopleUseIt(t *testing.T) {
 	a.Create("constructor", harness.NodeZip(t, `return 1`))
 	a.Create("toString", harness.NodeZip(t, `return 1`))
 
-	drive(a, "cases.mjs", 16, map[string]func(){
+	b := harness.StartBroker(t, 1, nil)
+	b.Put(0, "one")
+	_, err := a.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("other"), Topics: []string{"orders"}, StartingPosition: lambdatypes.EventSourcePositionTrimHorizon, SourceAccessConfigurations: harness.NoPassword(),
+		SelfManagedEventSource: &lambdatypes.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": b.ListenAddrs()}},
+	})
+	a.Check(err)
+	drive(a, "cases.mjs", 17, map[string]func(){
 		"restart": func() { a.Stop(); a.Restart() },
 	})
 }

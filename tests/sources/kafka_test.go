@@ -2,6 +2,7 @@ package sources
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,12 @@ func TestMappingsOfSelfManagedKafkaAreRead(t *testing.T) {
 	harness.Eventually(t, "the mapping says that its last batch was processed", func() bool { return result() == "OK" })
 	if age := a.Metric(fmt.Sprintf("hearth_mapping_iterator_age_seconds{function=\"f\",source=\"kafka://%s\"}", b.ListenAddrs()[0])); age <= 0 || age > 60 {
 		t.Errorf("the iterator age is %v", age)
+	}
+	if got := a.Admin("GET", "/hearth/sources"); !regexp.MustCompile(`^\{"sources":\[\{"id":"` + *made.UUID + `","age_ms":\d+,"at":"20`).MatchString(got.Body) {
+		t.Errorf("the lag is %s", got.Body)
+	}
+	if text, _ := a.Hearth("sources", "f"); !regexp.MustCompile(`kafka://\S+/orders +f +Enabled +100 +[0-9.ms]+ +OK`).MatchString(text) {
+		t.Errorf("the command says %s", text)
 	}
 	harness.Eventually(t, "CloudWatch has the iterator age", func() bool {
 		got, err := a.CloudWatch().GetMetricStatistics(t.Context(), &cloudwatch.GetMetricStatisticsInput{

@@ -3,7 +3,7 @@ import { html } from '../lib/html.js';
 import { json, lambda, own, rest, target } from '../lib/api.js';
 import { useAction, useLoad } from '../lib/load.js';
 import { to } from '../lib/route.js';
-import { ago, date } from '../lib/format.js';
+import { ago, date, duration } from '../lib/format.js';
 import { Badge, Change, Head, Loaded, Panel, Problem } from '../lib/parts.js';
 
 const nameOf = (arn) => (arn ?? '').split(':function:').pop().replace(/:$/, ''); // a schedule's may have an empty qualifier
@@ -24,18 +24,20 @@ export function Mappings({ name }) {
       all.push(...page.EventSourceMappings);
       marker = page.NextMarker;
     } while (marker && all.length < 10000);
-    return all;
+    const lags = new Map((await own('GET', 'sources', signal)).sources.map((lag) => [lag.id, lag]));
+    return all.map((m) => ({ ...m, lag: lags.get(m.UUID) }));
   }, [name ?? ''], { every: 5000 });
   const set = useAction(async (m, Enabled) => {
     await lambda('PUT', `/2015-03-31/event-source-mappings/${m.UUID}`, { body: { Enabled } });
     loaded.reload();
   });
   return html`<${Panel} flush title="Event sources"><${Problem} error=${set.error} />
-    <${Loaded} from=${loaded} empty="No queue or stream is polled.">${(list) => html`<div class="scroll" tabindex="0" role="group" aria-label="Event sources"><table><thead><tr><th>Source</th>${name ? null : html`<th>Function</th>`}<th>State</th><th>Last result</th><th class="right">Batch</th><th><span class="visually-hidden">Actions</span></th></tr></thead><tbody>${list.map((m) => html`<tr>
+    <${Loaded} from=${loaded} empty="No queue or stream is polled.">${(list) => html`<div class="scroll" tabindex="0" role="group" aria-label="Event sources"><table><thead><tr><th>Source</th>${name ? null : html`<th>Function</th>`}<th>State</th><th>Last result</th><th class="right">Batch</th><th class="right">Lag</th><th><span class="visually-hidden">Actions</span></th></tr></thead><tbody>${list.map((m) => html`<tr>
       <td class="mono wrap">${m.EventSourceArn ?? m.SelfManagedEventSource?.Endpoints?.KAFKA_BOOTSTRAP_SERVERS?.join(', ') ?? m.UUID}${m.Topics ? ` ${m.Topics.join(', ')}` : ''}</td>
       ${name ? null : html`<td><${Place} arn=${m.FunctionArn} /></td>`}
       <td><${Badge} kind=${m.State === 'Enabled' ? 'good' : m.State === 'Disabled' ? '' : 'warn'}>${m.State}<//></td>
       <td class=${/^PROBLEM|error/i.test(m.LastProcessingResult) ? 'bad wrap' : 'wrap'}>${m.LastProcessingResult}</td><td class="right num">${m.BatchSize}</td>
+      <td class="right num nowrap">${m.lag ? `${duration(m.lag.age_ms)} · ${ago(m.lag.at)}` : '–'}</td>
       <td class="right"><${Change}>${m.State === 'Disabled' ? html`<button type="button" class="plain" onClick=${() => set.run(m, true)}>Resume</button>` : html`<button type="button" class="plain" onClick=${() => set.run(m, false)}>Pause</button>`}<//></td></tr>`)}</tbody></table></div>`}<//>
   <//>`;
 }
