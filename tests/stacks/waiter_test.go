@@ -60,8 +60,9 @@ func TestTheWaitersOfBotoEndAsSoonAsTheOperation(t *testing.T) {
 	newShell(t, "").python(waiterScript)
 }
 
-// rawScript reads bodies as they come, for clients that do not read references with numbers.
-const rawScript = `
+// wordsScript reads bodies as they come, for clients that do not read references with numbers, and
+// what is refused late.
+const wordsScript = `
 bodies = []
 cfn.meta.events.register("before-parse.cloudformation.*", lambda response_dict, **_: bodies.append(response_dict["body"].decode()))
 text = json.dumps({"Description": "it's \\t & <&#34;> \ta\n", "Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}, indent=1)
@@ -70,9 +71,18 @@ assert cfn.get_template(StackName="raw", TemplateStage="Original")["TemplateBody
 assert '"Resources": {\n' in bodies[-1] and "it's" in bodies[-1] and "&amp;#34;" in bodies[-1], bodies[-1]
 refused("ValidationError", "with message:\nEncountered", create, name="x", template={"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Bad": 1}}}})
 assert "with message:\nEncountered" in bodies[-1], bodies[-1]
+
+# A key that a mapping does not have is found when the values of the parameters are known.
+mapped = {"Parameters": {"K": {"Type": "String"}}, "Mappings": {"M": {"a": {"b": "c"}}}, "Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Fn::FindInMap": ["M", {"Ref": "K"}, "b"]}}}}}
+def keyed(key): return [{"ParameterKey": "K", "ParameterValue": key}]
+refused("ValidationError", "Template error: Unable to get mapping for M::x::b", create, name="mapped", template=mapped, Parameters=keyed("x"))
+create("mapped", mapped, Parameters=keyed("a"))
+settled("mapped", "CREATE_COMPLETE")
+refused("ValidationError", "Template error: Unable to get mapping for M::x::b", update, name="mapped", template=mapped, Parameters=keyed("x"))
+refused("ValidationError", "Template error: Unable to get mapping for M::x::b", cfn.create_change_set, StackName="mapped", ChangeSetName="c", TemplateBody=json.dumps(mapped), Parameters=keyed("x"))
 `
 
-func TestAnswersHaveNoReferencesWithNumbers(t *testing.T) {
+func TestTextsAreAnsweredAsAWSWritesThem(t *testing.T) {
 	harness.Parallel(t)
-	newShell(t, "").python(rawScript)
+	newShell(t, "").python(wordsScript)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi"
 	"github.com/hearthfn/hearth/caddymodule/stack"
+	"github.com/hearthfn/hearth/caddymodule/stack/template"
 	"github.com/hearthfn/hearth/warmpool/state"
 )
 
@@ -94,6 +95,11 @@ func unsupported(operation string) string {
 }
 
 func exceptionOf(err error) *awsapi.Exception {
+	// Wherever in an operation it is found that a template is wrong, its author reads why.
+	var wrong *template.Error
+	if errors.As(err, &wrong) {
+		return &awsapi.Exception{Name: "ValidationError", Message: wrong.Message}
+	}
 	if errors.Is(err, state.ErrConflict) {
 		return &awsapi.Exception{Name: "OperationInProgressException", Message: "Another operation changes the stack at the same time.", Status: http.StatusConflict}
 	}
