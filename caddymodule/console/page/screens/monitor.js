@@ -27,7 +27,8 @@ export function Monitor({ name, query }) {
     const found = await series(graphs.flatMap(([, lines]) => lines.map(([, metric, stat]) => ({ name, metric, stat }))), { start: end - hours * 3600e3, end, period }, signal);
     return { range, ...found };
   }, [name, range], { every: 15000 });
-  const pick = (start, end) => go(['logs'], { function: name, start: String(start), end: String(end) });
+  // Counters are read once a second: a point may have a call whose lines are of the second before.
+  const pick = (start, end) => go(['logs'], { function: name, start: String(start - 1000), end: String(end) });
   let at = 0;
   return html`<div class="row"><label class="row"><span class="dim small">Time</span><select aria-label="Time" value=${range} onChange=${(e) => go(['functions', name, 'monitor'], { range: e.target.value })}>${Object.entries(ranges).map(([value, [title]]) => html`<option value=${value}>${title}</option>`)}</select></label><span class="dim small">A click on a graph shows the log of that time.</span></div>
     <${Loaded} from=${loaded}>${(data) => html`<div class="graphs">${graphs.map(([title, lines, format, bars]) => html`<${Graph} key=${title} title=${title} data=${data} format=${format} bars=${bars} onPick=${pick} lines=${lines.map(([label, , , kind]) => ({ title: label, kind, values: data.series[at++] }))} />`)}</div>`}<//>`;
