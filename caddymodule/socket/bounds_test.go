@@ -74,15 +74,18 @@ func TestSocketsEndThatAreSilentOrOpenForTooLong(t *testing.T) {
 }
 
 func TestAClientThatTakesNoMessagesEnds(t *testing.T) {
-	h := newHouse(t, Config{Take: time.Second})
+	h := newHouse(t, Config{Take: 2 * time.Second})
 	c := h.dialRaw()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	counts := make(map[error]int)
-	for range 4 * maxWaiting { // far more than the kernel takes
+	message := make([]byte, MaxMessage)
+	begin := make(chan struct{}) // on a busy machine the first could be done before the last has begun
+	for range 4 * maxWaiting {   // far more than the kernel takes
 		all.Go(func() {
+			<-begin
 			for {
-				err := h.Post("chat", "prod", c.id, make([]byte, MaxMessage))
+				err := h.Post("chat", "prod", c.id, message)
 				mu.Lock()
 				counts[err]++
 				mu.Unlock()
@@ -92,6 +95,7 @@ func TestAClientThatTakesNoMessagesEnds(t *testing.T) {
 			}
 		})
 	}
+	close(begin)
 	all.Wait()
 	if counts[ErrBusy] == 0 {
 		t.Errorf("posts gave %v: none was refused while others waited", counts)
