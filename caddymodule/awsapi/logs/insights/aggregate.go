@@ -27,13 +27,16 @@ var aggregates = map[string]func(options []value) (func() aggregate, bool){
 	"sortslast":      plain(func() aggregate { return &extreme{sign: 1, any: true} }),
 	"earliest":       plain(func() aggregate { return &seen{sign: -1} }),
 	"latest":         plain(func() aggregate { return &seen{sign: 1} }),
-	"pct": func(options []value) (func() aggregate, bool) {
-		if len(options) != 1 || options[0].number < 0 || options[0].number > 100 {
-			return nil, false
-		}
-		return func() aggregate { return &percentile{rank: options[0].number / 100} }, true
-	},
-	"median": plain(func() aggregate { return &percentile{rank: 0.5} }),
+	"pct":            ranked,
+	"percentile":     ranked, // AWS's reference has pct alone, but many queries and tools have this name
+	"median":         plain(func() aggregate { return &percentile{rank: 0.5} }),
+}
+
+func ranked(options []value) (func() aggregate, bool) {
+	if len(options) != 1 || options[0].number < 0 || options[0].number > 100 {
+		return nil, false
+	}
+	return func() aggregate { return &percentile{rank: options[0].number / 100} }, true
 }
 
 func plain(make func() aggregate) func([]value) (func() aggregate, bool) {

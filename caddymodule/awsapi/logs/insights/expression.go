@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,6 +227,9 @@ func (p *parser) primary() (node, error) {
 
 func (p *parser) reference(t token) (node, error) {
 	if p.stats != nil && !p.stats.grouping {
+		if slot, ok := p.stats.result.names[t.text]; ok { // an aggregate before it
+			return field{slot, t.text}, nil
+		}
 		return nil, p.fail(t.start, t.end, "stats needs an aggregate such as max(%s) for the field %s, or the field after by", t.text, t.text)
 	}
 	return p.fields.find(t.text), nil
@@ -241,6 +245,14 @@ func (p *parser) call(t token) (node, error) {
 	}
 	if name == "bin" || name == "datefloor" || name == "dateceil" {
 		return p.period(t, name)
+	}
+	f, ok := functions[name]
+	switch {
+	case ok || aggregates[name] != nil:
+	case p.stats != nil && !p.stats.grouping:
+		return nil, p.fail(t.start, t.end, "the function %.64s is not supported: the aggregates of stats are %s", t.text, strings.Join(slices.Sorted(maps.Keys(aggregates)), ", "))
+	default:
+		return nil, p.fail(t.start, t.end, "the function %.64s is not supported", t.text)
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
@@ -266,12 +278,9 @@ func (p *parser) call(t token) (node, error) {
 	if slot, ok := p.fields.names[p.lexer.query[t.start:end]]; ok && p.fields.fields[slot] == nil {
 		return field{slot, p.lexer.query[t.start:end]}, nil // as stats has named it
 	}
-	f, ok := functions[name]
 	switch {
 	case aggregates[name] != nil:
 		return nil, p.fail(t.start, end, "the function %s belongs to stats", t.text)
-	case !ok:
-		return nil, p.fail(t.start, t.end, "the function %.64s is not supported", t.text)
 	case slices.Contains(args, nil):
 		return nil, p.fail(t.start, end, "* is no argument of %s", t.text)
 	case len(args) < f.least || len(args) > f.most:

@@ -226,6 +226,11 @@ func (p *parser) filterCommand() error {
 }
 
 func (p *parser) sortCommand() error {
+	if p.isWord("by") { // AWS's sample queries have it, and it changes nothing
+		if err := p.advance(); err != nil {
+			return err
+		}
+	}
 	var keys []sortKey
 	err := p.list(func() error {
 		of, err := p.expression()
