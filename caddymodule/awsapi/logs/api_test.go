@@ -154,6 +154,27 @@ func TestLogsAreReadWithTheRealClients(t *testing.T) {
 	wantCode(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
 }
 
+// DescribeLogGroups gives an ARN that ends in ":*"; clients cut the star, or both, or nothing.
+func TestALogGroupIsFoundByEachFormOfItsARN(t *testing.T) {
+	w := newWorld(t)
+	w.stream("thumb", "$LATEST", "e1").Line(time.Now(), "", []byte("here"))
+	arn := "arn:aws:logs:us-east-1:000000000000:log-group:" + *thumb
+	for _, identifier := range []string{*thumb, arn, arn + ":", arn + ":*"} {
+		found, err := w.client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupIdentifier: &identifier})
+		if err != nil || len(found.Events) != 1 {
+			t.Errorf("%s: %v, %v", identifier, found, err)
+		}
+		groups, err := w.client.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupIdentifiers: []string{identifier}, IncludeLinkedAccounts: aws.Bool(true)})
+		if err != nil || len(groups.LogGroups) != 1 || *groups.LogGroups[0].LogGroupName != *thumb {
+			t.Errorf("%s: %v, %v", identifier, groups, err)
+		}
+	}
+	for _, identifier := range []string{"arn:aws:logs:us-east-1:111111111111:log-group:" + *thumb, arn + "::", "arn:aws:logs:us-east-1:000000000000:log-group:"} {
+		_, err := w.client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupIdentifier: &identifier})
+		wantCode(t, err, "ResourceNotFoundException", "does not exist")
+	}
+}
+
 func TestPagesHaveEveryEventOnce(t *testing.T) {
 	w := newWorld(t)
 	st := w.stream("thumb", "$LATEST", "e1")

@@ -14,6 +14,20 @@ type groupName struct {
 	LogGroupIdentifier string `json:"logGroupIdentifier"` // a name or an ARN
 }
 
+// identified is the name of the group that an identifier means, a name or an ARN, "" when it is not of
+// this account and region. DescribeLogGroups gives ARNs that end in ":*"; Grafana cuts the * alone.
+func (a *API) identified(identifier string) string {
+	name := strings.TrimSuffix(identifier, ":*")
+	if !strings.HasPrefix(name, "arn:") {
+		return name
+	}
+	name, found := strings.CutPrefix(strings.TrimSuffix(name, ":"), a.arn(""))
+	if !found {
+		return ""
+	}
+	return name
+}
+
 // find returns the group that a call names.
 func (a *API) find(ctx context.Context, n groupName) (*logs.Group, error) {
 	name := n.LogGroupName
@@ -23,12 +37,8 @@ func (a *API) find(ctx context.Context, n groupName) (*logs.Group, error) {
 	case name == "" && n.LogGroupIdentifier == "":
 		return nil, invalid("1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null")
 	case name == "":
-		name = strings.TrimSuffix(n.LogGroupIdentifier, ":*")
-		if strings.HasPrefix(name, "arn:") {
-			var found bool
-			if name, found = strings.CutPrefix(name, a.arn("")); !found {
-				return nil, errNoGroup
-			}
+		if name = a.identified(n.LogGroupIdentifier); name == "" {
+			return nil, errNoGroup
 		}
 	}
 	if err := a.store.Flush(ctx); err != nil {
@@ -47,14 +57,14 @@ func (a *API) arn(group string) string {
 }
 
 type describeLogGroupsInput struct {
-	LogGroupNamePrefix    string   `json:"logGroupNamePrefix"`
-	LogGroupNamePattern   string   `json:"logGroupNamePattern"`
-	LogGroupIdentifiers   []string `json:"logGroupIdentifiers"`
-	AccountIdentifiers    []string `json:"accountIdentifiers"`
-	IncludeLinkedAccounts bool     `json:"includeLinkedAccounts"`
-	LogGroupClass         string   `json:"logGroupClass"`
-	NextToken             string   `json:"nextToken"`
-	Limit                 *int     `json:"limit"`
+	LogGroupNamePrefix  string   `json:"logGroupNamePrefix"`
+	LogGroupNamePattern string   `json:"logGroupNamePattern"`
+	LogGroupIdentifiers []string `json:"logGroupIdentifiers"`
+	AccountIdentifiers  []string `json:"accountIdentifiers"`
+	LogGroupClass       string   `json:"logGroupClass"`
+	NextToken           string   `json:"nextToken"`
+	Limit               *int     `json:"limit"`
+	// includeLinkedAccounts changes nothing: there is one account.
 }
 
 type logGroup struct {
@@ -98,11 +108,15 @@ func (a *API) describeLogGroups(ctx context.Context, in *describeLogGroupsInput)
 		return nil, err
 	case in.LogGroupNamePrefix != "" && in.LogGroupNamePattern != "":
 		return nil, invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
-	case in.IncludeLinkedAccounts || len(in.AccountIdentifiers) > 0 && !slices.Contains(in.AccountIdentifiers, a.account.ID):
+	case len(in.AccountIdentifiers) > 0 && !slices.Contains(in.AccountIdentifiers, a.account.ID):
 		return nil, invalid("there are no other accounts here")
 	}
 	if err := a.store.Flush(ctx); err != nil {
 		return nil, err
+	}
+	identified := make([]string, len(in.LogGroupIdentifiers))
+	for i, identifier := range in.LogGroupIdentifiers {
+		identified[i] = a.identified(identifier)
 	}
 	out := &describeLogGroupsOutput{LogGroups: []logGroup{}}
 	for _, g := range a.store.Groups() {
@@ -111,7 +125,7 @@ func (a *API) describeLogGroups(ctx context.Context, in *describeLogGroupsInput)
 		case !strings.HasPrefix(name, in.LogGroupNamePrefix),
 			!strings.Contains(strings.ToLower(name), strings.ToLower(in.LogGroupNamePattern)),
 			in.LogGroupClass != "" && in.LogGroupClass != "STANDARD",
-			len(in.LogGroupIdentifiers) > 0 && !slices.Contains(in.LogGroupIdentifiers, name) && !slices.Contains(in.LogGroupIdentifiers, a.arn(name)),
+			len(identified) > 0 && !slices.Contains(identified, name),
 			in.NextToken != "" && name <= in.NextToken:
 			continue
 		}
