@@ -35,7 +35,7 @@ var changed = map[string]reflect.Type{
 var unneeded = map[string]string{
 	"cloudformation CreateChangeSet IncludeNestedStacks":                 "a nested stack is shown as a resource that changes, and the answer says that its change set is not there",
 	"cloudformation CreateChangeSet ResourcesToImport.LogicalResourceId": importing, "cloudformation CreateChangeSet ResourcesToImport.ResourceIdentifier": importing,
-	"sts GetAccessKeyInfo AccessKeyId": oneAccount, "cloudwatch ListMetrics IncludeLinkedAccounts": oneAccount,
+	"sts GetAccessKeyInfo AccessKeyId":                oneAccount,
 	"cloudwatch PutMetricData StrictEntityValidation": "entities are refused",
 	"apigatewayv1 GetExport parameters":               ofQuery, "apigatewayv1 ImportRestApi parameters": ofQuery, "apigatewayv1 PutRestApi parameters": ofQuery,
 	"apigatewayv1 GetTags limit": "50 tags are one page", "apigatewayv1 GetTags position": "50 tags are one page",

@@ -71,6 +71,8 @@ for protocol, client in clients.items():
     names = {m["MetricName"] for m in client.list_metrics(Namespace="AWS/Lambda", Dimensions=[{"Name": "FunctionName", "Value": "f"}])["Metrics"]}
     assert names == {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"}, names
     assert client.list_metrics(Namespace="AWS/Lambda", Dimensions=[{"Name": "FunctionName", "Value": "g"}])["Metrics"] == []
+    linked = client.list_metrics(Namespace="AWS/Lambda", Dimensions=[{"Name": "FunctionName", "Value": "f"}], IncludeLinkedAccounts=True)
+    assert linked["OwningAccounts"] == ["000000000000"] * len(linked["Metrics"]), linked
 
     points = client.get_metric_statistics(Namespace="AWS/Lambda", MetricName="Duration", Dimensions=[{"Name": "FunctionName", "Value": "f"}],
         StartTime=now() - datetime.timedelta(hours=1), EndTime=now(), Period=7200, Statistics=["SampleCount", "Maximum"], ExtendedStatistics=["p99", "p50"])["Datapoints"]

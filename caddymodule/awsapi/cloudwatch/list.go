@@ -23,8 +23,9 @@ type listInput struct {
 }
 
 type listOutput struct {
-	Metrics   []Metric
-	NextToken string `json:",omitempty"`
+	Metrics        []Metric
+	NextToken      string   `json:",omitempty"`
+	OwningAccounts []string `json:",omitempty"` // one for each metric, when linked accounts are asked for
 }
 
 // Times for which metrics are listed after their last value.
@@ -66,6 +67,9 @@ func (s *service) listMetrics(ctx context.Context, in *listInput) (*listOutput, 
 			m.Dimensions = []Dimension{}
 		}
 		out.Metrics = append(out.Metrics, m)
+		if in.IncludeLinkedAccounts {
+			out.OwningAccounts = append(out.OwningAccounts, s.Account.ID)
+		}
 	}
 	return out, nil
 }
