@@ -105,8 +105,9 @@ func (a *Authority) logs(operation string, in *Input) (needs []Need) {
 		names = append(names, in.text(member))
 	}
 	for _, name := range names {
+		name = strings.TrimSuffix(name, ":*") // as package logs reads it, which takes ARNs that end in : too
 		if _, after, found := strings.Cut(name, ":log-group:"); found {
-			name = strings.TrimSuffix(after, ":*")
+			name = strings.TrimSuffix(after, ":")
 		}
 		if name == "" {
 			continue
