@@ -70,6 +70,38 @@ func TestAPILogsAreReadByStreamByPatternAndByPage(t *testing.T) {
 	if all := filter(""); strings.Join(read, "") != strings.Join(all, "") {
 		t.Errorf("by pages of the stream %d lines, by filter %d", len(read), len(all))
 	}
+
+	// As Grafana asks: it cuts the * from the ARN that DescribeLogGroups gives. The queries are AWS's samples.
+	groups, err := a.LogGroups.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: group, IncludeLinkedAccounts: aws.Bool(true)})
+	a.Check(err)
+	arn := strings.TrimSuffix(*groups.LogGroups[0].Arn, "*")
+	for query, want := range map[string]string{
+		`filter @type = "REPORT" | stats max(@memorySize / 1000 / 1000) as provisioned, 100 as less, provisioned - less as over | display over`: "over=28",
+		`filter ispresent(i) | fields i | sort by i desc | limit 2`:                                                                             "i=29 i=28",
+		`stats percentile(i, 100) as most`: "most=29",
+	} {
+		started, err := a.LogGroups.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{
+			LogGroupIdentifiers: []string{arn}, QueryString: &query, StartTime: aws.Int64(begun/1000 - 1), EndTime: aws.Int64(time.Now().Unix() + 1),
+		})
+		a.Check(err)
+		var got []string
+		harness.Eventually(t, "the query is complete", func() bool {
+			out, err := a.LogGroups.GetQueryResults(ctx, &cloudwatchlogs.GetQueryResultsInput{QueryId: started.QueryId})
+			a.Check(err)
+			got = nil
+			for _, row := range out.Results {
+				for _, f := range row {
+					if *f.Field != "@ptr" {
+						got = append(got, *f.Field+"="+*f.Value)
+					}
+				}
+			}
+			return out.Status == logtypes.QueryStatusComplete
+		})
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", query, got, want)
+		}
+	}
 }
 
 func TestAPILogsAreTailedAsTheyAreWritten(t *testing.T) {
