@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,13 +85,8 @@ func metricsOf(ctx context.Context, c *cluster.Cluster, node state.Node, questio
 func (e *Engine) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	var share bodies.Share
 	defer share.End()
-	question, err := bodies.Intake{Most: cloudwatch.MaxQuestion, Weight: 3, Budget: e.bodies}.Read(w, r, nil, &share)
-	if err != nil {
-		status := http.StatusBadRequest
-		if errors.Is(err, bodies.ErrFull) {
-			status = http.StatusTooManyRequests
-		}
-		w.WriteHeader(status)
+	question, ok := e.readQuestion(w, r, cloudwatch.MaxQuestion, &share)
+	if !ok {
 		return
 	}
 	answer, err := e.measured.Answer(r.Context(), question, time.Now())

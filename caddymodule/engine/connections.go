@@ -116,17 +116,27 @@ func (e *Engine) serveNode(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// readQuestion reads what another node asks, most bytes of it. If it cannot, it answers why, and ok is
+// false.
+func (e *Engine) readQuestion(w http.ResponseWriter, r *http.Request, most int64, share *bodies.Share) (question []byte, ok bool) {
+	question, err := bodies.Intake{Most: most, Weight: 3, Budget: e.bodies}.Read(w, r, nil, share)
+	if err == nil {
+		return question, true
+	}
+	status := http.StatusBadRequest
+	if errors.Is(err, bodies.ErrFull) {
+		status = http.StatusTooManyRequests
+	}
+	w.WriteHeader(status)
+	return nil, false
+}
+
 // serveConnection answers what connection asks another node.
 func (e *Engine) serveConnection(w http.ResponseWriter, r *http.Request) {
 	var share bodies.Share
 	defer share.End()
-	message, err := bodies.Intake{Most: socket.MaxMessage, Weight: 3, Budget: e.bodies}.Read(w, r, nil, &share)
-	if err != nil {
-		status := http.StatusBadRequest
-		if errors.Is(err, bodies.ErrFull) {
-			status = http.StatusTooManyRequests
-		}
-		w.WriteHeader(status)
+	message, ok := e.readQuestion(w, r, socket.MaxMessage, &share)
+	if !ok {
 		return
 	}
 	info, err := e.localConnection(r.Method, Connection{
