@@ -330,7 +330,7 @@ go_test() {
 }
 
 run_tests() {
-	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc chromium
+	need bwrap node npm python3 java javac ruby curl aws redis-server redis-cli wrk ip nft pasta nsenter mount mkfs.ext4 cc zip chromium
 	have_boto3 || install_packages python3-boto3
 	need_jars
 	build

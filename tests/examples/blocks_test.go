@@ -99,8 +99,13 @@ type reader struct {
 	home string // the checkout, without what is not needed
 	// strict is for pages whose Caddyfiles are saved as they are: caddy fmt changes nothing.
 	strict bool
-	server *exec.Cmd
-	out    *harness.Server // what the server printed
+	// inherits is for pages of tools that only the user of the test has: it is the reader then.
+	inherits bool
+	ports    *strings.Replacer // of those that the page names, where pages are read beside each other
+	env      []string          // besides what every reader has
+	shown    string            // what the lines so far have set: exports, folders
+	server   *exec.Cmd
+	out      *harness.Server // what the server printed
 }
 
 // nobody is the user of the reader, where the test is root.
@@ -133,17 +138,21 @@ func newReader(t *testing.T, page string) *reader {
 func (r *reader) shell(ctx context.Context, line string) *exec.Cmd {
 	// The script would build what is built already, with a Go that this user may not have.
 	line = strings.ReplaceAll(line, "./xcaddy.sh run", "bin/caddy run --adapter caddyfile --config Caddyfile.example")
-	arguments := []string{"bash", "-c", line}
-	if os.Geteuid() == 0 {
+	arguments := []string{"bash", "-c", r.shown + line}
+	if os.Geteuid() == 0 && !r.inherits {
 		arguments = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", nobody), fmt.Sprintf("--regid=%d", nobody), "--clear-groups"}, arguments...)
 	}
 	c := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	c.Dir = r.home
 	c.Env = []string{"HOME=" + r.home, "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "TMPDIR=" + r.home}
+	c.Env = append(c.Env, r.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	return c
 }
+
+// lasts are lines that count for those after them, as in one terminal.
+var lasts = regexp.MustCompile(`^(eval|export|cd) `)
 
 var serves = regexp.MustCompile(`^(bin/caddy|\./xcaddy\.sh) (run|hearth dev)\b`)
 
@@ -154,7 +163,8 @@ func (r *reader) run(b block) {
 			r.serve(b, c)
 			continue
 		}
-		ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+		// With what the machine does besides, some tools take minutes.
+		ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Minute)
 		// Of curl, without its progress; what is expected is on either stream.
 		out, err := r.shell(ctx, strings.Replace(c.line, "curl ", "curl -sS ", 1)).CombinedOutput()
 		cancel()
@@ -162,6 +172,8 @@ func (r *reader) run(b block) {
 			r.t.Errorf("%s:%d: $ %s: %v\n%s%s", r.page, b.line, c.line, err, out, r.printed())
 		} else if !prints(string(out), c.want) {
 			r.t.Errorf("%s:%d: $ %sprints\n%s\nwant\n%s", r.page, b.line, c.line, out, c.want)
+		} else if lasts.MatchString(c.line) {
+			r.shown += c.line
 		}
 	}
 }
@@ -227,6 +239,9 @@ func prints(out, want string) bool {
 // check does with a block what its kind says.
 func (r *reader) check(b block) {
 	r.t.Helper()
+	if r.ports != nil {
+		b.text = r.ports.Replace(b.text)
+	}
 	path := ""
 	if b.file != "" {
 		path = filepath.Join(r.home, b.file)

@@ -166,7 +166,7 @@ func (s *service) living(ctx context.Context, name string) (*stack.Stack, error)
 
 type policyInput struct{ StackName, StackPolicyBody, StackPolicyURL string }
 
-// setPolicy keeps a policy and gives it back. It is not enforced: docs/deploying.md says so.
+// setPolicy keeps a policy and gives it back. It is not enforced: docs/stacks.md says so.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html
 func (s *service) setPolicy(ctx context.Context, by stack.Identity, in *policyInput) (awsapi.None, error) {
 	of, err := s.living(ctx, in.StackName)
