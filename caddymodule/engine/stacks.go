@@ -65,13 +65,22 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		Store: e.records, Log: c.Log, Identity: e.identity.name, Process: e.process,
 		Services: func() stack.Services {
 			s := e.current.Load()
-			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Models: s.calls.models, Passed: slices.Collect(maps.Keys(s.services.Passed()))}
+			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Role: s.roleOfStack, Models: s.calls.models, Passed: slices.Collect(maps.Keys(s.services.Passed()))}
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()
 			return stack.Settings{Account: s.Account, URLSuffix: s.calls.urlSuffix, IgnoreTypes: s.IgnoreResources, Endpoint: s.addresses.API, Inside: s.insideAddress(), Key: s.derive("hearth stacks")}
 		},
 	})
+}
+
+// roleOfStack finds the role that a stack was given.
+func (s *Setup) roleOfStack(ctx context.Context, arn string) (role *stack.Role, trusts bool, err error) {
+	grant, err := s.engine.roles.ByARN(ctx, arn)
+	if grant == nil || err != nil {
+		return nil, false, err
+	}
+	return &stack.Role{Name: grant.Name, ID: grant.ID}, s.RolesOff || access.Trusts(grant, "cloudformation.amazonaws.com"), nil
 }
 
 // insideAddress is where functions of this server reach it.

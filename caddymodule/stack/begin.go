@@ -40,6 +40,7 @@ type Request struct {
 	TimeoutMin   int
 	Parent, Root string
 	Direct       bool      // no change set shows what it does
+	Import       bool      `json:",omitempty"` // resources that are there already are to be taken over
 	ID           string    // of the stack, if it is chosen already
 	At           time.Time // when transforms are applied
 }
@@ -158,6 +159,10 @@ func (e *Engine) Create(ctx context.Context, in *Request) (*Stack, error) {
 		return nil, &awsapi.Exception{Name: "AlreadyExistsException", Message: "Stack [" + in.Name + "] already exists"}
 	}
 	s := e.newStack(in)
+	var err error
+	if in.By, err = e.acting(ctx, in.By, in.RoleARN); err != nil {
+		return nil, err
+	}
 	p, err := e.prepare(ctx, in, s)
 	if err != nil {
 		return nil, err
@@ -292,15 +297,16 @@ func (e *Engine) Update(ctx context.Context, in *Request) (*Stack, error) {
 	if !slices.Contains(updatable, s.Status) {
 		return nil, busy(s, "updated")
 	}
+	in.RoleARN = cmp.Or(in.RoleARN, s.RoleARN)
+	if in.By, err = e.acting(ctx, in.By, in.RoleARN); err != nil {
+		return nil, err
+	}
 	p, err := e.prepare(ctx, in, s)
 	if err != nil {
 		return nil, err
 	}
 	if in.KeepTags {
 		in.Tags = s.Tags
-	}
-	if in.RoleARN == "" {
-		in.RoleARN = s.RoleARN
 	}
 	same, err := e.unchanged(ctx, s, in, p)
 	if err != nil {
@@ -375,11 +381,12 @@ func (e *Engine) Delete(ctx context.Context, nameOrID, token, roleARN string, re
 			return "", invalid("%s", err)
 		}
 	}
+	s.RoleARN = cmp.Or(roleARN, s.RoleARN)
+	if by, err = e.acting(ctx, by, s.RoleARN); err != nil {
+		return "", err
+	}
 	s.Status, s.Reason = Deleting, "User Initiated"
 	s.Operation = Operation{ID: newUUID(), Token: token, Began: e.now(), By: by, Retain: retain}
-	if roleARN != "" {
-		s.RoleARN = roleARN
-	}
 	last, err := e.store.lastEvent(ctx, s.ID)
 	if err != nil {
 		return "", err

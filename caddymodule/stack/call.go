@@ -24,6 +24,9 @@ type Services struct {
 	Serve func(w http.ResponseWriter, r *http.Request) bool
 	// Open reads an object of the bucket that has the uploads, if by may read it.
 	Open func(ctx context.Context, by *sigv4.Key, bucket, key, version string) ([]byte, error)
+	// Role finds a role by its ARN: nil if it is not here. trusts says whether it lets this service
+	// act as it.
+	Role func(ctx context.Context, arn string) (role *Role, trusts bool, err error)
 	// Passed are the services that calls are passed on to.
 	Passed []string
 	// Models are those of the services, by the name that resource types have for them.

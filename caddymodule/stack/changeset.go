@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,9 @@ func (e *Engine) CreateChangeSet(ctx context.Context, in *Request, name, kind, d
 	case missing:
 		s = e.newStack(in)
 	}
+	if in.By, err = e.acting(ctx, in.By, cmp.Or(in.RoleARN, s.RoleARN)); err != nil {
+		return nil, err
+	}
 	in.At = e.now() // its execution makes the same
 	changeSet := &ChangeSet{
 		Name: name, StackID: s.ID, Type: kind, Status: Complete, Execution: Available, Description: description, Created: e.now(), Request: *in,
@@ -97,6 +101,11 @@ func (e *Engine) CreateChangeSet(ctx context.Context, in *Request, name, kind, d
 	changeSet.Parameters = shown(p.plan)
 	if changeSet.Changes, err = e.changesOf(ctx, s, in, p); err != nil {
 		return nil, explained(err)
+	}
+	if in.Import {
+		if err := e.importless(ctx, s, in, p.plan); err != nil {
+			return nil, err
+		}
 	}
 	if kind == "UPDATE" {
 		same, err := e.unchanged(ctx, s, in, p)
@@ -241,7 +250,10 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 	if in.Body, err = e.store.template(ctx, s.ID, c.Original); err != nil {
 		return "", err
 	}
-	in.Token, in.By = token, by
+	in.Token = token
+	if in.By, err = e.acting(ctx, by, cmp.Or(in.RoleARN, s.RoleARN)); err != nil {
+		return "", err
+	}
 	if onFailure != "" {
 		in.OnFailure = onFailure
 	}
@@ -308,7 +320,7 @@ func (e *Engine) changesOf(ctx context.Context, s *Stack, in *Request, p *prepar
 		}
 		p.plan.Hide(one.Secrets) // resources that change may have secrets of those that do not
 	}
-	r := &run{engine: e, stack: s, resources: maps.Clone(by), caller: e.callerOf(in.By)}
+	r := &run{engine: e, stack: s, resources: maps.Clone(by), caller: e.callerOf(in.By.actor())}
 	fresh := make(map[string]bool) // resources that are made anew
 	lookup := attributes(func(id, name string) (any, error) {
 		if fresh[id] || r.resources[id] == nil {

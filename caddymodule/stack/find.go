@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,13 +136,17 @@ func (e *Engine) Cancel(ctx context.Context, nameOrID string) error {
 }
 
 // ContinueRollback goes on with the rollback of an update that failed.
-func (e *Engine) ContinueRollback(ctx context.Context, nameOrID, token string, skip []string, by Identity) error {
+func (e *Engine) ContinueRollback(ctx context.Context, nameOrID, token, roleARN string, skip []string, by Identity) error {
 	s, revision, err := e.find(ctx, nameOrID)
 	if err != nil {
 		return err
 	}
 	if s.Status != UndoFailed {
 		return invalid("Stack:%s is in %s state and can not continue rollback.", s.ID, s.Status)
+	}
+	s.RoleARN = cmp.Or(roleARN, s.RoleARN)
+	if by, err = e.acting(ctx, by, s.RoleARN); err != nil {
+		return err
 	}
 	s.Status, s.Reason = UndoingUpdate, "User Initiated"
 	// It is the same operation: the resources that it has changed are known by its ID.
@@ -158,7 +163,7 @@ func (e *Engine) again(ctx context.Context, s *Stack, revision state.Revision) e
 }
 
 // Rollback undoes an operation that failed and was left as it was.
-func (e *Engine) Rollback(ctx context.Context, nameOrID, token string, by Identity) (*Stack, error) {
+func (e *Engine) Rollback(ctx context.Context, nameOrID, token, roleARN string, by Identity) (*Stack, error) {
 	s, revision, err := e.find(ctx, nameOrID)
 	if err != nil {
 		return nil, err
@@ -170,6 +175,10 @@ func (e *Engine) Rollback(ctx context.Context, nameOrID, token string, by Identi
 		s.Status = UndoingUpdate
 	default:
 		return nil, invalid("Stack:%s is in %s state and can not be rolled back.", s.ID, s.Status)
+	}
+	s.RoleARN = cmp.Or(roleARN, s.RoleARN)
+	if by, err = e.acting(ctx, by, s.RoleARN); err != nil {
+		return nil, err
 	}
 	s.Reason = "User Initiated"
 	s.Operation.Token, s.Operation.By = token, by

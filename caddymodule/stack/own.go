@@ -50,7 +50,7 @@ func (e *Engine) settle(ctx context.Context, id string) (*Stack, error) {
 func nested() *Type {
 	request := func(ctx context.Context, w *Work) (*Request, error) {
 		in := &Request{
-			ID: w.ID, Name: nameOf(w.ID), Capabilities: append([]string{autoExpand, "CAPABILITY_NAMED_IAM"}, w.stack.Capabilities...), By: w.stack.Operation.By,
+			ID: w.ID, Name: nameOf(w.ID), Capabilities: append([]string{autoExpand, "CAPABILITY_NAMED_IAM"}, w.stack.Capabilities...), By: w.stack.Operation.By.actor(), RoleARN: w.stack.RoleARN,
 			Parent: w.stack.ID, Root: w.stack.Root, Given: Given{Values: make(map[string]string)}, OnFailure: "DO_NOTHING",
 		}
 		if in.Root == "" {
@@ -142,7 +142,7 @@ func nested() *Type {
 				}
 				return err
 			}
-			if _, err := w.engine.Delete(ctx, w.ID, "", "", nil, w.stack.Operation.By); err != nil {
+			if _, err := w.engine.Delete(ctx, w.ID, "", w.stack.RoleARN, nil, w.stack.Operation.By.actor()); err != nil {
 				return plain(err)
 			}
 			s, err := w.engine.settle(ctx, w.ID)

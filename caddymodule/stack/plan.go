@@ -46,7 +46,7 @@ func (e *Engine) planOf(ctx context.Context, s *Stack) (*template.Plan, error) {
 }
 
 // resolve decides what a template says for a stack. Parameters of SSM are read as whoever asks, who
-// could read them in an output otherwise.
+// could read them in an output otherwise, and dynamic references as the role of the operation.
 func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, given Given, by Identity) (*template.Plan, error) {
 	settings := e.Settings()
 	return t.Resolve(template.Input{
@@ -75,7 +75,7 @@ func (e *Engine) resolve(ctx context.Context, t *template.Template, s *Stack, gi
 			if r.Service == "secretsmanager" {
 				return "", &template.Error{Message: "Dynamic references to Secrets Manager are not supported: there is no Secrets Manager here. Use ssm-secure."}
 			}
-			v, found, err := e.parameter(ctx, by, r.Name)
+			v, found, err := e.parameter(ctx, by.actor(), r.Name)
 			if err == nil && !found {
 				err = &template.Error{Message: "Parameters: [" + cutName(r) + "] could not be found."}
 			}

@@ -97,6 +97,8 @@ type Identity struct {
 	KeyID  string
 	Parent string `json:",omitempty"`
 	Role   *Role  `json:",omitempty"`
+	// As is the role that was given for the operation: its calls are made as that. nil: as who asked.
+	As *Role `json:",omitempty"`
 }
 
 // A Role is what a session acts as.

@@ -87,7 +87,7 @@ func (r *run) load(ctx context.Context) (err error) {
 	for _, one := range resources {
 		r.resources[one.LogicalID] = one
 	}
-	r.caller = r.engine.callerOf(r.stack.Operation.By)
+	r.caller = r.engine.callerOf(r.stack.Operation.By.actor())
 	return nil
 }
 

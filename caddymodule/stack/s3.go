@@ -72,8 +72,12 @@ func (w *Work) bucket(ctx context.Context, method, query string, body any) (*ans
 	return a, nil
 }
 
-// isAssets reports whether a bucket is that of the CDK's assets, which is there by itself.
-func (w *Work) isAssets() bool { return strings.HasPrefix(w.ID, "cdk-hnb659fds-assets-") }
+// isAssets reports whether a bucket is that of the CDK's assets. That of the usual qualifier is
+// there by itself, and cdk bootstrap leaves the others when its stack is deleted.
+func (w *Work) isAssets() bool {
+	at := w.engine.account()
+	return strings.HasPrefix(w.ID, "cdk-") && strings.HasSuffix(w.ID, "-assets-"+at.ID+"-"+at.Region)
+}
 
 // What a bucket may have: what is done or always so, and what is kept in the stack alone.
 var (

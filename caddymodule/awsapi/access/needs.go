@@ -66,11 +66,7 @@ func (a *Authority) Needs(ctx context.Context, service, operation string, in *In
 	case "apigateway":
 		return []Need{{Action: "apigateway:" + in.HTTP.Method, Resources: []string{"arn:aws:apigateway:" + a.Account.Region + "::" + encodedPath(in.HTTP.URL)}}}, nil
 	case "cloudformation":
-		if name := in.text("StackName"); name != "" && !strings.HasPrefix(name, "arn:") {
-			return one(a.arn(service, "stack/"+name+"/*")), nil
-		} else if name != "" {
-			return one(name), nil
-		}
+		return a.cloudformation(operation, in), nil
 	case "sqs", "sns", "dynamodb", "kinesis":
 		return a.data(service, operation, in), nil
 	}
@@ -221,6 +217,23 @@ func (a *Authority) events(operation string, in *Input) (needs []Need) {
 		return []Need{{Action: action, Resources: []string{in.text("ResourceARN")}}}
 	}
 	return []Need{{Action: action}}
+}
+
+// cloudformation are the needs of calls about stacks. A stack acts as the role that it is given.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+func (a *Authority) cloudformation(operation string, in *Input) []Need {
+	need := Need{Action: "cloudformation:" + operation}
+	switch name := in.text("StackName"); {
+	case strings.HasPrefix(name, "arn:"):
+		need.Resources = []string{name}
+	case name != "":
+		need.Resources = []string{a.arn("cloudformation", "stack/"+name+"/*")}
+	}
+	needs := []Need{need}
+	if role := in.text("RoleARN"); role != "" {
+		needs = append(needs, Pass(role, "cloudformation.amazonaws.com"))
+	}
+	return needs
 }
 
 // cloudwatch are the needs of calls of CloudWatch, whose actions are not named as its signatures.

@@ -29,8 +29,8 @@ type setOutput struct {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
 func (s *service) createChangeSet(ctx context.Context, by stack.Identity, in *createSetInput) (*setOutput, error) {
 	switch {
-	case len(in.ResourcesToImport) > 0, in.ChangeSetType == "IMPORT", in.ImportExistingResources:
-		return nil, invalid("Imports of resources are not supported: a stack has what it made. (cdk bootstrap is not needed: what it makes is there.)")
+	case len(in.ResourcesToImport) > 0, in.ChangeSetType == "IMPORT":
+		return nil, invalid("Imports of resources are not supported: a stack has what it made.")
 	case in.DeploymentMode != "":
 		return nil, invalid("DeploymentMode %s is not supported: there is no drift here.", in.DeploymentMode)
 	}
@@ -41,7 +41,7 @@ func (s *service) createChangeSet(ctx context.Context, by stack.Identity, in *cr
 	if err != nil {
 		return nil, err
 	}
-	r.OnFailure, r.Token = in.OnStackFailure, in.ClientToken
+	r.OnFailure, r.Token, r.Import = in.OnStackFailure, in.ClientToken, in.ImportExistingResources
 	made, err := s.Engine.CreateChangeSet(ctx, r, in.ChangeSetName, in.ChangeSetType, in.Description)
 	if err != nil {
 		return nil, err

@@ -212,7 +212,7 @@ func (s *service) cancelUpdate(ctx context.Context, in *operationInput) (awsapi.
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
 func (s *service) continueRollback(ctx context.Context, by stack.Identity, in *operationInput) (*struct{}, error) {
-	if err := s.Engine.ContinueRollback(ctx, in.StackName, in.ClientRequestToken, in.ResourcesToSkip, by); err != nil {
+	if err := s.Engine.ContinueRollback(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.ResourcesToSkip, by); err != nil {
 		return nil, err
 	}
 	if of, err := s.Engine.Stack(ctx, in.StackName); err == nil {
@@ -223,7 +223,7 @@ func (s *service) continueRollback(ctx context.Context, by stack.Identity, in *o
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html
 func (s *service) rollbackStack(ctx context.Context, by stack.Identity, in *operationInput) (*idOutput, error) {
-	of, err := s.Engine.Rollback(ctx, in.StackName, in.ClientRequestToken, by)
+	of, err := s.Engine.Rollback(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, by)
 	if err != nil {
 		return nil, err
 	}
