@@ -280,7 +280,11 @@ func service(d *caddyfile.Dispenser, to **Service) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return readBlock(d, name+" option '%s'", (*to).options())
+	options := (*to).options()
+	if name == "s3" {
+		options = append(options, option{"notify", into(text, &(*to).Notify)})
+	}
+	return readBlock(d, name+" option '%s'", options)
 }
 
 // options are those of a service, in its own block and in that of an event source.

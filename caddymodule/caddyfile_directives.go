@@ -95,6 +95,7 @@ func parseReceive(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		region           <name>
 //		tolerance        <duration>
 //		dedupe           <duration>|off
+//		notifications
 //		on <event> [<subject>] <function>[:<qualifier>] {
 //			pattern <JSON>
 //			ordered
@@ -118,6 +119,7 @@ func (h *Receive) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{"region", into(text, &h.Region)},
 		{"tolerance", into(duration, &h.Tolerance)},
 		{"dedupe", into(durationOrOff, &h.Dedupe)},
+		{"notifications", into(present, &h.Notifications)},
 		{"on", h.unmarshalRule},
 	})); err != nil || hasPlaceholder(h) {
 		return err

@@ -116,6 +116,9 @@ func (e *EventSource) mapping(account function.Account) (registry.Mapping, error
 	if err != nil {
 		return m, err
 	}
+	if service.Notify != "" {
+		return m, errors.New("notify is no option of an event source: it is one of the option s3 of hearth")
+	}
 	no := false
 	m = registry.Mapping{
 		FunctionName: name, Qualifier: qualifier, State: "Enabled", EventSourceArn: source,

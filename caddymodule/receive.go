@@ -72,6 +72,10 @@ type Receive struct {
 	// the event. Without rules, the last part of the URL's path names the function.
 	Rules []ReceiveRule `json:"rules,omitempty"`
 
+	// Run the functions that the notification configurations of buckets name, which clients
+	// put by the API of S3 (s3). The option s3 of the hearth app has notify then.
+	Notifications bool `json:"notifications,omitempty"`
+
 	log    *zap.Logger
 	app    *App
 	source push.Source
@@ -122,6 +126,9 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 	repl := caddy.NewReplacer()
 	if h.source, err = h.newSource(h.app.Region, repl); err != nil {
 		return err
+	}
+	if h.Notifications && (h.Source != "s3" || !h.app.setup.Notifies()) {
+		return fmt.Errorf("receive %s: notifications is an option of receive s3, and needs notify in the option s3 of hearth", h.Source)
 	}
 	for n, r := range h.Rules {
 		rule, err := r.prepare(repl)
@@ -243,14 +250,14 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 	var all []*invoker.Message
 	for n := range delivery.Events {
 		e := &delivery.Events[n]
-		targets, err := push.Targets(h.rules, e, r.URL.Path)
+		targets, err := h.targets(r, e)
 		if err != nil {
 			return nil, err
 		}
 		for _, target := range targets {
 			m := &invoker.Message{
 				RequestID: function.NewRequestID(), Function: target.Function, Qualifier: target.Qualifier, TraceID: header,
-				Source: h.Source, Subject: e.Subject, Payload: e.Payload,
+				Source: h.Source, Subject: e.Subject, Payload: target.payload,
 			}
 			if m.Qualifier == "" {
 				m.Qualifier = function.Latest
@@ -259,9 +266,9 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 				return nil, err
 			}
 			if e.Once != "" && h.Dedupe >= 0 {
-				m.Once, m.OnceFor = h.once(r, e, m, delivery.Signed), h.onceFor(delivery, time.Now())
+				m.Once, m.OnceFor = h.once(r, e, m, target.configuration, delivery.Signed), h.onceFor(delivery, time.Now())
 			}
-			if e.Order != "" && h.ordered(target, e) {
+			if e.Order != "" && target.configuration == "" && h.ordered(target.Target, e) {
 				m.Order = e.Order
 			}
 			all = append(all, m)
@@ -270,13 +277,52 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 	return all, nil
 }
 
+// An addressed target gets a payload of its own.
+type addressed struct {
+	push.Target
+	payload       []byte
+	configuration string // ID of the notification configuration; "": a rule names the function
+}
+
+// targets are the functions that an event goes to: by rules, and by the notification
+// configuration of its bucket.
+func (h *Receive) targets(r *http.Request, e *push.Event) (all []addressed, err error) {
+	if h.rules != nil || !h.Notifications {
+		targets, err := push.Targets(h.rules, e, r.URL.Path)
+		if err != nil {
+			return nil, err
+		}
+		for _, target := range targets {
+			all = append(all, addressed{target, e.Payload, ""})
+		}
+	}
+	if !h.Notifications {
+		return all, nil
+	}
+	notified, err := h.app.setup.Notified(r.Context(), e)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notified {
+		payload, err := e.Configured(n.Configuration)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, addressed{n.Target, payload, n.Configuration})
+	}
+	return all, nil
+}
+
 // once names a delivery. Two senders may give the same name: without a signature at two
 // addresses, with one by two keys. What is signed is the same at whatever address it comes
 // again, for the signature does not hold that.
-func (h *Receive) once(r *http.Request, e *push.Event, m *invoker.Message, signed bool) string {
+func (h *Receive) once(r *http.Request, e *push.Event, m *invoker.Message, configuration string, signed bool) string {
 	parts := []string{h.Source, r.Host, r.URL.Path, e.Once, m.Function, m.Qualifier}
 	if signed {
 		parts = append([]string{h.Source, "signed", e.Once, m.Function, m.Qualifier}, h.Secrets...)
+	}
+	if configuration != "" {
+		parts = append(parts, "notification", configuration)
 	}
 	sum := sha256.New()
 	for _, part := range parts {

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/lambda"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/notification"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/console"
 	"github.com/hearthfn/hearth/caddymodule/engine"
@@ -238,11 +239,22 @@ type Service struct {
 	// configuration.
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"`
+
+	// Of S3: the ARN of a target that the store knows, such as arn:minio:sqs::HEARTH:webhook, by
+	// which it posts events to a route with receive s3 and notifications; or all, for a store that
+	// posts all events without being asked. With it PutBucketNotificationConfiguration has
+	// functions run. Default: it does not.
+	Notify string `json:"notify,omitempty"`
 }
 
 func (s *Service) resolve(repl *caddy.Replacer) (*services.Service, error) {
-	return services.NewService(repl.ReplaceAll(s.Endpoint, ""), repl.ReplaceAll(s.Region, ""),
+	made, err := services.NewService(repl.ReplaceAll(s.Endpoint, ""), repl.ReplaceAll(s.Region, ""),
 		repl.ReplaceAll(s.AccessKeyID, ""), repl.ReplaceAll(s.SecretAccessKey, ""))
+	if err != nil || s.Notify == "" {
+		return made, err
+	}
+	made.Notify = notification.Target(repl.ReplaceAll(s.Notify, ""))
+	return made, made.Notify.Check()
 }
 
 // services returns the services of the configuration.
@@ -262,6 +274,9 @@ func (a *App) services(repl *caddy.Replacer) (services.Config, error) {
 		var err error
 		if *of.to, err = of.from.resolve(repl); err != nil {
 			return c, fmt.Errorf("%s: %w", of.name, err)
+		}
+		if of.from.Notify != "" && of.name != "s3" {
+			return c, fmt.Errorf("%s: notify is an option of s3", of.name)
 		}
 	}
 	return c, nil

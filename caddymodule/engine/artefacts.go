@@ -41,6 +41,9 @@ func (s *Setup) PassedS3(log *zap.Logger) (*s3.Passage, error) {
 	if of.Credentials.AccessKeyID != "" {
 		to.Credentials = of
 	}
+	if of.Notify != "" {
+		to.Notify = &s3.Notify{Target: of.Notify, Store: s.engine.notifications, Check: s.mayNotify}
+	}
 	s.calls.passedS3 = s3.NewPassage(s3.Config{Verifier: verifier, Access: s.Access(), Account: s.Account, Refusals: &s.refusals, Log: log}, to, func() string {
 		u, err := url.Parse(s.addresses.API)
 		if err != nil {

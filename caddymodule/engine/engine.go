@@ -23,6 +23,7 @@ import (
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/insights"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/logs/subscription"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/notification"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/scheduler"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/usage"
@@ -66,11 +67,13 @@ type Engine struct {
 	registry *registry.Registry
 	// documents are what other services than Lambda keep.
 	documents *document.Store
-	apis      *apigatewayv2.APIs
-	artefacts *artefact.Store // nil: this process serves no S3
-	domains   *domain.Domains
-	roles     *iam.Roles
-	rules     *events.Rules
+	// notifications are which functions run for events of buckets.
+	notifications *notification.Store
+	apis          *apigatewayv2.APIs
+	artefacts     *artefact.Store // nil: this process serves no S3
+	domains       *domain.Domains
+	roles         *iam.Roles
+	rules         *events.Rules
 	// environments have credentials of the roles of their functions.
 	environments *sigv4.Environments
 	inside       inside
@@ -180,6 +183,7 @@ func Open(config Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.documents = document.New(records)
+	e.notifications = notification.NewStore(e.documents)
 	if err := e.openMetrics(); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ type Services struct {
 	Role func(ctx context.Context, arn string) (role *Role, trusts bool, err error)
 	// Passed are the services that calls are passed on to.
 	Passed []string
+	// Notifies is set if functions may run for events of buckets.
+	Notifies bool
 	// Models are those of the services, by the name that resource types have for them.
 	Models map[string]*model.Model
 }

@@ -81,7 +81,7 @@ func (w *Work) isAssets() bool {
 
 // What a bucket may have: what is done or always so, and what is kept in the stack alone.
 var (
-	bucketDone = []string{"BucketName", "Tags", "PublicAccessBlockConfiguration", "BucketEncryption", "OwnershipControls", "AccessControl"}
+	bucketDone = []string{"BucketName", "Tags", "PublicAccessBlockConfiguration", "BucketEncryption", "OwnershipControls", "AccessControl", "NotificationConfiguration"}
 	bucketKept = []string{"VersioningConfiguration", "LifecycleConfiguration"}
 )
 
@@ -123,6 +123,9 @@ func bucketType() *Type {
 			if _, err := w.bucket(ctx, http.MethodPut, "publicAccessBlock", in); err != nil {
 				return err
 			}
+		}
+		if err := w.notify(ctx); err != nil {
+			return err
 		}
 		var kept []string
 		for _, name := range bucketKept {
@@ -189,7 +192,7 @@ func encryptedHere(encryption any) bool {
 	return true
 }
 
-func checkBucket(_ *Engine, properties map[string]any) error {
+func checkBucket(e *Engine, properties map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if !slices.Contains(bucketDone, name) && !slices.Contains(bucketKept, name) {
 			return fmt.Errorf("%w: buckets of stacks are for what deployments upload", unsupportedProperty(name))
@@ -198,5 +201,5 @@ func checkBucket(_ *Engine, properties map[string]any) error {
 	if acl := text(properties["AccessControl"]); acl != "" && acl != "Private" && acl != "BucketOwnerFullControl" && acl != "placeholder" {
 		return fmt.Errorf("AccessControl %s is not supported: only access keys reach a bucket", acl)
 	}
-	return nil
+	return checkNotification(e, properties["NotificationConfiguration"])
 }

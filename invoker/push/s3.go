@@ -241,3 +241,21 @@ func encodeKey(key string) string {
 	}
 	return b.String()
 }
+
+// Configured is the payload of an object's event with the ID of a notification configuration, as S3
+// has it.
+func (e *Event) Configured(id string) ([]byte, error) {
+	message, err := decodeObject(e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	records, _ := message["Records"].([]any)
+	for _, value := range records {
+		if record, ok := value.(object); ok {
+			if about := sub(record, "s3"); about != nil {
+				about["configurationId"] = id
+			}
+		}
+	}
+	return encodeJSON(message)
+}

@@ -211,9 +211,23 @@ func (s *Store) MustMakeBucket(t testing.TB, bucket string) {
 	if s.notify == "" {
 		return
 	}
+	s.mustNotify(t, bucket)
+}
+
+// AwaitTarget waits until the store knows its webhook.
+func (s *Store) AwaitTarget(t testing.TB) {
+	t.Helper()
+	const bucket = "of-the-target"
+	s.MustMakeBucket(t, bucket)
+	s.must(t, http.MethodDelete, "/"+bucket, "", "", nil)
+}
+
+// mustNotify has the store post the creation and the removal of a bucket's objects. MinIO answers
+// before it has made its targets, and knows none of them until then.
+func (s *Store) mustNotify(t testing.TB, bucket string) {
+	t.Helper()
 	configuration := `<NotificationConfiguration><QueueConfiguration><Id>hearth</Id><Queue>` + s.notify +
 		`</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration></NotificationConfiguration>`
-	// MinIO answers before it has made its targets, and knows none of them until then.
 	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
 	defer cancel()
 	for {

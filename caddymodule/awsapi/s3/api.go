@@ -178,6 +178,10 @@ func (c *call) find() (*operation, error) {
 	if op := operations[name]; op != nil {
 		return op, nil
 	}
+	if sub == "notification" {
+		return nil, refuse(http.StatusNotImplemented, "NotImplemented", c.Method+" ?notification of s3 is not supported: this server keeps the files of deployments. "+
+			"Set its option s3 to an object store, with notify, and functions run for events of a bucket there.")
+	}
 	if sub != "" {
 		sub = " ?" + sub
 	}

@@ -5,11 +5,13 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"go.uber.org/zap"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/access"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/artefact"
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/notification"
 	"github.com/hearthfn/hearth/caddymodule/awsapi/sigv4"
 	"github.com/hearthfn/hearth/warmpool/bodies"
 )
@@ -19,11 +21,15 @@ import (
 type Error struct {
 	Status        int
 	Code, Message string
+	// Arguments are names and values of what the error is about.
+	Arguments [][2]string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-func refuse(status int, code, message string) error { return &Error{status, code, message} }
+func refuse(status int, code, message string) error {
+	return &Error{Status: status, Code: code, Message: message}
+}
 
 func badRequest(message string) error {
 	return refuse(http.StatusBadRequest, "InvalidRequest", message)
@@ -38,7 +44,7 @@ func notSupported(what string) error {
 }
 
 var (
-	errNotModified = &Error{http.StatusNotModified, "NotModified", ""}
+	errNotModified = &Error{Status: http.StatusNotModified, Code: "NotModified"}
 	errCondition   = refuse(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	errBusy        = refuse(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 	errMalformed   = refuse(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
@@ -52,10 +58,15 @@ func errorOf(err error) *Error {
 	var known *Error
 	var unsigned *sigv4.Error
 	var denied *access.Denied
-	is := func(status int, code, message string) *Error { return &Error{status, code, message} }
+	is := func(status int, code, message string) *Error {
+		return &Error{Status: status, Code: code, Message: message}
+	}
+	var notified *notification.Error
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &notified):
+		return &Error{notified.Status, notified.Code, notified.Message, notified.Arguments}
 	case errors.As(err, &denied):
 		return is(http.StatusForbidden, "AccessDenied", denied.Message)
 	case errors.As(err, &unsigned):
@@ -72,7 +83,7 @@ func errorOf(err error) *Error {
 		case "IncompleteSignatureException":
 			code = "AuthorizationHeaderMalformed"
 		}
-		return &Error{unsigned.Status, code, unsigned.Message}
+		return is(unsigned.Status, code, unsigned.Message)
 	case errors.Is(err, artefact.ErrNoBucket):
 		return is(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 	case errors.Is(err, artefact.ErrNoObject):
@@ -102,7 +113,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, id string, err error)
 		a.Refusals.Tell(a.Log, zap.ErrorLevel, "request failed", r.Method+" s3", func() []zap.Field {
 			return []zap.Field{zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("request_id", id), zap.Error(err)}
 		})
-		x = &Error{http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."}
+		x = &Error{Status: http.StatusInternalServerError, Code: "InternalError", Message: "We encountered an internal error. Please try again."}
 	}
 	if x.Status == http.StatusNotModified {
 		w.WriteHeader(x.Status)
@@ -111,10 +122,22 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, id string, err error)
 	var body []byte
 	if r.Method != http.MethodHead {
 		w.Header().Set("Content-Type", "application/xml")
-		body = encode(struct {
-			XMLName                            xml.Name `xml:"Error"`
-			Code, Message, Resource, RequestId string
-		}{Code: x.Code, Message: x.Message, Resource: r.URL.Path, RequestId: id})
+		type argument struct {
+			XMLName xml.Name
+			Text    string `xml:",chardata"`
+		}
+		out := struct {
+			XMLName             xml.Name `xml:"Error"`
+			Code, Message       string
+			Arguments           []argument
+			Resource, RequestId string
+		}{Code: x.Code, Message: x.Message, Resource: r.URL.Path, RequestId: id}
+		for n, a := range x.Arguments {
+			for part, name := range []string{"ArgumentName", "ArgumentValue"} {
+				out.Arguments = append(out.Arguments, argument{xml.Name{Local: name + strconv.Itoa(n+1)}, a[part]})
+			}
+		}
+		body = encode(out)
 	}
 	bodies.Refuse(w, r, x.Status, body)
 }

@@ -26,6 +26,8 @@ type Backend struct {
 	Endpoint    *url.URL
 	Region      string
 	Credentials aws.CredentialsProvider // nil: its requests are not signed
+	// Notify is how events of the store come to functions; nil: they do not by its API.
+	Notify *Notify
 }
 
 // A Passage passes requests to S3 on to the S3 of the configuration, signed anew. Bodies are streamed.
@@ -93,6 +95,13 @@ func (p *Passage) pass(w http.ResponseWriter, r *http.Request, id string, old bo
 		return err
 	}
 	defer leave()
+	if c.isNotification() {
+		answered, body, err := p.notification(c)
+		if answered || err != nil {
+			return err
+		}
+		document = body
+	}
 	return p.forward(c, document, bucketInHost)
 }
 
@@ -295,16 +304,7 @@ func (p *Passage) forward(c *call, document []byte, bucketInHost bool) error {
 		unchunk(request.Header)
 	}
 	request.Header.Set("X-Amz-Content-Sha256", hash)
-	if p.to.Credentials != nil {
-		own, err := p.to.Credentials.Retrieve(c.Context())
-		if err != nil {
-			return err
-		}
-		if err := p.signer.SignHTTP(c.Context(), own, request, hash, sigv4.S3, p.to.Region, time.Now()); err != nil {
-			return err
-		}
-	}
-	answer, err := p.client.Do(request)
+	answer, err := p.do(request, hash)
 	if err != nil {
 		var known *Error
 		if errors.As(err, &known) { // of the body
@@ -323,9 +323,26 @@ func (p *Passage) forward(c *call, document []byte, bucketInHost bool) error {
 			c.w.Header()[name] = values
 		}
 	}
+	if c.Method == http.MethodDelete && answer.StatusCode < http.StatusMultipleChoices {
+		p.forget(c)
+	}
 	c.w.WriteHeader(answer.StatusCode)
 	_, _ = io.Copy(c.w, answer.Body) // the client may be gone, or the service
 	return nil
+}
+
+// do signs and sends a request to the store.
+func (p *Passage) do(request *http.Request, hash string) (*http.Response, error) {
+	if p.to.Credentials != nil {
+		own, err := p.to.Credentials.Retrieve(request.Context())
+		if err != nil {
+			return nil, err
+		}
+		if err := p.signer.SignHTTP(request.Context(), own, request, hash, sigv4.S3, p.to.Region, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return p.client.Do(request)
 }
 
 // unchunk removes what headers say of a body in chunks.

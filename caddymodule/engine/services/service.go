@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/notification"
 )
 
 // DefaultRegion is the region that requests are signed for by default.
@@ -22,6 +24,8 @@ type Service struct {
 	endpoint    *url.URL // nil: AWS's own
 	Region      string
 	Credentials aws.Credentials
+	// Notify is where S3 sends events, so that they come to this server; "": nowhere.
+	Notify notification.Target
 }
 
 // NewService checks an address; "" stands for AWS's own. An empty region is DefaultRegion.

@@ -1,0 +1,93 @@
+package notification
+
+import (
+	"encoding/xml"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Target is where the object store sends events, so that they come to this server: the ARN of a
+// webhook or a topic that the store knows, or All.
+type Target string
+
+// All is the target of a store that sends all events without being asked.
+const All Target = "all"
+
+// Check says what is wrong with a target.
+func (t Target) Check() error {
+	parts := strings.SplitN(string(t), ":", 6)
+	if t == All || len(parts) == 6 && parts[0] == "arn" && (parts[2] == "sqs" || parts[2] == "sns") && parts[5] != "" {
+		return nil
+	}
+	return fmt.Errorf("notify %q: the ARN of a target of the store is wanted, such as arn:minio:sqs::HEARTH:webhook, or all for a store that sends all events by itself", string(t))
+}
+
+// mark is what the IDs of this server's entries at the store begin with.
+const mark = "hearth-function-"
+
+type xmlQueue struct {
+	XMLName xml.Name
+	ID      string     `xml:"Id"`
+	Queue   string     `xml:"Queue,omitempty"`
+	Topic   string     `xml:"Topic,omitempty"`
+	Events  []string   `xml:"Event"`
+	Filter  *xmlFilter `xml:"Filter,omitempty"`
+}
+
+// Merge makes the body that has the store send the events of configurations here. has is what
+// the store has: entries of others stay.
+func (t Target) Merge(has []byte, all []Configuration) ([]byte, error) {
+	var in xmlConfigurations
+	if err := xml.Unmarshal(has, &in); err != nil {
+		return nil, fmt.Errorf("the notification configuration of the store: %w", err)
+	}
+	out := struct {
+		XMLName   xml.Name `xml:"NotificationConfiguration"`
+		Namespace string   `xml:"xmlns,attr"`
+		Entries   []any
+	}{Namespace: namespace}
+	for _, entry := range in.Rest {
+		if !entry.isOurs() {
+			entry.XMLName.Space = ""
+			out.Entries = append(out.Entries, entry)
+		}
+	}
+	for n := range all {
+		out.Entries = append(out.Entries, t.entry(&all[n]))
+	}
+	return encode(&out), nil
+}
+
+// isOurs reports whether an entry was made by this server, or another of its cluster.
+func (e *xmlElement) isOurs() bool {
+	var inner struct {
+		ID string `xml:"Id"`
+	}
+	whole := slices.Concat([]byte("<entry>"), e.Inner, []byte("</entry>"))
+	return xml.Unmarshal(whole, &inner) == nil && strings.HasPrefix(inner.ID, mark)
+}
+
+func (t Target) entry(c *Configuration) *xmlQueue {
+	q := &xmlQueue{XMLName: xml.Name{Local: "QueueConfiguration"}, ID: mark + c.ID, Queue: string(t)}
+	if strings.Contains(string(t), ":sns:") {
+		q.XMLName.Local, q.Queue, q.Topic = "TopicConfiguration", "", string(t)
+	}
+	for n, name := range c.Events {
+		others := slices.Delete(slices.Clone(c.Events), n, n+1)
+		if !slices.Contains(c.Events[:n], name) && !slices.ContainsFunc(others, func(o string) bool { return o != name && covers(o, name) }) {
+			q.Events = append(q.Events, name)
+		}
+	}
+	for _, name := range []string{"prefix", "suffix"} {
+		value := c.value(name)
+		if value == "" {
+			continue
+		}
+		if q.Filter == nil {
+			q.Filter = &xmlFilter{Key: new(xmlKey)}
+		}
+		q.Filter.Key.Rules = append(q.Filter.Key.Rules, xmlRule{name, value})
+	}
+	return q
+}

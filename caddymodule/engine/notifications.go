@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/hearthfn/hearth/invoker/bus"
+	"github.com/hearthfn/hearth/invoker/push"
+)
+
+// notifier is who S3 is in policies of functions.
+const notifier = "s3.amazonaws.com"
+
+func bucketARN(bucket string) string { return "arn:aws:s3:::" + bucket }
+
+// Notifies reports whether clients may have functions run for events of buckets.
+func (s *Setup) Notifies() bool { return s.Services.S3 != nil && s.Services.S3.Notify != "" }
+
+// mayNotify says why a bucket may not have a function run; "": it may.
+func (s *Setup) mayNotify(ctx context.Context, bucket, arn string) (refused string, err error) {
+	_, _, no, err := s.permit(ctx, &bus.Dispatch{To: arn, Service: notifier, Source: bucketARN(bucket)})
+	if no != nil {
+		refused = no.reason
+	}
+	return refused, err
+}
+
+// A Notified is a function that gets an event of a bucket, and by which configuration.
+type Notified struct {
+	push.Target
+	Configuration string
+}
+
+// Notified are the functions that the notification configuration of a bucket names for an event.
+// Those whose policies do not allow it any more are told in the log, as S3 drops such events.
+func (s *Setup) Notified(ctx context.Context, e *push.Event) (all []Notified, err error) {
+	now, err := s.engine.notifications.Of(ctx, e.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	for n := range now.Configurations {
+		c := &now.Configurations[n]
+		if !c.Matches(e.Name, e.Key) {
+			continue
+		}
+		d := &bus.Dispatch{To: c.Function, Service: notifier, Source: bucketARN(e.Bucket)}
+		name, qualifier, refused, err := s.permit(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if refused != nil {
+			s.refusals.Tell(s.Log, zap.WarnLevel, "an event is dropped: its target does not take it", d.Source+d.To, func() []zap.Field {
+				return []zap.Field{zap.String("source", d.Source), zap.String("function", d.To), zap.String("error", refused.reason)}
+			})
+			continue
+		}
+		all = append(all, Notified{push.Target{Function: name, Qualifier: qualifier}, c.ID})
+	}
+	return all, nil
+}

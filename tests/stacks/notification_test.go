@@ -1,0 +1,178 @@
+package stacks
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hearthfn/hearth/tests/harness"
+	"github.com/hearthfn/hearth/tests/objectstore"
+)
+
+// newNotified starts a store that posts events, and a server that has functions run for them.
+func newNotified(t *testing.T) (*shell, *objectstore.Store) {
+	t.Helper()
+	a := &harness.API{Server: harness.NewServer(t, "", "")}
+	store := objectstore.StartMinIO(t, a.URL("/events/s3"), harness.HookToken)
+	a.Configure(fmt.Sprintf("s3 {\n endpoint %s\n access_key minioadmin minioadmin\n notify arn:minio:sqs::HEARTH:webhook\n}\n", store.Endpoint),
+		"receive /events/s3 s3 {\n token "+harness.HookToken+"\n notifications\n}\n")
+	a.Start()
+	a.Connect()
+	store.AwaitTarget(t)
+	return &shell{a, harness.TempDir(t)}, store
+}
+
+// notified is common to scripts whose functions tell of events of buckets in their logs.
+const notified = `
+telling = """exports.handler = async (event) => console.log("GOT " + JSON.stringify(event));"""
+def got(name, n):
+    "got are the records of the first n events that a function had, by key."
+    for _ in range(2400):
+        try:
+            some = [json.loads(e["message"].split("GOT ", 1)[1]) for e in logs.filter_log_events(logGroupName="/aws/lambda/" + name, filterPattern="GOT")["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            some = []
+        if len(some) >= n:
+            break
+        time.sleep(0.05)
+    assert len(some) == n and all(len(e["Records"]) == 1 for e in some), (n, some)
+    return {e["Records"][0]["s3"]["object"]["key"]: e["Records"][0] for e in some}
+def account(): return client("sts").get_caller_identity()["Account"]
+def put(bucket, *keys):
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+`
+
+// notificationScript has functions run by the API of S3.
+const notificationScript = notified + `
+archive = io.BytesIO()
+with zipfile.ZipFile(archive, "w") as z:
+    z.writestr("index.js", telling)
+iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))
+arns = {name: lam.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="index.handler", Role="arn:aws:iam::%s:role/r" % account(), Code={"ZipFile": archive.getvalue()})["FunctionArn"] for name in ["pictures", "removed"]}
+s3.create_bucket(Bucket="photos")
+store = boto3.client("s3", config=once, endpoint_url=STORE, aws_access_key_id="minioadmin", aws_secret_access_key="minioadmin")
+mine = {"Id": "mine", "QueueArn": "arn:minio:sqs::HEARTH:webhook", "Events": ["s3:ObjectAccessed:Get"], "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "a b/"}]}}}
+store.put_bucket_notification_configuration(Bucket="photos", NotificationConfiguration={"QueueConfigurations": [mine]})
+def notify(*configurations, **more): return s3.put_bucket_notification_configuration(Bucket="photos", NotificationConfiguration={"LambdaFunctionConfigurations": list(configurations)}, **more)
+def no(code, text, *configurations, **more): refused(code, text, lambda: notify(*configurations, **more))
+def configuration(name, *events, **rules):
+    c = {"LambdaFunctionArn": arns[name], "Events": list(events)}
+    if rules:
+        c["Filter"] = {"Key": {"FilterRules": [{"Name": n, "Value": v} for n, v in rules.items()]}}
+    return c
+pictures = configuration("pictures", "s3:ObjectCreated:*", prefix="in+tray/%C3%BC", suffix=".jpg")
+removed = dict(configuration("removed", "s3:ObjectRemoved:Delete"), Id="gone")
+# S3 refuses these, in these words.
+no("InvalidArgument", "Unable to validate the following destination configurations", pictures)
+notify(pictures, SkipDestinationValidation=True)
+for name in arns:
+    lam.add_permission(FunctionName=name, StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::photos", SourceAccount=account())
+every = configuration("pictures", "s3:ObjectCreated:Put")
+no("InvalidArgument", "Configurations overlap", every, configuration("removed", "s3:ObjectCreated:*"))
+no("InvalidArgument", "Configuration is ambiguously defined", every, configuration("removed", "s3:ObjectCreated:*", suffix=".jpg"))
+no("InvalidArgument", "The event is not supported for notifications", configuration("pictures", "s3:ObjectEaten:*"))
+no("InvalidArgument", "filter rule name must be either prefix or suffix", configuration("pictures", "s3:ObjectCreated:*", infix="a"))
+no("InvalidArgument", "The ARN is not well formed", {"LambdaFunctionArn": "pictures", "Events": ["s3:ObjectCreated:*"]})
+no("InvalidArgument", "Same ID used for multiple configurations", removed, dict(every, Id="gone"))
+refused("NoSuchBucket", "", s3.put_bucket_notification_configuration, Bucket="nowhere", NotificationConfiguration={"LambdaFunctionConfigurations": []})
+refused("NoSuchBucket", "", s3.get_bucket_notification_configuration, Bucket="nowhere")
+no("AccessDenied", "not owned", every, ExpectedBucketOwner="999999999999")
+for kind, value in {"QueueConfigurations": [mine], "TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": ["s3:ObjectCreated:*"]}], "EventBridgeConfiguration": {}}.items():
+    refused("NotImplemented", kind.rstrip("s") + " of s3 is not supported", s3.put_bucket_notification_configuration, Bucket="photos", NotificationConfiguration={kind: value})
+# The store refuses what it does not send, and then nothing is changed.
+no("InvalidArgument", "The object store answers", configuration("pictures", "s3:IntelligentTiering"))
+had, = s3.get_bucket_notification_configuration(Bucket="photos")["LambdaFunctionConfigurations"]
+assert had["Events"] == ["s3:ObjectCreated:*"] and had["Id"] and had["Filter"]["Key"]["FilterRules"][0] == {"Name": "Prefix", "Value": "in+tray/%C3%BC"}, had
+notify(pictures, removed)
+listed = {c["LambdaFunctionArn"]: c for c in s3.get_bucket_notification_configuration(Bucket="photos")["LambdaFunctionConfigurations"]}
+assert listed[arns["removed"]] == removed, listed
+# What the store has of others stays.
+queues = store.get_bucket_notification_configuration(Bucket="photos")["QueueConfigurations"]
+assert [q for q in queues if q["Id"] == "mine"] == [mine] and len(queues) == 3, queues
+put("photos", "in tray/über.jpg", "in tray/über.png", "out/über.jpg", "in tray/unter.jpg")
+s3.delete_object(Bucket="photos", Key="out/über.jpg")
+s3.copy_object(Bucket="photos", Key="in tray/üben.jpg", CopySource={"Bucket": "photos", "Key": "in tray/unter.jpg"})
+s3.get_object(Bucket="photos", Key="in tray/über.png")
+records = got("pictures", 2)
+assert {key: r["eventName"] for key, r in records.items()} == {"in+tray/%C3%BCber.jpg": "ObjectCreated:Put", "in+tray/%C3%BCben.jpg": "ObjectCreated:Copy"}, records
+gone, = got("removed", 1).values()
+assert gone["s3"]["configurationId"] == "gone" and gone["eventName"] == "ObjectRemoved:Delete" and gone["s3"]["bucket"]["arn"] == "arn:aws:s3:::photos", gone
+assert all(r["s3"]["configurationId"] == listed[arns["pictures"]]["Id"] and r["eventSource"] == "aws:s3" for r in records.values()), records
+# The policy is asked again for each event; the other function shows that the event before has come.
+lam.remove_permission(FunctionName="pictures", StatementId="s3")
+put("photos", "in tray/über.jpg")
+s3.delete_object(Bucket="photos", Key="in tray/über.jpg")
+got("removed", 2)
+got("pictures", 2)
+# Nothing of ours is left at the store, nor of a bucket that was removed.
+notify()
+assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="photos")
+assert store.get_bucket_notification_configuration(Bucket="photos")["QueueConfigurations"] == [mine]
+notify(removed)
+for o in s3.list_objects_v2(Bucket="photos")["Contents"]:
+    s3.delete_object(Bucket="photos", Key=o["Key"])
+s3.delete_bucket(Bucket="photos")
+s3.create_bucket(Bucket="photos")
+assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="photos")
+`
+
+func TestFunctionsRunForTheNotificationsOfABucket(t *testing.T) {
+	harness.Parallel(t)
+	s, store := newNotified(t)
+	s.python(fmt.Sprintf("STORE = %q\n", store.Endpoint) + notificationScript)
+	s.TellsNone(harness.HookToken)
+}
+
+// notifyingScript has a bucket of a stack whose events a function gets.
+const notifyingScript = notified + `
+def att(name, attribute): return {"Fn::GetAtt": [name, attribute]}
+resources = {
+    "Fn": {"Type": "AWS::Serverless::Function", "Properties": {"FunctionName": "sam", "Runtime": "nodejs22.x", "Handler": "index.handler", "InlineCode": telling,
+        "Events": {"Object": {"Type": "S3", "Properties": {"Bucket": {"Ref": "In"}, "Events": "s3:ObjectCreated:*", "Filter": {"S3Key": {"Rules": [{"Name": "suffix", "Value": ".txt"}]}}}}}}},
+    "In": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "incoming"}},
+    "Out": {"Type": "AWS::S3::Bucket", "DependsOn": "May", "Properties": {"BucketName": "outgoing", "NotificationConfiguration": {"LambdaConfigurations": [{"Event": "s3:ObjectRemoved:*", "Function": att("Fn", "Arn")}]}}},
+    "May": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Ref": "Fn"}, "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com", "SourceAccount": {"Ref": "AWS::AccountId"}, "SourceArn": "arn:aws:s3:::outgoing"}},
+}
+template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
+def more(**given): return dict(given, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+def deploy(call): return call(StackName="s", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+deploy(cfn.create_stack)
+settled("s", "CREATE_COMPLETE")
+put("incoming", "a.txt", "a.jpg")
+put("outgoing", "b.txt")
+s3.delete_object(Bucket="outgoing", Key="b.txt")
+assert {key: (r["eventName"], r["s3"]["bucket"]["name"]) for key, r in got("sam", 2).items()} == {"a.txt": ("ObjectCreated:Put", "incoming"), "b.txt": ("ObjectRemoved:Delete", "outgoing")}
+# An update changes the filter, and takes a configuration away.
+resources["Fn"]["Properties"]["Events"]["Object"]["Properties"]["Filter"]["S3Key"]["Rules"][0]["Value"] = ".jpg"
+del resources["Out"]["Properties"]["NotificationConfiguration"]
+deploy(cfn.update_stack)
+settled("s", "UPDATE_COMPLETE")
+put("outgoing", "c")
+s3.delete_object(Bucket="outgoing", Key="c")
+put("incoming", "c.txt", "c.jpg")
+assert set(got("sam", 3)) == {"a.txt", "b.txt", "c.jpg"}
+# A bucket whose function does not allow it fails, as S3 refuses it, and nothing is left.
+denied = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "denied", "NotificationConfiguration": {"LambdaConfigurations": [{"Event": "s3:ObjectCreated:*", "Function": "arn:aws:lambda:us-east-1:%s:function:none" % account()}]}}}}}
+create("d", denied)
+settled("d", "ROLLBACK_COMPLETE")
+assert any("Unable to validate the following destination configurations" in reason for _, _, reason in told("d")), told("d")
+refused("404", "", s3.head_bucket, Bucket="denied")
+denied["Resources"]["B"]["Properties"]["NotificationConfiguration"] = {"QueueConfigurations": []}
+refused("ValidationError", "QueueConfigurations of NotificationConfiguration is not supported", create, name="q", template=denied)
+for bucket in ["incoming", "outgoing"]:
+    for o in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=o["Key"])
+cfn.delete_stack(StackName="s")
+cfn.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+assert s3.list_buckets()["Buckets"] == []
+`
+
+func TestAStackHasFunctionsRunForEventsOfItsBuckets(t *testing.T) {
+	harness.Parallel(t)
+	s, _ := newNotified(t)
+	s.python(notifyingScript)
+	newShell(t, "").python(`
+bucket = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"NotificationConfiguration": {"LambdaConfigurations": []}}}}}
+refused("ValidationError", "set notify in this server's option s3", create, name="x", template=bucket)
+`)
+}
