@@ -75,7 +75,7 @@ func (a *APIs) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return err
 	}
 	watcher := &answerWatcher{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered {
+	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered || r.Context().Value(refusedByName{}) != nil {
 		return err
 	}
 	// Caddy would answer with an empty 200, also at a domain name that was deleted.

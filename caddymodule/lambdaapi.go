@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -139,13 +140,17 @@ func (l *LambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		return next.ServeHTTP(w, r)
 	}
 	watcher := &answerWatcher{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-	if err := next.ServeHTTP(watcher, r); err != nil || watcher.answered {
+	if err := next.ServeHTTP(watcher, r.WithContext(context.WithValue(r.Context(), refusedByName{}, true))); err != nil || watcher.answered {
 		return err
 	}
 	// Caddy would answer with an empty 200. A client would take it for success.
 	foreign.Of(r).Refuse(w, r, function.NewRequestID(), l.served)
 	return nil
 }
+
+// refusedByName is the key of a request's context that says that LambdaAPI refuses the request if
+// nothing after it answers. APIs on the same site must not: tools look for a service's own error.
+type refusedByName struct{}
 
 // An answerWatcher notes whether a handler answers.
 type answerWatcher struct {

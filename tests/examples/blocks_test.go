@@ -170,7 +170,9 @@ func (r *reader) run(b block) {
 		cancel()
 		if err != nil {
 			r.t.Errorf("%s:%d: $ %s: %v\n%s%s", r.page, b.line, c.line, err, out, r.printed())
-		} else if !prints(string(out), c.want) {
+			return // what follows needs it
+		}
+		if !prints(string(out), c.want) {
 			r.t.Errorf("%s:%d: $ %sprints\n%s\nwant\n%s", r.page, b.line, c.line, out, c.want)
 		} else if lasts.MatchString(c.line) {
 			r.shown += c.line

@@ -30,6 +30,45 @@ func TestPageOfTheCDKRuns(t *testing.T) {
 	readToolPage(t, "cdk", "npm", "aws")
 }
 
+func TestPageOfOslsRuns(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
+	readToolPage(t, "serverless", "npm", "aws")
+}
+
+func TestPageOfNodeLambdaRuns(t *testing.T) {
+	harness.Slow(t, "npm installs it")
+	harness.Parallel(t)
+	readToolPage(t, "node-lambda", "npm", "aws")
+}
+
+// Without Terraform's AWS provider on the machine, only Terraform's own registry would have it.
+func TestPageOfTerraformRuns(t *testing.T) {
+	harness.Slow(t, "terraform starts its provider seven times")
+	harness.Parallel(t)
+	if _, err := exec.LookPath("terraform"); err != nil {
+		t.Skip("terraform is not on this machine")
+	}
+	plugins := ""
+	for _, folder := range []string{"/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"} {
+		if found, _ := filepath.Glob(folder + "/registry.terraform.io/hashicorp/aws/*"); len(found) > 0 {
+			plugins = folder
+		}
+	}
+	if plugins == "" {
+		t.Skip("terraform's AWS provider is not on this machine")
+	}
+	settings := filepath.Join(t.TempDir(), "terraformrc")
+	if err := os.WriteFile(settings, []byte(fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	moto := strings.TrimPrefix(harness.StartMoto(t).URL, "http://")
+	page := newToolPage(t, "terraform", "terraform", "aws", "zip")
+	page.ports = strings.NewReplacer(":8080", page.port, "127.0.0.1:9324", moto)
+	page.env = append(page.env, "TF_CLI_CONFIG_FILE="+settings)
+	page.read()
+}
+
 func TestEveryPageOfAToolIsRun(t *testing.T) {
 	harness.Parallel(t)
 	found, err := filepath.Glob("../../docs/deploying/*.md")
@@ -41,37 +80,55 @@ func TestEveryPageOfAToolIsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range found {
-		if name := strings.TrimSuffix(filepath.Base(page), ".md"); !strings.Contains(string(here), `readToolPage(t, "`+name+`"`) {
+		if name := strings.TrimSuffix(filepath.Base(page), ".md"); !strings.Contains(string(here), `ToolPage(t, "`+name+`"`) {
 			t.Errorf("no test runs %s", page)
 		}
 	}
 }
 
-// readToolPage does what a page of docs/deploying says, as the user of the test, who has the
-// programs. Pages are read beside each other, so each has other ports than the text.
+// A toolPage is a page of docs/deploying.
+type toolPage struct {
+	*reader
+	blocks []block
+	port   string // in place of :8080
+}
+
 func readToolPage(t *testing.T, name string, programs ...string) {
+	t.Helper()
+	newToolPage(t, name, programs...).read()
+}
+
+// newToolPage is a page with a reader, the user of the test, who has the programs. Pages are read
+// beside each other, so each has other ports than the text.
+func newToolPage(t *testing.T, name string, programs ...string) *toolPage {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%s is not on this machine", program)
 		}
 	}
-	page := filepath.Join("../../docs/deploying", name+".md")
-	text, err := os.ReadFile(page)
+	path := filepath.Join("../../docs/deploying", name+".md")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReader(t, page)
-	r.strict, r.inherits = true, true
-	r.ports = strings.NewReplacer(":8080", fmt.Sprint(":", harness.FreePort(t)))
-	r.env = append(toolEnv(), "HOME="+r.home, "TMPDIR="+r.home, "XDG_DATA_HOME="+r.home+"/data", "XDG_CONFIG_HOME="+r.home+"/config",
-		"CADDY_ADMIN=unix/"+r.home+"/admin.sock")
-	for _, b := range blocksOf(string(text)) {
+	p := &toolPage{newReader(t, path), blocksOf(string(text)), fmt.Sprint(":", harness.FreePort(t))}
+	p.strict, p.inherits = true, true
+	p.ports = strings.NewReplacer(":8080", p.port)
+	p.env = append(toolEnv(), "HOME="+p.home, "TMPDIR="+p.home, "XDG_DATA_HOME="+p.home+"/data", "XDG_CONFIG_HOME="+p.home+"/config",
+		"CADDY_ADMIN=unix/"+p.home+"/admin.sock")
+	return p
+}
+
+// read does what the page says, up to the first thing that goes wrong.
+func (p *toolPage) read() {
+	p.t.Helper()
+	for _, b := range p.blocks {
 		if b.notRun != "" {
 			continue
 		}
-		if r.check(b); t.Failed() {
-			t.Fatalf("the rest of the page is not read%s", r.printed())
+		if p.check(b); p.t.Failed() {
+			p.t.Fatalf("the rest of the page is not read%s", p.printed())
 		}
 	}
 }
