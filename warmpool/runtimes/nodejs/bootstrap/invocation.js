@@ -87,7 +87,9 @@ function makeInvoke(init, handler, logError, emptyLoop, over) {
     let context;
     try {
       context = makeContext(call, succeed, fail, done);
-      const returned = handler(parse(call.text), context, callback);
+      const event = parse(call.text);
+      if (event?.ResponseURL !== undefined) require('./answers.js').expect(event.ResponseURL);
+      const returned = handler(event, context, callback);
       if (typeof returned?.then === 'function') returned.then(succeed, fail);
       else if (returns) succeed(returned);
       if (decided) return;
