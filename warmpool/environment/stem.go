@@ -10,7 +10,13 @@ import (
 
 // A Stem is a booted runtime process that has no function yet. It becomes the
 // environment of one function, for the rest of its life, or is closed.
-type Stem struct{ e *Environment }
+type Stem struct {
+	e *Environment
+
+	// Complaint says what went wrong while it got ready, such that only its first call takes
+	// longer; "" for nothing.
+	Complaint string
+}
 
 // Boot starts a process by spec.Start and returns when it has loaded all that
 // needs no function, or has not within spec.InitTimeout. Of spec only those two,
@@ -25,13 +31,13 @@ func Boot(ctx context.Context, spec Spec) (*Stem, error) {
 		e.spec.Ended = func(*Environment) { ended(nil) }
 	}
 	go e.reap()
-	err := e.awaitBoot(ctx)
+	complaint, err := e.awaitBoot(ctx)
 	e.mu.Lock()
 	e.reading = false
 	if err == nil && e.state == StateBoot {
 		e.started = true
 		e.mu.Unlock()
-		return &Stem{e}, nil
+		return &Stem{e: e, Complaint: complaint}, nil
 	}
 	e.toShutdown()
 	e.collapse()
@@ -45,7 +51,7 @@ func Boot(ctx context.Context, spec Spec) (*Stem, error) {
 	return nil, fmt.Errorf("stem %s: the runtime did not boot (%s): %w", spec.ID, status, err)
 }
 
-func (e *Environment) awaitBoot(ctx context.Context) error {
+func (e *Environment) awaitBoot(ctx context.Context) (complaint string, err error) {
 	timer := time.AfterFunc(e.spec.InitTimeout, func() {
 		e.kill(fmt.Errorf("it took longer than %s", e.spec.InitTimeout))
 	})
@@ -53,18 +59,18 @@ func (e *Environment) awaitBoot(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { e.kill(context.Cause(ctx)) })
 	defer stop()
 	for {
-		head, _, err := e.nextFrame()
+		head, payload, err := e.nextFrame()
 		switch {
 		case err == errIncomplete:
 			if err := e.fill(); err != nil {
-				return err
+				return "", err
 			}
 		case err != nil:
-			return err
+			return "", err
 		case head.Kind == runtimes.KindBooted:
-			return nil
+			return string(payload), nil
 		default:
-			return fmt.Errorf("%w: %s while booting", runtimes.ErrProtocol, head.Kind)
+			return "", fmt.Errorf("%w: %s while booting", runtimes.ErrProtocol, head.Kind)
 		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 	KindStreamStart Kind = 21 // payload: the content type of a streamed response
 	KindStreamChunk Kind = 22 // payload: bytes of a streamed response
 	KindStreamEnd   Kind = 23 // payload empty; value: microseconds
-	KindBooted      Kind = 24 // all is loaded that needs no function; payload empty; the first frame, once
+	KindBooted      Kind = 24 // all is loaded that needs no function; payload: what went wrong, if anything; the first frame, once
 )
 
 func (k Kind) String() string {

@@ -18,9 +18,9 @@ def state():
     return list(sys.path), dict(os.environ), sys.stdout, sys.stderr, logging.getLogger().handlers[:], os.getcwd()
 before = state()
 hearth_rehearsal.rehearse(hearth_runtime.Function)
-print(sent[0].decode(), len(sent), state() == before)
+print(sent[1].decode(), len(sent), state() == before)
 `, "bootstrap").CombinedOutput()
-	const want = `{"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": "2.0"} 2 True`
+	const want = `{"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": "2.0"} 3 True`
 	if got := strings.TrimSpace(string(out)); err != nil || got != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

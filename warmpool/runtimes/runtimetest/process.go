@@ -256,6 +256,9 @@ func (p *Process) Frame() (runtimes.Head, string, error) {
 	payload := string(p.buf[runtimes.HeadSize:size])
 	p.buf = p.buf[size:]
 	if head.Kind == runtimes.KindBooted {
+		if payload != "" {
+			p.t.Errorf("the rehearsal failed: %s", payload)
+		}
 		return p.Frame()
 	}
 	return head, payload, nil

@@ -6,10 +6,4 @@
 // Everything of the function comes with the init frame. What can be loaded
 // before it is, so that a process that waits for its function has that behind it.
 
-const { KIND, readInit, sendText } = require('./channel.js');
-const { run } = require('./runtime.js');
-
-sendText(KIND.BOOTED, 0, 0, '', Infinity);
-const init = readInit();
-if (init === undefined) process.exit(0);
-run(init);
+require('./runtime.js').start('');

@@ -21,8 +21,21 @@ const EXIT = { exception: 129, rejection: 128 };
 const LENGTHS = HEAD + 8;
 const STRINGS = LENGTHS + 10;
 
+// start waits for a function and runs it. complaint says what went wrong before, '' for nothing.
+function start(complaint) {
+  sendText(KIND.BOOTED, 0, 0, complaint, Infinity);
+  const init = channel.readInit();
+  if (init === undefined) exit(0);
+  run(init);
+}
+
+// A stage is what a run is bound to: the folder that the process enters, if it is not the
+// function's, its listeners, where its frames come from, and what is done at the end, with a
+// status. A rehearsal (stem.js) has another one.
+const REAL = { on: process.on.bind(process), next: channel.next, end: exit };
+
 // run makes the process the runtime of the function that init is of.
-async function run(init) {
+async function run(init, stage = REAL) {
   if (init.wrapped) Object.assign(init, { env: { ...process.env }, handler: process.env._HANDLER ?? '' });
   const several = init.concurrency > 1;
   const tracker = several ? trackSeveral() : trackOne();
@@ -36,10 +49,10 @@ async function run(init) {
     const call = tracker.current();
     if (!ready) sendText(KIND.INIT_ERROR, 0, 0, JSON.stringify(shape(error)), Infinity);
     else if (call.seq !== 0) sendError(call, error);
-    exit(status);
+    stage.end(status);
   };
-  process.on('uncaughtException', (error) => die('Uncaught Exception', error, EXIT.exception));
-  process.on('unhandledRejection', (reason, promise) => {
+  stage.on('uncaughtException', (error) => die('Uncaught Exception', error, EXIT.exception));
+  stage.on('unhandledRejection', (reason, promise) => {
     die('Unhandled Promise Rejection', unhandledRejection(reason, promise), EXIT.rejection);
   });
 
@@ -47,33 +60,33 @@ async function run(init) {
   let handler;
   let setTrace;
   try {
-    adopt(init);
     // Process-wide: with several invocations at once it would be another's.
+    if (several) trace.remove();
+    adopt(init, stage.root ?? init.task_root);
     if (!several) setTrace = trace.install();
     if (init.start_cache) startcache.open(init.start_cache);
     handler = await load(init.task_root, init.handler);
     make = isStreaming(handler) ? require('./streaming.js').makeInvokeStreaming : makeInvoke;
   } catch (error) {
     die('Uncaught Exception', error, 1);
+    return;
   }
   ready = true;
   sendText(KIND.READY, 0, 0, '', Infinity);
 
   if (several) serveSeveral(init.concurrency, tracker, (over) => make(init, handler, logError, undefined, over));
-  else serveOne(tracker, setTrace, (emptyLoop, over) => make(init, handler, logError, emptyLoop, over));
+  else serveOne(stage, tracker, setTrace, (emptyLoop, over) => make(init, handler, logError, emptyLoop, over));
 }
 
 // adopt takes on the surroundings of the function.
-function adopt(init) {
+function adopt(init, root) {
   const paths = process.env.NODE_PATH;
-  for (const name in init.env) {
-    // To set TZ anew, to what it is, takes longer than all the rest of an init.
-    if (process.env[name] !== init.env[name]) process.env[name] = init.env[name];
-  }
+  trace.setVariables(init.env);
   if (process.env.NODE_PATH !== paths) require('module')._initPaths(); // read only at the start otherwise
-  process.chdir(init.task_root);
-  layers.open(init.task_root, process.env.NODE_PATH);
-  if (!/^(1|true)$/.test(init.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = awslambda;
+  process.chdir(root);
+  layers.open(root, process.env.NODE_PATH);
+  if (/^(1|true)$/.test(init.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) delete globalThis.awslambda;
+  else globalThis.awslambda = awslambda;
 }
 
 const OUTSIDE = { seq: 0, requestId: undefined };
@@ -124,10 +137,10 @@ const AT_ONCE = 0.02;
 // serveOne runs one invocation after the other. Each runs in an immediate, so that
 // Node sees to the ticks, microtasks and unhandled rejections of one call before
 // the next is read.
-function serveOne(tracker, setTrace, makeWith) {
+function serveOne(stage, tracker, setTrace, makeWith) {
   let onEmptyLoop;
   const emptyLoop = (f) => { onEmptyLoop = f; };
-  process.on('beforeExit', () => {
+  stage.on('beforeExit', () => {
     const f = onEmptyLoop;
     onEmptyLoop = undefined;
     f?.();
@@ -161,7 +174,10 @@ function serveOne(tracker, setTrace, makeWith) {
 
   function serve() {
     const asked = clock();
-    if (!channel.next()) exit(0);
+    if (!stage.next()) {
+      stage.end(0);
+      return;
+    }
     const call = decode(frame);
     call.began = clock();
     share = call.began - asked < AT_ONCE;
@@ -190,4 +206,4 @@ function serveSeveral(most, tracker, makeWith) {
   }, () => exit(0));
 }
 
-module.exports = { decode, run };
+module.exports = { run, start };

@@ -9,6 +9,8 @@ def main():
     sys.path.insert(0, here)
     import hearth_runtime
 
+    complaint = hearth_runtime.rehearse()
+
     if len(sys.argv) > 1 and __name__ == "__main__":
         booted = frozenset(sys.modules)
         import hearth_zygote
@@ -18,7 +20,7 @@ def main():
 
     # Nothing of ours may answer to a function's import.
     sys.path[:] = [entry for entry in sys.path if entry != here]
-    hearth_runtime.main()
+    hearth_runtime.main(complaint)
 
 
 # A child of multiprocessing's "spawn" imports this file under another name.

@@ -4,12 +4,11 @@ loaded, and called for one event."""
 
 import json
 import logging
+import os
 import sys
 
 import hearth_handler
-import hearth_logging
 from hearth_channel import HEAD_SIZE, INVOCATION, INVOKE, MAGIC
-from hearth_output import LogBuffer, text
 
 EVENT = {"version": "2.0", "headers": {"host": "localhost"}, "rawPath": "/", "isBase64Encoded": False}
 STRINGS = (b"00000000-0000-0000-0000-000000000000", b"", b"arn:aws:lambda", b"", b"")
@@ -42,19 +41,23 @@ def handler(event, context):
 
 
 def rehearse(function_type):
-    """Has a function of the type serve an event. Nothing of it stays."""
-    path = list(sys.path)
+    """Has a function of the type be loaded and serve an event. Nothing of it stays."""
+    path, folder, streams = list(sys.path), os.getcwd(), (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__)
     stage = Stage()
-    function = function_type(stage, dict.fromkeys(
-        ("function_name", "function_version", "invoked_function_arn", "memory_mb", "log_group", "log_stream"), ""))
+    init = dict.fromkeys(("function_name", "function_version", "invoked_function_arn", "memory_mb", "log_group", "log_stream"), "")
+    function = function_type(stage, {**init, "handler": __name__ + ".handler", "task_root": hearth_handler.HERE, "env": dict(os.environ)})
+    root = logging.getLogger()
+    kept, converter = root.handlers[:], logging.Formatter.converter
+    # The first compilation of a process takes a millisecond. The bootstrap has been compiled before.
+    compile("def handler(event, context):\n    return {'statusCode': 200}\n", "rehearsal", "exec")
     try:
-        hearth_handler.prepare_path(hearth_handler.HERE)
+        if function.init():
+            print("x")
+            root.warning("x")
+            function.serve()
     finally:
+        os.chdir(folder)
         sys.path[:] = path
-    out = text(LogBuffer(stage, function._current, 1))
-    out.write("x\n")
-    formatter = logging.Formatter(hearth_logging.TEXT_FORMAT, "%Y-%m-%dT%H:%M:%S")
-    record = logging.makeLogRecord({"msg": "x", "aws_request_id": ""})
-    formatter.format(record)
-    function._handler, function._set_trace, function._ascii = handler, None, False
-    function.serve()
+        sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__ = streams
+        root.handlers[:] = kept
+        logging.Formatter.converter = converter

@@ -42,12 +42,11 @@ _ASCII_RUNTIMES = ("AWS_Lambda_python3.8", "AWS_Lambda_python3.9", "AWS_Lambda_p
 _clock = time.perf_counter_ns
 
 
-def main():
+def main(complaint):
     channel = Channel()
     _behave_as_if_started_with_site()
-    rehearse()
     # From here on this is a stem: it waits to be told which function it is.
-    channel.send(BOOTED, 0, 0, b"")
+    channel.send(BOOTED, 0, 0, complaint.encode())
     frame = channel.receive()
     if not frame:
         os._exit(0)
@@ -63,14 +62,17 @@ def main():
 
 
 def rehearse():
-    """Does what a first call does. A rehearsal that fails says nothing about functions."""
+    """Does what an init and a first call do, and returns what went wrong, "" for nothing. A
+    rehearsal that fails says nothing about functions: they start without."""
     try:
         import hearth_rehearsal
 
         hearth_rehearsal.rehearse(Function)
-        del sys.modules["hearth_rehearsal"]
-    except Exception:
-        pass
+    except Exception as e:
+        return "%s: %s" % (type(e).__name__, e)
+    finally:
+        sys.modules.pop("hearth_rehearsal", None)
+    return ""
 
 
 def _behave_as_if_started_with_site():

@@ -14,8 +14,15 @@ NAME = "_X_AMZN_TRACE_ID"
 _STARTS = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.spawn"))
 
 
+_set_header = None
+
+
 def install():
-    """Returns the function that sets the header, to "" for none."""
+    """Returns the function that sets the header, to "" for none. Hooks stay for ever, so there is
+    one."""
+    global _set_header
+    if _set_header:
+        return _set_header
     os.environ.pop(NAME, None)
     values, name = os.environ._data, os.environ.encodekey(NAME)
     header = None
@@ -38,4 +45,5 @@ def install():
                 os.unsetenv(name)
 
     sys.addaudithook(before_start)
+    _set_header = set_header
     return set_header

@@ -1,1 +1,0 @@
-// Nothing: importing it is what counts.
