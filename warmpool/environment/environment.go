@@ -192,7 +192,9 @@ func newEnvironment(state State, spec Spec) *Environment {
 // begun ends the init phase, which began then and went as err says.
 func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	e.InitDuration = time.Since(began)
-	e.SampleMemory()
+	if err != nil {
+		e.SampleMemory() // else the first call does
+	}
 	e.output.drain(time.Now())
 	e.mu.Lock()
 	if err == nil && transition(&e.state, StateIdle) != nil {

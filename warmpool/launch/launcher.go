@@ -217,7 +217,7 @@ func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(
 		return nil, err
 	}
 	id := newEnvironmentID()
-	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networks[kind.Network], Stem: true}
+	spec := sandbox.Spec{ID: id, Args: args, Env: early, Mounts: mounts, Network: networks[kind.Network], Stem: true, MemoryMB: kind.MemoryMB}
 	if kind.Network == function.NetworkPrivate {
 		// Most functions have these values, so that little is left to do for them.
 		_, spec.Policy = l.networkOf(&function.Function{Network: function.NetworkPrivate})
@@ -232,13 +232,16 @@ func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	if err != nil {
 		return nil, err
 	}
+	if stem.Complaint != "" {
+		l.log.Warn("a stem could not rehearse: the first call of its function takes longer", zap.String("runtime", kind.Family), zap.String("error", fmt.Sprintf("%.1000s", stem.Complaint)))
+	}
 	return &warmpool.Stem{Kind: kind, Stem: stem}, nil
 }
 
 // Start implements warmpool.Starter.
 func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environment.Environment, err error) {
 	f := s.Function
-	interpreter, _, err := l.Interpreters.Find(f.Runtime)
+	interpreter, err := l.interpreterOf(s)
 	if err != nil {
 		return nil, err
 	}
@@ -371,6 +374,19 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 	return env, err
 }
 
+// interpreterOf is that of the stem, if there is one: StemKind has just looked for it.
+func (l *Launcher) interpreterOf(s warmpool.Start) (runtimes.Interpreter, error) {
+	if s.Stem != nil {
+		if known, ok := l.interpreters.Load(s.Stem.Kind); ok {
+			interpreter := known.(runtimes.Interpreter)
+			interpreter.Runtime = s.Function.Runtime
+			return interpreter, nil
+		}
+	}
+	interpreter, _, err := l.Interpreters.Find(s.Function.Runtime)
+	return interpreter, err
+}
+
 func allOf(variables map[string]string) []string {
 	all := make([]string, 0, len(variables))
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
@@ -429,8 +445,7 @@ func (p process) Exit() (status string, outOfMemory bool) {
 }
 
 func (p process) Memory() int64 {
-	_, peak := p.Process.Memory()
-	return peak
+	return p.PeakMemory()
 }
 
 // CurrentMemory is the memory of the tree now, in bytes, 0 when unknown.

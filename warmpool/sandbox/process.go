@@ -164,6 +164,21 @@ func (p *Process) Memory() (current, peak int64) {
 	return p.memory()
 }
 
+// PeakMemory is the peak that Memory returns.
+func (p *Process) PeakMemory() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped || p.cgroup == nil {
+		_, peak := p.memory()
+		return peak
+	}
+	if peak := p.cgroup.MemoryPeak(); peak > 0 {
+		return peak
+	}
+	_, peak := p.memory()
+	return peak
+}
+
 // memory needs mu.
 func (p *Process) memory() (current, peak int64) {
 	switch {
@@ -309,14 +324,20 @@ func children(pid int) []int {
 	}
 	var pids []int
 	for _, thread := range threads {
-		b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
-		if err != nil {
-			continue
-		}
-		for _, field := range strings.Fields(string(b)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, child)
-			}
+		pids = append(pids, childrenOf(pid, thread.Name())...)
+	}
+	return pids
+}
+
+// childrenOf are the processes that one thread of pid has started.
+func childrenOf(pid int, thread string) (pids []int) {
+	b, err := cgroup.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread))
+	if err != nil {
+		return nil
+	}
+	for _, field := range strings.Fields(string(b)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, child)
 		}
 	}
 	return pids

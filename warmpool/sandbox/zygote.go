@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -392,8 +393,11 @@ func (p *Process) confined() error {
 // descend are the children of a process of the tree. The command that a zygote has forked counts
 // as one of the first process inside.
 func (p *Process) descend(pid int) []int {
-	all := children(pid)
-	if p.born != 0 && pid == p.initPID {
+	if pid != p.initPID {
+		return children(pid)
+	}
+	all := childrenOf(pid, strconv.Itoa(pid)) // bwrap has one thread
+	if p.born != 0 {
 		all = append([]int{p.born}, all...)
 	}
 	return all

@@ -202,9 +202,17 @@ func (g *Cgroup) AllowSwap(allow bool) error {
 // 0 where the kernel does not keep it (v2 before 5.19).
 func (g *Cgroup) MemoryUse() (current, peak int64) {
 	if g.v2 {
-		return readNumber(filepath.Join(g.memory, "memory.current")), readNumber(filepath.Join(g.memory, "memory.peak"))
+		return readNumber(filepath.Join(g.memory, "memory.current")), g.MemoryPeak()
 	}
-	return readNumber(filepath.Join(g.memory, "memory.usage_in_bytes")), readNumber(filepath.Join(g.memory, "memory.max_usage_in_bytes"))
+	return readNumber(filepath.Join(g.memory, "memory.usage_in_bytes")), g.MemoryPeak()
+}
+
+// MemoryPeak is the second of MemoryUse.
+func (g *Cgroup) MemoryPeak() int64 {
+	if g.v2 {
+		return readNumber(filepath.Join(g.memory, "memory.peak"))
+	}
+	return readNumber(filepath.Join(g.memory, "memory.max_usage_in_bytes"))
 }
 
 // Anonymous is the memory in use that is neither /tmp nor a cache of files.
