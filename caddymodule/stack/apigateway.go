@@ -114,7 +114,7 @@ func apiGatewayTypes() map[string]*Type {
 			},
 		}),
 		"AWS::ApiGateway::Model": ofREST(spec{
-			create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", named: "Name", member: "modelName", longest: 100, documents: []string{"Schema"},
+			create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", named: "Name", member: "modelName", longest: 100, plain: true, documents: []string{"Schema"},
 			extra: []string{"Schema"}, before: schemaText, immutable: []string{"ContentType"}, removed: map[string]any{"Schema": "{}"},
 			patch: map[string]string{"Schema": "/schema", "Description": "/description"},
 		}),

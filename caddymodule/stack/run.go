@@ -244,7 +244,7 @@ func (r *run) forward(ctx context.Context) error {
 	case err == nil:
 		return r.become(ctx, UpdateCleanup, "")
 	}
-	reason := err.Error()
+	reason := strings.TrimSuffix(err.Error(), ".") + "."
 	switch {
 	case !creating && r.stack.OnFailure == "DO_NOTHING":
 		return r.become(ctx, UpdateFailed, reason)

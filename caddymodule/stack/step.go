@@ -72,7 +72,7 @@ func (r *run) attribute(logicalID, name string) (any, error) {
 	if v, ok := one.Attributes[name]; ok {
 		return v, nil
 	}
-	return nil, sentence("Attribute: %s was not found for resource: %s", name, logicalID)
+	return nil, sentence("Resource type %s does not support attribute {%s}.", one.Type, name)
 }
 
 // refAttribute is the attribute that Ref is, where it is not the physical ID.

@@ -126,6 +126,7 @@ type spec struct {
 
 	named   string        // the property that is the physical ID
 	longest int           // of a generated name, in characters
+	plain   bool          // a generated name has letters and digits alone
 	chosen  func() string // makes the physical ID that the service then takes, see awsapi.WithID
 	id      string        // what the output of create has as physical ID, e.g. Role.Arn
 	member  string        // the name that update and remove have for it. Default: named, or the last part of id
@@ -174,6 +175,9 @@ func (s *spec) typed(name string) *Type {
 		t.plan = func(w *Work) string {
 			if given := w.text(s.named); given != "" {
 				return given
+			}
+			if s.plain {
+				return strings.ReplaceAll(w.generate(s.longest), "-", "")
 			}
 			return w.generate(s.longest)
 		}

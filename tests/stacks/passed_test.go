@@ -19,6 +19,9 @@ template = {"Resources": {
     "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "jobs", "VisibilityTimeout": 60, "RedrivePolicy": {"deadLetterTargetArn": att("Dead", "Arn"), "maxReceiveCount": 3}}},
     "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {"Queues": [{"Ref": "Queue"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}}},
     "Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"FunctionName": {"Ref": "Fn"}, "EventSourceArn": att("Queue", "Arn"), "BatchSize": "5"}},
+    # Without an Input the queue gets AWS's own event.
+    "Tick": {"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + 8)), "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": att("Dead", "Arn"), "RoleArn": "arn:aws:iam::000000000000:role/elsewhere"}}},
     "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "news", "Tags": [{"Key": "a", "Value": "b"}]}},
     "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "things", "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "ProvisionedThroughput": {"ReadCapacityUnits": "1", "WriteCapacityUnits": 1}, "StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}},
@@ -43,6 +46,18 @@ settled("passed", "UPDATE_COMPLETE")
 assert outputs("passed")["Queue"] == o["Queue"] and sqs.get_queue_attributes(QueueUrl=o["Queue"], AttributeNames=["All"])["Attributes"]["VisibilityTimeout"] == "90"
 assert dynamodb.describe_table(TableName="things")["Table"]["ProvisionedThroughput"]["ReadCapacityUnits"] == 2 and kinesis.list_streams()["StreamNames"] == []
 assert lam.list_event_source_mappings()["EventSourceMappings"][0]["UUID"] == mapping["UUID"]
+dead = made("passed")["Dead"]["PhysicalResourceId"]
+for _ in range(6):
+    messages = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=5).get("Messages")
+    if messages:
+        break
+event = json.loads(messages[0]["Body"])
+assert (event["source"], event["detail-type"], event["detail"]) == ("aws.scheduler", "Scheduled Event", "{}"), event
+# An attribute that a type has not is named.
+create("wrong", {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}, "Outputs": {"O": {"Value": att("P", "Invalid")}}})
+settled("wrong", "ROLLBACK_COMPLETE")
+why = "[Error] /Outputs/O/Value/Fn::GetAtt: Resource type AWS::SSM::Parameter does not support attribute {Invalid}. Rollback requested by user."
+assert ("wrong", "ROLLBACK_IN_PROGRESS", why) in told("wrong"), told("wrong")
 # A bucket is one of the configured store.
 create("bucket", {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "in-the-store", "Tags": [{"Key": "a", "Value": "b"}]}}}})
 settled("bucket", "CREATE_COMPLETE")

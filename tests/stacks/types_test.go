@@ -29,7 +29,7 @@ resources = {
     "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "api"}},
     "Auth": {"Type": "AWS::ApiGateway::Authorizer", "Properties": {"RestApiId": ref("Api"), "Name": "auth", "Type": "TOKEN", "IdentitySource": "method.request.header.Authorization",
         "AuthorizerUri": {"Fn::Sub": "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Fn.Arn}/invocations"}}},
-    "Model": {"Type": "AWS::ApiGateway::Model", "Properties": {"RestApiId": ref("Api"), "Name": "Pet", "ContentType": "application/json", "Schema": {"type": "object", "required": ["name"]}}},
+    "Model": {"Type": "AWS::ApiGateway::Model", "Properties": {"RestApiId": ref("Api"), "ContentType": "application/json", "Schema": {"type": "object", "required": ["name"]}}},
     "Valid": {"Type": "AWS::ApiGateway::RequestValidator", "Properties": {"RestApiId": ref("Api"), "Name": "body", "ValidateRequestBody": True}},
     "Answer": {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": {"RestApiId": ref("Api"), "ResponseType": "BAD_REQUEST_BODY", "StatusCode": "422"}},
     "Pets": {"Type": "AWS::ApiGateway::Method", "Properties": {"RestApiId": ref("Api"), "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}, "HttpMethod": "POST", "AuthorizationType": "NONE",
@@ -64,6 +64,7 @@ def post(body):
     except urllib.error.HTTPError as error:
         return error.code
 assert (post({"name": "a"}), post({})) == (200, 422)
+assert made("t")["Model"]["PhysicalResourceId"].isalnum() # API Gateway takes no other names of models
 
 # All that can change changes in place.
 resources["Managed"]["Properties"]["PolicyDocument"]["Statement"][0]["Action"] = "ssm:GetParameters"

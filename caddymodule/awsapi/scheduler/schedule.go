@@ -176,9 +176,6 @@ func (s *service) checkTarget(t *givenTarget) error {
 		if err := s.Check(t.Arn); err != nil {
 			return invalid("Target %.200s cannot be delivered to: %v", t.Arn, err)
 		}
-		if t.Input == "" {
-			return invalid("A target of %s needs an Input.", a.Service)
-		}
 	default:
 		return invalid("Targets of %s are not supported: functions, queues of SQS and topics of SNS are.", a.Service)
 	}

@@ -1,6 +1,8 @@
 package template
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -236,6 +238,16 @@ func (p *Plan) PreviewOutputs(attrs Attributes) ([]Output, error) {
 	return p.evaluateOutputs(&evaluator{plan: p, attrs: attrs, block: "Outputs", preview: true})
 }
 
+// unsupported says of an error that is not of the template, but of the attributes of a resource,
+// which output asks for them.
+func unsupported(err error, output string) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return fmt.Errorf("[Error] /Outputs/%s/Value/Fn::GetAtt: %w", output, err)
+}
+
 func (p *Plan) evaluateOutputs(e *evaluator) ([]Output, error) {
 	var outputs []Output
 	exports := map[string]string{}
@@ -249,7 +261,7 @@ func (p *Plan) evaluateOutputs(e *evaluator) ([]Output, error) {
 		var err error
 		wrong := "Template format error: The Value field of every Outputs member must evaluate to a String and not a List."
 		if output.Value, err = e.text(body["Value"], wrong); err != nil {
-			return nil, err
+			return nil, unsupported(err, name)
 		}
 		if export, ok := body["Export"].(map[string]any); ok {
 			wrong := "Template format error: Output " + name + " is malformed! The Name field of Export must evaluate to a String."
