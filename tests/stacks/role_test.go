@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/hearthfn/hearth/tests/harness"
@@ -106,4 +108,59 @@ settled("import", "CREATE_COMPLETE")
 func TestAStackActsByTheRoleThatItIsGiven(t *testing.T) {
 	harness.Parallel(t)
 	newShell(t, "").python(roleScript)
+}
+
+func TestAStackGoesOnAsItsRoleAfterACrash(t *testing.T) {
+	harness.Parallel(t)
+	s := newShell(t, "")
+	s.python(`
+trust_ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+iam.create_role(RoleName="maker", AssumeRolePolicyDocument=json.dumps(trust_))
+`)
+	go func() {
+		_, _, _ = s.query("CreateStack", "StackName", "crash", "RoleARN", "arn:aws:iam::000000000000:role/maker", "TemplateBody", `{"Resources": {
+"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+"Wait": {"Type": "AWS::CloudFormation::WaitCondition", "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "600"}},
+"Denied": {"Type": "AWS::SSM::Parameter", "DependsOn": "Wait", "Properties": {"Name": "/denied", "Type": "String", "Value": "x"}}}}`)
+	}()
+	handle := ""
+	harness.Eventually(t, "the stack waits", func() bool {
+		_, text, _ := s.query("DescribeStackResources", "StackName", "crash")
+		for _, one := range strings.Split(text, "<member>") {
+			if strings.Contains(one, "<LogicalResourceId>Handle<") {
+				handle = strings.Join(element(one, "PhysicalResourceId"), "")
+			}
+		}
+		return strings.Contains(text, "<LogicalResourceId>Wait<") && strings.HasPrefix(handle, "http")
+	})
+	s.Kill()
+	s.Start()
+	r, err := http.NewRequest(http.MethodPut, handle, strings.NewReader(`{"Status": "SUCCESS", "UniqueId": "1", "Data": "x", "Reason": "x"}`))
+	s.Check(err)
+	answer, err := http.DefaultClient.Do(r)
+	s.Check(err)
+	s.Check(answer.Body.Close())
+	events := ""
+	harness.Eventually(t, "the stack comes to rest", func() bool {
+		_, events, err = s.query("DescribeStackEvents", "StackName", "crash")
+		return err == nil && strings.Contains(events, ">ROLLBACK_COMPLETE<")
+	})
+	if !strings.Contains(events, "assumed-role/maker/AWSCloudFormation is not authorized to perform: ssm:") {
+		t.Errorf("the role was not asked (the answer to the signal was %s):\n%.4000s", answer.Status, events)
+	}
+
+	// What the CDK's commands say of a deployment besides.
+	status, text, err := s.query("CreateStack", "StackName", "express", "TemplateBody", "{}", "DeploymentConfig.Mode", "EXPRESS")
+	if s.Check(err); status != http.StatusBadRequest || !strings.Contains(text, "Mode EXPRESS is not supported") {
+		t.Errorf("the mode EXPRESS: %d\n%s", status, text)
+	}
+	status, text, err = s.query("CreateStack", "StackName", "stays", "DeploymentConfig.Mode", "STANDARD", "DeploymentConfig.DisableRollback", "true", "TemplateBody", `{"Resources": {
+"Bad": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": "nobody", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}}}}`)
+	if s.Check(err); status != http.StatusOK {
+		t.Errorf("DisableRollback: %d\n%s", status, text)
+	}
+	harness.Eventually(t, "the stack fails and stays", func() bool {
+		_, text, err := s.query("DescribeStacks", "StackName", "stays")
+		return err == nil && strings.Contains(text, "<StackStatus>CREATE_FAILED<")
+	})
 }

@@ -41,6 +41,9 @@ func (s *service) createChangeSet(ctx context.Context, by stack.Identity, in *cr
 	if err != nil {
 		return nil, err
 	}
+	if in.DeploymentConfig.keeps() {
+		in.OnStackFailure = "DO_NOTHING"
+	}
 	r.OnFailure, r.Token, r.Import = in.OnStackFailure, in.ClientToken, in.ImportExistingResources
 	made, err := s.Engine.CreateChangeSet(ctx, r, in.ChangeSetName, in.ChangeSetType, in.Description)
 	if err != nil {

@@ -30,7 +30,24 @@ type about struct {
 		MonitoringTimeInMinutes int
 	}
 	ClientRequestToken string
+	DeploymentConfig   *deployment
 }
+
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeploymentConfig.html
+type deployment struct {
+	Mode            string
+	DisableRollback bool
+}
+
+func (d *deployment) check() error {
+	if d != nil && d.Mode == "EXPRESS" {
+		return invalid("DeploymentConfig with Mode EXPRESS is not supported: operations wait for nothing here once a resource is made. Use Mode STANDARD.")
+	}
+	return nil
+}
+
+// keeps reports whether what an operation has made stays when it fails.
+func (d *deployment) keeps() bool { return d != nil && d.DisableRollback }
 
 // maxTemplateBody is the limit of a template in a request, in bytes.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -64,6 +81,9 @@ func (s *service) request(ctx context.Context, by stack.Identity, in *about, may
 			return nil, invalid("Parameter %s is given twice", p.ParameterKey)
 		}
 		out.Values[p.ParameterKey] = p.ParameterValue
+	}
+	if err := in.DeploymentConfig.check(); err != nil {
+		return nil, err
 	}
 	var err error
 	out.Body, err = s.body(ctx, by, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate && mayUsePrevious)

@@ -36,7 +36,7 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	if err != nil {
 		return nil, err
 	}
-	if r.OnFailure = in.OnFailure; in.DisableRollback {
+	if r.OnFailure = in.OnFailure; in.DisableRollback || in.DeploymentConfig.keeps() {
 		r.OnFailure = "DO_NOTHING"
 	}
 	r.Direct = true
@@ -103,7 +103,7 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 		return nil, err
 	}
 	r.Direct = true
-	if in.DisableRollback {
+	if in.DisableRollback || in.DeploymentConfig.keeps() {
 		r.OnFailure = "DO_NOTHING"
 	}
 	changed, err := s.Engine.Update(ctx, r)
@@ -124,12 +124,16 @@ type deleteInput struct {
 	RoleARN            string
 	ClientRequestToken string
 	DeletionMode       string
+	DeploymentConfig   *deployment
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
 func (s *service) deleteStack(ctx context.Context, by stack.Identity, in *deleteInput) (awsapi.None, error) {
 	if in.DeletionMode == "FORCE_DELETE_STACK" {
 		return awsapi.None{}, invalid("DeletionMode FORCE_DELETE_STACK is not supported: use RetainResources, which says what stays.")
+	}
+	if err := in.DeploymentConfig.check(); err != nil {
+		return awsapi.None{}, err
 	}
 	id, err := s.Engine.Delete(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.RetainResources, by)
 	if err == nil {
