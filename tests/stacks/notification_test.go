@@ -9,11 +9,11 @@ import (
 )
 
 // newNotified starts a store that posts events, and a server that has functions run for them.
-func newNotified(t *testing.T) (*shell, *objectstore.Store) {
+func newNotified(t *testing.T, options string) (*shell, *objectstore.Store) {
 	t.Helper()
 	a := &harness.API{Server: harness.NewServer(t, "", "")}
 	store := objectstore.StartMinIO(t, a.URL("/events/s3"), harness.HookToken)
-	a.Configure(fmt.Sprintf("s3 {\n endpoint %s\n access_key minioadmin minioadmin\n notify arn:minio:sqs::HEARTH:webhook\n}\n", store.Endpoint),
+	a.Configure(fmt.Sprintf("s3 {\n endpoint %s\n access_key minioadmin minioadmin\n notify arn:minio:sqs::HEARTH:webhook\n}\n", store.Endpoint)+options,
 		"receive /events/s3 s3 {\n token "+harness.HookToken+"\n notifications\n}\n")
 	a.Start()
 	a.Connect()
@@ -104,6 +104,15 @@ put("photos", "in tray/über.jpg")
 s3.delete_object(Bucket="photos", Key="in tray/über.jpg")
 got("removed", 2)
 got("pictures", 2)
+# A role needs the right of S3.
+sts = client("sts")
+me = sts.get_caller_identity()["Arn"]
+iam.create_role(RoleName="caller", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": me}, "Action": "sts:AssumeRole"}]}))
+iam.put_role_policy(RoleName="caller", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetBucketNotification", "Resource": "arn:aws:s3:::photos"}]}))
+c = sts.assume_role(RoleArn="arn:aws:iam::%s:role/caller" % account(), RoleSessionName="test")["Credentials"]
+caller = boto3.client("s3", config=once, endpoint_url=os.environ["AWS_ENDPOINT_URL"], aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"])
+assert len(caller.get_bucket_notification_configuration(Bucket="photos")["LambdaFunctionConfigurations"]) == 2
+refused("AccessDenied", "s3:PutBucketNotification", caller.put_bucket_notification_configuration, Bucket="photos", NotificationConfiguration={})
 # Nothing of ours is left at the store, nor of a bucket that was removed.
 notify()
 assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="photos")
@@ -118,7 +127,7 @@ assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configur
 
 func TestFunctionsRunForTheNotificationsOfABucket(t *testing.T) {
 	harness.Parallel(t)
-	s, store := newNotified(t)
+	s, store := newNotified(t, "")
 	s.python(fmt.Sprintf("STORE = %q\n", store.Endpoint) + notificationScript)
 	s.TellsNone(harness.HookToken)
 }
@@ -134,7 +143,6 @@ resources = {
     "May": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": {"Ref": "Fn"}, "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com", "SourceAccount": {"Ref": "AWS::AccountId"}, "SourceArn": "arn:aws:s3:::outgoing"}},
 }
 template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
-def more(**given): return dict(given, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
 def deploy(call): return call(StackName="s", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
 deploy(cfn.create_stack)
 settled("s", "CREATE_COMPLETE")
@@ -159,6 +167,11 @@ assert any("Unable to validate the following destination configurations" in reas
 refused("404", "", s3.head_bucket, Bucket="denied")
 denied["Resources"]["B"]["Properties"]["NotificationConfiguration"] = {"QueueConfigurations": []}
 refused("ValidationError", "QueueConfigurations of NotificationConfiguration is not supported", create, name="q", template=denied)
+# What osls makes for a bucket that is there would not answer.
+token = "arn:aws:lambda:us-east-1:%s:function:files-dev-custom-resource-existing-s3" % account()
+create("osls", {"Resources": {"C": {"Type": "Custom::S3", "Properties": {"ServiceToken": token, "BucketName": "incoming"}}}})
+settled("osls", "ROLLBACK_COMPLETE")
+assert any("answers at port 443" in reason for _, _, reason in told("osls")), told("osls")
 for bucket in ["incoming", "outgoing"]:
     for o in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=o["Key"])
@@ -169,7 +182,7 @@ assert s3.list_buckets()["Buckets"] == []
 
 func TestAStackHasFunctionsRunForEventsOfItsBuckets(t *testing.T) {
 	harness.Parallel(t)
-	s, _ := newNotified(t)
+	s, _ := newNotified(t, "")
 	s.python(notifyingScript)
 	newShell(t, "").python(`
 bucket = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"NotificationConfiguration": {"LambdaConfigurations": []}}}}}
