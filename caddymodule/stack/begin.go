@@ -39,10 +39,12 @@ type Request struct {
 	Policy       string
 	TimeoutMin   int
 	Parent, Root string
-	Direct       bool      // no change set shows what it does
-	Import       bool      `json:",omitempty"` // resources that are there already are to be taken over
-	ID           string    // of the stack, if it is chosen already
-	At           time.Time // when transforms are applied
+	Direct       bool // no change set shows what it does
+	Import       bool `json:",omitempty"` // resources that are there already are to be taken over
+	// ExceptOnCreate is as in Operation.
+	ExceptOnCreate bool      `json:",omitempty"`
+	ID             string    // of the stack, if it is chosen already
+	At             time.Time // when transforms are applied
 }
 
 func missingStack(nameOrID string) error { return invalid("Stack with id %s does not exist", nameOrID) }
@@ -187,7 +189,7 @@ func (e *Engine) begin(s *Stack, in *Request, p *prepared) ([]state.Change, erro
 		Capabilities: in.Capabilities, RoleARN: in.RoleARN, Outputs: s.Outputs, Imports: p.plan.Imports, ChangeSetID: s.ChangeSetID,
 	}
 	s.Timeout = time.Duration(in.TimeoutMin) * time.Minute
-	s.OnFailure, s.Operation = in.OnFailure, Operation{ID: newUUID(), Token: in.Token, Began: e.now(), By: in.By}
+	s.OnFailure, s.Operation = in.OnFailure, Operation{ID: newUUID(), Token: in.Token, Began: e.now(), By: in.By, ExceptOnCreate: in.ExceptOnCreate}
 	changes := []state.Change{putTemplate(version, p.body)}
 	if p.original != p.body {
 		s.Original = version + "-original"

@@ -231,7 +231,7 @@ func (c *ChangeSet) removal() []state.Change {
 }
 
 // Execute does what a change set says.
-func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by Identity, onFailure string) (id string, err error) {
+func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by Identity, onFailure string, exceptOnCreate bool) (id string, err error) {
 	c, s, err := e.ChangeSet(ctx, stack, nameOrID)
 	if err != nil {
 		return "", err
@@ -250,7 +250,7 @@ func (e *Engine) Execute(ctx context.Context, stack, nameOrID, token string, by 
 	if in.Body, err = e.store.template(ctx, s.ID, c.Original); err != nil {
 		return "", err
 	}
-	in.Token = token
+	in.Token, in.ExceptOnCreate = token, exceptOnCreate
 	if in.By, err = e.acting(ctx, by, cmp.Or(in.RoleARN, s.RoleARN)); err != nil {
 		return "", err
 	}

@@ -89,7 +89,7 @@ func TestChangeSetsFromBeforeTheEncryptionOfSecretsKeepTheirValues(t *testing.T)
 		}
 		request["Values"] = map[string]string{"P": "pearl", "O": "open"}
 	})
-	id, err := e.Execute(t.Context(), "older", "c", "", Identity{}, "")
+	id, err := e.Execute(t.Context(), "older", "c", "", Identity{}, "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestChangeSetsFromBeforeTheEncryptionOfSecretsKeepTheirValues(t *testing.T)
 	}
 
 	key.Store(1)
-	if _, err := e.Execute(t.Context(), "other", "c", "", Identity{}, ""); err == nil || !strings.Contains(err.Error(), "encrypted under other credentials") {
+	if _, err := e.Execute(t.Context(), "other", "c", "", Identity{}, "", false); err == nil || !strings.Contains(err.Error(), "encrypted under other credentials") {
 		t.Errorf("with a key that cannot read the values: %v", err)
 	}
 }

@@ -163,7 +163,7 @@ func (e *Engine) again(ctx context.Context, s *Stack, revision state.Revision) e
 }
 
 // Rollback undoes an operation that failed and was left as it was.
-func (e *Engine) Rollback(ctx context.Context, nameOrID, token, roleARN string, by Identity) (*Stack, error) {
+func (e *Engine) Rollback(ctx context.Context, nameOrID, token, roleARN string, exceptOnCreate bool, by Identity) (*Stack, error) {
 	s, revision, err := e.find(ctx, nameOrID)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (e *Engine) Rollback(ctx context.Context, nameOrID, token, roleARN string, 
 		return nil, err
 	}
 	s.Reason = "User Initiated"
-	s.Operation.Token, s.Operation.By = token, by
+	s.Operation.Token, s.Operation.By, s.Operation.ExceptOnCreate = token, by, exceptOnCreate
 	return s, e.again(ctx, s, revision)
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) settle(ctx context.Context, id string) (*Stack, error) {
 func nested() *Type {
 	request := func(ctx context.Context, w *Work) (*Request, error) {
 		in := &Request{
-			ID: w.ID, Name: nameOf(w.ID), Capabilities: append([]string{autoExpand, "CAPABILITY_NAMED_IAM"}, w.stack.Capabilities...), By: w.stack.Operation.By.actor(), RoleARN: w.stack.RoleARN,
+			ID: w.ID, Name: nameOf(w.ID), Capabilities: append([]string{autoExpand, "CAPABILITY_NAMED_IAM"}, w.stack.Capabilities...), By: w.stack.Operation.By.actor(), RoleARN: w.stack.RoleARN, ExceptOnCreate: w.stack.Operation.ExceptOnCreate,
 			Parent: w.stack.ID, Root: w.stack.Root, Given: Given{Values: make(map[string]string)}, OnFailure: "DO_NOTHING",
 		}
 		if in.Root == "" {

@@ -90,6 +90,8 @@ type Operation struct {
 	By     Identity
 	Retain []string `json:",omitempty"` // logical IDs that a deletion leaves alone
 	Skip   []string `json:",omitempty"` // logical IDs that a rollback leaves alone
+	// ExceptOnCreate: a rollback removes what the operation has made, though its policy is Retain.
+	ExceptOnCreate bool `json:",omitempty"`
 }
 
 // An Identity is who asked for an operation, without secrets.

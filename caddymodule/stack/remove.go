@@ -74,11 +74,13 @@ func (r *run) takeDown(ctx context.Context) error {
 	return r.become(ctx, Deleted, "")
 }
 
-// removeOne removes a resource with all that it has left.
+// removeOne removes a resource with all that it has left. deleting is false when the creation of the
+// resource is undone.
 func (r *run) removeOne(ctx context.Context, one *Resource, deleting bool) error {
 	next := *one
 	next.Before, next.Operation, next.Reason = nil, r.stack.Operation.ID, ""
-	keep := one.OnDelete == "Retain" || one.OnDelete == "RetainExceptOnCreate" && (deleting || one.Status != Created)
+	fresh := !deleting && one.Status == Created
+	keep := one.OnDelete == "Retain" && !(fresh && r.stack.Operation.ExceptOnCreate) || one.OnDelete == "RetainExceptOnCreate" && !fresh
 	if slices.Contains(r.stack.Operation.Retain, one.LogicalID) || keep && one.Status != CreateFailed {
 		next.Status = DeleteSkipped
 		return r.keep(ctx, &next)
@@ -245,7 +247,8 @@ func (r *run) cleanUp(ctx context.Context, status string) error {
 
 func (r *run) cleanOne(ctx context.Context, one *Resource) error {
 	if one.Gone || r.plan.Resource(one.LogicalID) == nil {
-		if err := r.removeOne(ctx, one, true); err != nil {
+		undoing := r.stack.Status == UndoCleanup && one.Gone && one.Operation == r.stack.Operation.ID+undone
+		if err := r.removeOne(ctx, one, !undoing); err != nil {
 			return err
 		}
 		return r.forget(ctx, one)

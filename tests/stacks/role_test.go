@@ -154,6 +154,10 @@ iam.create_role(RoleName="maker", AssumeRolePolicyDocument=json.dumps(trust_))
 	if s.Check(err); status != http.StatusBadRequest || !strings.Contains(text, "Mode EXPRESS is not supported") {
 		t.Errorf("the mode EXPRESS: %d\n%s", status, text)
 	}
+	status, text, err = s.query("ContinueUpdateRollback", "StackName", "crash", "ForceRollback", "true")
+	if s.Check(err); status != http.StatusBadRequest || !strings.Contains(text, "ForceRollback is not supported") {
+		t.Errorf("ForceRollback: %d\n%s", status, text)
+	}
 	status, text, err = s.query("CreateStack", "StackName", "stays", "DeploymentConfig.Mode", "STANDARD", "DeploymentConfig.DisableRollback", "true", "TemplateBody", `{"Resources": {
 "Bad": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": "nobody", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}}}}`)
 	if s.Check(err); status != http.StatusOK {

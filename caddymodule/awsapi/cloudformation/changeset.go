@@ -201,14 +201,11 @@ func valueOf(v any) string {
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
 func (s *service) executeChangeSet(ctx context.Context, by stack.Identity, in *setInput) (*struct{}, error) {
-	if in.RetainExceptOnCreate {
-		return nil, invalid("RetainExceptOnCreate is not supported: say it in the template, by DeletionPolicy")
-	}
 	onFailure := ""
 	if in.DisableRollback != nil && *in.DisableRollback {
 		onFailure = "DO_NOTHING"
 	}
-	id, err := s.Engine.Execute(ctx, in.StackName, in.ChangeSetName, in.ClientRequestToken, by, onFailure)
+	id, err := s.Engine.Execute(ctx, in.StackName, in.ChangeSetName, in.ClientRequestToken, by, onFailure, in.RetainExceptOnCreate)
 	if err == nil {
 		s.Engine.Await(ctx, id, soon)
 	}

@@ -29,9 +29,6 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	if in.DisableRollback && in.OnFailure != "" {
 		return nil, invalid("You can specify either DisableRollback or OnFailure, but not both.")
 	}
-	if in.RetainExceptOnCreate {
-		return nil, invalid("RetainExceptOnCreate is not supported: say it in the template, by DeletionPolicy")
-	}
 	r, err := s.request(ctx, by, &in.about, false)
 	if err != nil {
 		return nil, err
@@ -39,7 +36,7 @@ func (s *service) createStack(ctx context.Context, by stack.Identity, in *create
 	if r.OnFailure = in.OnFailure; in.DisableRollback || in.DeploymentConfig.keeps() {
 		r.OnFailure = "DO_NOTHING"
 	}
-	r.Direct = true
+	r.Direct, r.ExceptOnCreate = true, in.RetainExceptOnCreate
 	r.Protected, r.TimeoutMin = in.EnableTerminationProtection, in.TimeoutInMinutes
 	if r.Policy, err = s.policy(ctx, by, in.StackPolicyBody, in.StackPolicyURL); err != nil {
 		return nil, err
@@ -87,9 +84,6 @@ type updateInput struct {
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
 func (s *service) updateStack(ctx context.Context, by stack.Identity, in *updateInput) (*idOutput, error) {
-	if in.RetainExceptOnCreate {
-		return nil, invalid("RetainExceptOnCreate is not supported: say it in the template, by DeletionPolicy")
-	}
 	policy, err := s.policy(ctx, by, in.StackPolicyBody, in.StackPolicyURL)
 	if err != nil {
 		return nil, err
@@ -102,7 +96,7 @@ func (s *service) updateStack(ctx context.Context, by stack.Identity, in *update
 	if err != nil {
 		return nil, err
 	}
-	r.Direct = true
+	r.Direct, r.ExceptOnCreate = true, in.RetainExceptOnCreate
 	if in.DisableRollback || in.DeploymentConfig.keeps() {
 		r.OnFailure = "DO_NOTHING"
 	}
@@ -207,6 +201,7 @@ type operationInput struct {
 	ResourcesToSkip      []string
 	RoleARN              string
 	RetainExceptOnCreate bool
+	ForceRollback        bool
 }
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
@@ -216,6 +211,9 @@ func (s *service) cancelUpdate(ctx context.Context, in *operationInput) (awsapi.
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
 func (s *service) continueRollback(ctx context.Context, by stack.Identity, in *operationInput) (*struct{}, error) {
+	if in.ForceRollback {
+		return nil, invalid("ForceRollback is not supported: name the resources that cannot be rolled back in ResourcesToSkip.")
+	}
 	if err := s.Engine.ContinueRollback(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.ResourcesToSkip, by); err != nil {
 		return nil, err
 	}
@@ -227,7 +225,7 @@ func (s *service) continueRollback(ctx context.Context, by stack.Identity, in *o
 
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html
 func (s *service) rollbackStack(ctx context.Context, by stack.Identity, in *operationInput) (*idOutput, error) {
-	of, err := s.Engine.Rollback(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, by)
+	of, err := s.Engine.Rollback(ctx, in.StackName, in.ClientRequestToken, in.RoleARN, in.RetainExceptOnCreate, by)
 	if err != nil {
 		return nil, err
 	}
