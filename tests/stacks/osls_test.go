@@ -7,8 +7,8 @@ import (
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
-// oslsService has an event of each kind that needs no service beside this one. cors makes an
-// OPTIONS of the type MOCK.
+// oslsService has an event of each kind, and a queue of the SQS of the configuration. cors makes
+// an OPTIONS of the type MOCK.
 const oslsService = `service: shop
 provider: {name: aws, runtime: nodejs22.x, region: us-east-1}
 package: {patterns: ["!**", index.mjs]}
@@ -20,7 +20,11 @@ functions:
       - http: {path: hi, method: get, cors: true}
       - schedule: rate(10 minutes)
       - schedule: {method: scheduler, rate: [cron(0 12 * * ? *)], timezone: Europe/Berlin}
+      - sqs: {arn: !GetAtt Orders.Arn, batchSize: 2}
     url: true
+resources:
+  Resources:
+    Orders: {Type: AWS::SQS::Queue, Properties: {QueueName: orders}}
 `
 
 // oslsScript looks at what osls has made.
@@ -34,6 +38,14 @@ with urllib.request.urlopen(ask) as answer:
     assert answer.status == 200 and answer.headers["Access-Control-Allow-Origin"] == "*", answer.headers
 resources = made("shop-dev")
 assert {"AWS::Scheduler::Schedule", "AWS::Events::Rule", "AWS::Lambda::Url"} <= {r["ResourceType"] for r in resources.values()}, resources
+sqs = client("sqs")
+sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody="an order")
+for _ in range(300):
+    if logs.filter_log_events(logGroupName="/aws/lambda/shop-dev-hello", filterPattern='"got an order at %s"' % word)["events"]:
+        break
+    time.sleep(0.1)
+else:
+    raise AssertionError("the message did not come")
 rest = client("apigateway")
 method = resources["ApiGatewayMethodHiOptions"]["PhysicalResourceId"]
 api = resources["ApiGatewayRestApi"]["PhysicalResourceId"]
@@ -45,11 +57,12 @@ refused("BadRequestException", "contentHandling is not supported", rest.update_i
 
 func TestOslsDeploysAServiceRollsItBackAndRemovesIt(t *testing.T) {
 	harness.Parallel(t)
-	s := newShell(t, "")
+	s := newShell(t, harness.StartMoto(t).Options())
 	s.run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "osls@4.3.1")
 	s.write("serverless.yml", oslsService)
 	word := func(word string) {
-		s.write("index.mjs", "export const handler = async () => ({ statusCode: 200, body: '"+word+"' });")
+		s.write("index.mjs", "export const handler = async (event) => {\n"+
+			"  for (const { body } of event.Records ?? []) console.log(`got ${body} at "+word+"`);\n  return { statusCode: 200, body: '"+word+"' };\n};\n")
 	}
 	serves := func(word string) {
 		s.python("os.environ['WORD'] = '" + word + "'\n" + oslsScript)

@@ -30,7 +30,7 @@ resources = {
     "Auth": {"Type": "AWS::ApiGateway::Authorizer", "Properties": {"RestApiId": ref("Api"), "Name": "auth", "Type": "TOKEN", "IdentitySource": "method.request.header.Authorization",
         "AuthorizerUri": {"Fn::Sub": "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Fn.Arn}/invocations"}}},
     "Model": {"Type": "AWS::ApiGateway::Model", "Properties": {"RestApiId": ref("Api"), "ContentType": "application/json", "Schema": {"type": "object", "required": ["name"]}}},
-    "Valid": {"Type": "AWS::ApiGateway::RequestValidator", "Properties": {"RestApiId": ref("Api"), "Name": "body", "ValidateRequestBody": True}},
+    "Valid": {"Type": "AWS::ApiGateway::RequestValidator", "Properties": {"RestApiId": ref("Api"), "ValidateRequestBody": True}},
     "Answer": {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": {"RestApiId": ref("Api"), "ResponseType": "BAD_REQUEST_BODY", "StatusCode": "422"}},
     "Pets": {"Type": "AWS::ApiGateway::Method", "Properties": {"RestApiId": ref("Api"), "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}, "HttpMethod": "POST", "AuthorizationType": "NONE",
         "RequestValidatorId": ref("Valid"), "RequestModels": {"application/json": ref("Model")}, "Integration": {"Type": "MOCK", "RequestTemplates": {"application/json": '{"statusCode": 200}'}, "IntegrationResponses": [{"StatusCode": "200"}]}, "MethodResponses": [{"StatusCode": "200"}]}},
@@ -65,6 +65,11 @@ def post(body):
         return error.code
 assert (post({"name": "a"}), post({})) == (200, 422)
 assert made("t")["Model"]["PhysicalResourceId"].isalnum() # API Gateway takes no other names of models
+validator = agw.get_request_validators(restApiId=o["Api"])["items"][0]
+assert "name" not in validator and validator["validateRequestBody"], validator
+refused("BadRequestException", "name cannot be blank", agw.update_request_validator, restApiId=o["Api"], requestValidatorId=validator["id"], patchOperations=[{"op": "replace", "path": "/name", "value": " "}])
+exported = json.loads(agw.get_export(restApiId=o["Api"], stageName="live", exportType="oas30", parameters={"extensions": "apigateway"})["body"].read())
+assert validator["id"] in exported["x-amazon-apigateway-request-validators"], exported
 
 # All that can change changes in place.
 resources["Managed"]["Properties"]["PolicyDocument"]["Statement"][0]["Action"] = "ssm:GetParameters"

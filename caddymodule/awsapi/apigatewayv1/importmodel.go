@@ -1,6 +1,7 @@
 package apigatewayv1
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -94,8 +95,9 @@ func (of *snapshot) exportParts(d *openapi.Document, f openapi.Format) (validato
 		if d.Validators == nil {
 			d.Validators = make(map[string]openapi.Validator)
 		}
-		d.Validators[v.Name] = openapi.Validator{Body: v.ValidateRequestBody, Parameters: v.ValidateRequestParameters}
-		validators[v.Id] = v.Name
+		name := cmp.Or(v.Name, v.Id) // a document has them by their names
+		d.Validators[name] = openapi.Validator{Body: v.ValidateRequestBody, Parameters: v.ValidateRequestParameters}
+		validators[v.Id] = name
 	}
 	for _, g := range of.Responses {
 		if d.Responses == nil {

@@ -15,7 +15,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/api/API_RequestValidator.html
 type RequestValidator struct {
 	Id                        string `json:"id"`
-	Name                      string `json:"name"`
+	Name                      string `json:"name,omitempty"`
 	ValidateRequestBody       bool   `json:"validateRequestBody"`
 	ValidateRequestParameters bool   `json:"validateRequestParameters"`
 }
@@ -35,13 +35,21 @@ type validatorInput struct {
 	RestApiId, RequestValidatorId string
 }
 
+// check takes a validator without a name: the CDK gives none. A name cannot be taken away,
+// as recorded from AWS.
 func (v *RequestValidator) check() error {
-	switch {
-	case strings.TrimSpace(v.Name) == "":
-		return invalid("Request Validator name cannot be blank")
-	case len(v.Name) > 1024:
+	if len(v.Name) > 1024 {
 		return invalid("The name of a request validator has 1024 characters at most")
 	}
+	return nil
+}
+
+// named is the name as a field that is not blank.
+func (v *RequestValidator) named(value string, _ bool) error {
+	if strings.TrimSpace(value) == "" {
+		return invalid("Request Validator name cannot be blank")
+	}
+	v.Name = value
 	return nil
 }
 
@@ -91,7 +99,7 @@ func (s *service) updateValidator(ctx context.Context, in *validatorInput) (v *R
 		}
 		can := fields{
 			exact: map[string]field{
-				"/name":                text(&v.Name),
+				"/name":                v.named,
 				"/validateRequestBody": orFalse(&v.ValidateRequestBody), "/validateRequestParameters": orFalse(&v.ValidateRequestParameters),
 			},
 			onlyReplace: true, order: []string{"/name", "/validateRequestParameters", "/validateRequestBody"},
