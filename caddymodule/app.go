@@ -201,6 +201,7 @@ type App struct {
 	urlDomain   string                  // of function URLs, with a leading dot
 	apiDomain   string                  // of APIs, with a leading dot
 	hasAPI      bool                    // a handler answers the Lambda API
+	takesEvents bool                    // a handler takes the events of notifications of buckets
 
 	local, localBefore *localAPI // nil: there is none
 
@@ -357,6 +358,9 @@ func (a *App) Start() error {
 	a.serveLocal()
 	if key := a.setup.FreshKey(); key != nil && a.hasAPI {
 		a.show(key)
+	}
+	if a.setup.Notifies() && !a.takesEvents {
+		a.log.Warn("the option s3 has notify, and no route has receive s3 with notifications: events of buckets do not come here")
 	}
 	return nil
 }

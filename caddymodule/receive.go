@@ -130,6 +130,7 @@ func (h *Receive) Provision(ctx caddy.Context) error {
 	if h.Notifications && (h.Source != "s3" || !h.app.setup.Notifies()) {
 		return fmt.Errorf("receive %s: notifications is an option of receive s3, and needs notify in the option s3 of hearth", h.Source)
 	}
+	h.app.takesEvents = h.app.takesEvents || h.Notifications
 	for n, r := range h.Rules {
 		rule, err := r.prepare(repl)
 		if err != nil {

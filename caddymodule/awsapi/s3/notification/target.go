@@ -48,7 +48,7 @@ func (t Target) Merge(has []byte, all []Configuration) ([]byte, error) {
 		Entries   []any
 	}{Namespace: namespace}
 	for _, entry := range in.Rest {
-		if !entry.isOurs() {
+		if !t.has(&entry) {
 			entry.XMLName.Space = ""
 			out.Entries = append(out.Entries, entry)
 		}
@@ -59,13 +59,26 @@ func (t Target) Merge(has []byte, all []Configuration) ([]byte, error) {
 	return encode(&out), nil
 }
 
-// isOurs reports whether an entry was made by this server, or another of its cluster.
-func (e *xmlElement) isOurs() bool {
+// has reports whether an entry was made by this server, or another of its cluster: a server with
+// another target has entries of its own.
+func (t Target) has(e *xmlElement) bool {
 	var inner struct {
-		ID string `xml:"Id"`
+		ID    string `xml:"Id"`
+		Queue string
+		Topic string
 	}
 	whole := slices.Concat([]byte("<entry>"), e.Inner, []byte("</entry>"))
-	return xml.Unmarshal(whole, &inner) == nil && strings.HasPrefix(inner.ID, mark)
+	return xml.Unmarshal(whole, &inner) == nil && strings.HasPrefix(inner.ID, mark) && t.is(inner.Queue+inner.Topic)
+}
+
+// is reports whether an ARN is that of the target. MinIO writes its region into ARNs that have none.
+func (t Target) is(arn string) bool {
+	own, other := strings.SplitN(string(t), ":", 6), strings.SplitN(strings.TrimSpace(arn), ":", 6)
+	if len(own) < 6 || len(other) < 6 {
+		return false
+	}
+	own[3], other[3] = "", ""
+	return slices.Equal(own, other)
 }
 
 func (t Target) entry(c *Configuration) *xmlQueue {
