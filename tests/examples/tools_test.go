@@ -24,6 +24,16 @@ func TestPageOfSAMRuns(t *testing.T) {
 	readToolPage(t, "sam", "aws")
 }
 
+func TestPageOfBoto3Runs(t *testing.T) {
+	harness.Parallel(t)
+	page := newToolPage(t, "boto3", "python3")
+	// The system's has what its packages bring, whatever comes first on PATH.
+	if exec.Command("python3", "-c", "import boto3").Run() != nil {
+		page.env = append(page.env, "PATH=/usr/bin:"+os.Getenv("PATH"))
+	}
+	page.read()
+}
+
 func TestPageOfTheCDKRuns(t *testing.T) {
 	harness.Slow(t, "npm installs it")
 	harness.Parallel(t)
