@@ -65,7 +65,11 @@ func (e *Engine) newStacks(c *Config) *stack.Engine {
 		Store: e.records, Log: c.Log, Identity: e.identity.name, Process: e.process,
 		Services: func() stack.Services {
 			s := e.current.Load()
-			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Role: s.roleOfStack, Models: s.calls.models, Passed: slices.Collect(maps.Keys(s.services.Passed())), Notifies: s.Notifies()}
+			passed := slices.Collect(maps.Keys(s.services.Passed()))
+			if s.calls.passedS3 != nil {
+				passed = append(passed, "s3")
+			}
+			return stack.Services{Serve: s.calls.serve, Open: s.openTemplate, Role: s.roleOfStack, Models: s.calls.models, Passed: passed, Notifies: s.Notifies()}
 		},
 		Settings: func() stack.Settings {
 			s := e.current.Load()

@@ -79,6 +79,16 @@ func (w *Work) isAssets() bool {
 	return strings.HasPrefix(w.ID, "cdk-") && strings.HasSuffix(w.ID, "-assets-"+at.ID+"-"+at.Region)
 }
 
+// isUnknown reports whether the store of the configuration refused what it does not know. MinIO says
+// of the XML of a PublicAccessBlock that it is malformed.
+func (w *Work) isUnknown(err error) bool {
+	var x *CallError
+	if !errors.As(err, &x) || !slices.Contains(w.engine.services().Passed, "s3") {
+		return false
+	}
+	return x.Status == http.StatusNotImplemented || x.Status < http.StatusInternalServerError && x.Status != http.StatusForbidden && x.Status != http.StatusTooManyRequests
+}
+
 // What a bucket may have: what is done or always so, and what is kept in the stack alone.
 var (
 	bucketDone = []string{"BucketName", "Tags", "PublicAccessBlockConfiguration", "BucketEncryption", "OwnershipControls", "AccessControl", "NotificationConfiguration"}
@@ -104,6 +114,7 @@ type xmlBlock struct {
 
 func bucketType() *Type {
 	apply := func(ctx context.Context, w *Work) error {
+		var kept []string
 		if tags := listOf(w.New["Tags"]); len(tags) > 0 || w.Old["Tags"] != nil {
 			var set xmlTagging
 			for _, one := range tags {
@@ -120,14 +131,16 @@ func bucketType() *Type {
 				BlockPublicAcls: text(block["BlockPublicAcls"]), IgnorePublicAcls: text(block["IgnorePublicAcls"]),
 				BlockPublicPolicy: text(block["BlockPublicPolicy"]), RestrictPublicBuckets: text(block["RestrictPublicBuckets"]),
 			}
-			if _, err := w.bucket(ctx, http.MethodPut, "publicAccessBlock", in); err != nil {
+			switch _, err := w.bucket(ctx, http.MethodPut, "publicAccessBlock", in); {
+			case w.isUnknown(err):
+				kept = append(kept, "PublicAccessBlockConfiguration")
+			case err != nil:
 				return err
 			}
 		}
 		if err := w.notify(ctx); err != nil {
 			return err
 		}
-		var kept []string
 		for _, name := range bucketKept {
 			if w.New[name] != nil {
 				kept = append(kept, name)
