@@ -236,8 +236,16 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 		return nil, err
 	}
 	messages, err := h.messages(r, &delivery)
-	if err != nil || len(messages) == 0 {
-		return &delivery, err
+	if err != nil {
+		return nil, err
+	}
+	if h.Notifications {
+		if err := h.bridge(r, &delivery); err != nil {
+			return nil, err
+		}
+	}
+	if len(messages) == 0 {
+		return &delivery, nil
 	}
 	return &delivery, h.app.engine.Push(r.Context(), messages...)
 }
@@ -312,6 +320,21 @@ func (h *Receive) targets(r *http.Request, e *push.Event) (all []addressed, err 
 		all = append(all, addressed{n.Target, payload, n.Configuration})
 	}
 	return all, nil
+}
+
+// bridge sends events to the default bus of EventBridge, of buckets that notify it.
+func (h *Receive) bridge(r *http.Request, delivery *push.Delivery) error {
+	for n := range delivery.Events {
+		e := &delivery.Events[n]
+		once := ""
+		if e.Once != "" && h.Dedupe >= 0 {
+			once = h.once(r, e, new(invoker.Message), "EventBridge", delivery.Signed)
+		}
+		if err := h.app.setup.Bridge(r.Context(), e, once, h.onceFor(delivery, time.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // once names a delivery. Two senders may give the same name: without a signature at two

@@ -2,9 +2,14 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/hearthfn/hearth/caddymodule/awsapi/s3/notification"
 	"github.com/hearthfn/hearth/invoker/bus"
 	"github.com/hearthfn/hearth/invoker/push"
 )
@@ -24,6 +29,31 @@ func (s *Setup) mayNotify(ctx context.Context, bucket, arn string) (refused stri
 		refused = no.reason
 	}
 	return refused, err
+}
+
+// Bridge sends an event of a bucket to EventBridge's default bus, if the bucket notifies it. A second
+// delivery within onceFor is recognised by once; "": it is not.
+func (s *Setup) Bridge(ctx context.Context, e *push.Event, once string, onceFor time.Duration) error {
+	now, err := s.engine.notifications.Of(ctx, e.Bucket)
+	if err != nil || !now.EventBridge {
+		return err
+	}
+	event, err := notification.Bridge(e.Payload, s.Account)
+	if err != nil {
+		return fmt.Errorf("%w: %w", push.ErrMalformed, err)
+	}
+	if event == nil {
+		return nil
+	}
+	same := make(map[string]int) // targets of a rule with one ARN
+	return s.engine.rules.Publish(ctx, s.Account, s.engine.dispatch, event, func(d *bus.Dispatch) {
+		if once != "" {
+			to := d.Source + " " + d.To
+			same[to]++
+			sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", once, to, same[to]))
+			d.Once, d.OnceFor = base64.RawStdEncoding.EncodeToString(sum[:]), onceFor
+		}
+	})
 }
 
 // A Notified is a function that gets an event of a bucket, and by which configuration.

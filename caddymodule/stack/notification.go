@@ -23,6 +23,7 @@ type xmlFunction struct {
 
 type xmlNotification struct {
 	XMLName   xml.Name      `xml:"NotificationConfiguration"`
+	Bridge    *struct{}     `xml:"EventBridgeConfiguration"`
 	Functions []xmlFunction `xml:"CloudFunctionConfiguration"`
 }
 
@@ -39,8 +40,13 @@ func checkNotification(e *Engine, value any) error {
 		return nil // not known yet
 	}
 	for _, name := range slices.Sorted(maps.Keys(config)) {
-		if name != "LambdaConfigurations" {
+		if name != "LambdaConfigurations" && name != "EventBridgeConfiguration" {
 			return fmt.Errorf("%s of NotificationConfiguration is not supported: this server has functions run for events of a bucket; other targets are set at the object store itself", name)
+		}
+	}
+	if bridge, given := config["EventBridgeConfiguration"].(map[string]any); given {
+		if err := only("EventBridgeEnabled")(e, bridge); err != nil {
+			return err
 		}
 	}
 	for _, one := range listOf(config["LambdaConfigurations"]) {
@@ -64,6 +70,9 @@ func checkNotification(e *Engine, value any) error {
 func notification(value any) *xmlNotification {
 	body := new(xmlNotification)
 	config, _ := value.(map[string]any)
+	if bridge, given := config["EventBridgeConfiguration"].(map[string]any); given && text(bridge["EventBridgeEnabled"]) == "true" {
+		body.Bridge = new(struct{})
+	}
 	for _, one := range listOf(config["LambdaConfigurations"]) {
 		of, _ := one.(map[string]any)
 		f := xmlFunction{Function: text(of["Function"]), Event: text(of["Event"])}

@@ -24,8 +24,8 @@ func newNotified(t *testing.T, options string) (*shell, *objectstore.Store) {
 // notified is common to scripts whose functions tell of events of buckets in their logs.
 const notified = `
 telling = """exports.handler = async (event) => console.log("GOT " + JSON.stringify(event));"""
-def got(name, n):
-    "got are the records of the first n events that a function had, by key."
+def told_of(name, n):
+    "told_of are the first n events that a function had."
     for _ in range(2400):
         try:
             some = [json.loads(e["message"].split("GOT ", 1)[1]) for e in logs.filter_log_events(logGroupName="/aws/lambda/" + name, filterPattern="GOT")["events"]]
@@ -34,7 +34,12 @@ def got(name, n):
         if len(some) >= n:
             break
         time.sleep(0.05)
-    assert len(some) == n and all(len(e["Records"]) == 1 for e in some), (n, some)
+    assert len(some) == n, (n, some)
+    return some
+def got(name, n):
+    "got are the records of the first n events that a function had, by key."
+    some = told_of(name, n)
+    assert all(len(e["Records"]) == 1 for e in some), some
     return {e["Records"][0]["s3"]["object"]["key"]: e["Records"][0] for e in some}
 def account(): return client("sts").get_caller_identity()["Account"]
 def put(bucket, *keys):
@@ -48,12 +53,16 @@ archive = io.BytesIO()
 with zipfile.ZipFile(archive, "w") as z:
     z.writestr("index.js", telling)
 iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))
-arns = {name: lam.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="index.handler", Role="arn:aws:iam::%s:role/r" % account(), Code={"ZipFile": archive.getvalue()})["FunctionArn"] for name in ["pictures", "removed"]}
+arns = {name: lam.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="index.handler", Role="arn:aws:iam::%s:role/r" % account(), Code={"ZipFile": archive.getvalue()})["FunctionArn"] for name in ["pictures", "removed", "bridged"]}
 s3.create_bucket(Bucket="photos")
 store = boto3.client("s3", config=once, endpoint_url=STORE, aws_access_key_id="minioadmin", aws_secret_access_key="minioadmin")
 mine = {"Id": "mine", "QueueArn": "arn:minio:sqs::HEARTH:webhook", "Events": ["s3:ObjectAccessed:Get"], "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "a b/"}]}}}
 store.put_bucket_notification_configuration(Bucket="photos", NotificationConfiguration={"QueueConfigurations": [mine]})
-def notify(*configurations, **more): return s3.put_bucket_notification_configuration(Bucket="photos", NotificationConfiguration={"LambdaFunctionConfigurations": list(configurations)}, **more)
+def notify(*configurations, bridge=False, **more):
+    given = {"LambdaFunctionConfigurations": list(configurations)}
+    if bridge:
+        given["EventBridgeConfiguration"] = {}
+    return s3.put_bucket_notification_configuration(Bucket="photos", NotificationConfiguration=given, **more)
 def no(code, text, *configurations, **more): refused(code, text, lambda: notify(*configurations, **more))
 def configuration(name, *events, **rules):
     c = {"LambdaFunctionArn": arns[name], "Events": list(events)}
@@ -65,7 +74,7 @@ removed = dict(configuration("removed", "s3:ObjectRemoved:Delete"), Id="gone")
 # S3 refuses these, in these words.
 no("InvalidArgument", "Unable to validate the following destination configurations", pictures)
 notify(pictures, SkipDestinationValidation=True)
-for name in arns:
+for name in ["pictures", "removed"]:
     lam.add_permission(FunctionName=name, StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::photos", SourceAccount=account())
 every = configuration("pictures", "s3:ObjectCreated:Put")
 no("InvalidArgument", "Configurations overlap", every, configuration("removed", "s3:ObjectCreated:*"))
@@ -77,24 +86,33 @@ no("InvalidArgument", "Same ID used for multiple configurations", removed, dict(
 refused("NoSuchBucket", "", s3.put_bucket_notification_configuration, Bucket="nowhere", NotificationConfiguration={"LambdaFunctionConfigurations": []})
 refused("NoSuchBucket", "", s3.get_bucket_notification_configuration, Bucket="nowhere")
 no("AccessDenied", "not owned", every, ExpectedBucketOwner="999999999999")
-for kind, value in {"QueueConfigurations": [mine], "TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": ["s3:ObjectCreated:*"]}], "EventBridgeConfiguration": {}}.items():
+for kind, value in {"QueueConfigurations": [mine], "TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": ["s3:ObjectCreated:*"]}]}.items():
     refused("NotImplemented", kind.rstrip("s") + " of s3 is not supported", s3.put_bucket_notification_configuration, Bucket="photos", NotificationConfiguration={kind: value})
 # The store refuses what it does not send, and then nothing is changed.
 no("InvalidArgument", "The object store answers", configuration("pictures", "s3:IntelligentTiering"))
 had, = s3.get_bucket_notification_configuration(Bucket="photos")["LambdaFunctionConfigurations"]
 assert had["Events"] == ["s3:ObjectCreated:*"] and had["Id"] and had["Filter"]["Key"]["FilterRules"][0] == {"Name": "Prefix", "Value": "in+tray/%C3%BC"}, had
-notify(pictures, removed)
+notify(pictures, removed, bridge=True)
+assert "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket="photos")
+rules = client("events")
+rule = rules.put_rule(Name="objects", EventPattern=json.dumps({"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": {"bucket": {"name": ["photos"]}, "object": {"key": [{"prefix": "out/"}]}}}))["RuleArn"]
+lam.add_permission(FunctionName="bridged", StatementId="rule", Action="lambda:InvokeFunction", Principal="events.amazonaws.com", SourceArn=rule)
+assert rules.put_targets(Rule="objects", Targets=[{"Id": "f", "Arn": arns["bridged"]}])["FailedEntryCount"] == 0
 listed = {c["LambdaFunctionArn"]: c for c in s3.get_bucket_notification_configuration(Bucket="photos")["LambdaFunctionConfigurations"]}
 assert listed[arns["removed"]] == removed, listed
 # What the store has of others stays.
 queues = store.get_bucket_notification_configuration(Bucket="photos")["QueueConfigurations"]
-assert [q for q in queues if q["Id"] == "mine"] == [mine] and len(queues) == 3, queues
+assert [q for q in queues if q["Id"] == "mine"] == [mine] and len(queues) == 4, queues
 put("photos", "in tray/über.jpg", "in tray/über.png", "out/über.jpg", "in tray/unter.jpg")
 s3.delete_object(Bucket="photos", Key="out/über.jpg")
 s3.copy_object(Bucket="photos", Key="in tray/üben.jpg", CopySource={"Bucket": "photos", "Key": "in tray/unter.jpg"})
 s3.get_object(Bucket="photos", Key="in tray/über.png")
 records = got("pictures", 2)
 assert {key: r["eventName"] for key, r in records.items()} == {"in+tray/%C3%BCber.jpg": "ObjectCreated:Put", "in+tray/%C3%BCben.jpg": "ObjectCreated:Copy"}, records
+created, deleted = sorted(told_of("bridged", 2), key=lambda e: e["detail-type"])
+assert created["resources"] == ["arn:aws:s3:::photos"] and created["source"] == "aws.s3" and created["account"] == account(), created
+assert created["detail-type"] == "Object Created" and created["detail"]["reason"] == "PutObject" and created["detail"]["object"]["key"] == "out/über.jpg" and created["detail"]["object"]["size"] == 1, created
+assert deleted["detail-type"] == "Object Deleted" and deleted["detail"]["reason"] == "DeleteObject" and deleted["detail"]["deletion-type"] == "Permanently Deleted", deleted
 gone, = got("removed", 1).values()
 assert gone["s3"]["configurationId"] == "gone" and gone["eventName"] == "ObjectRemoved:Delete" and gone["s3"]["bucket"]["arn"] == "arn:aws:s3:::photos", gone
 assert all(r["s3"]["configurationId"] == listed[arns["pictures"]]["Id"] and r["eventSource"] == "aws:s3" for r in records.values()), records
@@ -152,9 +170,11 @@ s3.delete_object(Bucket="outgoing", Key="b.txt")
 assert {key: (r["eventName"], r["s3"]["bucket"]["name"]) for key, r in got("sam", 2).items()} == {"a.txt": ("ObjectCreated:Put", "incoming"), "b.txt": ("ObjectRemoved:Delete", "outgoing")}
 # An update changes the filter, and takes a configuration away.
 resources["Fn"]["Properties"]["Events"]["Object"]["Properties"]["Filter"]["S3Key"]["Rules"][0]["Value"] = ".jpg"
-del resources["Out"]["Properties"]["NotificationConfiguration"]
+resources["Out"]["Properties"]["NotificationConfiguration"] = {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 deploy(cfn.update_stack)
 settled("s", "UPDATE_COMPLETE")
+out = s3.get_bucket_notification_configuration(Bucket="outgoing")
+assert out["EventBridgeConfiguration"] == {} and "LambdaFunctionConfigurations" not in out, out
 put("outgoing", "c")
 s3.delete_object(Bucket="outgoing", Key="c")
 put("incoming", "c.txt", "c.jpg")

@@ -119,7 +119,7 @@ func (s *service) put(ctx context.Context, set *ruleSet, in *entry) putEntry {
 		Version: "0", ID: function.NewRequestID(), DetailType: in.DetailType, Source: in.Source, Account: s.Account.ID, Time: bus.Stamp(at),
 		Region: s.Account.Region, Resources: in.Resources, Detail: detail,
 	}
-	if err := s.route(ctx, set.rules[on], event.Encode(), received, in.TraceHeader); err != nil {
+	if err := route(ctx, s.Account, s.Dispatch, set.rules[on], event.Encode(), received, func(d *bus.Dispatch) { d.Trace = in.TraceHeader }); err != nil {
 		if errors.Is(err, invoker.ErrFull) {
 			return refused("ThrottlingException", "As many events wait as may. Try again.")
 		}
@@ -128,8 +128,21 @@ func (s *service) put(ctx context.Context, set *ruleSet, in *entry) putEntry {
 	return putEntry{EventID: event.ID}
 }
 
+// A dispatcher keeps an event for its target.
+type dispatcher = func(context.Context, *bus.Dispatch) error
+
+// Publish sends an event of a service, whose name begins with aws., to the targets of the rules of
+// the default bus that it matches. complete adds to what is on its way to a target.
+func (r *Rules) Publish(ctx context.Context, account function.Account, keep dispatcher, event *bus.Event, complete func(*bus.Dispatch)) error {
+	set, err := r.current(ctx)
+	if err != nil {
+		return err
+	}
+	return route(ctx, account, keep, set.rules[defaultBus], event.Encode(), time.Now(), complete)
+}
+
 // route sends an event to the targets of the rules that it matches.
-func (s *service) route(ctx context.Context, rules []*readyRule, event []byte, received time.Time, trace string) error {
+func route(ctx context.Context, account function.Account, keep dispatcher, rules []*readyRule, event []byte, received time.Time, complete func(*bus.Dispatch)) error {
 	value, err := pattern.Decode(event)
 	if err != nil {
 		return err
@@ -139,12 +152,12 @@ func (s *service) route(ctx context.Context, rules []*readyRule, event []byte, r
 			continue
 		}
 		for _, t := range r.Targets {
-			d, err := r.dispatch(t, s.Account, event, received)
+			d, err := r.dispatch(t, account, event, received)
 			if err != nil {
 				return err
 			}
-			d.Trace = trace
-			if err := s.Dispatch(ctx, d); err != nil {
+			complete(d)
+			if err := keep(ctx, d); err != nil {
 				return err
 			}
 		}

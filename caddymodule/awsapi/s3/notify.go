@@ -54,7 +54,7 @@ func (p *Passage) notification(c *call) (answered bool, body []byte, err error) 
 		}
 	}
 	switch to := p.to.Notify; {
-	case to == nil && notification.Functions(body):
+	case to == nil && notification.Concerns(body):
 		return false, nil, refuse(http.StatusNotImplemented, "NotImplemented", noNotify)
 	case to == nil:
 		return false, body, nil
@@ -67,15 +67,15 @@ func (p *Passage) notification(c *call) (answered bool, body []byte, err error) 
 			return false, nil, err
 		}
 		c.w.Header().Set("Content-Type", "application/xml")
-		_, _ = c.w.Write(notification.Encode(now.Configurations)) // the client may be gone
+		_, _ = c.w.Write(notification.Encode(now.Set)) // the client may be gone
 		return true, nil, nil
 	}
-	all, err := notification.Parse(body)
+	set, err := notification.Parse(body)
 	if err == nil && !strings.EqualFold(c.Header.Get("X-Amz-Skip-Destination-Validation"), "true") {
-		err = p.checkDestinations(c, all)
+		err = p.checkDestinations(c, set.Configurations)
 	}
 	if err == nil {
-		err = p.notify(c.Context(), c.bucket, all)
+		err = p.notify(c.Context(), c.bucket, set)
 	}
 	if err != nil {
 		return false, nil, err
@@ -84,7 +84,7 @@ func (p *Passage) notification(c *call) (answered bool, body []byte, err error) 
 }
 
 // noNotify says how functions get the events of buckets.
-const noNotify = "A CloudFunctionConfiguration of s3 is not supported here: the option s3 of this server has no notify, which names where the object store sends its events."
+const noNotify = "A CloudFunctionConfiguration or an EventBridgeConfiguration of s3 is not supported here: the option s3 of this server has no notify, which names where the object store sends its events."
 
 // checkDestinations asks whether the functions are there and their policies allow the bucket.
 func (p *Passage) checkDestinations(c *call, all []notification.Configuration) error {
@@ -107,14 +107,14 @@ func (p *Passage) checkDestinations(c *call, all []notification.Configuration) e
 
 // notify keeps the configurations of a bucket and has the store send what they need. Of a change
 // that the store does not take nothing is left.
-func (p *Passage) notify(ctx context.Context, bucket string, all []notification.Configuration) error {
+func (p *Passage) notify(ctx context.Context, bucket string, set notification.Set) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
 	defer cancel()
 	if err := p.hasBucket(ctx, bucket); err != nil {
 		return err
 	}
 	store := p.to.Notify.Store
-	before, version, err := store.Put(ctx, bucket, all)
+	before, version, err := store.Put(ctx, bucket, set)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (p *Passage) bring(ctx context.Context, bucket string) error {
 		if err != nil {
 			return err
 		}
-		body, err := to.Target.Merge(has, now.Configurations)
+		body, err := to.Target.Merge(has, now.Set)
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (p *Passage) forget(c *call) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), changeTime)
 	defer cancel()
-	if _, _, err := p.to.Notify.Store.Put(ctx, c.bucket, nil); err != nil {
+	if _, _, err := p.to.Notify.Store.Put(ctx, c.bucket, notification.Set{}); err != nil {
 		p.Log.Error("the notifications of a bucket that is gone could not be removed", zap.String("bucket", c.bucket), zap.Error(err))
 	}
 }

@@ -9,6 +9,16 @@ import (
 	"strings"
 )
 
+// A Set is what a bucket notifies of.
+type Set struct {
+	Configurations []Configuration `json:",omitempty"`
+	// EventBridge: events go to the default bus, too.
+	EventBridge bool `json:",omitempty"`
+}
+
+// IsZero reports whether a bucket notifies of nothing.
+func (s *Set) IsZero() bool { return len(s.Configurations) == 0 && !s.EventBridge }
+
 // A Configuration has a function run for events of a bucket.
 type Configuration struct {
 	ID       string
@@ -102,6 +112,7 @@ type xmlConfigurations struct {
 	XMLName   xml.Name      `xml:"NotificationConfiguration"`
 	Namespace string        `xml:"xmlns,attr,omitempty"`
 	Functions []xmlFunction `xml:"CloudFunctionConfiguration"`
+	Bridge    *struct{}     `xml:"EventBridgeConfiguration"`
 	Rest      []xmlElement  `xml:",any"`
 }
 
@@ -109,40 +120,40 @@ type xmlConfigurations struct {
 // https://docs.aws.amazon.com/general/latest/gr/s3.html
 const maxConfigurations = 100
 
-// Functions reports whether a body names a function.
-func Functions(body []byte) bool {
+// Concerns reports whether a body has what this server does, and the store does not.
+func Concerns(body []byte) bool {
 	var in xmlConfigurations
-	return xml.Unmarshal(body, &in) == nil && len(in.Functions) > 0
+	return xml.Unmarshal(body, &in) == nil && (len(in.Functions) > 0 || in.Bridge != nil)
 }
 
 // Parse reads and checks the body of PutBucketNotificationConfiguration. An error is an *Error.
 // Configurations without an ID get one.
-func Parse(body []byte) ([]Configuration, error) {
+func Parse(body []byte) (set Set, err error) {
 	var in xmlConfigurations
 	if err := xml.Unmarshal(body, &in); err != nil {
-		return nil, errMalformed
+		return set, errMalformed
 	}
 	for _, other := range in.Rest {
 		switch kind := other.XMLName.Local; kind {
-		case "QueueConfiguration", "TopicConfiguration", "EventBridgeConfiguration":
-			return nil, &Error{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: kind + " of s3 is not supported: with the option notify this server has functions run for events. " +
+		case "QueueConfiguration", "TopicConfiguration":
+			return set, &Error{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: kind + " of s3 is not supported: with the option notify this server has functions run for events, and the default bus of EventBridge gets them. " +
 				"Set other targets at the object store itself: what is set there stays."}
 		default:
-			return nil, errMalformed
+			return set, errMalformed
 		}
 	}
 	if len(in.Functions) > maxConfigurations {
-		return nil, invalid("A bucket has 100 notification configurations at most.")
+		return set, invalid("A bucket has 100 notification configurations at most.")
 	}
-	all := make([]Configuration, 0, len(in.Functions))
+	set.EventBridge = in.Bridge != nil
 	for n := range in.Functions {
 		c, err := in.Functions[n].read()
 		if err != nil {
-			return nil, err
+			return set, err
 		}
-		all = append(all, c)
+		set.Configurations = append(set.Configurations, c)
 	}
-	return all, Check(all)
+	return set, Check(set.Configurations)
 }
 
 func (f *xmlFunction) read() (c Configuration, err error) {
@@ -170,11 +181,14 @@ func (f *xmlFunction) read() (c Configuration, err error) {
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// Encode writes configurations as GetBucketNotificationConfiguration answers them.
-func Encode(all []Configuration) []byte {
+// Encode writes what GetBucketNotificationConfiguration answers.
+func Encode(set Set) []byte {
 	out := xmlConfigurations{Namespace: namespace}
-	for n := range all {
-		c := &all[n]
+	if set.EventBridge {
+		out.Bridge = new(struct{})
+	}
+	for n := range set.Configurations {
+		c := &set.Configurations[n]
 		f := xmlFunction{ID: c.ID, Function: c.Function, Events: c.Events}
 		if len(c.Rules) > 0 {
 			f.Filter = &xmlFilter{Key: new(xmlKey)}

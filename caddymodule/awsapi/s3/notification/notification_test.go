@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/hearthfn/hearth/warmpool/function"
 )
 
 const arn = "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -56,7 +58,7 @@ func TestWrongConfigurationsAreRefusedAsS3Does(t *testing.T) {
 	rule := func(name, value string) string {
 		return "<FilterRule><Name>" + name + "</Name><Value>" + value + "</Value></FilterRule>"
 	}
-	if all, err := Parse([]byte(filter(rule("Prefix", "a") + rule("suffix", "b")))); err != nil || !all[0].Matches("ObjectCreated:Put", "a/b") {
+	if all, err := Parse([]byte(filter(rule("Prefix", "a") + rule("suffix", "b")))); err != nil || !all.Configurations[0].Matches("ObjectCreated:Put", "a/b") {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for body, want := range map[string]string{
@@ -107,14 +109,15 @@ func TestWhatOthersHaveAtTheStoreStays(t *testing.T) {
 	has := `<?xml version="1.0"?><NotificationConfiguration xmlns="` + namespace + `">` + others + `<QueueConfiguration><Id>` + mark + `old</Id><Queue>arn:minio:sqs:eu-west-1:HEARTH:webhook</Queue></QueueConfiguration></NotificationConfiguration>`
 	c := configuration("s3:ObjectCreated:Put s3:ObjectCreated:* s3:ObjectRemoved:Delete s3:ObjectRemoved:Delete", "a+b", "")
 	c.ID = "new"
-	got, err := queue.Merge([]byte(has), []Configuration{c})
+	got, err := queue.Merge([]byte(has), Set{Configurations: []Configuration{c}, EventBridge: true})
 	want := xml.Header + `<NotificationConfiguration xmlns="` + namespace + `">` + others +
 		`<QueueConfiguration><Id>` + mark + `new</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:Delete</Event>` +
-		`<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a b</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>`
+		`<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a b</Value></FilterRule></S3Key></Filter></QueueConfiguration>` +
+		`<QueueConfiguration><Id>` + bridge + `</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration></NotificationConfiguration>`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v, want\n%s", got, err, want)
 	}
-	if got, err = queue.Merge(got, nil); err != nil || strings.Contains(string(got), mark+"new") || !strings.Contains(string(got), others) {
+	if got, err = queue.Merge(got, Set{}); err != nil || strings.Contains(string(got), mark+"new") || strings.Contains(string(got), bridge) || !strings.Contains(string(got), others) {
 		t.Errorf("%s, %v", got, err)
 	}
 	for target, right := range map[Target]bool{queue: true, "arn:aws:sns:default::hearth": true, All: true, "": false, "arn:aws:lambda:a:b:c": false, "https://x": false} {
@@ -126,21 +129,44 @@ func TestWhatOthersHaveAtTheStoreStays(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`<NotificationConfiguration><CloudFunctionConfiguration><CloudFunction>` + arn + `</CloudFunction><Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>Prefix</Name><Value>a+b</Value></FilterRule></S3Key></Filter></CloudFunctionConfiguration></NotificationConfiguration>`))
+	f.Add([]byte(`<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		all, err := Parse(body)
 		if err != nil {
 			return
 		}
 		again, err := Parse(Encode(all))
-		if err != nil || len(all)+len(again) > 0 && !reflect.DeepEqual(all, again) {
+		if err != nil || !reflect.DeepEqual(all, again) {
 			t.Errorf("%q: %+v, then %+v, %v", body, all, again, err)
 		}
-		merged, err := Target("arn:minio:sqs::HEARTH:webhook").Merge(Encode(nil), all)
+		merged, err := Target("arn:minio:sqs::HEARTH:webhook").Merge(Encode(Set{}), all)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left, err := Target("arn:minio:sqs::HEARTH:webhook").Merge(merged, nil); err != nil || strings.Contains(string(left), mark) {
+		if left, err := Target("arn:minio:sqs::HEARTH:webhook").Merge(merged, Set{}); err != nil || strings.Contains(string(left), mark) {
 			t.Errorf("%s is left, %v", left, err)
 		}
 	})
+}
+
+func TestEventBridgeGetsTheKeyAsItIs(t *testing.T) {
+	of := func(name string) string {
+		return `{"Records":[{"eventName":"` + name + `","eventTime":"2026-11-30T06:00:00.123Z","userIdentity":{"principalId":"me"},"requestParameters":{"sourceIPAddress":"192.0.2.1"},` +
+			`"responseElements":{"x-amz-request-id":"R"},"s3":{"bucket":{"name":"b","arn":"arn:aws:s3:::b"},"object":{"key":"in+tray/%C3%BC","size":5,"eTag":"e","versionId":"v","sequencer":"1"}}}]}`
+	}
+	account := function.Account{ID: "000000000000", Region: "eu-west-1"}
+	e, err := Bridge([]byte(of("ObjectRemoved:DeleteMarkerCreated")), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ID = "i"
+	const want = `{"version":"0","id":"i","detail-type":"Object Deleted","source":"aws.s3","account":"000000000000","time":"2026-11-30T06:00:00Z","region":"eu-west-1","resources":["arn:aws:s3:::b"],` +
+		`"detail":{"version":"0","bucket":{"name":"b"},"object":{"key":"in tray/ü","size":5,"etag":"e","version-id":"v","sequencer":"1"},"request-id":"R","requester":"me","source-ip-address":"192.0.2.1",` +
+		`"reason":"DeleteObject","deletion-type":"Delete Marker Created"}}`
+	if got := string(e.Encode()); got != want {
+		t.Errorf("%s, want\n%s", got, want)
+	}
+	if e, err := Bridge([]byte(of("ObjectTagging:Put")), account); e != nil || err != nil {
+		t.Errorf("%+v, %v", e, err)
+	}
 }

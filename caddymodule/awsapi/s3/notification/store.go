@@ -16,8 +16,8 @@ func NewStore(documents *document.Store) *Store { return &Store{documents} }
 
 // A State is the configurations of a bucket at one time.
 type State struct {
-	Version        string // another after each change; "" before the first
-	Configurations []Configuration
+	Version string // another after each change; "" before the first
+	Set
 }
 
 const name = "notification"
@@ -41,20 +41,20 @@ func get(set *document.Set, into *State) error {
 }
 
 // Put changes what a bucket has, and returns what it had before and its new version.
-func (s *Store) Put(ctx context.Context, bucket string, all []Configuration) (before State, version string, err error) {
+func (s *Store) Put(ctx context.Context, bucket string, set Set) (before State, version string, err error) {
 	version = rand.Text()
 	err = s.documents.Change(ctx, owner(bucket), func(e *document.Edit) error {
 		before = State{}
 		if err := get(&e.Set, &before); err != nil {
 			return err
 		}
-		if len(all) == 0 {
+		if set.IsZero() {
 			e.Delete(name)
 			return nil
 		}
-		return e.Put(name, &State{version, all})
+		return e.Put(name, &State{version, set})
 	})
-	if len(all) == 0 {
+	if set.IsZero() {
 		version = ""
 	}
 	return before, version, err

@@ -23,8 +23,12 @@ func (t Target) Check() error {
 	return fmt.Errorf("notify %q: the ARN of a target of the store is wanted, such as arn:minio:sqs::HEARTH:webhook, or all for a store that sends all events by itself", string(t))
 }
 
-// mark is what the IDs of this server's entries at the store begin with.
-const mark = "hearth-function-"
+// mark is what the IDs of this server's entries at the store begin with, and bridge the ID of the
+// one for EventBridge.
+const (
+	mark   = "hearth-function-"
+	bridge = "hearth-eventbridge"
+)
 
 type xmlQueue struct {
 	XMLName xml.Name
@@ -35,9 +39,9 @@ type xmlQueue struct {
 	Filter  *xmlFilter `xml:"Filter,omitempty"`
 }
 
-// Merge makes the body that has the store send the events of configurations here. has is what
-// the store has: entries of others stay.
-func (t Target) Merge(has []byte, all []Configuration) ([]byte, error) {
+// Merge makes the body that has the store send here what a bucket notifies of. has is what the store
+// has: entries of others stay.
+func (t Target) Merge(has []byte, set Set) ([]byte, error) {
 	var in xmlConfigurations
 	if err := xml.Unmarshal(has, &in); err != nil {
 		return nil, fmt.Errorf("the notification configuration of the store: %w", err)
@@ -53,8 +57,11 @@ func (t Target) Merge(has []byte, all []Configuration) ([]byte, error) {
 			out.Entries = append(out.Entries, entry)
 		}
 	}
-	for n := range all {
-		out.Entries = append(out.Entries, t.entry(&all[n]))
+	for n := range set.Configurations {
+		out.Entries = append(out.Entries, t.entry(mark+set.Configurations[n].ID, &set.Configurations[n]))
+	}
+	if set.EventBridge {
+		out.Entries = append(out.Entries, t.entry(bridge, &Configuration{Events: []string{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"}}))
 	}
 	return encode(&out), nil
 }
@@ -68,7 +75,7 @@ func (t Target) has(e *xmlElement) bool {
 		Topic string
 	}
 	whole := slices.Concat([]byte("<entry>"), e.Inner, []byte("</entry>"))
-	return xml.Unmarshal(whole, &inner) == nil && strings.HasPrefix(inner.ID, mark) && t.is(inner.Queue+inner.Topic)
+	return xml.Unmarshal(whole, &inner) == nil && (strings.HasPrefix(inner.ID, mark) || inner.ID == bridge) && t.is(inner.Queue+inner.Topic)
 }
 
 // is reports whether an ARN is that of the target. MinIO writes its region into ARNs that have none.
@@ -81,8 +88,8 @@ func (t Target) is(arn string) bool {
 	return slices.Equal(own, other)
 }
 
-func (t Target) entry(c *Configuration) *xmlQueue {
-	q := &xmlQueue{XMLName: xml.Name{Local: "QueueConfiguration"}, ID: mark + c.ID, Queue: string(t)}
+func (t Target) entry(id string, c *Configuration) *xmlQueue {
+	q := &xmlQueue{XMLName: xml.Name{Local: "QueueConfiguration"}, ID: id, Queue: string(t)}
 	if strings.Contains(string(t), ":sns:") {
 		q.XMLName.Local, q.Queue, q.Topic = "TopicConfiguration", "", string(t)
 	}
