@@ -105,15 +105,17 @@ func TestEventsMatchByNameAndKey(t *testing.T) {
 func TestWhatOthersHaveAtTheStoreStays(t *testing.T) {
 	const queue = Target("arn:minio:sqs::HEARTH:webhook")
 	others := `<QueueConfiguration><Id>mine</Id><Filter><S3Key><FilterRule><Name>prefix</Name><Value>a &amp; b</Value></FilterRule></S3Key></Filter><Event>s3:ObjectAccessed:Get</Event><Queue>q</Queue></QueueConfiguration>` +
+		`<CloudFunctionConfiguration><Id>at AWS</Id></CloudFunctionConfiguration><EventBridgeConfiguration></EventBridgeConfiguration>` +
 		`<QueueConfiguration><Id>` + mark + `of another server</Id><Queue>arn:minio:sqs::OTHER:webhook</Queue></QueueConfiguration>`
 	has := `<?xml version="1.0"?><NotificationConfiguration xmlns="` + namespace + `">` + others + `<QueueConfiguration><Id>` + mark + `old</Id><Queue>arn:minio:sqs:eu-west-1:HEARTH:webhook</Queue></QueueConfiguration></NotificationConfiguration>`
-	c := configuration("s3:ObjectCreated:Put s3:ObjectCreated:* s3:ObjectRemoved:Delete s3:ObjectRemoved:Delete", "a+b", "")
+	c := configuration("s3:ObjectTagging:Put s3:ObjectCreated:Put s3:ObjectTagging:* s3:ObjectAcl:Put s3:ObjectAcl:Put", "a+b", "")
+	created := configuration("s3:ObjectCreated:Put", "", "")
 	c.ID = "new"
-	got, err := queue.Merge([]byte(has), Set{Configurations: []Configuration{c}, EventBridge: true})
+	got, err := queue.Merge([]byte(has), Set{Configurations: []Configuration{created, c}, EventBridge: true})
 	want := xml.Header + `<NotificationConfiguration xmlns="` + namespace + `">` + others +
-		`<QueueConfiguration><Id>` + mark + `new</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:Delete</Event>` +
-		`<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a b</Value></FilterRule></S3Key></Filter></QueueConfiguration>` +
-		`<QueueConfiguration><Id>` + bridge + `</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration></NotificationConfiguration>`
+		`<QueueConfiguration><Id>` + bridge + `</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event></QueueConfiguration>` +
+		`<QueueConfiguration><Id>` + mark + `new</Id><Queue>` + string(queue) + `</Queue><Event>s3:ObjectTagging:*</Event><Event>s3:ObjectAcl:Put</Event>` +
+		`<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a b</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v, want\n%s", got, err, want)
 	}

@@ -42,7 +42,10 @@ type xmlQueue struct {
 // Merge makes the body that has the store send here what a bucket notifies of. has is what the store
 // has: entries of others stay.
 func (t Target) Merge(has []byte, set Set) ([]byte, error) {
-	var in xmlConfigurations
+	var in struct {
+		XMLName xml.Name     `xml:"NotificationConfiguration"`
+		Entries []xmlElement `xml:",any"`
+	}
 	if err := xml.Unmarshal(has, &in); err != nil {
 		return nil, fmt.Errorf("the notification configuration of the store: %w", err)
 	}
@@ -51,17 +54,24 @@ func (t Target) Merge(has []byte, set Set) ([]byte, error) {
 		Namespace string   `xml:"xmlns,attr"`
 		Entries   []any
 	}{Namespace: namespace}
-	for _, entry := range in.Rest {
+	for _, entry := range in.Entries {
 		if !t.has(&entry) {
 			entry.XMLName.Space = ""
 			out.Entries = append(out.Entries, entry)
 		}
 	}
-	for n := range set.Configurations {
-		out.Entries = append(out.Entries, t.entry(mark+set.Configurations[n].ID, &set.Configurations[n]))
-	}
+	sent := []string(nil) // anyway, of all objects: some stores send twice what two entries are for
 	if set.EventBridge {
-		out.Entries = append(out.Entries, t.entry(bridge, &Configuration{Events: []string{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"}}))
+		sent = []string{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"}
+		out.Entries = append(out.Entries, t.entry(bridge, &Configuration{Events: sent}))
+	}
+	for _, c := range set.Configurations {
+		c.Events = slices.DeleteFunc(slices.Clone(c.Events), func(name string) bool {
+			return slices.ContainsFunc(sent, func(s string) bool { return covers(s, name) })
+		})
+		if len(c.Events) > 0 {
+			out.Entries = append(out.Entries, t.entry(mark+c.ID, &c))
+		}
 	}
 	return encode(&out), nil
 }
