@@ -235,12 +235,12 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 	if err != nil {
 		return nil, err
 	}
-	messages, err := h.messages(r, &delivery)
+	messages, bridged, err := h.messages(r, &delivery)
 	if err != nil {
 		return nil, err
 	}
-	if h.Notifications {
-		if err := h.bridge(r, &delivery); err != nil {
+	for _, e := range bridged {
+		if err := h.bridge(r, &delivery, e); err != nil {
 			return nil, err
 		}
 	}
@@ -250,18 +250,20 @@ func (h *Receive) accept(w http.ResponseWriter, r *http.Request, share *bodies.S
 	return &delivery, h.app.engine.Push(r.Context(), messages...)
 }
 
-// messages are the events of a request, one for each function.
-func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker.Message, error) {
+// messages are the events of a request, one for each function. bridged are those that EventBridge gets.
+func (h *Receive) messages(r *http.Request, delivery *push.Delivery) (all []*invoker.Message, bridged []*push.Event, err error) {
 	header := r.Header.Get(traceHeader)
 	if h.Source != "sns" { // which hands on that of who published
 		header = trace.Foreign(header)
 	}
-	var all []*invoker.Message
 	for n := range delivery.Events {
 		e := &delivery.Events[n]
-		targets, err := h.targets(r, e)
+		targets, bridge, err := h.targets(r, e)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if bridge {
+			bridged = append(bridged, e)
 		}
 		for _, target := range targets {
 			m := &invoker.Message{
@@ -272,7 +274,7 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 				m.Qualifier = function.Latest
 			}
 			if err := h.app.setup.CheckTarget(r.Context(), m.Function, m.Qualifier); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if e.Once != "" && h.Dedupe >= 0 {
 				m.Once, m.OnceFor = h.once(r, e, m, target.configuration, delivery.Signed), h.onceFor(delivery, time.Now())
@@ -283,7 +285,7 @@ func (h *Receive) messages(r *http.Request, delivery *push.Delivery) ([]*invoker
 			all = append(all, m)
 		}
 	}
-	return all, nil
+	return all, bridged, nil
 }
 
 // An addressed target gets a payload of its own.
@@ -294,47 +296,41 @@ type addressed struct {
 }
 
 // targets are the functions that an event goes to: by rules, and by the notification
-// configuration of its bucket.
-func (h *Receive) targets(r *http.Request, e *push.Event) (all []addressed, err error) {
+// configuration of its bucket. bridge says whether EventBridge gets it.
+func (h *Receive) targets(r *http.Request, e *push.Event) (all []addressed, bridge bool, err error) {
 	if h.rules != nil || !h.Notifications {
 		targets, err := push.Targets(h.rules, e, r.URL.Path)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, target := range targets {
 			all = append(all, addressed{target, e.Payload, ""})
 		}
 	}
 	if !h.Notifications {
-		return all, nil
+		return all, false, nil
 	}
-	notified, err := h.app.setup.Notified(r.Context(), e)
+	notified, bridge, err := h.app.setup.Notified(r.Context(), e)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, n := range notified {
 		payload, err := e.Configured(n.Configuration)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		all = append(all, addressed{n.Target, payload, n.Configuration})
 	}
-	return all, nil
+	return all, bridge, nil
 }
 
-// bridge sends events to the default bus of EventBridge, of buckets that notify it.
-func (h *Receive) bridge(r *http.Request, delivery *push.Delivery) error {
-	for n := range delivery.Events {
-		e := &delivery.Events[n]
-		once := ""
-		if e.Once != "" && h.Dedupe >= 0 {
-			once = h.once(r, e, new(invoker.Message), "EventBridge", delivery.Signed)
-		}
-		if err := h.app.setup.Bridge(r.Context(), e, once, h.onceFor(delivery, time.Now())); err != nil {
-			return err
-		}
+// bridge sends an event to the default bus of EventBridge.
+func (h *Receive) bridge(r *http.Request, delivery *push.Delivery, e *push.Event) error {
+	once := ""
+	if e.Once != "" && h.Dedupe >= 0 {
+		once = h.once(r, e, new(invoker.Message), "EventBridge", delivery.Signed)
 	}
-	return nil
+	return h.app.setup.Bridge(r.Context(), e, once, h.onceFor(delivery, time.Now()))
 }
 
 // once names a delivery. Two senders may give the same name: without a signature at two

@@ -31,13 +31,9 @@ func (s *Setup) mayNotify(ctx context.Context, bucket, arn string) (refused stri
 	return refused, err
 }
 
-// Bridge sends an event of a bucket to EventBridge's default bus, if the bucket notifies it. A second
-// delivery within onceFor is recognised by once; "": it is not.
+// Bridge sends an event of a bucket to EventBridge's default bus. A second delivery within onceFor is
+// recognised by once; "": it is not.
 func (s *Setup) Bridge(ctx context.Context, e *push.Event, once string, onceFor time.Duration) error {
-	now, err := s.engine.notifications.Of(ctx, e.Bucket)
-	if err != nil || !now.EventBridge {
-		return err
-	}
 	event, err := notification.Bridge(e.Payload, s.Account)
 	if err != nil {
 		return fmt.Errorf("%w: %w", push.ErrMalformed, err)
@@ -63,11 +59,12 @@ type Notified struct {
 }
 
 // Notified are the functions that the notification configuration of a bucket names for an event.
-// Those whose policies do not allow it any more are told in the log, as S3 drops such events.
-func (s *Setup) Notified(ctx context.Context, e *push.Event) (all []Notified, err error) {
+// Those whose policies do not allow it any more are told in the log, as S3 drops such events. bridge
+// says whether EventBridge gets the events of the bucket.
+func (s *Setup) Notified(ctx context.Context, e *push.Event) (all []Notified, bridge bool, err error) {
 	now, err := s.engine.notifications.Of(ctx, e.Bucket)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for n := range now.Configurations {
 		c := &now.Configurations[n]
@@ -77,7 +74,7 @@ func (s *Setup) Notified(ctx context.Context, e *push.Event) (all []Notified, er
 		d := &bus.Dispatch{To: c.Function, Service: notifier, Source: bucketARN(e.Bucket)}
 		name, qualifier, refused, err := s.permit(ctx, d)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if refused != nil {
 			s.refusals.Tell(s.Log, zap.WarnLevel, "an event is dropped: its target does not take it", d.Source+d.To, func() []zap.Field {
@@ -87,5 +84,5 @@ func (s *Setup) Notified(ctx context.Context, e *push.Event) (all []Notified, er
 		}
 		all = append(all, Notified{push.Target{Function: name, Qualifier: qualifier}, c.ID})
 	}
-	return all, nil
+	return all, now.EventBridge, nil
 }
