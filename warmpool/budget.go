@@ -120,6 +120,13 @@ func (p *Pool) reserveStem(n need) bool {
 	return true
 }
 
+// totalMB is the memory budget.
+func (p *Pool) totalMB() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.budget.total.memoryMB
+}
+
 // unreserveStem undoes reserveStem.
 func (p *Pool) unreserveStem(n need) {
 	p.mu.Lock()

@@ -49,6 +49,7 @@ type stock struct {
 	demand    float64   // cold starts lately, as of at
 	burst     float64   // the most of demand that is still remembered, as of at
 	at        time.Time // zero: never
+	spare     int       // stems that there may be whatever the demand, see provide
 	memoryMB  int       // of one stem, as far as known
 	failures  int       // in a row
 	retryAt   time.Time
@@ -73,6 +74,10 @@ const (
 	defaultStems = 64
 	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
+	// spareShare is the part of the memory budget that spare stems take.
+	spareShare = 32
+	// spareQuiet is how long no call must have run before a spare stem is booted.
+	spareQuiet = time.Second
 	// guessedStemMB is the assumed memory of a stem before one has been measured.
 	guessedStemMB = 32
 	// BootTimeout bounds the boot of a stem. It takes a fraction of a second where cores are idle,
@@ -81,12 +86,12 @@ const (
 )
 
 // want is how many stems there should be: one, and one more for each cold start of the last
-// half minute, or of a burst of the last minutes if that was larger.
+// half minute, or of a burst of the last minutes if that was larger; or the spare ones.
 func (s *stock) want(now time.Time, limit int) int {
 	if s.functions == 0 || limit <= 0 {
 		return 0
 	}
-	return min(1+int(math.Ceil(max(s.demandAt(now), s.burstAt(now))-0.5)), limit)
+	return min(max(1+int(math.Ceil(max(s.demandAt(now), s.burstAt(now))-0.5)), s.spare), limit)
 }
 
 func (s *stock) burstAt(now time.Time) float64 {
@@ -119,6 +124,7 @@ type stems struct {
 	stocks map[StemKind]*stock
 	taken  time.Time   // when a cold start wanted a stem last
 	later  *time.Timer // refills when the pause after that is over; nil: there is none
+	busy   time.Time   // when calls ran last, as far as seen
 	closed bool
 }
 
@@ -279,8 +285,38 @@ func (s *stems) lost(stem *Stem) {
 	}
 }
 
+// provide lets one stock have one stem more, for a first burst, if memory is plenty and no call
+// runs. It is called once in a second.
+func (s *stems) provide(now time.Time) {
+	limit, roomMB := s.pool.settings.Load().Stems, s.pool.totalMB()/spareShare
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kinds := 0
+	for _, k := range s.stocks {
+		kinds += min(k.functions, 1)
+	}
+	var next *stock
+	for _, k := range s.stocks {
+		if k.functions == 0 {
+			continue
+		}
+		most := min(roomMB/kinds/k.memoryMB, limit)
+		k.spare = min(k.spare, most)
+		if len(k.ready) == k.want(now, limit) && len(k.ready) < most && (next == nil || len(k.ready) < len(next.ready)) {
+			next = k
+		}
+	}
+	if s.pool.busy.Load() > 0 {
+		s.busy = now
+	}
+	if next != nil && now.Sub(s.busy) >= spareQuiet && now.Sub(s.taken) >= spareQuiet {
+		next.spare = len(next.ready) + 1
+	}
+}
+
 // trim closes the stems that are not wanted any more, and refills.
 func (s *stems) trim(now time.Time) {
+	s.provide(now)
 	limit := s.pool.settings.Load().Stems
 	var spare []*Stem
 	s.mu.Lock()
@@ -314,7 +350,7 @@ func (s *stems) giveUp() bool {
 	}
 	stem := fullest.ready[0]
 	fullest.ready = fullest.ready[1:]
-	fullest.retryAt = time.Now().Add(demandTime) // or it would be taken again at once
+	fullest.retryAt, fullest.spare = time.Now().Add(demandTime), 0 // or it would be taken again at once
 	s.mu.Unlock()
 	s.discard([]*Stem{stem})
 	return true

@@ -259,3 +259,43 @@ func TestBusyTimeIsNotTakenForIdleTime(t *testing.T) {
 		t.Errorf("calls without a pause have a window of %s", window)
 	}
 }
+
+func TestMemoryThatIsPlentyHoldsSpareStems(t *testing.T) {
+	w := newWorldWithStems(t, Config{MemoryMB: 64 * spareShare})
+	w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	w.stems.mu.Lock()
+	var k *stock
+	for _, k = range w.stems.stocks {
+		k.memoryMB = 16
+	}
+	w.stems.mu.Unlock()
+	now := time.Now().Add(spareQuiet)
+	for n := 2; n <= 4; n++ {
+		w.stems.trim(now)
+		waitFor(t, func() bool { w.stems.mu.Lock(); defer w.stems.mu.Unlock(); k.memoryMB = 16; return len(k.ready) >= n })
+	}
+	w.stems.trim(now)
+	if n := w.readyStems(); n != 4 {
+		t.Errorf("%d stems of 16 MB, want the 4 that 64 MB hold", n)
+	}
+	w.stems.giveUp()
+	w.stems.trim(now)
+	if n := w.readyStems(); n != 1 {
+		t.Errorf("%d stems after a function needed the memory, want 1", n)
+	}
+}
+
+func TestNoSpareStemIsBootedBesideCalls(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	now := time.Now()
+	w.busy.Add(1)
+	w.stems.trim(now)
+	w.busy.Add(-1)
+	w.stems.trim(now.Add(spareQuiet / 2))
+	if n := w.stems.stat()["test"]; n.ready != 1 || n.booting != 0 {
+		t.Errorf("%+v half a second after a call, want 1 stem", n)
+	}
+}
