@@ -137,6 +137,12 @@ func (v version) less(w version) bool {
 	return v.major < w.major || v.major == w.major && v.minor < w.minor
 }
 
+// majorOf is the first part of the version of in; 0: it is not known.
+func majorOf(in Interpreter) int {
+	v, _ := parseVersion(in.Version)
+	return v.major
+}
+
 // parseVersion reads "20.20.2" or "3.14.0rc2".
 func parseVersion(s string) (version, bool) {
 	major, rest, _ := strings.Cut(s, ".")

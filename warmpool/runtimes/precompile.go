@@ -22,7 +22,7 @@ import (
 func PrecompileFor(in Interpreter, runtimeDir, taskRoot, layerRoot, handler string, memoryMB int) (command []string, ok bool) {
 	switch in.Family {
 	case FamilyNode:
-		return append([]string{in.Path}, nodejs.PrecompileArgs(runtimeDir, taskRoot, handler, memoryMB)...), true
+		return append([]string{in.Path}, nodejs.PrecompileArgs(runtimeDir, taskRoot, handler, majorOf(in), memoryMB)...), true
 	case FamilyJava:
 		return append([]string{in.Path}, java.PrecompileArgs(runtimeDir, taskRoot, layerRoot, handler, in.Version)...), true
 	}

@@ -288,7 +288,7 @@ func ArchiveFor(in Interpreter, runtimeDir string) (command []string, name strin
 func Command(in Interpreter, runtimeDir string, memoryMB int, variables map[string]string, stem bool) (args, env []string) {
 	switch in.Family {
 	case FamilyNode:
-		args = append([]string{in.Path}, nodejs.Args(runtimeDir, memoryMB, stem)...)
+		args = append([]string{in.Path}, nodejs.Args(runtimeDir, majorOf(in), memoryMB, stem)...)
 	case FamilyPython:
 		args = append([]string{in.Path}, python.Args(runtimeDir, wantsSite(variables, runtimeDir))...)
 	case FamilyJava:

@@ -28,26 +28,32 @@ func Files() map[string][]byte {
 }
 
 // Args returns the arguments for a Node.js that runs the bootstrap in dir in an
-// environment of memoryMB, as a stem or for a function that is there. The heap ends
+// environment of memoryMB, as a stem or for a function that is there. major is its version. The heap ends
 // before the memory does, so that V8 says what filled it.
-func Args(dir string, memoryMB int, stem bool) []string {
+func Args(dir string, major, memoryMB int, stem bool) []string {
 	entry := "bootstrap.js"
 	if stem {
 		entry = "stem.js"
 	}
-	return append(options(memoryMB), filepath.Join(dir, entry))
+	return append(options(major, memoryMB), filepath.Join(dir, entry))
 }
 
 // options are part of what V8 binds its compiled code to.
-func options(memoryMB int) []string {
-	return []string{
+func options(major, memoryMB int) []string {
+	all := []string{
 		"--max-old-space-size=" + strconv.Itoa(memoryMB*9/10),
 		"--max-http-header-size=81920", // as Lambda's
 	}
+	if major <= 26 { // that V8 knows it has been tried up to here
+		// It would collect all garbage at the first turn of the event loop after some idle
+		// seconds: an invocation would wait for it.
+		all = append(all, "--no-memory-reducer")
+	}
+	return all
 }
 
 // PrecompileArgs returns the arguments for a Node.js that makes the start cache of a function
 // (bootstrap/precompile.js), and writes it to descriptor 3.
-func PrecompileArgs(dir, taskRoot, handler string, memoryMB int) []string {
-	return append(options(memoryMB), filepath.Join(dir, "precompile.js"), taskRoot, handler)
+func PrecompileArgs(dir, taskRoot, handler string, major, memoryMB int) []string {
+	return append(options(major, memoryMB), filepath.Join(dir, "precompile.js"), taskRoot, handler)
 }

@@ -309,7 +309,7 @@ func (p *Process) InvokeAs(in runtimes.Invoke, event string) Reply {
 	seq := p.Send(in, event)
 	r := p.Reply()
 	if r.Seq != seq {
-		p.t.Fatalf("reply is for invocation %d, want %d", r.Seq, seq)
+		p.t.Fatalf("reply is for invocation %d, want %d: %s", r.Seq, seq, r.Payload)
 	}
 	return r
 }

@@ -175,6 +175,7 @@ function serveOne(stage, tracker, setTrace, makeWith) {
   function serve() {
     const asked = clock();
     if (!stage.next()) {
+      idle = false; // for the steps of this turn that are still to come
       stage.end(0);
       return;
     }

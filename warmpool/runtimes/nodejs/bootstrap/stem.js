@@ -42,7 +42,8 @@ function rehearse(handler, root) {
         process.on(name, listener);
       },
       next() {
-        if (calls-- === 0) return false;
+        if (calls === 0) return false;
+        calls--;
         frame.buffer = makeFrame();
         frame.length = frame.buffer.length;
         return true;
