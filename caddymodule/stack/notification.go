@@ -16,8 +16,9 @@ import (
 type xmlRule struct{ Name, Value string }
 
 type xmlFunction struct {
+	ID       string    `xml:"Id,omitempty"`
 	Function string    `xml:"CloudFunction"`
-	Event    string    `xml:"Event"`
+	Events   []string  `xml:"Event"`
 	Rules    []xmlRule `xml:"Filter>S3Key>FilterRule,omitempty"`
 }
 
@@ -75,7 +76,7 @@ func notification(value any) *xmlNotification {
 	}
 	for _, one := range listOf(config["LambdaConfigurations"]) {
 		of, _ := one.(map[string]any)
-		f := xmlFunction{Function: text(of["Function"]), Event: text(of["Event"])}
+		f := xmlFunction{Function: text(of["Function"]), Events: []string{text(of["Event"])}}
 		filter, _ := of["Filter"].(map[string]any)
 		key, _ := filter["S3Key"].(map[string]any)
 		for _, r := range listOf(key["Rules"]) {

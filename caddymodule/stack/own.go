@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"regexp"
 	"strings"
 	"time"
 
@@ -252,18 +251,15 @@ func customResource() *Type {
 	}
 }
 
-// ofOsls are the functions of osls's own custom resources, which ignore the port of ResponseURL.
-var ofOsls = regexp.MustCompile(`:function:.*-custom-resource-(existing-s3|existing-cup|event-bridge|apigw-cw-role)$`)
-
 // custom has a function do something with a custom resource, and waits for its answer.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
 func (w *Work) custom(ctx context.Context, kind string) error {
 	properties := w.New
 	if kind == "Delete" {
 		properties = w.Old
-	} else if ofOsls.MatchString(text(properties["ServiceToken"])) {
-		return sentence("ServiceToken is a function of osls that answers at port 443 of the address alone, whichever port it is given: this server would wait for it in vain. " +
-			"Take what needs it out of serverless.yml, such as existing: true, and put the notifications of a bucket that is there by the API of S3")
+	}
+	if token := text(properties["ServiceToken"]); ofOsls.MatchString(token) {
+		return w.osls(ctx, kind, token)
 	}
 	most := maxAnswerTime
 	if v, given := properties["ServiceTimeout"]; given {

@@ -51,7 +51,11 @@ func s3Types() map[string]*Type {
 
 // bucket calls an operation of S3 on the bucket of the physical ID.
 func (w *Work) bucket(ctx context.Context, method, query string, body any) (*answer, error) {
-	e := &model.Encoding{Method: method, URL: &url.URL{Path: "/" + w.ID, RawQuery: query}, Header: http.Header{}}
+	return w.bucketNamed(ctx, w.ID, method, query, body)
+}
+
+func (w *Work) bucketNamed(ctx context.Context, name, method, query string, body any) (*answer, error) {
+	e := &model.Encoding{Method: method, URL: &url.URL{Path: "/" + name, RawQuery: query}, Header: http.Header{}}
 	if body != nil {
 		var err error
 		if e.Body, err = xml.Marshal(body); err != nil {

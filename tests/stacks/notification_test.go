@@ -187,9 +187,9 @@ assert any("Unable to validate the following destination configurations" in reas
 refused("404", "", s3.head_bucket, Bucket="denied")
 denied["Resources"]["B"]["Properties"]["NotificationConfiguration"] = {"QueueConfigurations": []}
 refused("ValidationError", "QueueConfigurations of NotificationConfiguration is not supported", create, name="q", template=denied)
-# What osls makes for a bucket that is there would not answer.
-token = "arn:aws:lambda:us-east-1:%s:function:files-dev-custom-resource-existing-s3" % account()
-create("osls", {"Resources": {"C": {"Type": "Custom::S3", "Properties": {"ServiceToken": token, "BucketName": "incoming"}}}})
+# Functions that osls has for other services would not answer.
+token = "arn:aws:lambda:us-east-1:%s:function:files-dev-custom-resource-existing-cup" % account()
+create("osls", {"Resources": {"C": {"Type": "Custom::CognitoUserPool", "Properties": {"ServiceToken": token}}}})
 settled("osls", "ROLLBACK_COMPLETE")
 assert any("answers at port 443" in reason for _, _, reason in told("osls")), told("osls")
 for bucket in ["incoming", "outgoing"]:

@@ -8,8 +8,7 @@ import (
 	"github.com/hearthfn/hearth/tests/harness"
 )
 
-// oslsNotified has a function for events of a bucket, which the stack makes. That of a bucket that
-// is there, existing: true, is osls's own function: it answers CloudFormation at port 443 alone.
+// oslsNotified has functions for events of a bucket that the stack makes, and of one that is there.
 const oslsNotified = `service: files
 provider: {name: aws, runtime: nodejs22.x, region: us-east-1}
 package: {patterns: ["!**", index.js]}
@@ -19,6 +18,11 @@ functions:
     events:
       - s3: {bucket: files-new, event: "s3:ObjectCreated:*", rules: [{prefix: in/}, {suffix: .txt}]}
       - s3: {bucket: files-new, event: "s3:ObjectRemoved:*"}
+  known:
+    handler: index.handler
+    events:
+      - s3: {bucket: files-known, event: "s3:ObjectCreated:*", rules: [{prefix: in/}, {suffix: .txt}], existing: true}
+      - s3: {bucket: files-known, event: "s3:ObjectRemoved:*", existing: true}
 `
 
 func TestOslsHasFunctionsRunForEventsOfBuckets(t *testing.T) {
@@ -28,15 +32,19 @@ func TestOslsHasFunctionsRunForEventsOfBuckets(t *testing.T) {
 	s.write("serverless.yml", oslsNotified)
 	s.write("index.js", `exports.handler = async (event) => console.log("GOT " + JSON.stringify(event));`)
 	osls := func(args ...string) { s.run("node_modules/.bin/osls", args...) }
+	s.run("aws", "s3", "mb", "s3://files-known")
 	osls("deploy")
 	s.python(notified + `
 put("files-new", "in/a.txt", "b.txt")
 s3.delete_object(Bucket="files-new", Key="b.txt")
 assert {key: r["eventName"] for key, r in got("files-dev-hello", 2).items()} == {"in/a.txt": "ObjectCreated:Put", "b.txt": "ObjectRemoved:Delete"}
 s3.delete_object(Bucket="files-new", Key="in/a.txt")
+put("files-known", "in/c.txt", "d.txt")
+s3.delete_object(Bucket="files-known", Key="d.txt")
+assert {key: r["eventName"] for key, r in got("files-dev-known", 2).items()} == {"in/c.txt": "ObjectCreated:Put", "d.txt": "ObjectRemoved:Delete"}
 `)
 	osls("remove")
-	s.python(`assert s3.list_buckets()["Buckets"] == []`)
+	s.python(`assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["files-known"] and "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="files-known")`)
 }
 
 // cdkNotified is an application of the CDK whose buckets, one of the stack and one that is there,
