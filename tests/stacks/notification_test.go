@@ -192,6 +192,28 @@ token = "arn:aws:lambda:us-east-1:%s:function:files-dev-custom-resource-existing
 create("osls", {"Resources": {"C": {"Type": "Custom::CognitoUserPool", "Properties": {"ServiceToken": token}}}})
 settled("osls", "ROLLBACK_COMPLETE")
 assert any("answers at port 443" in reason for _, _, reason in told("osls")), told("osls")
+# What its function for buckets that are there does, is done.
+c = {"ServiceToken": token.replace("existing-cup", "existing-s3"), "FunctionName": "sam", "BucketName": "incoming", "BucketConfigs": [{"Event": "s3:ObjectRemoved:*", "Rules": [{"Prefix": "a/"}, {"Suffix": ".b"}]}]}
+existing = {"Resources": {"C": {"Type": "Custom::S3", "Properties": c}}}
+def notifies(bucket): return [x for x in s3.get_bucket_notification_configuration(Bucket=bucket).get("LambdaFunctionConfigurations", []) if x["Id"].startswith("sam-")]
+def statements(): return {s["Sid"]: s["Condition"]["ArnLike"]["AWS:SourceArn"] for s in json.loads(lam.get_policy(FunctionName="sam")["Policy"])["Statement"] if s["Sid"].startswith("sam-")}
+create("existing", existing)
+settled("existing", "CREATE_COMPLETE")
+one, = notifies("incoming")
+assert one["Events"] == ["s3:ObjectRemoved:*"] and {r["Name"]: r["Value"] for r in one["Filter"]["Key"]["FilterRules"]} == {"Prefix": "a/", "Suffix": ".b"}, one
+assert statements() == {"sam-incoming": "arn:aws:s3:::incoming"} and any("osls" in reason for _, _, reason in told("existing")), (statements(), told("existing"))
+c["BucketConfigs"].append({"Event": "s3:ObjectCreated:Copy", "Rules": [{"Suffix": ".c"}]})
+update("existing", existing)
+settled("existing", "UPDATE_COMPLETE")
+assert len(notifies("incoming")) == 2
+c["BucketName"] = "outgoing"
+update("existing", existing)
+settled("existing", "UPDATE_COMPLETE")
+assert notifies("incoming") == [] and len(notifies("outgoing")) == 2 and statements() == {"sam-outgoing": "arn:aws:s3:::outgoing"}, statements()
+assert s3.get_bucket_notification_configuration(Bucket="outgoing")["EventBridgeConfiguration"] == {}
+cfn.delete_stack(StackName="existing")
+cfn.get_waiter("stack_delete_complete").wait(StackName="existing", WaiterConfig={"Delay": 1})
+assert notifies("outgoing") == [] and statements() == {}
 for bucket in ["incoming", "outgoing"]:
     for o in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=o["Key"])

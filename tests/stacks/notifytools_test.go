@@ -26,6 +26,7 @@ functions:
 `
 
 func TestOslsHasFunctionsRunForEventsOfBuckets(t *testing.T) {
+	harness.Slow(t, "npm installs osls, which another test does, too")
 	harness.Parallel(t)
 	s, _ := newNotified(t, "")
 	s.run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "osls@4.3.1")
@@ -62,6 +63,7 @@ app.synth();
 `
 
 func TestTheCDKHasFunctionsRunForEventsOfBuckets(t *testing.T) {
+	harness.Slow(t, "npm installs the constructs of the CDK, 186 MB")
 	harness.Parallel(t)
 	s, _ := newNotified(t, "runtimes {\n boto3 "+botoFolder(t)+"\n}\n")
 	s.run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "aws-cdk-lib@2.276.0", "constructs@>=4")

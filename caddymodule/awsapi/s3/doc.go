@@ -14,5 +14,9 @@
 //
 // Package artefact keeps what is uploaded.
 //
+// If the configuration names an object store, a Passage passes requests on to it instead. Only what
+// a bucket notifies of is answered here: the store does not know functions. Package notification
+// has that, and the store posts events to this server.
+//
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html
 package s3
