@@ -53,6 +53,20 @@ for _ in range(6):
         break
 event = json.loads(messages[0]["Body"])
 assert (event["source"], event["detail-type"], event["detail"]) == ("aws.scheduler", "Scheduled Event", "{}"), event
+# The CDK gives every stream a retention and an encryption.
+kept = {"Resources": {"Kept": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1, "RetentionPeriodHours": 24, "StreamEncryption": {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}}}}}
+create("kept", kept)
+settled("kept", "CREATE_COMPLETE")
+name = made("kept")["Kept"]["PhysicalResourceId"]
+summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+assert (summary["RetentionPeriodHours"], summary["EncryptionType"]) == (24, "KMS"), summary
+kept["Resources"]["Kept"]["Properties"] = {"ShardCount": 1, "RetentionPeriodHours": "48"}
+update("kept", kept)
+settled("kept", "UPDATE_COMPLETE")
+summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+assert (made("kept")["Kept"]["PhysicalResourceId"], summary["RetentionPeriodHours"], summary["EncryptionType"]) == (name, 48, "NONE"), summary
+cfn.delete_stack(StackName="kept")
+cfn.get_waiter("stack_delete_complete").wait(StackName="kept", WaiterConfig={"Delay": 1})
 # An attribute that a type has not is named.
 create("wrong", {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}, "Outputs": {"O": {"Value": att("P", "Invalid")}}})
 settled("wrong", "ROLLBACK_COMPLETE")
