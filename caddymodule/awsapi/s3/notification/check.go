@@ -55,7 +55,7 @@ func (c *Configuration) check() error {
 	if !functionARN.MatchString(c.Function) {
 		return invalid("The ARN is not well formed", [2]string{"CloudFunction", c.Function})
 	}
-	if len(c.Events) == 0 {
+	if len(c.Events) == 0 || len(c.Events) > len(events) {
 		return errMalformed
 	}
 	for _, name := range c.Events {
@@ -71,7 +71,7 @@ func (c *Configuration) check() error {
 		case slices.Contains(seen, r.Name):
 			return invalid("Cannot specify more than one " + r.Name + " rule in a filter.")
 		case len(r.Value) > maxValue:
-			return invalid("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation", [2]string{"FilterRule.Value", r.Value[:100] + "..."})
+			return invalid("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation", [2]string{"FilterRule.Value", r.Value})
 		}
 		if _, err := url.QueryUnescape(r.Value); err != nil {
 			return invalid("The value of a filter rule must be URL-encoded.", [2]string{"FilterRule.Value", r.Value})

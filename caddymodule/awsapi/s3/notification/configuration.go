@@ -77,6 +77,11 @@ type Error struct {
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func invalid(message string, arguments ...[2]string) error {
+	for n, a := range arguments { // a client may have sent megabytes
+		if len(a[1]) > 256 {
+			arguments[n][1] = strings.ToValidUTF8(a[1][:256], "") + "..."
+		}
+	}
 	return &Error{http.StatusBadRequest, "InvalidArgument", message, arguments}
 }
 

@@ -67,6 +67,8 @@ func TestWrongConfigurationsAreRefusedAsS3Does(t *testing.T) {
 		"<NotificationConfiguration><QueueConfiguration/></NotificationConfiguration>":                              "QueueConfiguration of s3 is not supported",
 		of("<CloudFunction>" + arn + "</CloudFunction>"):                                                            "MalformedXML",
 		of("<CloudFunction>arn:aws:lambda:us-east-1:0:function:f</CloudFunction><Event>s3:ObjectCreated:*</Event>"): "not well formed",
+		of(right + strings.Repeat("<Event>s3:ObjectCreated:*</Event>", 30)):                                         "MalformedXML",
+		of(strings.Replace(right, ":f<", ":"+strings.Repeat("f", 65)+"<", 1)):                                       "not well formed",
 		of(strings.Replace(right, "Created", "Eaten", 1)):                                                           "not supported for notifications",
 		filter(rule("infix", "a")):                                              "either prefix or suffix",
 		filter(rule("prefix", "a") + rule("Prefix", "b")):                       "more than one prefix",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"regexp"
 
 	"github.com/hearthfn/hearth/caddymodule/awsapi/document"
 )
@@ -22,10 +23,16 @@ type State struct {
 
 const name = "notification"
 
+// bucketName is what the names of buckets are at most.
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+
 func owner(bucket string) string { return "bucket/" + bucket }
 
 // Of is the state of a bucket.
 func (s *Store) Of(ctx context.Context, bucket string) (now State, err error) {
+	if !bucketName.MatchString(bucket) { // an event may have any; nobody could put it
+		return now, nil
+	}
 	set, err := s.documents.Read(ctx, owner(bucket))
 	if err == nil {
 		err = get(set, &now)
