@@ -75,7 +75,7 @@ const (
 	// stemShare is the part of the memory budget and of the descriptors that stems may take.
 	stemShare = 8
 	// spareShare is the part of the memory budget that spare stems take.
-	spareShare = 32
+	spareShare = 16
 	// spareQuiet is how long no call must have run before a spare stem is booted.
 	spareQuiet = time.Second
 	// guessedStemMB is the assumed memory of a stem before one has been measured.
