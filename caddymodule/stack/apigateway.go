@@ -129,7 +129,7 @@ func apiGatewayTypes() map[string]*Type {
 		}),
 		"AWS::ApiGateway::ApiKey": {
 			service: "apigateway", chosen: newID(10), create: "CreateApiKey", update: "UpdateApiKey", remove: "DeleteApiKey", id: "id", member: "apiKey", tags: tagMap,
-			attributes: map[string]string{"APIKeyId": "id"}, removed: map[string]any{"Enabled": false}, immutable: []string{"Value", "GenerateDistinctId"},
+			attributes: map[string]string{"APIKeyId": "id"}, removed: map[string]any{"Enabled": false}, immutable: []string{"Value", "GenerateDistinctId", "StageKeys"},
 			patch: map[string]string{"Name": "/name", "Description": "/description", "Enabled": "/enabled", "CustomerId": "/customerId"},
 			arn:   func(w *Work) string { return apiARN(w, "/apikeys/"+w.ID) },
 			before: func(w *Work, input map[string]any) error {

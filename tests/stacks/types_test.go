@@ -35,6 +35,8 @@ resources = {
     "Pets": {"Type": "AWS::ApiGateway::Method", "Properties": {"RestApiId": ref("Api"), "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}, "HttpMethod": "POST", "AuthorizationType": "NONE",
         "RequestValidatorId": ref("Valid"), "RequestModels": {"application/json": ref("Model")}, "Integration": {"Type": "MOCK", "RequestTemplates": {"application/json": '{"statusCode": 200}'}, "IntegrationResponses": [{"StatusCode": "200"}]}, "MethodResponses": [{"StatusCode": "200"}]}},
     "Live": {"Type": "AWS::ApiGateway::Deployment", "DependsOn": ["Pets", "Answer"], "Properties": {"RestApiId": ref("Api"), "StageName": "live"}},
+    # As the CDK and SAM write every key.
+    "Key": {"Type": "AWS::ApiGateway::ApiKey", "DependsOn": "Live", "Properties": {"Enabled": True, "StageKeys": [{"RestApiId": ref("Api"), "StageName": "live"}]}},
     "Account": {"Type": "AWS::ApiGateway::Account", "Properties": {"CloudWatchRoleArn": arn("Role")}},
 }
 template = {"Resources": resources, "Outputs": {"Api": {"Value": ref("Api")}, "Profile": {"Value": arn("Profile")}, "Role": {"Value": ref("Role")}}}
@@ -65,6 +67,8 @@ def post(body):
         return error.code
 assert (post({"name": "a"}), post({})) == (200, 422)
 assert made("t")["Model"]["PhysicalResourceId"].isalnum() # API Gateway takes no other names of models
+assert [k["stageKeys"] for k in agw.get_api_keys()["items"]] == [[o["Api"] + "/live"]]
+refused("BadRequestException", "stageKeys have", agw.create_api_key, name="k", stageKeys=[{"restApiId": "a"}])
 validator = agw.get_request_validators(restApiId=o["Api"])["items"][0]
 assert "name" not in validator and validator["validateRequestBody"], validator
 refused("BadRequestException", "name cannot be blank", agw.update_request_validator, restApiId=o["Api"], requestValidatorId=validator["id"], patchOperations=[{"op": "replace", "path": "/name", "value": " "}])
@@ -97,7 +101,7 @@ agw.update_stage(restApiId=o["Api"], stageName="live", patchOperations=[{"op": "
 id = stack("t")["StackId"]
 cfn.delete_stack(StackName="t")
 settled(id, "DELETE_COMPLETE")
-assert iam.list_roles()["Roles"] == [] and iam.list_instance_profiles()["InstanceProfiles"] == [] and agw.get_rest_apis()["items"] == [] and lam.list_layers()["Layers"] == []
+assert iam.list_roles()["Roles"] == [] and iam.list_instance_profiles()["InstanceProfiles"] == [] and agw.get_rest_apis()["items"] == [] and lam.list_layers()["Layers"] == [] and agw.get_api_keys()["items"] == []
 # What the option does not name is refused by name.
 refused("ValidationError", "Unrecognized resource types: [AWS::Kinesis::Thing]", create, name="u", template={"Resources": {"K": {"Type": "AWS::Kinesis::Thing"}}})
 create("u", {"Resources": {"Role": role, "Fn": function("x", TenancyConfig={"TenantIsolationMode": "PER_TENANT"})}})

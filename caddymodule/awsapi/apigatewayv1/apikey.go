@@ -21,15 +21,37 @@ type keyInput struct {
 	ApiKey, CustomerId, Description, Name, NameQuery, Value string
 	Enabled, IncludeValue, IncludeValues                    bool
 	GenerateDistinctId                                      *bool
-	StageKeys                                               []any
+	StageKeys                                               []stageKey
 	Tags                                                    map[string]string
+}
+
+// A stageKey names a stage. The CDK and SAM give stages to every key. They are kept, and say nothing:
+// a key is good for the stages of its usage plans.
+// https://docs.aws.amazon.com/apigateway/latest/api/API_CreateApiKey.html
+type stageKey struct{ RestApiId, StageName string }
+
+// maxStageKeys bounds those of a key. AWS has no quota of its own for them.
+const maxStageKeys = 100
+
+// stagesOf are stages as a key shows them.
+func stagesOf(given []stageKey) ([]string, error) {
+	all := []string{}
+	for _, k := range given {
+		if k.RestApiId == "" || k.StageName == "" || len(k.RestApiId)+len(k.StageName) > 256 || len(all) == maxStageKeys {
+			return nil, invalid("stageKeys have a restApiId and a stageName each, and are %d at most", maxStageKeys)
+		}
+		all = append(all, k.RestApiId+"/"+k.StageName)
+	}
+	return all, nil
 }
 
 // keyValue is what a value may have.
 var keyValue = regexp.MustCompile(`^[!-~]{20,128}$`)
 
 func checkKey(set *document.Set, k *usage.Key) error {
-	k.StageKeys = []string{}
+	if k.StageKeys == nil {
+		k.StageKeys = []string{}
+	}
 	if !keyValue.MatchString(k.Value) {
 		return invalid("API Key value should be %d to %d characters without spaces", usageplan.MinValue, usageplan.MaxValue)
 	}
@@ -58,14 +80,15 @@ func shownKey(k *usage.Key, value bool) *usage.Key {
 }
 
 func (s *service) createKey(ctx context.Context, in *keyInput) (*usage.Key, error) {
-	switch {
-	case len(in.StageKeys) > 0:
-		return nil, invalid("stageKeys are not supported: add the key to a usage plan")
-	case in.GenerateDistinctId != nil && !*in.GenerateDistinctId:
+	if in.GenerateDistinctId != nil && !*in.GenerateDistinctId {
 		return nil, invalid("generateDistinctId false is not supported: the ID of a key is never its value")
 	}
+	stages, err := stagesOf(in.StageKeys)
+	if err != nil {
+		return nil, err
+	}
 	k := &usage.Key{
-		Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(10)), Name: in.Name, Description: in.Description, CustomerId: in.CustomerId, Enabled: in.Enabled, Tags: in.Tags,
+		Id: awsapi.ChosenID(ctx, apigatewayv2.NewID(10)), Name: in.Name, Description: in.Description, CustomerId: in.CustomerId, Enabled: in.Enabled, Tags: in.Tags, StageKeys: stages,
 		Value: cmp.Or(in.Value, rand.Text()+rand.Text()[:14]), CreatedDate: s.now(), LastUpdatedDate: s.now(),
 	}
 	return k, s.Plans.Change(ctx, func(e *document.Edit) error {
