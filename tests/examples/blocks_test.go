@@ -3,6 +3,7 @@ package examples
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -154,6 +155,9 @@ func (r *reader) shell(ctx context.Context, line string) *exec.Cmd {
 // lasts are lines that count for those after them, as in one terminal.
 var lasts = regexp.MustCompile(`^(eval|export|cd) `)
 
+// tlsFails is the exit code of curl if there is no TLS.
+const tlsFails = 35
+
 var serves = regexp.MustCompile(`^(bin/caddy|\./xcaddy\.sh) (run|hearth dev)\b`)
 
 func (r *reader) run(b block) {
@@ -166,7 +170,13 @@ func (r *reader) run(b block) {
 		// With what the machine does besides, some tools take minutes.
 		ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Minute)
 		// Of curl, without its progress; what is expected is on either stream.
-		out, err := r.shell(ctx, strings.Replace(c.line, "curl ", "curl -sS ", 1)).CombinedOutput()
+		line := strings.Replace(c.line, "curl ", "curl -sS ", 1)
+		out, err := r.shell(ctx, line).CombinedOutput()
+		// A server is ready a moment before Caddy's own authority has made its first certificate.
+		for failed := new(exec.ExitError); errors.As(err, &failed) && failed.ExitCode() == tlsFails && ctx.Err() == nil; {
+			time.Sleep(50 * time.Millisecond)
+			out, err = r.shell(ctx, line).CombinedOutput()
+		}
 		cancel()
 		if err != nil {
 			r.t.Errorf("%s:%d: $ %s: %v\n%s%s", r.page, b.line, c.line, err, out, r.printed())
