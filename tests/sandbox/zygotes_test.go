@@ -15,7 +15,7 @@ import (
 // twinCode tells what an environment has, of which nothing may be another's, and tries to get
 // power back.
 const twinCode = `
-import ctypes, json, mmap, os, random, signal, socket, ssl, sys, tempfile, threading, uuid
+import ctypes, json, mmap, os, random, signal, socket, ssl, sys, tempfile, threading, time, uuid
 born = random.getrandbits(64)
 def said(f, *args):
     try:
@@ -30,6 +30,7 @@ def handler(event, context):
         os.kill(os.getpid(), int(how["signal"]))
     if how.get("eat"):
         held = [bytearray(1 << 20) for _ in range(400)]
+        time.sleep(10)  # memory is looked at five times a second
     libc = ctypes.CDLL(None, use_errno=True)
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
     body = {

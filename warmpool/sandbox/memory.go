@@ -58,7 +58,7 @@ func (s *Sandbox) checkMemory(shared bool) {
 func (p *Process) pastMemory(shared bool) (limit int64, past bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped {
+	if p.reaped || p.waits && !p.assumed {
 		return 0, false
 	}
 	shared = shared && p.cgroup == nil && p.sandbox.on

@@ -54,6 +54,7 @@ type Process struct {
 	endpoint net.Listener        // of Spec.Endpoint, nil without
 	onHost   bool                // its network is the machine's
 	stem     bool
+	waits    bool   // until it is assumed it runs nothing but the runtime, and its memory is not watched
 	tmp      string // folder for temporary files when off
 
 	// born is the command that a zygote has forked, as the gateway sees it; bornExit is its

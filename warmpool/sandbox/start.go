@@ -27,7 +27,7 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 	if err := s.reserve(spec.ID); err != nil {
 		return nil, fmt.Errorf("start environment %s: %w", spec.ID, err)
 	}
-	p := &Process{sandbox: s, id: spec.ID, function: spec.Function, limits: limitsOf(spec), stem: spec.Stem, onHost: spec.Network == NetworkHost || !s.HasNetworks(), done: make(chan struct{})}
+	p := &Process{sandbox: s, id: spec.ID, function: spec.Function, limits: limitsOf(spec), stem: spec.Stem, waits: spec.Stem && !spec.zygote, onHost: spec.Network == NetworkHost || !s.HasNetworks(), done: make(chan struct{})}
 	if s.on {
 		err = p.startInside(spec)
 	} else {
