@@ -2,10 +2,7 @@ package api
 
 import (
 	"encoding/json"
-	"io/fs"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -294,26 +291,10 @@ output "store" { value = aws_api_gateway_rest_api.store.id }
 output "endpoint" { value = aws_apigatewayv2_api.shop.api_endpoint }
 `
 
-// terraformPlugins is the folder that has the AWS provider. A machine without it, or without
-// terraform, skips the test.
-func terraformPlugins(t *testing.T) string {
-	t.Helper()
-	if _, err := exec.LookPath("terraform"); err != nil {
-		t.Skip("terraform is not on this machine")
-	}
-	for _, folder := range []string{"/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"} {
-		if provider, err := fs.Glob(os.DirFS(folder), "registry.terraform.io/hashicorp/aws/*"); err == nil && len(provider) > 0 {
-			return folder
-		}
-	}
-	t.Skip("terraform's AWS provider is not on this machine")
-	return ""
-}
-
 func TestTerraformMakesAPIs(t *testing.T) {
 	harness.Slow(t, "terraform starts its provider six times")
 	harness.Parallel(t)
-	plugins := terraformPlugins(t)
+	plugins := harness.TerraformPlugins(t)
 	a := harness.NewAPI(t, "ignore certificate_arn\n", "")
 	s := newShell(a)
 	s.write("code.zip", harness.NodeZip(t, "return { statusCode: 200, body: (event.routeKey ?? event.path) + ' of ' + event.stageVariables.table };"))

@@ -83,7 +83,7 @@ output "me" { value = data.aws_caller_identity.me.arn }
 func TestTerraformMakesAFunctionWithItsRole(t *testing.T) {
 	harness.Slow(t, "terraform starts its provider six times")
 	harness.Parallel(t)
-	plugins := terraformPlugins(t)
+	plugins := harness.TerraformPlugins(t)
 	a := harness.NewAPI(t, "", "")
 	s := newShell(a)
 	s.write("code.zip", harness.NodeZip(t, "return 'sold'"))

@@ -56,18 +56,7 @@ func TestPageOfNodeLambdaRuns(t *testing.T) {
 func TestPageOfTerraformRuns(t *testing.T) {
 	harness.Slow(t, "terraform starts its provider seven times")
 	harness.Parallel(t)
-	if _, err := exec.LookPath("terraform"); err != nil {
-		t.Skip("terraform is not on this machine")
-	}
-	plugins := ""
-	for _, folder := range []string{"/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"} {
-		if found, _ := filepath.Glob(folder + "/registry.terraform.io/hashicorp/aws/*"); len(found) > 0 {
-			plugins = folder
-		}
-	}
-	if plugins == "" {
-		t.Skip("terraform's AWS provider is not on this machine")
-	}
+	plugins := harness.TerraformPlugins(t)
 	settings := filepath.Join(t.TempDir(), "terraformrc")
 	if err := os.WriteFile(settings, []byte(fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins)), 0o600); err != nil {
 		t.Fatal(err)
