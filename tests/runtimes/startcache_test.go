@@ -19,9 +19,10 @@ import (
 const cachedCode = `
 const fs = require('fs');
 const lib = require('./lib.js');
+const text = require('./latin.js') + ' ' + require('./wide.js');
 const of = (f) => { try { return f(); } catch (e) { return /^(EROFS|EACCES)$/.test(e.code) ? 'refused' : e.code; } };
 exports.handler = async () => ({ statusCode: 200, body: [
-  of(() => fs.readdirSync('/var/cache').includes('scripts')), lib.way(), lib.place(), (await import('./module.mjs')).word, module.children.length,
+  of(() => fs.readdirSync('/var/cache').includes('scripts')), lib.way(), lib.place(), (await import('./module.mjs')).word, module.children.length, text,
   of(() => fs.appendFileSync('/var/cache/scripts', 'x')), of(() => fs.writeFileSync('/var/cache/new', 'x')),
 ].join(' ') });
 exports.other = exports.handler;
@@ -30,15 +31,23 @@ if (process.env.SECRET !== 'word') throw new Error('no secret');
 
 const cachedLib = `const stack = new Error().stack; exports.way = () => stack.includes('startcache.js') ? 'cached' : 'compiled'; exports.place = () => /lib.js:1:\d+/.exec(stack)[0];`
 
+// Text that fits into Latin-1, and text that does not. Where a character is, V8 tells.
 const (
-	startedByCache = "true cached lib.js:1:15 imported 1 refused refused"
-	startedByCode  = "false compiled lib.js:1:15 imported 1 refused refused"
+	cachedLatin  = "/* ¥ */ const é = 'ÿ'; /* ÀÀ */ module.exports = `${é}`.slice(0, 1) + /:1:\\d+/.exec(new Error().stack)[0];"
+	cachedWide   = "/* → */ module.exports = '→é😀' + /:1:\\d+/.exec(new Error().stack)[0];"
+	latinAndWide = "ÿ:1:85 →é😀:1:49"
+)
+
+const (
+	startedByCache = "true cached lib.js:1:15 imported 3 " + latinAndWide + " refused refused"
+	startedByCode  = "false compiled lib.js:1:15 imported 3 " + latinAndWide + " refused refused"
 )
 
 // cachedSite configures n functions of the same code, each with its own environment, so that
 // the first call of each is a cold start. The last has another handler.
 func cachedSite(s *harness.Server, n int, options string) {
-	code := s.Archive("app.zip", map[string]string{"index.js": cachedCode, "lib.js": cachedLib, "module.mjs": "export const word = 'imported'"})
+	code := s.Archive("app.zip", map[string]string{"index.js": cachedCode, "lib.js": cachedLib, "latin.js": cachedLatin, "wide.js": cachedWide,
+		"module.mjs": "export const word = 'imported'"})
 	functions, site := options+"\n", "function /other other\n"
 	for i := range n {
 		functions += harness.NodeFunction(fmt.Sprintf("f%d", i), code, "env SECRET word")

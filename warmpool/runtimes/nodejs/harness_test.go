@@ -15,7 +15,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var language = runtimetest.Language{
 	Files: nodejs.Files, Interpreter: node, Handler: "index.handler", Environment: "AWS_Lambda_nodejs22.x",
-	Args: func(bootstrap string, f function) []string { return nodejs.Args(bootstrap, 20, 256, f.Stem) },
+	Args: func(bootstrap string, f function) []string {
+		args := nodejs.Args(bootstrap, 20, 256, f.Stem)
+		if f.Large {
+			args = append(args, "large")
+		}
+		return args
+	},
 }
 
 type (

@@ -30,17 +30,27 @@ func TestStemLooksLikeAFreshProcess(t *testing.T) {
 		{"COLOUR": "blue", "PATH": "/usr/bin:/bin", "AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA": "1", "NODE_PATH": "/nonexistent"},
 	} {
 		for _, concurrency := range []int{1, 2} {
-			var results, logs [2]string
-			for i, stem := range []bool{false, true} {
-				f := function{Files: map[string]string{"index.js": seen}, Env: env, Concurrency: concurrency, Stem: stem}
-				p := launch(t, f)
-
+			sees := func(stem, large bool) string {
+				p := launch(t, function{Files: map[string]string{"index.js": seen}, Env: env, Concurrency: concurrency, Stem: stem, Large: large})
 				r := p.Invoke(`{}`)
-				results[i], logs[i] = r.Payload, fmt.Sprint(len(r.Logs))
+				return fmt.Sprintf("%s, %d lines", r.Payload, len(r.Logs))
 			}
-			if results[0] != results[1] || logs[0] != logs[1] {
-				t.Errorf("concurrency %d: fresh\n%s, %s lines\nstem\n%s, %s lines", concurrency, results[0], logs[0], results[1], logs[1])
+			fresh := sees(false, false)
+			for _, large := range []bool{false, true} {
+				if stem := sees(true, large); stem != fresh {
+					t.Errorf("concurrency %d: fresh\n%s\nstem, large %v\n%s", concurrency, fresh, large, stem)
+				}
 			}
+		}
+	}
+}
+
+// What a stem has rehearsed must not keep the loop from being empty: Lambda answers null then.
+func TestNothingOfARehearsalIsLeftInTheEventLoop(t *testing.T) {
+	for _, large := range []bool{false, true} {
+		p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = () => new Promise(() => {});`}, Stem: true, Large: large})
+		if r := p.Invoke(`{}`); r.Payload != "null" {
+			t.Errorf("large %v: got %s", large, r.Payload)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type Function struct {
 	Early       []string // variables of the process itself
 	Args        []string // of the interpreter itself
 	Stem        bool     // booted before there was a function
+	Large       bool     // the stem is for a function that loads much, if the language knows that
 	Bootstrap   string   // its folder; written anew when empty
 	Concurrency int
 }

@@ -22,8 +22,6 @@ const TAIL = '\n});';
 // name as long, and the module finds a function of that name. It is '' without imports.
 const head = (importer) => `(${importer === '' ? '' : `(${importer}) => `}function (exports, require, module, __filename, __dirname) { `;
 
-const encodings = { latin1: 'latin1Slice', utf8: 'utf8Slice' };
-
 const { _compile: compileUsually } = Module.prototype;
 
 // compile makes the script of a module from its source between head and TAIL. Columns of the
@@ -95,15 +93,15 @@ function read(file) {
   }
   const end = 4 + bytes.readUInt32LE(0);
   const entries = new Map();
-  for (const [name, size, encoding, importer, imports, from, length] of JSON.parse(bytes.utf8Slice(4, end))) {
-    entries.set(name, { size, encoding, importer, imports, data: bytes.subarray(end + from, end + from + length) });
+  for (const [name, size, wide, importer, imports, from, length] of JSON.parse(bytes.utf8Slice(4, end))) {
+    entries.set(name, { size, wide, importer, imports, data: bytes.subarray(end + from, end + from + length) });
   }
   return entries;
 }
 
 // readSource reads the source of a module between head and TAIL at once, because to put them
 // there afterwards copies all of it. It is undefined if the file has another size.
-function readSource(filename, { size, encoding, importer, imports }) {
+function readSource(filename, { size, wide, importer, imports }) {
   const before = head(importer);
   const fd = fs.openSync(filename, 'r');
   try {
@@ -117,10 +115,24 @@ function readSource(filename, { size, encoding, importer, imports }) {
     }
     for (const at of imports) buffer.latin1Write(importer, before.length + at);
     buffer.latin1Write(TAIL, before.length + size);
-    return buffer[encodings[encoding]](0, buffer.length);
+    return wide === null ? buffer.utf8Slice(0, buffer.length) : buffer.latin1Slice(0, narrow(buffer, wide, before.length));
   } finally {
     fs.closeSync(fd);
   }
+}
+
+// narrow makes UTF-8 into Latin-1 in its place, where characters of two bytes are at the places
+// wide after start. It returns the new length.
+function narrow(buffer, wide, start) {
+  let to = start + (wide[0] ?? 0);
+  wide.forEach((at, i) => {
+    const from = start + at;
+    const next = i + 1 < wide.length ? start + wide[i + 1] : buffer.length;
+    buffer[to] = (buffer[from] & 0x03) << 6 | buffer[from + 1] & 0x3f;
+    buffer.copyWithin(to + 1, from + 2, next);
+    to += next - from - 1;
+  });
+  return wide.length === 0 ? buffer.length : to;
 }
 
 module.exports = { FILE, TAIL, compile, head, open, run };

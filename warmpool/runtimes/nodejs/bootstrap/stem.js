@@ -79,6 +79,7 @@ async function prepare() {
   if (large) {
     COMMON.forEach((name) => require(name));
     GLOBALS.forEach((name) => globalThis[name]);
+    await require('./exchange.js').exchange();
   }
   const root = fs.existsSync('/var/task') ? '/var/task' : __dirname;
   mute(true);
