@@ -107,7 +107,7 @@ func (g *Group) start(initialization string, room bool) {
 	begun := time.Now()
 	env, err := p.starter.Start(p.ctx, s)
 	p.turns.leave(turn)
-	p.stems.refill()
+	defer p.stems.refill() // no caller waits for that
 	if err != nil {
 		p.unreserve(g, n)
 		g.startFailed(generation, initialization, err)

@@ -312,16 +312,30 @@ func (e *Environment) toShutdown() {
 
 // sampleAfter samples memory when a call is over, so that its report has the peak. The
 // kernel keeps that. A call that took less than sampleShare times what a sample takes
-// has not allocated much; the next sample finds it. The first call is sampled however short it is, since
-// the code that it runs for the first time takes memory, and so is one of sampleEach. It needs mu.
+// has not allocated much; the next sample finds it. One of sampleEach is sampled however short it
+// is. It needs mu.
 func (e *Environment) sampleAfter(c *Call) {
-	if c.Duration < sampleShare*e.sampleCost && c.seq%sampleEach != 1 {
+	if c.Duration < sampleShare*e.sampleCost && c.seq%sampleEach != 0 {
 		return
 	}
+	e.sampleCost = e.sampled(e.sampleCost)
+}
+
+// sampleFirst samples memory while the first call runs, so that its report has what the init phase
+// took, and the caller does not wait for it.
+func (e *Environment) sampleFirst() {
+	cost := e.sampled(0)
+	e.mu.Lock()
+	e.sampleCost = cost
+	e.mu.Unlock()
+}
+
+// sampled samples memory and returns what that takes, given what it took before.
+func (e *Environment) sampled(cost time.Duration) time.Duration {
 	began := time.Now()
 	e.SampleMemory()
 	// A moment without a core makes a sample dear; that says nothing about the next.
-	e.sampleCost += (min(time.Since(began), dearestSample) - e.sampleCost) / 4
+	return cost + (min(time.Since(began), dearestSample)-cost)/4
 }
 
 const (

@@ -66,6 +66,9 @@ func (e *Environment) Invoke(c *Call) error {
 		e.mu.Unlock()
 	}
 	e.order.Unlock()
+	if c.seq == 1 {
+		e.sampleFirst()
+	}
 	return e.await(c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hearthfn/hearth/warmpool"
 	"github.com/hearthfn/hearth/warmpool/disk"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 	"github.com/hearthfn/hearth/warmpool/sandbox"
@@ -36,6 +37,24 @@ func (l *Launcher) place(in runtimes.Interpreter) (runtimes.Interpreter, []sandb
 	}
 	in.Path = l.Sandbox.Path(mounts, program)
 	return in, mounts, nil
+}
+
+// A placed is what place returns.
+type placed struct {
+	interpreter runtimes.Interpreter
+	mounts      []sandbox.Mount
+}
+
+// placeFor is place. With a stem it is that of the stem, which has these mounts.
+func (l *Launcher) placeFor(s warmpool.Start, in runtimes.Interpreter) (runtimes.Interpreter, []sandbox.Mount, error) {
+	if s.Stem != nil {
+		if known, ok := l.placed.Load(s.Stem.Kind); ok {
+			p := known.(placed)
+			p.interpreter.Runtime = in.Runtime
+			return p.interpreter, p.mounts, nil
+		}
+	}
+	return l.place(in)
 }
 
 // archiveTime bounds the making of a class-data archive, which takes a second.

@@ -61,6 +61,7 @@ type Launcher struct {
 	log          *zap.Logger
 	language     string   // LANG of functions
 	interpreters sync.Map // interpreters of stems: runtimes.Interpreter by StemKind
+	placed       sync.Map // the same in their sandboxes: placed by StemKind
 	compiler     *compiler
 	zygotes      *zygotes
 	extended     sync.Map // functions (*function.Function by name and version) that have extensions, and so no stems
@@ -208,6 +209,7 @@ func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(
 	if err != nil {
 		return nil, err
 	}
+	l.placed.Store(kind, placed{interpreter, mounts})
 	variables := l.variables(&function.Function{}, "", "", inside)
 	args, early := runtimes.Command(interpreter, sandbox.RuntimeDir, kind.MemoryMB, variables, true)
 	if kind.Large {
@@ -265,7 +267,7 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 		s.Stem = l.forked(ctx, f)
 	}
 	found := interpreter
-	interpreter, shown, err := l.place(interpreter)
+	interpreter, shown, err := l.placeFor(s, interpreter)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,12 +30,12 @@ var sdks = map[string]sdk{
 	SDKPython: {"sdk/python", "", "boto3"},
 }
 
-var oldNode = regexp.MustCompile(`^nodejs(4|6|8|10|12|14|16)\.`)
+var oldNode = []string{"nodejs4.", "nodejs6.", "nodejs8.", "nodejs10.", "nodejs12.", "nodejs14.", "nodejs16."}
 
 // sdkOf is the name of the SDK that Lambda has beside a runtime, "" for none.
 func sdkOf(runtime string) string {
 	switch {
-	case oldNode.MatchString(runtime):
+	case slices.ContainsFunc(oldNode, func(prefix string) bool { return strings.HasPrefix(runtime, prefix) }):
 		return SDKNodeV2
 	case strings.HasPrefix(runtime, FamilyNode):
 		return SDKNode
@@ -47,7 +46,7 @@ func sdkOf(runtime string) string {
 }
 
 // sdkFolder is the folder with the SDK of a runtime, "" when there is none. It is where
-// the links end: what an environment has is not replaced when another is installed.
+// the links end: what an environment has is not replaced when another is installed. It needs mu.
 func (f *Finder) sdkFolder(runtime string) string {
 	name := sdkOf(runtime)
 	if name == "" {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -56,5 +58,47 @@ func TestThreadOfANamespaceIsNeverTheMainOne(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if got := strings.TrimSpace(string(out)); err != nil || got != "tried: true" {
 		t.Errorf("%v: %s", err, got)
+	}
+}
+
+// A thread that has made mounts for a stem is used for other things of the gateway's afterwards.
+func TestRootThreadsComeBackFromTheNamespacesOfStems(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		st := bootStem(t, s, fmt.Sprintf("back%d", i))
+		target := TaskRoot
+		if i%2 == 1 {
+			target = TaskRoot + "/nowhere" // refused before it is there, or when it is
+		}
+		all.Go(func() {
+			namespace, err := st.namespace("mnt")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer namespace.Close()
+			late := lateMounts{Tmp: 1 << 20, Mounts: []lateMount{{Mount: Mount{Source: s.skeleton.root, Target: target}}}}
+			if err := late.make(namespace); (err == nil) != (i%2 == 0) {
+				t.Errorf("mount at %s: %v", target, err)
+			}
+		})
+	}
+	all.Wait()
+	threads, err := filepath.Glob("/proc/self/task/*")
+	if err != nil || len(threads) < 2 {
+		t.Fatal(threads, err)
+	}
+	for _, thread := range threads {
+		for _, name := range []string{"ns/mnt", "root", "cwd"} {
+			want, err := os.Readlink("/proc/self/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.Readlink(thread + "/" + name); err == nil && got != want { // else it has ended
+				t.Errorf("%s of %s is %s, want %s", name, thread, got, want)
+			}
+		}
 	}
 }

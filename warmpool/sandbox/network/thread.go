@@ -11,6 +11,12 @@ import (
 // OnThread runs do on a thread that ends with it, whatever do has made of it: to
 // bring a thread back from where it went would be one more thing to fail.
 func OnThread(do func() error) error {
+	return OnThreadThatReturns(func() (bool, error) { return false, do() })
+}
+
+// OnThreadThatReturns runs do on a thread that ends with it, unless do says that it has left the
+// thread as it was.
+func OnThreadThatReturns(do func() (asItWas bool, err error)) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -18,10 +24,14 @@ func OnThread(do func() error) error {
 			// The main thread does not end, and what /proc/self says of the gateway is
 			// said of it. While it is held here, do gets another one.
 			defer runtime.UnlockOSThread()
-			done <- OnThread(do)
+			done <- OnThreadThatReturns(do)
 			return
 		}
-		done <- do() // and never unlocked
+		asItWas, err := do()
+		if asItWas {
+			runtime.UnlockOSThread()
+		}
+		done <- err // else never unlocked
 	}()
 	return <-done
 }
