@@ -53,6 +53,8 @@ type Spec struct {
 	// Phase is "init", the default, or "invoke" when the init phase is done again
 	// within an invocation, as Lambda does after the first has timed out.
 	Phase string
+	// Waits says that the runtime of a stem gets ready while the code is made visible to it.
+	Waits bool
 	Log   *logs.Stream
 	// Start starts the runtime process with output as its stdout and stderr, and
 	// pipes as descriptors 3 and 4. The files are closed by the caller.
@@ -146,7 +148,7 @@ func Start(ctx context.Context, spec Spec) (*Environment, error) {
 	}
 	go e.reap()
 	e.tellBegun()
-	return e.begun(began, e.initialise(ctx))
+	return e.begun(began, e.initialise(ctx, nil))
 }
 
 func (e *Environment) tellBegun() {
@@ -216,21 +218,29 @@ func (e *Environment) begun(began time.Time, err error) (*Environment, error) {
 	return nil, e.reportInit(err)
 }
 
-// initialise sends the init frame and reads until the runtime is ready.
-func (e *Environment) initialise(ctx context.Context) error {
+// initialise prepares the process of a stem by prepare, if that is not nil, sends the init frame,
+// and reads until the runtime is ready.
+func (e *Environment) initialise(ctx context.Context, prepare func() error) error {
 	timer := time.AfterFunc(e.spec.InitTimeout, func() { e.kill(errInitTimeout) })
 	defer timer.Stop()
 	stop := context.AfterFunc(ctx, func() { e.kill(context.Cause(ctx)) })
 	defer stop()
 
-	payload, err := json.Marshal(e.spec.Init)
-	if err != nil {
-		return fmt.Errorf("environment %s: encode init: %w", e.ID, err)
+	waits := prepare != nil && e.spec.Waits
+	if prepare != nil && !waits {
+		if err := e.prepare(prepare); err != nil {
+			return err
+		}
 	}
-	frame := runtimes.AppendHead(nil, runtimes.Head{Kind: runtimes.KindInit, Length: uint32(len(payload))})
-	e.order.Lock()
-	err = e.write(append(frame, payload...))
-	e.order.Unlock()
+	err := e.sendInit(waits)
+	if waits {
+		if err := e.prepare(prepare); err != nil {
+			return err
+		}
+		if err == nil {
+			err = e.sendFrame(runtimes.KindGo, nil)
+		}
+	}
 	for err == nil {
 		var head runtimes.Head
 		var body []byte
@@ -258,6 +268,23 @@ func (e *Environment) initialise(ctx context.Context) error {
 		}
 	}
 	return e.initFailure(err)
+}
+
+func (e *Environment) sendInit(waits bool) error {
+	init := e.spec.Init
+	init.Waits = waits
+	payload, err := json.Marshal(init)
+	if err != nil {
+		return fmt.Errorf("environment %s: encode init: %w", e.ID, err)
+	}
+	return e.sendFrame(runtimes.KindInit, payload)
+}
+
+func (e *Environment) sendFrame(kind runtimes.Kind, payload []byte) error {
+	frame := runtimes.AppendHead(make([]byte, 0, runtimes.HeadSize+len(payload)), runtimes.Head{Kind: kind, Length: uint32(len(payload))})
+	e.order.Lock()
+	defer e.order.Unlock()
+	return e.write(append(frame, payload...))
 }
 
 // State is the state at this moment.

@@ -96,13 +96,18 @@ func (s *Stem) Start(ctx context.Context, spec Spec, prepare func() error) (*Env
 	e.mu.Unlock()
 	e.name()
 	e.tellBegun()
-	if err := prepare(); err != nil {
+	return e.begun(began, e.initialise(ctx, prepare))
+}
+
+// prepare kills the process if it cannot be prepared.
+func (e *Environment) prepare(prepare func() error) error {
+	err := prepare()
+	if err != nil {
 		// It may have ended while it was prepared, which looks like any other failure.
 		err = fmt.Errorf("environment %s: %w: %w", e.ID, ErrNotStarted, err)
 		e.kill(err)
-		return e.begun(began, err)
 	}
-	return e.begun(began, e.initialise(ctx))
+	return err
 }
 
 // Close ends a stem that is not needed and returns when it is gone. A stem that

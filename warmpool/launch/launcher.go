@@ -311,11 +311,11 @@ func (l *Launcher) Start(ctx context.Context, s warmpool.Start) (env *environmen
 			Concurrency: f.PerEnvironmentConcurrency, SDKRoot: at.sdk,
 			StartCache: cached.folder,
 		},
-		InitTimeout: initTimeout,
-		Log:         stream,
-		Busy:        s.Busy,
-		Loaded:      func(modules []string) { l.zygotes.learn(found, f, modules) },
-		Begun:       s.Begun,
+		InitTimeout: initTimeout, Waits: runtimes.Waits(interpreter),
+		Log:    stream,
+		Busy:   s.Busy,
+		Loaded: func(modules []string) { l.zygotes.learn(found, f, modules) },
+		Begun:  s.Begun,
 		Ended: func(e *environment.Environment) {
 			keys.end()
 			if s.Ended != nil {

@@ -33,6 +33,7 @@ type Kind uint8
 const (
 	KindInit   Kind = 1 // payload: InitPayload as JSON; the first frame, once
 	KindInvoke Kind = 2 // payload: meta as laid out by BeginInvoke, then the event
+	KindGo     Kind = 3 // payload empty: the code is there; once, after an init frame that says to wait for it
 )
 
 // Frames from the runtime to the gateway.
@@ -54,6 +55,8 @@ func (k Kind) String() string {
 		return "init"
 	case KindInvoke:
 		return "invoke"
+	case KindGo:
+		return "go"
 	case KindReady:
 		return "ready"
 	case KindInitError:
@@ -225,6 +228,9 @@ type InitPayload struct {
 
 	// StartCache is the folder of the function's start cache; "" for none.
 	StartCache string `json:"start_cache,omitempty"`
+
+	// Waits says that the code is not there yet: a go frame follows when it is.
+	Waits bool `json:"waits,omitempty"`
 
 	// Wrapped says that a wrapper has started the process and may have changed its
 	// environment: that counts then, _HANDLER included, and not Handler and Env.

@@ -29,6 +29,9 @@ func PrecompileFor(in Interpreter, runtimeDir, taskRoot, layerRoot, handler stri
 	return nil, false
 }
 
+// Waits reports whether the runtime of in knows go frames (KindGo).
+func Waits(in Interpreter) bool { return in.Family == FamilyNode || in.Family == FamilyPython }
+
 // HasStartCache reports whether in can start sooner by what it made of the code before.
 func HasStartCache(in Interpreter) bool { return in.Family == FamilyNode || in.Family == FamilyJava }
 

@@ -2,6 +2,7 @@ package nodejs_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -52,5 +53,28 @@ func TestNothingOfARehearsalIsLeftInTheEventLoop(t *testing.T) {
 		if r := p.Invoke(`{}`); r.Payload != "null" {
 			t.Errorf("large %v: got %s", large, r.Payload)
 		}
+	}
+}
+
+func TestCodeIsNotLookedForBeforeTheGoFrame(t *testing.T) {
+	for _, concurrency := range []int{1, 2} {
+		f := function{Stem: true, Concurrency: concurrency, Env: map[string]string{"LONG": strings.Repeat("x", 5000)}} // the init frame takes pages
+		f.Waits = func(p *process) bool {
+			p.Add("index.js", "exports.handler = async () => [process.cwd() === __dirname, process.env.LONG.length];")
+			return true
+		}
+		if r := launch(t, f).Invoke(`{}`); r.Payload != "[true,5000]" {
+			t.Errorf("concurrency %d: got %s", concurrency, r.Payload)
+		}
+	}
+}
+
+func TestProcessEndsIfTheGoFrameNeverComes(t *testing.T) {
+	f := function{Stem: true}
+	f.Waits = func(p *process) bool { p.Requests.Close(); return false }
+	p := boot(t, f)
+	p.Init(f)
+	if logs, status := p.Wait(); len(logs) > 0 || status != 0 {
+		t.Errorf("got %v, status %d", logs, status)
 	}
 }

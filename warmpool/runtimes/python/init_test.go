@@ -174,3 +174,27 @@ func TestStemEndsWhenItIsNotNeeded(t *testing.T) {
 		t.Errorf("status %d, frames %q, output %q", status, logs, p.Output.String())
 	}
 }
+
+func TestCodeIsNotLookedForBeforeTheGoFrame(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.Handler = "app.handler"
+		f.Waits = func(p *process) bool {
+			p.Add("app.py", "import os\ndef handler(event, context):\n    return os.getcwd() == os.path.dirname(__file__)\n")
+			return true
+		}
+		if r := launch(t, f).Invoke(`{}`); r.Payload != "true" {
+			t.Errorf("got %s", r.Payload)
+		}
+	})
+}
+
+func TestProcessEndsIfTheGoFrameNeverComes(t *testing.T) {
+	onEvery(t, func(t *testing.T, f function) {
+		f.Waits = func(p *process) bool { p.Requests.Close(); return false }
+		p := boot(t, f)
+		p.Init(f)
+		if logs, status := p.Wait(); len(logs) > 0 || status != 0 {
+			t.Errorf("got %v, status %d", logs, status)
+		}
+	})
+}

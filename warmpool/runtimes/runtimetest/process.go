@@ -34,6 +34,7 @@ type Function struct {
 	Large       bool     // the stem is for a function that loads much, if the language knows that
 	Bootstrap   string   // its folder; written anew when empty
 	Concurrency int
+	Waits       func(*Process) (goes bool) // called between the init frame and the go frame; nil: there is none
 }
 
 // A Language is what differs from one runtime to the other.
@@ -157,13 +158,25 @@ func (p *Process) InitAs(handler string, f Function) {
 		FunctionName: "thumb", FunctionVersion: "$LATEST",
 		InvokedFunctionARN: "arn:aws:lambda:eu-central-1:000000000000:function:thumb",
 		MemoryMB:           256, LogGroup: "/aws/lambda/thumb", LogStream: "2026/11/23/[$LATEST]0123",
-		Concurrency: f.Concurrency,
+		Concurrency: f.Concurrency, Waits: f.Waits != nil,
 	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	frame := runtimes.AppendHead(nil, runtimes.Head{Kind: runtimes.KindInit, Length: uint32(len(payload))})
 	p.Write(append(frame, payload...))
+	if f.Waits != nil && f.Waits(p) {
+		p.Write(runtimes.AppendHead(nil, runtimes.Head{Kind: runtimes.KindGo}))
+	}
+}
+
+// Add writes a file of the function, some time later than the process could have looked for it.
+func (p *Process) Add(name, content string) {
+	p.t.Helper()
+	time.Sleep(20 * time.Millisecond)
+	if err := os.WriteFile(filepath.Join(p.TaskRoot, name), []byte(content), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // Launch starts a function and returns when its handler is loaded.

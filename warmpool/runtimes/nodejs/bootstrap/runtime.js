@@ -62,8 +62,10 @@ async function run(init, stage = REAL) {
   try {
     // Process-wide: with several invocations at once it would be another's.
     if (several) trace.remove();
-    adopt(init, stage.root ?? init.task_root);
+    adopt(init);
     if (!several) setTrace = trace.install();
+    if (init.waits && !channel.next()) exit(0); // a go frame: the code is there
+    enter(stage.root ?? init.task_root);
     if (init.start_cache) startcache.open(init.start_cache);
     handler = await load(init.task_root, init.handler);
     make = isStreaming(handler) ? require('./streaming.js').makeInvokeStreaming : makeInvoke;
@@ -78,15 +80,19 @@ async function run(init, stage = REAL) {
   else serveOne(stage, tracker, setTrace, (emptyLoop, over) => make(init, handler, logError, emptyLoop, over));
 }
 
-// adopt takes on the surroundings of the function.
-function adopt(init, root) {
+// adopt takes on what of the function's surroundings is no file.
+function adopt(init) {
   const paths = process.env.NODE_PATH;
   trace.setVariables(init.env);
   if (process.env.NODE_PATH !== paths) require('module')._initPaths(); // read only at the start otherwise
-  process.chdir(root);
-  layers.open(root, process.env.NODE_PATH);
   if (/^(1|true)$/.test(init.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) delete globalThis.awslambda;
   else globalThis.awslambda = awslambda;
+}
+
+// enter goes to where the code of the function is.
+function enter(root) {
+  process.chdir(root);
+  layers.open(root, process.env.NODE_PATH);
 }
 
 const OUTSIDE = { seq: 0, requestId: undefined };

@@ -109,10 +109,6 @@ class Function:
             handler = os.environ.get("_HANDLER", "")
         else:
             os.environ.update(self._init["env"])
-        time.tzset()
-        os.chdir(self._init["task_root"])
-        prepare_path(self._init["task_root"], self._init.get("layer_root") or "/opt", self._init.get("sdk_root"))
-
         self._stdout = LogBuffer(self._channel, self._current, 1)
         self._stderr = LogBuffer(self._channel, self._current, 2)
         sys.stdout = sys.__stdout__ = text(self._stdout)
@@ -125,6 +121,11 @@ class Function:
         # Process-wide: with several invocations at once it would be another's.
         self._set_trace = hearth_trace.install() if self._concurrency == 1 else None
 
+        if self._init.get("waits") and not self._channel.receive():  # a go frame: the code is there
+            os._exit(0)
+        time.tzset()
+        os.chdir(self._init["task_root"])
+        prepare_path(self._init["task_root"], self._init.get("layer_root") or "/opt", self._init.get("sdk_root"))
         start = _clock()
         try:
             self._handler = load(handler)
