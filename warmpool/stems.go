@@ -68,6 +68,8 @@ const (
 	// refillPause is how long after a cold start no stem is booted, unless few are left: the
 	// callers of a burst need the cores.
 	refillPause = 300 * time.Millisecond
+	// urgentPause is that pause where few are left: the calls that have waited for the starts run first.
+	urgentPause = 30 * time.Millisecond
 	// fewStems is the part of the wanted stems that are few.
 	fewStems = 4
 	// defaultStems bounds the stems of a kind where the memory budget does not.
@@ -120,12 +122,13 @@ func (s *stock) demandAt(now time.Time) float64 {
 type stems struct {
 	pool *Pool
 
-	mu     sync.Mutex // guards what follows
-	stocks map[StemKind]*stock
-	taken  time.Time   // when a cold start wanted a stem last
-	later  *time.Timer // refills when the pause after that is over; nil: there is none
-	busy   time.Time   // when calls ran last, as far as seen
-	closed bool
+	mu      sync.Mutex // guards what follows
+	stocks  map[StemKind]*stock
+	taken   time.Time   // when a cold start wanted a stem last
+	later   *time.Timer // refills when the pause after that is over, at laterAt; nil: there is none
+	laterAt time.Time
+	busy    time.Time // when calls ran last, as far as seen
+	closed  bool
 }
 
 func (s *stems) stock(kind StemKind) *stock {
@@ -180,7 +183,6 @@ func (s *stems) refill() {
 	if s.closed || s.pool.ctx.Err() != nil {
 		return
 	}
-	pause := refillPause - now.Sub(s.taken)
 	var neediest StemKind
 	var most float64
 	for kind, k := range s.stocks {
@@ -192,8 +194,12 @@ func (s *stems) refill() {
 		if missing <= 0 || now.Before(k.retryAt) {
 			continue
 		}
-		if pause > 0 && !k.urgent(want) {
-			s.refillAfter(pause)
+		pause := refillPause
+		if k.urgent(want) {
+			pause = urgentPause
+		}
+		if left := pause - now.Sub(s.taken); left > 0 {
+			s.refillAfter(left)
 			continue
 		}
 		// Of kinds that miss the same number, the one with more functions comes first.
@@ -214,16 +220,22 @@ func (s *stems) refill() {
 	s.pool.tasks.Go(func() { s.boot(neediest, memoryMB) })
 }
 
-// refillAfter needs mu.
+// refillAfter refills after a time, or sooner if that has been said before. It needs mu.
 func (s *stems) refillAfter(pause time.Duration) {
-	if s.later == nil {
-		s.later = time.AfterFunc(pause, func() {
-			s.mu.Lock()
-			s.later = nil
-			s.mu.Unlock()
-			s.refill()
-		})
+	at := time.Now().Add(pause)
+	if s.later != nil && !at.Before(s.laterAt) {
+		return
 	}
+	if s.later != nil {
+		s.later.Stop()
+	}
+	s.laterAt = at
+	s.later = time.AfterFunc(pause, func() {
+		s.mu.Lock()
+		s.later = nil
+		s.mu.Unlock()
+		s.refill()
+	})
 }
 
 func (s *stems) boot(kind StemKind, memoryMB int) {
