@@ -79,6 +79,7 @@ function sweep() {
 
 async function prepare() {
   FREQUENT.forEach((name) => require(name));
+  void require('crypto').webcrypto; // an ES module that imports crypto has it loaded
   if (large) {
     COMMON.forEach((name) => require(name));
     GLOBALS.forEach((name) => globalThis[name]);
