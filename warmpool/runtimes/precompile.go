@@ -45,9 +45,13 @@ func StartCacheKey(in Interpreter, handler string, memoryMB int, layers string) 
 	if in.Family == FamilyJava {
 		memoryMB = 0 // it has the same classes with all
 	}
+	var options []string
+	if in.Family == FamilyNode {
+		options = nodejs.PrecompileArgs("", "", "", majorOf(in), memoryMB) // V8 takes its code for the same only
+	}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "1 %q %q %q %d %d %q %s %q %d %q", in.Family, in.Version, in.Path, program.Size(), program.ModTime().UnixNano(),
-		in.SDK, bootstrapDigest(in.Family), handler, memoryMB, layers)
+	fmt.Fprintf(hash, "2 %q %q %q %d %d %q %s %q %d %q %q", in.Family, in.Version, in.Path, program.Size(), program.ModTime().UnixNano(),
+		in.SDK, bootstrapDigest(in.Family), handler, memoryMB, layers, options)
 	return in.Family + "-" + hex.EncodeToString(hash.Sum(nil)[:16]), nil
 }
 

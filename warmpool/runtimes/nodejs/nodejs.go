@@ -38,6 +38,9 @@ func Args(dir string, major, memoryMB int, stem bool) []string {
 	return append(options(major, memoryMB), filepath.Join(dir, entry))
 }
 
+// mostInitialMB is more than the objects that live after an init of an SDK and a framework take.
+const mostInitialMB = 64
+
 // options are part of what V8 binds its compiled code to.
 func options(major, memoryMB int) []string {
 	all := []string{
@@ -47,8 +50,8 @@ func options(major, memoryMB int) []string {
 	if major < 24 { // a later one then compiles its own modules anew, which takes longer
 		// V8 does not look for garbage among old objects before there are so many MB. By default it
 		// begins with the half, but takes less at each collection of young ones, and then looks within an
-		// init, which makes little.
-		all = append(all, "--initial-old-space-size="+strconv.Itoa(memoryMB/4))
+		// init, which makes little. The most is what an environment may keep of garbage for it.
+		all = append(all, "--initial-old-space-size="+strconv.Itoa(min(memoryMB/4, mostInitialMB)))
 	}
 	if major <= 26 { // that V8 knows it has been tried up to here
 		// It would collect all garbage at the first turn of the event loop after some idle
