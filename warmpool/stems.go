@@ -127,6 +127,7 @@ type stems struct {
 	taken   time.Time   // when a cold start wanted a stem last
 	later   *time.Timer // refills when the pause after that is over, at laterAt; nil: there is none
 	laterAt time.Time
+	putOff  time.Time // since when stems are missing and none is booted because of cold starts; zero: none is missing
 	busy    time.Time // when calls ran last, as far as seen
 	closed  bool
 }
@@ -194,12 +195,11 @@ func (s *stems) refill() {
 		if missing <= 0 || now.Before(k.retryAt) {
 			continue
 		}
-		pause := refillPause
-		if k.urgent(want) {
-			pause = urgentPause
-		}
-		if left := pause - now.Sub(s.taken); left > 0 {
-			s.refillAfter(left)
+		if pause := s.pause(k.urgent(want), now); pause > 0 {
+			if s.putOff.IsZero() {
+				s.putOff = now
+			}
+			s.refillAfter(pause)
 			continue
 		}
 		// Of kinds that miss the same number, the one with more functions comes first.
@@ -216,8 +216,19 @@ func (s *stems) refill() {
 	if !s.pool.reserveStem(stemNeed(memoryMB)) {
 		return // the janitor tries again
 	}
-	k.booting = true
+	k.booting, s.putOff = true, time.Time{}
 	s.pool.tasks.Go(func() { s.boot(neediest, memoryMB) })
+}
+
+// pause is for how long no stem is booted yet, because there has just been a cold start. It needs mu.
+func (s *stems) pause(urgent bool, now time.Time) time.Duration {
+	switch {
+	case !urgent:
+		return refillPause - now.Sub(s.taken)
+	case !s.putOff.IsZero() && now.Sub(s.putOff) > refillPause:
+		return 0 // or cold starts that follow each other closely would get no stems
+	}
+	return urgentPause - now.Sub(s.taken)
 }
 
 // refillAfter refills after a time, or sooner if that has been said before. It needs mu.

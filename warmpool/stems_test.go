@@ -89,6 +89,24 @@ func TestStemsThatAreThereAreUsedBeforeOthersAreBooted(t *testing.T) {
 	}
 }
 
+func TestStemsAreBootedHoweverCloselyColdStartsFollow(t *testing.T) {
+	w := newWorldWithStems(t, Config{})
+	w.group("f", nil)
+	waitFor(t, func() bool { return w.readyStems() == 1 })
+	var kind StemKind
+	for of := range w.stems.stocks {
+		kind = of
+	}
+	w.stems.take(kind).Close()
+	waitFor(t, func() bool {
+		w.stems.mu.Lock()
+		w.stems.taken = time.Now()
+		w.stems.mu.Unlock()
+		w.stems.refill()
+		return w.readyStems() > 0
+	})
+}
+
 func TestSteadyColdStartsAreNoBurst(t *testing.T) {
 	k := &stock{functions: 1}
 	now := time.Now()
