@@ -14,6 +14,9 @@
 //	    context.js       the context object
 //	    errors.js        function errors, AWS's names and wording
 //	    output.js        console, process.stdout and process.stderr as log frames
+//	    startcache.js    modules that V8 has compiled before (precompile.js)
+//	stem.js              start of a stem: load modules of Node's, rehearse, and as bootstrap.js
+//	  exchange.js        an HTTP request and its response, for functions that load much
 //
 // # Invocation
 //
