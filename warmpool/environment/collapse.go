@@ -38,10 +38,7 @@ func (e *Environment) collapse() {
 	// A call that is being written is in calls already: wait for its writer, which gives
 	// up because the reaper closes the pipe.
 	e.in.Close()
-	e.order.Lock()
-	//lint:ignore SA2001 only to wait
-	e.order.Unlock()
-	unread := e.drain()
+	unread := append(e.takeBatch(), e.drain()...)
 	status, oom := e.proc.Exit()
 	e.mu.Lock()
 

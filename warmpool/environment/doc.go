@@ -24,6 +24,9 @@
 // call taken back returns ErrNotStarted and may run in another environment; it
 // certainly has not run.
 //
+// With many calls in flight on the node, frames of calls that begin at about the same
+// time go into the pipe by one write (batch.go).
+//
 // # Freezing
 //
 // An environment that has been idle for a moment is frozen, as on Lambda (freezer.go). A

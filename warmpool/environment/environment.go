@@ -88,6 +88,7 @@ type Environment struct {
 	in     *os.File // write end of the request pipe, non-blocking
 	packet bool     // in is in packet mode; guarded by order
 	frozen bool     // the process stands still; guarded by order
+	batch  batch    // frames on their way into the pipe; guarded by order
 
 	output outlet // the process's stdout and stderr
 

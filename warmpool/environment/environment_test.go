@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,9 +49,14 @@ func specFor(t testing.TB, handler string, concurrency int) (Spec, *world) {
 	}, w
 }
 
-func start(t testing.TB, concurrency int) *world {
+func start(t testing.TB, concurrency int) *world { return startBusy(t, concurrency, 0) }
+
+// startBusy starts an environment of a node with so many other calls in flight.
+func startBusy(t testing.TB, concurrency, busy int) *world {
 	t.Helper()
 	spec, w := specFor(t, "ok", concurrency)
+	spec.Busy = new(atomic.Int32)
+	spec.Busy.Store(int32(busy))
 	e, err := Start(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -300,8 +306,20 @@ func TestTheEndOfTheLogIsKeptForWhoAsksForIt(t *testing.T) {
 	}
 }
 
+// onNodes runs test for a node with a few calls in flight and for one with many, where frames go
+// into the pipe together.
+func onNodes(t *testing.T, test func(t *testing.T, busy int)) {
+	for name, busy := range map[string]int{"few calls in flight": 2, "many": 2 * crowd} {
+		t.Run(name, func(t *testing.T) { test(t, busy) })
+	}
+}
+
 func TestCallsWrittenAheadGetTheirOwnResults(t *testing.T) {
-	w := start(t, 1)
+	onNodes(t, testCallsWrittenAheadGetTheirOwnResults)
+}
+
+func testCallsWrittenAheadGetTheirOwnResults(t *testing.T, busy int) {
+	w := startBusy(t, 1, busy)
 	var wg sync.WaitGroup
 	for caller := range 32 {
 		wg.Go(func() {
@@ -327,7 +345,11 @@ func TestCallsWrittenAheadGetTheirOwnResults(t *testing.T) {
 
 // Calls behind a slow one come back unharmed and soon, and none runs twice.
 func TestCallsBehindASlowOneAreTakenBack(t *testing.T) {
-	w := start(t, 1)
+	onNodes(t, testCallsBehindASlowOneAreTakenBack)
+}
+
+func testCallsBehindASlowOneAreTakenBack(t *testing.T, busy int) {
+	w := startBusy(t, 1, busy)
 	ran := filepath.Join(t.TempDir(), "ran")
 	var wg sync.WaitGroup
 	slow := newCall(t, "slow", 10*time.Second, deed{Do: "sleep", Millis: 1000, Text: `"slow"`, File: ran})
@@ -361,8 +383,12 @@ func TestCallsBehindASlowOneAreTakenBack(t *testing.T) {
 // When the process dies, only the call that ran fails; those behind it come
 // back as not started, and indeed have not run.
 func TestOnlyTheRunningCallDiesWithTheProcess(t *testing.T) {
+	onNodes(t, testOnlyTheRunningCallDiesWithTheProcess)
+}
+
+func testOnlyTheRunningCallDiesWithTheProcess(t *testing.T, busy int) {
 	for round := range 20 {
-		w := start(t, 1)
+		w := startBusy(t, 1, busy)
 		ran := filepath.Join(t.TempDir(), "ran")
 		results := make([]error, 16)
 		calls := make([]*Call, 16)
@@ -474,7 +500,11 @@ func waitFor(t *testing.T, what func() bool) {
 // Calls in flight are taken back at any moment while others read; whoever is
 // left must still be read for.
 func TestNobodyIsForgottenWhenCallsAreTakenBack(t *testing.T) {
-	w := start(t, 1)
+	onNodes(t, testNobodyIsForgottenWhenCallsAreTakenBack)
+}
+
+func testNobodyIsForgottenWhenCallsAreTakenBack(t *testing.T, busy int) {
+	w := startBusy(t, 1, busy)
 	var wg sync.WaitGroup
 	for caller := range 16 {
 		wg.Go(func() {
@@ -505,7 +535,11 @@ func TestNobodyIsForgottenWhenCallsAreTakenBack(t *testing.T) {
 // The caller who reads for all may be the one whose call is taken back: it must
 // not sit there until the slow call answers.
 func TestReaderThatIsTakenBackLeavesItsSeat(t *testing.T) {
-	w := start(t, 1)
+	onNodes(t, testReaderThatIsTakenBackLeavesItsSeat)
+}
+
+func testReaderThatIsTakenBackLeavesItsSeat(t *testing.T, busy int) {
+	w := startBusy(t, 1, busy)
 	ran := filepath.Join(t.TempDir(), "ran")
 	var wg sync.WaitGroup
 	// A short call first, so that somebody else than the slow one may be reading.

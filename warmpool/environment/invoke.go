@@ -58,13 +58,7 @@ func (e *Environment) Invoke(c *Call) error {
 	if e.frozen {
 		e.thaw()
 	}
-	if err := e.write(c.Frame); err != nil {
-		// The process has ended; the end of the channel says how. The mark is there before
-		// order is unlocked, which collapse waits for.
-		e.mu.Lock()
-		c.unsent = true
-		e.mu.Unlock()
-	}
+	e.send(c)
 	e.order.Unlock()
 	if c.seq == 1 {
 		e.sampleFirst()
@@ -145,6 +139,7 @@ func (e *Environment) read(c *Call) {
 // handle deals with all whole frames in buf. It needs the seat and mu.
 func (e *Environment) handle(c *Call) error {
 	var now time.Time
+	drained := false
 	for e.turn == nil {
 		begin := e.start
 		head, payload, err := e.nextFrame()
@@ -171,6 +166,10 @@ func (e *Environment) handle(c *Call) error {
 		case runtimes.KindLog:
 			e.spec.Log.Line(now, k.RequestID, payload)
 		case runtimes.KindResult, runtimes.KindError, runtimes.KindStreamEnd:
+			if !drained && (len(e.calls) == 1 || e.spec.Init.Concurrency <= 1) {
+				e.output.drain(now) // of answers that came together, nobody can tell whose it is
+				drained = true
+			}
 			e.finish(i, head, payload, now)
 			if k != c {
 				k.signal()
@@ -211,7 +210,7 @@ func (e *Environment) find(seq uint32) int {
 	return -1
 }
 
-// finish gives calls[i] its outcome. It needs mu.
+// finish gives calls[i] its outcome. Its output has been drained. It needs mu.
 func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time.Time) {
 	c := e.calls[i]
 	// The runtime knows best, but it is the function's: not more than is possible.
@@ -225,9 +224,6 @@ func (e *Environment) finish(i int, head runtimes.Head, payload []byte, now time
 	case c.cut:
 		c.Outcome, c.errorType = OutcomeError, "Function.ResponseSizeTooLarge"
 		c.Payload = errorPayload(c.errorType, fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", runtimes.MaxResponse))
-	}
-	if len(e.calls) == 1 || e.spec.Init.Concurrency <= 1 {
-		e.output.drain(now)
 	}
 	e.sampleAfter(c)
 	e.report(c, now)

@@ -97,17 +97,21 @@ func (e *Environment) spawn() (err error) {
 // each other then, and the kernel would add a packet to the last page of a stream,
 // of which a reader then loses the rest.
 func (e *Environment) write(frame []byte) error {
-	packet := len(frame) <= runtimes.PacketSize && e.spec.Init.Concurrency <= 1
-	if packet != e.packet {
-		if err := e.setPacketMode(packet); err != nil {
-			return err
-		}
+	return e.writeAs(len(frame) <= runtimes.PacketSize && e.spec.Init.Concurrency <= 1, frame)
+}
+
+func (e *Environment) writeAs(packets bool, b []byte) error {
+	if err := e.setPacketMode(packets); err != nil {
+		return err
 	}
-	_, err := e.in.Write(frame)
+	_, err := e.in.Write(b)
 	return err
 }
 
 func (e *Environment) setPacketMode(on bool) error {
+	if on == e.packet {
+		return nil
+	}
 	raw, err := e.in.SyscallConn()
 	if err != nil {
 		return err

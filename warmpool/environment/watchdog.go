@@ -74,9 +74,10 @@ func (e *Environment) look() {
 }
 
 // takeBack reads the frames that the runtime has not read, and gives their calls
-// back to the callers. The pipe holds packets, so what it reads is whole.
+// back to the callers, with those that are not in the pipe yet. The pipe holds packets, so what
+// it reads is whole. It reads first: whoever waits for room in the pipe has order.
 func (e *Environment) takeBack() {
-	taken := e.drain()
+	taken := append(e.drain(), e.takeBatch()...)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, seq := range taken {

@@ -28,6 +28,8 @@
 //     bytes of one frame at most, however many are waiting. A frame of up to
 //     PacketSize bytes comes whole in one read; the rest of a longer one is read
 //     until its length is reached (by reads that ask for no more than is missing).
+//     A packet that went in with others is filled up to PacketSize bytes: what follows
+//     the frame in it begins with 0, and means nothing.
 //   - Reading a frame is the claim on it. With one invocation at a time a
 //     bootstrap never reads the next frame before the reply to the last one is
 //     written. The gateway may have written some frames ahead. When the call in front

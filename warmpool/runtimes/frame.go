@@ -190,6 +190,15 @@ func isPlain(text string) bool {
 	return true
 }
 
+// AppendPacket appends a frame of PacketSize bytes at most to packets that go into the request
+// pipe by one write, of which each but the last has PacketSize bytes.
+func AppendPacket(packets, frame []byte) []byte {
+	if n := len(packets) % PacketSize; n > 0 {
+		packets = append(packets, make([]byte, PacketSize-n)...)
+	}
+	return append(packets, frame...)
+}
+
 // FinishInvoke writes what is known last into a frame that BeginInvoke began:
 // its length, the sequence number and the deadline in Unix milliseconds. A frame
 // that was taken back is finished again for the environment that gets it next.

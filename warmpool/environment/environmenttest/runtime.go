@@ -63,8 +63,10 @@ func serve() {
 			os.Exit(0)
 		}
 		size := runtimes.HeadSize + int(binary.LittleEndian.Uint32(buf[4:]))
-		if _, err := io.ReadFull(in, buf[n:size]); err != nil {
-			os.Exit(3)
+		if n < size { // more is what the packet was filled up by
+			if _, err := io.ReadFull(in, buf[n:size]); err != nil {
+				os.Exit(3)
+			}
 		}
 		return buf[:16], int(binary.LittleEndian.Uint16(buf[2:])), buf[16:size]
 	}

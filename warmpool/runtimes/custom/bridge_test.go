@@ -196,6 +196,25 @@ func TestInvocationGoesToTheRuntimeAndItsAnswerBack(t *testing.T) {
 	}
 }
 
+func TestPacketMayBeFilledUp(t *testing.T) {
+	w := newWorld(t, Config{}, nil)
+	var packets []byte
+	for i, id := range []string{"id-1", "id-2"} {
+		frame, err := runtimetest.InvokeFrame(uint32(i+1), &runtimes.Invoke{RequestID: id, DeadlineMillis: 1234}, []byte(`"`+id+`"`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets = runtimes.AppendPacket(packets, frame)
+	}
+	w.write(packets)
+	for _, id := range []string{"id-1", "id-2"} {
+		if _, event, header := w.call("GET", api+"/invocation/next", nil); event != `"`+id+`"` || header.Get("Lambda-Runtime-Aws-Request-Id") != id {
+			t.Errorf("got %s %v, want %s", event, header, id)
+		}
+		w.call("POST", api+"/invocation/"+id+"/response", strings.NewReader("1"))
+	}
+}
+
 // The next frame is not read, and so can be taken back, before the runtime asks.
 func TestFrameIsClaimedWhenTheRuntimeAsksForIt(t *testing.T) {
 	w := newWorld(t, Config{}, nil)

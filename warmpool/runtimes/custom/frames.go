@@ -46,7 +46,10 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 	frame := make([]byte, runtimes.HeadSize+int(binary.LittleEndian.Uint32(r.page[4:])))
 	if n > len(frame) {
-		return nil, errors.New("two frames in one read")
+		if r.page[len(frame)] == runtimes.Magic {
+			return nil, errors.New("two frames in one read")
+		}
+		n = len(frame) // a packet that was filled up
 	}
 	copy(frame, r.page[:n])
 	_, err = io.ReadFull(r.file, frame[n:])

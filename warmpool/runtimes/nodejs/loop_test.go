@@ -47,6 +47,12 @@ exports.handler = async (event) => {
 	<-sent
 }
 
+func TestFramesOfOneWriteAreAnsweredInOrder(t *testing.T) {
+	p := launch(t, function{Files: map[string]string{"index.js": `exports.handler = async (event) => event;`}})
+	p.EchoTogether(`"a"`, `"`+strings.Repeat("b", 4000)+`"`, `"c"`, `"d"`)
+	p.EchoTogether(`"e"`)
+}
+
 func TestNextFrameIsNotReadBeforeTheReply(t *testing.T) {
 	for name, wait := range map[string]string{
 		"in the event loop": `await new Promise((r) => setTimeout(r, 60000))`,

@@ -181,6 +181,12 @@ func TestFramesWrittenAheadAreHandledInTurn(t *testing.T) {
 	}
 }
 
+func TestFramesOfOneWriteAreAnsweredInOrder(t *testing.T) {
+	p := launch(t, function{Files: map[string]string{"app.py": "def handler(event, context):\n  return event"}})
+	p.EchoTogether(`"a"`, `"`+strings.Repeat("b", 4000)+`"`, `"c"`, `"d"`)
+	p.EchoTogether(`"e"`)
+}
+
 func TestFrameThatThePipeJoinedToALongOne(t *testing.T) {
 	for _, concurrency := range []int{1, 2} {
 		f := function{Concurrency: concurrency, Files: map[string]string{"app.py": "def handler(event, context): return len(event)"}}

@@ -312,6 +312,30 @@ func (p *Process) Send(in runtimes.Invoke, event string) uint32 {
 	return p.seq
 }
 
+// EchoTogether begins an invocation for each of events by one write, as the gateway does with
+// many calls in flight. The handler must return its event.
+func (p *Process) EchoTogether(events ...string) {
+	p.t.Helper()
+	first := p.seq + 1
+	var packets []byte
+	for _, event := range events {
+		p.seq++
+		frame, err := InvokeFrame(p.seq, &runtimes.Invoke{RequestID: "8f507cfc-xmpl-4697-b07a-ac58fc914c95", DeadlineMillis: 2e12}, []byte(event))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		packets = runtimes.AppendPacket(packets, frame)
+	}
+	if _, err := p.Requests.Write(packets); err != nil {
+		p.t.Fatalf("write requests: %v", err)
+	}
+	for i, event := range events {
+		if r := p.Reply(); r.Seq != first+uint32(i) || r.Payload != event {
+			p.t.Errorf("got %s %.80s for invocation %d, want %.80s for %d", r.Kind, r.Payload, r.Seq, event, first+uint32(i))
+		}
+	}
+}
+
 // Invoke runs one invocation.
 func (p *Process) Invoke(event string) Reply {
 	p.t.Helper()

@@ -56,11 +56,15 @@ class Channel:
     def receive(self):
         """The next whole frame; empty at the end of the channel."""
         frame = self._rest or _read(self._in, PACKET_SIZE)
-        if len(frame) == HEAD_SIZE + int.from_bytes(frame[4:8], "little"):
+        end = HEAD_SIZE + int.from_bytes(frame[4:8], "little")
+        if len(frame) == end:
             self._rest = b""
             return frame
         if not frame:
             return frame
+        if len(frame) > end and frame[end] != MAGIC:  # a packet that was filled up
+            self._rest = b""
+            return frame[:end]
         frame, size = bytearray(frame), HEAD_SIZE
         while True:
             if len(frame) >= HEAD_SIZE:
