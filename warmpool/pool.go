@@ -135,9 +135,10 @@ type Start struct {
 	Stem           *Stem  // the environment is made from it; nil: from nothing
 
 	// Those of environment.Spec.
-	Begun func(*environment.Environment)
-	Busy  *atomic.Int32
-	Ended func(*environment.Environment)
+	Begun   func(*environment.Environment)
+	Loading func()
+	Busy    *atomic.Int32
+	Ended   func(*environment.Environment)
 }
 
 // settings are replaced as a whole, never changed.

@@ -93,7 +93,8 @@ func (g *Group) start(initialization string, room bool) {
 	}
 	g.launch(1)
 	g.follow(f) // before the code is read, so that no change is missed
-	s := Start{Function: f, Initialization: initialization, Begun: turn.began, Busy: &p.busy, Ended: g.ended}
+	s := Start{Function: f, Initialization: initialization, Begun: turn.began, Busy: &p.busy, Ended: g.ended,
+		Loading: func() { g.counters() }} // the first makes fifty series
 	if kind, ok := p.starter.StemKind(f); ok {
 		g.expectOtherStems(kind)
 		s.Stem = p.stems.take(kind)

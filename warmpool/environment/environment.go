@@ -62,6 +62,9 @@ type Spec struct {
 	// Begun, if not nil, is called with the environment when its process has started and
 	// its init phase begins.
 	Begun func(*Environment)
+	// Loading, if not nil, is called when the runtime has been told to load the code: what there is
+	// to do in the meantime costs no caller anything.
+	Loading func()
 	// Loaded, if not nil, is called at the end of the init phase with the modules that came from
 	// the runtime's SDK. The runtime of the function says so, so it may be anything.
 	Loaded func(modules []string)
@@ -241,6 +244,9 @@ func (e *Environment) initialise(ctx context.Context, prepare func() error) erro
 		if err == nil {
 			err = e.sendFrame(runtimes.KindGo, nil)
 		}
+	}
+	if err == nil && e.spec.Loading != nil {
+		e.spec.Loading()
 	}
 	for err == nil {
 		var head runtimes.Head

@@ -33,6 +33,78 @@ func (s *Sandbox) CanAssume() bool {
 	return s.canAssume && (s.identities != nil || s.holder.Load().works())
 }
 
+// Ready has a stem that has booted wait for its function: it does not run in the background any
+// more, and what Assume does for most functions is done. It waits in a read, so it takes no core from
+// anybody; but when its function comes, it has the share of a core that its caller expects. After an
+// error the caller must kill the process.
+func (p *Process) Ready() error {
+	if err := p.ready(); err != nil {
+		return fmt.Errorf("environment %s: get a stem ready: %w", p.id, err)
+	}
+	return nil
+}
+
+func (p *Process) ready() error {
+	if !p.sandbox.on || !p.stem {
+		return nil
+	}
+	size, err := p.foreground()
+	if err != nil {
+		return err
+	}
+	namespace, err := p.namespace("mnt")
+	if err != nil {
+		return err
+	}
+	if err := p.mount(namespace, lateMounts{Tmp: size}); err != nil {
+		namespace.Close()
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		namespace.Close()
+		return errHasEnded
+	}
+	p.mounts, p.tmpSize = namespace, size
+	return nil
+}
+
+// foreground gives a stem the share of a core that a function has, and returns the size of its /tmp.
+func (p *Process) foreground() (tmp int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return 0, errHasEnded
+	}
+	before := p.limits
+	p.limits.Background = false
+	if p.cgroup != nil {
+		err = p.cgroup.Relimit(before, p.limits)
+	}
+	return p.limits.Tmp, err
+}
+
+// mount makes late mounts in the mount namespace of the environment.
+func (p *Process) mount(namespace *os.File, late lateMounts) error {
+	if p.holder != nil {
+		return p.holder.mount(namespace, late)
+	}
+	return late.make(namespace)
+}
+
+// mountNamespace opens the mount namespace of a stem, unless Ready has. It returns the size that
+// /tmp has there, 0 if none has been given to it.
+func (p *Process) mountNamespace() (namespace *os.File, tmp int64, err error) {
+	p.mu.Lock()
+	namespace, tmp, p.mounts = p.mounts, p.tmpSize, nil
+	p.mu.Unlock()
+	if namespace == nil {
+		namespace, err = p.namespace("mnt")
+	}
+	return namespace, tmp, err
+}
+
 // Assume turns the environment of a stem into that of a function: its mounts are there and
 // its limits hold when Assume returns. Call it once. After an error the caller must kill
 // the process, because its state is unknown.
@@ -82,15 +154,15 @@ func (p *Process) assume(a Assumption) error {
 			return err
 		}
 	}
-	namespace, err := p.namespace("mnt")
+	namespace, tmp, err := p.mountNamespace()
 	if err != nil {
 		return err
 	}
 	defer namespace.Close()
-	if p.holder != nil {
-		return p.holder.mount(namespace, late)
+	if late.Tmp == tmp {
+		late.Tmp = 0
 	}
-	return late.make(namespace)
+	return p.mount(namespace, late)
 }
 
 // relimit sets the limits but that of /tmp, once, and whose they are.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,14 +67,31 @@ func (st *stem) run(line string) string {
 	}
 }
 
-func TestStemAssumesAFunction(t *testing.T) {
+// asBooted tries stems as they are when they have booted, and those that are ready.
+func asBooted(t *testing.T, test func(t *testing.T, boot func(t testing.TB, s *Sandbox, id string) *stem)) {
+	t.Run("booted", func(t *testing.T) { test(t, bootStem) })
+	t.Run("ready", func(t *testing.T) { test(t, readyStem) })
+}
+
+func readyStem(t testing.TB, s *Sandbox, id string) *stem {
+	t.Helper()
+	st := bootStem(t, s, id)
+	if err := st.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func TestStemAssumesAFunction(t *testing.T) { asBooted(t, testStemAssumesAFunction) }
+
+func testStemAssumesAFunction(t *testing.T, boot func(t testing.TB, s *Sandbox, id string) *stem) {
 	s := shared(t)
 	if !s.CanAssume() {
 		t.Fatal("stems do not work here")
 	}
 	code := folder(t, map[string]string{"index.js": "exports.handler = 1", "bin/tool": "x"})
 	layer := folder(t, map[string]string{"nodejs/x.js": "x"})
-	st := bootStem(t, s, "stem-a")
+	st := boot(t, s, "stem-a")
 	if got := st.run("ls /var/task /opt | tr '\\n' ' '"); got != "/opt: bin lib  /var/task: lib" {
 		t.Errorf("before, the stem sees %q", got)
 	}
@@ -101,13 +119,18 @@ func TestStemAssumesAFunction(t *testing.T) {
 }
 
 func TestRootAssumptionMovesTheLimitsOfTheCgroup(t *testing.T) {
+	asBooted(t, testRootAssumptionMovesTheLimitsOfTheCgroup)
+}
+
+func testRootAssumptionMovesTheLimitsOfTheCgroup(t *testing.T, boot func(t testing.TB, s *Sandbox, id string) *stem) {
 	needRoot(t)
 	s := shared(t)
 	for name, a := range map[string]Assumption{
 		"up":   {MemoryMB: 512, EphemeralStorageMB: 600, MaxProcesses: 2000},
 		"down": {MemoryMB: 64, EphemeralStorageMB: 10, MaxProcesses: 50},
+		"none": {MemoryMB: 128, EphemeralStorageMB: 512, MaxProcesses: 1024},
 	} {
-		st := bootStem(t, s, "stem-"+name)
+		st := boot(t, s, "stem-"+name)
 		if err := st.Assume(a); err != nil {
 			t.Fatal(err)
 		}
@@ -120,6 +143,69 @@ func TestRootAssumptionMovesTheLimitsOfTheCgroup(t *testing.T) {
 		}
 		if got, want := st.run("df -m /tmp | awk 'END { print $2 }'"), fmt.Sprint(a.EphemeralStorageMB); got != want {
 			t.Errorf("%s: /tmp is of %s MB, want %s", name, got, want)
+		}
+		if got, want := st.run("df -i /tmp | awk 'END { print $2 }'"), fmt.Sprint(a.EphemeralStorageMB<<20/perFile); got != want {
+			t.Errorf("%s: /tmp takes %s files, want %s", name, got, want)
+		}
+	}
+}
+
+// A stem that boots gives way to functions. One that waits for its own runs no more, and is not slow
+// to get it.
+func TestRootReadyStemHasTheShareOfAFunction(t *testing.T) {
+	needRoot(t)
+	s := shared(t)
+	st := bootStem(t, s, "stem-share")
+	behind := limitOf(t, s, "stem-share", "cpu.weight", "cpu.shares")
+	if err := st.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	ready := limitOf(t, s, "stem-share", "cpu.weight", "cpu.shares")
+	if err := st.Assume(Assumption{}); err != nil {
+		t.Fatal(err)
+	}
+	if assumed := limitOf(t, s, "stem-share", "cpu.weight", "cpu.shares"); ready <= behind || ready != assumed {
+		t.Errorf("the share of a core is %d while it boots, %d when it is ready, %d with a function", behind, ready, assumed)
+	}
+}
+
+func TestReadyStemLeavesNoDescriptor(t *testing.T) {
+	s := shared(t)
+	first := readyStem(t, s, "stem-first") // what stays open is open from now on
+	if err := first.Assume(Assumption{}); err != nil {
+		t.Fatal(err)
+	}
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range entries {
+			if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(to, "mnt:") {
+				n++
+			}
+		}
+		return n
+	}
+	before := open()
+	for _, assumes := range []bool{true, false} {
+		st := readyStem(t, s, fmt.Sprint("stem-", assumes))
+		if assumes {
+			if err := st.Assume(Assumption{}); err != nil {
+				t.Fatal(err)
+			}
+			if n := open(); n != before {
+				t.Errorf("%d mount namespaces are open after Assume, want %d", n, before)
+			}
+		}
+		st.Kill()
+		<-st.Done()
+		if n := open(); n != before {
+			t.Errorf("assumed %v: %d mount namespaces are open at the end, want %d", assumes, n, before)
+		}
+		if err := st.Ready(); !errors.Is(err, errHasEnded) {
+			t.Errorf("Ready of a stem that has ended: %v", err)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // the gateway, or sent to its holder.
 type lateMounts struct {
 	Mounts []lateMount
-	Tmp    int64 // size of /tmp, in bytes
+	Tmp    int64 // size of /tmp, in bytes; 0: as it is
 }
 
 // A lateMount is a Mount without links on its way, and what of it not to show.
@@ -74,6 +74,9 @@ func (l lateMounts) make(namespace *os.File) error {
 			if err := m.attach(trees[i]); err != nil {
 				return err
 			}
+		}
+		if l.Tmp == 0 {
+			return nil
 		}
 		err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,nr_inodes=%d", l.Tmp, l.Tmp/perFile))
 		if err != nil {

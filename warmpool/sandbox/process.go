@@ -71,6 +71,8 @@ type Process struct {
 	limits   cgroup.Limits // guarded by mu
 	function string        // guarded by mu; "" for a stem
 	assumed  bool          // guarded by mu
+	mounts   *os.File      // guarded by mu; its mount namespace while it is a stem that is ready, else nil
+	tmpSize  int64         // guarded by mu; what /tmp has been given, in bytes; 0: what it was mounted with
 	frozen   bool          // guarded by mu
 	stopped  []int         // guarded by mu; those that stand still by SIGSTOP
 	checked  bool          // guarded by mu; its memory, since it is frozen
@@ -224,6 +226,10 @@ func (p *Process) reap() {
 	p.mu.Lock()
 	p.memory()
 	p.reaped = true
+	if p.mounts != nil {
+		p.mounts.Close()
+		p.mounts = nil
+	}
 	p.mu.Unlock()
 	p.exit = exitOf(p.cmd.ProcessState, p.sandbox.on)
 	if p.bornExit != nil {

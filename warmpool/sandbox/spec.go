@@ -134,7 +134,7 @@ func limitsOf(s Spec) cgroup.Limits {
 		Memory:    int64(s.MemoryMB) << 20,
 		Tmp:       int64(s.EphemeralStorageMB) << 20,
 		Processes: s.MaxProcesses + wrappers,
-		// Until it has a function, nobody waits for it.
+		// Until it is ready, nobody waits for it.
 		Background: s.Stem,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,7 @@ func inMountNamespace(namespace *os.File, do func() error) error {
 		if err != nil {
 			return true, err
 		}
-		defer h.close()
+		defer unix.Close(h.folder)
 		// Threads that share their root and working directory may not leave.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return true, fmt.Errorf("leave the gateway's file system: %w", err)
@@ -35,17 +36,34 @@ func inMountNamespace(namespace *os.File, do func() error) error {
 // A home is what of the file system a thread sees.
 type home struct{ namespace, root, folder int }
 
-// openHome opens the home of this thread, which the caller must be locked to.
+// ours is what is the same for all threads of this process. It stays open.
+var ours struct {
+	mu     sync.Mutex // guards what follows
+	opened bool
+	home
+}
+
+// openHome opens the home of this thread, which the caller must be locked to. The caller closes
+// the folder.
 func openHome() (home, error) {
-	h := home{-1, -1, -1}
-	var errs [3]error
-	h.namespace, errs[0] = unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	h.root, errs[1] = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-	h.folder, errs[2] = unix.Open(".", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err := errors.Join(errs[:]...); err != nil {
-		h.close()
-		return home{}, fmt.Errorf("open the gateway's file system: %w", err)
+	ours.mu.Lock()
+	defer ours.mu.Unlock()
+	if !ours.opened {
+		namespace, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		root, rootErr := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err := errors.Join(err, rootErr); err != nil {
+			unix.Close(namespace)
+			unix.Close(root)
+			return home{}, fmt.Errorf("open the gateway's file system: %w", err)
+		}
+		ours.home, ours.opened = home{namespace: namespace, root: root}, true
 	}
+	h := ours.home
+	folder, err := unix.Open(".", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return home{}, fmt.Errorf("open the gateway's working directory: %w", err)
+	}
+	h.folder = folder
 	return h, nil
 }
 
@@ -61,12 +79,4 @@ func (h home) enter() error {
 		return err
 	}
 	return unix.Fchdir(h.folder)
-}
-
-func (h home) close() {
-	for _, fd := range []int{h.namespace, h.root, h.folder} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
 }
