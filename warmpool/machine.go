@@ -13,8 +13,8 @@ import (
 
 const (
 	// environmentDescriptors is how many files an environment has open here: its pipes,
-	// its processes, its log.
-	environmentDescriptors = 8
+	// its processes, its log, and of a stem its mount namespace.
+	environmentDescriptors = 9
 	// bridgeDescriptors is how many it has more when it is spoken to over HTTP.
 	bridgeDescriptors = 6
 	// lowDescriptors is a limit of open files that is soon reached.

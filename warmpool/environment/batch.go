@@ -1,7 +1,9 @@
 package environment
 
 import (
+	"os"
 	"runtime"
+	"slices"
 
 	"github.com/hearthfn/hearth/warmpool/runtimes"
 )
@@ -17,23 +19,29 @@ const batchMost = 8
 // flight, to write each frame by itself is the dearest thing that the gateway does for a warm
 // call: the runtime, which is faster than the gateway, sleeps before each, and is woken for each.
 type batch struct {
-	calls   []*Call
-	packets []byte // their frames
+	// fits says that a packet is a page, and that the pipe takes all frames that are written ahead:
+	// a writer never waits.
+	fits bool
+
+	seqs    []uint32 // of the calls
+	packets []byte   // their frames
+}
+
+// init is told how many bytes the pipe takes.
+func (b *batch) init(pipe int) {
+	b.fits = pipe >= MaxAhead*runtimes.PacketSize && os.Getpagesize() == runtimes.PacketSize
 }
 
 func (b *batch) add(c *Call) {
 	b.packets = runtimes.AppendPacket(b.packets, c.Frame)
-	b.calls = append(b.calls, c)
+	b.seqs = append(b.seqs, c.seq)
 }
 
-func (b *batch) reset() {
-	clear(b.calls)
-	b.calls, b.packets = b.calls[:0], b.packets[:0]
-}
+func (b *batch) reset() { b.seqs, b.packets = b.seqs[:0], b.packets[:0] }
 
 // crowded reports whether the frame of c is to wait for others.
 func (e *Environment) crowded(c *Call) bool {
-	return e.spec.Busy != nil && e.spec.Busy.Load() >= crowd && e.spec.Init.Concurrency <= 1 && c.Short()
+	return e.batch.fits && e.spec.Busy != nil && e.spec.Busy.Load() >= crowd && e.spec.Init.Concurrency <= 1 && c.Short()
 }
 
 // send writes the frame of c, at once or with those of the calls that begin while the goroutines
@@ -42,12 +50,12 @@ func (e *Environment) send(c *Call) {
 	if !e.crowded(c) {
 		e.flush()
 		if err := e.write(c.Frame); err != nil {
-			e.markUnsent(c)
+			e.markUnsent(c.seq)
 		}
 		return
 	}
 	e.batch.add(c)
-	switch len(e.batch.calls) {
+	switch len(e.batch.seqs) {
 	case batchMost:
 		e.flush()
 	case 1: // the first sees to the others
@@ -60,23 +68,24 @@ func (e *Environment) send(c *Call) {
 
 // flush writes the frames of the batch. It needs order.
 func (e *Environment) flush() {
-	if len(e.batch.calls) == 0 {
+	if len(e.batch.seqs) == 0 {
 		return
 	}
-	if err := e.writeAs(true, e.batch.packets); err != nil {
-		// Those that went in nevertheless are found in the pipe, and given back as well.
-		e.markUnsent(e.batch.calls...)
+	if n, err := e.writeAs(true, e.batch.packets); err != nil {
+		e.markUnsent(e.batch.seqs[n/runtimes.PacketSize:]...) // those before may have run
 	}
 	e.batch.reset()
 }
 
 // markUnsent notes that frames did not go into the pipe: the process has ended. The end of the
 // channel says how. The mark is there before order is unlocked, which collapse waits for.
-func (e *Environment) markUnsent(calls ...*Call) {
+func (e *Environment) markUnsent(seqs ...uint32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, c := range calls {
-		c.unsent = true
+	for _, seq := range seqs {
+		if i := e.find(seq); i >= 0 { // else a runtime has answered what it has not read
+			e.calls[i].unsent = true
+		}
 	}
 }
 
@@ -84,10 +93,7 @@ func (e *Environment) markUnsent(calls ...*Call) {
 func (e *Environment) takeBatch() []uint32 {
 	e.order.Lock()
 	defer e.order.Unlock()
-	var taken []uint32
-	for _, c := range e.batch.calls {
-		taken = append(taken, c.seq)
-	}
+	taken := slices.Clone(e.batch.seqs)
 	e.batch.reset()
 	return taken
 }

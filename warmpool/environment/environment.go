@@ -62,6 +62,8 @@ type Spec struct {
 	// Begun, if not nil, is called with the environment when its process has started and
 	// its init phase begins.
 	Begun func(*Environment)
+	// Booted, if not nil, gets the process of a stem ready when it has booted. An error ends it.
+	Booted func(Process) error
 	// Loading, if not nil, is called when the runtime has been told to load the code: what there is
 	// to do in the meantime costs no caller anything.
 	Loading func()

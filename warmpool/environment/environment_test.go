@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/hearthfn/hearth/warmpool/logs"
 	"github.com/hearthfn/hearth/warmpool/runtimes"
@@ -418,6 +419,91 @@ func testOnlyTheRunningCallDiesWithTheProcess(t *testing.T, busy int) {
 		}
 		w.Shutdown(0) // on a busy machine the call that crashes may have been taken back
 		<-w.ended
+	}
+}
+
+// smallPipe gives an environment a request pipe of two packets.
+func (w *world) smallPipe() {
+	w.t.Helper()
+	raw, err := w.in.SyscallConn()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	size := 0
+	if control := raw.Control(func(fd uintptr) { size, err = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 2*runtimes.PacketSize) }); control != nil || err != nil {
+		w.t.Fatal(control, err)
+	}
+	w.batch.init(size)
+}
+
+// A user over his share of pipe memory gets small pipes: a writer may wait, so each frame goes alone.
+func TestCallsBehindASlowOneAreTakenBackFromASmallPipe(t *testing.T) {
+	w := startBusy(t, 1, 2*crowd)
+	w.smallPipe()
+	ran := filepath.Join(t.TempDir(), "ran")
+	var wg sync.WaitGroup
+	slow := newCall(t, "slow", 10*time.Second, deed{Do: "sleep", Millis: 1000, Text: `"slow"`, File: ran})
+	wg.Go(func() { _ = w.Invoke(slow) })
+	waitFor(t, func() bool { b, _ := os.ReadFile(ran); return len(b) > 0 })
+	began := time.Now()
+	for i := range 12 {
+		wg.Go(func() {
+			c := newCall(t, fmt.Sprint(i), 10*time.Second, deed{Do: "echo", Text: fmt.Sprint(i)})
+			if err := w.Invoke(c); !errors.Is(err, ErrNotStarted) || time.Since(began) > 500*time.Millisecond {
+				t.Errorf("call %d: %v after %s, want ErrNotStarted soon", i, err, time.Since(began))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// If a batch goes into the pipe in part, those in the pipe may have run.
+func TestCallOfABatchThatWasReadIsNotGivenBack(t *testing.T) {
+	w := startBusy(t, 1, 2*crowd)
+	w.smallPipe()
+	w.batch.fits = true // whatever the pipe
+	ran := filepath.Join(t.TempDir(), "ran")
+	calls := make([]*Call, batchMost)
+	errs := make([]error, batchMost)
+	var wg sync.WaitGroup
+	for i := range calls {
+		d := deed{Do: "echo", Text: fmt.Sprint(i), File: ran}
+		if i == 1 {
+			d = deed{Do: "sleep", Millis: 5000, Text: "1", File: ran}
+		}
+		calls[i] = newCall(t, fmt.Sprint(i), 500*time.Millisecond, d)
+	}
+	w.order.Lock() // so that they come in this order, and none sees to the batch
+	for i, c := range calls {
+		w.mu.Lock()
+		w.seq++
+		c.seq, c.deadline = w.seq, time.Now().Add(c.Timeout)
+		if i == 0 {
+			if err := transition(&w.state, StateInvoke); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.calls = append(w.calls, c)
+		w.watch.arm(time.Now(), c.deadline, false)
+		w.mu.Unlock()
+		runtimes.FinishInvoke(c.Frame, c.seq, 2e12)
+		w.batch.add(c)
+		wg.Go(func() { errs[i] = w.await(c) })
+	}
+	w.flush()
+	w.order.Unlock()
+	wg.Wait()
+	b, _ := os.ReadFile(ran)
+	if string(b) != "0\n1\n" {
+		t.Fatalf("ran: %q, want 0 and 1", b)
+	}
+	if errs[0] != nil || errs[1] != nil || calls[1].Outcome != OutcomeTimeout {
+		t.Errorf("the first: %v; the second, which ran until its timeout: %v %s", errs[0], errs[1], calls[1].Outcome)
+	}
+	for i := 2; i < batchMost; i++ {
+		if !errors.Is(errs[i], ErrNotStarted) {
+			t.Errorf("call %d: %v %s, want ErrNotStarted", i, errs[i], calls[i].Outcome)
+		}
 	}
 }
 

@@ -47,7 +47,8 @@ func (e *Environment) spawn() (err error) {
 	}
 	// Unprivileged users may be over their share of pipe memory; then fewer
 	// frames are written ahead before a writer waits.
-	_, _ = unix.FcntlInt(uintptr(requestW), unix.F_SETPIPE_SZ, MaxAhead*runtimes.PacketSize)
+	size, _ := unix.FcntlInt(uintptr(requestW), unix.F_SETPIPE_SZ, MaxAhead*runtimes.PacketSize)
+	e.batch.init(size)
 	childIn := open(requestR, "requests", false)
 	e.in = open(requestW, "requests", true)
 	// A second description of the same read end: the process needs its own to
@@ -97,15 +98,16 @@ func (e *Environment) spawn() (err error) {
 // each other then, and the kernel would add a packet to the last page of a stream,
 // of which a reader then loses the rest.
 func (e *Environment) write(frame []byte) error {
-	return e.writeAs(len(frame) <= runtimes.PacketSize && e.spec.Init.Concurrency <= 1, frame)
+	_, err := e.writeAs(len(frame) <= runtimes.PacketSize && e.spec.Init.Concurrency <= 1, frame)
+	return err
 }
 
-func (e *Environment) writeAs(packets bool, b []byte) error {
+// writeAs writes packets, or a stream, and returns how many bytes went into the pipe.
+func (e *Environment) writeAs(packets bool, b []byte) (int, error) {
 	if err := e.setPacketMode(packets); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := e.in.Write(b)
-	return err
+	return e.in.Write(b)
 }
 
 func (e *Environment) setPacketMode(on bool) error {

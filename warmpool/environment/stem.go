@@ -20,7 +20,7 @@ type Stem struct {
 
 // Boot starts a process by spec.Start and returns when it has loaded all that
 // needs no function, or has not within spec.InitTimeout. Of spec only those two,
-// ID and Ended count, which is called with nil when the stem ends unused. Whatever
+// ID, Booted and Ended count, which is called with nil when the stem ends unused. Whatever
 // the error, nothing of the stem is left when Boot returns.
 func Boot(ctx context.Context, spec Spec) (*Stem, error) {
 	e := newEnvironment(StateBoot, spec)
@@ -32,6 +32,11 @@ func Boot(ctx context.Context, spec Spec) (*Stem, error) {
 	}
 	go e.reap()
 	complaint, err := e.awaitBoot(ctx)
+	if err == nil && spec.Booted != nil {
+		if err = spec.Booted(e.proc); err != nil {
+			e.kill(err)
+		}
+	}
 	e.mu.Lock()
 	e.reading = false
 	if err == nil && e.state == StateBoot {

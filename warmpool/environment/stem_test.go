@@ -128,3 +128,33 @@ func TestProcessThatDoesNotBootIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// Whoever waits for Boot is told of the end after it, so Boot must not wait for that.
+func TestStemThatCannotBeGotReadyIsNoStem(t *testing.T) {
+	broken := errors.New("no descriptors left")
+	spec, _ := specFor(t, "ok", 1)
+	booted := make(chan struct{})
+	spec.Ended = func(*Environment) { <-booted }
+	var p Process
+	spec.Booted = func(booted Process) error { p = booted; return broken }
+	failed := make(chan error)
+	go func() {
+		_, err := Boot(t.Context(), spec)
+		failed <- err
+	}()
+	select {
+	case err := <-failed:
+		if !errors.Is(err, broken) {
+			t.Errorf("got %v, want %v", err, broken)
+		}
+	case <-time.After(10 * time.Second):
+		close(booted)
+		t.Fatal("Boot waits for ever")
+	}
+	close(booted)
+	select {
+	case <-p.Done():
+	default:
+		t.Error("the process is still there")
+	}
+}

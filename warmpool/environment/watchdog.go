@@ -75,9 +75,13 @@ func (e *Environment) look() {
 
 // takeBack reads the frames that the runtime has not read, and gives their calls
 // back to the callers, with those that are not in the pipe yet. The pipe holds packets, so what
-// it reads is whole. It reads first: whoever waits for room in the pipe has order.
+// it reads is whole.
 func (e *Environment) takeBack() {
-	taken := append(e.drain(), e.takeBatch()...)
+	taken := e.drain()
+	if e.batch.fits { // else whoever has order may wait for room in the pipe
+		taken = append(taken, e.takeBatch()...)
+		taken = append(taken, e.drain()...) // what was on its way when the first read ended
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, seq := range taken {

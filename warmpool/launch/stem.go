@@ -89,13 +89,10 @@ func (l *Launcher) boot(ctx context.Context, kind warmpool.StemKind, ended func(
 		Start: func(output *os.File, pipes []*os.File) (environment.Process, error) {
 			return l.startStem(ctx, kind, interpreter, spec, output, pipes, fork)
 		},
-		Ended: func(*environment.Environment) { ended() },
+		Booted: func(p environment.Process) error { return p.(process).Ready() },
+		Ended:  func(*environment.Environment) { ended() },
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := stem.Process().(process).Ready(); err != nil {
-		stem.Close()
 		return nil, err
 	}
 	if stem.Complaint != "" {

@@ -33,7 +33,7 @@ module Hearth
       size = HEAD_SIZE + frame.unpack1('V', offset: 4)
       # Never more than is missing: the next frame may be in the pipe already.
       frame << @in.sysread(size - frame.bytesize) while frame.bytesize < size
-      frame
+      frame.bytesize > size ? frame.byteslice(0, size) : frame # a packet may be filled up
     rescue EOFError
       nil
     end
