@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,16 @@ func holderOf(s *harness.Server) int {
 		}
 	}
 	return 0
+}
+
+// interpreters are the processes of a server that run Python.
+func interpreters(s *harness.Server) (pids []int) {
+	for _, pid := range harness.Descendants(s.Cmd.Process.Pid) {
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.HasPrefix(string(b), "python") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // The network of functions is in the holder, for a server that is not root. When the holder
@@ -36,9 +47,15 @@ func TestFunctionsHaveTheirNetworkAgainWhenTheHolderIsBack(t *testing.T) {
 		if before == 0 {
 			t.Fatal("there is no holder")
 		}
+		environments := interpreters(s)
+		if len(environments) == 0 {
+			t.Fatal("there is no environment")
+		}
 		if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		// They are killed at once, but on a busy machine some answer for a moment yet.
+		harness.Eventually(t, "the environments end with it", func() bool { return !slices.ContainsFunc(environments, harness.Alive) })
 		harness.Eventually(t, "another holder is there", func() bool { now := holderOf(s); return now != 0 && now != before })
 		harness.Eventually(t, "it is said", func() bool { return strings.Contains(s.Output(), "the process that holds namespaces is back") })
 		harness.Eventually(t, "no call goes to an environment that ended with it", func() bool {
